@@ -1,0 +1,34 @@
+import type { ErrorCode, Issue } from "../error.ts";
+
+/** The HTTP status of every error code. The code is the contract; the status follows from it. */
+export const httpStatus: Readonly<Record<ErrorCode, number>> = {
+  invalid_request: 400,
+  invalid_session_id: 422,
+  session_not_found: 404,
+  session_deleted: 410,
+  session_exists: 409,
+  invalid_transition: 409,
+  approval_required: 409,
+  revision_mismatch: 412,
+  payload_too_large: 413,
+  session_corrupt: 422,
+  storage_full: 507,
+  storage_failed: 503,
+  directory_locked: 409,
+  shutting_down: 503,
+  internal: 500,
+};
+
+/** The body of every error reply, `application/problem+json` as RFC 9457 has it. */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+  code: ErrorCode;
+  issues?: readonly Issue[];
+  /** Present, and `unknown`, when the change may have happened all the same. */
+  outcome?: "unknown";
+}
+
+export const problemMediaType = "application/problem+json";

@@ -1,0 +1,256 @@
+/** The shapes of replies. Clients must ignore keys that they do not know: replies may grow. */
+import { z } from "zod";
+import { findingCodes } from "../session/diagnosis.ts";
+import { jsonObjectSchema, labelsSchema, type Session, type SessionSummary, sessionSchema, statuses } from "../session/session.ts";
+
+export const policyNames = ["completed", "expired", "failed"] as const;
+export type PolicyName = (typeof policyNames)[number];
+
+export const sessionReply: z.ZodType<Session> = sessionSchema;
+
+const summaryShape = {
+  session_id: z.string(),
+  status: z.enum(statuses),
+  status_reason: z.string().nullable(),
+  target_path: z.string(),
+  checkpoint_time: z.string(),
+  created_time: z.string().nullable(),
+  generation: z.string().nullable(),
+  revision: z.int(),
+  labels: labelsSchema,
+  pinned: z.boolean(),
+  processed_count: z.int(),
+  pending_count: z.int(),
+  bytes: z.int().describe("size of the stored document"),
+};
+
+export const summaryReply: z.ZodType<SessionSummary> = z.object(summaryShape);
+
+const finding = z.object({
+  code: z.enum(findingCodes),
+  message: z.string(),
+  repairable: z.boolean().describe("whether recover puts it right"),
+});
+
+export const summaryAndHealthReply = z.object({
+  ...summaryShape,
+  progress: z.number().min(0).max(1).nullable().describe("share of the files that are processed; null while none are known"),
+  worker: z.null().describe("the attached worker"),
+  healthy: z.boolean(),
+  findings: z.array(finding),
+});
+
+export const listReply = z.object({
+  sessions: z.array(summaryReply),
+  next_cursor: z.string().nullable().describe("pass as cursor for the next page; null on the last"),
+  total: z.int().describe("sessions that match, on all pages"),
+});
+
+export const statsReply = z.object({
+  total: z.int(),
+  running: z.int(),
+  paused: z.int(),
+  completed: z.int(),
+  failed: z.int(),
+});
+
+export const filesReply = z.object({
+  files: z.array(z.string()),
+  next_cursor: z.string().nullable(),
+  total: z.int(),
+});
+
+export const resultsReply = z.object({
+  results: jsonObjectSchema,
+  next_cursor: z.string().nullable(),
+  total: z.int(),
+});
+
+export const progressReply = z.object({
+  status: z.enum(statuses),
+  revision: z.int(),
+  processed_count: z.int(),
+  pending_count: z.int(),
+});
+
+export const removedReply = z.object({
+  session_id: z.string(),
+  purged: z.boolean(),
+  trash_id: z.string().nullable().describe("what to restore it by; null when purged"),
+});
+
+export const backupReply = z.object({
+  session_id: z.string(),
+  backup: z.string().describe("what to restore it by"),
+  path: z.string(),
+  created_time: z.string(),
+  bytes: z.int(),
+});
+
+export const backupsReply = z.object({ backups: z.array(backupReply) });
+
+export const restoreReply = z.object({
+  session: summaryReply,
+  previous: z.string().nullable().describe("the backup that was made of what was there before"),
+});
+
+export const validationReply = z.object({
+  session_id: z.string(),
+  valid: z.boolean(),
+  findings: z.array(finding),
+});
+
+export const recoveryReply = z.object({
+  session_id: z.string(),
+  recovered: z.boolean().describe("whether the session is readable and consistent now"),
+  actions: z.array(z.string()).describe("what was done, in words"),
+  backup: z.string().nullable().describe("the backup made before anything was changed"),
+  quarantined: z.string().nullable().describe("where an unreadable document was moved"),
+});
+
+const decision = z.object({
+  session_id: z.string(),
+  action: z.enum(["keep", "remove"]),
+  reason: z.string().describe("a stable reason code"),
+  status: z.enum(statuses),
+  checkpoint_time: z.string(),
+  bytes: z.int(),
+});
+
+export const cleanupReply = z.object({
+  policy: z.enum(policyNames),
+  rule: z.string().describe("the policy as a sentence"),
+  dry_run: z.boolean(),
+  plan_id: z.string().describe("names exactly this list of removals, for approve"),
+  trigger: z.enum(["request", "schedule", "catch_up"]),
+  outcome: z
+    .enum(["planned", "done", "waiting_approval", "stopped"])
+    .describe("planned: a dry run; waiting_approval: above the limit, nothing removed; stopped: ended early"),
+  started_time: z.string(),
+  duration_ms: z.number(),
+  total: z.int(),
+  kept: z.int(),
+  removed: z.int().describe("sessions removed, or that would be in a dry run"),
+  bytes: z.int().describe("size of what is removed"),
+  decisions: z.array(decision).describe("every session once"),
+  failures: z.array(z.object({ session_id: z.string(), code: z.string(), message: z.string() })),
+  warnings: z.array(z.string()),
+});
+
+const scheduleEntry = z.object({
+  job: z.enum([...policyNames, "trash"]),
+  enabled: z.boolean(),
+  rule: z.string(),
+  schedule: z.string(),
+  timezone: z.string(),
+  next_run: z.string().nullable(),
+  last_run: z
+    .object({
+      time: z.string(),
+      trigger: z.enum(["request", "schedule", "catch_up"]),
+      outcome: z.string(),
+      removed: z.int(),
+      kept: z.int(),
+      duration_ms: z.number(),
+    })
+    .nullable(),
+  waiting: z
+    .object({ plan_id: z.string(), since: z.string(), remove: z.int(), total: z.int(), why: z.string() })
+    .nullable()
+    .describe("a plan above the limit that waits for approval"),
+});
+
+export const schedulesReply = z.object({ jobs: z.array(scheduleEntry) });
+
+export const historyReply = z.object({
+  entries: z.array(
+    z.object({
+      time: z.string(),
+      job: z.enum([...policyNames, "trash"]),
+      rule: z.string(),
+      reason: z.string(),
+      trigger: z.enum(["request", "schedule", "catch_up"]),
+      plan_id: z.string(),
+      session_id: z.string(),
+      status: z.enum(statuses).nullable(),
+      checkpoint_time: z.string().nullable(),
+      bytes: z.int(),
+      trash_id: z.string().nullable(),
+    }),
+  ),
+  next_cursor: z.string().nullable(),
+});
+
+export const trashEntryReply = z.object({
+  trash_id: z.string(),
+  session_id: z.string(),
+  status: z.enum(statuses).nullable(),
+  removed_time: z.string(),
+  reason: z.string(),
+  bytes: z.int(),
+});
+
+export const trashReply = z.object({ entries: z.array(trashEntryReply), total: z.int(), bytes: z.int() });
+export const emptiedReply = z.object({ removed: z.int(), bytes: z.int() });
+
+export const infoReply = z.object({
+  name: z.literal("sessiond"),
+  version: z.string(),
+  protocol_version: z.int(),
+  node_version: z.string(),
+  pid: z.int(),
+  started_time: z.string(),
+  uptime_ms: z.number(),
+  sessions_dir: z.string(),
+  socket: z.string(),
+  config_file: z.string().nullable(),
+  sessions: z.int(),
+  watcher: z.object({
+    mode: z.enum(["watching", "polling"]),
+    last_reconcile_time: z.string().nullable(),
+    rescan_interval_ms: z.number(),
+  }),
+  rss_bytes: z.int(),
+});
+
+export const healthReply = z.object({
+  status: z.enum(["ok", "degraded", "failed"]),
+  problems: z.array(
+    z.object({
+      code: z.string(),
+      message: z.string(),
+      hint: z.string().describe("what to do about it"),
+      session_id: z.string().nullable(),
+    }),
+  ),
+});
+
+export const reloadReply = z.object({
+  applied: z.array(z.string()).describe("configuration keys that are in force now"),
+  needs_restart: z.array(z.string()).describe("changed keys that take effect at the next start"),
+});
+
+export type SessionSummaryAndHealth = z.infer<typeof summaryAndHealthReply>;
+export type SessionPage = z.infer<typeof listReply>;
+export type Stats = z.infer<typeof statsReply>;
+export type FilePage = z.infer<typeof filesReply>;
+export type ResultPage = z.infer<typeof resultsReply>;
+export type ProgressReply = z.infer<typeof progressReply>;
+export type Removed = z.infer<typeof removedReply>;
+export type Backup = z.infer<typeof backupReply>;
+export type Restored = z.infer<typeof restoreReply>;
+export type Validation = z.infer<typeof validationReply>;
+export type Recovery = z.infer<typeof recoveryReply>;
+export type Decision = z.infer<typeof decision>;
+export type CleanupResult = z.infer<typeof cleanupReply>;
+export type ScheduleEntry = z.infer<typeof scheduleEntry>;
+export type Schedules = z.infer<typeof schedulesReply>;
+export type HistoryPage = z.infer<typeof historyReply>;
+export type HistoryEntry = HistoryPage["entries"][number];
+export type TrashEntry = z.infer<typeof trashEntryReply>;
+export type TrashListing = z.infer<typeof trashReply>;
+export type Emptied = z.infer<typeof emptiedReply>;
+export type Info = z.infer<typeof infoReply>;
+export type Health = z.infer<typeof healthReply>;
+export type HealthProblem = Health["problems"][number];
+export type ReloadResult = z.infer<typeof reloadReply>;

@@ -1,0 +1,27 @@
+import { existsSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+/** The longest path that a Unix socket can have on Linux: `sun_path` of unix(7), less its final zero byte. */
+export const maxSocketPathBytes = 107;
+
+export const serviceSocketPath = "/run/sessiond/sessiond.sock";
+export const defaultSessionsDir = ".sessions";
+
+/** Where a daemon that was told nothing listens. */
+export function daemonSocketPath(sessionsDir: string, env: NodeJS.ProcessEnv): string {
+  return runtimeSocketPath(env) ?? join(resolve(sessionsDir), ".sessiond", "sessiond.sock");
+}
+
+/**
+ * Where a client that was told nothing connects: `$SESSIOND_SOCKET`, else the user's own daemon (in
+ * `$XDG_RUNTIME_DIR`, or below `./.sessions`) if it has left a socket, else the system service.
+ */
+export function clientSocketPath(env: NodeJS.ProcessEnv, cwd: string = process.cwd()): string {
+  if (env.SESSIOND_SOCKET) return env.SESSIOND_SOCKET;
+  const own = [runtimeSocketPath(env), join(cwd, defaultSessionsDir, ".sessiond", "sessiond.sock")];
+  return own.find((path) => path !== undefined && existsSync(path)) ?? serviceSocketPath;
+}
+
+function runtimeSocketPath(env: NodeJS.ProcessEnv): string | undefined {
+  return env.XDG_RUNTIME_DIR ? join(env.XDG_RUNTIME_DIR, "sessiond.sock") : undefined;
+}

@@ -1,0 +1,128 @@
+/**
+ * What each change of a session means, as a pure function of (session, command, now). Every store runs the
+ * same one; a store only decides how the outcome becomes durable.
+ */
+import { SessiondError } from "../error.ts";
+import type { JsonObject } from "../json.ts";
+import type { Session, Status } from "./session.ts";
+import { nextStatus, type Verb, verbFor } from "./transition.ts";
+
+export type Command =
+  | { type: "transition"; verb: Verb; reason?: string | undefined }
+  | { type: "set_status"; status: Status; reason?: string | undefined }
+  | { type: "progress"; delta: ProgressDelta }
+  | { type: "checkpoint"; checkpoint: Checkpoint }
+  | { type: "save"; session: Session }
+  | { type: "edit"; labels?: LabelChanges | undefined; pinned?: boolean | undefined };
+
+/** Files that are done, what was found in them, and files that turned out to need work. */
+export interface ProgressDelta {
+  processed?: readonly string[] | undefined;
+  results?: JsonObject | undefined;
+  added?: readonly string[] | undefined;
+}
+
+/** Both file lists as they are now; results are merged by key. */
+export interface Checkpoint {
+  processed_files: readonly string[];
+  pending_files: readonly string[];
+  partial_results?: JsonObject | undefined;
+}
+
+/** Labels to set, or with null to take away. */
+export type LabelChanges = Readonly<Record<string, string | null>>;
+
+/**
+ * The session after a command. Lists and results that a command does not touch stay the same objects.
+ *
+ * @throws SessiondError `invalid_transition`, `invalid_request`
+ */
+export function applyCommand(session: Session, command: Command, now: string): Session {
+  switch (command.type) {
+    case "transition":
+      return withStatus(session, nextStatus(session.status, command.verb), command.reason, now);
+    case "set_status":
+      if (session.status === command.status) return session;
+      return withStatus(session, nextStatus(session.status, verbFor(session.status, command.status)), command.reason, now);
+    case "progress":
+      return { ...session, ...applyProgress(session, command.delta), checkpoint_time: now };
+    case "checkpoint":
+      return {
+        ...session,
+        processed_files: command.checkpoint.processed_files,
+        pending_files: command.checkpoint.pending_files,
+        partial_results: mergeResults(session.partial_results, command.checkpoint.partial_results),
+        checkpoint_time: now,
+      };
+    case "save":
+      return replaceDocument(session, command.session);
+    case "edit":
+      return edit(session, command);
+  }
+}
+
+function withStatus(session: Session, status: Status, reason: string | undefined, now: string): Session {
+  const { status_reason: _, ...rest } = session;
+  const next = { ...rest, status, checkpoint_time: now } as Session;
+  return reason === undefined ? next : { ...next, status_reason: reason };
+}
+
+/**
+ * Files move from pending to processed in the order given; results merge by key; added files join the end of
+ * pending unless they are known. Applying a delta twice is the same as once.
+ */
+export function applyProgress(
+  session: Pick<Session, "processed_files" | "pending_files" | "partial_results">,
+  delta: ProgressDelta,
+): Pick<Session, "processed_files" | "pending_files" | "partial_results"> {
+  let { processed_files, pending_files } = session;
+  const done = new Set(delta.processed);
+  if (done.size > 0) {
+    const known = new Set(processed_files);
+    const fresh = [...done].filter((file) => !known.has(file));
+    if (fresh.length > 0) processed_files = [...processed_files, ...fresh];
+    if (pending_files.some((file) => done.has(file))) {
+      pending_files = pending_files.filter((file) => !done.has(file));
+    }
+  }
+  if (delta.added !== undefined && delta.added.length > 0) {
+    const known = new Set(processed_files);
+    for (const file of pending_files) known.add(file);
+    const fresh = [...new Set(delta.added)].filter((file) => !known.has(file));
+    if (fresh.length > 0) pending_files = [...pending_files, ...fresh];
+  }
+  return { processed_files, pending_files, partial_results: mergeResults(session.partial_results, delta.results) };
+}
+
+/** Spread copies `__proto__` as the ordinary key it is, where assignment would not. */
+function mergeResults(results: JsonObject, changes: JsonObject | undefined): JsonObject {
+  return changes === undefined || Object.keys(changes).length === 0 ? results : { ...results, ...changes };
+}
+
+/**
+ * A saved document replaces the stored one whole, its own checkpoint time included. The generation stays
+ * that of the stored session, and the revision is the store's to count.
+ */
+function replaceDocument(stored: Session, saved: Session): Session {
+  if (saved.session_id !== stored.session_id) {
+    throw new SessiondError("invalid_request", "the document names another session", {
+      issues: [{ path: "session_id", message: `must be "${stored.session_id}"` }],
+    });
+  }
+  const next = { ...saved };
+  if (stored.generation !== undefined) next.generation = stored.generation;
+  if (next.created_time === undefined && stored.created_time !== undefined) next.created_time = stored.created_time;
+  return next;
+}
+
+function edit(session: Session, command: { labels?: LabelChanges | undefined; pinned?: boolean | undefined }): Session {
+  const next = { ...session };
+  if (command.pinned !== undefined) next.pinned = command.pinned;
+  if (command.labels !== undefined) {
+    const labels = { ...session.labels, ...command.labels };
+    next.labels = Object.fromEntries(
+      Object.entries(labels).filter((entry): entry is [string, string] => entry[1] !== null),
+    );
+  }
+  return next;
+}

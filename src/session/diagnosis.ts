@@ -1,0 +1,41 @@
+/** What can be wrong inside a readable session, and how it is put right. */
+import type { Session } from "./session.ts";
+
+export const findingCodes = ["duplicate_file", "processed_and_pending", "unfinished", "unreadable", "duplicate_session"] as const;
+export type FindingCode = (typeof findingCodes)[number];
+
+export interface Finding {
+  code: FindingCode;
+  message: string;
+  /** Whether `recover` puts it right. */
+  repairable: boolean;
+}
+
+export function diagnose(session: Session): Finding[] {
+  const findings: Finding[] = [];
+  for (const list of ["processed_files", "pending_files"] as const) {
+    const repeated = session[list].length - new Set(session[list]).size;
+    if (repeated > 0) findings.push({ code: "duplicate_file", message: `${list} names ${repeated} file(s) more than once`, repairable: true });
+  }
+  const processed = new Set(session.processed_files);
+  const both = new Set(session.pending_files.filter((file) => processed.has(file))).size;
+  if (both > 0) {
+    findings.push({ code: "processed_and_pending", message: `${both} file(s) are both processed and pending`, repairable: true });
+  }
+  if (session.status === "completed" && session.pending_files.length > 0) {
+    findings.push({
+      code: "unfinished",
+      message: `completed, but ${session.pending_files.length} file(s) are pending; reopen it to go on`,
+      repairable: false,
+    });
+  }
+  return findings;
+}
+
+/** The session with every repairable finding put right: each file once, and processed wins over pending. */
+export function repair(session: Session): Session {
+  const processed = new Set(session.processed_files);
+  const pending = new Set(session.pending_files.filter((file) => !processed.has(file)));
+  if (processed.size === session.processed_files.length && pending.size === session.pending_files.length) return session;
+  return { ...session, processed_files: [...processed], pending_files: [...pending] };
+}

@@ -1,0 +1,172 @@
+/**
+ * What a session is: the document that users and other programs read and write. Schemas check
+ * documents and never rebuild them, so that unknown keys and exact values pass through untouched.
+ */
+import { z } from "zod";
+import { parseTimestamp } from "../clock.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
+import { sessionIdProblem } from "./session-id.ts";
+
+export const statuses = ["running", "paused", "completed", "failed"] as const;
+export type Status = (typeof statuses)[number];
+
+export const analysisDepths = ["quick", "standard", "deep"] as const;
+
+/** Any object, taken as it is. */
+export const jsonObjectSchema = z
+  .custom<JsonObject>(isJsonObject, "must be an object")
+  .meta({ type: "object", additionalProperties: true });
+
+export const sessionIdSchema = z
+  .string()
+  .superRefine((id, context) => {
+    const problem = sessionIdProblem(id);
+    if (problem !== undefined) context.addIssue({ code: "custom", message: problem });
+  })
+  .meta({ minLength: 1, maxLength: 128 });
+
+export const timestampSchema = z
+  .string()
+  .refine((text) => parseTimestamp(text) !== undefined, "must be ISO 8601 with an offset and at most microseconds, such as 2026-01-02T03:04:05.123456Z")
+  .meta({ format: "date-time" });
+
+export const labelsSchema = z
+  .custom<Readonly<Record<string, string>>>(
+    (value) => isJsonObject(value) && Object.values(value).every((label) => typeof label === "string"),
+    "must be an object of strings",
+  )
+  .meta({ type: "object", additionalProperties: { type: "string" } });
+
+export const fileListSchema = z.array(z.string("must be a string"), "must be an array of file names");
+
+export const configSchema = z.looseObject({
+  target_path: z.string("must be a string").refine((path) => path.trim() !== "", "must not be blank"),
+  file_patterns: z.array(z.string()).optional(),
+  exclude_patterns: z.array(z.string()).optional(),
+  coding_standards: jsonObjectSchema.optional(),
+  analysis_depth: z.enum(analysisDepths).optional(),
+  enable_parallel: z.boolean().optional(),
+});
+
+export const sessionSchema = z.looseObject({
+  session_id: sessionIdSchema,
+  status: z.enum(statuses),
+  config: configSchema,
+  processed_files: fileListSchema,
+  pending_files: fileListSchema,
+  partial_results: jsonObjectSchema,
+  checkpoint_time: timestampSchema,
+  created_time: timestampSchema.optional(),
+  generation: z.string().optional(),
+  revision: z.int().min(0).optional(),
+  labels: labelsSchema.optional(),
+  pinned: z.boolean().optional(),
+  status_reason: z.string().nullable().optional(),
+});
+
+/** What a session analyses and how. Keys of your own are kept. */
+export interface SessionConfig {
+  target_path: string;
+  file_patterns?: readonly string[] | undefined;
+  exclude_patterns?: readonly string[] | undefined;
+  coding_standards?: JsonObject | undefined;
+  analysis_depth?: (typeof analysisDepths)[number] | undefined;
+  enable_parallel?: boolean | undefined;
+  [key: string]: unknown;
+}
+
+/** The whole document of a session. Keys of your own are kept. */
+export interface Session {
+  session_id: string;
+  status: Status;
+  config: SessionConfig;
+  /** In the order in which they were reported. */
+  processed_files: readonly string[];
+  pending_files: readonly string[];
+  /** Any key, any JSON value; `bigint` and `ExactNumber` stand for numbers that no double equals. */
+  partial_results: JsonObject;
+  /** The last activity, ISO 8601 with an offset and up to microseconds, as it was written. */
+  checkpoint_time: string;
+  created_time?: string | undefined;
+  /** New for each creation, so that a session can be told from an earlier one of the same id. */
+  generation?: string | undefined;
+  /** Grows with every change. */
+  revision?: number | undefined;
+  labels?: Readonly<Record<string, string>> | undefined;
+  /** A pinned session is never cleaned up. */
+  pinned?: boolean | undefined;
+  status_reason?: string | null | undefined;
+  [key: string]: unknown;
+}
+
+/** What is known about a session without opening it. */
+export interface SessionSummary {
+  session_id: string;
+  status: Status;
+  status_reason: string | null;
+  target_path: string;
+  checkpoint_time: string;
+  created_time: string | null;
+  generation: string | null;
+  revision: number;
+  labels: Readonly<Record<string, string>>;
+  pinned: boolean;
+  processed_count: number;
+  pending_count: number;
+  /** Size of the stored document in bytes. */
+  bytes: number;
+}
+
+export const configDefaults = {
+  file_patterns: ["*.py", "*.js", "*.ts", "*.tsx", "*.jsx"],
+  exclude_patterns: ["node_modules/**", "venv/**", ".git/**", "__pycache__/**"],
+  coding_standards: {},
+  analysis_depth: "standard",
+  enable_parallel: true,
+} as const;
+
+export interface NewSession {
+  session_id: string;
+  config: SessionConfig;
+  pending_files?: readonly string[] | undefined;
+  labels?: Readonly<Record<string, string>> | undefined;
+  pinned?: boolean | undefined;
+}
+
+/** A new running session, with the defaults of its configuration written out. */
+export function newSession(input: NewSession, generation: string, now: string): Session {
+  return {
+    session_id: input.session_id,
+    status: "running",
+    config: { ...configDefaults, ...input.config },
+    processed_files: [],
+    pending_files: input.pending_files ?? [],
+    partial_results: {},
+    checkpoint_time: now,
+    created_time: now,
+    generation,
+    revision: 1,
+    ...(input.labels === undefined ? {} : { labels: input.labels }),
+    ...(input.pinned === undefined ? {} : { pinned: input.pinned }),
+  };
+}
+
+export function summarize(session: Session, revision: number, bytes: number): SessionSummary {
+  return {
+    session_id: session.session_id,
+    status: session.status,
+    status_reason: session.status_reason ?? null,
+    target_path: session.config.target_path,
+    checkpoint_time: session.checkpoint_time,
+    created_time: session.created_time ?? null,
+    generation: session.generation ?? null,
+    revision,
+    labels: session.labels ?? {},
+    pinned: session.pinned ?? false,
+    processed_count: session.processed_files.length,
+    pending_count: session.pending_files.length,
+    bytes,
+  };
+}
+
+export type { JsonObject, JsonValue };

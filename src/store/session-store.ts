@@ -1,0 +1,97 @@
+/**
+ * What the rest of sessiond knows about storage: sessions, revisions and reasons, never files. Each method
+ * that changes something resolves when the change is durable. Errors are SessiondErrors; one whose
+ * `outcome` is `unknown` may have been applied, every other one was not.
+ */
+import type {
+  Backup,
+  Emptied,
+  HealthProblem,
+  Info,
+  Recovery,
+  Removed,
+  Restored,
+  SessionPage,
+  Stats,
+  TrashEntry,
+  TrashListing,
+  Validation,
+} from "../contract/replies.ts";
+import type { Query } from "../contract/routes.ts";
+import type { JsonValue } from "../json.ts";
+import type { Command } from "../session/command.ts";
+import type { NewSession, Session, SessionSummary } from "../session/session.ts";
+import type { SessionId } from "../session/session-id.ts";
+
+export type ListQuery = Partial<Query<"listSessions">>;
+
+export interface ChangeOptions {
+  /** Apply only if the session is still at this revision, else `revision_mismatch`. */
+  ifRevision?: number | undefined;
+}
+
+export interface RemoveOptions extends ChangeOptions {
+  /** Delete for good instead of moving to the trash. */
+  purge?: boolean;
+  /** A reason code, kept with the trash entry. */
+  reason: string;
+}
+
+/** A session as it is stored, and what the index says of it, at one revision. */
+export interface StoredSession {
+  session: Session;
+  summary: SessionSummary;
+}
+
+export interface SessionStore {
+  /** @throws `session_exists`, `session_corrupt` if an unreadable document is in its place */
+  create(input: NewSession): Promise<StoredSession>;
+  /** @throws `session_not_found`, `session_deleted`, `session_corrupt` */
+  read(id: SessionId): Promise<StoredSession>;
+  /** Runs a command in the session's own queue: read, apply, make durable, index. */
+  apply(id: SessionId, command: Command, options?: ChangeOptions): Promise<StoredSession>;
+  /** Replaces the document, or creates the session if there is none (not if `ifRevision` is given). */
+  save(session: Session, options?: ChangeOptions): Promise<StoredSession & { created: boolean }>;
+  remove(id: SessionId, options: RemoveOptions): Promise<Removed & { bytes: number }>;
+
+  /** From the index alone. @throws `session_not_found`, `session_deleted`, `session_corrupt` */
+  summary(id: SessionId): SessionSummary;
+  has(id: SessionId): boolean;
+  /** From the index alone. @throws `invalid_request` for a bad cursor */
+  list(query?: ListQuery): SessionPage;
+  stats(): Stats;
+  /** Every session of the index at this moment, in no particular order. */
+  all(): SessionSummary[];
+
+  backup(id: SessionId, directory?: string): Promise<Backup>;
+  listBackups(id: SessionId): Promise<Backup[]>;
+  restoreBackup(id: SessionId, backup: string): Promise<Restored>;
+  validate(id: SessionId): Promise<Validation>;
+  recover(id: SessionId): Promise<Recovery>;
+
+  listTrash(): Promise<TrashListing>;
+  /** Without a trash id, the newest of that session. @throws `session_not_found`, `session_exists` */
+  restoreTrash(id: SessionId, trashId?: string): Promise<SessionSummary>;
+  /** Deletes what has been in the trash at least this long for good; everything by default. */
+  emptyTrash(olderThanMs?: number): Promise<Emptied & { entries: TrashEntry[] }>;
+
+  /** Small durable documents and logs of the daemon's own. */
+  readonly records: Records;
+  health(): HealthProblem[];
+  watcher(): Info["watcher"];
+  /** Resolves when storage has failed for good: nothing more is acknowledged, and the process should end. */
+  readonly failed: Promise<Error>;
+  /** Compares the index with what is stored, as the watcher's hints would. */
+  reconcile(): Promise<void>;
+  /** Takes no more changes, finishes those under way, gives the storage free. */
+  close(): Promise<void>;
+}
+
+export interface Records {
+  load(name: string): Promise<JsonValue | undefined>;
+  replace(name: string, value: JsonValue): Promise<void>;
+  /** Appends to a log. It is bounded: the oldest entries go when it is over its size. */
+  append(name: string, entries: readonly JsonValue[]): Promise<void>;
+  /** Entries of a log, newest first; `cursor` goes on where an earlier call stopped. */
+  tail(name: string, limit: number, cursor?: string): Promise<{ entries: JsonValue[]; cursor: string | null }>;
+}
