@@ -14,16 +14,26 @@ export function parseDuration(text: string): number {
   if (trimmed === "0") return 0;
   const parts = [...trimmed.matchAll(/(\d+(?:\.\d+)?)\s*([A-Za-zµ]*)\s*/gy)];
   if (parts.length === 0 || parts.map((part) => part[0]).join("") !== trimmed) {
-    throw new DurationError(`"${text}" is not a duration: write a number and a unit, such as 30s, 7min, 12h or 30d`);
+    throw new DurationError(
+      `"${text}" is not a duration: write a number and a unit, such as 30s, 7min, 12h or 30d`,
+    );
   }
   let total = 0;
   for (const [, amount, unit] of parts) {
-    if (unit === "") throw new DurationError(`"${text}" has no unit: write ${amount}s, ${amount}min, ${amount}h or ${amount}d`);
+    if (unit === "")
+      throw new DurationError(
+        `"${text}" has no unit: write ${amount}s, ${amount}min, ${amount}h or ${amount}d`,
+      );
     if (unit === "m" || unit === "M") {
-      throw new DurationError(`"${text}" is ambiguous (minutes or months?): write ${amount}min for minutes or ${Number(amount) * 30}d for months`);
+      throw new DurationError(
+        `"${text}" is ambiguous (minutes or months?): write ${amount}min for minutes or ${Number(amount) * 30}d for months`,
+      );
     }
-    const ms = Object.hasOwn(msPerUnit, unit as string) ? msPerUnit[unit as keyof typeof msPerUnit] : undefined;
-    if (ms === undefined) throw new DurationError(`"${text}" has an unknown unit "${unit}": use ms, s, min, h, d or w`);
+    const ms = Object.hasOwn(msPerUnit, unit as string)
+      ? msPerUnit[unit as keyof typeof msPerUnit]
+      : undefined;
+    if (ms === undefined)
+      throw new DurationError(`"${text}" has an unknown unit "${unit}": use ms, s, min, h, d or w`);
     total += Number(amount) * ms;
   }
   if (!Number.isFinite(total) || total > Number.MAX_SAFE_INTEGER / 1000) {

@@ -114,7 +114,8 @@ function scan(text: string): { depth: number; keys: number; inexact: boolean } {
     } else if (code === minus || (code >= zero && code <= nine)) {
       const end = endOfNumber(text, position);
       if (!inexact && (end - position > 15 || code === minus || !isPlain(text, position, end))) {
-        inexact = typeof parseNumber(text.slice(position, end)) !== "number" || isNegativeZero(text, position, end);
+        inexact =
+          typeof parseNumber(text.slice(position, end)) !== "number" || isNegativeZero(text, position, end);
       }
       position = end;
       continue;
@@ -202,7 +203,8 @@ function normalizeDecimal(text: string): string {
   const digits = `${match[2]}${fraction}`.replace(/^0+/, "");
   const significant = digits.replace(/0+$/, "");
   if (significant === "") return "0";
-  const exponent = BigInt(match[4] ?? 0) - BigInt(fraction.length) + BigInt(digits.length - significant.length);
+  const exponent =
+    BigInt(match[4] ?? 0) - BigInt(fraction.length) + BigInt(digits.length - significant.length);
   return `${match[1]}${significant}e${exponent}`;
 }
 
@@ -233,8 +235,12 @@ function isNativelyExact(value: unknown, path: string, levels: number): boolean 
     }
     return exact;
   }
-  if (!isJsonObject(value)) throw new JsonError(`${place(path)} is ${describe(value)}; store it as a string, number, array or plain object`);
-  if (typeof value.toJSON === "function") throw new JsonError(`${place(path)} has a toJSON method; store its result instead`);
+  if (!isJsonObject(value))
+    throw new JsonError(
+      `${place(path)} is ${describe(value)}; store it as a string, number, array or plain object`,
+    );
+  if (typeof value.toJSON === "function")
+    throw new JsonError(`${place(path)} has a toJSON method; store its result instead`);
   for (const key of Object.keys(value)) {
     const item = (value as Record<string, unknown>)[key];
     if (typeof item === "string" || item === undefined) continue;

@@ -7,7 +7,9 @@ export function parseSize(text: string): number {
   const match = /^\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*$/.exec(text);
   const unit = match?.[2] ?? "";
   if (match === null || !Object.hasOwn(bytesPerUnit, unit)) {
-    throw new SizeError(`"${text}" is not a size: write a number and B, KiB, MiB, GiB, kB, MB or GB, such as 64MiB`);
+    throw new SizeError(
+      `"${text}" is not a size: write a number and B, KiB, MiB, GiB, kB, MB or GB, such as 64MiB`,
+    );
   }
   return Math.round(Number(match[1]) * bytesPerUnit[unit as keyof typeof bytesPerUnit]);
 }

@@ -1,7 +1,14 @@
 /** The shapes of replies. Clients must ignore keys that they do not know: replies may grow. */
 import { z } from "zod";
 import { findingCodes } from "../session/diagnosis.ts";
-import { jsonObjectSchema, labelsSchema, type Session, type SessionSummary, sessionSchema, statuses } from "../session/session.ts";
+import {
+  jsonObjectSchema,
+  labelsSchema,
+  type Session,
+  type SessionSummary,
+  sessionSchema,
+  statuses,
+} from "../session/session.ts";
 
 export const policyNames = ["completed", "expired", "failed"] as const;
 export type PolicyName = (typeof policyNames)[number];
@@ -34,7 +41,12 @@ const finding = z.object({
 
 export const summaryAndHealthReply = z.object({
   ...summaryShape,
-  progress: z.number().min(0).max(1).nullable().describe("share of the files that are processed; null while none are known"),
+  progress: z
+    .number()
+    .min(0)
+    .max(1)
+    .nullable()
+    .describe("share of the files that are processed; null while none are known"),
   worker: z.null().describe("the attached worker"),
   healthy: z.boolean(),
   findings: z.array(finding),

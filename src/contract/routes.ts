@@ -50,13 +50,17 @@ const durationCheck = z
   .string()
   .superRefine((text, context) => {
     const parsed = durationText.safeParse(text);
-    if (!parsed.success) context.addIssue({ code: "custom", message: parsed.error.issues[0]?.message ?? "bad duration" });
+    if (!parsed.success)
+      context.addIssue({ code: "custom", message: parsed.error.issues[0]?.message ?? "bad duration" });
   })
   .meta({ examples: ["30d"] });
 
 const flag = z.enum(["true", "false"], "must be true or false").transform((text) => text === "true");
 const repeatable = <Item extends z.ZodType<unknown, string>>(item: Item) =>
-  z.preprocess((value) => (value === undefined || Array.isArray(value) ? value : [value]), z.array(item).optional());
+  z.preprocess(
+    (value) => (value === undefined || Array.isArray(value) ? value : [value]),
+    z.array(item).optional(),
+  );
 const wholeNumber = (minimum: number, maximum: number) =>
   z
     .string()
@@ -85,7 +89,9 @@ const labelChanges = z
 const checked = <T>(schema: z.ZodType): { schema: z.ZodType<T> } => ({ schema: schema as z.ZodType<T> });
 
 const reason = {
-  schema: z.strictObject({ reason: z.string().max(4096).optional() }) as z.ZodType<{ reason?: string | undefined }>,
+  schema: z.strictObject({ reason: z.string().max(4096).optional() }) as z.ZodType<{
+    reason?: string | undefined;
+  }>,
   optional: true,
 };
 
@@ -123,8 +129,18 @@ export const routes = {
     }),
     reply: reply.listReply,
   },
-  getStats: { method: "GET", path: "/v1/stats", summary: "Count sessions by status", reply: reply.statsReply },
-  getSession: { method: "GET", path: oneSession, summary: "The whole session; the ETag is its revision", reply: reply.sessionReply },
+  getStats: {
+    method: "GET",
+    path: "/v1/stats",
+    summary: "Count sessions by status",
+    reply: reply.statsReply,
+  },
+  getSession: {
+    method: "GET",
+    path: oneSession,
+    summary: "The whole session; the ETag is its revision",
+    reply: reply.sessionReply,
+  },
   getSummary: {
     method: "GET",
     path: `${oneSession}/summary`,
@@ -180,10 +196,34 @@ export const routes = {
     ),
     reply: reply.progressReply,
   },
-  pauseSession: { method: "POST", path: `${oneSession}/pause`, summary: "Pause a running session", body: reason, reply: reply.summaryReply },
-  resumeSession: { method: "POST", path: `${oneSession}/resume`, summary: "Resume a paused session", body: reason, reply: reply.sessionReply },
-  completeSession: { method: "POST", path: `${oneSession}/complete`, summary: "Mark a session as completed", body: reason, reply: reply.summaryReply },
-  failSession: { method: "POST", path: `${oneSession}/fail`, summary: "Mark a session as failed", body: reason, reply: reply.summaryReply },
+  pauseSession: {
+    method: "POST",
+    path: `${oneSession}/pause`,
+    summary: "Pause a running session",
+    body: reason,
+    reply: reply.summaryReply,
+  },
+  resumeSession: {
+    method: "POST",
+    path: `${oneSession}/resume`,
+    summary: "Resume a paused session",
+    body: reason,
+    reply: reply.sessionReply,
+  },
+  completeSession: {
+    method: "POST",
+    path: `${oneSession}/complete`,
+    summary: "Mark a session as completed",
+    body: reason,
+    reply: reply.summaryReply,
+  },
+  failSession: {
+    method: "POST",
+    path: `${oneSession}/fail`,
+    summary: "Mark a session as failed",
+    body: reason,
+    reply: reply.summaryReply,
+  },
   reopenSession: {
     method: "POST",
     path: `${oneSession}/reopen`,
@@ -216,13 +256,20 @@ export const routes = {
     path: `${oneSession}/backup`,
     summary: "Copy the document as it is now",
     body: {
-      schema: z.strictObject({ directory: z.string().min(1).optional() }) as z.ZodType<{ directory?: string | undefined }>,
+      schema: z.strictObject({ directory: z.string().min(1).optional() }) as z.ZodType<{
+        directory?: string | undefined;
+      }>,
       optional: true,
     },
     reply: reply.backupReply,
     status: 201,
   },
-  listBackups: { method: "GET", path: `${oneSession}/backups`, summary: "The backups of a session, newest first", reply: reply.backupsReply },
+  listBackups: {
+    method: "GET",
+    path: `${oneSession}/backups`,
+    summary: "The backups of a session, newest first",
+    reply: reply.backupsReply,
+  },
   restoreBackup: {
     method: "POST",
     path: `${oneSession}/restore`,
@@ -230,14 +277,24 @@ export const routes = {
     body: checked<{ backup: string }>(z.strictObject({ backup: z.string().min(1) })),
     reply: reply.restoreReply,
   },
-  validateSession: { method: "POST", path: `${oneSession}/validate`, summary: "Diagnose a session", reply: reply.validationReply },
+  validateSession: {
+    method: "POST",
+    path: `${oneSession}/validate`,
+    summary: "Diagnose a session",
+    reply: reply.validationReply,
+  },
   recoverSession: {
     method: "POST",
     path: `${oneSession}/recover`,
     summary: "Repair a session after a backup; move an unreadable one to quarantine",
     reply: reply.recoveryReply,
   },
-  getCleanup: { method: "GET", path: "/v1/cleanup", summary: "Cleanup jobs, their last and next runs", reply: reply.schedulesReply },
+  getCleanup: {
+    method: "GET",
+    path: "/v1/cleanup",
+    summary: "Cleanup jobs, their last and next runs",
+    reply: reply.schedulesReply,
+  },
   runCleanup: {
     method: "POST",
     path: "/v1/cleanup/{policy}",
@@ -260,13 +317,20 @@ export const routes = {
     query: z.strictObject({ ...pageQuery, session_id: z.string().optional() }),
     reply: reply.historyReply,
   },
-  listTrash: { method: "GET", path: "/v1/trash", summary: "Removed sessions that can come back, newest first", reply: reply.trashReply },
+  listTrash: {
+    method: "GET",
+    path: "/v1/trash",
+    summary: "Removed sessions that can come back, newest first",
+    reply: reply.trashReply,
+  },
   restoreTrash: {
     method: "POST",
     path: "/v1/trash/{id}/restore",
     summary: "Bring a removed session back",
     body: {
-      schema: z.strictObject({ trash_id: z.string().min(1).optional() }) as z.ZodType<{ trash_id?: string | undefined }>,
+      schema: z.strictObject({ trash_id: z.string().min(1).optional() }) as z.ZodType<{
+        trash_id?: string | undefined;
+      }>,
       optional: true,
     },
     reply: reply.summaryReply,
@@ -279,9 +343,24 @@ export const routes = {
     reply: reply.emptiedReply,
   },
   getInfo: { method: "GET", path: "/v1/info", summary: "Facts about the daemon", reply: reply.infoReply },
-  getHealth: { method: "GET", path: "/v1/health", summary: "What is wrong, if anything", reply: reply.healthReply },
-  reload: { method: "POST", path: "/v1/reload", summary: "Read the configuration file again", reply: reply.reloadReply },
-  getOpenApi: { method: "GET", path: "/v1/openapi.json", summary: "This contract as OpenAPI 3.1", reply: jsonObjectSchema },
+  getHealth: {
+    method: "GET",
+    path: "/v1/health",
+    summary: "What is wrong, if anything",
+    reply: reply.healthReply,
+  },
+  reload: {
+    method: "POST",
+    path: "/v1/reload",
+    summary: "Read the configuration file again",
+    reply: reply.reloadReply,
+  },
+  getOpenApi: {
+    method: "GET",
+    path: "/v1/openapi.json",
+    summary: "This contract as OpenAPI 3.1",
+    reply: jsonObjectSchema,
+  },
 } as const satisfies Record<string, Route>;
 
 export interface CreateSessionBody {
@@ -305,7 +384,17 @@ export interface RunCleanupBody {
 
 export type Routes = typeof routes;
 export type RouteName = keyof Routes;
-export type Query<Name extends RouteName> = Routes[Name] extends { query: infer Schema extends z.ZodType } ? z.output<Schema> : undefined;
-export type QueryKeys<Name extends RouteName> = Routes[Name] extends { query: infer Schema extends z.ZodObject } ? keyof Schema["shape"] : never;
-export type Body<Name extends RouteName> = Routes[Name] extends { body: { schema: infer Schema extends z.ZodType } } ? z.output<Schema> : undefined;
+export type Query<Name extends RouteName> = Routes[Name] extends { query: infer Schema extends z.ZodType }
+  ? z.output<Schema>
+  : undefined;
+export type QueryKeys<Name extends RouteName> = Routes[Name] extends {
+  query: infer Schema extends z.ZodObject;
+}
+  ? keyof Schema["shape"]
+  : never;
+export type Body<Name extends RouteName> = Routes[Name] extends {
+  body: { schema: infer Schema extends z.ZodType };
+}
+  ? z.output<Schema>
+  : undefined;
 export type Reply<Name extends RouteName> = z.output<Routes[Name]["reply"]>;

@@ -43,7 +43,12 @@ export function applyCommand(session: Session, command: Command, now: string): S
       return withStatus(session, nextStatus(session.status, command.verb), command.reason, now);
     case "set_status":
       if (session.status === command.status) return session;
-      return withStatus(session, nextStatus(session.status, verbFor(session.status, command.status)), command.reason, now);
+      return withStatus(
+        session,
+        nextStatus(session.status, verbFor(session.status, command.status)),
+        command.reason,
+        now,
+      );
     case "progress":
       return { ...session, ...applyProgress(session, command.delta), checkpoint_time: now };
     case "checkpoint":
@@ -91,7 +96,11 @@ export function applyProgress(
     const fresh = [...new Set(delta.added)].filter((file) => !known.has(file));
     if (fresh.length > 0) pending_files = [...pending_files, ...fresh];
   }
-  return { processed_files, pending_files, partial_results: mergeResults(session.partial_results, delta.results) };
+  return {
+    processed_files,
+    pending_files,
+    partial_results: mergeResults(session.partial_results, delta.results),
+  };
 }
 
 /** Spread copies `__proto__` as the ordinary key it is, where assignment would not. */
@@ -111,11 +120,15 @@ function replaceDocument(stored: Session, saved: Session): Session {
   }
   const next = { ...saved };
   if (stored.generation !== undefined) next.generation = stored.generation;
-  if (next.created_time === undefined && stored.created_time !== undefined) next.created_time = stored.created_time;
+  if (next.created_time === undefined && stored.created_time !== undefined)
+    next.created_time = stored.created_time;
   return next;
 }
 
-function edit(session: Session, command: { labels?: LabelChanges | undefined; pinned?: boolean | undefined }): Session {
+function edit(
+  session: Session,
+  command: { labels?: LabelChanges | undefined; pinned?: boolean | undefined },
+): Session {
   const next = { ...session };
   if (command.pinned !== undefined) next.pinned = command.pinned;
   if (command.labels !== undefined) {

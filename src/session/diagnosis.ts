@@ -1,7 +1,13 @@
 /** What can be wrong inside a readable session, and how it is put right. */
 import type { Session } from "./session.ts";
 
-export const findingCodes = ["duplicate_file", "processed_and_pending", "unfinished", "unreadable", "duplicate_session"] as const;
+export const findingCodes = [
+  "duplicate_file",
+  "processed_and_pending",
+  "unfinished",
+  "unreadable",
+  "duplicate_session",
+] as const;
 export type FindingCode = (typeof findingCodes)[number];
 
 export interface Finding {
@@ -15,12 +21,21 @@ export function diagnose(session: Session): Finding[] {
   const findings: Finding[] = [];
   for (const list of ["processed_files", "pending_files"] as const) {
     const repeated = session[list].length - new Set(session[list]).size;
-    if (repeated > 0) findings.push({ code: "duplicate_file", message: `${list} names ${repeated} file(s) more than once`, repairable: true });
+    if (repeated > 0)
+      findings.push({
+        code: "duplicate_file",
+        message: `${list} names ${repeated} file(s) more than once`,
+        repairable: true,
+      });
   }
   const processed = new Set(session.processed_files);
   const both = new Set(session.pending_files.filter((file) => processed.has(file))).size;
   if (both > 0) {
-    findings.push({ code: "processed_and_pending", message: `${both} file(s) are both processed and pending`, repairable: true });
+    findings.push({
+      code: "processed_and_pending",
+      message: `${both} file(s) are both processed and pending`,
+      repairable: true,
+    });
   }
   if (session.status === "completed" && session.pending_files.length > 0) {
     findings.push({
@@ -36,6 +51,7 @@ export function diagnose(session: Session): Finding[] {
 export function repair(session: Session): Session {
   const processed = new Set(session.processed_files);
   const pending = new Set(session.pending_files.filter((file) => !processed.has(file)));
-  if (processed.size === session.processed_files.length && pending.size === session.pending_files.length) return session;
+  if (processed.size === session.processed_files.length && pending.size === session.pending_files.length)
+    return session;
   return { ...session, processed_files: [...processed], pending_files: [...pending] };
 }

@@ -21,7 +21,8 @@ export function sessionIdProblem(text: unknown): string | undefined {
   if (typeof text !== "string") return "a session id must be a string";
   const length = [...text].length;
   if (length === 0) return "a session id must not be empty";
-  if (length > maxSessionIdLength) return `a session id has at most ${maxSessionIdLength} characters; this one has ${length}`;
+  if (length > maxSessionIdLength)
+    return `a session id has at most ${maxSessionIdLength} characters; this one has ${length}`;
   if (/\p{Cc}/u.test(text)) return "a session id must not contain control characters";
   if (!text.isWellFormed()) return "a session id must not contain half of a surrogate pair";
   if (Buffer.byteLength(safeName(text)) > maxNameBytes) {

@@ -27,7 +27,10 @@ export const sessionIdSchema = z
 
 export const timestampSchema = z
   .string()
-  .refine((text) => parseTimestamp(text) !== undefined, "must be ISO 8601 with an offset and at most microseconds, such as 2026-01-02T03:04:05.123456Z")
+  .refine(
+    (text) => parseTimestamp(text) !== undefined,
+    "must be ISO 8601 with an offset and at most microseconds, such as 2026-01-02T03:04:05.123456Z",
+  )
   .meta({ format: "date-time" });
 
 export const labelsSchema = z

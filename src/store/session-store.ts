@@ -93,5 +93,9 @@ export interface Records {
   /** Appends to a log. It is bounded: the oldest entries go when it is over its size. */
   append(name: string, entries: readonly JsonValue[]): Promise<void>;
   /** Entries of a log, newest first; `cursor` goes on where an earlier call stopped. */
-  tail(name: string, limit: number, cursor?: string): Promise<{ entries: JsonValue[]; cursor: string | null }>;
+  tail(
+    name: string,
+    limit: number,
+    cursor?: string,
+  ): Promise<{ entries: JsonValue[]; cursor: string | null }>;
 }
