@@ -2,7 +2,7 @@ const bytesPerUnit = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, kB: 1000
 
 export class SizeError extends Error {}
 
-/** Reads a size such as `64MiB`, `500kB` or `1048576B` as bytes. @throws SizeError */
+/** Reads a size such as `64MiB`, `500kB` or `1048576B` as whole bytes. @throws SizeError */
 export function parseSize(text: string): number {
   const match = /^\s*(\d+(?:\.\d+)?)\s*([A-Za-z]*)\s*$/.exec(text);
   const unit = match?.[2] ?? "";
@@ -11,17 +11,23 @@ export function parseSize(text: string): number {
       `"${text}" is not a size: write a number and B, KiB, MiB, GiB, kB, MB or GB, such as 64MiB`,
     );
   }
-  return Math.round(Number(match[1]) * bytesPerUnit[unit as keyof typeof bytesPerUnit]);
+  const bytes = Math.round(Number(match[1]) * bytesPerUnit[unit as keyof typeof bytesPerUnit]);
+  if (bytes > Number.MAX_SAFE_INTEGER)
+    throw new SizeError(`"${text}" is too large: write at most 8000000GiB`);
+  return bytes;
 }
 
 /** Writes bytes for people: `999 B`, `1.5 KiB`, `64.0 MiB`. */
 export function formatSize(bytes: number): string {
-  const units = ["B", "KiB", "MiB", "GiB", "TiB"];
-  let value = bytes;
+  if (bytes < 1024) return `${bytes} B`;
+  let value = bytes / 1024;
   let unit = 0;
-  while (value >= 1024 && unit < units.length - 1) {
+  // Just below the next unit, one decimal would show 1024.0 of this one.
+  while (value >= 1023.95 && unit < largeUnits.length - 1) {
     value /= 1024;
     unit++;
   }
-  return unit === 0 ? `${bytes} B` : `${value.toFixed(1)} ${units[unit]}`;
+  return `${value.toFixed(1)} ${largeUnits[unit]}`;
 }
+
+const largeUnits = ["KiB", "MiB", "GiB", "TiB"];

@@ -1,0 +1,128 @@
+/**
+ * The kinds of value that a configuration key can have. Each refuses what it cannot read in words
+ * that say what is wrong and how to put it right; the reader of the file adds the place.
+ */
+import { z } from "zod";
+import { DurationError, formatDuration, parseDuration } from "./duration.ts";
+import { formatSize, parseSize, SizeError } from "./size.ts";
+
+/** A set of keys. A section with nothing in it, which YAML reads as null, has the defaults of its keys. */
+export function section<Shape extends z.ZodRawShape>(shape: Shape) {
+  return z.preprocess(
+    (value) => (value === null ? {} : value),
+    z.strictObject(shape, {
+      error: (issue) => (issue.code === "invalid_type" ? must("a section of keys")(issue) : undefined),
+    }),
+  );
+}
+
+/** Text such as `30s` or `12h`, or a bare 0, read as milliseconds; the bounds are included. */
+export function durationOption(minimum: string, maximum: string) {
+  const [minimumMs, maximumMs] = [parseDuration(minimum), parseDuration(maximum)];
+  const written = z.union(
+    [
+      z.string().meta({ pattern: "^\\s*(0|(\\d+(\\.\\d+)?\\s*(ms|s|min|h|d|w)\\s*)+)$" }),
+      ...(minimumMs === 0 ? [z.literal(0)] : []),
+    ],
+    {
+      error: ({ input }) =>
+        typeof input === "number"
+          ? `${input} has no unit; write ${input}s, ${input}min, ${input}h or ${input}d`
+          : must("a duration, such as 30s, 7min, 12h or 30d")({ input }),
+    },
+  );
+  return written.transform((value, context): number => {
+    const ms = reading(context, DurationError, () => parseDuration(String(value)));
+    if (ms >= minimumMs && ms <= maximumMs) return ms;
+    return refused(context, `must be from ${minimum} to ${maximum}, not ${formatDuration(ms)}`);
+  });
+}
+
+/** Text such as `64MiB`, read as bytes; the bounds are included. */
+export function sizeOption(minimum: string, maximum: string) {
+  const [minimumBytes, maximumBytes] = [parseSize(minimum), parseSize(maximum)];
+  const written = z
+    .string({
+      error: ({ input }) =>
+        typeof input === "number"
+          ? `${input} has no unit; write ${input}B for bytes, or a size such as 64MiB`
+          : must("a size, such as 64MiB")({ input }),
+    })
+    .meta({ pattern: "^\\s*\\d+(\\.\\d+)?\\s*(B|KiB|MiB|GiB|kB|MB|GB)\\s*$" });
+  return written.transform((text, context): number => {
+    const bytes = reading(context, SizeError, () => parseSize(text));
+    if (bytes >= minimumBytes && bytes <= maximumBytes) return bytes;
+    return refused(context, `must be from ${minimum} to ${maximum}, not ${formatSize(bytes)}`);
+  });
+}
+
+/** A whole number; the bounds are included. */
+export function countOption(minimum: number, maximum: number) {
+  const error = must(`a whole number from ${minimum} to ${maximum}`);
+  return z.int({ error, abort: true }).min(minimum, { error }).max(maximum, { error });
+}
+
+/** A share of a whole, from 0 to 1. */
+export function shareOption() {
+  const error = must("a number from 0 to 1, such as 0.5");
+  return z.number({ error }).min(0, { error }).max(1, { error });
+}
+
+export function switchOption() {
+  return z.boolean({ error: must("true or false") });
+}
+
+export function choiceOption<const Values extends readonly [string, ...string[]]>(values: Values) {
+  return z.enum(values, { error: must(`one of ${values.join(", ")}`) });
+}
+
+/** Text, held to a rule that returns what is wrong with it, or nothing. `what` describes good text. */
+export function textOption(what: string, problem: (text: string) => string | undefined) {
+  return z.string({ error: must(what) }).superRefine((text, context) => {
+    const message = problem(text);
+    if (message !== undefined) context.addIssue({ code: "custom", message });
+  });
+}
+
+/** A path, absolute or relative to the daemon's working directory. Nothing in it is expanded. */
+export function pathOption() {
+  return textOption("a path", pathProblem);
+}
+
+function pathProblem(path: string): string | undefined {
+  if (path.trim() === "") return "is empty; write a path, or take it out for the default";
+  if (/\p{Cc}/u.test(path)) return "holds a control character; write the path without it";
+  if (/^[~$]/.test(path)) {
+    return `${JSON.stringify(path)} is not expanded as a shell would; write the whole path, such as /home/me/sessions`;
+  }
+  return undefined;
+}
+
+/** A message for a value of the wrong kind. `what` completes "must be" and "write". */
+function must(what: string) {
+  return ({ input }: { input?: unknown }): string =>
+    input === null || input === undefined
+      ? `has no value; write ${what}, or take the line out for the default`
+      : `must be ${what}, not ${shown(input)}`;
+}
+
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return "a list";
+  if (typeof value === "object") return "a section";
+  const text = typeof value === "string" ? JSON.stringify(value) : String(value);
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}
+
+function reading(context: z.RefinementCtx, expected: new () => Error, read: () => number): number {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof expected)) throw error;
+    return refused(context, error.message);
+  }
+}
+
+function refused(context: z.RefinementCtx, message: string): never {
+  context.addIssue({ code: "custom", message });
+  return z.NEVER;
+}

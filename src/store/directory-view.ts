@@ -1,0 +1,244 @@
+/**
+ * Keeps the catalog equal to the directory: reads everything at the start, then each file that a hint names, and
+ * compares all of them from time to time, because hints can be lost.
+ */
+import { readdirSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { type Clock, formatTimestamp } from "../clock.ts";
+import type { HealthProblem, Info } from "../contract/replies.ts";
+import type { Logger } from "../log.ts";
+import { type DirectoryWatcher, watchDirectory } from "./directory-watcher.ts";
+import { type Document, readDocument, statDocument } from "./document.ts";
+import { storageError } from "./durable-file.ts";
+import { FileCatalog } from "./file-catalog.ts";
+import { type KeyedQueue, Slices } from "./queue.ts";
+import { identityOf, isSessionFile, UnreadableError } from "./session-file.ts";
+
+/** How often and how long after another a file that cannot be read is read again, in case it is half written. */
+const retryDelaysMs = [100, 200, 400, 800];
+/** Without a watch, reconciling is all there is, so it must be frequent. */
+const pollIntervalMs = 2000;
+/** A stall of the event loop this long may have overflowed the kernel's queue of events. */
+const stallMs = 1000;
+
+export interface ViewOptions {
+  directory: string;
+  rescanIntervalMs: number;
+  clock: Clock;
+  logger: Logger;
+}
+
+export class DirectoryView {
+  readonly catalog = new FileCatalog();
+  readonly #options: ViewOptions;
+  readonly #queue: KeyedQueue;
+  readonly #retries = new Map<string, { attempts: number; timer: NodeJS.Timeout }>();
+  #watcher: DirectoryWatcher | undefined;
+  #watchFailure: string | undefined;
+  #directoryFailure: string | undefined;
+  #lastReconcile: string | null = null;
+  #reconciling: Promise<void> | undefined;
+  #rescanTimer: NodeJS.Timeout | undefined;
+  #stallTimer: NodeJS.Timeout | undefined;
+  #closed = false;
+
+  constructor(options: ViewOptions, queue: KeyedQueue) {
+    this.#options = options;
+    this.#queue = queue;
+  }
+
+  /** Watches first and reads then, so that nothing falls between. */
+  async open(): Promise<void> {
+    const { directory, logger } = this.#options;
+    this.#watcher = await watchDirectory(
+      directory,
+      (file) => this.#follow(file),
+      (reason) => {
+        this.#watchFailure = reason;
+        this.#arm();
+      },
+      logger,
+    );
+    const slices = new Slices();
+    for (const file of readdirSync(directory)) {
+      if (!isSessionFile(file)) continue;
+      await slices.pause();
+      this.look(file);
+      if (this.catalog.get(file)?.kind === "unreadable") this.#retryLater(file);
+    }
+    this.#lastReconcile = formatTimestamp(this.#options.clock.now());
+    this.#arm();
+    this.#watchForStalls();
+  }
+
+  /**
+   * Brings the catalog up to date with one file, at once, and returns the document if it had to be read. Callers hold
+   * the file's queue, or know that nothing else runs.
+   */
+  look(file: string): Document | undefined {
+    const path = join(this.#options.directory, file);
+    const stats = statDocument(path);
+    const known = this.catalog.get(file);
+    if (stats === undefined) {
+      if (known !== undefined) this.#lookAgain(this.catalog.forget(file));
+      return undefined;
+    }
+    const identity = identityOf(stats);
+    // An unreadable file is tried again even so: a change of its permissions leaves no other trace.
+    if (known?.identity === identity && known.kind !== "unreadable") return undefined;
+    try {
+      const document = readDocument(path);
+      if (document === undefined) this.#lookAgain(this.catalog.forget(file));
+      else this.#lookAgain(this.catalog.adopt(file, document));
+      this.#settled(file);
+      return document;
+    } catch (error) {
+      const why = error instanceof UnreadableError ? error.message : storageError(error).message;
+      this.#lookAgain(this.catalog.markUnreadable(file, identity, why));
+      return undefined;
+    }
+  }
+
+  /** Looks in the file's queue. */
+  refresh(file: string): Promise<void> {
+    return this.#queue.run(file, async () => {
+      this.look(file);
+    });
+  }
+
+  reconcile(): Promise<void> {
+    this.#reconciling ??= this.#compareAll().finally(() => {
+      this.#reconciling = undefined;
+    });
+    return this.#reconciling;
+  }
+
+  watcher(): Info["watcher"] {
+    return {
+      mode: this.#isWatching() ? "watching" : "polling",
+      last_reconcile_time: this.#lastReconcile,
+      rescan_interval_ms: this.#intervalMs(),
+    };
+  }
+
+  problems(): HealthProblem[] {
+    const problems = this.catalog.problems();
+    if (!this.#isWatching()) {
+      problems.unshift({
+        code: "watcher_degraded",
+        message: `changes by other programs are seen only every ${this.#intervalMs()} ms: ${this.#watchFailure}`,
+        hint: "raise fs.inotify.max_user_watches or max_user_instances with sysctl, then restart sessiond",
+        session_id: null,
+      });
+    }
+    if (this.#directoryFailure !== undefined) {
+      problems.unshift({
+        code: "directory_unreadable",
+        message: `the sessions directory cannot be read: ${this.#directoryFailure}`,
+        hint: "the index shows what was last known; bring the directory back",
+        session_id: null,
+      });
+    }
+    return problems;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#rescanTimer);
+    clearInterval(this.#stallTimer);
+    for (const { timer } of this.#retries.values()) clearTimeout(timer);
+    await this.#watcher?.close();
+    await this.#reconciling?.catch(() => {});
+  }
+
+  /** A hint: look, and if the file is half written, look again soon. */
+  async #follow(file: string): Promise<void> {
+    if (this.#closed) return;
+    await this.refresh(file);
+    if (this.catalog.get(file)?.kind === "unreadable") this.#retryLater(file);
+  }
+
+  #retryLater(file: string): void {
+    const attempts = this.#retries.get(file)?.attempts ?? 0;
+    const delay = retryDelaysMs[attempts];
+    if (delay === undefined || this.#closed) {
+      const state = this.catalog.get(file);
+      if (state?.kind === "unreadable")
+        this.#options.logger.warn({ file, why: state.why }, "a session file cannot be read");
+      this.#settled(file);
+      return;
+    }
+    clearTimeout(this.#retries.get(file)?.timer);
+    const timer = setTimeout(() => void this.#follow(file), delay).unref();
+    this.#retries.set(file, { attempts: attempts + 1, timer });
+  }
+
+  #settled(file: string): void {
+    clearTimeout(this.#retries.get(file)?.timer);
+    this.#retries.delete(file);
+  }
+
+  #lookAgain(files: readonly string[]): void {
+    for (const file of files) if (!this.#closed) void this.refresh(file);
+  }
+
+  async #compareAll(): Promise<void> {
+    const { directory, clock, logger } = this.#options;
+    let names: string[];
+    try {
+      names = await readdir(directory);
+    } catch (error) {
+      // Not to be taken for an empty directory: what is known stays known.
+      this.#directoryFailure = (error as Error).message;
+      logger.error({ err: error }, "the sessions directory cannot be read");
+      return;
+    }
+    this.#directoryFailure = undefined;
+    const slices = new Slices();
+    const present = new Set(names.filter(isSessionFile));
+    for (const file of present) {
+      await slices.pause();
+      if (this.#closed) return;
+      const stats = statDocument(join(directory, file));
+      const known = this.catalog.get(file);
+      const same = stats === undefined ? known === undefined : known?.identity === identityOf(stats);
+      if (!same || known?.kind === "unreadable") await this.refresh(file);
+    }
+    for (const file of [...this.catalog.names()]) {
+      await slices.pause();
+      if (!present.has(file)) await this.refresh(file);
+    }
+    this.#lastReconcile = formatTimestamp(clock.now());
+  }
+
+  #isWatching(): boolean {
+    return this.#watcher?.watching() ?? false;
+  }
+
+  #intervalMs(): number {
+    const { rescanIntervalMs } = this.#options;
+    return this.#isWatching() ? rescanIntervalMs : Math.min(rescanIntervalMs, pollIntervalMs);
+  }
+
+  #arm(): void {
+    clearTimeout(this.#rescanTimer);
+    if (this.#closed) return;
+    this.#rescanTimer = setTimeout(() => {
+      this.reconcile()
+        .catch((error: unknown) =>
+          this.#options.logger.error({ err: error }, "comparing the sessions directory failed"),
+        )
+        .finally(() => this.#arm());
+    }, this.#intervalMs()).unref();
+  }
+
+  #watchForStalls(): void {
+    let last = performance.now();
+    this.#stallTimer = setInterval(() => {
+      const now = performance.now();
+      if (now - last > stallMs + stallMs / 2) void this.reconcile().catch(() => {});
+      last = now;
+    }, stallMs / 2).unref();
+  }
+}

@@ -1,0 +1,203 @@
+/**
+ * Files that are there after a power cut. Each write has five steps: stage (write-file-atomic writes and syncs
+ * the bytes in a directory that nobody watches), verify (it reports success on a short write, so the size is
+ * compared), inspect (the caller may look at the target once more), commit (rename into place, or link where
+ * nothing may be replaced), and sync the directory.
+ */
+import { type BigIntStats, constants } from "node:fs";
+import { type FileHandle, link, lstat, open, rename, rm, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import writeFileAtomic from "write-file-atomic";
+import { SessiondError, systemErrorCode } from "../error.ts";
+import { type Identity, identityOf } from "./session-file.ts";
+
+/** For callers whose look at the target found that it must not be replaced after all. */
+export class TargetChanged extends Error {}
+
+export interface WriteOptions {
+  mode: number;
+  /** Fail with EEXIST rather than replace what is there. */
+  exclusive?: boolean;
+  /** Called right before the commit; what it throws undoes the write. */
+  inspect?: () => Promise<void>;
+}
+
+export class DurableFiles {
+  readonly #stagingDirectory: string;
+  readonly #directories = new Map<string, DirectorySync>();
+  readonly #onSyncFailure: (error: Error) => void;
+  #staged = 0;
+
+  /**
+   * The directories that are written to often are named up front: their descriptors stay open, so that neither
+   * the cost nor a lack of descriptors stands between a change and its sync. `onSyncFailure` is told of a
+   * sync that failed: after it the page cache cannot be believed.
+   */
+  constructor(
+    stagingDirectory: string,
+    directories: readonly string[],
+    onSyncFailure: (error: Error) => void,
+  ) {
+    this.#stagingDirectory = stagingDirectory;
+    for (const directory of directories) this.#directories.set(directory, new DirectorySync(directory));
+    this.#onSyncFailure = onSyncFailure;
+  }
+
+  /** Resolves to the identity of the new file once it is durable. @throws SessiondError `storage_full`, `storage_failed` */
+  async write(directory: string, name: string, bytes: Uint8Array, options: WriteOptions): Promise<Identity> {
+    const staged = join(this.#stagingDirectory, `${++this.#staged}`);
+    const target = join(directory, name);
+    let stats: BigIntStats;
+    try {
+      // A fresh options object each time: the library writes into it.
+      await writeFileAtomic(staged, bytes as Buffer, { mode: options.mode, fsync: true });
+      stats = await lstat(staged, { bigint: true });
+      if (stats.size !== BigInt(bytes.length)) {
+        throw new SessiondError(
+          "storage_full",
+          `only ${stats.size} of ${bytes.length} bytes could be written: the disk is full`,
+        );
+      }
+      await options.inspect?.();
+      if (options.exclusive) await commitNew(staged, target);
+      else await rename(staged, target);
+    } catch (error) {
+      await rm(staged, { force: true }).catch(() => {});
+      if (error instanceof TargetChanged || systemErrorCode(error) === "EEXIST") throw error;
+      throw this.#explain(error);
+    }
+    await this.sync(directory);
+    return identityOf(stats);
+  }
+
+  /** Renames durably, between directories of one file system. */
+  async move(
+    from: readonly [directory: string, name: string],
+    to: readonly [directory: string, name: string],
+    exclusive = false,
+  ): Promise<void> {
+    try {
+      if (exclusive) await commitNew(join(...from), join(...to));
+      else await rename(join(...from), join(...to));
+    } catch (error) {
+      if (systemErrorCode(error) === "EEXIST") throw error;
+      throw this.#explain(error);
+    }
+    await Promise.all([this.sync(to[0]), this.sync(from[0])]);
+  }
+
+  async remove(directory: string, name: string): Promise<void> {
+    try {
+      await unlink(join(directory, name));
+    } catch (error) {
+      if (systemErrorCode(error) !== "ENOENT") throw this.#explain(error);
+    }
+    await this.sync(directory);
+  }
+
+  /** Makes the names in a directory durable. Callers that wait at one time share one sync. */
+  async sync(directory: string): Promise<void> {
+    try {
+      await (this.#directories.get(directory)?.sync() ?? syncOnce(directory));
+    } catch (error) {
+      const failure = new SessiondError(
+        "storage_failed",
+        `${directory} could not be synced: ${(error as Error).message}`,
+        {
+          cause: error,
+          outcome: "unknown",
+        },
+      );
+      this.#onSyncFailure(failure);
+      throw failure;
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(Array.from(this.#directories.values(), (entry) => entry.close()));
+    this.#directories.clear();
+  }
+
+  #explain(error: unknown): SessiondError {
+    const failure = storageError(error);
+    const { syscall } = error as NodeJS.ErrnoException;
+    if (failure.code === "storage_failed" && (syscall === "fsync" || syscall === "fdatasync"))
+      this.#onSyncFailure(failure);
+    return failure;
+  }
+}
+
+/** A failure of the file system in the words of the contract. Anything else is thrown on as it is: it is a bug. */
+export function storageError(error: unknown): SessiondError {
+  if (error instanceof SessiondError) return error;
+  const code = systemErrorCode(error);
+  if (code === undefined) throw error;
+  const { message } = error as Error;
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") {
+    return new SessiondError(
+      "storage_full",
+      `nothing was changed: ${message}; free some space and try again`,
+      { cause: error },
+    );
+  }
+  return new SessiondError("storage_failed", `nothing was changed: ${message}`, { cause: error });
+}
+
+/** A second name for the file, then the first one taken away: unlike a rename it never replaces anything. */
+async function commitNew(from: string, to: string): Promise<void> {
+  try {
+    await link(from, to);
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EMLINK") throw error;
+    // No hard links on this file system. Opening with O_EXCL claims the name instead.
+    await (await open(to, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY)).close();
+    await rename(from, to);
+    return;
+  }
+  await unlink(from);
+}
+
+async function syncOnce(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  await handle.sync().finally(() => handle.close());
+}
+
+class DirectorySync {
+  readonly #handle: Promise<FileHandle>;
+  #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+
+  constructor(path: string) {
+    this.#handle = open(path, "r");
+    this.#handle.catch(() => {});
+  }
+
+  /** A sync that began after this call: a running one may have missed the caller's change. */
+  sync(): Promise<void> {
+    if (this.#running === undefined) return this.#start();
+    this.#next ??= this.#running
+      .catch(() => {})
+      .then(() => {
+        this.#next = undefined;
+        return this.#start();
+      });
+    return this.#next;
+  }
+
+  #start(): Promise<void> {
+    this.#running = this.#sync().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #sync(): Promise<void> {
+    await (await this.#handle).sync();
+  }
+
+  async close(): Promise<void> {
+    await (this.#next ?? this.#running)?.catch(() => {});
+    await (await this.#handle.catch(() => undefined))?.close();
+  }
+}

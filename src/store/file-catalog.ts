@@ -1,0 +1,168 @@
+/**
+ * What is known of every file in the sessions directory, and through it the index. In memory; it decides which file
+ * is the session when two carry one id, and how revisions go on when another program wrote. It reads nothing.
+ */
+import { parseTimestamp } from "../clock.ts";
+import type { HealthProblem } from "../contract/replies.ts";
+import { type SessionSummary, summarize } from "../session/session.ts";
+import type { Document } from "./document.ts";
+import { alternativeFileFor, fileFor, type Identity } from "./session-file.ts";
+import { SessionIndex } from "./session-index.ts";
+
+type FileState =
+  | { kind: "session"; identity: Identity; id: string }
+  /** Another file with the same id has the newer checkpoint. */
+  | { kind: "duplicate"; identity: Identity; id: string }
+  /** `id` is what it held when it could last be read. */
+  | { kind: "unreadable"; identity: Identity; id: string | undefined; why: string };
+
+export class FileCatalog {
+  readonly index = new SessionIndex();
+  readonly #files = new Map<string, FileState>();
+  readonly #fileOf = new Map<string, string>();
+  readonly #unreadable = new Set<string>();
+  /** By id, the files that lost against the one that is the session. */
+  readonly #duplicates = new Map<string, Set<string>>();
+
+  get(file: string): FileState | undefined {
+    return this.#files.get(file);
+  }
+
+  fileOf(id: string): string | undefined {
+    return this.#fileOf.get(id);
+  }
+
+  names(): IterableIterator<string> {
+    return this.#files.keys();
+  }
+
+  duplicatesOf(id: string): string[] {
+    return [...(this.#duplicates.get(id) ?? [])];
+  }
+
+  /** The file in which a session of this id would be, if it could be read. */
+  unreadableFor(id: string): string | undefined {
+    const natural = [fileFor(id), alternativeFileFor(id), `${id}.json`];
+    for (const file of this.#unreadable) {
+      const known = this.#files.get(file)?.id;
+      if (known === undefined ? natural.includes(file) : known === id) return file;
+    }
+    return undefined;
+  }
+
+  whyUnreadable(file: string): string {
+    const state = this.#files.get(file);
+    return state?.kind === "unreadable" ? state.why : "unreadable";
+  }
+
+  /**
+   * Takes in what a file holds now. Without a revision the change came from outside: the session goes on from the
+   * revision that was known, or from the one in the document where that is higher. Returns the files that must be
+   * looked at again: those of an id that this one no longer holds, or that lost against what it held before.
+   */
+  adopt(file: string, document: Document, revision?: number): string[] {
+    const { session, identity, bytes } = document;
+    const id = session.session_id;
+    const before = this.#files.get(file);
+    const again =
+      before !== undefined && before.id !== undefined && before.id !== id ? this.forget(file) : [];
+    this.#clear(file);
+    const rival = this.#fileOf.get(id);
+    const summary = summarize(session, revision ?? this.#outsideRevision(session.revision, id), bytes);
+    if (rival !== undefined && rival !== file) {
+      const known = this.index.get(id) as SessionSummary;
+      if (!isNewer(summary, file, known, rival)) {
+        this.#addDuplicate(file, id, identity);
+        return again;
+      }
+      this.#addDuplicate(rival, id, (this.#files.get(rival) as FileState).identity);
+    }
+    this.#files.set(file, { kind: "session", identity, id });
+    this.#fileOf.set(id, file);
+    this.index.set(summary);
+    if (revision === undefined && rival === file) again.push(...this.#dropDuplicates(id));
+    return again;
+  }
+
+  markUnreadable(file: string, identity: Identity, why: string): string[] {
+    const id = this.#files.get(file)?.id;
+    const again = this.forget(file);
+    this.#files.set(file, { kind: "unreadable", identity, id, why });
+    this.#unreadable.add(file);
+    return again;
+  }
+
+  /** The file is gone. Returns the duplicates of its session, of which one may be the session now. */
+  forget(file: string): string[] {
+    const state = this.#files.get(file);
+    this.#clear(file);
+    if (state?.kind !== "session") return [];
+    this.#fileOf.delete(state.id);
+    this.index.delete(state.id);
+    return this.#dropDuplicates(state.id);
+  }
+
+  problems(): HealthProblem[] {
+    const problems: HealthProblem[] = [];
+    for (const file of this.#unreadable) {
+      const state = this.#files.get(file) as FileState & { kind: "unreadable" };
+      const id = state.id ?? file.slice(0, -".json".length);
+      problems.push({
+        code: "unreadable_file",
+        message: `${file}: ${state.why}`,
+        hint: `mend the file, or move it to quarantine with: sessionctl recover ${id}`,
+        session_id: id,
+      });
+    }
+    for (const [id, files] of this.#duplicates) {
+      for (const file of files) {
+        problems.push({
+          code: "duplicate_session",
+          message: `${file} has the same session_id as ${this.#fileOf.get(id)}, whose checkpoint is newer`,
+          hint: `move or delete it, or put it into quarantine with: sessionctl recover ${id}`,
+          session_id: id,
+        });
+      }
+    }
+    return problems;
+  }
+
+  /** Forgets what lost against a file that changed, so that it is judged anew. */
+  #dropDuplicates(id: string): string[] {
+    const files = this.duplicatesOf(id);
+    for (const file of files) this.#clear(file);
+    return files;
+  }
+
+  #outsideRevision(written: number | undefined, id: string): number {
+    const known = this.index.get(id)?.revision;
+    return Math.max(written ?? 1, known === undefined ? 1 : known + 1);
+  }
+
+  #addDuplicate(file: string, id: string, identity: Identity): void {
+    this.#files.set(file, { kind: "duplicate", identity, id });
+    const files = this.#duplicates.get(id);
+    if (files === undefined) this.#duplicates.set(id, new Set([file]));
+    else files.add(file);
+  }
+
+  #clear(file: string): void {
+    const state = this.#files.get(file);
+    this.#files.delete(file);
+    this.#unreadable.delete(file);
+    if (state?.kind !== "duplicate") return;
+    const files = this.#duplicates.get(state.id);
+    files?.delete(file);
+    if (files?.size === 0) this.#duplicates.delete(state.id);
+  }
+}
+
+/** The newer checkpoint wins; of equal ones the file that has the session's own name, then the first by name. */
+function isNewer(summary: SessionSummary, file: string, known: SessionSummary, rival: string): boolean {
+  const difference =
+    (parseTimestamp(summary.checkpoint_time) ?? 0) - (parseTimestamp(known.checkpoint_time) ?? 0);
+  if (difference !== 0) return difference > 0;
+  const natural = fileFor(summary.session_id);
+  if (file === natural || rival === natural) return file === natural;
+  return file < rival;
+}

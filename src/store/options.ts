@@ -1,0 +1,21 @@
+import type { z } from "zod";
+import { durationOption, section } from "../option.ts";
+
+/** The `storage` section. */
+export const storageSchema = section({
+  max_lag: durationOption("10ms", "10min")
+    .prefault("1s")
+    .describe(
+      "How far the JSON file of a session may lag behind the progress that is reported. Every reply shows the live state, and nothing acknowledged is lost. Takes effect with the progress journal of the next version; until then a file never lags.",
+    ),
+  rescan_interval: durationOption("1s", "1d")
+    .prefault("60s")
+    .describe(
+      "How often the sessions directory is compared with what is in memory, in case the system lost word of a change by another program.",
+    ),
+}).transform((written) => ({
+  maxLagMs: written.max_lag,
+  rescanIntervalMs: written.rescan_interval,
+}));
+
+export type StorageOptions = z.output<typeof storageSchema>;

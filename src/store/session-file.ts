@@ -1,0 +1,73 @@
+/** One session as a file: its bytes, its name, and how two states of a file are told apart. Pure. */
+import type { BigIntStats } from "node:fs";
+import { JsonError, parseJson, stringifyJson } from "../json.ts";
+import { type Session, sessionSchema } from "../session/session.ts";
+import { safeName, uniqueName } from "../session/session-id.ts";
+
+/** Deeper documents are unreadable. Requests are held to a lower limit, so what was accepted stays readable. */
+export const maxStoredDepth = 500;
+
+/** The longest document that is opened: below the longest string that the engine can hold. */
+export const maxStoredBytes = 256 * 1024 * 1024;
+
+/** Why the bytes of a file are not a session. */
+export class UnreadableError extends Error {}
+
+/** Two-space indent, non-ASCII as it is, a newline at the end. @throws UnreadableError, JsonError */
+export function encodeSession(session: Session): Buffer {
+  const bytes = Buffer.from(`${stringifyJson(session, { indent: 2, maxDepth: maxStoredDepth })}\n`);
+  if (bytes.length > maxStoredBytes) throw new UnreadableError(tooLarge(bytes.length));
+  return bytes;
+}
+
+/** @throws UnreadableError */
+export function decodeSession(bytes: Uint8Array): Session {
+  if (bytes.length === 0) throw new UnreadableError("the file is empty");
+  let text: string;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new UnreadableError("the file is not UTF-8");
+  }
+  let value: unknown;
+  try {
+    value = parseJson(text, maxStoredDepth);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    throw new UnreadableError(`not valid JSON: ${error.message}`);
+  }
+  const checked = sessionSchema.safeParse(value);
+  if (!checked.success) {
+    const [issue] = checked.error.issues;
+    throw new UnreadableError(`not a session: ${issue?.path.join(".") || "the document"}: ${issue?.message}`);
+  }
+  return value as Session;
+}
+
+export function tooLarge(bytes: number): string {
+  return `the document has ${bytes} bytes; at most ${maxStoredBytes} are kept`;
+}
+
+/** Whether a name in the sessions directory is that of a session: `*.json`, and not hidden. */
+export function isSessionFile(name: string): boolean {
+  return name.endsWith(".json") && !name.startsWith(".");
+}
+
+export function fileFor(id: string): string {
+  return `${safeName(id)}.json`;
+}
+
+/** Where a session goes whose own file name already belongs to another one. */
+export function alternativeFileFor(id: string): string {
+  return `${uniqueName(id)}.json`;
+}
+
+/**
+ * What tells one state of a file from the next. A rewrite changes the inode or the time, at the resolution of the
+ * file system's clock; the size catches most of what happens within one tick of it.
+ */
+export type Identity = string;
+
+export function identityOf(stats: BigIntStats): Identity {
+  return `${stats.ino}:${stats.size}:${stats.mtimeNs}`;
+}

@@ -1,0 +1,169 @@
+/** What the store knows of every session without opening it. In memory, derived, pure: it reads no file and no clock. */
+import { type Micros, parseTimestamp } from "../clock.ts";
+import type { SessionPage, Stats } from "../contract/replies.ts";
+import { SessiondError } from "../error.ts";
+import type { SessionSummary } from "../session/session.ts";
+import type { ListQuery } from "./session-store.ts";
+
+type Sort = NonNullable<ListQuery["sort"]>;
+
+interface Entry {
+  summary: SessionSummary;
+  checkpoint: Micros;
+  created: Micros;
+}
+
+export class SessionIndex {
+  readonly #entries = new Map<string, Entry>();
+  /** Sorted on first use, then kept sorted. */
+  readonly #orders = new Map<Sort, Entry[]>();
+  readonly #counts: Stats = { total: 0, running: 0, paused: 0, completed: 0, failed: 0 };
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get(id: string): SessionSummary | undefined {
+    return this.#entries.get(id)?.summary;
+  }
+
+  set(summary: SessionSummary): void {
+    this.delete(summary.session_id);
+    const entry: Entry = {
+      summary,
+      checkpoint: parseTimestamp(summary.checkpoint_time) ?? 0,
+      created: summary.created_time === null ? 0 : (parseTimestamp(summary.created_time) ?? 0),
+    };
+    this.#entries.set(summary.session_id, entry);
+    for (const [sort, order] of this.#orders) order.splice(position(order, entry, sort), 0, entry);
+    this.#counts.total++;
+    this.#counts[summary.status]++;
+  }
+
+  delete(id: string): boolean {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return false;
+    this.#entries.delete(id);
+    for (const [sort, order] of this.#orders) order.splice(position(order, entry, sort), 1);
+    this.#counts.total--;
+    this.#counts[entry.summary.status]--;
+    return true;
+  }
+
+  all(): SessionSummary[] {
+    return Array.from(this.#entries.values(), (entry) => entry.summary);
+  }
+
+  stats(): Stats {
+    return { ...this.#counts };
+  }
+
+  /** @throws SessiondError `invalid_request` for a cursor that no page gave out */
+  list(query: ListQuery, now: Micros): SessionPage {
+    const sort = query.sort ?? "checkpoint_time";
+    const limit = query.limit ?? 100;
+    const order = this.#order(sort);
+    const start = query.cursor === undefined ? 0 : after(order, parseCursor(query.cursor, sort), sort);
+    const matches = matcher(query, now);
+    const page: Entry[] = [];
+    let total = 0;
+    let more = false;
+    if (matches === undefined) {
+      page.push(...order.slice(start, start + limit));
+      total = order.length;
+      more = start + limit < order.length;
+    } else {
+      for (let at = 0; at < order.length; at++) {
+        const entry = order[at] as Entry;
+        if (!matches(entry)) continue;
+        total++;
+        if (at < start) continue;
+        if (page.length < limit) page.push(entry);
+        else more = true;
+      }
+    }
+    const last = page.at(-1);
+    return {
+      sessions: page.map((entry) => entry.summary),
+      next_cursor: more && last !== undefined ? formatCursor(last, sort) : null,
+      total,
+    };
+  }
+
+  #order(sort: Sort): Entry[] {
+    let order = this.#orders.get(sort);
+    if (order === undefined) {
+      order = [...this.#entries.values()].sort((a, b) => compare(a, b, sort));
+      this.#orders.set(sort, order);
+    }
+    return order;
+  }
+}
+
+/** Times run from the newest down, ids up; equal times are ordered by id. */
+function compare(a: Entry, b: Entry, sort: Sort): number {
+  if (sort === "checkpoint_time" && a.checkpoint !== b.checkpoint) return b.checkpoint - a.checkpoint;
+  if (sort === "created_time" && a.created !== b.created) return b.created - a.created;
+  const [left, right] = [a.summary.session_id, b.summary.session_id];
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** The first place whose entry is not before the given one. */
+function position(order: readonly Entry[], entry: Entry, sort: Sort): number {
+  let low = 0;
+  let high = order.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compare(order[middle] as Entry, entry, sort) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Pages go on after a place in the order, not after a count, so that changes between two pages shift nothing. */
+function after(order: readonly Entry[], cursor: Entry, sort: Sort): number {
+  const at = position(order, cursor, sort);
+  const found = order[at];
+  return found !== undefined && compare(found, cursor, sort) === 0 ? at + 1 : at;
+}
+
+function formatCursor(entry: Entry, sort: Sort): string {
+  const time = sort === "created_time" ? entry.created : entry.checkpoint;
+  return Buffer.from(JSON.stringify([sort, time, entry.summary.session_id])).toString("base64url");
+}
+
+function parseCursor(cursor: string, sort: Sort): Entry {
+  try {
+    const [order, time, session_id] = JSON.parse(Buffer.from(cursor, "base64url").toString()) as unknown[];
+    if (order === sort && typeof time === "number" && typeof session_id === "string") {
+      return { summary: { session_id } as SessionSummary, checkpoint: time, created: time };
+    }
+  } catch {
+    // Not one of ours: told below.
+  }
+  throw new SessiondError("invalid_request", "the cursor does not belong to this listing", {
+    issues: [{ path: "cursor", message: "must be the next_cursor of a page with the same sort" }],
+  });
+}
+
+function matcher(query: ListQuery, now: Micros): ((entry: Entry) => boolean) | undefined {
+  const tests: ((entry: Entry) => boolean)[] = [];
+  const { status, label, q, older_than, pinned } = query;
+  if (status !== undefined) tests.push(({ summary }) => status.includes(summary.status));
+  if (label !== undefined) {
+    tests.push(({ summary }) =>
+      label.every(([key, value]) => Object.hasOwn(summary.labels, key) && summary.labels[key] === value),
+    );
+  }
+  if (q !== undefined) {
+    const wanted = q.toLowerCase();
+    tests.push(({ summary }) =>
+      [summary.session_id, summary.target_path, summary.status_reason ?? ""].some((text) =>
+        text.toLowerCase().includes(wanted),
+      ),
+    );
+  }
+  if (older_than !== undefined) tests.push(({ checkpoint }) => checkpoint <= now - older_than * 1000);
+  if (pinned !== undefined) tests.push(({ summary }) => summary.pinned === pinned);
+  return tests.length === 0 ? undefined : (entry) => tests.every((test) => test(entry));
+}
