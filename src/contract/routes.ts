@@ -3,7 +3,6 @@
  * document and the contract test all derive from this table.
  */
 import { z } from "zod";
-import { DurationError, parseDuration } from "../duration.ts";
 import type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";
 import {
   configSchema,
@@ -11,12 +10,26 @@ import {
   jsonObjectSchema,
   labelsSchema,
   type Session,
-  type SessionConfig,
   sessionIdSchema,
   sessionSchema,
   statuses,
 } from "../session/session.ts";
 import * as reply from "./replies.ts";
+import {
+  type CreateSessionBody,
+  checked,
+  durationCheck,
+  durationText,
+  flag,
+  labelChanges,
+  labelPair,
+  pageQuery,
+  type RunCleanupBody,
+  reason,
+  repeatable,
+} from "./requests.ts";
+
+export type { CreateSessionBody, RunCleanupBody };
 
 export interface Route {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -33,67 +46,6 @@ export interface Route {
   /** The status of success; 200 if not given. */
   status?: 201;
 }
-
-/** Text such as `30d`, read as milliseconds. */
-export const durationText = z.string().transform((text, context) => {
-  try {
-    return parseDuration(text);
-  } catch (error) {
-    if (!(error instanceof DurationError)) throw error;
-    context.addIssue({ code: "custom", message: error.message });
-    return z.NEVER;
-  }
-});
-
-/** The same check for bodies, which are never rebuilt. */
-const durationCheck = z
-  .string()
-  .superRefine((text, context) => {
-    const parsed = durationText.safeParse(text);
-    if (!parsed.success)
-      context.addIssue({ code: "custom", message: parsed.error.issues[0]?.message ?? "bad duration" });
-  })
-  .meta({ examples: ["30d"] });
-
-const flag = z.enum(["true", "false"], "must be true or false").transform((text) => text === "true");
-const repeatable = <Item extends z.ZodType<unknown, string>>(item: Item) =>
-  z.preprocess(
-    (value) => (value === undefined || Array.isArray(value) ? value : [value]),
-    z.array(item).optional(),
-  );
-const wholeNumber = (minimum: number, maximum: number) =>
-  z
-    .string()
-    .regex(/^\d+$/, "must be a whole number")
-    .transform(Number)
-    .pipe(z.int().min(minimum).max(maximum));
-const pageQuery = { limit: wholeNumber(1, 1000).default(100), cursor: z.string().optional() };
-
-const labelPair = z
-  .string()
-  .regex(/^[^=]+=/, "must be key=value")
-  .transform((text) => {
-    const at = text.indexOf("=");
-    return [text.slice(0, at), text.slice(at + 1)] as const;
-  });
-
-const labelChanges = z
-  .custom<LabelChanges>(
-    (value) =>
-      jsonObjectSchema.safeParse(value).success &&
-      Object.values(value as object).every((label) => label === null || typeof label === "string"),
-    "must be an object of strings, or null to take a label away",
-  )
-  .meta({ type: "object", additionalProperties: { type: ["string", "null"] } });
-
-const checked = <T>(schema: z.ZodType): { schema: z.ZodType<T> } => ({ schema: schema as z.ZodType<T> });
-
-const reason = {
-  schema: z.strictObject({ reason: z.string().max(4096).optional() }) as z.ZodType<{
-    reason?: string | undefined;
-  }>,
-  optional: true,
-};
 
 const oneSession = "/v1/sessions/{id}";
 
@@ -362,25 +314,6 @@ export const routes = {
     reply: jsonObjectSchema,
   },
 } as const satisfies Record<string, Route>;
-
-export interface CreateSessionBody {
-  /** Generated if absent. */
-  session_id?: string | undefined;
-  config: SessionConfig;
-  pending_files?: readonly string[] | undefined;
-  labels?: Readonly<Record<string, string>> | undefined;
-  pinned?: boolean | undefined;
-}
-
-export interface RunCleanupBody {
-  dry_run?: boolean | undefined;
-  /** Only for `completed`. */
-  keep_recent?: number | undefined;
-  /** Only for `expired` and `failed`, such as `30d`; `0` means every age. */
-  max_age?: string | undefined;
-  /** The `plan_id` of a plan to carry out exactly as it was shown. */
-  approve?: string | undefined;
-}
 
 export type Routes = typeof routes;
 export type RouteName = keyof Routes;

@@ -138,10 +138,11 @@ export interface NewSession {
 
 /** A new running session, with the defaults of its configuration written out. */
 export function newSession(input: NewSession, generation: string, now: string): Session {
+  const { target_path, ...config } = input.config;
   return {
     session_id: input.session_id,
     status: "running",
-    config: { ...configDefaults, ...input.config },
+    config: { target_path, ...configDefaults, ...config },
     processed_files: [],
     pending_files: input.pending_files ?? [],
     partial_results: {},

@@ -100,6 +100,11 @@ export class DirectoryView {
     }
   }
 
+  /** The file was taken away by us. */
+  forget(file: string): void {
+    this.#lookAgain(this.catalog.forget(file));
+  }
+
   /** Looks in the file's queue. */
   refresh(file: string): Promise<void> {
     return this.#queue.run(file, async () => {

@@ -32,6 +32,13 @@ export class FileCatalog {
     return this.#fileOf.get(id);
   }
 
+  /** Whether one of the files has this inode. */
+  holds(inode: bigint): boolean {
+    const wanted = `${inode}:`;
+    for (const { identity } of this.#files.values()) if (identity.startsWith(wanted)) return true;
+    return false;
+  }
+
   names(): IterableIterator<string> {
     return this.#files.keys();
   }

@@ -19,6 +19,11 @@ export interface Trashed extends TrashEntry {
   file: string;
 }
 
+/** As the contract has it: which file it was is nobody's business outside the store. */
+export function withoutFile({ file: _, ...entry }: Trashed): TrashEntry {
+  return entry;
+}
+
 export class Trash {
   readonly #directory: string;
   readonly #files: DurableFiles;

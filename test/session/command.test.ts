@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { applyCommand, applyProgress, type Command } from "../../src/session/command.ts";
+import { applyCommand, applyProgress, type Command, type ProgressDelta } from "../../src/session/command.ts";
 import { diagnose, repair } from "../../src/session/diagnosis.ts";
 import { newSession, type Session, type Status, statuses } from "../../src/session/session.ts";
 import { nextStatus, type Verb, verbFor, verbs } from "../../src/session/transition.ts";
@@ -51,15 +51,22 @@ describe("transitions", () => {
   });
 });
 
-const files = fc.uniqueArray(fc.constantFrom("a", "b", "c", "d", "e", "f"), { maxLength: 6 });
-const delta = fc.record({ processed: files, added: files, results: jsonObject }, { requiredKeys: [] });
+const files: fc.Arbitrary<string[]> = fc.uniqueArray(fc.constantFrom("a", "b", "c", "d", "e", "f"), {
+  maxLength: 6,
+});
+const delta: fc.Arbitrary<ProgressDelta> = fc.record(
+  { processed: files, added: files, results: jsonObject },
+  { requiredKeys: [] },
+);
 
 describe("progress", () => {
-  const clean = fc.tuple(files, files).map(([processed_files, pending]) => ({
-    processed_files,
-    pending_files: pending.filter((file) => !processed_files.includes(file)),
-    partial_results: {},
-  }));
+  const clean = fc.tuple(files, files).map(
+    ([processed_files, pending]): Pick<Session, "processed_files" | "pending_files" | "partial_results"> => ({
+      processed_files,
+      pending_files: pending.filter((file) => !processed_files.includes(file)),
+      partial_results: {},
+    }),
+  );
 
   test("twice is the same as once", () => {
     fc.assert(
@@ -73,10 +80,7 @@ describe("progress", () => {
   test("keeps every file exactly once, and forgets none", () => {
     fc.assert(
       fc.property(clean, fc.array(delta, { maxLength: 5 }), (state, changes) => {
-        const end = changes.reduce(
-          (current, change) => ({ ...current, ...applyProgress(current, change) }),
-          state,
-        );
+        const end = changes.reduce((current, change) => applyProgress(current, change), state);
         const all = [...end.processed_files, ...end.pending_files];
         const known = new Set([
           ...state.processed_files,

@@ -1,0 +1,162 @@
+/** The route table as an OpenAPI 3.1 document, for people who generate a client in another language. */
+import { z } from "zod";
+import { errorCodes } from "../error.ts";
+import type { JsonObject, JsonValue } from "../json.ts";
+import { httpStatus, problemMediaType } from "./errors.ts";
+import { infoReply, sessionReply, summaryAndHealthReply, summaryReply } from "./replies.ts";
+import { type Route, type RouteName, routes } from "./routes.ts";
+
+/** Schemas that several endpoints share, by the name they have in generated code. */
+const named = new Map<unknown, string>([
+  [sessionReply, "Session"],
+  [summaryReply, "SessionSummary"],
+  [summaryAndHealthReply, "SessionSummaryAndHealth"],
+  [infoReply, "Info"],
+]);
+
+/** The contract, as the daemon of this version serves it. */
+export function openApiDocument(version: string): JsonObject {
+  const paths: Record<string, Record<string, JsonValue>> = {};
+  for (const [name, route] of Object.entries(routes) as [RouteName, Route][]) {
+    const methods = paths[route.path] ?? {};
+    methods[route.method.toLowerCase()] = operation(name, route);
+    paths[route.path] = methods;
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "sessiond control API",
+      version,
+      description:
+        "HTTP/1.1 over a Unix socket. Requests refuse keys that they do not know; replies may gain keys.",
+      license: { name: "MIT", identifier: "MIT" },
+    },
+    servers: [{ url: "http://localhost", description: "the host name does not matter on a Unix socket" }],
+    paths,
+    components: {
+      schemas: {
+        ...Object.fromEntries(
+          [...named].map(([schema, name]) => [name, describe(schema as z.ZodType, true)]),
+        ),
+        Problem: problemSchema,
+      },
+      responses: {
+        Problem: {
+          description: `An error, by its code: ${errorCodes.map((code) => `${code} (${httpStatus[code]})`).join(", ")}`,
+          content: { [problemMediaType]: { schema: { $ref: "#/components/schemas/Problem" } } },
+        },
+      },
+    },
+  };
+}
+
+const problemSchema: JsonObject = {
+  type: "object",
+  description: "RFC 9457. Decide by the code.",
+  properties: {
+    type: { type: "string", format: "uri" },
+    title: { type: "string" },
+    status: { type: "integer" },
+    detail: { type: "string" },
+    code: { type: "string", enum: errorCodes },
+    issues: {
+      type: "array",
+      items: {
+        type: "object",
+        properties: { path: { type: "string" }, message: { type: "string" } },
+        required: ["path", "message"],
+      },
+    },
+    outcome: {
+      type: "string",
+      enum: ["unknown"],
+      description: "present when the change may have happened all the same",
+    },
+  },
+  required: ["type", "title", "status", "detail", "code"],
+};
+
+function operation(name: RouteName, route: Route): JsonObject {
+  const parameters = [...pathParameters(route), ...headerParameters(route), ...queryParameters(route)];
+  return {
+    operationId: name,
+    summary: route.summary,
+    ...(parameters.length === 0 ? {} : { parameters }),
+    ...(route.body === undefined
+      ? {}
+      : {
+          requestBody: {
+            required: route.body.optional !== true,
+            content: { "application/json": { schema: describe(route.body.schema) } },
+          },
+        }),
+    responses: { ...success(name, route), default: { $ref: "#/components/responses/Problem" } },
+  };
+}
+
+function success(name: RouteName, route: Route): JsonObject {
+  const reply = {
+    description: "success",
+    content: { "application/json": { schema: describe(route.reply) } },
+  };
+  switch (name) {
+    case "saveSession":
+      return { "200": reply, "201": { ...reply, description: "created" } };
+    case "getSession":
+      return { "200": reply, "304": { description: "If-None-Match names the revision that it still has" } };
+    case "getHealth":
+      return { "200": reply, "503": { ...reply, description: "failed" } };
+    default:
+      return { [route.status ?? 200]: reply };
+  }
+}
+
+function pathParameters(route: Route): JsonObject[] {
+  return [...route.path.matchAll(/\{(\w+)\}/g)].map((match) => ({
+    name: match[1] as string,
+    in: "path",
+    required: true,
+    schema: { type: "string" },
+  }));
+}
+
+function headerParameters(route: Route): JsonObject[] {
+  return (route.headers ?? []).map((name) => ({
+    name,
+    in: "header",
+    required: false,
+    schema: { type: "string" },
+    description: 'apply only at this revision, in quotes: "5"',
+  }));
+}
+
+function queryParameters(route: Route): JsonObject[] {
+  if (route.query === undefined) return [];
+  const { properties } = describe(route.query) as { properties: Record<string, JsonObject> };
+  return Object.entries(properties).map(([name, { description, ...schema }]) => ({
+    name,
+    in: "query",
+    required: false,
+    ...(description === undefined ? {} : { description }),
+    schema,
+  }));
+}
+
+/** As a client writes it: before defaults, and without a promise that replies hold nothing else. */
+function describe(schema: z.ZodType, inFull = false): JsonObject {
+  const { $schema: _, ...described } = z.toJSONSchema(schema, {
+    io: "input",
+    unrepresentable: "any",
+    override: ({ zodSchema, jsonSchema, path }) => {
+      const name = named.get(zodSchema);
+      if (name !== undefined && !(inFull && path.length === 0)) {
+        for (const key of Object.keys(jsonSchema)) delete jsonSchema[key];
+        jsonSchema.$ref = `#/components/schemas/${name}`;
+      }
+      // The bounds of what a double counts exactly say nothing about the value.
+      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+    },
+  });
+  return described as JsonObject;
+}

@@ -1,0 +1,87 @@
+/** What requests may carry: checks for bodies, which are never rebuilt, and readers for queries, which are text. */
+import { z } from "zod";
+import { DurationError, parseDuration } from "../duration.ts";
+import type { LabelChanges } from "../session/command.ts";
+import { jsonObjectSchema, type SessionConfig } from "../session/session.ts";
+
+/** Text such as `30d`, read as milliseconds. */
+export const durationText = z.string().transform((text, context) => {
+  try {
+    return parseDuration(text);
+  } catch (error) {
+    if (!(error instanceof DurationError)) throw error;
+    context.addIssue({ code: "custom", message: error.message });
+    return z.NEVER;
+  }
+});
+
+/** The same check for bodies, which are never rebuilt. */
+export const durationCheck = z
+  .string()
+  .superRefine((text, context) => {
+    const parsed = durationText.safeParse(text);
+    if (!parsed.success)
+      context.addIssue({ code: "custom", message: parsed.error.issues[0]?.message ?? "bad duration" });
+  })
+  .meta({ examples: ["30d"] });
+
+export const flag = z.enum(["true", "false"], "must be true or false").transform((text) => text === "true");
+export const repeatable = <Item extends z.ZodType<unknown, string>>(item: Item) =>
+  z.preprocess(
+    (value) => (value === undefined || Array.isArray(value) ? value : [value]),
+    z.array(item).optional(),
+  );
+export const wholeNumber = (minimum: number, maximum: number) =>
+  z
+    .string()
+    .regex(/^\d+$/, "must be a whole number")
+    .transform(Number)
+    .pipe(z.int().min(minimum).max(maximum));
+export const pageQuery = { limit: wholeNumber(1, 1000).default(100), cursor: z.string().optional() };
+
+export const labelPair = z
+  .string()
+  .regex(/^[^=]+=/, "must be key=value")
+  .transform((text) => {
+    const at = text.indexOf("=");
+    return [text.slice(0, at), text.slice(at + 1)] as const;
+  });
+
+export const labelChanges = z
+  .custom<LabelChanges>(
+    (value) =>
+      jsonObjectSchema.safeParse(value).success &&
+      Object.values(value as object).every((label) => label === null || typeof label === "string"),
+    "must be an object of strings, or null to take a label away",
+  )
+  .meta({ type: "object", additionalProperties: { type: ["string", "null"] } });
+
+export const checked = <T>(schema: z.ZodType): { schema: z.ZodType<T> } => ({
+  schema: schema as z.ZodType<T>,
+});
+
+export const reason = {
+  schema: z.strictObject({ reason: z.string().max(4096).optional() }) as z.ZodType<{
+    reason?: string | undefined;
+  }>,
+  optional: true,
+};
+
+export interface CreateSessionBody {
+  /** Generated if absent. */
+  session_id?: string | undefined;
+  config: SessionConfig;
+  pending_files?: readonly string[] | undefined;
+  labels?: Readonly<Record<string, string>> | undefined;
+  pinned?: boolean | undefined;
+}
+
+export interface RunCleanupBody {
+  dry_run?: boolean | undefined;
+  /** Only for `completed`. */
+  keep_recent?: number | undefined;
+  /** Only for `expired` and `failed`, such as `30d`; `0` means every age. */
+  max_age?: string | undefined;
+  /** The `plan_id` of a plan to carry out exactly as it was shown. */
+  approve?: string | undefined;
+}

@@ -1,0 +1,31 @@
+import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+
+/** What the daemon keeps for itself, all of it below `.sessiond/` in the sessions directory. */
+export interface OwnDirectories {
+  base: string;
+  /** Files being written; empty when nothing is. */
+  staging: string;
+  trash: string;
+  quarantine: string;
+}
+
+export function ownDirectories(sessionsDirectory: string): OwnDirectories {
+  const base = join(sessionsDirectory, ".sessiond");
+  return {
+    base,
+    staging: join(base, "staging"),
+    trash: join(base, "trash"),
+    quarantine: join(base, "quarantine"),
+  };
+}
+
+export function makeDirectories(own: OwnDirectories): void {
+  for (const path of Object.values(own)) mkdirSync(path, { recursive: true, mode: 0o750 });
+}
+
+/** Takes away what interrupted writes left. Only the holder of the lock may judge that nobody writes it any more. */
+export function sweepStaging(own: OwnDirectories): void {
+  for (const name of readdirSync(own.staging))
+    rmSync(join(own.staging, name), { recursive: true, force: true });
+}

@@ -1,0 +1,268 @@
+/**
+ * Sessions as files: where each one is, reading it as it is now, and changing it in its own queue: read, apply, write
+ * durably, index. Other programs may change the same files at any moment.
+ */
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Clock, formatTimestamp } from "../clock.ts";
+import { SessiondError, systemErrorCode } from "../error.ts";
+import { JsonError } from "../json.ts";
+import type { Session, SessionSummary } from "../session/session.ts";
+import type { SessionId } from "../session/session-id.ts";
+import type { DirectoryView } from "./directory-view.ts";
+import { type Document, readDocument, statDocument } from "./document.ts";
+import { type DurableFiles, TargetChanged } from "./durable-file.ts";
+import type { KeyedQueue } from "./queue.ts";
+import {
+  alternativeFileFor,
+  encodeSession,
+  fileFor,
+  type Identity,
+  identityOf,
+  UnreadableError,
+} from "./session-file.ts";
+import type { ChangeOptions, StoredSession } from "./session-store.ts";
+
+/** For new files; an existing file keeps its mode. */
+const newFileMode = 0o640;
+/** How often a change is tried again because another program wrote at the same time. */
+const changeAttempts = 10;
+/** How long after one another a half-written document is read again before it counts as unreadable. */
+const halfWrittenDelaysMs = [20, 50, 100, 200];
+
+export interface SessionFilesOptions {
+  directory: string;
+  quarantine: string;
+  files: DurableFiles;
+  view: DirectoryView;
+  queue: KeyedQueue;
+  clock: Clock;
+  /** Whether a session of this id is in the trash. */
+  isDeleted: (id: string) => boolean;
+  /** Throws when no change may begin. */
+  assertWritable: () => void;
+}
+
+export class SessionFiles {
+  readonly #options: SessionFilesOptions;
+
+  constructor(options: SessionFilesOptions) {
+    this.#options = options;
+  }
+
+  async read(id: SessionId): Promise<StoredSession> {
+    const file = this.#locate(id);
+    const document = readOrUndefined(join(this.#options.directory, file));
+    const state = this.#catalog.get(file);
+    if (
+      document !== undefined &&
+      document.identity === state?.identity &&
+      state.kind === "session" &&
+      state.id === id
+    ) {
+      return this.#stored(id, document.session);
+    }
+    // Not what the index knows: changed by another program, or by a write of ours that is not durable yet.
+    return this.inQueue(id, async (current) => this.#stored(id, (await this.#document(current, id)).session));
+  }
+
+  /** A function that returns the session it was given changes nothing. */
+  change(id: SessionId, options: ChangeOptions, fn: (session: Session) => Session): Promise<StoredSession> {
+    return this.inQueue(id, async (file) => {
+      this.#options.assertWritable();
+      for (let attempt = 0; attempt < changeAttempts; attempt++) {
+        const document = await this.#document(file, id);
+        const known = this.summary(id);
+        assertRevision(id, known.revision, options);
+        const session = { ...document.session, revision: known.revision };
+        const next = fn(session);
+        if (next === session) return { session, summary: known };
+        try {
+          return await this.#write(file, { ...next, revision: known.revision + 1 }, document);
+        } catch (error) {
+          if (!(error instanceof TargetChanged)) throw error;
+        }
+      }
+      throw new SessiondError("storage_failed", `another program keeps changing "${id}"; try again`);
+    });
+  }
+
+  async create(session: Session): Promise<StoredSession> {
+    const id = session.session_id as SessionId;
+    const created = await this.firstFree([fileFor(id), alternativeFileFor(id)], async (file) => {
+      this.#options.assertWritable();
+      this.#options.view.look(file);
+      if (this.has(id)) throw sessionExists(id, "choose another id, or work on that one");
+      if (this.#catalog.unreadableFor(id) !== undefined) throw this.missing(id);
+      if (this.#catalog.get(file) !== undefined) return undefined;
+      return this.#write(file, session, undefined);
+    });
+    if (created === undefined) throw sessionExists(id, "its file names are taken by something else");
+    return created;
+  }
+
+  /** Runs a task for the first file name that is free: one that returns undefined or meets EEXIST is taken. */
+  async firstFree<T>(
+    names: readonly string[],
+    task: (file: string) => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    for (const file of names) {
+      const result = await this.#options.queue.run(file, async () => {
+        try {
+          return await task(file);
+        } catch (error) {
+          if (systemErrorCode(error) === "EEXIST") return undefined;
+          throw error;
+        }
+      });
+      if (result !== undefined) return result;
+    }
+    return undefined;
+  }
+
+  /** Runs in the queue of the session's file, wherever that is by the time its turn comes. */
+  async inQueue<T>(id: SessionId, task: (file: string) => Promise<T>): Promise<T> {
+    for (;;) {
+      const file = this.#locate(id);
+      const result = await this.#options.queue.run(file, async () =>
+        (this.#catalog.fileOf(id) ?? file) === file ? { value: await task(file) } : undefined,
+      );
+      if (result !== undefined) return result.value;
+    }
+  }
+
+  /** What the file holds at this moment. Callers hold its queue. @throws the reason why there is no such session */
+  current(id: SessionId, file: string, options: ChangeOptions): SessionSummary {
+    this.#options.view.look(file);
+    const state = this.#catalog.get(file);
+    if (state?.kind !== "session" || state.id !== id) throw this.missing(id);
+    const summary = this.summary(id);
+    assertRevision(id, summary.revision, options);
+    return summary;
+  }
+
+  /** Moves a file out of the way, into quarantine, and tells where it is now. */
+  quarantine(file: string): Promise<string> {
+    const { directory, files, queue, quarantine, clock } = this.#options;
+    return queue.run(file, async () => {
+      this.#options.assertWritable();
+      const name = `${formatTimestamp(clock.now()).replace(/\D/g, "")}-${file.slice(-200)}`;
+      await files.move([directory, file], [quarantine, name], true);
+      this.#catalog.forget(file);
+      return join(quarantine, name);
+    });
+  }
+
+  has(id: SessionId): boolean {
+    return this.#catalog.index.get(id) !== undefined;
+  }
+
+  /** Also of a file that another program put there a moment ago. */
+  exists(id: SessionId): boolean {
+    if (!this.has(id)) this.#options.view.look(fileFor(id));
+    return this.has(id);
+  }
+
+  summary(id: SessionId): SessionSummary {
+    const summary = this.#catalog.index.get(id);
+    if (summary === undefined) throw this.missing(id);
+    return summary;
+  }
+
+  missing(id: SessionId): SessiondError {
+    const unreadable = this.#catalog.unreadableFor(id);
+    if (unreadable !== undefined) {
+      const why = this.#catalog.whyUnreadable(unreadable);
+      const message = `${unreadable}: ${why}; it is kept as it is until you mend or recover it`;
+      return new SessiondError("session_corrupt", message);
+    }
+    if (this.#options.isDeleted(id)) {
+      const message = `session "${id}" was deleted and is in the trash; bring it back with: sessionctl trash restore ${id}`;
+      return new SessiondError("session_deleted", message);
+    }
+    return new SessiondError("session_not_found", `there is no session "${id}"`);
+  }
+
+  get #catalog() {
+    return this.#options.view.catalog;
+  }
+
+  #locate(id: SessionId): string {
+    return this.#catalog.fileOf(id) ?? this.#catalog.unreadableFor(id) ?? fileFor(id);
+  }
+
+  /** Replaces `before`, and only that state of the file; without it nothing may be there. */
+  async #write(file: string, session: Session, before: Document | undefined): Promise<StoredSession> {
+    const { directory, files } = this.#options;
+    const bytes = encode(session);
+    const mode = before?.mode ?? newFileMode;
+    const identity = await files.write(directory, file, bytes, {
+      mode,
+      exclusive: before === undefined,
+      inspect: () => assertUnchanged(join(directory, file), before?.identity),
+    });
+    this.#catalog.adopt(file, { session, identity, bytes: bytes.length, mode }, session.revision ?? 1);
+    return this.#stored(session.session_id as SessionId, session);
+  }
+
+  /** The document as it is on disk now, with the index brought up to date; waits a little for a half-written one. */
+  async #document(file: string, id: SessionId): Promise<Document> {
+    for (const delayMs of [...halfWrittenDelaysMs, undefined]) {
+      const looked = this.#options.view.look(file);
+      const state = this.#catalog.get(file);
+      if (state?.kind === "session" && state.id === id) {
+        const known = looked?.identity === state.identity;
+        const document = known ? looked : readOrUndefined(join(this.#options.directory, file));
+        if (document?.identity === state.identity) return document;
+      } else if (state?.kind !== "unreadable") {
+        throw this.missing(id);
+      }
+      if (delayMs !== undefined) await sleep(delayMs);
+    }
+    throw this.missing(id);
+  }
+
+  #stored(id: SessionId, session: Session): StoredSession {
+    const summary = this.summary(id);
+    const { revision } = summary;
+    return { summary, session: session.revision === revision ? session : { ...session, revision } };
+  }
+}
+
+export function sessionExists(id: string, advice: string): SessiondError {
+  return new SessiondError("session_exists", `session "${id}" exists; ${advice}`);
+}
+
+function assertRevision(id: string, revision: number, { ifRevision }: ChangeOptions): void {
+  if (ifRevision === undefined || ifRevision === revision) return;
+  const message = `session "${id}" is at revision ${revision}, not ${ifRevision}; read it again`;
+  throw new SessiondError("revision_mismatch", message);
+}
+
+async function assertUnchanged(path: string, expected: Identity | undefined): Promise<void> {
+  if (expected === undefined) return;
+  const stats = statDocument(path);
+  if (stats === undefined || identityOf(stats) !== expected) throw new TargetChanged();
+}
+
+/** Half-written or gone for a moment counts as not there yet. */
+function readOrUndefined(path: string): Document | undefined {
+  try {
+    return readDocument(path);
+  } catch (error) {
+    if (error instanceof UnreadableError) return undefined;
+    throw error;
+  }
+}
+
+function encode(session: Session): Buffer {
+  try {
+    return encodeSession(session);
+  } catch (error) {
+    if (error instanceof UnreadableError) throw new SessiondError("payload_too_large", error.message);
+    if (error instanceof JsonError) {
+      throw new SessiondError("invalid_request", `the session cannot be kept: ${error.message}`);
+    }
+    throw error;
+  }
+}
