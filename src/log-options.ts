@@ -8,9 +8,7 @@ export const logLevelSchema = choiceOption(logLevels);
 
 /** The `log` section. */
 export const logSchema = section({
-  level: logLevelSchema
-    .prefault("info")
-    .describe("The least that is logged. At info, every change of a session and every cleanup is one line."),
+  level: logLevelSchema.prefault("info").describe("The least severe messages that are logged."),
 });
 
 export type LogOptions = z.output<typeof logSchema>;

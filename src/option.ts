@@ -18,42 +18,56 @@ export function section<Shape extends z.ZodRawShape>(shape: Shape) {
 
 /** Text such as `30s` or `12h`, or a bare 0, read as milliseconds; the bounds are included. */
 export function durationOption(minimum: string, maximum: string) {
-  const [minimumMs, maximumMs] = [parseDuration(minimum), parseDuration(maximum)];
-  const written = z.union(
-    [
-      z.string().meta({ pattern: "^\\s*(0|(\\d+(\\.\\d+)?\\s*(ms|s|min|h|d|w)\\s*)+)$" }),
-      ...(minimumMs === 0 ? [z.literal(0)] : []),
-    ],
-    {
-      error: ({ input }) =>
-        typeof input === "number"
-          ? `${input} has no unit; write ${input}s, ${input}min, ${input}h or ${input}d`
-          : must("a duration, such as 30s, 7min, 12h or 30d")({ input }),
-    },
-  );
-  return written.transform((value, context): number => {
-    const ms = reading(context, DurationError, () => parseDuration(String(value)));
-    if (ms >= minimumMs && ms <= maximumMs) return ms;
-    return refused(context, `must be from ${minimum} to ${maximum}, not ${formatDuration(ms)}`);
+  const error = ({ input }: { input?: unknown }): string => {
+    if (input === 0) return outside(minimum, maximum, "0");
+    return isAmount(input)
+      ? `${input} has no unit; write ${input}s, ${input}min, ${input}h or ${input}d`
+      : must("a duration, such as 30s, 7min, 12h or 30d")({ input });
+  };
+  const text = z.string({ error }).meta({
+    pattern: "^\\s*(0|(\\d+(\\.\\d+)?\\s*(ms|s|min|h|d|w)\\s*)+)$",
+    examples: ["30s", "7min", "12h", "30d"],
   });
+  const written = parseDuration(minimum) === 0 ? z.union([text, z.literal(0)], { error }) : text;
+  return written.transform(quantity(parseDuration, formatDuration, minimum, maximum));
 }
 
 /** Text such as `64MiB`, read as bytes; the bounds are included. */
 export function sizeOption(minimum: string, maximum: string) {
-  const [minimumBytes, maximumBytes] = [parseSize(minimum), parseSize(maximum)];
   const written = z
     .string({
       error: ({ input }) =>
-        typeof input === "number"
+        isAmount(input)
           ? `${input} has no unit; write ${input}B for bytes, or a size such as 64MiB`
           : must("a size, such as 64MiB")({ input }),
     })
     .meta({ pattern: "^\\s*\\d+(\\.\\d+)?\\s*(B|KiB|MiB|GiB|kB|MB|GB)\\s*$" });
-  return written.transform((text, context): number => {
-    const bytes = reading(context, SizeError, () => parseSize(text));
-    if (bytes >= minimumBytes && bytes <= maximumBytes) return bytes;
-    return refused(context, `must be from ${minimum} to ${maximum}, not ${formatSize(bytes)}`);
-  });
+  return written.transform(quantity(parseSize, formatSize, minimum, maximum));
+}
+
+/** Reads what parses and is within the bounds. */
+function quantity(
+  parse: (text: string) => number,
+  format: (amount: number) => string,
+  minimum: string,
+  maximum: string,
+) {
+  const read = (text: string): number | string => {
+    try {
+      const amount = parse(text);
+      const inside = amount >= parse(minimum) && amount <= parse(maximum);
+      return inside ? amount : outside(minimum, maximum, format(amount));
+    } catch (error) {
+      if (error instanceof DurationError || error instanceof SizeError) return error.message;
+      throw error;
+    }
+  };
+  return (written: string | 0, context: z.RefinementCtx): number => {
+    const amount = read(String(written));
+    if (typeof amount === "number") return amount;
+    context.addIssue({ code: "custom", message: amount });
+    return z.NEVER;
+  };
 }
 
 /** A whole number; the bounds are included. */
@@ -106,23 +120,17 @@ function must(what: string) {
       : `must be ${what}, not ${shown(input)}`;
 }
 
+function isAmount(input: unknown): input is number {
+  return typeof input === "number" && Number.isFinite(input) && input > 0;
+}
+
+function outside(minimum: string, maximum: string, value: string): string {
+  return `must be from ${minimum} to ${maximum}, not ${value}`;
+}
+
 function shown(value: unknown): string {
   if (Array.isArray(value)) return "a list";
   if (typeof value === "object") return "a section";
   const text = typeof value === "string" ? JSON.stringify(value) : String(value);
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
-}
-
-function reading(context: z.RefinementCtx, expected: new () => Error, read: () => number): number {
-  try {
-    return read();
-  } catch (error) {
-    if (!(error instanceof expected)) throw error;
-    return refused(context, error.message);
-  }
-}
-
-function refused(context: z.RefinementCtx, message: string): never {
-  context.addIssue({ code: "custom", message });
-  return z.NEVER;
 }

@@ -1,0 +1,80 @@
+import type { z } from "zod";
+import { type ConfigDocument, type Place, parseConfigText, type TextProblem } from "./document.ts";
+import { knownKeys } from "./json-schema.ts";
+import { configSchema, type WrittenConfig } from "./schema.ts";
+
+export interface CheckedText {
+  /** Undefined if there are problems. */
+  config: WrittenConfig | undefined;
+  problems: TextProblem[];
+  placeOf(path: readonly PropertyKey[]): Place;
+}
+
+/** Reads the text of a configuration file and finds everything that is wrong with it. */
+export function checkConfigText(text: string): CheckedText {
+  const document = parseConfigText(text);
+  if (document.value === undefined)
+    return { config: undefined, problems: document.problems, placeOf: document.placeOf };
+  const parsed = configSchema.safeParse(document.value);
+  const reported = document.problems.map(({ key }) => key);
+  const consequential = (key: string) =>
+    reported.some((other) => key === other || key.startsWith(`${other}.`));
+  const found = (parsed.error?.issues ?? []).flatMap((issue) => problemsOf(issue, document));
+  const problems = [...document.problems, ...found.filter(({ key }) => !consequential(key))];
+  problems.sort((a, b) => a.line - b.line || a.column - b.column);
+  return {
+    config: problems.length === 0 ? parsed.data : undefined,
+    problems: problems.filter(
+      ({ key, message }, index) =>
+        problems.findIndex((other) => other.key === key && other.message === message) === index,
+    ),
+    placeOf: document.placeOf,
+  };
+}
+
+function problemsOf(issue: z.core.$ZodIssue, document: ConfigDocument): TextProblem[] {
+  if (issue.code !== "unrecognized_keys") {
+    const message =
+      issue.path.length === 0 ? "must hold keys with values, such as `log: { level: info }`" : issue.message;
+    return [{ ...document.placeOf(issue.path), key: issue.path.join("."), message }];
+  }
+  return issue.keys.map((name) => {
+    const path = [...issue.path, name];
+    const key = path.join(".");
+    return { ...document.placeOfKey(path), key, message: unknownKey(key) };
+  });
+}
+
+function unknownKey(key: string): string {
+  const [section, name] = splitKey(key);
+  const all = knownKeys().map((known) => ({ known, parts: splitKey(known) }));
+  const here = all.filter(({ parts }) => parts[0] === section);
+  const near = here
+    .map(({ parts }) => ({ name: parts[1], distance: editDistance(name, parts[1]) }))
+    .sort((a, b) => a.distance - b.distance)
+    .find((candidate) => candidate.distance <= Math.max(1, Math.round(candidate.name.length * 0.4)));
+  if (near !== undefined) return `unknown key; did you mean ${near.name}?`;
+  const elsewhere = all.filter(({ parts }) => parts[1] === name).map(({ known }) => known);
+  if (elsewhere.length > 0) return `unknown key; did you mean ${elsewhere.join(" or ")}?`;
+  return `unknown key; ${section === "" ? "the file" : section} can have ${here.map(({ parts }) => parts[1]).join(", ")}`;
+}
+
+function splitKey(key: string): [section: string, name: string] {
+  const at = key.lastIndexOf(".");
+  return [key.slice(0, Math.max(at, 0)), key.slice(at + 1)];
+}
+
+/** Letters to insert, delete or replace, in any case, and with - for _. */
+function editDistance(a: string, b: string): number {
+  const [from, to] = [a, b].map((text) => text.toLowerCase().replaceAll("-", "_")) as [string, string];
+  let row = Array.from({ length: to.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= from.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= to.length; j++) {
+      const replaced = (row[j - 1] as number) + (from[i - 1] === to[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[to.length] as number;
+}

@@ -1,0 +1,90 @@
+import { resolve } from "node:path";
+import { daemonSocketPath, defaultSessionsDir } from "../contract/socket-path.ts";
+import { type LogLevel, logLevelSchema } from "../log-options.ts";
+import { pathOption } from "../option.ts";
+import { type SocketOptions, socketPathProblem } from "../server/options.ts";
+import { checkConfigText } from "./check.ts";
+import { readConfigFile } from "./config-file.ts";
+import { ConfigError, type ConfigProblem } from "./problem.ts";
+import { configSchema, type WrittenConfig } from "./schema.ts";
+
+type Frozen<T> = T extends object ? { readonly [Key in keyof T]: Frozen<T[Key]> } : T;
+
+/** Everything the daemon is told, complete and checked. Frozen all through. */
+export type Config = Frozen<
+  Omit<WrittenConfig, "sessions_dir" | "socket"> & {
+    /** The file it was read from; null for defaults alone. Absolute, as every path here. */
+    file: string | null;
+    sessionsDir: string;
+    socket: SocketOptions & { path: string };
+  }
+>;
+
+export interface ConfigFlags {
+  config?: string | undefined;
+  sessionsDir?: string | undefined;
+  socket?: string | undefined;
+  logLevel?: string | undefined;
+}
+
+export interface ConfigSources {
+  flags: ConfigFlags;
+  env: NodeJS.ProcessEnv;
+  /** The directory that relative paths begin at. */
+  cwd: string;
+}
+
+/**
+ * Reads the configuration: flags win over the file, the file over the defaults.
+ *
+ * @throws ConfigError with everything that is wrong
+ */
+export function loadConfig({ flags, env, cwd }: ConfigSources): Config {
+  const problems: ConfigProblem[] = checkFlags(flags);
+  const source = readConfigFile(flags.config, env, cwd);
+  const file = source?.file ?? null;
+  const checked = source === undefined ? undefined : checkConfigText(source.text);
+  problems.push(...(checked?.problems ?? []).map((problem) => ({ file, ...problem })));
+  const written = checked === undefined ? configSchema.parse({}) : checked.config;
+  if (written === undefined || problems.length > 0) throw new ConfigError(problems);
+
+  const { sessions_dir, socket, log, ...rest } = written;
+  const sessionsDir = resolve(cwd, flags.sessionsDir ?? sessions_dir ?? defaultSessionsDir);
+  const path = resolve(cwd, flags.socket ?? socket.path ?? daemonSocketPath(sessionsDir, env));
+  // Only now is the path known in full, and its full length is what counts.
+  const tooLong = socketPathProblem(path);
+  if (tooLong !== undefined) {
+    const inFile = flags.socket === undefined && socket.path !== undefined && checked !== undefined;
+    const place = inFile ? checked.placeOf(["socket", "path"]) : { line: null, column: null };
+    const key = flags.socket === undefined ? "socket.path" : "--socket";
+    const isDefault = flags.socket === undefined && !inFile;
+    const message = isDefault ? `by default, ${tooLong}, with --socket or in the file` : tooLong;
+    throw new ConfigError([{ file: inFile ? file : null, ...place, key, message }]);
+  }
+  const level = (flags.logLevel as LogLevel | undefined) ?? log.level;
+  return deepFreeze({ ...rest, file, sessionsDir, socket: { ...socket, path }, log: { level } });
+}
+
+function checkFlags(flags: ConfigFlags): ConfigProblem[] {
+  const rules = [
+    ["--sessions-dir", flags.sessionsDir, pathOption()],
+    ["--socket", flags.socket, pathOption()],
+    ["--log-level", flags.logLevel, logLevelSchema],
+  ] as const;
+  return rules.flatMap(([key, value, schema]) =>
+    value === undefined
+      ? []
+      : (schema.safeParse(value).error?.issues ?? []).map(({ message }) => ({
+          file: null,
+          line: null,
+          column: null,
+          key,
+          message,
+        })),
+  );
+}
+
+function deepFreeze<T extends object>(value: T): Frozen<T> {
+  for (const item of Object.values(value)) if (typeof item === "object" && item !== null) deepFreeze(item);
+  return Object.freeze(value) as Frozen<T>;
+}

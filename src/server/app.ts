@@ -1,0 +1,136 @@
+/** The control API as a fastify instance: one loop over the route table. */
+import type { Server } from "node:http";
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import { type Route, type RouteName, routes } from "../contract/routes.ts";
+import { protocolHeader, protocolVersion } from "../contract/version.ts";
+import { SessiondError } from "../error.ts";
+import { stringifyJson } from "../json.ts";
+import type { Logger } from "../log.ts";
+import { parseSessionId } from "../session/session-id.ts";
+import { acceptJsonBodies } from "./body.ts";
+import { checkBody, checkQuery, parseQuery, type QueryValues } from "./check.ts";
+import { answerClientError } from "./client-error.ts";
+import { type Handlers, noBody } from "./handler.ts";
+import type { LimitsOptions } from "./options.ts";
+import { entityTag, parseIfMatch } from "./precondition.ts";
+import { errorHandler, noSuchEndpoint, RequestError } from "./problem.ts";
+
+export interface AppOptions {
+  handlers: Handlers;
+  limits: LimitsOptions;
+  logger: Logger;
+  /** Whether the server is shutting down. */
+  draining: () => boolean;
+}
+
+/** Deeper than a request may ever nest, so that what was stored can be sent under any configuration. */
+const replyDepth = 1000;
+const keepAliveTimeoutMs = 60_000;
+const headersTimeoutMs = 10_000;
+const jsonMediaType = "application/json; charset=utf-8";
+
+export function createApp({ handlers, limits, logger, draining }: AppOptions): FastifyInstance<Server> {
+  const { bodyBytes, requestTimeoutMs } = limits;
+  const onError = errorHandler({ logger, bodyBytes });
+  const app = fastify({
+    bodyLimit: bodyBytes,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    http: {
+      headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
+      // Timeouts are only noticed when Node looks, by default every 30 s.
+      connectionsCheckingInterval: Math.min(1000, Math.ceil(requestTimeoutMs / 4)),
+    },
+    // A HEAD route of its own would be made to send the length of a body that is not there.
+    exposeHeadRoutes: false,
+    // We refuse while draining ourselves, as a problem.
+    return503OnClosing: false,
+    // Ids are checked by what an id is, with a message that says so.
+    routerOptions: { maxParamLength: Number.MAX_SAFE_INTEGER, querystringParser: parseQuery },
+    frameworkErrors: onError,
+    clientErrorHandler: answerClientError,
+  });
+  app.setErrorHandler(onError);
+  app.setNotFoundHandler((request) => {
+    throw noSuchEndpoint(request);
+  });
+  acceptJsonBodies(app, limits.depth);
+
+  app.addHook("onRequest", async (request, reply) => {
+    reply.header(protocolHeader, String(protocolVersion));
+    if (draining()) throw new SessiondError("shutting_down", "sessiond is shutting down; try again soon");
+    if (request.is404) throw noSuchEndpoint(request);
+  });
+  app.addHook("onSend", async (_, reply) => {
+    if (draining()) reply.header("connection", "close");
+  });
+  app.addHook("onResponse", async ({ method, url }, { statusCode, elapsedTime }) => {
+    logger.debug({ method, url, status: statusCode, duration_ms: Math.round(elapsedTime) }, "request");
+  });
+
+  for (const name of Object.keys(routes) as RouteName[])
+    register(app, routes[name], handlers[name] as AnyHandler);
+  refuseOtherMethods(app);
+  return app;
+}
+
+/** A handler whose row has been looked up at run time. {@link Handlers} has checked that the two belong together. */
+type AnyHandler = (call: object) => unknown;
+
+function register(app: FastifyInstance<Server>, route: Route, handler: AnyHandler): void {
+  app.route({
+    method: methodsOf(route),
+    url: route.path.replace(/\{(\w+)\}/g, ":$1"),
+    handler: async (request, reply) => {
+      reply.code(route.status ?? 200);
+      const result = await handler(callOf(route, request, reply));
+      reply.type(jsonMediaType);
+      return reply.send(result === noBody ? undefined : stringifyJson(result, { maxDepth: replyDepth }));
+    },
+  });
+}
+
+/** Checks in the order of what a caller would want to hear first: the id, then headers, query and body. */
+function callOf(route: Route, request: FastifyRequest, reply: FastifyReply): object {
+  const given = request.params as Record<string, string>;
+  const params = "id" in given ? { ...given, id: parseSessionId(given.id) } : given;
+  const ifMatch = parseIfMatch(request.headers["if-match"]);
+  if (ifMatch !== undefined && !route.headers?.includes("if-match")) {
+    throw new RequestError(400, `${route.method} ${route.path} does not know If-Match`);
+  }
+  return {
+    method: request.method,
+    params,
+    query: checkQuery(route, request.query as QueryValues),
+    body: checkBody(route, request.body),
+    ifMatch,
+    ifNoneMatch: request.headers["if-none-match"],
+    tag: (revision: number) => void reply.header("etag", entityTag(revision)),
+    header: (header: string, value: string) => void reply.header(header, value),
+    status: (status: number) => void reply.code(status),
+  };
+}
+
+function refuseOtherMethods(app: FastifyInstance<Server>): void {
+  const allowed = new Map<string, string[]>();
+  for (const route of Object.values(routes) as Route[]) {
+    allowed.set(route.path, [...(allowed.get(route.path) ?? []), ...methodsOf(route)]);
+  }
+  for (const [path, methods] of allowed) {
+    const allow = methods.join(", ");
+    const refuse = async (request: FastifyRequest) => {
+      throw new RequestError(405, `${path} knows ${allow}, not ${request.method}`, { headers: { allow } });
+    };
+    app.route({
+      method: app.supportedMethods.filter((method) => !methods.includes(method)),
+      url: path.replace(/\{(\w+)\}/g, ":$1"),
+      // Before the body is looked at.
+      onRequest: refuse,
+      handler: refuse,
+    });
+  }
+}
+
+function methodsOf(route: Route): string[] {
+  return route.method === "GET" ? ["GET", "HEAD"] : [route.method];
+}

@@ -1,0 +1,31 @@
+/** From the bytes of a body to the value that they say, exactly. */
+import { isUtf8 } from "node:buffer";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { SessiondError } from "../error.ts";
+import { JsonError, type JsonValue, parseJson } from "../json.ts";
+import { wrongMediaType } from "./problem.ts";
+
+/** An empty body is no body, whatever its type: `curl -d ''` calls it a form. */
+export function acceptJsonBodies(app: FastifyInstance, maxDepth: number): void {
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser(
+    "application/json",
+    { parseAs: "buffer" },
+    async (_: FastifyRequest, body: Buffer) => (body.length === 0 ? undefined : parseBody(body, maxDepth)),
+  );
+  app.addContentTypeParser("*", { parseAs: "buffer" }, async (request: FastifyRequest, body: Buffer) => {
+    if (body.length > 0) throw wrongMediaType(request.headers["content-type"]);
+  });
+}
+
+function parseBody(body: Buffer, maxDepth: number): JsonValue {
+  if (!isUtf8(body)) throw new SessiondError("invalid_request", "the body is not valid UTF-8");
+  try {
+    return parseJson(body.toString("utf8"), maxDepth);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    throw new SessiondError("invalid_request", `the body is not JSON that can be kept: ${error.message}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,79 @@
+/** Checks what a request carries against its row of the route table. */
+import type { z } from "zod";
+import type { Route } from "../contract/routes.ts";
+import { type Issue, SessiondError } from "../error.ts";
+import { isJsonObject } from "../json.ts";
+
+export type QueryValues = Readonly<Record<string, string | string[]>>;
+
+const maxIssues = 50;
+
+/** A query as text, or as a list of texts where a key is given more than once. */
+export function parseQuery(text: string): QueryValues {
+  const values = new Map<string, string | string[]>();
+  for (const [key, value] of new URLSearchParams(text)) {
+    const earlier = values.get(key);
+    values.set(key, earlier === undefined ? value : [earlier, value].flat());
+  }
+  return Object.fromEntries(values);
+}
+
+/** The query as the route's schema reads it. @throws SessiondError `invalid_request` */
+export function checkQuery(route: Route, values: QueryValues): unknown {
+  if (route.query === undefined) {
+    const issues = Object.keys(values).map((key) => ({ path: key, message: "is not known here" }));
+    if (issues.length > 0) throw invalid("query", issues);
+    return undefined;
+  }
+  const result = route.query.safeParse(values);
+  if (result.success) return result.data;
+  throw invalid(
+    "query",
+    issuesOf(result.error).map((issue) =>
+      Array.isArray(values[issue.path]) ? { ...issue, message: "must be given only once" } : issue,
+    ),
+  );
+}
+
+/** The body itself, not what a schema would make of it. @throws SessiondError `invalid_request` */
+export function checkBody(route: Route, body: unknown): unknown {
+  if (route.body === undefined) {
+    if (body === undefined || (isJsonObject(body) && Object.keys(body).length === 0)) return undefined;
+    throw new SessiondError("invalid_request", `${route.method} ${route.path} takes no body`);
+  }
+  if (body === undefined) {
+    if (route.body.optional) return undefined;
+    throw new SessiondError("invalid_request", `${route.method} ${route.path} needs a JSON body`);
+  }
+  const result = route.body.schema.safeParse(body);
+  if (result.success) return body;
+  throw invalid("body", issuesOf(result.error));
+}
+
+function invalid(part: "query" | "body", issues: readonly Issue[]): SessiondError {
+  const [first, ...others] = issues;
+  const where = first === undefined || first.path === "" ? "" : `${first.path}: `;
+  const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
+  return new SessiondError("invalid_request", `the ${part} is not valid: ${where}${first?.message}${more}`, {
+    issues: issues.slice(0, maxIssues),
+  });
+}
+
+function issuesOf(error: z.ZodError): Issue[] {
+  return error.issues.flatMap((issue) =>
+    issue.code === "unrecognized_keys"
+      ? issue.keys.map((key) => ({ path: formatPath([...issue.path, key]), message: "is not known here" }))
+      : [{ path: formatPath(issue.path), message: issue.message }],
+  );
+}
+
+/** Writes `config.target_path`, `pending_files[3]`, `labels["my key"]`. */
+export function formatPath(path: readonly PropertyKey[]): string {
+  let text = "";
+  for (const step of path) {
+    if (typeof step === "number") text += `[${step}]`;
+    else if (/^[A-Za-z_]\w*$/.test(String(step))) text += text === "" ? String(step) : `.${String(step)}`;
+    else text += `[${JSON.stringify(String(step))}]`;
+  }
+  return text;
+}

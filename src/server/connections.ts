@@ -1,0 +1,49 @@
+import type { Server } from "node:http";
+import type { Socket } from "node:net";
+
+/**
+ * The open connections of a server, and how many requests are under way on each. Node's own
+ * closeIdleConnections takes a connection that has never sent anything for a busy one.
+ */
+export class Connections {
+  readonly #requests = new Map<Socket, number>();
+  #draining = false;
+
+  constructor(server: Server) {
+    server.on("connection", (socket: Socket) => {
+      this.#requests.set(socket, 0);
+      socket.once("close", () => this.#requests.delete(socket));
+      if (this.#draining) socket.destroySoon();
+    });
+    server.prependListener("request", ({ socket }, response) => {
+      this.#count(socket, 1);
+      response.once("close", () => {
+        this.#count(socket, -1);
+        if (this.#draining) this.#closeIdle(socket);
+      });
+    });
+  }
+
+  get size(): number {
+    return this.#requests.size;
+  }
+
+  /** Closes each connection as soon as nothing is under way on it. */
+  drain(): void {
+    this.#draining = true;
+    for (const socket of this.#requests.keys()) this.#closeIdle(socket);
+  }
+
+  destroy(): void {
+    for (const socket of this.#requests.keys()) socket.destroy();
+  }
+
+  #count(socket: Socket, change: 1 | -1): void {
+    const requests = this.#requests.get(socket);
+    if (requests !== undefined) this.#requests.set(socket, requests + change);
+  }
+
+  #closeIdle(socket: Socket): void {
+    if (this.#requests.get(socket) === 0) socket.destroySoon();
+  }
+}

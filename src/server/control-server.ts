@@ -1,0 +1,113 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Logger } from "../log.ts";
+import type { Cleanup } from "../retention/cleanup.ts";
+import type { SessionStore } from "../store/session-store.ts";
+import { createApp } from "./app.ts";
+import { type ClaimedSocket, claimSocket, type SocketSettings } from "./claim-socket.ts";
+import { Connections } from "./connections.ts";
+import { connectionLimit } from "./descriptors.ts";
+import type { LimitsOptions } from "./options.ts";
+import { backupHandlers } from "./routes/backups.ts";
+import { cleanupHandlers } from "./routes/cleanup.ts";
+import { type DaemonFacts, daemonHandlers } from "./routes/daemon.ts";
+import { progressHandlers } from "./routes/progress.ts";
+import { sessionHandlers } from "./routes/sessions.ts";
+import { trashHandlers } from "./routes/trash.ts";
+
+export type { DaemonFacts };
+
+export interface ControlServerOptions {
+  store: SessionStore;
+  cleanup: Cleanup;
+  daemon: DaemonFacts;
+  socket: SocketSettings;
+  limits: LimitsOptions;
+  logger: Logger;
+}
+
+export interface ControlServer {
+  /** @throws SessiondError `socket_in_use`, or `invalid_request` if the socket cannot be made as it was asked for */
+  listen(): Promise<void>;
+  /**
+   * Refuses new requests, finishes those under way, and cuts off what is left after `deadlineMs`.
+   * Nothing of the server is open when it resolves.
+   */
+  close(deadlineMs: number): Promise<void>;
+}
+
+/** Clients on connections that they keep are told to go; a connection closed under their hands would look like a crash. */
+const graceMs = 100;
+const dropReportIntervalMs = 10_000;
+
+export function createControlServer(options: ControlServerOptions): ControlServer {
+  const { store, cleanup, daemon, socket, limits, logger } = options;
+  let draining = false;
+  let claimed: ClaimedSocket | undefined;
+  let closed: Promise<void> | undefined;
+
+  const app = createApp({
+    handlers: {
+      ...sessionHandlers(store),
+      ...progressHandlers(store),
+      ...backupHandlers(store),
+      ...cleanupHandlers(cleanup),
+      ...trashHandlers(store),
+      ...daemonHandlers({ store, cleanup, daemon, socketPath: socket.path }),
+    },
+    limits,
+    logger,
+    draining: () => draining,
+  });
+  const connections = new Connections(app.server);
+
+  async function listen(): Promise<void> {
+    await app.ready();
+    const limit = connectionLimit(limits.connections);
+    if (limit < limits.connections) {
+      logger.warn(
+        { connections: limit, wanted: limits.connections },
+        "the limit of open files allows fewer connections than limits.connections: raise it (ulimit -n, LimitNOFILE)",
+      );
+    }
+    app.server.maxConnections = limit;
+    reportDrops(app.server, logger);
+    claimed = await claimSocket(app.server, socket);
+    // Such as EMFILE while accepting: one connection is lost, the server goes on.
+    app.server.on("error", (error) => logger.error({ err: error }, "the control socket reported an error"));
+  }
+
+  async function drainAndClose(deadlineMs: number): Promise<void> {
+    draining = true;
+    claimed?.release();
+    // Also without connections: some may wait to be accepted, and are owed an answer.
+    await sleep(connections.size === 0 ? 0 : Math.min(graceMs, deadlineMs));
+    const ended = app.close();
+    connections.drain();
+    const deadline = setTimeout(() => {
+      logger.warn({ connections: connections.size }, "cutting off connections that did not end in time");
+      connections.destroy();
+    }, deadlineMs);
+    await ended.finally(() => clearTimeout(deadline));
+  }
+
+  return {
+    listen,
+    close: (deadlineMs) => {
+      closed ??= drainAndClose(deadlineMs);
+      return closed;
+    },
+  };
+}
+
+/** Whoever is turned away sees only a closed connection: the reason is for the log, at most every ten seconds. */
+function reportDrops(
+  server: { on(event: "drop", listener: () => void): unknown; maxConnections: number },
+  logger: Logger,
+): void {
+  let reported = Number.NEGATIVE_INFINITY;
+  server.on("drop", () => {
+    if (performance.now() - reported < dropReportIntervalMs) return;
+    reported = performance.now();
+    logger.warn({ connections: server.maxConnections }, "too many connections: refusing new ones");
+  });
+}

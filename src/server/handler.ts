@@ -1,0 +1,31 @@
+/** What a handler is given and what it returns, derived from its row of the route table. */
+import type { Body, Query, Reply, RouteName, Routes } from "../contract/routes.ts";
+import type { SessionId } from "../session/session-id.ts";
+import type { IfMatch } from "./precondition.ts";
+
+/** Returned for a reply that is complete with its headers. */
+export const noBody = Symbol("no body");
+
+export interface Call<Name extends RouteName> {
+  method: string;
+  params: { readonly [Param in ParamName<Routes[Name]["path"]>]: Param extends "id" ? SessionId : string };
+  query: Query<Name>;
+  /** As it was parsed: the schema has checked it and changed nothing. */
+  body: Routes[Name] extends { body: { optional: boolean } } ? Body<Name> | undefined : Body<Name>;
+  ifMatch: IfMatch | undefined;
+  ifNoneMatch: string | undefined;
+  /** Sets the ETag of the reply. */
+  tag(revision: number): void;
+  header(name: string, value: string): void;
+  status(status: number): void;
+}
+
+export type Handler<Name extends RouteName> = (
+  call: Call<Name>,
+) => Reply<Name> | typeof noBody | Promise<Reply<Name> | typeof noBody>;
+
+export type Handlers = { readonly [Name in RouteName]: Handler<Name> };
+
+type ParamName<Path extends string> = Path extends `${string}{${infer Name}}${infer Rest}`
+  ? Name | ParamName<Rest>
+  : never;

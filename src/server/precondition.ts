@@ -1,0 +1,25 @@
+/** Entity tags: the revision of a session in quotes. */
+import { SessiondError } from "../error.ts";
+
+/** A revision, or `*` for whichever there is. */
+export type IfMatch = number | "*";
+
+export function entityTag(revision: number): string {
+  return `"${revision}"`;
+}
+
+/** @throws SessiondError `invalid_request` for anything but one strong tag of ours, or `*` */
+export function parseIfMatch(header: string | undefined): IfMatch | undefined {
+  if (header === undefined) return undefined;
+  if (header.trim() === "*") return "*";
+  const revision = /^\s*"(\d{1,15})"\s*$/.exec(header)?.[1];
+  if (revision !== undefined) return Number(revision);
+  throw new SessiondError("invalid_request", `If-Match must be a revision in quotes such as "5", or *`);
+}
+
+/** Whether the client already has this revision, by its If-None-Match. */
+export function matchesNone(header: string | undefined, revision: number): boolean {
+  if (header === undefined) return false;
+  const tags = header.split(",").map((tag) => tag.trim().replace(/^W\//, ""));
+  return tags.includes("*") || tags.includes(entityTag(revision));
+}

@@ -1,0 +1,31 @@
+import { type PolicyName, policyNames } from "../../contract/replies.ts";
+import { parseDuration } from "../../duration.ts";
+import type { Cleanup } from "../../retention/cleanup.ts";
+import type { Handlers } from "../handler.ts";
+import { RequestError } from "../problem.ts";
+
+export function cleanupHandlers(cleanup: Cleanup) {
+  return {
+    getCleanup: async () => ({ jobs: await cleanup.schedules() }),
+
+    runCleanup: ({ params, body = {} }) =>
+      cleanup.run({
+        policy: parsePolicy(params.policy),
+        trigger: "request",
+        dryRun: body.dry_run ?? false,
+        keepRecent: body.keep_recent,
+        maxAgeMs: body.max_age === undefined ? undefined : parseDuration(body.max_age),
+        approve: body.approve,
+      }),
+
+    getCleanupHistory: ({ query }) => cleanup.history(query),
+  } satisfies Partial<Handlers>;
+}
+
+function parsePolicy(name: string): PolicyName {
+  const policy = policyNames.find((known) => known === name);
+  if (policy === undefined) {
+    throw new RequestError(404, `there is no cleanup policy "${name}"; there are ${policyNames.join(", ")}`);
+  }
+  return policy;
+}

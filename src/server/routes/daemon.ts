@@ -1,0 +1,65 @@
+import { type Clock, microsPerMs, parseTimestamp } from "../../clock.ts";
+import { openApiDocument } from "../../contract/openapi.ts";
+import type { HealthProblem, ReloadResult } from "../../contract/replies.ts";
+import { protocolVersion } from "../../contract/version.ts";
+import type { Cleanup } from "../../retention/cleanup.ts";
+import type { SessionStore } from "../../store/session-store.ts";
+import type { Handlers } from "../handler.ts";
+
+/** What the server tells of the daemon around it. */
+export interface DaemonFacts {
+  version: string;
+  /** ISO 8601. */
+  startedTime: string;
+  sessionsDir: string;
+  configFile: string | null;
+  clock: Clock;
+  /** Reads the configuration again. Throws, with the old one in force, if the new one is bad. */
+  reload(): Promise<ReloadResult>;
+  /** What the daemon itself has to report, beside storage and cleanup. */
+  problems?: () => HealthProblem[];
+}
+
+export interface DaemonServices {
+  store: SessionStore;
+  cleanup: Cleanup;
+  daemon: DaemonFacts;
+  socketPath: string;
+}
+
+export function daemonHandlers({ store, cleanup, daemon, socketPath }: DaemonServices) {
+  const openApi = openApiDocument(daemon.version);
+  return {
+    getInfo: () => ({
+      name: "sessiond" as const,
+      version: daemon.version,
+      protocol_version: protocolVersion,
+      node_version: process.version,
+      pid: process.pid,
+      started_time: daemon.startedTime,
+      uptime_ms: uptimeMs(daemon),
+      sessions_dir: daemon.sessionsDir,
+      socket: socketPath,
+      config_file: daemon.configFile,
+      sessions: store.stats().total,
+      watcher: store.watcher(),
+      rss_bytes: process.memoryUsage.rss(),
+    }),
+
+    getHealth: ({ status }) => {
+      const problems = [...store.health(), ...cleanup.health(), ...(daemon.problems?.() ?? [])];
+      const failed = problems.some((problem) => problem.code === "storage_failed");
+      if (failed) status(503);
+      return { status: failed ? "failed" : problems.length > 0 ? "degraded" : "ok", problems };
+    },
+
+    reload: () => daemon.reload(),
+
+    getOpenApi: () => openApi,
+  } satisfies Partial<Handlers>;
+}
+
+function uptimeMs({ startedTime, clock }: DaemonFacts): number {
+  const started = parseTimestamp(startedTime) ?? clock.now();
+  return Math.max(0, Math.floor((clock.now() - started) / microsPerMs));
+}

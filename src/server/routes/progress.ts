@@ -1,0 +1,56 @@
+import type { ProgressReply } from "../../contract/replies.ts";
+import type { SessionSummary } from "../../session/session.ts";
+import type { SessionId } from "../../session/session-id.ts";
+import type { Verb } from "../../session/transition.ts";
+import type { SessionStore } from "../../store/session-store.ts";
+import type { Handlers } from "../handler.ts";
+
+export function progressHandlers(store: SessionStore) {
+  const transition = (verb: Verb) => async (call: TransitionCall) => {
+    const reason = call.body?.reason;
+    const { summary } = await store.apply(call.params.id, { type: "transition", verb, reason });
+    call.tag(summary.revision);
+    return summary;
+  };
+
+  return {
+    checkpointSession: async ({ params, body, ifMatch, tag }) => {
+      const { summary } = await store.apply(
+        params.id,
+        { type: "checkpoint", checkpoint: body },
+        ifMatch === "*" ? {} : { ifRevision: ifMatch },
+      );
+      tag(summary.revision);
+      return progressOf(summary);
+    },
+
+    reportProgress: async ({ params, body, tag }) => {
+      const { summary } = await store.apply(params.id, { type: "progress", delta: body });
+      tag(summary.revision);
+      return progressOf(summary);
+    },
+
+    pauseSession: transition("pause"),
+    completeSession: transition("complete"),
+    failSession: transition("fail"),
+    reopenSession: transition("reopen"),
+
+    // Whoever resumes goes on working, and needs what is pending.
+    resumeSession: async ({ params, body, tag }) => {
+      const command = { type: "transition", verb: "resume", reason: body?.reason } as const;
+      const { session, summary } = await store.apply(params.id, command);
+      tag(summary.revision);
+      return session;
+    },
+  } satisfies Partial<Handlers>;
+}
+
+interface TransitionCall {
+  params: { readonly id: SessionId };
+  body: { reason?: string | undefined } | undefined;
+  tag(revision: number): void;
+}
+
+function progressOf({ status, revision, processed_count, pending_count }: SessionSummary): ProgressReply {
+  return { status, revision, processed_count, pending_count };
+}

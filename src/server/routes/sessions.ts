@@ -1,0 +1,108 @@
+import { SessiondError } from "../../error.ts";
+import { generateSessionId, parseSessionId } from "../../session/session-id.ts";
+import type { SessionStore } from "../../store/session-store.ts";
+import { type Handlers, noBody } from "../handler.ts";
+import { pageOf } from "../page.ts";
+import { matchesNone } from "../precondition.ts";
+
+export function sessionHandlers(store: SessionStore) {
+  return {
+    createSession: async ({ body, tag, header }) => {
+      const { session, summary } = await store.create({
+        ...body,
+        session_id: body.session_id === undefined ? generateSessionId() : parseSessionId(body.session_id),
+      });
+      tag(summary.revision);
+      header("location", `/v1/sessions/${encodeURIComponent(session.session_id)}`);
+      return session;
+    },
+
+    listSessions: ({ query }) => store.list(query),
+
+    getStats: () => store.stats(),
+
+    getSession: async ({ method, params, ifNoneMatch, tag, status }) => {
+      // The index is enough to say that a session exists or has not changed, however large the document.
+      if (method === "HEAD" || ifNoneMatch !== undefined) {
+        const { revision } = store.summary(params.id);
+        const unchanged = matchesNone(ifNoneMatch, revision);
+        if (unchanged) status(304);
+        if (unchanged || method === "HEAD") {
+          tag(revision);
+          return noBody;
+        }
+      }
+      const { session, summary } = await store.read(params.id);
+      tag(summary.revision);
+      return session;
+    },
+
+    getSummary: async ({ params, tag }) => {
+      const { valid, findings } = await store.validate(params.id);
+      const summary = store.summary(params.id);
+      const known = summary.processed_count + summary.pending_count;
+      tag(summary.revision);
+      return {
+        ...summary,
+        progress: known === 0 ? null : summary.processed_count / known,
+        worker: null,
+        healthy: valid,
+        findings,
+      };
+    },
+
+    listFiles: async ({ params, query }) => {
+      const { session } = await store.read(params.id);
+      const files = query.state === "processed" ? session.processed_files : session.pending_files;
+      const { items, ...page } = pageOf(files, query);
+      return { files: items, ...page };
+    },
+
+    listResults: async ({ params, query }) => {
+      const { session } = await store.read(params.id);
+      const { items, ...page } = pageOf(Object.keys(session.partial_results), query);
+      return {
+        results: Object.fromEntries(items.map((key) => [key, session.partial_results[key] ?? null])),
+        ...page,
+      };
+    },
+
+    saveSession: async ({ params, body, ifMatch, tag, status }) => {
+      if (body.session_id !== params.id) {
+        const message = `must be "${params.id}", as in the path`;
+        throw new SessiondError("invalid_request", `the body is not valid: session_id ${message}`, {
+          issues: [{ path: "session_id", message }],
+        });
+      }
+      // Saving creates what is missing, but `*` asks for a session that exists.
+      if (ifMatch === "*") store.summary(params.id);
+      const { summary, created } = await store.save(body, ifMatch === "*" ? {} : { ifRevision: ifMatch });
+      tag(summary.revision);
+      if (created) status(201);
+      return summary;
+    },
+
+    editSession: async ({ params, body, ifMatch, tag }) => {
+      const { labels, pinned } = body;
+      const { summary } = await store.apply(
+        params.id,
+        { type: "edit", labels, pinned },
+        ifMatch === "*" ? {} : { ifRevision: ifMatch },
+      );
+      tag(summary.revision);
+      return summary;
+    },
+
+    deleteSession: async ({ params, query }) => {
+      const { session_id, purged, trash_id } = await store.remove(params.id, {
+        purge: query.purge,
+        reason: "deleted",
+      });
+      return { session_id, purged, trash_id };
+    },
+
+    validateSession: ({ params }) => store.validate(params.id),
+
+    recoverSession: ({ params }) => store.recover(params.id),
+  } satisfies Partial<Handlers>;
+}

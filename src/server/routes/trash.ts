@@ -1,0 +1,19 @@
+import type { SessionStore } from "../../store/session-store.ts";
+import type { Handlers } from "../handler.ts";
+
+export function trashHandlers(store: SessionStore) {
+  return {
+    listTrash: () => store.listTrash(),
+
+    restoreTrash: async ({ params, body, tag }) => {
+      const summary = await store.restoreTrash(params.id, body?.trash_id);
+      tag(summary.revision);
+      return summary;
+    },
+
+    emptyTrash: async ({ query }) => {
+      const { removed, bytes } = await store.emptyTrash(query.older_than);
+      return { removed, bytes };
+    },
+  } satisfies Partial<Handlers>;
+}

@@ -1,0 +1,34 @@
+import { expect, test } from "vitest";
+import { z } from "zod";
+import { type Route, routes } from "../../src/contract/routes.ts";
+
+/**
+ * One line per endpoint. A line that changes is a change of the protocol: decide whether `protocolVersion`
+ * must grow, and what an older client or daemon makes of it, before the file is written anew.
+ */
+test("the protocol is what it was", async () => {
+  const lines = Object.entries(routes as Record<string, Route>).map(([name, route]) =>
+    JSON.stringify({
+      name,
+      method: route.method,
+      path: route.path,
+      status: route.status ?? 200,
+      ...(route.query === undefined ? {} : { query: keysOf(route.query) }),
+      ...(route.headers === undefined ? {} : { headers: route.headers }),
+      ...(route.body === undefined
+        ? {}
+        : { body: keysOf(route.body.schema), body_optional: route.body.optional ?? false }),
+      reply: keysOf(route.reply),
+    }),
+  );
+  await expect(`${lines.join("\n")}\n`).toMatchFileSnapshot("routes.jsonl");
+});
+
+/** The keys of an object, with `?` where they may be absent and `…` where others may join them. */
+function keysOf(schema: z.ZodType): string {
+  const described = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+  const required = new Set(described.required);
+  const keys = Object.keys(described.properties ?? {}).map((key) => (required.has(key) ? key : `${key}?`));
+  if (described.additionalProperties !== false) keys.push("…");
+  return keys.join(" ");
+}

@@ -1,0 +1,91 @@
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { systemClock } from "../../src/clock.ts";
+import { silentLogger } from "../../src/log.ts";
+import { Cleanup } from "../../src/retention/cleanup.ts";
+import { cleanupSchema, trashSchema } from "../../src/retention/options.ts";
+import {
+  type ControlServer,
+  createControlServer,
+  type DaemonFacts,
+} from "../../src/server/control-server.ts";
+import type { LimitsOptions } from "../../src/server/options.ts";
+import { openDirectoryStore } from "../../src/store/directory-store.ts";
+import type { SessionStore } from "../../src/store/session-store.ts";
+import { type HttpCall, type HttpReply, http } from "../support/http.ts";
+import { tempDir } from "../support/temp-dir.ts";
+
+export interface RunningServer {
+  server: ControlServer;
+  store: SessionStore;
+  directory: string;
+  socketPath: string;
+  call(method: string, path: string, options?: HttpCall): Promise<HttpReply>;
+  /** Creates a session, with pending files if any are given. */
+  create(id: string, pending?: readonly string[]): Promise<void>;
+}
+
+export interface ServerSettings {
+  limits?: Partial<LimitsOptions>;
+  daemon?: Partial<DaemonFacts>;
+  socketPath?: string;
+}
+
+/** A server on a real socket over a store in a directory of its own. Both are closed when the test ends. */
+export async function startServer(settings: ServerSettings = {}): Promise<RunningServer> {
+  const directory = join(await tempDir(), "sessions");
+  const socketPath = settings.socketPath ?? join(directory, "..", "s.sock");
+  const clock = systemClock();
+  const store = await openDirectoryStore({
+    directory,
+    rescanIntervalMs: 60_000,
+    clock,
+    logger: silentLogger,
+  });
+  onTestFinished(() => store.close());
+  const cleanup = new Cleanup({
+    store,
+    cleanup: cleanupSchema.parse({}),
+    trash: trashSchema.parse({}),
+    clock,
+    logger: silentLogger,
+  });
+  onTestFinished(() => cleanup.stop());
+  const server = createControlServer({
+    store,
+    cleanup,
+    daemon: {
+      version: "1.2.3",
+      startedTime: "2026-01-02T03:04:05Z",
+      sessionsDir: directory,
+      configFile: null,
+      clock,
+      reload: async () => ({ applied: ["log.level"], needs_restart: [] }),
+      ...settings.daemon,
+    },
+    socket: { path: socketPath, mode: 0o600 },
+    limits: {
+      bodyBytes: 1024 * 1024,
+      depth: 64,
+      connections: 1024,
+      requestTimeoutMs: 30_000,
+      ...settings.limits,
+    },
+    logger: silentLogger,
+  });
+  onTestFinished(() => server.close(1000));
+  await server.listen();
+  const call: RunningServer["call"] = (method, path, options) => http(socketPath, method, path, options);
+  return {
+    server,
+    store,
+    directory,
+    socketPath,
+    call,
+    async create(id, pending) {
+      const json = { session_id: id, config: { target_path: "/src" }, pending_files: pending };
+      const reply = await call("POST", "/v1/sessions", { json });
+      if (reply.status !== 201) throw new Error(reply.text);
+    },
+  };
+}
