@@ -1,0 +1,147 @@
+/** Plans above the limit: each is held until a person approves it, once. */
+import { z } from "zod";
+import { type Decision, type PolicyName, policyNames, type ScheduleEntry } from "../contract/replies.ts";
+import { SessiondError } from "../error.ts";
+import type { Logger } from "../log.ts";
+import { type SessionSummary, statuses } from "../session/session.ts";
+import type { Records } from "../store/session-store.ts";
+import { describePolicy, type KeepReason, type Plan } from "./policy.ts";
+import { Remembered } from "./remembered.ts";
+
+const heldSchema = z.object({
+  policy: z.enum(policyNames),
+  plan_id: z.string(),
+  rule: z.string(),
+  since: z.string(),
+  why: z.string(),
+  total: z.int(),
+  removals: z.array(
+    z.object({
+      session_id: z.string(),
+      reason: z.string(),
+      status: z.enum(statuses),
+      checkpoint_time: z.string(),
+      bytes: z.int(),
+      generation: z.string().nullable(),
+      revision: z.int(),
+    }),
+  ),
+});
+const recordSchema = z.object({ plans: z.array(heldSchema) });
+
+export type HeldPlan = z.infer<typeof heldSchema>;
+
+/** The plans that wait, at most one per policy, through restarts. */
+export class Approvals {
+  readonly #record: Remembered<z.infer<typeof recordSchema>>;
+
+  constructor(records: Records, logger: Logger) {
+    this.#record = new Remembered({
+      records,
+      name: "approvals",
+      schema: recordSchema,
+      empty: { plans: [] },
+      logger,
+    });
+  }
+
+  load(): Promise<void> {
+    return this.#record.load();
+  }
+
+  /** None before {@link load}. */
+  all(): readonly HeldPlan[] {
+    return this.#record.value.plans;
+  }
+
+  get(policy: PolicyName): HeldPlan | undefined {
+    return this.all().find((held) => held.policy === policy);
+  }
+
+  /** What a listing of jobs tells about a plan that waits. */
+  waiting(job: string): ScheduleEntry["waiting"] {
+    const held = this.all().find((one) => one.policy === job);
+    if (held === undefined) return null;
+    const { plan_id, since, removals, total, why } = held;
+    return { plan_id, since, remove: removals.length, total, why };
+  }
+
+  /**
+   * The plan that an approval carries out: the fresh one, if it is the one that was approved, else the one that waits.
+   *
+   * @throws SessiondError `approval_required` if it is neither
+   */
+  approved(plan_id: string, fresh: Plan, sessions: readonly SessionSummary[]): Plan {
+    if (plan_id === fresh.plan_id) return fresh;
+    const { name } = fresh.policy;
+    const held = this.get(name);
+    if (held?.plan_id === plan_id && held.rule === describePolicy(fresh.policy)) {
+      return approvedPlan(held, fresh, sessions);
+    }
+    const waits =
+      held === undefined
+        ? `no plan of ${name} waits for approval`
+        : `the plan that waits is "${held.plan_id}"`;
+    throw new SessiondError(
+      "approval_required",
+      `"${plan_id}" is not a plan that can be approved: ${waits}; a dry run now gives "${fresh.plan_id}"`,
+    );
+  }
+
+  /** In place of the one that waited before; a plan that waits already keeps its time. */
+  async hold(plan: Plan, why: string, now: string): Promise<void> {
+    const policy = plan.policy.name;
+    if (this.get(policy)?.plan_id === plan.plan_id) return;
+    const held: HeldPlan = {
+      policy,
+      plan_id: plan.plan_id,
+      rule: describePolicy(plan.policy),
+      since: now,
+      why,
+      total: plan.decisions.length,
+      removals: [...plan.removals],
+    };
+    await this.#record.set({ plans: [...this.#without((other) => other.policy === policy), held] });
+  }
+
+  /** Forgets the plans that match. */
+  async drop(matches: (held: HeldPlan) => boolean): Promise<void> {
+    if (this.all().some(matches)) await this.#record.set({ plans: this.#without(matches) });
+  }
+
+  #without(matches: (held: HeldPlan) => boolean): HeldPlan[] {
+    return this.all().filter((held) => !matches(held));
+  }
+}
+
+/** Of the sessions on the held list those that are unchanged, and nothing else. */
+function approvedPlan(held: HeldPlan, fresh: Plan, sessions: readonly SessionSummary[]): Plan {
+  const current = new Map(sessions.map((session) => [session.session_id, session]));
+  const removals = held.removals.filter((removal) => {
+    const session = current.get(removal.session_id);
+    return session?.revision === removal.revision && session.generation === removal.generation;
+  });
+  const approved = new Map(removals.map((removal) => [removal.session_id, removal.reason]));
+  const listed = new Set(held.removals.map((removal) => removal.session_id));
+  const decisions = fresh.decisions.map((decision): Decision => {
+    const reason = approved.get(decision.session_id);
+    if (reason !== undefined) return { ...decision, action: "remove", reason };
+    if (listed.has(decision.session_id)) return keep(decision, "changed");
+    return decision.action === "remove" ? keep(decision, "not_approved") : decision;
+  });
+  for (const { generation: _, revision: __, ...removal } of held.removals) {
+    if (!current.has(removal.session_id)) decisions.push(keep({ ...removal, action: "remove" }, "changed"));
+  }
+  return {
+    policy: fresh.policy,
+    decisions,
+    removals,
+    plan_id: held.plan_id,
+    bytes: removals.reduce((sum, removal) => sum + removal.bytes, 0),
+    warnings: fresh.warnings,
+  };
+}
+
+function keep(decision: Decision, reason: KeepReason): Decision {
+  return { ...decision, action: "keep", reason };
+}

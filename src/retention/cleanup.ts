@@ -1,0 +1,247 @@
+import { type Clock, formatTimestamp } from "../clock.ts";
+import type { CleanupResult, HealthProblem, HistoryPage, ScheduleEntry } from "../contract/replies.ts";
+import { isSessiondError, SessiondError } from "../error.ts";
+import type { Logger } from "../log.ts";
+import { KeyedQueue, Slices } from "../store/queue.ts";
+import type { SessionStore } from "../store/session-store.ts";
+import { Approvals } from "./approvals.ts";
+import { cleanupHealth } from "./health.ts";
+import { appendHistory, type HistoryQuery, readHistory } from "./history.ts";
+import { type JobName, type JobSettings, Jobs, jobNames } from "./jobs.ts";
+import { overLimit } from "./limits.ts";
+import type { CleanupOptions, TrashOptions } from "./options.ts";
+import { runPass } from "./pass.ts";
+import { describePolicy, planInSteps } from "./policy.ts";
+import { type CleanupRequest, configuredPolicy, jobSettings, requestedPolicy } from "./request.ts";
+import type { ScheduleTrigger } from "./schedule.ts";
+import { emptyTrash } from "./trash-job.ts";
+
+/** The part of a store that cleanup works with. */
+export type CleanupStore = Pick<
+  SessionStore,
+  "all" | "list" | "summary" | "remove" | "listTrash" | "emptyTrash" | "records"
+>;
+
+export interface CleanupDependencies {
+  store: CleanupStore;
+  cleanup: CleanupOptions;
+  trash: TrashOptions;
+  clock: Clock;
+  logger: Logger;
+}
+
+/**
+ * Removes sessions by policy: on schedule once started, and whenever asked. One pass runs at a time, whatever its
+ * policy, so that two never decide about the same sessions at once.
+ */
+export class Cleanup {
+  readonly #store: CleanupStore;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #approvals: Approvals;
+  readonly #jobs: Jobs;
+  readonly #passes = new KeyedQueue();
+  readonly #stopping = new AbortController();
+  #cleanup: CleanupOptions;
+  #trash: TrashOptions;
+  #started = false;
+
+  constructor({ store, cleanup, trash, clock, logger }: CleanupDependencies) {
+    this.#store = store;
+    this.#clock = clock;
+    this.#logger = logger;
+    this.#cleanup = cleanup;
+    this.#trash = trash;
+    this.#approvals = new Approvals(store.records, logger);
+    this.#jobs = new Jobs({
+      records: store.records,
+      logger,
+      run: (job, trigger) => this.#runJob(job, trigger),
+    });
+  }
+
+  /**
+   * Runs a policy, and resolves when the pass has ended.
+   *
+   * @throws SessiondError `invalid_request`, `approval_required` for a plan that is not the one approved, `shutting_down`
+   */
+  async run(request: CleanupRequest): Promise<CleanupResult> {
+    const policy = requestedPolicy(request, this.#cleanup);
+    return this.#alone(async () => {
+      const { trigger, dryRun = false, approve } = request;
+      const name = policy.name;
+      const rule = describePolicy(policy);
+      const sessions = this.#store.all();
+      const fresh = await inSlices(planInSteps(sessions, policy, this.#clock.now()));
+      const chosen = approve === undefined ? fresh : this.#approvals.approved(approve, fresh, sessions);
+      const limited = trigger !== "request" && approve === undefined && !dryRun;
+      const hold = limited ? overLimit(chosen, this.#cleanup) : undefined;
+      if (hold !== undefined) {
+        const now = formatTimestamp(this.#clock.now());
+        await this.#attempt(this.#approvals.hold(chosen, hold, now), "the waiting plan could not be saved");
+      } else if (approve !== undefined && !dryRun) {
+        // Before the first removal, so that no approval is good for two passes.
+        await this.#approvals.drop((held) => held.plan_id === approve);
+      }
+      const result = await runPass({
+        store: this.#store,
+        plan: chosen,
+        trigger,
+        dryRun,
+        hold,
+        signal: this.#stopping.signal,
+        clock: this.#clock,
+        record: (entries) => appendHistory(this.#store.records, entries),
+      });
+      this.#log(result);
+      if (dryRun) return result;
+      if (result.outcome === "done") {
+        const settled = this.#approvals.drop((held) => held.policy === name && held.rule === rule);
+        await this.#attempt(settled, "a plan that is settled could not be forgotten");
+      }
+      const { started_time: time, outcome, removed, kept, duration_ms } = result;
+      const failure =
+        result.failures[0]?.message ?? (outcome === "stopped" ? result.warnings.at(-1) : undefined);
+      await this.#jobs.ran(name, { time, trigger, outcome, removed, kept, duration_ms }, failure);
+      return result;
+    });
+  }
+
+  /** Arms the schedules, and catches up on runs that were missed. Resolves before those have ended. */
+  async start(): Promise<void> {
+    await this.#load();
+    await this.#dropOutdated();
+    this.#jobs.arm(this.#settings(), this.#cleanup, true);
+    this.#started = true;
+    await this.#jobs.idle();
+  }
+
+  /** Lets no pass start any more, ends the one under way before its next removal, and waits for it. */
+  async stop(): Promise<void> {
+    this.#stopping.abort();
+    // First, so that a scheduled pass that is cut short counts as missed, and is caught up on at the next start.
+    await this.#jobs.stop();
+    await this.#passes.idle();
+    await this.#jobs.idle();
+  }
+
+  /**
+   * Puts other options in force; a pass under way ends under the old ones. Plans that wait for approval under
+   * another rule than the new one are forgotten.
+   *
+   * @throws SessiondError `invalid_request` for a schedule that is not valid; the old options stay in force
+   */
+  async configure(cleanup: CleanupOptions, trash: TrashOptions): Promise<void> {
+    await this.#load();
+    if (this.#started) this.#jobs.arm(this.#settings(cleanup, trash), cleanup, false);
+    this.#cleanup = cleanup;
+    this.#trash = trash;
+    await this.#dropOutdated();
+    await this.#jobs.idle();
+  }
+
+  /** Every job, its last and its next run. */
+  async schedules(): Promise<ScheduleEntry[]> {
+    await this.#load();
+    return this.#settings().map(({ name, ...settings }) => ({
+      job: name,
+      ...settings,
+      timezone: this.#cleanup.timezone,
+      next_run: this.#jobs.nextRun(name),
+      last_run: this.#jobs.lastRun(name),
+      waiting: this.#approvals.waiting(name),
+    }));
+  }
+
+  /** What was removed, newest first. @throws SessiondError `invalid_request` for a bad cursor */
+  history(query: HistoryQuery = {}): Promise<HistoryPage> {
+    return readHistory(this.#store.records, query);
+  }
+
+  /** What a person should look at. */
+  health(): HealthProblem[] {
+    return cleanupHealth(this.#store, this.#approvals.all(), this.#jobs.failures, this.#clock.now());
+  }
+
+  /** In turn, when nothing else removes sessions. */
+  #alone<T>(task: () => Promise<T>): Promise<T> {
+    return this.#passes.run("pass", async () => {
+      if (this.#stopping.signal.aborted)
+        throw new SessiondError("shutting_down", "sessiond is shutting down");
+      await this.#load();
+      return task();
+    });
+  }
+
+  /** A typo that was put right must not lie in wait for somebody to approve it. */
+  async #dropOutdated(): Promise<void> {
+    const dropped = this.#approvals.drop(
+      (held) => held.rule !== describePolicy(configuredPolicy(held.policy, this.#cleanup)),
+    );
+    await this.#attempt(dropped, "an outdated plan could not be forgotten");
+  }
+
+  async #runJob(job: JobName, trigger: ScheduleTrigger): Promise<void> {
+    const time = formatTimestamp(this.#clock.now());
+    const startedAt = performance.now();
+    try {
+      if (job === "trash") await this.#alone(() => this.#runTrashJob(trigger));
+      else await this.run({ policy: job, trigger });
+    } catch (error) {
+      if (isSessiondError(error, "shutting_down")) return;
+      this.#logger.error({ err: error, job, trigger }, "the cleanup job failed");
+      const duration_ms = Math.round(performance.now() - startedAt);
+      const run = { time, trigger, outcome: "failed", removed: 0, kept: 0, duration_ms };
+      await this.#jobs.ran(job, run, (error as Error).message);
+    }
+  }
+
+  async #runTrashJob(trigger: ScheduleTrigger): Promise<void> {
+    const { rule } = jobSettings("trash", this.#cleanup, this.#trash);
+    const run = await emptyTrash({
+      store: this.#store,
+      retentionMs: this.#trash.retentionMs,
+      rule,
+      trigger,
+      clock: this.#clock,
+    });
+    this.#logger.info({ job: "trash", ...run }, `cleanup of the trash: ${run.outcome}`);
+    await this.#jobs.ran("trash", run);
+  }
+
+  #settings(cleanup: CleanupOptions = this.#cleanup, trash: TrashOptions = this.#trash): JobSettings[] {
+    return jobNames.map((job) => jobSettings(job, cleanup, trash));
+  }
+
+  async #load(): Promise<void> {
+    await Promise.all([this.#jobs.load(), this.#approvals.load()]);
+  }
+
+  /** For what is remembered only to be told later: a full disk is no reason to stop for it. */
+  async #attempt(saving: Promise<void>, problem: string): Promise<void> {
+    try {
+      await saving;
+    } catch (error) {
+      this.#logger.warn({ err: error }, problem);
+    }
+  }
+
+  #log(result: CleanupResult): void {
+    const { decisions: _, failures, ...details } = result;
+    const level = result.outcome === "waiting_approval" || result.outcome === "stopped" ? "warn" : "info";
+    this.#logger[level](
+      { ...details, failures: failures.length },
+      `cleanup of ${result.policy} sessions: ${result.outcome}`,
+    );
+  }
+}
+
+async function inSlices<T>(steps: Generator<undefined, T>): Promise<T> {
+  const slices = new Slices();
+  let step = steps.next();
+  while (!step.done) {
+    await slices.pause();
+    step = steps.next();
+  }
+  return step.value;
+}

@@ -1,0 +1,93 @@
+/** The account of what cleanup removed, when, and by which rule. */
+import { type Clock, formatTimestamp } from "../clock.ts";
+import { type HistoryEntry, type HistoryPage, historyReply, type TrashEntry } from "../contract/replies.ts";
+import type { Query } from "../contract/routes.ts";
+import { SessiondError } from "../error.ts";
+import type { JsonValue } from "../json.ts";
+import type { Records } from "../store/session-store.ts";
+import { listId } from "./policy.ts";
+
+export type HistoryQuery = Partial<Query<"getCleanupHistory">>;
+
+const logName = "history";
+const entrySchema = historyReply.shape.entries.element;
+const defaultLimit = 100;
+const scanPage = 1000;
+
+export async function appendHistory(records: Records, entries: readonly HistoryEntry[]): Promise<void> {
+  await records.append(logName, entries);
+}
+
+/** The entries of sessions whose time in the trash was over. */
+export function trashHistory(
+  entries: readonly TrashEntry[],
+  run: Pick<HistoryEntry, "rule" | "trigger">,
+  clock: Clock,
+): HistoryEntry[] {
+  const plan_id = listId(
+    run.rule,
+    entries.map((entry) => entry.trash_id),
+  );
+  return entries.map(({ trash_id, session_id, status, bytes }) => ({
+    ...run,
+    plan_id,
+    job: "trash",
+    reason: "trash_retention",
+    time: formatTimestamp(clock.now()),
+    session_id,
+    status,
+    checkpoint_time: null,
+    bytes,
+    trash_id,
+  }));
+}
+
+/** Newest first. @throws SessiondError `invalid_request` for a cursor that no page gave out */
+export async function readHistory(records: Records, query: HistoryQuery): Promise<HistoryPage> {
+  const { limit = defaultLimit, cursor, session_id } = query;
+  if (session_id !== undefined) return readSession(records, session_id, limit, cursor);
+  const page = await records.tail(logName, limit, cursor);
+  return { entries: readable(page.entries), next_cursor: page.cursor };
+}
+
+/**
+ * One session has few entries in a long log, so that pages of the log would be nearly empty: its pages go on after
+ * the time of the last entry instead, which no two entries share.
+ */
+async function readSession(
+  records: Records,
+  sessionId: string,
+  limit: number,
+  cursor: string | undefined,
+): Promise<HistoryPage> {
+  const entries: HistoryEntry[] = [];
+  let after = cursor;
+  let page = await records.tail(logName, scanPage);
+  for (;;) {
+    for (const entry of readable(page.entries)) {
+      if (entry.session_id !== sessionId) continue;
+      if (after !== undefined) {
+        if (entry.time === after) after = undefined;
+        continue;
+      }
+      if (entries.length === limit) return { entries, next_cursor: entries.at(-1)?.time ?? null };
+      entries.push(entry);
+    }
+    if (page.cursor === null) break;
+    page = await records.tail(logName, scanPage, page.cursor);
+  }
+  if (after !== undefined) {
+    throw new SessiondError("invalid_request", "the cursor does not belong to the history of this session", {
+      issues: [{ path: "cursor", message: "must be the next_cursor of a page" }],
+    });
+  }
+  return { entries, next_cursor: null };
+}
+
+/** A line that another version wrote, or damage left, is passed over. */
+function readable(entries: readonly JsonValue[]): HistoryEntry[] {
+  return entries.flatMap((entry) => {
+    const parsed = entrySchema.safeParse(entry);
+    return parsed.success ? [parsed.data] : [];
+  });
+}

@@ -1,0 +1,166 @@
+/** Carries a plan out, a little at a time. */
+import { type Clock, formatTimestamp } from "../clock.ts";
+import type { CleanupResult, HistoryEntry } from "../contract/replies.ts";
+import { isSessiondError } from "../error.ts";
+import type { SessionId } from "../session/session-id.ts";
+import { Slices } from "../store/queue.ts";
+import type { SessionStore } from "../store/session-store.ts";
+import { describePolicy, type KeepReason, type Plan, type Removal } from "./policy.ts";
+
+export type Trigger = CleanupResult["trigger"];
+
+export interface Pass {
+  store: Pick<SessionStore, "summary" | "remove">;
+  plan: Plan;
+  trigger: Trigger;
+  /** Everything but the removals themselves. */
+  dryRun: boolean;
+  /** Why the plan must wait for approval; then nothing is removed. */
+  hold?: string | undefined;
+  /** Ends the pass before the next removal. */
+  signal: AbortSignal;
+  clock: Clock;
+  /** Keeps the account of removals. If it fails, the pass stops: nothing is to be removed unaccounted. */
+  record(entries: readonly HistoryEntry[]): Promise<void>;
+}
+
+const concurrency = 8;
+const historyBatch = 50;
+
+/** Never rejects: what went wrong is in the result. */
+export async function runPass(pass: Pass): Promise<CleanupResult> {
+  const { plan, dryRun, hold, signal } = pass;
+  const started_time = formatTimestamp(pass.clock.now());
+  const startedAt = performance.now();
+  /** Of each planned removal that was tried: null once removed, else why it is kept. */
+  const tried = new Map<string, KeepReason | null>();
+  const failures: CleanupResult["failures"] = [];
+  const warnings = [...plan.warnings];
+  const history = new HistoryWriter(pass);
+  const slices = new Slices();
+  let stop: string | undefined;
+
+  const removals = plan.removals.values();
+  const worker = async () => {
+    for (const removal of removals) {
+      if (signal.aborted) stop ??= "sessiond is shutting down";
+      stop ??= history.problem;
+      if (stop !== undefined) return;
+      const result = await tryRemove(pass, removal, history);
+      tried.set(removal.session_id, result.kept);
+      if (result.failure !== undefined) failures.push({ session_id: removal.session_id, ...result.failure });
+      if (result.fatal) stop ??= result.failure?.message;
+      await slices.pause();
+    }
+  };
+  if (hold === undefined) await Promise.all(Array.from({ length: concurrency }, worker));
+  else warnings.push(`waiting for approval: ${hold}`);
+  await history.flush();
+  stop ??= history.problem;
+  if (stop !== undefined) warnings.push(`stopped early: ${stop}`);
+
+  const untried: KeepReason = hold === undefined ? "not_reached" : "waiting_approval";
+  const decisions = plan.decisions.map((decision) => {
+    if (decision.action === "keep") return decision;
+    const kept = tried.has(decision.session_id) ? tried.get(decision.session_id) : untried;
+    return kept == null ? decision : { ...decision, action: "keep" as const, reason: kept };
+  });
+  const removed = decisions.filter((decision) => decision.action === "remove");
+  return {
+    policy: plan.policy.name,
+    rule: describePolicy(plan.policy),
+    dry_run: dryRun,
+    plan_id: plan.plan_id,
+    trigger: pass.trigger,
+    outcome:
+      hold !== undefined ? "waiting_approval" : stop !== undefined ? "stopped" : dryRun ? "planned" : "done",
+    started_time,
+    duration_ms: Math.round(performance.now() - startedAt),
+    total: decisions.length,
+    kept: decisions.length - removed.length,
+    removed: removed.length,
+    bytes: removed.reduce((sum, decision) => sum + decision.bytes, 0),
+    decisions,
+    failures,
+    warnings,
+  };
+}
+
+interface Tried {
+  /** Null once the session is removed. */
+  kept: KeepReason | null;
+  failure?: { code: string; message: string };
+  /** Whether the next removal would fare no better. */
+  fatal?: boolean;
+}
+
+async function tryRemove(pass: Pass, removal: Removal, history: HistoryWriter): Promise<Tried> {
+  const id = removal.session_id as SessionId;
+  try {
+    // A session that was deleted and created again may be at the same revision: it is another one all the same.
+    if (pass.store.summary(id).generation !== removal.generation) return { kept: "changed" };
+    if (pass.dryRun) return { kept: null };
+    const { trash_id } = await pass.store.remove(id, {
+      ifRevision: removal.revision,
+      reason: removal.reason,
+    });
+    history.add(removal, trash_id);
+    return { kept: null };
+  } catch (error) {
+    if (isSessiondError(error, "revision_mismatch", "session_not_found", "session_deleted")) {
+      return { kept: "changed" };
+    }
+    return {
+      kept: "removal_failed",
+      failure: {
+        code: isSessiondError(error) ? error.code : "internal",
+        message: error instanceof Error ? error.message : String(error),
+      },
+      fatal: isSessiondError(error, "storage_full", "storage_failed", "shutting_down"),
+    };
+  }
+}
+
+/** Collects history entries and writes them a batch at a time, in order. */
+class HistoryWriter {
+  readonly #pass: Pass;
+  #batch: HistoryEntry[] = [];
+  #writing: Promise<void> = Promise.resolve();
+  /** Why the history could not be written. */
+  problem: string | undefined;
+
+  constructor(pass: Pass) {
+    this.#pass = pass;
+  }
+
+  add(removal: Removal, trashId: string | null): void {
+    const { plan, trigger, clock } = this.#pass;
+    const { generation: _, revision: __, ...what } = removal;
+    this.#batch.push({
+      ...what,
+      time: formatTimestamp(clock.now()),
+      job: plan.policy.name,
+      rule: describePolicy(plan.policy),
+      trigger,
+      plan_id: plan.plan_id,
+      trash_id: trashId,
+    });
+    if (this.#batch.length >= historyBatch) void this.flush();
+  }
+
+  /** Resolves when everything so far is written, or {@link problem} says why not. */
+  flush(): Promise<void> {
+    const batch = this.#batch;
+    this.#batch = [];
+    if (batch.length > 0) {
+      this.#writing = this.#writing.then(async () => {
+        try {
+          await this.#pass.record(batch);
+        } catch (error) {
+          this.problem ??= `the history of ${batch.length} removals could not be written: ${(error as Error).message}`;
+        }
+      });
+    }
+    return this.#writing;
+  }
+}

@@ -1,0 +1,173 @@
+/** What a cleanup policy means: which sessions it removes, which it keeps, and why. */
+import { createHash } from "node:crypto";
+import { type Micros, microsPerMs, parseTimestamp } from "../clock.ts";
+import type { Decision } from "../contract/replies.ts";
+import { formatDuration } from "../duration.ts";
+import type { SessionSummary } from "../session/session.ts";
+
+export type Policy =
+  | { readonly name: "completed"; readonly keepRecent: number }
+  /** Whatever the status. */
+  | { readonly name: "expired"; readonly maxAgeMs: number }
+  | { readonly name: "failed"; readonly maxAgeMs: number };
+
+/** Why a session is kept. The codes are part of the contract. */
+export const keepReasons = {
+  pinned: "it is pinned",
+  other_status: "the policy is about sessions of another status",
+  among_most_recent: "it is among the most recent that the policy keeps",
+  recent_activity: "it was active within the policy's age",
+  time_in_future: "its checkpoint time is in the future, so that its age is unknown",
+  time_unreadable: "its checkpoint time cannot be read, so that its age is unknown",
+  changed: "it changed after it was chosen",
+  waiting_approval: "the plan is above the limit and waits for approval",
+  not_approved: "it is not on the list that was approved",
+  not_reached: "the pass stopped before it",
+  removal_failed: "removing it failed; the failures say why",
+} as const;
+export type KeepReason = keyof typeof keepReasons;
+
+/** Why a session is removed. The codes are part of the contract. */
+export const removeReasons = {
+  beyond_most_recent: "it is completed, and enough more recent ones are",
+  no_recent_activity: "it was not active within the policy's age",
+  failed_past_max_age: "it failed, and was not active within the policy's age",
+} as const;
+export type RemoveReason = keyof typeof removeReasons;
+
+/** A session to remove, at the exact state in which it was chosen. */
+export type Removal = Omit<Decision, "action"> & Pick<SessionSummary, "generation" | "revision">;
+
+export interface Plan {
+  policy: Policy;
+  /** Every session exactly once: latest activity first, then by id. */
+  decisions: readonly Decision[];
+  /** What is decided to be removed, oldest activity first. */
+  removals: readonly Removal[];
+  /** Names exactly this policy and this list of removals. */
+  plan_id: string;
+  /** Size of what is removed. */
+  bytes: number;
+  warnings: readonly string[];
+}
+
+interface Dated {
+  session: SessionSummary;
+  at: Micros | undefined;
+}
+
+/**
+ * Decides about every session. Pinned sessions, and those whose time says nothing, are kept on top of the ones
+ * that `completed` keeps: they take no place among the most recent.
+ */
+export function plan(sessions: readonly SessionSummary[], policy: Policy, now: Micros): Plan {
+  const steps = planInSteps(sessions, policy, now);
+  let step = steps.next();
+  while (!step.done) step = steps.next();
+  return step.value;
+}
+
+/** The same, a session at a time, for a caller that has other work to let in. */
+export function* planInSteps(
+  sessions: readonly SessionSummary[],
+  policy: Policy,
+  now: Micros,
+): Generator<undefined, Plan> {
+  const dated: Dated[] = [];
+  for (const session of sessions) {
+    dated.push({ session, at: parseTimestamp(session.checkpoint_time) });
+    yield;
+  }
+  dated.sort(latestFirst);
+  const decisions: Decision[] = [];
+  const removals: Removal[] = [];
+  let bytes = 0;
+  let recent = 0;
+  for (const { session, at } of dated) {
+    const [action, reason] = decide(session, at, policy, now, recent);
+    const { session_id, status, checkpoint_time, bytes: size, generation, revision } = session;
+    decisions.push({ session_id, action, reason, status, checkpoint_time, bytes: size });
+    if (reason === "among_most_recent") recent++;
+    if (action === "remove") {
+      bytes += size;
+      removals.push({ session_id, reason, status, checkpoint_time, bytes: size, generation, revision });
+    }
+    yield;
+  }
+  removals.reverse();
+  const rows = removals.map(({ session_id, generation, revision }) => [session_id, generation, revision]);
+  const plan_id = listId(describePolicy(policy), rows);
+  return { policy, decisions, removals, plan_id, bytes, warnings: warn(decisions) };
+}
+
+type Verdict = readonly ["keep", KeepReason] | readonly ["remove", RemoveReason];
+
+function decide(
+  session: SessionSummary,
+  at: Micros | undefined,
+  policy: Policy,
+  now: Micros,
+  recent: number,
+): Verdict {
+  if (session.pinned) return ["keep", "pinned"];
+  if (policy.name !== "expired" && session.status !== policy.name) return ["keep", "other_status"];
+  if (at === undefined) return ["keep", "time_unreadable"];
+  if (at > now) return ["keep", "time_in_future"];
+  if (policy.name === "completed") {
+    return recent < policy.keepRecent ? ["keep", "among_most_recent"] : ["remove", "beyond_most_recent"];
+  }
+  if (now - at < policy.maxAgeMs * microsPerMs) return ["keep", "recent_activity"];
+  return ["remove", policy.name === "failed" ? "failed_past_max_age" : "no_recent_activity"];
+}
+
+function latestFirst(a: Dated, b: Dated): number {
+  if (a.at !== b.at) {
+    if (a.at === undefined) return -1;
+    if (b.at === undefined) return 1;
+    return b.at - a.at;
+  }
+  return byText(a.session.session_id, b.session.session_id);
+}
+
+/** By code unit: the same on every machine, whatever its language. */
+function byText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}
+
+/** A short name for exactly this list under this rule. */
+export function listId(rule: string, rows: readonly unknown[]): string {
+  return createHash("sha256")
+    .update(JSON.stringify([rule, rows]))
+    .digest("hex")
+    .slice(0, 12);
+}
+
+const unknownAges = [
+  ["time_in_future", "a checkpoint time in the future"],
+  ["time_unreadable", "a checkpoint time that cannot be read"],
+] as const;
+const namedAtMost = 5;
+
+function warn(decisions: readonly Decision[]): string[] {
+  return unknownAges.flatMap(([reason, what]) => {
+    const ids = decisions.filter((one) => one.reason === reason).map((one) => one.session_id);
+    if (ids.length === 0) return [];
+    const named = ids.slice(0, namedAtMost).join(", ");
+    const rest = ids.length > namedAtMost ? ` and ${ids.length - namedAtMost} more` : "";
+    return [`kept because of ${what}: ${named}${rest}`];
+  });
+}
+
+/** The rule of a policy as a sentence. */
+export function describePolicy(policy: Policy): string {
+  if (policy.name === "completed") {
+    if (policy.keepRecent === 0) return "remove all completed sessions";
+    return policy.keepRecent === 1
+      ? "keep the most recent completed session"
+      : `keep the ${policy.keepRecent} most recent completed sessions`;
+  }
+  const whose = policy.name === "failed" ? "failed sessions" : "sessions";
+  return policy.maxAgeMs === 0
+    ? `remove all ${whose}`
+    : `remove ${whose} without activity for ${formatDuration(policy.maxAgeMs)}`;
+}
