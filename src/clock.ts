@@ -60,14 +60,15 @@ export function parseTimestamp(text: string): Micros | undefined {
   const offsetMinutes = Number(match[10] ?? 0);
   if (offsetHours > 23 || offsetMinutes > 59) return undefined;
   const offset = (match[8] === "-" ? -1 : 1) * (offsetHours * 60 + offsetMinutes) * 60_000;
-  const date = new Date(0);
-  date.setUTCFullYear(year, month - 1, day);
-  date.setUTCHours(hour, minute, second);
-  return (date.getTime() - offset) * microsPerMs + Number((match[7] ?? "").padEnd(6, "0"));
+  // Date.UTC takes the years 0 to 99 for 1900 to 1999: 400 years later the calendar is the same.
+  const ms = Date.UTC(year + 400, month - 1, day, hour, minute, second) - msPer400Years;
+  return (ms - offset) * microsPerMs + Number((match[7] ?? "").padEnd(6, "0"));
 }
 
+const msPer400Years = 146_097 * 86_400_000;
+const monthDays = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
 function daysInMonth(year: number, month: number): number {
-  const date = new Date(0);
-  date.setUTCFullYear(year, month, 0);
-  return date.getUTCDate();
+  const isLeap = year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  return month === 2 && isLeap ? 29 : (monthDays[month - 1] as number);
 }

@@ -1,8 +1,9 @@
 import { type Clock, formatTimestamp } from "../clock.ts";
 import type { CleanupResult, HealthProblem, HistoryPage, ScheduleEntry } from "../contract/replies.ts";
 import { isSessiondError, SessiondError } from "../error.ts";
+import { KeyedQueue } from "../keyed-queue.ts";
 import type { Logger } from "../log.ts";
-import { KeyedQueue, Slices } from "../store/queue.ts";
+import { Slices } from "../slices.ts";
 import type { SessionStore } from "../store/session-store.ts";
 import { Approvals } from "./approvals.ts";
 import { cleanupHealth } from "./health.ts";

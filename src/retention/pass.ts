@@ -3,7 +3,7 @@ import { type Clock, formatTimestamp } from "../clock.ts";
 import type { CleanupResult, HistoryEntry } from "../contract/replies.ts";
 import { isSessiondError } from "../error.ts";
 import type { SessionId } from "../session/session-id.ts";
-import { Slices } from "../store/queue.ts";
+import { Slices } from "../slices.ts";
 import type { SessionStore } from "../store/session-store.ts";
 import { describePolicy, type KeepReason, type Plan, type Removal } from "./policy.ts";
 
@@ -97,11 +97,11 @@ interface Tried {
 async function tryRemove(pass: Pass, removal: Removal, history: HistoryWriter): Promise<Tried> {
   const id = removal.session_id as SessionId;
   try {
-    // A session that was deleted and created again may be at the same revision: it is another one all the same.
-    if (pass.store.summary(id).generation !== removal.generation) return { kept: "changed" };
     if (pass.dryRun) return { kept: null };
     const { trash_id } = await pass.store.remove(id, {
       ifRevision: removal.revision,
+      // One that was deleted and created again may be at the same revision: it is another one all the same.
+      ifGeneration: removal.generation,
       reason: removal.reason,
     });
     history.add(removal, trash_id);

@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import type { JsonValue } from "../json.ts";
+import { KeyedQueue } from "../keyed-queue.ts";
 import type { Logger } from "../log.ts";
-import { KeyedQueue } from "../store/queue.ts";
 import type { Records } from "../store/session-store.ts";
 
 export interface RememberedOptions<T extends JsonValue> {

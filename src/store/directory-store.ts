@@ -14,6 +14,7 @@ import type {
   Validation,
 } from "../contract/replies.ts";
 import { isSessiondError, SessiondError } from "../error.ts";
+import { KeyedQueue } from "../keyed-queue.ts";
 import type { Logger } from "../log.ts";
 import { applyCommand, type Command } from "../session/command.ts";
 import { type NewSession, newSession, type Session, type SessionSummary } from "../session/session.ts";
@@ -23,7 +24,6 @@ import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import { DirectoryView } from "./directory-view.ts";
 import { DurableFiles, storageError } from "./durable-file.ts";
 import { makeDirectories, type OwnDirectories, ownDirectories, sweepStaging } from "./own-directories.ts";
-import { KeyedQueue } from "./queue.ts";
 import { directoryRecords } from "./records.ts";
 import { recover, validate } from "./recovery.ts";
 import { alternativeFileFor, fileFor } from "./session-file.ts";

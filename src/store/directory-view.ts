@@ -7,12 +7,13 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, formatTimestamp } from "../clock.ts";
 import type { HealthProblem, Info } from "../contract/replies.ts";
+import type { KeyedQueue } from "../keyed-queue.ts";
 import type { Logger } from "../log.ts";
+import { Slices } from "../slices.ts";
 import { type DirectoryWatcher, watchDirectory } from "./directory-watcher.ts";
 import { type Document, readDocument, statDocument } from "./document.ts";
 import { storageError } from "./durable-file.ts";
 import { FileCatalog } from "./file-catalog.ts";
-import { type KeyedQueue, Slices } from "./queue.ts";
 import { identityOf, isSessionFile, UnreadableError } from "./session-file.ts";
 
 /** How often and how long after another a file that cannot be read is read again, in case it is half written. */

@@ -3,8 +3,8 @@ import { type FileHandle, open, readFile, rename, stat } from "node:fs/promises"
 import { join } from "node:path";
 import { SessiondError, systemErrorCode } from "../error.ts";
 import { JsonError, type JsonValue, parseJson, stringifyJson } from "../json.ts";
+import { KeyedQueue } from "../keyed-queue.ts";
 import { type DurableFiles, storageError } from "./durable-file.ts";
-import { KeyedQueue } from "./queue.ts";
 import type { Records } from "./session-store.ts";
 
 /** A log over this size is put aside as its one predecessor, and the former predecessor goes. */

@@ -7,12 +7,12 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { type Clock, formatTimestamp } from "../clock.ts";
 import { SessiondError, systemErrorCode } from "../error.ts";
 import { JsonError } from "../json.ts";
+import type { KeyedQueue } from "../keyed-queue.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
 import type { DirectoryView } from "./directory-view.ts";
 import { type Document, readDocument, statDocument } from "./document.ts";
 import { type DurableFiles, TargetChanged } from "./durable-file.ts";
-import type { KeyedQueue } from "./queue.ts";
 import {
   alternativeFileFor,
   encodeSession,
@@ -73,7 +73,7 @@ export class SessionFiles {
       for (let attempt = 0; attempt < changeAttempts; attempt++) {
         const document = await this.#document(file, id);
         const known = this.summary(id);
-        assertRevision(id, known.revision, options);
+        assertExpected(known, options);
         const session = { ...document.session, revision: known.revision };
         const next = fn(session);
         if (next === session) return { session, summary: known };
@@ -137,7 +137,7 @@ export class SessionFiles {
     const state = this.#catalog.get(file);
     if (state?.kind !== "session" || state.id !== id) throw this.missing(id);
     const summary = this.summary(id);
-    assertRevision(id, summary.revision, options);
+    assertExpected(summary, options);
     return summary;
   }
 
@@ -233,10 +233,16 @@ export function sessionExists(id: string, advice: string): SessiondError {
   return new SessiondError("session_exists", `session "${id}" exists; ${advice}`);
 }
 
-function assertRevision(id: string, revision: number, { ifRevision }: ChangeOptions): void {
-  if (ifRevision === undefined || ifRevision === revision) return;
-  const message = `session "${id}" is at revision ${revision}, not ${ifRevision}; read it again`;
-  throw new SessiondError("revision_mismatch", message);
+function assertExpected(known: SessionSummary, { ifRevision, ifGeneration }: ChangeOptions): void {
+  const { session_id, revision, generation } = known;
+  if (ifRevision !== undefined && ifRevision !== revision) {
+    const message = `session "${session_id}" is at revision ${revision}, not ${ifRevision}; read it again`;
+    throw new SessiondError("revision_mismatch", message);
+  }
+  if (ifGeneration !== undefined && ifGeneration !== generation) {
+    const message = `session "${session_id}" was deleted and created anew; read it again`;
+    throw new SessiondError("revision_mismatch", message);
+  }
 }
 
 async function assertUnchanged(path: string, expected: Identity | undefined): Promise<void> {

@@ -28,6 +28,8 @@ export type ListQuery = Partial<Query<"listSessions">>;
 export interface ChangeOptions {
   /** Apply only if the session is still at this revision, else `revision_mismatch`. */
   ifRevision?: number | undefined;
+  /** Apply only if it is still the session of this creation, and not a later one of the same id. */
+  ifGeneration?: string | null | undefined;
 }
 
 export interface RemoveOptions extends ChangeOptions {

@@ -9,9 +9,9 @@ import { join } from "node:path";
 import { formatTimestamp, type Micros, parseTimestamp } from "../clock.ts";
 import type { TrashEntry } from "../contract/replies.ts";
 import type { SessionSummary } from "../session/session.ts";
+import { Slices } from "../slices.ts";
 import { readDocument } from "./document.ts";
 import { type DurableFiles, storageError } from "./durable-file.ts";
-import { Slices } from "./queue.ts";
 import { fileFor } from "./session-file.ts";
 
 /** A trash entry, and the file that it came from. */

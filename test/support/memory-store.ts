@@ -67,10 +67,13 @@ export function memoryStore(clock: Clock, records: Records = memoryRecords()): M
     all: () => index.all(),
     list: (query = {}) => index.list(query, clock.now()),
     summary: (id: SessionId) => summary(id),
-    async remove(id, { ifRevision, reason, purge = false }) {
+    async remove(id, { ifRevision, ifGeneration, reason, purge = false }) {
       await beforeRemove(id);
       if (removalError !== undefined) throw removalError;
-      const { revision, status, bytes } = summary(id);
+      const { revision, generation, status, bytes } = summary(id);
+      if (ifGeneration !== undefined && ifGeneration !== generation) {
+        throw new SessiondError("revision_mismatch", `${id} is another session now`);
+      }
       if (ifRevision !== undefined && ifRevision !== revision) {
         throw new SessiondError("revision_mismatch", `${id} is at ${revision}, not ${ifRevision}`);
       }

@@ -1,0 +1,44 @@
+/** How texts on the command line become values. A refusal is a usage error of commander's. */
+import { InvalidArgumentError, Option } from "commander";
+import { DurationError, parseDuration } from "../duration.ts";
+import { statuses } from "../session/session.ts";
+
+/** Checks a duration and leaves it as it was written, for the daemon to read. */
+export function durationText(text: string): string {
+  durationMs(text);
+  return text;
+}
+
+export function durationMs(text: string): number {
+  try {
+    return parseDuration(text);
+  } catch (error) {
+    if (!(error instanceof DurationError)) throw error;
+    throw new InvalidArgumentError(`${error.message}.`);
+  }
+}
+
+export function wholeNumber(minimum: number) {
+  return (text: string): number => {
+    const value = Number(text);
+    if (!/^\d+$/.test(text) || !Number.isSafeInteger(value) || value < minimum) {
+      throw new InvalidArgumentError(`It must be a whole number, ${minimum} or more.`);
+    }
+    return value;
+  };
+}
+
+/** Collects `key=value` pairs. */
+export function label(text: string, earlier: Readonly<Record<string, string>> = {}): Record<string, string> {
+  const at = text.indexOf("=");
+  if (at < 1) throw new InvalidArgumentError("Write it as key=value.");
+  return { ...earlier, ...Object.fromEntries([[text.slice(0, at), text.slice(at + 1)]]) };
+}
+
+export function repeated(text: string, earlier: readonly string[] = []): string[] {
+  return [...earlier, text];
+}
+
+export function statusOption(): Option {
+  return new Option("-s, --status <status...>", "only sessions with one of these statuses").choices(statuses);
+}

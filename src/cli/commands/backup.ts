@@ -1,0 +1,56 @@
+import { resolve } from "node:path";
+import type { Backup } from "../../contract/replies.ts";
+import { formatSize } from "../../size.ts";
+import { type Context, forEachSession, type Registration } from "../context.ts";
+import { safe } from "../terminal-text.ts";
+import { ago } from "../time.ts";
+
+interface Options {
+  directory?: string;
+  list?: boolean;
+}
+
+export const registerBackup: Registration = (program, run) => {
+  program
+    .command("backup")
+    .summary("back sessions up, or list their backups")
+    .description(
+      "Copy sessions as they are now, and print where each copy is. sessionctl restore puts one back.",
+    )
+    .argument("<id...>", "session ids")
+    .option("-d, --directory <directory>", "where the copies go, among the places that sessiond allows")
+    .option("--list", "list the backups that there are instead")
+    .addHelpText("after", "\nExample:\n  sessionctl backup nightly\n  sessionctl backup nightly --list")
+    .action(
+      run((context, ids: string[], { directory, list }: Options) =>
+        forEachSession(context, ids, async (id) => {
+          const { client, out } = context;
+          if (list) {
+            const reply = await client.listBackups(id);
+            if (!out.json && !out.quiet) printBackups(context, id, reply.backups);
+            return reply;
+          }
+          const where = directory === undefined ? undefined : resolve(directory);
+          const backup = await client.createBackup(id, { directory: where });
+          if (!out.json && !out.quiet) out.data(backup.path);
+          return backup;
+        }),
+      ),
+    );
+};
+
+function printBackups({ out, nowMs }: Context, id: string, backups: readonly Backup[]): void {
+  if (backups.length === 0) {
+    out.say(`${safe(id)} has no backups`);
+    return;
+  }
+  out.table<Backup>(
+    [
+      { title: "BACKUP", cell: ({ backup }) => backup },
+      { title: "CREATED", cell: ({ created_time }) => ago(created_time, nowMs) },
+      { title: "SIZE", cell: ({ bytes }) => formatSize(bytes), align: "right" },
+      { title: "PATH", cell: ({ path }) => path },
+    ],
+    backups,
+  );
+}

@@ -1,0 +1,54 @@
+import type { Registration } from "../context.ts";
+import { usageError } from "../exit-code.ts";
+import { tellProgress } from "./progress.ts";
+
+interface Options {
+  processedFrom?: string;
+  pendingFrom?: string;
+  null?: boolean;
+  results?: string;
+}
+
+export const registerCheckpoint: Registration = (program, run) => {
+  program
+    .command("checkpoint")
+    .summary("replace the file lists of a session and merge results")
+    .description(
+      "Replace the file lists of a session and merge results. A list that is not given stays as it is; if somebody else changes the session meanwhile, nothing is done.",
+    )
+    .argument("<id>", "session id")
+    .option("--processed-from <file>", "the processed files, one per line; - for standard input")
+    .option("--pending-from <file>", "the pending files, one per line; - for standard input")
+    .option("-0, --null", "the files are separated by zero bytes, as find -print0 writes them")
+    .option("--results <json>", "results to merge: a JSON object, @file, or - for standard input")
+    .addHelpText(
+      "after",
+      "\nExample:\n  sessionctl checkpoint nightly --processed-from done.txt --pending-from todo.txt --results @results.json",
+    )
+    .action(
+      run(async ({ client, out, input }, id: string, options: Options) => {
+        const { processedFrom, pendingFrom, results } = options;
+        if (processedFrom === undefined && pendingFrom === undefined && results === undefined) {
+          throw usageError("give --processed-from, --pending-from or --results");
+        }
+        const list = (path: string | undefined) =>
+          path === undefined ? undefined : input.list(path, options.null ?? false);
+        const processed = await list(processedFrom);
+        const pending = await list(pendingFrom);
+        const partial_results = results === undefined ? undefined : await input.object(results, "--results");
+        const current =
+          processed === undefined || pending === undefined ? await client.getSession(id) : undefined;
+        const reply = await client.checkpointSession(
+          id,
+          {
+            processed_files: processed ?? current?.processed_files ?? [],
+            pending_files: pending ?? current?.pending_files ?? [],
+            partial_results,
+          },
+          { ifRevision: current?.revision },
+        );
+        tellProgress(out, id, reply);
+        return undefined;
+      }),
+    );
+};

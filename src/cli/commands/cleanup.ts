@@ -1,0 +1,109 @@
+import { type Command, Option } from "commander";
+import type { CleanupResult, Decision, PolicyName } from "../../contract/replies.ts";
+import type { RunCleanupBody } from "../../contract/routes.ts";
+import { formatSize } from "../../size.ts";
+import { durationText, wholeNumber } from "../arguments.ts";
+import { confirm } from "../confirm.ts";
+import type { Context, Registration, Runner } from "../context.ts";
+import { type ExitCode, exitCodes } from "../exit-code.ts";
+import { safe } from "../terminal-text.ts";
+import { ago } from "../time.ts";
+import { registerHistory, registerSchedules } from "./cleanup-reports.ts";
+
+interface Options {
+  dryRun?: boolean;
+  keepRecent?: number;
+  maxAge?: string;
+  approve?: string;
+  yes?: boolean;
+}
+
+/** `cleanup completed|expired|failed`, `cleanup status` and `cleanup history`. */
+export const registerCleanup: Registration = (program, run) => {
+  const cleanup = program
+    .command("cleanup")
+    .description("remove sessions by policy, or see what policies do and did")
+    .addHelpText("after", "\nExample:\n  sessionctl cleanup completed --keep-recent 20 --dry-run");
+  policy(cleanup, run, "completed", "remove completed sessions but the most recent").addOption(
+    new Option("--keep-recent <count>", "how many stay; default as configured").argParser(wholeNumber(0)),
+  );
+  policy(cleanup, run, "expired", "remove sessions without activity for long").addOption(maxAgeOption());
+  policy(cleanup, run, "failed", "remove failed sessions").addOption(maxAgeOption());
+  registerSchedules(cleanup, run);
+  registerHistory(cleanup, run);
+};
+
+function maxAgeOption(): Option {
+  return new Option(
+    "--max-age <duration>",
+    "without activity for this long, such as 30d; default as configured",
+  ).argParser(durationText);
+}
+
+function policy(cleanup: Command, run: Runner, name: PolicyName, summary: string): Command {
+  return cleanup
+    .command(name)
+    .summary(summary)
+    .description(`Move to the trash: ${summary}. Pinned sessions stay.`)
+    .option("-n, --dry-run", "show what would be removed, and remove nothing")
+    .option("--approve <plan>", "carry out the plan of this id, exactly as it was shown")
+    .option("-y, --yes", "do not ask")
+    .addHelpText("after", `\nExample:\n  sessionctl cleanup ${name} --dry-run`)
+    .action(run((context, options: Options) => clean(context, name, options)));
+}
+
+async function clean(context: Context, name: PolicyName, options: Options): Promise<ExitCode> {
+  const { client, out, terminal } = context;
+  const { dryRun = false, approve, yes = false } = options;
+  const rule: RunCleanupBody = { keep_recent: options.keepRecent, max_age: options.maxAge };
+  if (dryRun) return print(context, await client.runCleanup(name, { ...rule, dry_run: true }));
+  // A plan id is as good as a yes: it names what goes.
+  if (yes || approve !== undefined)
+    return print(context, await client.runCleanup(name, { ...rule, approve }));
+  const question = `Remove sessions that cleanup ${name} chooses?`;
+  if (!terminal.stdin.isTTY) await confirm(terminal, question, false);
+  const planned = await client.runCleanup(name, { ...rule, dry_run: true });
+  if (planned.removed === 0) return print(context, planned);
+  if (!out.json && !out.quiet) printRemovals(context, planned);
+  await confirm(terminal, `${sentence(planned)} Do it?`, false);
+  return print(context, await client.runCleanup(name, { ...rule, approve: planned.plan_id }));
+}
+
+function print(context: Context, result: CleanupResult): ExitCode {
+  const { out } = context;
+  if (out.json) out.document(result);
+  else if (out.quiet) for (const { session_id } of removals(result)) out.data(session_id);
+  else printRemovals(context, result);
+  out.say(sentence(result));
+  if (result.dry_run && result.removed > 0) {
+    out.say(`to do exactly this: sessionctl cleanup ${result.policy} --approve ${result.plan_id}`);
+  }
+  for (const warning of result.warnings) out.complain(safe(warning));
+  for (const { session_id, message } of result.failures) out.complain(safe(`${session_id}: ${message}`));
+  const unfinished = result.outcome === "stopped" || result.outcome === "waiting_approval";
+  return result.failures.length > 0 || unfinished ? exitCodes.failed : exitCodes.ok;
+}
+
+function printRemovals({ out, nowMs }: Context, result: CleanupResult): void {
+  const rows = removals(result);
+  if (rows.length === 0) return;
+  out.table<Decision>(
+    [
+      { title: result.dry_run ? "WOULD REMOVE" : "REMOVED", cell: (row) => row.session_id },
+      { title: "STATUS", cell: (row) => row.status },
+      { title: "ACTIVITY", cell: (row) => ago(row.checkpoint_time, nowMs) },
+      { title: "SIZE", cell: (row) => formatSize(row.bytes), align: "right" },
+      { title: "REASON", cell: (row) => row.reason },
+    ],
+    rows,
+  );
+}
+
+function removals(result: CleanupResult): Decision[] {
+  return result.decisions.filter((decision) => decision.action === "remove");
+}
+
+function sentence({ rule, dry_run, removed, total, kept, bytes }: CleanupResult): string {
+  const verb = dry_run ? "would remove" : "removed";
+  return `${safe(rule)}: ${verb} ${removed} of ${total} sessions (${formatSize(bytes)}), ${kept} kept.`;
+}

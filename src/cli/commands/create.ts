@@ -1,0 +1,50 @@
+import type { SessionConfig } from "../../session/session.ts";
+import { label } from "../arguments.ts";
+import type { Registration } from "../context.ts";
+import { safe } from "../terminal-text.ts";
+
+interface Options {
+  id?: string;
+  filesFrom?: string;
+  null?: boolean;
+  label?: Record<string, string>;
+  config?: string;
+  pinned?: boolean;
+}
+
+export const registerCreate: Registration = (program, run) => {
+  program
+    .command("create")
+    .summary("create a session")
+    .description("Create a running session and print its id.")
+    .argument("<target>", "what is analyzed: the target_path of the session")
+    .option("--id <id>", "the session's id; generated if not given")
+    .option("--files-from <file>", "pending files, one per line; - for standard input")
+    .option("-0, --null", "the files are separated by zero bytes, as find -print0 writes them")
+    .option("-l, --label <key=value>", "a label; may be given several times", label)
+    .option("--config <json>", "more configuration: a JSON object, @file, or - for standard input")
+    .option("--pinned", "never clean the session up")
+    .addHelpText(
+      "after",
+      '\nExample:\n  git ls-files "*.ts" | sessionctl create . --id nightly --files-from - --label team=core',
+    )
+    .action(
+      run(async ({ client, out, input }, target: string, options: Options) => {
+        const config = options.config === undefined ? {} : await input.object(options.config, "--config");
+        const files =
+          options.filesFrom === undefined
+            ? undefined
+            : await input.list(options.filesFrom, options.null ?? false);
+        const session = await client.createSession({
+          session_id: options.id,
+          config: { ...config, target_path: target } as SessionConfig,
+          pending_files: files,
+          labels: options.label,
+          pinned: options.pinned,
+        });
+        if (out.json) out.document(session);
+        else out.data(out.toTerminal ? safe(session.session_id) : session.session_id);
+        return undefined;
+      }),
+    );
+};

@@ -1,0 +1,110 @@
+import { accessSync, constants, statSync } from "node:fs";
+import { dirname } from "node:path";
+import { ConnectionError } from "../../client/connection-error.ts";
+import type { Health, HealthProblem } from "../../contract/replies.ts";
+import { protocolVersion } from "../../contract/version.ts";
+import type { Context, Registration } from "../context.ts";
+import { exitCodes } from "../exit-code.ts";
+import { problemLines } from "./status.ts";
+
+export const registerDoctor: Registration = (program, run) => {
+  program
+    .command("doctor")
+    .summary("look for problems and say what to do about them")
+    .description(
+      "Look for problems and say what to do about them: in sessiond if it runs, else in what keeps it from being reached. Exits with 1 if there are any.",
+    )
+    .addHelpText("after", "\nExample:\n  sessionctl doctor")
+    .action(
+      run(async (context) => {
+        const { out } = context;
+        const health = await examine(context);
+        if (out.json) out.document(health);
+        else if (health.problems.length > 0) for (const line of problemLines(out, health)) out.data(line);
+        else out.say(`no problems found; sessiond answers at ${context.client.socketPath}`);
+        return health.problems.length > 0 ? exitCodes.failed : exitCodes.ok;
+      }),
+    );
+};
+
+/** What the daemon says of itself, or why it cannot be asked. */
+async function examine({ client }: Context): Promise<Health> {
+  try {
+    const [health, info] = await Promise.all([client.getHealth(), client.getInfo()]);
+    const problems = [...versionProblems(info.version, info.protocol_version), ...health.problems];
+    return { ...health, problems };
+  } catch (error) {
+    if (!(error instanceof ConnectionError)) throw error;
+    const at = error.message.lastIndexOf("; ");
+    const problem = {
+      code: `${error.code}:${error.reason}`,
+      message: at === -1 ? error.message : error.message.slice(0, at),
+      hint: at === -1 ? "" : error.message.slice(at + 2),
+      session_id: null,
+    };
+    return { status: "failed", problems: [problem, ...socketProblems(client.socketPath)] };
+  }
+}
+
+function versionProblems(version: string, protocol: number): HealthProblem[] {
+  if (protocol === protocolVersion) return [];
+  return [
+    problem(
+      "version_mismatch",
+      `sessiond ${version} speaks version ${protocol} of the protocol, and this sessionctl version ${protocolVersion}`,
+      "install both from the same release, and restart sessiond",
+    ),
+  ];
+}
+
+/** What the file system tells about a socket that cannot be used. */
+function socketProblems(path: string): HealthProblem[] {
+  const problems: HealthProblem[] = [];
+  try {
+    accessSync(dirname(path), constants.X_OK);
+  } catch (error) {
+    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
+    problems.push(
+      missing
+        ? problem(
+            "directory_missing",
+            `the directory of the socket, ${dirname(path)}, does not exist`,
+            "it appears when sessiond starts; if it should be elsewhere, set SESSIOND_SOCKET or give --socket",
+          )
+        : problem(
+            "directory_not_permitted",
+            `${dirname(path)} cannot be entered: ${(error as Error).message}`,
+            "ask for membership in the group that may use sessiond",
+          ),
+    );
+    return problems;
+  }
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (stats !== undefined && !stats.isSocket()) {
+    problems.push(
+      problem(
+        "not_a_socket",
+        `${path} is not a socket`,
+        "give the right path with --socket, or move that file away and start sessiond",
+      ),
+    );
+  } else if (stats !== undefined) {
+    const mode = (stats.mode & 0o777).toString(8).padStart(4, "0");
+    try {
+      accessSync(path, constants.W_OK);
+    } catch {
+      problems.push(
+        problem(
+          "socket_not_writable",
+          `${path} has mode ${mode}, owner ${stats.uid} and group ${stats.gid}, and this user is ${process.getuid?.()}`,
+          "join that group, or have socket.mode and socket.group set in the configuration of sessiond",
+        ),
+      );
+    }
+  }
+  return problems;
+}
+
+function problem(code: string, message: string, hint: string): HealthProblem {
+  return { code, message, hint, session_id: null };
+}

@@ -1,0 +1,49 @@
+import { writeFile } from "node:fs/promises";
+import { ConnectionError } from "../../client/connection-error.ts";
+import type { Session } from "../../session/session.ts";
+import { complainAbout } from "../complaint.ts";
+import type { Registration } from "../context.ts";
+import { CommandError, type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
+import { jsonText } from "../output.ts";
+
+export const registerExport: Registration = (program, run) => {
+  program
+    .command("export")
+    .summary("write sessions as JSON")
+    .description(
+      "Write the whole documents of sessions as JSON: one as an object, several as an array. sessionctl import reads either back exactly.",
+    )
+    .argument("<id...>", "session ids")
+    .option("-o, --output <file>", "write to this file instead of standard output")
+    .addHelpText("after", "\nExample:\n  sessionctl export nightly -o nightly.json")
+    .action(
+      run(async ({ client, out }, ids: string[], { output }: { output?: string }) => {
+        const sessions: Session[] = [];
+        let exitCode: ExitCode = exitCodes.ok;
+        for (const id of ids) {
+          try {
+            sessions.push(await client.getSession(id));
+          } catch (error) {
+            if (error instanceof ConnectionError) throw error;
+            complainAbout(out, error, id);
+            if (exitCode === exitCodes.ok) exitCode = exitCodeOf(error);
+          }
+        }
+        if (sessions.length === 0) return exitCode;
+        const written = ids.length === 1 ? sessions[0] : sessions;
+        if (output === undefined) out.document(written);
+        else await save(output, `${jsonText(written)}\n`);
+        return exitCode;
+      }),
+    );
+};
+
+async function save(path: string, text: string): Promise<void> {
+  try {
+    await writeFile(path, text);
+  } catch (error) {
+    throw new CommandError(`cannot write ${path}: ${(error as Error).message}`, exitCodes.failed, {
+      cause: error,
+    });
+  }
+}

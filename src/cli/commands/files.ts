@@ -1,0 +1,55 @@
+import { Option } from "commander";
+import type { FilePage } from "../../contract/replies.ts";
+import type { Session } from "../../session/session.ts";
+import { wholeNumber } from "../arguments.ts";
+import type { Registration } from "../context.ts";
+import { safe } from "../terminal-text.ts";
+
+interface Options {
+  state: "pending" | "processed";
+  limit?: number;
+  cursor?: string;
+  null?: boolean;
+}
+
+export const registerFiles: Registration = (program, run) => {
+  program
+    .command("files")
+    .summary("list the files of a session")
+    .description(
+      "List the pending or processed files of a session, one per line: all, or a page with --limit.",
+    )
+    .argument("<id>", "session id")
+    .addOption(
+      new Option("--state <state>", "which files").choices(["pending", "processed"]).default("pending"),
+    )
+    .option("--limit <count>", "at most so many, up to 1000", wholeNumber(1))
+    .option("--cursor <cursor>", "go on where a page ended")
+    .option("-0, --null", "end each name with a zero byte, for xargs -0")
+    .addHelpText("after", "\nExample:\n  sessionctl files nightly -0 | xargs -0 wc -l")
+    .action(
+      run(async ({ client, out }, id: string, { state, limit, cursor, null: zeroes }: Options) => {
+        const page =
+          limit === undefined && cursor === undefined
+            ? everyFile(await client.getSession(id), state)
+            : await client.listFiles(id, { state, limit, cursor });
+        if (out.json) out.document(page);
+        else out.raw(page.files.map((file) => (zeroes ? `${file}\0` : `${shown(file, out)}\n`)).join(""));
+        if (page.next_cursor !== null) {
+          out.say(`${page.files.length} of ${page.total}; go on with --cursor ${page.next_cursor}`);
+        }
+        return undefined;
+      }),
+    );
+};
+
+/** One reading of the document instead of one for each page of it. */
+function everyFile(session: Session, state: Options["state"]): FilePage {
+  const files = state === "pending" ? session.pending_files : session.processed_files;
+  return { files: [...files], next_cursor: null, total: files.length };
+}
+
+/** A program gets names as they are; a terminal gets nothing that it would act on. */
+function shown(file: string, { toTerminal }: { toTerminal: boolean }): string {
+  return toTerminal ? safe(file) : file;
+}

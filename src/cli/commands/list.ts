@@ -1,0 +1,94 @@
+import { Option } from "commander";
+import type { ListSessionsQuery } from "../../client/query.ts";
+import type { SessionPage } from "../../contract/replies.ts";
+import type { SessionSummary, Status } from "../../session/session.ts";
+import { durationText, label, statusOption, wholeNumber } from "../arguments.ts";
+import type { Context, Registration } from "../context.ts";
+import { type Output, statusStyle } from "../output.ts";
+import { ago } from "../time.ts";
+
+interface Options {
+  status?: Status[];
+  label?: Record<string, string>;
+  search?: string;
+  olderThan?: string;
+  pinned?: boolean;
+  sort?: ListSessionsQuery["sort"];
+  limit?: number;
+  cursor?: string;
+}
+
+export const registerList: Registration = (program, run) => {
+  program
+    .command("list")
+    .alias("ls")
+    .summary("list sessions")
+    .description("List sessions, newest checkpoint first: all that match, or a page with --limit.")
+    .addOption(statusOption())
+    .option("-l, --label <key=value>", "only sessions with this label; may be given several times", label)
+    .option("--search <text>", "only where the id, target or reason contains this")
+    .option("--older-than <duration>", "only without activity for this long, such as 30d", durationText)
+    .option("--pinned", "only pinned sessions")
+    .option("--no-pinned", "only sessions that are not pinned")
+    .addOption(new Option("--sort <key>", "order").choices(["checkpoint_time", "created_time", "session_id"]))
+    .option("--limit <count>", "at most so many, up to 1000", wholeNumber(1))
+    .option("--cursor <cursor>", "go on where a page ended")
+    .addHelpText("after", "\nExample:\n  sessionctl list --status paused failed --older-than 7d")
+    .action(
+      run(async (context, options: Options) => {
+        const { search, olderThan, ...rest } = options;
+        const page = await pages(context, { ...rest, q: search, older_than: olderThan });
+        print(context, page);
+        return undefined;
+      }),
+    );
+};
+
+async function pages({ client }: Context, query: ListSessionsQuery): Promise<SessionPage> {
+  if (query.limit !== undefined) return client.listSessions(query);
+  const first = await client.listSessions({ ...query, limit: 1000 });
+  if (first.next_cursor === null) return first;
+  const sessions = [...first.sessions];
+  const rest = client.allSessions({ ...query, cursor: first.next_cursor });
+  for await (const session of rest) sessions.push(session);
+  return { ...first, sessions, next_cursor: null };
+}
+
+function print({ out, nowMs }: Context, page: SessionPage): void {
+  if (out.json) out.document(page);
+  else if (out.quiet) for (const { session_id } of page.sessions) out.data(session_id);
+  else if (page.sessions.length === 0) out.say("no sessions");
+  else printTable(out, page.sessions, nowMs);
+  if (page.next_cursor !== null) {
+    out.say(`${page.sessions.length} of ${page.total}; go on with --cursor ${page.next_cursor}`);
+  }
+}
+
+function printTable(out: Output, sessions: readonly SessionSummary[], nowMs: number): void {
+  out.table<SessionSummary>(
+    [
+      { title: "ID", cell: (session) => session.session_id },
+      {
+        title: "STATUS",
+        cell: (session) => session.status,
+        paint: (session, text) => out.paint(statusStyle[session.status], text),
+      },
+      {
+        title: "FILES",
+        cell: ({ processed_count, pending_count }) => `${processed_count}/${processed_count + pending_count}`,
+        align: "right",
+      },
+      { title: "ACTIVITY", cell: (session) => ago(session.checkpoint_time, nowMs) },
+      { title: "PIN", cell: (session) => (session.pinned ? "pinned" : "") },
+      { title: "LABELS", cell: (session) => labelText(session.labels) },
+      { title: "TARGET", cell: (session) => session.target_path, shrink: true },
+    ],
+    sessions,
+  );
+}
+
+export function labelText(labels: Readonly<Record<string, string>>): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(", ");
+}

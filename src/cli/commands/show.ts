@@ -1,0 +1,76 @@
+import type { FilePage, SessionSummaryAndHealth } from "../../contract/replies.ts";
+import { formatSize } from "../../size.ts";
+import { type Context, forEachSession, type Registration } from "../context.ts";
+import { statusStyle } from "../output.ts";
+import { facts } from "../table.ts";
+import { safe } from "../terminal-text.ts";
+import { ago } from "../time.ts";
+import { labelText } from "./list.ts";
+
+const nextFiles = 5;
+const barWidth = 20;
+
+export const registerShow: Registration = (program, run) => {
+  program
+    .command("show")
+    .summary("show a session")
+    .description("Show sessions: a page for people, or with --json the whole document.")
+    .argument("<id...>", "session ids")
+    .addHelpText(
+      "after",
+      "\nExample:\n  sessionctl show nightly\n  sessionctl show nightly --json | jq .config",
+    )
+    .action(
+      run((context, ids: string[]) => {
+        const { client, out } = context;
+        let pages = 0;
+        return forEachSession(context, ids, async (id) => {
+          if (out.json) return client.getSession(id);
+          const summary = await client.getSummary(id);
+          if (out.quiet) return summary;
+          const next = await client.listFiles(id, { limit: nextFiles });
+          if (pages++ > 0) out.data("");
+          for (const line of page(context, summary, next)) out.data(line);
+          return summary;
+        });
+      }),
+    );
+};
+
+function page({ out, nowMs }: Context, summary: SessionSummaryAndHealth, next: FilePage): string[] {
+  const when = (time: string | null) => (time === null ? undefined : `${safe(time)} (${ago(time, nowMs)})`);
+  const status = out.paint(statusStyle[summary.status], summary.status);
+  const files = next.files.map(safe).join("  ");
+  return [
+    ...facts([
+      ["ID", safe(summary.session_id)],
+      ["Status", summary.status_reason === null ? status : `${status}: ${safe(summary.status_reason)}`],
+      ["Target", safe(summary.target_path)],
+      ["Files", progressText(summary)],
+      ["Next", files === "" ? undefined : next.total > next.files.length ? `${files}  …` : files],
+      ["Last activity", when(summary.checkpoint_time)],
+      ["Created", when(summary.created_time)],
+      ["Labels", labelText(summary.labels) === "" ? undefined : safe(labelText(summary.labels))],
+      ["Pinned", summary.pinned ? "yes: it is never cleaned up" : undefined],
+      ["Revision", String(summary.revision)],
+      ["Size", formatSize(summary.bytes)],
+      ["Health", summary.healthy ? "ok" : out.paint("red", "needs attention")],
+    ]),
+    ...summary.findings.map(({ message, repairable }) => {
+      const advice = repairable ? `; sessionctl recover ${safe(summary.session_id)} puts it right` : "";
+      return `  ${safe(message)}${advice}`;
+    }),
+  ];
+}
+
+/** `3 of 10 done  [██████··············] 30 %` */
+export function progressText({
+  progress,
+  processed_count,
+  pending_count,
+}: Pick<SessionSummaryAndHealth, "progress" | "processed_count" | "pending_count">): string {
+  if (progress === null) return "none yet";
+  const filled = Math.floor(progress * barWidth);
+  const bar = "█".repeat(filled) + "·".repeat(barWidth - filled);
+  return `${processed_count} of ${processed_count + pending_count} done  [${bar}] ${Math.floor(progress * 100)} %`;
+}

@@ -1,0 +1,82 @@
+import type { TrashEntry } from "../../contract/replies.ts";
+import { formatSize } from "../../size.ts";
+import { durationText } from "../arguments.ts";
+import { confirm } from "../confirm.ts";
+import { forEachSession, type Registration } from "../context.ts";
+import { usageError } from "../exit-code.ts";
+import { safe } from "../terminal-text.ts";
+import { ago } from "../time.ts";
+
+export const registerTrash: Registration = (program, run) => {
+  const trash = program
+    .command("trash")
+    .description("see, restore and empty what was deleted")
+    .addHelpText("after", "\nExample:\n  sessionctl trash ls\n  sessionctl trash restore nightly");
+
+  trash
+    .command("ls")
+    .alias("list")
+    .description("list deleted sessions, newest first")
+    .addHelpText("after", "\nExample:\n  sessionctl trash ls")
+    .action(
+      run(async ({ client, out, nowMs }) => {
+        const listing = await client.listTrash();
+        if (out.json) out.document(listing);
+        else if (out.quiet) for (const { session_id } of listing.entries) out.data(session_id);
+        else if (listing.total === 0) out.say("the trash is empty");
+        else {
+          out.table<TrashEntry>(
+            [
+              { title: "ID", cell: (entry) => entry.session_id },
+              { title: "STATUS", cell: (entry) => entry.status ?? "unreadable" },
+              { title: "REMOVED", cell: (entry) => ago(entry.removed_time, nowMs) },
+              { title: "REASON", cell: (entry) => entry.reason },
+              { title: "SIZE", cell: (entry) => formatSize(entry.bytes), align: "right" },
+              { title: "TRASH ID", cell: (entry) => entry.trash_id },
+            ],
+            listing.entries,
+          );
+        }
+        return undefined;
+      }),
+    );
+
+  trash
+    .command("restore")
+    .description("bring deleted sessions back")
+    .argument("<id...>", "session ids; of each the newest that was deleted comes back")
+    .option("--trash-id <id>", "which one, where a session was deleted more than once")
+    .addHelpText("after", "\nExample:\n  sessionctl trash restore nightly")
+    .action(
+      run((context, ids: string[], { trashId }: { trashId?: string }) => {
+        if (trashId !== undefined && ids.length > 1) throw usageError("--trash-id goes with one session id");
+        return forEachSession(context, ids, async (id) => {
+          const summary = await context.client.restoreTrash(id, { trash_id: trashId });
+          context.out.say(`${safe(id)} is back, ${summary.status}`);
+          return summary;
+        });
+      }),
+    );
+
+  trash
+    .command("empty")
+    .description("delete what is in the trash for good")
+    .option("--older-than <duration>", "only what was deleted this long ago, such as 7d", durationText)
+    .option("-y, --yes", "do not ask")
+    .addHelpText("after", "\nExample:\n  sessionctl trash empty --older-than 7d --yes")
+    .action(
+      run(
+        async (
+          { client, out, terminal },
+          { olderThan, yes = false }: { olderThan?: string; yes?: boolean },
+        ) => {
+          const what = olderThan === undefined ? "everything" : `what is older than ${olderThan}`;
+          await confirm(terminal, `Delete ${what} in the trash for good?`, yes);
+          const reply = await client.emptyTrash({ older_than: olderThan });
+          if (out.json) out.document(reply);
+          out.say(`deleted ${reply.removed} sessions for good, ${formatSize(reply.bytes)}`);
+          return undefined;
+        },
+      ),
+    );
+};

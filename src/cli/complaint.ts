@@ -1,0 +1,50 @@
+import { ConnectionError } from "../client/connection-error.ts";
+import { type Issue, SessiondError } from "../error.ts";
+import { CommandError } from "./exit-code.ts";
+import type { Output } from "./output.ts";
+import { safe } from "./terminal-text.ts";
+
+/** What to do next, for errors whose message does not say so itself. */
+const advice: Readonly<Record<string, string>> = {
+  invalid_request: "see sessionctl help",
+  invalid_session_id: "choose another id",
+  session_not_found: "see which there are: sessionctl list",
+  session_deleted: "bring it back: sessionctl trash restore ID",
+  session_exists: "choose another id",
+  invalid_transition: "see what it is now: sessionctl show ID",
+  approval_required: "look at the plan with --dry-run, then name it with --approve",
+  revision_mismatch: "somebody else changed it meanwhile: look at it, then try again",
+  payload_too_large: "raise limits.body in the configuration of sessiond",
+  session_corrupt: "see sessionctl validate ID, then sessionctl recover ID",
+  storage_full: "free some space; nothing was changed",
+  storage_failed: "see sessionctl status, and the log of sessiond",
+  shutting_down: "try again in a moment",
+  internal: "see the log of sessiond",
+};
+
+/** Tells people what went wrong and what to do next; only a bug of our own shows its stack. */
+export function complainAbout(out: Output, error: unknown, about?: string): void {
+  const prefix = about === undefined ? "" : `${safe(about)}: `;
+  if (error instanceof SessiondError || error instanceof ConnectionError || error instanceof CommandError) {
+    out.complain(prefix + (error instanceof SessiondError ? withAdvice(error) : safe(error.message)));
+    if ("issues" in error) listIssues(out, error.message, error.issues ?? []);
+  } else {
+    const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    out.complain(`${prefix}this is a bug in sessionctl; please report it with what follows\n${stack}`);
+  }
+}
+
+/** A single issue is usually in the message already. */
+function listIssues(out: Output, said: string, issues: readonly Issue[]): void {
+  if (issues.every(({ message }) => said.includes(message)) && issues.length <= 1) return;
+  for (const { path, message } of issues)
+    out.complain(`  ${safe(path === "" ? message : `${path}: ${message}`)}`);
+}
+
+function withAdvice(error: SessiondError): string {
+  const what = safe(error.message);
+  if (error.outcome === "unknown")
+    return `${what}; it may have been done all the same: look before you repeat it`;
+  const next = Object.hasOwn(advice, error.code) ? advice[error.code] : undefined;
+  return next === undefined || what.includes("; ") ? what : `${what}; ${next}`;
+}

@@ -1,0 +1,31 @@
+import { createInterface } from "node:readline";
+import { CommandError, exitCodes, usageError } from "./exit-code.ts";
+import type { OutputStream } from "./output.ts";
+
+export interface Terminal {
+  stdin: NodeJS.ReadableStream & { isTTY?: boolean };
+  stderr: OutputStream;
+}
+
+/**
+ * Asks the person at the terminal before something is destroyed. Where there is no person to ask, `--yes` has to
+ * have been given: it is never assumed.
+ *
+ * @throws CommandError if the answer is not yes, or cannot be had
+ */
+export async function confirm({ stdin, stderr }: Terminal, question: string, yes: boolean): Promise<void> {
+  if (yes) return;
+  if (stdin.isTTY !== true || stderr.isTTY !== true) {
+    throw usageError(`${question} Nobody can be asked here; add --yes to do it`);
+  }
+  const prompt = createInterface({ input: stdin, output: stderr });
+  const answer = await new Promise<string>((resolve, reject) => {
+    prompt.on("SIGINT", () => {
+      stderr.write("\n");
+      reject(new CommandError("interrupted; nothing was done", exitCodes.interrupted));
+    });
+    prompt.on("close", () => resolve(""));
+    prompt.question(`${question} [y/N] `, resolve);
+  }).finally(() => prompt.close());
+  if (!/^y(es)?$/i.test(answer.trim())) throw new CommandError("not confirmed; nothing was done");
+}

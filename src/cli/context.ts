@@ -1,0 +1,57 @@
+import type { Command } from "commander";
+import { ConnectionError } from "../client/connection-error.ts";
+import type { SessionClient } from "../client/session-client.ts";
+import { complainAbout } from "./complaint.ts";
+import type { Terminal } from "./confirm.ts";
+import { type ExitCode, exitCodeOf, exitCodes } from "./exit-code.ts";
+import type { Input } from "./input.ts";
+import type { Output } from "./output.ts";
+
+/** What a command works with. */
+export interface Context {
+  client: SessionClient;
+  out: Output;
+  input: Input;
+  terminal: Terminal;
+  nowMs: number;
+}
+
+/** A command's work; without a number it ends well. */
+export type Work<Args extends unknown[]> = (context: Context, ...args: Args) => Promise<ExitCode | undefined>;
+
+/** Turns a command's work into what commander calls. */
+export type Runner = <Args extends unknown[]>(work: Work<Args>) => (...args: Args) => Promise<void>;
+
+/** Adds a command to the program. */
+export type Registration = (program: Command, run: Runner) => void;
+
+/**
+ * Does something for one session after the other. A session that fails is complained about, and the others
+ * are still seen to; the first failure decides the exit code. Prints ids or replies where those are
+ * asked for: one reply as it is, several as an array.
+ */
+export async function forEachSession(
+  { out }: Context,
+  ids: readonly string[],
+  act: (id: string) => Promise<unknown>,
+): Promise<ExitCode> {
+  const replies: unknown[] = [];
+  let exitCode: ExitCode = exitCodes.ok;
+  try {
+    for (const id of ids) {
+      try {
+        replies.push(await act(id));
+        if (out.quiet && !out.json) out.data(id);
+      } catch (error) {
+        // The daemon would not answer for the next one either.
+        if (error instanceof ConnectionError) throw error;
+        complainAbout(out, error, ids.length > 1 ? id : undefined);
+        if (exitCode === exitCodes.ok) exitCode = exitCodeOf(error);
+      }
+    }
+  } finally {
+    if (out.json && ids.length > 1) out.document(replies);
+    else if (out.json && replies.length === 1) out.document(replies[0]);
+  }
+  return exitCode;
+}

@@ -1,0 +1,57 @@
+import { ConnectionError } from "../client/connection-error.ts";
+import { type Issue, SessiondError } from "../error.ts";
+
+/** What `sessionctl` exits with. Scripts rely on these; new ones may be added. */
+export const exitCodes = {
+  ok: 0,
+  failed: 1,
+  usage: 2,
+  notRunning: 3,
+  noSuchSession: 4,
+  notPermitted: 5,
+  badConfiguration: 78,
+  timedOut: 124,
+  interrupted: 130,
+} as const;
+
+export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
+
+/** A failure of the command itself, with its own exit code; the message says what to do next. */
+export class CommandError extends Error {
+  readonly exitCode: ExitCode;
+  readonly issues: readonly Issue[] | undefined;
+
+  constructor(
+    message: string,
+    exitCode: ExitCode = exitCodes.failed,
+    details: { cause?: unknown; issues?: readonly Issue[] | undefined } = {},
+  ) {
+    super(message, { cause: details.cause });
+    this.exitCode = exitCode;
+    this.issues = details.issues;
+  }
+}
+
+export function usageError(message: string): CommandError {
+  return new CommandError(message, exitCodes.usage);
+}
+
+/** By error code; a code that is not listed here is a plain failure. */
+const byErrorCode: Readonly<Record<string, ExitCode>> = {
+  invalid_request: exitCodes.usage,
+  invalid_session_id: exitCodes.usage,
+  session_not_found: exitCodes.noSuchSession,
+  session_deleted: exitCodes.noSuchSession,
+  shutting_down: exitCodes.notRunning,
+  daemon_unreachable: exitCodes.notRunning,
+  timed_out: exitCodes.timedOut,
+};
+
+export function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof CommandError) return error.exitCode;
+  if (error instanceof ConnectionError && error.reason === "not_permitted") return exitCodes.notPermitted;
+  if (error instanceof ConnectionError || error instanceof SessiondError) {
+    return Object.hasOwn(byErrorCode, error.code) ? (byErrorCode[error.code] as ExitCode) : exitCodes.failed;
+  }
+  return exitCodes.failed;
+}

@@ -1,0 +1,78 @@
+import { CommanderError } from "commander";
+import { SessionClient } from "../client/session-client.ts";
+import { protocolVersion } from "../contract/version.ts";
+import { version } from "../version.ts";
+import { complainAbout } from "./complaint.ts";
+import type { Terminal } from "./confirm.ts";
+import type { Runner } from "./context.ts";
+import { type ExitCode, exitCodeOf, exitCodes } from "./exit-code.ts";
+import { createInput } from "./input.ts";
+import { createOutput, type Output, type OutputStream } from "./output.ts";
+import { createProgram, type GlobalOptions } from "./program.ts";
+import { safe } from "./terminal-text.ts";
+
+export interface Streams extends Terminal {
+  stdout: OutputStream;
+}
+
+/** Runs a command line, without the names of the program, and resolves with the exit code. */
+export async function main(args: readonly string[], { stdin, stdout, stderr }: Streams): Promise<ExitCode> {
+  let exitCode: ExitCode = exitCodes.ok;
+  const run: Runner =
+    (work) =>
+    async (...workArgs) => {
+      const options = program.opts<GlobalOptions>();
+      const client = clientFor(options);
+      const context = {
+        client,
+        out: output(options),
+        input: createInput(stdin),
+        terminal: { stdin, stderr },
+        nowMs: Date.now(),
+      };
+      exitCode = (await work(context, ...workArgs)) ?? exitCodes.ok;
+      client.close();
+    };
+  const program = createProgram(run, {
+    out: (text) => stdout.write(text),
+    error: (text) => stderr.write(text),
+  });
+  const output = ({ json = false, quiet = false }: GlobalOptions): Output =>
+    createOutput({ stdout, stderr, json, quiet });
+
+  try {
+    program.parseOptions([...args]);
+    const options = program.opts<GlobalOptions>();
+    if (options.version) await printVersions(output(options), clientFor(options));
+    else await program.parseAsync([...args], { from: "user" });
+    return exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    complainAbout(output(program.opts<GlobalOptions>()), error);
+    return exitCodeOf(error);
+  }
+}
+
+function clientFor({ socket, timeout }: GlobalOptions): SessionClient {
+  return new SessionClient({ socketPath: socket, timeoutMs: timeout });
+}
+
+/** The daemon may be away, which is no failure here. */
+async function printVersions(out: Output, client: SessionClient): Promise<void> {
+  const daemon = await client.getInfo().catch((error: Error) => error);
+  client.close();
+  if (out.json) {
+    out.document({
+      sessionctl: { version, protocol_version: protocolVersion },
+      sessiond:
+        daemon instanceof Error
+          ? null
+          : { version: daemon.version, protocol_version: daemon.protocol_version },
+    });
+    return;
+  }
+  out.data(`sessionctl ${version} (protocol ${protocolVersion})`);
+  if (!(daemon instanceof Error)) {
+    out.data(`sessiond   ${safe(daemon.version)} (protocol ${daemon.protocol_version})`);
+  } else complainAbout(out, daemon);
+}

@@ -1,0 +1,94 @@
+import { Command, Option } from "commander";
+import { durationMs } from "./arguments.ts";
+import { registerBackup } from "./commands/backup.ts";
+import { registerCheckpoint } from "./commands/checkpoint.ts";
+import { registerCleanup } from "./commands/cleanup.ts";
+import { registerCreate } from "./commands/create.ts";
+import { registerDelete } from "./commands/delete.ts";
+import { registerDoctor } from "./commands/doctor.ts";
+import { registerExport } from "./commands/export.ts";
+import { registerFiles } from "./commands/files.ts";
+import { registerImport } from "./commands/import.ts";
+import { registerLabel } from "./commands/label.ts";
+import { registerList } from "./commands/list.ts";
+import { registerPin } from "./commands/pin.ts";
+import { registerProgress } from "./commands/progress.ts";
+import { registerRecover } from "./commands/recover.ts";
+import { registerReload } from "./commands/reload.ts";
+import { registerRestore } from "./commands/restore.ts";
+import { registerResults } from "./commands/results.ts";
+import { registerShow } from "./commands/show.ts";
+import { registerStatus } from "./commands/status.ts";
+import { registerTransitions } from "./commands/transition.ts";
+import { registerTrash } from "./commands/trash.ts";
+import { registerValidate } from "./commands/validate.ts";
+import type { Registration, Runner } from "./context.ts";
+
+export interface GlobalOptions {
+  socket?: string;
+  /** Milliseconds. */
+  timeout?: number;
+  json?: boolean;
+  quiet?: boolean;
+  version?: boolean;
+}
+
+/** In the order of the help. */
+const groups: readonly (readonly [title: string, registrations: readonly Registration[]])[] = [
+  ["Sessions:", [registerCreate, registerList, registerShow, registerFiles, registerResults]],
+  [
+    "Changing sessions:",
+    [registerTransitions, registerProgress, registerCheckpoint, registerLabel, registerPin],
+  ],
+  ["Removing and bringing back:", [registerDelete, registerTrash, registerCleanup]],
+  [
+    "Keeping safe:",
+    [registerBackup, registerRestore, registerExport, registerImport, registerValidate, registerRecover],
+  ],
+  ["The daemon:", [registerStatus, registerDoctor, registerReload]],
+];
+
+const epilogue = `
+Ids and files that begin with a dash go after --.
+
+Exit codes:
+  0 ok · 1 failed · 2 usage · 3 sessiond is not running · 4 no such session
+  5 no permission · 78 bad configuration · 124 timed out · 130 interrupted
+
+Examples:
+  git ls-files | sessionctl create . --id nightly --files-from -
+  sessionctl progress nightly --processed src/a.ts --results '{"src/a.ts": {"issues": 3}}'
+  sessionctl pause nightly
+  sessionctl list --status paused`;
+
+/** The command line as commander sees it. It throws where it would exit. */
+export function createProgram(
+  run: Runner,
+  write: { out(text: string): void; error(text: string): void },
+): Command {
+  const program = new Command("sessionctl")
+    .description("Control sessiond, which keeps the state of long analysis sessions.")
+    .option("--socket <path>", "where sessiond listens; else $SESSIOND_SOCKET, your own daemon, the service")
+    .addOption(
+      new Option("--timeout <duration>", "how long an answer may take; 0 waits for ever")
+        .argParser(durationMs)
+        .default(60_000, "60s"),
+    )
+    .option("--json", "print the values of the API as JSON")
+    .option("-q, --quiet", "print ids only")
+    .option("--version", "print the versions of sessionctl and of sessiond")
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: write.out,
+      writeErr: write.error,
+      outputError: (text, writeError) => writeError(`sessionctl: ${text.replace(/^error: /, "")}`),
+    })
+    .showHelpAfterError("See sessionctl help, or add --help to the command.")
+    .exitOverride()
+    .addHelpText("after", epilogue);
+  for (const [title, registrations] of groups) {
+    program.commandsGroup(title);
+    for (const register of registrations) register(program, run);
+  }
+  return program;
+}

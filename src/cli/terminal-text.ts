@@ -1,0 +1,56 @@
+/** Text for a terminal: nothing in it controls the terminal, and its width in columns is known. */
+
+// Besides control characters: line separators, halves of surrogate pairs, and the invisible characters that
+// turn the direction of what follows or hide between letters.
+const unsafe = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/gu;
+
+const shortEscapes: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
+
+/** The text with every character that a terminal would act on, or hide, written as an escape. */
+export function safe(text: string): string {
+  return text.replace(unsafe, (character) => {
+    const code = (character.codePointAt(0) as number).toString(16);
+    return shortEscapes[character] ?? (code.length <= 2 ? `\\x${code.padStart(2, "0")}` : `\\u${code}`);
+  });
+}
+
+const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
+const invisible = /^[\p{Mn}\p{Me}\p{Cf}]+$/u;
+const emoji = /\p{Emoji_Presentation}|\ufe0f/u;
+// The blocks whose characters are wide or fullwidth in Unicode's East Asian Width.
+const wide =
+  /^[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{1b2ff}\u{20000}-\u{3fffd}]/u;
+
+/** How many columns a terminal gives to the text. */
+export function displayWidth(text: string): number {
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length;
+  let width = 0;
+  for (const { segment } of graphemes.segment(text)) width += graphemeWidth(segment);
+  return width;
+}
+
+function graphemeWidth(grapheme: string): number {
+  if (invisible.test(grapheme)) return 0;
+  return wide.test(grapheme) || emoji.test(grapheme) ? 2 : 1;
+}
+
+/** Cuts text that is wider than so many columns, and marks the cut. */
+export function truncate(text: string, columns: number): string {
+  if (displayWidth(text) <= columns) return text;
+  let kept = "";
+  let width = 0;
+  for (const { segment } of graphemes.segment(text)) {
+    width += graphemeWidth(segment);
+    if (width > columns - 1) break;
+    kept += segment;
+  }
+  return `${kept}…`;
+}
+
+export function padEnd(text: string, columns: number): string {
+  return text + " ".repeat(Math.max(0, columns - displayWidth(text)));
+}
+
+export function padStart(text: string, columns: number): string {
+  return " ".repeat(Math.max(0, columns - displayWidth(text))) + text;
+}

@@ -1,0 +1,212 @@
+import { systemClock } from "../clock.ts";
+import type { SessionSummaryAndHealth } from "../contract/replies.ts";
+import { type Body, type Route, type RouteName, routes } from "../contract/routes.ts";
+import { SessiondError } from "../error.ts";
+import { defaultMaxDepth, JsonError, parseJson, stringifyJson } from "../json.ts";
+import { silentLogger } from "../log.ts";
+import { appendHistory } from "../retention/history.ts";
+import { runPass } from "../retention/pass.ts";
+import { type Policy, plan } from "../retention/policy.ts";
+import type { Command } from "../session/command.ts";
+import type { Status } from "../session/session.ts";
+import { generateSessionId, parseSessionId, type SessionId } from "../session/session-id.ts";
+import type { Verb } from "../session/transition.ts";
+import { openDirectoryStore } from "../store/directory-store.ts";
+import type { SessionStore } from "../store/session-store.ts";
+import type { Backend, CleanupRule } from "./backend.ts";
+import { clientMaxDepth } from "./http.ts";
+
+const rescanIntervalMs = 60_000;
+
+/**
+ * Sessions in a directory of this process's own, without a daemon. The store is opened by the first call and
+ * holds the directory until it is closed.
+ */
+export class EmbeddedBackend implements Backend {
+  readonly #directory: string;
+  readonly #clock = systemClock();
+  #opening: Promise<SessionStore> | undefined;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  async create(body: Body<"createSession">) {
+    const { session_id = generateSessionId(), ...rest } = checked("createSession", body);
+    const store = await this.#store();
+    return own((await store.create({ session_id, ...rest })).session);
+  }
+
+  async load(id: string) {
+    const known = parseSessionId(id);
+    const store = await this.#store();
+    return own((await store.read(known)).session);
+  }
+
+  async exists(id: string) {
+    const known = parseSessionId(id);
+    const store = await this.#store();
+    return store.has(known);
+  }
+
+  async save(session: Body<"saveSession">) {
+    const document = checked("saveSession", session);
+    const store = await this.#store();
+    return own((await store.save(document)).summary);
+  }
+
+  checkpoint(id: string, checkpoint: Body<"checkpointSession">) {
+    return this.#report(id, { type: "checkpoint", checkpoint: checked("checkpointSession", checkpoint) });
+  }
+
+  progress(id: string, delta: Body<"reportProgress">) {
+    return this.#report(id, { type: "progress", delta: checked("reportProgress", delta) });
+  }
+
+  async transition(id: string, verb: Verb, reason?: string) {
+    await this.#apply(id, { type: "transition", verb, reason });
+  }
+
+  async resume(id: string) {
+    return own((await this.#apply(id, { type: "transition", verb: "resume" })).session);
+  }
+
+  async setStatus(id: string, status: Status, reason?: string) {
+    await this.#apply(id, { type: "set_status", status, reason });
+  }
+
+  async remove(id: string) {
+    const known = parseSessionId(id);
+    const store = await this.#store();
+    await store.remove(known, { reason: "deleted" });
+  }
+
+  async list(filter: Parameters<Backend["list"]>[0]) {
+    const store = await this.#store();
+    const { status, ...page } = filter;
+    return own(store.list({ ...page, ...(status === undefined ? {} : { status: [...status] }) }));
+  }
+
+  async stats() {
+    const store = await this.#store();
+    return store.stats();
+  }
+
+  async cleanup(rule: CleanupRule) {
+    const store = await this.#store();
+    const clock = this.#clock;
+    const result = await runPass({
+      store,
+      plan: plan(store.all(), policyOf(rule), clock.now()),
+      trigger: "request",
+      dryRun: false,
+      signal: new AbortController().signal,
+      clock,
+      record: (entries) => appendHistory(store.records, entries),
+    });
+    const [failure] = result.failures;
+    if (failure !== undefined && result.removed === 0) {
+      throw new SessiondError(failure.code as SessiondError["code"], failure.message);
+    }
+    return result.removed;
+  }
+
+  async backup(id: string, directory?: string) {
+    const known = parseSessionId(id);
+    const store = await this.#store();
+    return store.backup(known, directory);
+  }
+
+  async validate(id: string) {
+    const known = parseSessionId(id);
+    const store = await this.#store();
+    return store.validate(known);
+  }
+
+  async recover(id: string) {
+    const known = parseSessionId(id);
+    const store = await this.#store();
+    return store.recover(known);
+  }
+
+  async health(id: string): Promise<SessionSummaryAndHealth> {
+    const known = parseSessionId(id);
+    const store = await this.#store();
+    const { valid, findings } = await store.validate(known);
+    const summary = store.summary(known);
+    const files = summary.processed_count + summary.pending_count;
+    return own({
+      ...summary,
+      progress: files === 0 ? null : summary.processed_count / files,
+      worker: null,
+      healthy: valid,
+      findings,
+    });
+  }
+
+  async close() {
+    const opening = this.#opening;
+    this.#opening = undefined;
+    await (await opening)?.close();
+  }
+
+  async #apply(id: string, command: Command) {
+    const known: SessionId = parseSessionId(id);
+    const store = await this.#store();
+    return store.apply(known, command);
+  }
+
+  async #report(id: string, command: Command) {
+    const { status, revision, processed_count, pending_count } = (await this.#apply(id, command)).summary;
+    return { status, revision, processed_count, pending_count };
+  }
+
+  /** An open that failed is tried again by the next call: whoever held the directory may be gone by then. */
+  #store(): Promise<SessionStore> {
+    this.#opening ??= openDirectoryStore({
+      directory: this.#directory,
+      rescanIntervalMs,
+      clock: this.#clock,
+      logger: silentLogger,
+      outsideBackups: true,
+    }).catch((error) => {
+      this.#opening = undefined;
+      throw error;
+    });
+    return this.#opening;
+  }
+}
+
+function policyOf({ policy, keepRecent = 0, maxAgeMs = 0 }: CleanupRule): Policy {
+  return policy === "completed" ? { name: policy, keepRecent } : { name: policy, maxAgeMs };
+}
+
+/** The checks that the daemon makes of a request, on a copy that nobody else can change. */
+function checked<Name extends RouteName>(name: Name, body: Body<Name>): Body<Name> {
+  const { body: rule }: Route = routes[name];
+  const copy = own(body, defaultMaxDepth);
+  const result = rule?.schema.safeParse(copy);
+  if (result?.error !== undefined) {
+    const issues = result.error.issues.map(({ path, message }) => ({ path: pathText(path), message }));
+    const [first] = issues;
+    throw new SessiondError("invalid_request", `${first?.path ?? "input"}: ${first?.message}`, { issues });
+  }
+  return copy;
+}
+
+function pathText(path: readonly PropertyKey[]): string {
+  return path.reduce<string>((text, key) => {
+    if (typeof key === "number") return `${text}[${key}]`;
+    return text === "" ? String(key) : `${text}.${String(key)}`;
+  }, "");
+}
+
+/** A copy with the same exact values. @throws SessiondError `invalid_request` for what JSON cannot hold */
+function own<T>(value: T, maxDepth = clientMaxDepth): T {
+  try {
+    return parseJson(stringifyJson(value, { maxDepth }), maxDepth) as T;
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    throw new SessiondError("invalid_request", error.message, { cause: error });
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * Keeps the state of long analysis sessions, so that they survive interruption.
+ * {@link SessionManager} is the front door; {@link SessionClient} is the daemon's whole API.
+ */
+export type {
+  Backup,
+  CleanupResult,
+  Decision,
+  Emptied,
+  FilePage,
+  Health,
+  HealthProblem,
+  HistoryEntry,
+  HistoryPage,
+  Info,
+  PolicyName,
+  ProgressReply,
+  Recovery,
+  ReloadResult,
+  Removed,
+  Restored,
+  ResultPage,
+  ScheduleEntry,
+  Schedules,
+  SessionPage,
+  SessionSummaryAndHealth,
+  Stats,
+  TrashEntry,
+  TrashListing,
+  Validation,
+} from "../contract/replies.ts";
+export type { CreateSessionBody, RunCleanupBody } from "../contract/routes.ts";
+export { type ErrorCode, type Issue, isSessiondError, SessiondError } from "../error.ts";
+export {
+  ExactNumber,
+  JsonError,
+  type JsonObject,
+  type JsonValue,
+  parseJson,
+  stringifyJson,
+} from "../json.ts";
+export type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";
+export type { Finding, FindingCode } from "../session/diagnosis.ts";
+export type { Session, SessionConfig, SessionSummary, Status } from "../session/session.ts";
+export { ConnectionError, type ConnectionReason } from "./connection-error.ts";
+export type { CallOptions } from "./http.ts";
+export type {
+  DeleteQuery,
+  EmptyTrashQuery,
+  HistoryQuery,
+  ListFilesQuery,
+  ListSessionsQuery,
+  PageQuery,
+} from "./query.ts";
+export {
+  type ChangeCallOptions,
+  SessionClient,
+  type SessionClientOptions,
+  type TransitionOptions,
+} from "./session-client.ts";
+export {
+  type ConnectOptions,
+  type EmbeddedOptions,
+  type NewSessionOptions,
+  SessionManager,
+} from "./session-manager.ts";

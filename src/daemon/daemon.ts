@@ -1,0 +1,104 @@
+/**
+ * Puts the parts together. Starting reads from top to bottom; stopping is the same list from the bottom up. Each
+ * part that starts pushes its release, so a start that fails halfway gives everything back.
+ */
+import type { Logger } from "pino";
+import { type Clock, formatTimestamp } from "../clock.ts";
+import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";
+import { changedKeys } from "../config/reload.ts";
+import type { ReloadResult } from "../contract/replies.ts";
+import { Cleanup } from "../retention/cleanup.ts";
+import { createControlServer } from "../server/control-server.ts";
+import { openDirectoryStore } from "../store/directory-store.ts";
+import { version } from "../version.ts";
+
+/** How long open requests may take after a signal before they are cut off. */
+const drainMs = 8000;
+
+export interface DaemonOptions {
+  config: Config;
+  /** Where the configuration came from, to read it again. */
+  sources: ConfigSources;
+  clock: Clock;
+  logger: Logger;
+}
+
+export interface Daemon {
+  /** Reads the configuration again. @throws ConfigError, and then the old one stays whole */
+  reload(): Promise<ReloadResult>;
+  /** Refuses new work, finishes what is under way, makes it durable. The same promise however often it is called. */
+  stop(): Promise<void>;
+  /** Resolves when storage has failed and the process should end, to start again through recovery. */
+  readonly failed: Promise<Error>;
+}
+
+export async function startDaemon({ config, sources, clock, logger }: DaemonOptions): Promise<Daemon> {
+  const releases: (() => Promise<void>)[] = [];
+  let current = config;
+
+  async function release(): Promise<void> {
+    const errors: unknown[] = [];
+    for (const step of releases.reverse()) await step().catch((error: unknown) => errors.push(error));
+    if (errors.length > 0) throw errors[0];
+  }
+
+  async function reload(): Promise<ReloadResult> {
+    const next = loadConfig(sources);
+    // Against the configuration of the start, not of the last reload: what needs a restart goes on needing it.
+    const { restart } = changedKeys(config, next);
+    const { live } = changedKeys(current, next);
+    logger.level = next.log.level;
+    await cleanup.configure(next.cleanup, next.trash);
+    current = next;
+    logger.info({ applied: live, needs_restart: restart }, "configuration read again");
+    return { applied: live, needs_restart: restart };
+  }
+
+  let cleanup: Cleanup;
+  try {
+    const store = await openDirectoryStore({
+      directory: config.sessionsDir,
+      rescanIntervalMs: config.storage.rescanIntervalMs,
+      clock,
+      logger,
+    });
+    releases.push(() => store.close());
+
+    cleanup = new Cleanup({ store, cleanup: config.cleanup, trash: config.trash, clock, logger });
+    releases.push(() => cleanup.stop());
+
+    const server = createControlServer({
+      store,
+      cleanup,
+      daemon: {
+        version,
+        startedTime: formatTimestamp(clock.now()),
+        sessionsDir: config.sessionsDir,
+        configFile: config.file,
+        clock,
+        reload,
+      },
+      socket: config.socket,
+      limits: config.limits,
+      logger,
+    });
+    await server.listen();
+    releases.push(() => server.close(drainMs));
+
+    // Last, because catching up may take a while and clients need not wait for it.
+    await cleanup.start();
+
+    let stopped: Promise<void> | undefined;
+    return {
+      reload,
+      failed: store.failed,
+      stop() {
+        stopped ??= release();
+        return stopped;
+      },
+    };
+  } catch (error) {
+    await release().catch(() => {});
+    throw error;
+  }
+}
