@@ -20,7 +20,7 @@ import { emptyTrash } from "./trash-job.ts";
 /** The part of a store that cleanup works with. */
 export type CleanupStore = Pick<
   SessionStore,
-  "all" | "list" | "summary" | "remove" | "listTrash" | "emptyTrash" | "records"
+  "all" | "list" | "remove" | "listTrash" | "emptyTrash" | "records"
 >;
 
 export interface CleanupDependencies {

@@ -10,7 +10,7 @@ import { describePolicy, type KeepReason, type Plan, type Removal } from "./poli
 export type Trigger = CleanupResult["trigger"];
 
 export interface Pass {
-  store: Pick<SessionStore, "summary" | "remove">;
+  store: Pick<SessionStore, "remove">;
   plan: Plan;
   trigger: Trigger;
   /** Everything but the removals themselves. */

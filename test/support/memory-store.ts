@@ -10,6 +10,7 @@ import type { Records } from "../../src/store/session-store.ts";
 
 export interface MemoryStore extends CleanupStore {
   readonly records: Records;
+  summary(id: SessionId): SessionSummary;
   /** Puts a session in place, as a program that writes its own documents would. */
   put(summary: SessionSummary): void;
   /** A change by somebody else: the revision grows. */

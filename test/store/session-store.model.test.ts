@@ -1,0 +1,240 @@
+/**
+ * Random commands, other programs' edits and restarts among them, against a real directory and a plain map. Whatever
+ * order they come in, the store, the index and the files agree with the map.
+ */
+import { mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { systemClock } from "../../src/clock.ts";
+import { isSessiondError } from "../../src/error.ts";
+import { parseJson, stringifyJson } from "../../src/json.ts";
+import { silentLogger } from "../../src/log.ts";
+import { applyCommand, type Command } from "../../src/session/command.ts";
+import type { Session } from "../../src/session/session.ts";
+import type { SessionId } from "../../src/session/session-id.ts";
+import { transitions, verbs } from "../../src/session/transition.ts";
+import { openDirectoryStore } from "../../src/store/directory-store.ts";
+import { fileFor } from "../../src/store/session-file.ts";
+import type { SessionStore } from "../../src/store/session-store.ts";
+import { session as anySession, jsonObject } from "../support/arbitraries.ts";
+import { eventually } from "../support/eventually.ts";
+
+const ids = ["plain", "a/b", "сессия"] as SessionId[];
+const id = fc.constantFrom(...ids);
+const files = fc.uniqueArray(fc.constantFrom("a.ts", "b.ts", "c.ts", "d.ts"), { maxLength: 4 });
+
+class Model {
+  live = new Map<SessionId, Session>();
+  trash = new Map<SessionId, Session[]>();
+}
+
+class Real {
+  store!: SessionStore;
+  readonly directory: string;
+
+  constructor(directory: string) {
+    this.directory = directory;
+  }
+
+  async open(): Promise<void> {
+    this.store = await openDirectoryStore({
+      directory: this.directory,
+      rescanIntervalMs: 60_000,
+      clock: systemClock(),
+      logger: silentLogger,
+    });
+  }
+}
+
+type Step = fc.AsyncCommand<Model, Real>;
+
+/** The document without what the store counts by itself. */
+function content(session: Session): unknown {
+  const { revision: _, generation: __, checkpoint_time: ___, created_time: ____, ...rest } = session;
+  return rest;
+}
+
+async function codeOf(task: Promise<unknown>): Promise<string> {
+  try {
+    await task;
+    return "ok";
+  } catch (error) {
+    if (isSessiondError(error)) return error.code;
+    throw error;
+  }
+}
+
+function step(name: string, run: (model: Model, real: Real) => Promise<void>): Step {
+  return { check: () => true, run, toString: () => name };
+}
+
+const create = fc.tuple(id, files).map(([session_id, pending_files]) =>
+  step(`create ${session_id} ${pending_files}`, async (model, real) => {
+    const outcome = real.store.create({ session_id, config: { target_path: "/x" }, pending_files });
+    if (model.live.has(session_id)) {
+      expect(await codeOf(outcome)).toBe("session_exists");
+    } else {
+      model.live.set(session_id, (await outcome).session);
+    }
+  }),
+);
+
+const command: fc.Arbitrary<Command> = fc.oneof(
+  fc
+    .record({ processed: files, added: files, results: jsonObject })
+    .map((delta): Command => ({ type: "progress", delta })),
+  fc.constantFrom(...verbs).map((verb): Command => ({ type: "transition", verb })),
+  fc
+    .tuple(files, files)
+    .map(
+      ([processed_files, pending_files]): Command => ({
+        type: "checkpoint",
+        checkpoint: { processed_files, pending_files },
+      }),
+    ),
+  fc.boolean().map((pinned): Command => ({ type: "edit", pinned, labels: { tag: pinned ? "x" : null } })),
+);
+
+const apply = fc.tuple(id, command).map(([session_id, change]) =>
+  step(`${change.type} ${session_id} ${stringifyJson(change)}`, async (model, real) => {
+    const before = model.live.get(session_id);
+    const outcome = real.store.apply(session_id, change);
+    if (before === undefined) {
+      expect(await codeOf(outcome)).toBe(
+        model.trash.has(session_id) ? "session_deleted" : "session_not_found",
+      );
+    } else if (change.type === "transition" && !(change.verb in transitions[before.status])) {
+      expect(await codeOf(outcome)).toBe("invalid_transition");
+    } else {
+      const { session } = await outcome;
+      expect(content(session)).toEqual(content(applyCommand(before, change, "")));
+      expect(session.revision).toBeGreaterThan(before.revision as number);
+      model.live.set(session_id, session);
+    }
+  }),
+);
+
+const save = fc.tuple(id, anySession).map(([session_id, any]) =>
+  step(`save ${session_id}`, async (model, real) => {
+    const { session } = await real.store.save({ ...any, session_id });
+    expect(content(session)).toEqual(content({ ...any, session_id }));
+    expect(session.checkpoint_time).toBe(any.checkpoint_time);
+    model.live.set(session_id, session);
+  }),
+);
+
+const remove = fc.tuple(id, fc.boolean()).map(([session_id, purge]) =>
+  step(`${purge ? "purge" : "remove"} ${session_id}`, async (model, real) => {
+    const before = model.live.get(session_id);
+    const outcome = codeOf(real.store.remove(session_id, { reason: "test", purge }));
+    if (before === undefined) expect(await outcome).toMatch(/session_(deleted|not_found)/);
+    else expect(await outcome).toBe("ok");
+    model.live.delete(session_id);
+    if (before !== undefined && !purge)
+      model.trash.set(session_id, [...(model.trash.get(session_id) ?? []), before]);
+  }),
+);
+
+const restore = id.map((session_id) =>
+  step(`restore ${session_id}`, async (model, real) => {
+    const outcome = codeOf(real.store.restoreTrash(session_id));
+    const entries = model.trash.get(session_id) ?? [];
+    if (entries.length === 0) return expect(await outcome).toBe("session_not_found");
+    if (model.live.has(session_id)) return expect(await outcome).toBe("session_exists");
+    expect(await outcome).toBe("ok");
+    model.live.set(session_id, entries.at(-1) as Session);
+    if (entries.length === 1) model.trash.delete(session_id);
+    else model.trash.set(session_id, entries.slice(0, -1));
+  }),
+);
+
+/** As the original module writes: a temporary file beside the target, then a rename. */
+const editOutside = fc.tuple(id, anySession).map(([session_id, any]) =>
+  step(`outside edit ${session_id}`, async (model, real) => {
+    const document = { ...any, session_id };
+    const name = model.live.has(session_id) ? await fileOf(real, session_id) : fileFor(session_id);
+    await writeFile(join(real.directory, `${name}.tmp`), stringifyJson(document, { indent: 2 }));
+    await rename(join(real.directory, `${name}.tmp`), join(real.directory, name));
+    const revision = model.live.get(session_id)?.revision ?? 0;
+    const { session } = await real.store.read(session_id);
+    expect(content(session)).toEqual(content(document));
+    expect(session.revision).toBeGreaterThan(revision);
+    model.live.set(session_id, session);
+  }),
+);
+
+const deleteOutside = id.map((session_id) =>
+  step(`outside delete ${session_id}`, async (model, real) => {
+    if (!model.live.has(session_id)) return;
+    await rm(join(real.directory, await fileOf(real, session_id)));
+    expect(await codeOf(real.store.read(session_id))).toBe(
+      model.trash.has(session_id) ? "session_deleted" : "session_not_found",
+    );
+    model.live.delete(session_id);
+  }),
+);
+
+const restart = fc.constant(
+  step("restart", async (_, real) => {
+    await real.store.close();
+    await real.open();
+  }),
+);
+
+async function fileOf(real: Real, session_id: string): Promise<string> {
+  for (const name of await readdir(real.directory)) {
+    if (!name.endsWith(".json")) continue;
+    const document = parseJson(await readFile(join(real.directory, name), "utf8"), 500) as {
+      session_id?: string;
+    };
+    if (document.session_id === session_id) return name;
+  }
+  throw new Error(`no file holds ${session_id}`);
+}
+
+async function agree(model: Model, real: Real): Promise<void> {
+  expect(new Set(real.store.all().map((summary) => summary.session_id))).toEqual(new Set(model.live.keys()));
+  for (const [session_id, expected] of model.live) {
+    const { session, summary } = await real.store.read(session_id);
+    expect(content(session)).toEqual(content(expected));
+    expect(summary).toMatchObject({
+      status: expected.status,
+      processed_count: expected.processed_files.length,
+    });
+    const onDisk = parseJson(
+      await readFile(join(real.directory, await fileOf(real, session_id)), "utf8"),
+      500,
+    );
+    expect(content(onDisk as unknown as Session)).toEqual(content(expected));
+  }
+  expect((await real.store.listTrash()).total).toBe([...model.trash.values()].flat().length);
+  expect(await readdir(join(real.directory, ".sessiond", "staging"))).toEqual([]);
+}
+
+test("the store agrees with a plain map, whatever happens in whatever order", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.commands([create, apply, apply, apply, save, remove, restore, editOutside, deleteOutside, restart], {
+        maxCommands: 30,
+      }),
+      async (steps) => {
+        const directory = await mkdtemp(join(tmpdir(), "sessiond-model-"));
+        const real = new Real(directory);
+        const model = new Model();
+        await real.open();
+        try {
+          await fc.asyncModelRun(() => ({ model, real }), steps);
+          await eventually(() => agree(model, real));
+          await real.store.reconcile();
+          await agree(model, real);
+        } finally {
+          await real.store.close();
+          await rm(directory, { recursive: true, force: true });
+        }
+      },
+    ),
+    { numRuns: 100 },
+  );
+}, 60_000);
