@@ -1,5 +1,6 @@
 import type {
   Backup,
+  CleanupResult,
   PolicyName,
   ProgressReply,
   Recovery,
@@ -45,8 +46,7 @@ export interface Backend {
   remove(id: string): Promise<void>;
   list(filter: ListFilter): Promise<SessionPage>;
   stats(): Promise<Stats>;
-  /** Resolves with how many sessions were removed. */
-  cleanup(rule: CleanupRule): Promise<number>;
+  cleanup(rule: CleanupRule): Promise<CleanupResult>;
   backup(id: string, directory?: string): Promise<Backup>;
   validate(id: string): Promise<Validation>;
   recover(id: string): Promise<Recovery>;

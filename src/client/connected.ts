@@ -29,13 +29,11 @@ export function connectedBackend(options: SessionClientOptions): Backend {
     },
     list: (filter) => client.listSessions(filter),
     stats: () => client.getStats(),
-    async cleanup({ policy, keepRecent, maxAgeMs }) {
-      const { removed } = await client.runCleanup(policy, {
+    cleanup: ({ policy, keepRecent, maxAgeMs }) =>
+      client.runCleanup(policy, {
         keep_recent: keepRecent,
         max_age: maxAgeMs === undefined ? undefined : `${maxAgeMs}ms`,
-      });
-      return removed;
-    },
+      }),
     backup: (id, directory) => client.createBackup(id, { directory }),
     validate: (id) => client.validateSession(id),
     recover: (id) => client.recoverSession(id),

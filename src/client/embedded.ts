@@ -95,7 +95,7 @@ export class EmbeddedBackend implements Backend {
   async cleanup(rule: CleanupRule) {
     const store = await this.#store();
     const clock = this.#clock;
-    const result = await runPass({
+    return runPass({
       store,
       plan: plan(store.all(), policyOf(rule), clock.now()),
       trigger: "request",
@@ -104,11 +104,6 @@ export class EmbeddedBackend implements Backend {
       clock,
       record: (entries) => appendHistory(store.records, entries),
     });
-    const [failure] = result.failures;
-    if (failure !== undefined && result.removed === 0) {
-      throw new SessiondError(failure.code as SessiondError["code"], failure.message);
-    }
-    return result.removed;
   }
 
   async backup(id: string, directory?: string) {

@@ -39,6 +39,8 @@ export interface HttpReply {
   headers: IncomingHttpHeaders;
   /** Absent in replies without a body. */
   body: JsonValue | undefined;
+  /** The request was sent twice, and the first time may have been carried out as well. */
+  unsure?: boolean;
 }
 
 type Endpoint = Pick<Route, "path"> & { method: Route["method"] | "HEAD" };
@@ -134,9 +136,10 @@ export class HttpTransport {
    */
   async #send(exchange: Exchange, repeatable: boolean): Promise<HttpReply> {
     let resent = false;
+    let unsure = false;
     for (let attempt = 1; ; attempt++) {
       try {
-        return await this.#exchange(exchange);
+        return { ...(await this.#exchange(exchange)), unsure };
       } catch (error) {
         if (!(error instanceof Unsent)) throw error;
         if (systemErrorCode(error.error) === "EAGAIN" && attempt < connectAttempts) {
@@ -146,9 +149,11 @@ export class HttpTransport {
         const stale = (error.error as NodeJS.ErrnoException).syscall !== "connect";
         if (stale && !resent && (error.certain || repeatable)) {
           resent = true;
+          unsure = !error.certain;
           continue;
         }
-        throw connectionError(error.error, this.socketPath, !error.certain);
+        // What is known of the second attempt says nothing about the first.
+        throw connectionError(error.error, this.socketPath, unsure || !error.certain);
       }
     }
   }

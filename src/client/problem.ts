@@ -16,7 +16,7 @@ export function problemError(reply: HttpReply): SessiondError {
     `${what}${versionNote(reply.headers[protocolHeader])}`,
     {
       ...(Array.isArray(issues) ? { issues: issues.flatMap(readIssue) } : {}),
-      ...(outcome === "unknown" ? { outcome } : {}),
+      ...(outcome === "unknown" || reply.unsure ? { outcome: "unknown" as const } : {}),
     },
   );
 }

@@ -193,7 +193,7 @@ export class SessionManager {
     if (!Number.isSafeInteger(keepRecent) || keepRecent < 0) {
       throw new SessiondError("invalid_request", `keepRecent must be 0 or a whole number, not ${keepRecent}`);
     }
-    return this.#backend.cleanup({ policy: "completed", keepRecent });
+    return this.#cleanup({ policy: "completed", keepRecent });
   }
 
   /** Removes sessions of any status that saw no activity for so many days. Resolves with how many. */
@@ -245,7 +245,17 @@ export class SessionManager {
     if (!Number.isFinite(maxAgeDays) || maxAgeDays < 0) {
       throw new SessiondError("invalid_request", `maxAgeDays must be 0 or more, not ${maxAgeDays}`);
     }
-    return this.#backend.cleanup({ policy, maxAgeMs: Math.round(maxAgeDays * dayMs) });
+    return this.#cleanup({ policy, maxAgeMs: Math.round(maxAgeDays * dayMs) });
+  }
+
+  /** What could not be removed stays for the next time; only when nothing could be is that an error. */
+  async #cleanup(rule: CleanupRule): Promise<number> {
+    const { removed, failures } = await this.#backend.cleanup(rule);
+    const [failure] = failures;
+    if (failure !== undefined && removed === 0) {
+      throw new SessiondError(failure.code as ErrorCode, failure.message);
+    }
+    return removed;
   }
 }
 

@@ -129,6 +129,8 @@ function listenForSignals(logger: Logger): Signals {
   }
 
   process.on("SIGHUP", reload);
+  // Over the limit of a file's size (LimitFSIZE, ulimit -f) a write is to fail, and not the daemon with it.
+  process.on("SIGXFSZ", () => {});
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
     process.on(event, (error: unknown) => {
       logger.fatal(

@@ -64,12 +64,9 @@ export function createApp({ handlers, limits, logger, draining }: AppOptions): F
   app.addHook("onSend", async (_, reply) => {
     if (draining()) reply.header("connection", "close");
   });
-  app.addHook("onResponse", async ({ method, url }, { statusCode, elapsedTime }) => {
-    logger.debug({ method, url, status: statusCode, duration_ms: Math.round(elapsedTime) }, "request");
-  });
+  app.addHook("onResponse", async (request, reply) => logRequest(logger, request, reply));
 
-  for (const name of Object.keys(routes) as RouteName[])
-    register(app, routes[name], handlers[name] as AnyHandler);
+  for (const name of Object.keys(routes) as RouteName[]) register(app, name, handlers[name] as AnyHandler);
   refuseOtherMethods(app);
   return app;
 }
@@ -77,8 +74,10 @@ export function createApp({ handlers, limits, logger, draining }: AppOptions): F
 /** A handler whose row has been looked up at run time. {@link Handlers} has checked that the two belong together. */
 type AnyHandler = (call: object) => unknown;
 
-function register(app: FastifyInstance<Server>, route: Route, handler: AnyHandler): void {
+function register(app: FastifyInstance<Server>, name: RouteName, handler: AnyHandler): void {
+  const route: Route = routes[name];
   app.route({
+    config: { operation: name },
     method: methodsOf(route),
     url: route.path.replace(/\{(\w+)\}/g, ":$1"),
     handler: async (request, reply) => {
@@ -88,6 +87,23 @@ function register(app: FastifyInstance<Server>, route: Route, handler: AnyHandle
       return reply.send(result === noBody ? undefined : stringifyJson(result, { maxDepth: replyDepth }));
     },
   });
+}
+
+/** Reported too often to be an event in the life of a session. */
+const routine: readonly string[] = ["reportProgress", "checkpointSession"] satisfies RouteName[];
+
+/** One line per change that succeeded; everything else only when debugging. Errors of ours are logged by the funnel. */
+function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply): void {
+  const { operation } = request.routeOptions.config as { operation?: RouteName };
+  const { method, url } = request;
+  const line = { status: reply.statusCode, duration_ms: Math.round(reply.elapsedTime) };
+  const isRead = operation === undefined || routes[operation].method === "GET";
+  if (isRead || routine.includes(operation) || reply.statusCode >= 400) {
+    logger.debug({ method, url, ...line }, "request");
+    return;
+  }
+  const resource = String(reply.getHeader("location") ?? url.split("?")[0]);
+  logger.info({ resource, ...line }, operation);
 }
 
 /** Checks in the order of what a caller would want to hear first: the id, then headers, query and body. */

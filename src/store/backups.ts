@@ -90,7 +90,7 @@ export class Backups {
       throw refuse(`${path} cannot be read: ${error.message}`);
     }
     if (session === undefined)
-      throw refuse(`there is no backup ${path}; list what there is with: sessionctl backup ls ${id}`);
+      throw refuse(`there is no backup ${path}; list what there is with: sessionctl backup ${id} --list`);
     if (session.session_id !== id) throw refuse(`${path} is a backup of session "${session.session_id}"`);
     return session;
   }

@@ -86,14 +86,12 @@ const command: fc.Arbitrary<Command> = fc.oneof(
     .record({ processed: files, added: files, results: jsonObject })
     .map((delta): Command => ({ type: "progress", delta })),
   fc.constantFrom(...verbs).map((verb): Command => ({ type: "transition", verb })),
-  fc
-    .tuple(files, files)
-    .map(
-      ([processed_files, pending_files]): Command => ({
-        type: "checkpoint",
-        checkpoint: { processed_files, pending_files },
-      }),
-    ),
+  fc.tuple(files, files).map(
+    ([processed_files, pending_files]): Command => ({
+      type: "checkpoint",
+      checkpoint: { processed_files, pending_files },
+    }),
+  ),
   fc.boolean().map((pinned): Command => ({ type: "edit", pinned, labels: { tag: pinned ? "x" : null } })),
 );
 

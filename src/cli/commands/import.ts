@@ -90,6 +90,7 @@ export function parseDocuments(text: string, file: string): JsonObject[] {
 function parseLines(text: string, file: string, whole: JsonError): JsonValue[] {
   const lines = text.split("\n").map((line, index) => ({ line: line.trim(), number: index + 1 }));
   const filled = lines.filter(({ line }) => line !== "");
+  if (filled.length === 0) throw usageError(`${file} is empty; give what sessionctl export has written`);
   return filled.map(({ line, number }, index) => {
     try {
       return parseJson(line, clientMaxDepth);
