@@ -56,6 +56,11 @@ export interface ChangeCallOptions extends CallOptions {
   ifRevision?: number | undefined;
 }
 
+export interface SaveOptions extends ChangeCallOptions {
+  /** Create the session, and replace none: `revision_mismatch` if there is one. */
+  ifAbsent?: boolean | undefined;
+}
+
 export interface TransitionOptions extends CallOptions {
   reason?: string | undefined;
 }
@@ -148,7 +153,7 @@ export class SessionClient {
   }
 
   /** Replaces the document of the session that it names, or creates that session. */
-  saveSession(session: Session, options?: ChangeCallOptions): Promise<SessionSummary> {
+  saveSession(session: Session, options?: SaveOptions): Promise<SessionSummary> {
     return this.#call("saveSession", { params: { id: session.session_id }, body: session }, options);
   }
 
@@ -272,17 +277,21 @@ export class SessionClient {
   async #call<Name extends RouteName>(
     name: Name,
     call: Call<Name>,
-    options: ChangeCallOptions = {},
+    options: SaveOptions = {},
   ): Promise<Reply<Name>> {
-    const { ifRevision, signal, timeoutMs } = options;
+    const { ifRevision, ifAbsent, signal, timeoutMs } = options;
     const route: Route = routes[name];
     const reply = await this.#transport.request(route, {
       ...call,
       signal,
       timeoutMs,
-      ...(ifRevision === undefined ? {} : { headers: { "if-match": `"${ifRevision}"` } }),
+      headers: {
+        ...(ifRevision === undefined ? {} : { "if-match": `"${ifRevision}"` }),
+        ...(ifAbsent ? { "if-none-match": "*" } : {}),
+      },
       // Under a condition, the second of two equal requests would fail because of the first.
-      repeatable: route.method === "GET" || (repeatableChanges.has(name) && ifRevision === undefined),
+      repeatable:
+        route.method === "GET" || (repeatableChanges.has(name) && ifRevision === undefined && !ifAbsent),
     });
     return successBody(reply) as Reply<Name>;
   }

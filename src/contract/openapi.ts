@@ -126,9 +126,14 @@ function headerParameters(route: Route): JsonObject[] {
     in: "header",
     required: false,
     schema: { type: "string" },
-    description: 'apply only at this revision, in quotes: "5"',
+    description: headerMeanings[name],
   }));
 }
+
+const headerMeanings = {
+  "if-match": 'apply only at this revision, in quotes: "5"',
+  "if-none-match": "*: create, and replace nothing",
+};
 
 function queryParameters(route: Route): JsonObject[] {
   if (route.query === undefined) return [];

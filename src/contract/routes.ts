@@ -41,7 +41,7 @@ export interface Route {
   /** Checks a body without rebuilding it. `optional` bodies may be absent. */
   body?: { schema: z.ZodType; optional?: boolean };
   /** Header names that the endpoint understands beyond those of every endpoint. */
-  headers?: readonly "if-match"[];
+  headers?: readonly ("if-match" | "if-none-match")[];
   reply: z.ZodType;
   /** The status of success; 200 if not given. */
   status?: 201;
@@ -118,7 +118,7 @@ export const routes = {
     path: oneSession,
     summary: "Replace the whole document, or create it",
     body: checked<Session>(sessionSchema),
-    headers: ["if-match"],
+    headers: ["if-match", "if-none-match"],
     reply: reply.summaryReply,
   },
   checkpointSession: {

@@ -17,6 +17,13 @@ export function parseIfMatch(header: string | undefined): IfMatch | undefined {
   throw new SessiondError("invalid_request", `If-Match must be a revision in quotes such as "5", or *`);
 }
 
+/** Whether a change may only create. @throws SessiondError `invalid_request` for anything but `*` */
+export function onlyIfAbsent(ifNoneMatch: string | undefined): boolean {
+  if (ifNoneMatch === undefined) return false;
+  if (ifNoneMatch.trim() === "*") return true;
+  throw new SessiondError("invalid_request", "If-None-Match must be * here: create, and replace nothing");
+}
+
 /** Whether the client already has this revision, by its If-None-Match. */
 export function matchesNone(header: string | undefined, revision: number): boolean {
   if (header === undefined) return false;

@@ -17,7 +17,13 @@ import { isSessiondError, SessiondError } from "../error.ts";
 import { KeyedQueue } from "../keyed-queue.ts";
 import type { Logger } from "../log.ts";
 import { applyCommand, type Command } from "../session/command.ts";
-import { type NewSession, newSession, type Session, type SessionSummary } from "../session/session.ts";
+import {
+  type NewSession,
+  newSession,
+  type Session,
+  type SessionSummary,
+  writtenRevision,
+} from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
 import { Backups } from "./backups.ts";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
@@ -33,6 +39,7 @@ import type {
   ListQuery,
   Records,
   RemoveOptions,
+  SaveOptions,
   SessionStore,
   StoredSession,
 } from "./session-store.ts";
@@ -143,14 +150,20 @@ class DirectoryStore implements SessionStore {
     );
   }
 
-  async save(session: Session, options: ChangeOptions = {}): Promise<StoredSession & { created: boolean }> {
+  async save(session: Session, options: SaveOptions = {}): Promise<StoredSession & { created: boolean }> {
     const id = session.session_id as SessionId;
     const fresh = {
       ...session,
-      revision: Math.max(session.revision ?? 1, 1),
+      revision: writtenRevision(session),
       generation: session.generation ?? newGeneration(),
     };
     for (;;) {
+      if (options.ifAbsent && this.#sessions.exists(id)) {
+        throw new SessiondError(
+          "revision_mismatch",
+          `session "${id}" exists, at revision ${this.summary(id).revision}`,
+        );
+      }
       if (this.#sessions.exists(id) || options.ifRevision !== undefined) {
         return { ...(await this.apply(id, { type: "save", session }, options)), created: false };
       }

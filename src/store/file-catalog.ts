@@ -4,7 +4,7 @@
  */
 import { parseTimestamp } from "../clock.ts";
 import type { HealthProblem } from "../contract/replies.ts";
-import { type SessionSummary, summarize } from "../session/session.ts";
+import { type SessionSummary, summarize, writtenRevision } from "../session/session.ts";
 import type { Document } from "./document.ts";
 import { alternativeFileFor, fileFor, type Identity } from "./session-file.ts";
 import { SessionIndex } from "./session-index.ts";
@@ -75,7 +75,11 @@ export class FileCatalog {
       before !== undefined && before.id !== undefined && before.id !== id ? this.forget(file) : [];
     this.#clear(file);
     const rival = this.#fileOf.get(id);
-    const summary = summarize(session, revision ?? this.#outsideRevision(session.revision, id), bytes);
+    const summary = summarize(
+      session,
+      revision ?? this.#outsideRevision(writtenRevision(session), id),
+      bytes,
+    );
     if (rival !== undefined && rival !== file) {
       const known = this.index.get(id) as SessionSummary;
       if (!isNewer(summary, file, known, rival)) {
@@ -141,9 +145,9 @@ export class FileCatalog {
     return files;
   }
 
-  #outsideRevision(written: number | undefined, id: string): number {
+  #outsideRevision(written: number, id: string): number {
     const known = this.index.get(id)?.revision;
-    return Math.max(written ?? 1, known === undefined ? 1 : known + 1);
+    return known === undefined ? written : Math.max(written, known + 1);
   }
 
   #addDuplicate(file: string, id: string, identity: Identity): void {

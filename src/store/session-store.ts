@@ -32,6 +32,11 @@ export interface ChangeOptions {
   ifGeneration?: string | null | undefined;
 }
 
+export interface SaveOptions extends ChangeOptions {
+  /** Create only: `revision_mismatch` if there is a session of this id. */
+  ifAbsent?: boolean | undefined;
+}
+
 export interface RemoveOptions extends ChangeOptions {
   /** Delete for good instead of moving to the trash. */
   purge?: boolean;
@@ -53,7 +58,7 @@ export interface SessionStore {
   /** Runs a command in the session's own queue: read, apply, make durable, index. */
   apply(id: SessionId, command: Command, options?: ChangeOptions): Promise<StoredSession>;
   /** Replaces the document, or creates the session if there is none (not if `ifRevision` is given). */
-  save(session: Session, options?: ChangeOptions): Promise<StoredSession & { created: boolean }>;
+  save(session: Session, options?: SaveOptions): Promise<StoredSession & { created: boolean }>;
   remove(id: SessionId, options: RemoveOptions): Promise<Removed & { bytes: number }>;
 
   /** From the index alone. @throws `session_not_found`, `session_deleted`, `session_corrupt` */

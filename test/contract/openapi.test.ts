@@ -48,7 +48,7 @@ test("parameters are those of the path, the query and the headers", () => {
     items: { enum: ["running", "paused", "completed", "failed"] },
   });
   const save = document.paths["/v1/sessions/{id}"]?.put as Operation;
-  expect(save.parameters?.map((parameter) => parameter.name)).toEqual(["id", "if-match"]);
+  expect(save.parameters?.map((parameter) => parameter.name)).toEqual(["id", "if-match", "if-none-match"]);
   for (const [path, methods] of Object.entries(document.paths)) {
     for (const operation of Object.values(methods)) {
       const declared = operation.parameters?.filter((parameter) => parameter.in === "path") ?? [];

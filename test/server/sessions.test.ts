@@ -87,6 +87,13 @@ test("saving creates what is missing, unless the caller wants it to be there", a
   expect((await call("PUT", "/v1/sessions/copy", { json: document })).status).toBe(201);
   expect((await call("PUT", "/v1/sessions/copy", { json: document })).status).toBe(200);
 
+  const onlyNew = { "if-none-match": "*" };
+  const taken = await call("PUT", "/v1/sessions/copy", { json: document, headers: onlyNew });
+  expect([taken.status, jsonOf(taken).code]).toEqual([412, "revision_mismatch"]);
+  const fresh = { ...document, session_id: "fresh" };
+  const racing = [1, 2, 3].map(() => call("PUT", "/v1/sessions/fresh", { json: fresh, headers: onlyNew }));
+  expect((await Promise.all(racing)).map(({ status }) => status).sort()).toEqual([201, 412, 412]);
+
   const other = await call("PUT", "/v1/sessions/other", { json: document });
   expect(jsonOf(other)).toMatchObject({ code: "invalid_request", issues: [{ path: "session_id" }] });
 });

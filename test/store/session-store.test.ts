@@ -147,6 +147,13 @@ describe("revisions", () => {
     expect(store.summary(id("s"))).toMatchObject({ revision: 3, status: "paused" });
   });
 
+  test("of another program's document may be anything", async () => {
+    const { directory, store } = await withStore();
+    await writeFile(join(directory, "s.json"), foreignSession("s", { revision: Number.MAX_SAFE_INTEGER }));
+    expect((await store.apply(id("s"), { type: "transition", verb: "pause" })).summary.revision).toBe(2);
+    expect((await store.read(id("s"))).session.status).toBe("paused");
+  });
+
   test("no concurrent change is lost", async () => {
     const { store } = await withStore();
     await store.create({ session_id: "s", config });

@@ -1,6 +1,6 @@
 import { Option } from "commander";
 import { clientMaxDepth } from "../../client/http.ts";
-import { SessiondError } from "../../error.ts";
+import { isSessiondError, SessiondError } from "../../error.ts";
 import { isJsonObject, JsonError, type JsonObject, type JsonValue, parseJson } from "../../json.ts";
 import type { Session } from "../../session/session.ts";
 import { type Context, forEachSession, type Registration } from "../context.ts";
@@ -56,19 +56,21 @@ async function bringIn(
   onConflict: Options["onConflict"],
 ): Promise<unknown> {
   const id = session.session_id;
-  if (onConflict !== "replace" && (await client.sessionExists(id))) {
-    if (onConflict === "fail") {
-      throw new SessiondError(
-        "session_exists",
-        `session "${id}" exists; choose --as another id, or --on-conflict skip or replace`,
-      );
-    }
-    out.say(`${safe(id)} exists; skipped`);
-    return client.getSummary(id);
+  try {
+    const summary = await client.saveSession(session, { ifAbsent: onConflict !== "replace" });
+    out.say(`imported ${safe(id)}, ${summary.status}`);
+    return summary;
+  } catch (error) {
+    if (!isSessiondError(error, "revision_mismatch")) throw error;
   }
-  const summary = await client.saveSession(session);
-  out.say(`imported ${safe(id)}, ${summary.status}`);
-  return summary;
+  if (onConflict === "fail") {
+    throw new SessiondError(
+      "session_exists",
+      `session "${id}" exists; choose --as another id, or --on-conflict skip or replace`,
+    );
+  }
+  out.say(`${safe(id)} exists; skipped`);
+  return client.getSummary(id);
 }
 
 /** @throws CommandError naming the place of what is not a session document */

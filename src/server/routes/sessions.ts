@@ -3,7 +3,7 @@ import { generateSessionId, parseSessionId } from "../../session/session-id.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import { type Handlers, noBody } from "../handler.ts";
 import { pageOf } from "../page.ts";
-import { matchesNone } from "../precondition.ts";
+import { matchesNone, onlyIfAbsent } from "../precondition.ts";
 
 export function sessionHandlers(store: SessionStore) {
   return {
@@ -67,7 +67,7 @@ export function sessionHandlers(store: SessionStore) {
       };
     },
 
-    saveSession: async ({ params, body, ifMatch, tag, status }) => {
+    saveSession: async ({ params, body, ifMatch, ifNoneMatch, tag, status }) => {
       if (body.session_id !== params.id) {
         const message = `must be "${params.id}", as in the path`;
         throw new SessiondError("invalid_request", `the body is not valid: session_id ${message}`, {
@@ -76,7 +76,10 @@ export function sessionHandlers(store: SessionStore) {
       }
       // Saving creates what is missing, but `*` asks for a session that exists.
       if (ifMatch === "*") store.summary(params.id);
-      const { summary, created } = await store.save(body, ifMatch === "*" ? {} : { ifRevision: ifMatch });
+      const { summary, created } = await store.save(body, {
+        ...(ifMatch === "*" ? {} : { ifRevision: ifMatch }),
+        ifAbsent: onlyIfAbsent(ifNoneMatch),
+      });
       tag(summary.revision);
       if (created) status(201);
       return summary;
