@@ -43,6 +43,7 @@ import type {
   SessionStore,
   StoredSession,
 } from "./session-store.ts";
+import { explained, StorageState } from "./storage-state.ts";
 import { Trash, withoutFile } from "./trash.ts";
 
 export interface DirectoryStoreOptions {
@@ -76,7 +77,6 @@ export async function openDirectoryStore(options: DirectoryStoreOptions): Promis
 
 class DirectoryStore implements SessionStore {
   readonly records: Records & { idle(): Promise<void> };
-  readonly failed: Promise<Error>;
   readonly #directory: string;
   readonly #clock: Clock;
   readonly #lock: DirectoryLock;
@@ -86,8 +86,7 @@ class DirectoryStore implements SessionStore {
   readonly #trash: Trash;
   readonly #backups: Backups;
   readonly #sessions: SessionFiles;
-  #failure: Error | undefined;
-  #full: string | undefined;
+  readonly #state: StorageState;
   #closing: Promise<void> | undefined;
 
   constructor(options: DirectoryStoreOptions, own: OwnDirectories, lock: DirectoryLock) {
@@ -95,16 +94,10 @@ class DirectoryStore implements SessionStore {
     this.#directory = directory;
     this.#clock = clock;
     this.#lock = lock;
-    let fail: (error: Error) => void = () => {};
-    this.failed = new Promise((resolve) => {
-      fail = resolve;
-    });
-    this.#files = new DurableFiles(own.staging, [directory, own.base, own.trash, own.quarantine], (error) => {
-      logger.error({ err: error }, "storage failed: no more changes are accepted");
-      this.#failure ??= error;
-      fail(error);
-    });
-    const assertWritable = () => this.#assertWritable();
+    this.#state = new StorageState(logger);
+    const ownDirectories = [directory, own.base, own.trash, own.quarantine];
+    this.#files = new DurableFiles(own.staging, ownDirectories, (error) => this.#state.fail(error));
+    const assertWritable = () => this.#state.assertWritable();
     this.#view = new DirectoryView(options, this.#queue);
     this.#trash = new Trash(own.trash, this.#files);
     this.#backups = new Backups(directory, options.outsideBackups ?? false, this.#files);
@@ -121,6 +114,10 @@ class DirectoryStore implements SessionStore {
     });
   }
 
+  get failed(): Promise<Error> {
+    return this.#state.failed;
+  }
+
   async open(): Promise<void> {
     try {
       await this.#files.sync(this.#directory);
@@ -135,7 +132,7 @@ class DirectoryStore implements SessionStore {
 
   create(input: NewSession): Promise<StoredSession> {
     const session = newSession(input, newGeneration(), formatTimestamp(this.#clock.now()));
-    return this.#changing(() => this.#sessions.create(session));
+    return this.#state.changing(() => this.#sessions.create(session));
   }
 
   read(id: SessionId): Promise<StoredSession> {
@@ -143,7 +140,7 @@ class DirectoryStore implements SessionStore {
   }
 
   apply(id: SessionId, command: Command, options: ChangeOptions = {}): Promise<StoredSession> {
-    return this.#changing(() =>
+    return this.#state.changing(() =>
       this.#sessions.change(id, options, (session) =>
         applyCommand(session, command, formatTimestamp(this.#clock.now())),
       ),
@@ -168,7 +165,7 @@ class DirectoryStore implements SessionStore {
         return { ...(await this.apply(id, { type: "save", session }, options)), created: false };
       }
       try {
-        return { ...(await this.#changing(() => this.#sessions.create(fresh))), created: true };
+        return { ...(await this.#state.changing(() => this.#sessions.create(fresh))), created: true };
       } catch (error) {
         // Created by somebody else a moment ago: then it is to be replaced.
         if (!isSessiondError(error, "session_exists") || !this.has(id)) throw error;
@@ -180,7 +177,7 @@ class DirectoryStore implements SessionStore {
     const { purge = false, reason } = options;
     return explained(() =>
       this.#sessions.inQueue(id, async (file) => {
-        this.#assertWritable();
+        this.#state.assertWritable();
         const summary = this.#sessions.current(id, file, options);
         const from = [this.#directory, file] as const;
         const trashed = purge ? null : await this.#trash.add(from, summary, reason, this.#clock.now());
@@ -212,8 +209,8 @@ class DirectoryStore implements SessionStore {
   }
 
   backup(id: SessionId, directory?: string): Promise<Backup> {
-    return this.#changing(async () => {
-      this.#assertWritable();
+    return this.#state.changing(async () => {
+      this.#state.assertWritable();
       const { session } = await this.read(id);
       return this.#backups.create(session, directory, this.#clock.now());
     });
@@ -228,8 +225,8 @@ class DirectoryStore implements SessionStore {
   }
 
   restoreBackup(id: SessionId, backup: string): Promise<Restored> {
-    return this.#changing(async () => {
-      this.#assertWritable();
+    return this.#state.changing(async () => {
+      this.#state.assertWritable();
       const session = this.#backups.read(id, backup);
       const unreadable = this.#view.catalog.unreadableFor(id);
       if (unreadable !== undefined) await this.#sessions.quarantine(unreadable);
@@ -244,7 +241,7 @@ class DirectoryStore implements SessionStore {
   }
 
   recover(id: SessionId): Promise<Recovery> {
-    return this.#changing(() => recover(id, this, this.#sessions, this.#view.catalog));
+    return this.#state.changing(() => recover(id, this, this.#sessions, this.#view.catalog));
   }
 
   async listTrash(): Promise<TrashListing> {
@@ -253,8 +250,8 @@ class DirectoryStore implements SessionStore {
   }
 
   restoreTrash(id: SessionId, trashId?: string): Promise<SessionSummary> {
-    return this.#changing(async () => {
-      this.#assertWritable();
+    return this.#state.changing(async () => {
+      this.#state.assertWritable();
       const entry = this.#trash.find(id, trashId);
       if (entry === undefined) {
         throw new SessiondError(
@@ -275,8 +272,8 @@ class DirectoryStore implements SessionStore {
   }
 
   emptyTrash(olderThanMs = 0) {
-    return this.#changing(async () => {
-      this.#assertWritable();
+    return this.#state.changing(async () => {
+      this.#state.assertWritable();
       const limit = formatTimestamp(this.#clock.now() - olderThanMs * 1000);
       const entries = this.#trash.list().filter((entry) => entry.removed_time <= limit);
       await this.#trash.purge(entries);
@@ -286,16 +283,7 @@ class DirectoryStore implements SessionStore {
   }
 
   health(): HealthProblem[] {
-    const problems = this.#view.problems();
-    if (this.#full !== undefined) {
-      const hint = "free some space; reading goes on, and writing again as soon as there is room";
-      problems.unshift({ code: "storage_full", message: this.#full, hint, session_id: null });
-    }
-    if (this.#failure !== undefined) {
-      const hint = "check the disk, then restart sessiond: it recovers what was acknowledged";
-      problems.unshift({ code: "storage_failed", message: this.#failure.message, hint, session_id: null });
-    }
-    return problems;
+    return [...this.#state.problems(), ...this.#view.problems()];
   }
 
   watcher() {
@@ -307,6 +295,7 @@ class DirectoryStore implements SessionStore {
   }
 
   close(): Promise<void> {
+    this.#state.refuseChanges();
     this.#closing ??= this.#close();
     return this.#closing;
   }
@@ -317,36 +306,6 @@ class DirectoryStore implements SessionStore {
     await this.records.idle();
     await this.#files.close();
     this.#lock.release();
-  }
-
-  #assertWritable(): void {
-    if (this.#closing !== undefined) {
-      throw new SessiondError("shutting_down", "sessiond is stopping; try again in a moment");
-    }
-    if (this.#failure !== undefined) {
-      const message = `storage failed earlier, so nothing more is accepted: ${this.#failure.message}`;
-      throw new SessiondError("storage_failed", message);
-    }
-  }
-
-  /** A full disk is remembered until the next change that finds room. */
-  async #changing<T>(task: () => Promise<T>): Promise<T> {
-    try {
-      const result = await explained(task);
-      this.#full = undefined;
-      return result;
-    } catch (error) {
-      if (isSessiondError(error, "storage_full")) this.#full = error.message;
-      throw error;
-    }
-  }
-}
-
-async function explained<T>(task: () => Promise<T>): Promise<T> {
-  try {
-    return await task();
-  } catch (error) {
-    throw storageError(error);
   }
 }
 
