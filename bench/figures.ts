@@ -3,7 +3,16 @@
  * outside write is seen, and a large cleanup. Medians of several rounds where a round is short.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -30,7 +39,9 @@ function document(id: string, changes: object = {}): string {
       config: { target_path: "/srv/monorepo", file_patterns: ["*.ts"] },
       processed_files: files.slice(0, 10),
       pending_files: files.slice(10),
-      partial_results: Object.fromEntries(files.slice(0, 10).map((file) => [file, { exit_code: 0, duration_ms: 12.5 }])),
+      partial_results: Object.fromEntries(
+        files.slice(0, 10).map((file) => [file, { exit_code: 0, duration_ms: 12.5 }]),
+      ),
       checkpoint_time: new Date().toISOString(),
       ...changes,
     },
@@ -124,7 +135,10 @@ async function startUp(count: number): Promise<void> {
     memory.push(rssMiB(daemon));
     await stop(daemon);
   }
-  rows.push([`start to ready, ${count} files`, `${ms(quantile(times, 0.5))}, RSS ${quantile(memory, 0.5).toFixed(0)} MiB (medians of 5)`]);
+  rows.push([
+    `start to ready, ${count} files`,
+    `${ms(quantile(times, 0.5))}, RSS ${quantile(memory, 0.5).toFixed(0)} MiB (medians of 5)`,
+  ]);
 }
 
 async function listing(): Promise<void> {
@@ -132,7 +146,10 @@ async function listing(): Promise<void> {
   const plain: number[] = [];
   const filtered: number[] = [];
   for (let round = 0; round < 1000; round++) {
-    for (const [times, query] of [[plain, { limit: 100 }], [filtered, { limit: 100, q: "s99" }]] as const) {
+    for (const [times, query] of [
+      [plain, { limit: 100 }],
+      [filtered, { limit: 100, q: "s99" }],
+    ] as const) {
       const begun = performance.now();
       await daemon.client.listSessions(query);
       times.push(performance.now() - begun);
@@ -158,7 +175,10 @@ async function outsideWrites(count: number): Promise<void> {
     while ((await daemon.client.listSessions({ q: mark, limit: 1 })).total === 0) await sleep(1);
     times.push(performance.now() - begun);
   }
-  rows.push([`outside write to visible in the index, 1,000 into ${count.toLocaleString("en")}`, spread(times)]);
+  rows.push([
+    `outside write to visible in the index, 1,000 into ${count.toLocaleString("en")}`,
+    spread(times),
+  ]);
   rows.push(["longest stall of the event loop meanwhile", ms(await longestStall(daemon))]);
   await stop(daemon);
 }
@@ -171,7 +191,10 @@ async function cleanup(): Promise<void> {
   const { removed } = await daemon.client.runCleanup("failed", { max_age: "7d" });
   const took = performance.now() - begun;
   const stall = await longestStall(daemon);
-  rows.push([`cleanup of ${removed} of 10,000 sessions`, `${ms(took)}, longest stall of the event loop ${ms(stall)}`]);
+  rows.push([
+    `cleanup of ${removed} of 10,000 sessions`,
+    `${ms(took)}, longest stall of the event loop ${ms(stall)}`,
+  ]);
   await stop(daemon);
 }
 
@@ -182,7 +205,9 @@ try {
   await outsideWrites(10_000);
   await cleanup();
   const width = Math.max(...rows.map(([name]) => name.length));
-  process.stdout.write(`Node ${process.version}\n${rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join("")}`);
+  process.stdout.write(
+    `Node ${process.version}\n${rows.map(([name, value]) => `${name.padEnd(width)}  ${value}\n`).join("")}`,
+  );
 } finally {
   rmSync(root, { recursive: true, force: true });
 }
