@@ -180,7 +180,11 @@ function countKeys(value: JsonValue): number {
   return keys;
 }
 
+/** Longer numbers are kept as text: taking their value takes time that grows with the square of their length. */
+const maxComputedDigits = 1000;
+
 function parseNumber(text: string): number | bigint | ExactNumber {
+  if (text.length > maxComputedDigits) return new ExactNumber(text);
   const double = Number(text);
   if (Object.is(double, -0)) return isZero(text) ? -0 : new ExactNumber(text);
   if (Number.isFinite(double) && sameDecimal(text, String(double))) return double;

@@ -5,6 +5,7 @@
 import type { Logger } from "pino";
 import { type Clock, formatTimestamp } from "../clock.ts";
 import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";
+import { ConfigError } from "../config/problem.ts";
 import { changedKeys } from "../config/reload.ts";
 import type { ReloadResult } from "../contract/replies.ts";
 import { Cleanup } from "../retention/cleanup.ts";
@@ -44,6 +45,10 @@ export async function startDaemon({ config, sources, clock, logger }: DaemonOpti
 
   async function reload(): Promise<ReloadResult> {
     const next = loadConfig(sources);
+    if (current.file !== null && next.file === null) {
+      const message = "is gone; put it back, or restart sessiond to go on with defaults";
+      throw new ConfigError([{ file: current.file, line: null, column: null, key: "", message }]);
+    }
     // Against the configuration of the start, not of the last reload: what needs a restart goes on needing it.
     const { restart } = changedKeys(config, next);
     const { live } = changedKeys(current, next);

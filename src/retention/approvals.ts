@@ -119,7 +119,11 @@ function approvedPlan(held: HeldPlan, fresh: Plan, sessions: readonly SessionSum
   const current = new Map(sessions.map((session) => [session.session_id, session]));
   const removals = held.removals.filter((removal) => {
     const session = current.get(removal.session_id);
-    return session?.revision === removal.revision && session.generation === removal.generation;
+    return (
+      session?.revision === removal.revision &&
+      session.generation === removal.generation &&
+      session.checkpoint_time === removal.checkpoint_time
+    );
   });
   const approved = new Map(removals.map((removal) => [removal.session_id, removal.reason]));
   const listed = new Set(held.removals.map((removal) => removal.session_id));

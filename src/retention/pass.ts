@@ -102,6 +102,8 @@ async function tryRemove(pass: Pass, removal: Removal, history: HistoryWriter): 
       ifRevision: removal.revision,
       // One that was deleted and created again may be at the same revision: it is another one all the same.
       ifGeneration: removal.generation,
+      // Revisions of what other programs write begin anew with the daemon; their last activity does not.
+      ifCheckpoint: removal.checkpoint_time,
       reason: removal.reason,
     });
     history.add(removal, trash_id);

@@ -105,17 +105,19 @@ export class Backups {
   }
 
   async #directory(wanted: string | undefined): Promise<string> {
+    assertPath("directory", wanted);
     const directory = wanted === undefined ? this.#default : resolve(this.#root, wanted);
     if (!this.#isInside(directory)) throw outside("directory", this.#root);
     try {
       await mkdir(directory, { recursive: true, mode: 0o750 });
     } catch (error) {
-      throw storageError(error);
+      throw pathError("directory", error);
     }
     return directory;
   }
 
   #locate(backup: string): string {
+    assertPath("backup", backup);
     const path = backup === basename(backup) ? join(this.#default, backup) : resolve(this.#root, backup);
     if (!this.#isInside(path)) throw outside("backup", this.#root);
     return path;
@@ -135,9 +137,26 @@ function realPath(path: string): string {
   try {
     return realpathSync(path);
   } catch (error) {
-    if (systemErrorCode(error) !== "ENOENT" || dirname(path) === path) throw storageError(error);
+    if (systemErrorCode(error) !== "ENOENT" || dirname(path) === path) throw pathError("directory", error);
     return join(realPath(dirname(path)), basename(path));
   }
+}
+
+function assertPath(name: string, path: string | undefined): void {
+  if (path?.includes("\0")) {
+    const issue = { path: name, message: "must not contain a zero byte" };
+    throw new SessiondError("invalid_request", `the ${name} is no path`, { issues: [issue] });
+  }
+}
+
+/** A path that cannot be is the caller's to mend; anything else is the storage's. */
+function pathError(name: string, error: unknown): SessiondError {
+  if (!["ENAMETOOLONG", "ELOOP", "ENOTDIR", "EEXIST", "EACCES"].includes(systemErrorCode(error) ?? ""))
+    return storageError(error);
+  const { message } = error as Error;
+  return new SessiondError("invalid_request", `the ${name} cannot be used: ${message}`, {
+    issues: [{ path: name, message }],
+  });
 }
 
 function refuse(message: string): SessiondError {

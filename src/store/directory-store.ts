@@ -64,7 +64,7 @@ export async function openDirectoryStore(options: DirectoryStoreOptions): Promis
     const directory = realpathSync(options.directory);
     const own = ownDirectories(directory);
     makeDirectories(own);
-    lock = lockDirectory(join(own.base, "lock"), directory);
+    lock = lockDirectory(directory, join(own.base, "lock"));
     sweepStaging(own);
     const store = new DirectoryStore({ ...options, directory }, own, lock);
     await store.open();
@@ -81,6 +81,7 @@ class DirectoryStore implements SessionStore {
   readonly #clock: Clock;
   readonly #lock: DirectoryLock;
   readonly #queue = new KeyedQueue();
+  readonly #creations = new KeyedQueue();
   readonly #files: DurableFiles;
   readonly #view: DirectoryView;
   readonly #trash: Trash;
@@ -98,10 +99,17 @@ class DirectoryStore implements SessionStore {
     const ownDirectories = [directory, own.base, own.trash, own.quarantine];
     this.#files = new DurableFiles(own.staging, ownDirectories, (error) => this.#state.fail(error));
     const assertWritable = () => this.#state.assertWritable();
-    this.#view = new DirectoryView(options, this.#queue);
+    const onReplaced = (error: Error) => this.#state.fail(error);
+    this.#view = new DirectoryView({ ...options, onReplaced }, this.#queue);
     this.#trash = new Trash(own.trash, this.#files);
     this.#backups = new Backups(directory, options.outsideBackups ?? false, this.#files);
-    this.records = directoryRecords(own.base, this.#files, assertWritable);
+    this.records = directoryRecords({
+      directory: own.base,
+      quarantine: own.quarantine,
+      files: this.#files,
+      logger,
+      assertWritable,
+    });
     this.#sessions = new SessionFiles({
       directory,
       quarantine: own.quarantine,
@@ -132,7 +140,7 @@ class DirectoryStore implements SessionStore {
 
   create(input: NewSession): Promise<StoredSession> {
     const session = newSession(input, newGeneration(), formatTimestamp(this.#clock.now()));
-    return this.#state.changing(() => this.#sessions.create(session));
+    return this.#creating(input.session_id, () => this.#sessions.create(session));
   }
 
   read(id: SessionId): Promise<StoredSession> {
@@ -149,43 +157,47 @@ class DirectoryStore implements SessionStore {
 
   async save(session: Session, options: SaveOptions = {}): Promise<StoredSession & { created: boolean }> {
     const id = session.session_id as SessionId;
-    const fresh = {
-      ...session,
-      revision: writtenRevision(session),
-      generation: session.generation ?? newGeneration(),
-    };
+    const { ifAbsent = false, ...conditions } = options;
+    const isConditional = conditions.ifRevision !== undefined || conditions.ifGeneration !== undefined;
     for (;;) {
-      if (options.ifAbsent && this.#sessions.exists(id)) {
-        throw new SessiondError(
-          "revision_mismatch",
-          `session "${id}" exists, at revision ${this.summary(id).revision}`,
-        );
-      }
-      if (this.#sessions.exists(id) || options.ifRevision !== undefined) {
-        return { ...(await this.apply(id, { type: "save", session }, options)), created: false };
-      }
       try {
-        return { ...(await this.#state.changing(() => this.#sessions.create(fresh))), created: true };
+        if (this.#sessions.exists(id) || isConditional) {
+          if (ifAbsent) throw new SessiondError("revision_mismatch", `session "${id}" exists`);
+          // A file with an older state must not come back because this document claims to be older still.
+          await this.#sessions.quarantineDuplicates(id);
+          return { ...(await this.apply(id, { type: "save", session }, conditions)), created: false };
+        }
+        const fresh = {
+          ...session,
+          revision: writtenRevision(session),
+          generation: session.generation ?? newGeneration(),
+        };
+        return { ...(await this.#creating(id, () => this.#sessions.create(fresh))), created: true };
       } catch (error) {
-        // Created by somebody else a moment ago: then it is to be replaced.
-        if (!isSessiondError(error, "session_exists") || !this.has(id)) throw error;
+        // Created or deleted by somebody else a moment ago: looked at again.
+        const isRace = isSessiondError(error, "session_exists")
+          ? this.has(id)
+          : isSessiondError(error, "session_not_found", "session_deleted") && !isConditional;
+        if (!isRace) throw error;
       }
     }
   }
 
   remove(id: SessionId, options: RemoveOptions) {
     const { purge = false, reason } = options;
-    return explained(() =>
-      this.#sessions.inQueue(id, async (file) => {
-        this.#state.assertWritable();
-        const summary = this.#sessions.current(id, file, options);
+    return explained(async () => {
+      await this.#sessions.quarantineDuplicates(id);
+      return this.#sessions.remove(id, options, async (file, summary, inspect) => {
+        const result = { session_id: id, purged: purge, bytes: summary.bytes };
+        if (purge) {
+          await this.#files.remove(this.#directory, file, inspect);
+          return { ...result, trash_id: null };
+        }
         const from = [this.#directory, file] as const;
-        const trashed = purge ? null : await this.#trash.add(from, summary, reason, this.#clock.now());
-        if (purge) await this.#files.remove(...from);
-        this.#view.forget(file);
-        return { session_id: id, purged: purge, trash_id: trashed?.trash_id ?? null, bytes: summary.bytes };
-      }),
-    );
+        const { trash_id } = await this.#trash.add(from, summary, reason, this.#clock.now(), inspect);
+        return { ...result, trash_id };
+      });
+    });
   }
 
   summary(id: SessionId): SessionSummary {
@@ -224,15 +236,21 @@ class DirectoryStore implements SessionStore {
     });
   }
 
+  /** What is there is backed up in the same turn of its queue in which it is replaced, so nothing falls between. */
   restoreBackup(id: SessionId, backup: string): Promise<Restored> {
     return this.#state.changing(async () => {
       this.#state.assertWritable();
       const session = this.#backups.read(id, backup);
       const unreadable = this.#view.catalog.unreadableFor(id);
       if (unreadable !== undefined) await this.#sessions.quarantine(unreadable);
-      const previous = this.#sessions.exists(id) ? await this.backup(id) : null;
-      const { summary } = await this.save(session);
-      return { session: summary, previous: previous?.backup ?? null };
+      if (!this.#sessions.exists(id)) return { session: (await this.save(session)).summary, previous: null };
+      await this.#sessions.quarantineDuplicates(id);
+      let previous: string | null = null;
+      const { summary } = await this.#sessions.change(id, {}, async (current) => {
+        ({ backup: previous } = await this.#backups.create(current, undefined, this.#clock.now()));
+        return applyCommand(current, { type: "save", session }, formatTimestamp(this.#clock.now()));
+      });
+      return { session: summary, previous };
     });
   }
 
@@ -250,7 +268,7 @@ class DirectoryStore implements SessionStore {
   }
 
   restoreTrash(id: SessionId, trashId?: string): Promise<SessionSummary> {
-    return this.#state.changing(async () => {
+    return this.#creating(id, async () => {
       this.#state.assertWritable();
       const entry = this.#trash.find(id, trashId);
       if (entry === undefined) {
@@ -300,8 +318,14 @@ class DirectoryStore implements SessionStore {
     return this.#closing;
   }
 
+  /** Creations of one id run one after another, whatever file each of them would use. */
+  #creating<T>(id: string, task: () => Promise<T>): Promise<T> {
+    return this.#creations.run(id, () => this.#state.changing(task));
+  }
+
   async #close(): Promise<void> {
     await this.#view.close();
+    await this.#creations.idle();
     await this.#queue.idle();
     await this.records.idle();
     await this.#files.close();

@@ -2,7 +2,7 @@
  * Keeps the catalog equal to the directory: reads everything at the start, then each file that a hint names, and
  * compares all of them from time to time, because hints can be lost.
  */
-import { readdirSync } from "node:fs";
+import { type BigIntStats, readdirSync, statSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, formatTimestamp } from "../clock.ts";
@@ -14,7 +14,7 @@ import { type DirectoryWatcher, watchDirectory } from "./directory-watcher.ts";
 import { type Document, readDocument, statDocument } from "./document.ts";
 import { storageError } from "./durable-file.ts";
 import { FileCatalog } from "./file-catalog.ts";
-import { identityOf, isSessionFile, UnreadableError } from "./session-file.ts";
+import { type Identity, identityOf, isSessionFile, UnreadableError } from "./session-file.ts";
 
 /** How often and how long after another a file that cannot be read is read again, in case it is half written. */
 const retryDelaysMs = [100, 200, 400, 800];
@@ -28,6 +28,8 @@ export interface ViewOptions {
   rescanIntervalMs: number;
   clock: Clock;
   logger: Logger;
+  /** Told when the directory that was opened is not the one at its path any more. */
+  onReplaced: (error: Error) => void;
 }
 
 export class DirectoryView {
@@ -42,6 +44,7 @@ export class DirectoryView {
   #reconciling: Promise<void> | undefined;
   #rescanTimer: NodeJS.Timeout | undefined;
   #stallTimer: NodeJS.Timeout | undefined;
+  #place = "";
   #closed = false;
 
   constructor(options: ViewOptions, queue: KeyedQueue) {
@@ -52,6 +55,8 @@ export class DirectoryView {
   /** Watches first and reads then, so that nothing falls between. */
   async open(): Promise<void> {
     const { directory, logger } = this.#options;
+    const { dev, ino } = statSync(directory);
+    this.#place = `${dev}:${ino}`;
     this.#watcher = await watchDirectory(
       directory,
       (file) => this.#follow(file),
@@ -79,15 +84,20 @@ export class DirectoryView {
    */
   look(file: string): Document | undefined {
     const path = join(this.#options.directory, file);
-    const stats = statDocument(path);
     const known = this.catalog.get(file);
+    const stats = statOrFailure(path);
+    if (stats instanceof Error) {
+      // Not to be taken for a file that is gone: what is known stays known.
+      this.#directoryFailure = stats.message;
+      return undefined;
+    }
     if (stats === undefined) {
       if (known !== undefined) this.#lookAgain(this.catalog.forget(file));
       return undefined;
     }
     const identity = identityOf(stats);
-    // An unreadable file is tried again even so: a change of its permissions leaves no other trace.
-    if (known?.identity === identity && known.kind !== "unreadable") return undefined;
+    if (known?.kind === "unreadable" ? known.identity === stateOf(stats) : known?.identity === identity)
+      return undefined;
     try {
       const document = readDocument(path);
       if (document === undefined) this.#lookAgain(this.catalog.forget(file));
@@ -96,7 +106,7 @@ export class DirectoryView {
       return document;
     } catch (error) {
       const why = error instanceof UnreadableError ? error.message : storageError(error).message;
-      this.#lookAgain(this.catalog.markUnreadable(file, identity, why));
+      this.#lookAgain(this.catalog.markUnreadable(file, stateOf(stats), why));
       return undefined;
     }
   }
@@ -158,6 +168,19 @@ export class DirectoryView {
     await this.#reconciling?.catch(() => {});
   }
 
+  /** The directory that is open is not the one at its path any more: writes would go where nobody looks. */
+  #checkInPlace(): void {
+    const { directory, onReplaced } = this.#options;
+    try {
+      const { dev, ino } = statSync(directory);
+      if (`${dev}:${ino}` === this.#place) return;
+    } catch (error) {
+      this.#directoryFailure = (error as Error).message;
+      return;
+    }
+    onReplaced(new Error(`${directory} was replaced by another directory`));
+  }
+
   /** A hint: look, and if the file is half written, look again soon. */
   async #follow(file: string): Promise<void> {
     if (this.#closed) return;
@@ -209,7 +232,7 @@ export class DirectoryView {
       const stats = statDocument(join(directory, file));
       const known = this.catalog.get(file);
       const same = stats === undefined ? known === undefined : known?.identity === identityOf(stats);
-      if (!same || known?.kind === "unreadable") await this.refresh(file);
+      if (!same) await this.refresh(file);
     }
     for (const file of [...this.catalog.names()]) {
       await slices.pause();
@@ -245,6 +268,20 @@ export class DirectoryView {
       const now = performance.now();
       if (now - last > stallMs + stallMs / 2) void this.reconcile().catch(() => {});
       last = now;
+      this.#checkInPlace();
     }, stallMs / 2).unref();
   }
+}
+
+function statOrFailure(path: string): BigIntStats | undefined | Error {
+  try {
+    return statDocument(path);
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+/** Of a file that cannot be read, also its permissions count: changing them may mend it. */
+function stateOf(stats: BigIntStats): Identity {
+  return `${identityOf(stats)}:${stats.ctimeNs}`;
 }

@@ -4,23 +4,25 @@
  * compared), inspect (the caller may look at the target once more), commit (rename into place, or link where
  * nothing may be replaced), and sync the directory.
  */
-import { type BigIntStats, constants } from "node:fs";
-import { type FileHandle, link, lstat, open, rename, rm, unlink } from "node:fs/promises";
+import { type BigIntStats, closeSync, constants, linkSync, openSync, renameSync, unlinkSync } from "node:fs";
+import { type FileHandle, lstat, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { SessiondError, systemErrorCode } from "../error.ts";
 import { type Identity, identityOf } from "./session-file.ts";
 
-/** For callers whose look at the target found that it must not be replaced after all. */
+/** The file is not, or not any more, what the caller decided about. */
 export class TargetChanged extends Error {}
 
 export interface WriteOptions {
   mode: number;
   /** Fail with EEXIST rather than replace what is there. */
   exclusive?: boolean;
-  /** Called right before the commit; what it throws undoes the write. */
-  inspect?: () => Promise<void>;
+  /** Called right before the commit, with nothing between the two; what it throws undoes the write. */
+  inspect?: (() => void) | undefined;
 }
+
+export type Place = readonly [directory: string, name: string];
 
 export class DurableFiles {
   readonly #stagingDirectory: string;
@@ -58,9 +60,8 @@ export class DurableFiles {
           `only ${stats.size} of ${bytes.length} bytes could be written: the disk is full`,
         );
       }
-      await options.inspect?.();
-      if (options.exclusive) await commitNew(staged, target);
-      else await rename(staged, target);
+      options.inspect?.();
+      commit(staged, target, options.exclusive ?? false);
     } catch (error) {
       await rm(staged, { force: true }).catch(() => {});
       if (error instanceof TargetChanged || systemErrorCode(error) === "EEXIST") throw error;
@@ -70,26 +71,33 @@ export class DurableFiles {
     return identityOf(stats);
   }
 
-  /** Renames durably, between directories of one file system. */
+  /**
+   * Renames durably, between directories of one file system. `inspect` is called right before it.
+   *
+   * @throws TargetChanged also when there is nothing to rename any more; EEXIST
+   */
   async move(
-    from: readonly [directory: string, name: string],
-    to: readonly [directory: string, name: string],
-    exclusive = false,
+    from: Place,
+    to: Place,
+    options: Pick<WriteOptions, "exclusive" | "inspect"> = {},
   ): Promise<void> {
     try {
-      if (exclusive) await commitNew(join(...from), join(...to));
-      else await rename(join(...from), join(...to));
+      options.inspect?.();
+      commit(join(...from), join(...to), options.exclusive ?? false);
     } catch (error) {
-      if (systemErrorCode(error) === "EEXIST") throw error;
+      if (systemErrorCode(error) === "ENOENT") throw new TargetChanged();
+      if (error instanceof TargetChanged || systemErrorCode(error) === "EEXIST") throw error;
       throw this.#explain(error);
     }
     await Promise.all([this.sync(to[0]), this.sync(from[0])]);
   }
 
-  async remove(directory: string, name: string): Promise<void> {
+  async remove(directory: string, name: string, inspect: () => void): Promise<void> {
     try {
-      await unlink(join(directory, name));
+      inspect();
+      unlinkSync(join(directory, name));
     } catch (error) {
+      if (error instanceof TargetChanged) throw error;
       if (systemErrorCode(error) !== "ENOENT") throw this.#explain(error);
     }
     await this.sync(directory);
@@ -143,19 +151,22 @@ export function storageError(error: unknown): SessiondError {
   return new SessiondError("storage_failed", `nothing was changed: ${message}`, { cause: error });
 }
 
-/** A second name for the file, then the first one taken away: unlike a rename it never replaces anything. */
-async function commitNew(from: string, to: string): Promise<void> {
+/**
+ * Synchronous, so that nothing comes between looking at the target and this but a microsecond: a rename in the thread
+ * pool waits there behind syncs. What must not replace anything gets a second name first, and then loses its first one.
+ */
+function commit(from: string, to: string, exclusive: boolean): void {
+  if (!exclusive) return renameSync(from, to);
   try {
-    await link(from, to);
+    linkSync(from, to);
   } catch (error) {
     const code = systemErrorCode(error);
     if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EMLINK") throw error;
     // No hard links on this file system. Opening with O_EXCL claims the name instead.
-    await (await open(to, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY)).close();
-    await rename(from, to);
-    return;
+    closeSync(openSync(to, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY));
+    return renameSync(from, to);
   }
-  await unlink(from);
+  unlinkSync(from);
 }
 
 async function syncOnce(path: string): Promise<void> {

@@ -16,6 +16,9 @@ type FileState =
   /** `id` is what it held when it could last be read. */
   | { kind: "unreadable"; identity: Identity; id: string | undefined; why: string };
 
+/** How many sessions that are gone are remembered; memory must not grow with time. */
+const maxPast = 10_000;
+
 export class FileCatalog {
   readonly index = new SessionIndex();
   readonly #files = new Map<string, FileState>();
@@ -23,6 +26,13 @@ export class FileCatalog {
   readonly #unreadable = new Set<string>();
   /** By id, the files that lost against the one that is the session. */
   readonly #duplicates = new Map<string, Set<string>>();
+  /** The last revisions of sessions that are not in the index any more, so that none is given out twice. */
+  readonly #past = new Map<string, { revision: number; identity: Identity }>();
+
+  /** The last revision that is known of a session, also of one that is gone; 0 if none is. */
+  pastRevision(id: string): number {
+    return this.index.get(id)?.revision ?? this.#past.get(id)?.revision ?? 0;
+  }
 
   get(file: string): FileState | undefined {
     return this.#files.get(file);
@@ -77,7 +87,7 @@ export class FileCatalog {
     const rival = this.#fileOf.get(id);
     const summary = summarize(
       session,
-      revision ?? this.#outsideRevision(writtenRevision(session), id),
+      revision ?? this.#outsideRevision(writtenRevision(session), id, identity),
       bytes,
     );
     if (rival !== undefined && rival !== file) {
@@ -109,6 +119,7 @@ export class FileCatalog {
     this.#clear(file);
     if (state?.kind !== "session") return [];
     this.#fileOf.delete(state.id);
+    this.#remember(state.id, state.identity);
     this.index.delete(state.id);
     return this.#dropDuplicates(state.id);
   }
@@ -138,6 +149,13 @@ export class FileCatalog {
     return problems;
   }
 
+  #remember(id: string, identity: Identity): void {
+    this.#past.delete(id);
+    this.#past.set(id, { revision: this.pastRevision(id), identity });
+    const [oldest] = this.#past.keys();
+    if (this.#past.size > maxPast && oldest !== undefined) this.#past.delete(oldest);
+  }
+
   /** Forgets what lost against a file that changed, so that it is judged anew. */
   #dropDuplicates(id: string): string[] {
     const files = this.duplicatesOf(id);
@@ -145,9 +163,11 @@ export class FileCatalog {
     return files;
   }
 
-  #outsideRevision(written: number, id: string): number {
-    const known = this.index.get(id)?.revision;
-    return known === undefined ? written : Math.max(written, known + 1);
+  #outsideRevision(written: number, id: string, identity: Identity): number {
+    const past = this.#past.get(id);
+    // The very file that was gone: renamed, or brought back from the trash.
+    if (past?.identity === identity && this.index.get(id) === undefined) return past.revision;
+    return Math.max(written, this.pastRevision(id) + 1);
   }
 
   #addDuplicate(file: string, id: string, identity: Identity): void {

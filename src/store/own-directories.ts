@@ -1,5 +1,6 @@
-import { mkdirSync, readdirSync, rmSync } from "node:fs";
+import { lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { SessiondError } from "../error.ts";
 
 /** What the daemon keeps for itself, all of it below `.sessiond/` in the sessions directory. */
 export interface OwnDirectories {
@@ -20,8 +21,14 @@ export function ownDirectories(sessionsDirectory: string): OwnDirectories {
   };
 }
 
+/** @throws SessiondError `storage_failed` for a symbolic link: what is swept must be ours */
 export function makeDirectories(own: OwnDirectories): void {
-  for (const path of Object.values(own)) mkdirSync(path, { recursive: true, mode: 0o750 });
+  for (const path of [own.base, own.staging, own.trash, own.quarantine]) {
+    mkdirSync(path, { recursive: true, mode: 0o750 });
+    if (!lstatSync(path).isDirectory()) {
+      throw new SessiondError("storage_failed", `${path} is a symbolic link; put a directory in its place`);
+    }
+  }
 }
 
 /** Takes away what interrupted writes left. Only the holder of the lock may judge that nobody writes it any more. */

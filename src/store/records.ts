@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { SessiondError, systemErrorCode } from "../error.ts";
 import { JsonError, type JsonValue, parseJson, stringifyJson } from "../json.ts";
 import { KeyedQueue } from "../keyed-queue.ts";
+import type { Logger } from "../log.ts";
 import { type DurableFiles, storageError } from "./durable-file.ts";
 import type { Records } from "./session-store.ts";
 
@@ -11,11 +12,22 @@ import type { Records } from "./session-store.ts";
 const maxLogBytes = 8 * 1024 * 1024;
 const blockBytes = 64 * 1024;
 
-export function directoryRecords(
-  directory: string,
-  files: DurableFiles,
-  assertWritable: () => void,
-): Records & { idle(): Promise<void> } {
+export interface RecordsOptions {
+  directory: string;
+  /** Where a record goes that cannot be read. */
+  quarantine: string;
+  files: DurableFiles;
+  logger: Logger;
+  assertWritable: () => void;
+}
+
+export function directoryRecords({
+  directory,
+  quarantine,
+  files,
+  logger,
+  assertWritable,
+}: RecordsOptions): Records & { idle(): Promise<void> } {
   const queue = new KeyedQueue();
 
   async function append(name: string, entries: readonly JsonValue[]): Promise<void> {
@@ -48,10 +60,11 @@ export function directoryRecords(
         return parseJson(text);
       } catch (error) {
         if (!(error instanceof JsonError)) throw error;
-        throw new SessiondError(
-          "storage_failed",
-          `${join(directory, `${name}.json`)} cannot be read: ${error.message}; move it away to go on without it`,
-        );
+        // Not the truth about any session: put aside, where it can be looked into, and begun anew.
+        const aside = join(quarantine, `${name}-${Date.now()}.json`);
+        logger.warn({ record: name, why: error.message, moved_to: aside }, "a record could not be read");
+        await rename(join(directory, `${name}.json`), aside);
+        return undefined;
       }
     },
     async replace(name, value) {

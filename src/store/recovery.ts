@@ -43,9 +43,9 @@ export async function recover(
   let quarantined: string | null = null;
   if (findings.some((finding) => finding.repairable)) {
     ({ backup } = await store.backup(id));
-    for (const file of catalog.duplicatesOf(id)) {
-      quarantined = await sessions.quarantine(file);
-      actions.push(`moved ${file}, an older state of this session, to ${quarantined}`);
+    for (const place of await sessions.quarantineDuplicates(id)) {
+      quarantined = place;
+      actions.push(`moved an older state of this session to ${place}`);
     }
     await sessions.change(id, {}, repair);
   }
@@ -64,8 +64,8 @@ async function recoverUnreadable(
 ): Promise<Recovery> {
   const file = catalog.unreadableFor(id);
   // Mended by another program since it was diagnosed.
-  if (file === undefined) return recover(id, store, sessions, catalog);
-  const quarantined = await sessions.quarantine(file);
+  const quarantined = file === undefined ? undefined : await sessions.quarantine(file);
+  if (quarantined === undefined) return recover(id, store, sessions, catalog);
   const actions = [`moved the unreadable ${file} to ${quarantined}`];
   const backups = await store.listBackups(id).catch((error: unknown) => {
     if (isSessiondError(error, "session_not_found", "session_deleted")) return [];

@@ -20,9 +20,16 @@ export function encodeSession(session: Session): Buffer {
   return bytes;
 }
 
+/** Space, tab, line breaks, and the bytes of a byte order mark, which the decoder drops. */
+const whitespace = [0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb, 0xbf];
+const openBrace = 0x7b;
+
 /** @throws UnreadableError */
 export function decodeSession(bytes: Uint8Array): Session {
   if (bytes.length === 0) throw new UnreadableError("the file is empty");
+  // Told at once, before a large file is parsed for nothing.
+  const first = bytes.find((byte) => !whitespace.includes(byte));
+  if (first !== openBrace) throw new UnreadableError("not a session: the document is no object");
   let text: string;
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);

@@ -67,7 +67,11 @@ export class SessionFiles {
   }
 
   /** A function that returns the session it was given changes nothing. */
-  change(id: SessionId, options: ChangeOptions, fn: (session: Session) => Session): Promise<StoredSession> {
+  change(
+    id: SessionId,
+    options: ChangeOptions,
+    fn: (session: Session) => Session | Promise<Session>,
+  ): Promise<StoredSession> {
     return this.inQueue(id, async (file) => {
       this.#options.assertWritable();
       for (let attempt = 0; attempt < changeAttempts; attempt++) {
@@ -75,7 +79,7 @@ export class SessionFiles {
         const known = this.summary(id);
         assertExpected(known, options);
         const session = { ...document.session, revision: known.revision };
-        const next = fn(session);
+        const next = await fn(session);
         if (next === session) return { session, summary: known };
         try {
           return await this.#write(file, { ...next, revision: known.revision + 1 }, document);
@@ -83,7 +87,7 @@ export class SessionFiles {
           if (!(error instanceof TargetChanged)) throw error;
         }
       }
-      throw new SessiondError("storage_failed", `another program keeps changing "${id}"; try again`);
+      throw busy(id);
     });
   }
 
@@ -95,7 +99,8 @@ export class SessionFiles {
       if (this.has(id)) throw sessionExists(id, "choose another id, or work on that one");
       if (this.#catalog.unreadableFor(id) !== undefined) throw this.missing(id);
       if (this.#catalog.get(file) !== undefined) return undefined;
-      return this.#write(file, session, undefined);
+      const revision = Math.max(session.revision ?? 1, this.#catalog.pastRevision(id) + 1);
+      return this.#write(file, { ...session, revision }, undefined);
     });
     if (created === undefined) throw sessionExists(id, "its file names are taken by something else");
     return created;
@@ -131,26 +136,58 @@ export class SessionFiles {
     }
   }
 
-  /** What the file holds at this moment. Callers hold its queue. @throws the reason why there is no such session */
-  current(id: SessionId, file: string, options: ChangeOptions): SessionSummary {
-    this.#options.view.look(file);
-    const state = this.#catalog.get(file);
-    if (state?.kind !== "session" || state.id !== id) throw this.missing(id);
-    const summary = this.summary(id);
-    assertExpected(summary, options);
-    return summary;
-  }
-
-  /** Moves a file out of the way, into quarantine, and tells where it is now. */
-  quarantine(file: string): Promise<string> {
-    const { directory, files, queue, quarantine, clock } = this.#options;
+  /**
+   * Moves a file out of the way, into quarantine, and tells where it is now; undefined if it holds a session by now,
+   * or is gone.
+   */
+  quarantine(file: string): Promise<string | undefined> {
+    const { directory, files, view, queue, quarantine, clock } = this.#options;
     return queue.run(file, async () => {
       this.#options.assertWritable();
-      const name = `${formatTimestamp(clock.now()).replace(/\D/g, "")}-${file.slice(-200)}`;
-      await files.move([directory, file], [quarantine, name], true);
+      view.look(file);
+      const state = this.#catalog.get(file);
+      if (state === undefined || state.kind === "session") return undefined;
+      const name = `${formatTimestamp(clock.now()).replace(/\D/g, "")}-${shortened(file)}`;
+      await files.move([directory, file], [quarantine, name], { exclusive: true });
       this.#catalog.forget(file);
       return join(quarantine, name);
     });
+  }
+
+  /**
+   * Takes the session's file away by `take`, which is given what may be taken and a check that it still is that. A file that
+   * another program changes meanwhile is judged again.
+   */
+  remove<T>(
+    id: SessionId,
+    options: ChangeOptions,
+    take: (file: string, summary: SessionSummary, inspect: () => void) => Promise<T>,
+  ): Promise<T> {
+    return this.inQueue(id, async (file) => {
+      for (let attempt = 0; attempt < changeAttempts; attempt++) {
+        this.#options.assertWritable();
+        const { summary, identity } = this.#removable(id, file, options);
+        const inspect = () => assertUnchanged(join(this.#options.directory, file), identity);
+        try {
+          const result = await take(file, summary, inspect);
+          this.#options.view.forget(file);
+          return result;
+        } catch (error) {
+          if (!(error instanceof TargetChanged)) throw error;
+        }
+      }
+      throw busy(id);
+    });
+  }
+
+  /** Moves files that lost against this session's own out of the way, so that none of them takes its place. */
+  async quarantineDuplicates(id: SessionId): Promise<string[]> {
+    const moved: string[] = [];
+    for (const file of this.#catalog.duplicatesOf(id)) {
+      const place = await this.quarantine(file);
+      if (place !== undefined) moved.push(place);
+    }
+    return moved;
   }
 
   has(id: SessionId): boolean {
@@ -181,6 +218,19 @@ export class SessionFiles {
       return new SessiondError("session_deleted", message);
     }
     return new SessiondError("session_not_found", `there is no session "${id}"`);
+  }
+
+  #removable(
+    id: SessionId,
+    file: string,
+    options: ChangeOptions,
+  ): { summary: SessionSummary; identity: Identity } {
+    this.#options.view.look(file);
+    const state = this.#catalog.get(file);
+    if (state?.kind !== "session" || state.id !== id) throw this.missing(id);
+    const summary = this.summary(id);
+    assertExpected(summary, options);
+    return { summary, identity: state.identity };
   }
 
   get #catalog() {
@@ -214,7 +264,7 @@ export class SessionFiles {
         const known = looked?.identity === state.identity;
         const document = known ? looked : readOrUndefined(join(this.#options.directory, file));
         if (document?.identity === state.identity) return document;
-      } else if (state?.kind !== "unreadable") {
+      } else if (state?.kind !== "unreadable" || !isRecent(join(this.#options.directory, file))) {
         throw this.missing(id);
       }
       if (delayMs !== undefined) await sleep(delayMs);
@@ -229,12 +279,30 @@ export class SessionFiles {
   }
 }
 
+function busy(id: string): SessiondError {
+  return new SessiondError("storage_failed", `another program keeps changing "${id}"; try again`);
+}
+
+/** At most 200 bytes of a name, its end, which tells most. */
+function shortened(file: string): string {
+  let name = file;
+  while (Buffer.byteLength(name) > 200) name = name.slice(1);
+  return name.toWellFormed();
+}
+
 export function sessionExists(id: string, advice: string): SessiondError {
   return new SessiondError("session_exists", `session "${id}" exists; ${advice}`);
 }
 
-function assertExpected(known: SessionSummary, { ifRevision, ifGeneration }: ChangeOptions): void {
-  const { session_id, revision, generation } = known;
+/** Whether a file may still be being written. */
+function isRecent(path: string): boolean {
+  const stats = statDocument(path);
+  return stats !== undefined && Date.now() - Number(stats.mtimeMs) < 2000;
+}
+
+function assertExpected(known: SessionSummary, options: ChangeOptions): void {
+  const { ifRevision, ifGeneration, ifCheckpoint } = options;
+  const { session_id, revision, generation, checkpoint_time } = known;
   if (ifRevision !== undefined && ifRevision !== revision) {
     const message = `session "${session_id}" is at revision ${revision}, not ${ifRevision}; read it again`;
     throw new SessiondError("revision_mismatch", message);
@@ -243,9 +311,14 @@ function assertExpected(known: SessionSummary, { ifRevision, ifGeneration }: Cha
     const message = `session "${session_id}" was deleted and created anew; read it again`;
     throw new SessiondError("revision_mismatch", message);
   }
+  if (ifCheckpoint !== undefined && ifCheckpoint !== checkpoint_time) {
+    const message = `session "${session_id}" was active at ${checkpoint_time}; read it again`;
+    throw new SessiondError("revision_mismatch", message);
+  }
 }
 
-async function assertUnchanged(path: string, expected: Identity | undefined): Promise<void> {
+/** @throws TargetChanged */
+function assertUnchanged(path: string, expected: Identity | undefined): void {
   if (expected === undefined) return;
   const stats = statDocument(path);
   if (stats === undefined || identityOf(stats) !== expected) throw new TargetChanged();

@@ -30,6 +30,8 @@ export interface ChangeOptions {
   ifRevision?: number | undefined;
   /** Apply only if it is still the session of this creation, and not a later one of the same id. */
   ifGeneration?: string | null | undefined;
+  /** Apply only if its last activity is still this, as it was written. */
+  ifCheckpoint?: string | undefined;
 }
 
 export interface SaveOptions extends ChangeOptions {

@@ -5,14 +5,14 @@
 import { randomBytes } from "node:crypto";
 import { lstatSync, readdirSync, readFileSync } from "node:fs";
 import { rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { formatTimestamp, type Micros, parseTimestamp } from "../clock.ts";
 import type { TrashEntry } from "../contract/replies.ts";
 import type { SessionSummary } from "../session/session.ts";
 import { Slices } from "../slices.ts";
 import { readDocument } from "./document.ts";
-import { type DurableFiles, storageError } from "./durable-file.ts";
-import { fileFor } from "./session-file.ts";
+import { type DurableFiles, type Place, storageError, TargetChanged } from "./durable-file.ts";
+import { fileFor, isSessionFile } from "./session-file.ts";
 
 /** A trash entry, and the file that it came from. */
 export interface Trashed extends TrashEntry {
@@ -47,6 +47,7 @@ export class Trash {
       } else if (name.endsWith(".json")) {
         const path = join(this.#directory, name);
         const stats = lstatSync(path, { bigint: true });
+        if (!stats.isFile()) continue;
         if (stats.nlink > 1n && isLive(stats.ino)) await rm(path);
         else this.#add(this.#describe(name.slice(0, -".json".length), Number(stats.size)));
       }
@@ -72,10 +73,11 @@ export class Trash {
 
   /** Takes a session's file in. */
   async add(
-    from: readonly [directory: string, file: string],
+    from: Place,
     summary: SessionSummary,
     reason: string,
     now: Micros,
+    inspect: () => void,
   ): Promise<Trashed> {
     const removed_time = formatTimestamp(now);
     const entry: Trashed = {
@@ -95,14 +97,19 @@ export class Trash {
       await rm(info, { force: true }).catch(() => {});
       if (storageError(error).code !== "storage_full") throw storageError(error);
     }
-    await this.#files.move(from, [this.#directory, `${entry.trash_id}.json`]);
+    try {
+      await this.#files.move(from, [this.#directory, `${entry.trash_id}.json`], { inspect });
+    } catch (error) {
+      if (error instanceof TargetChanged) await rm(info, { force: true }).catch(() => {});
+      throw error;
+    }
     this.#add(entry);
     return entry;
   }
 
   /** Gives a document back. @throws EEXIST if a file of that name is there */
-  async giveBack(entry: Trashed, to: readonly [directory: string, file: string]): Promise<void> {
-    await this.#files.move([this.#directory, `${entry.trash_id}.json`], to, true);
+  async giveBack(entry: Trashed, to: Place): Promise<void> {
+    await this.#files.move([this.#directory, `${entry.trash_id}.json`], to, { exclusive: true });
     await this.#forget(entry);
   }
 
@@ -137,7 +144,7 @@ export class Trash {
   #describe(trashId: string, bytes: number): Trashed {
     try {
       const info = JSON.parse(readFileSync(join(this.#directory, `${trashId}.info`), "utf8")) as Trashed;
-      if (info.trash_id === trashId && typeof info.session_id === "string" && typeof info.file === "string")
+      if (info.trash_id === trashId && typeof info.session_id === "string" && isFileName(info.file))
         return info;
     } catch {
       // No note, or half of one: the document is asked.
@@ -158,6 +165,11 @@ export class Trash {
     }
     return { ...entry, session_id: trashId, status: null, file: `${trashId}.json` };
   }
+}
+
+/** A note that was tampered with must not lead a restore out of the directory. */
+function isFileName(name: unknown): name is string {
+  return typeof name === "string" && name === basename(name) && isSessionFile(name);
 }
 
 /** A trash id begins with the digits of the time of removal. */
