@@ -2,7 +2,7 @@
  * HTTP over the Unix socket: requests out, exact JSON in, and one kind of error for each way in which that
  * can fail. It knows routes, not what they mean.
  */
-import { Agent, request as httpRequest, type IncomingHttpHeaders } from "node:http";
+import { Agent, request as httpRequest } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Route } from "../contract/routes.ts";
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
@@ -36,7 +36,7 @@ export interface HttpRequest extends CallOptions {
 
 export interface HttpReply {
   status: number;
-  headers: IncomingHttpHeaders;
+  headers: Readonly<Record<string, string | string[] | undefined>>;
   /** Absent in replies without a body. */
   body: JsonValue | undefined;
   /** The request was sent twice, and the first time may have been carried out as well. */

@@ -1,28 +1,53 @@
-/** Pages of a list that is read whole: the cursor is how far the reader has come. */
+/** Pages of a list of names that may change between two pages. */
 import { SessiondError } from "../error.ts";
 
-export interface Page<Item> {
-  items: Item[];
+export interface Page {
+  items: string[];
   next_cursor: string | null;
   total: number;
 }
 
-/** @throws SessiondError `invalid_request` for a cursor that we never gave */
-export function pageOf<Item>(
-  all: readonly Item[],
+/**
+ * The page goes on after the last name that the reader was given. If that name has left the list meanwhile, as
+ * pending files do, the list is read from its start again: a reader may see a name twice, but misses none.
+ *
+ * @throws SessiondError `invalid_request` for a cursor that we never gave
+ */
+export function pageOf(
+  all: readonly string[],
   { limit, cursor }: { limit: number; cursor?: string | undefined },
-): Page<Item> {
-  const start = cursor === undefined ? 0 : parseCursor(cursor);
+): Page {
+  const start = cursor === undefined ? 0 : after(all, parseCursor(cursor));
   const end = start + limit;
   return {
     items: all.slice(start, end),
-    next_cursor: end < all.length ? String(end) : null,
+    next_cursor: end < all.length ? formatCursor(end, all[end - 1] as string) : null,
     total: all.length,
   };
 }
 
-function parseCursor(cursor: string): number {
-  if (/^[1-9]\d{0,14}$/.test(cursor)) return Number(cursor);
+interface Cursor {
+  /** How many names had been given. */
+  count: number;
+  last: string;
+}
+
+function after(all: readonly string[], { count, last }: Cursor): number {
+  if (all[count - 1] === last) return count;
+  return all.lastIndexOf(last) + 1;
+}
+
+function formatCursor(count: number, last: string): string {
+  return Buffer.from(JSON.stringify([count, last])).toString("base64url");
+}
+
+function parseCursor(cursor: string): Cursor {
+  try {
+    const [count, last] = JSON.parse(Buffer.from(cursor, "base64url").toString()) as unknown[];
+    if (Number.isSafeInteger(count) && typeof last === "string") return { count: count as number, last };
+  } catch {
+    // Not one of ours: told below.
+  }
   const message = "must be the next_cursor of an earlier page";
   throw new SessiondError("invalid_request", `the query is not valid: cursor ${message}`, {
     issues: [{ path: "cursor", message }],
