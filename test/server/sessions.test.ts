@@ -118,7 +118,7 @@ test("files and results come in pages that together are everything", async () =>
   expect(jsonOf(await call("GET", "/v1/sessions/s/files"))).toMatchObject({ files: ["f5", "f6"], total: 2 });
   expect(jsonOf(await call("GET", "/v1/sessions/s/results?limit=3"))).toEqual({
     results: { f0: 0, f1: 1, f2: 2 },
-    next_cursor: "3",
+    next_cursor: expect.any(String),
     total: 7,
   });
   for (const bad of ["x", "-1", "0", "1.5", ""]) {
