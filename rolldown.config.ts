@@ -1,5 +1,8 @@
 import { defineConfig } from "rolldown";
 
+/** write-file-atomic names its temporary files after its own path, as CommonJS knows it. */
+export const transform = { define: { __filename: "import.meta.filename", __dirname: "import.meta.dirname" } };
+
 // The published files are bundles: users install one dependency (zod, which the
 // public types mention) and never see the versions that the daemon is built from.
 export default defineConfig({
@@ -14,6 +17,7 @@ export default defineConfig({
   },
   platform: "node",
   external: ["zod"],
+  transform,
   output: {
     dir: "dist",
     format: "esm",

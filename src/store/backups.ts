@@ -1,14 +1,15 @@
 /** Copies of a session's document, `<name>_<YYYYMMDD_HHMMSS>.json` in UTC, by default in `backups/` of the sessions directory. */
 import { lstatSync, readdirSync, realpathSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { formatTimestamp, type Micros, microsPerMs } from "../clock.ts";
 import type { Backup } from "../contract/replies.ts";
 import { SessiondError, systemErrorCode } from "../error.ts";
 import type { Session } from "../session/session.ts";
 import { safeName } from "../session/session-id.ts";
+import { shellOperand } from "../shell-quote.ts";
 import { readDocument } from "./document.ts";
 import { type DurableFiles, storageError } from "./durable-file.ts";
+import { makeDirectory } from "./own-directories.ts";
 import { encodeSession, UnreadableError } from "./session-file.ts";
 
 export class Backups {
@@ -90,7 +91,9 @@ export class Backups {
       throw refuse(`${path} cannot be read: ${error.message}`);
     }
     if (session === undefined)
-      throw refuse(`there is no backup ${path}; list what there is with: sessionctl backup ${id} --list`);
+      throw refuse(
+        `there is no backup ${path}; list what there is with: sessionctl backup --list ${shellOperand(id)}`,
+      );
     if (session.session_id !== id) throw refuse(`${path} is a backup of session "${session.session_id}"`);
     return session;
   }
@@ -109,7 +112,7 @@ export class Backups {
     const directory = wanted === undefined ? this.#default : resolve(this.#root, wanted);
     if (!this.#isInside(directory)) throw outside("directory", this.#root);
     try {
-      await mkdir(directory, { recursive: true, mode: 0o750 });
+      makeDirectory(directory);
     } catch (error) {
       throw pathError("directory", error);
     }

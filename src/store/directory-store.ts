@@ -1,7 +1,7 @@
 /** The SessionStore over a directory: one JSON file per session, everything of the daemon's own in `.sessiond/`. */
 import { randomBytes } from "node:crypto";
-import { mkdirSync, realpathSync } from "node:fs";
-import { join } from "node:path";
+import { realpathSync } from "node:fs";
+import { join, resolve } from "node:path";
 import { type Clock, formatTimestamp } from "../clock.ts";
 import type {
   Backup,
@@ -10,6 +10,7 @@ import type {
   Restored,
   SessionPage,
   Stats,
+  TrashEntry,
   TrashListing,
   Validation,
 } from "../contract/replies.ts";
@@ -25,11 +26,18 @@ import {
   writtenRevision,
 } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
+import { shellOperand, shellQuote } from "../shell-quote.ts";
 import { Backups } from "./backups.ts";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import { DirectoryView } from "./directory-view.ts";
 import { DurableFiles, storageError } from "./durable-file.ts";
-import { makeDirectories, type OwnDirectories, ownDirectories, sweepStaging } from "./own-directories.ts";
+import {
+  makeDirectories,
+  makeDirectory,
+  type OwnDirectories,
+  ownDirectories,
+  sweepStaging,
+} from "./own-directories.ts";
 import { directoryRecords } from "./records.ts";
 import { recover, validate } from "./recovery.ts";
 import { alternativeFileFor, fileFor } from "./session-file.ts";
@@ -60,7 +68,7 @@ export interface DirectoryStoreOptions {
 export async function openDirectoryStore(options: DirectoryStoreOptions): Promise<SessionStore> {
   let lock: DirectoryLock | undefined;
   try {
-    mkdirSync(options.directory, { recursive: true, mode: 0o750 });
+    makeDirectory(resolve(options.directory));
     const directory = realpathSync(options.directory);
     const own = ownDirectories(directory);
     makeDirectories(own);
@@ -155,7 +163,11 @@ class DirectoryStore implements SessionStore {
     );
   }
 
-  async save(session: Session, options: SaveOptions = {}): Promise<StoredSession & { created: boolean }> {
+  save(session: Session, options: SaveOptions = {}): Promise<StoredSession & { created: boolean }> {
+    return explained(() => this.#save(session, options));
+  }
+
+  async #save(session: Session, options: SaveOptions): Promise<StoredSession & { created: boolean }> {
     const id = session.session_id as SessionId;
     const { ifAbsent = false, ...conditions } = options;
     const isConditional = conditions.ifRevision !== undefined || conditions.ifGeneration !== undefined;
@@ -279,7 +291,7 @@ class DirectoryStore implements SessionStore {
       }
       const names = [entry.file, fileFor(id), alternativeFileFor(id)];
       const restored = await this.#sessions.firstFree(names, async (file) => {
-        if (this.#sessions.exists(id)) throw sessionExists(id, "delete it first, or keep it");
+        if (this.#sessions.exists(id)) throw sessionExists(id, beforeRestoring(entry));
         await this.#trash.giveBack(entry, [this.#directory, file]);
         this.#view.look(file);
         return this.summary(id);
@@ -331,6 +343,10 @@ class DirectoryStore implements SessionStore {
     await this.#files.close();
     this.#lock.release();
   }
+}
+
+function beforeRestoring({ session_id, trash_id }: TrashEntry): string {
+  return `purge it, or give it another id (sessionctl export, then import --as, then delete); then name what is to come back, for whatever is deleted now becomes the newest in the trash: sessionctl trash restore --trash-id ${shellQuote(trash_id)} ${shellOperand(session_id)}`;
 }
 
 function newGeneration(): string {

@@ -92,6 +92,7 @@ export class DirectoryView {
       return undefined;
     }
     if (stats === undefined) {
+      if (known !== undefined && !this.#isInPlace()) return undefined;
       if (known !== undefined) this.#lookAgain(this.catalog.forget(file));
       return undefined;
     }
@@ -168,17 +169,20 @@ export class DirectoryView {
     await this.#reconciling?.catch(() => {});
   }
 
-  /** The directory that is open is not the one at its path any more: writes would go where nobody looks. */
-  #checkInPlace(): void {
+  /**
+   * Whether the directory that was opened is the one at its path. One that is missing is not an empty one; in one that
+   * was replaced, writes would go where nobody looks.
+   */
+  #isInPlace(): boolean {
     const { directory, onReplaced } = this.#options;
     try {
       const { dev, ino } = statSync(directory);
-      if (`${dev}:${ino}` === this.#place) return;
+      if (`${dev}:${ino}` === this.#place) return true;
+      onReplaced(new Error(`${directory} was replaced by another directory`));
     } catch (error) {
       this.#directoryFailure = (error as Error).message;
-      return;
     }
-    onReplaced(new Error(`${directory} was replaced by another directory`));
+    return false;
   }
 
   /** A hint: look, and if the file is half written, look again soon. */
@@ -268,7 +272,7 @@ export class DirectoryView {
       const now = performance.now();
       if (now - last > stallMs + stallMs / 2) void this.reconcile().catch(() => {});
       last = now;
-      this.#checkInPlace();
+      if (this.#isInPlace()) this.#directoryFailure = undefined;
     }, stallMs / 2).unref();
   }
 }

@@ -29,6 +29,7 @@ export class DurableFiles {
   readonly #directories = new Map<string, DirectorySync>();
   readonly #onSyncFailure: (error: Error) => void;
   #staged = 0;
+  #failure: SessiondError | undefined;
 
   /**
    * The directories that are written to often are named up front: their descriptors stay open, so that neither
@@ -105,20 +106,23 @@ export class DurableFiles {
 
   /** Makes the names in a directory durable. Callers that wait at one time share one sync. */
   async sync(directory: string): Promise<void> {
+    // One that succeeds after another failed proves nothing: the kernel may have dropped what it could not write.
+    if (this.#failure !== undefined) throw this.#failure;
     try {
       await (this.#directories.get(directory)?.sync() ?? syncOnce(directory));
     } catch (error) {
-      const failure = new SessiondError(
-        "storage_failed",
-        `${directory} could not be synced: ${(error as Error).message}`,
-        {
-          cause: error,
-          outcome: "unknown",
-        },
-      );
-      this.#onSyncFailure(failure);
-      throw failure;
+      throw this.syncFailed(`${directory} could not be synced`, error);
     }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Nothing is acknowledged any more, and what was under way has an unknown outcome. */
+  syncFailed(what: string, cause: unknown): SessiondError {
+    const message = `${what}: ${(cause as Error).message}`;
+    const failure = new SessiondError("storage_failed", message, { cause, outcome: "unknown" });
+    this.#failure ??= failure;
+    this.#onSyncFailure(failure);
+    return failure;
   }
 
   async close(): Promise<void> {
@@ -129,8 +133,8 @@ export class DurableFiles {
   #explain(error: unknown): SessiondError {
     const failure = storageError(error);
     const { syscall } = error as NodeJS.ErrnoException;
-    if (failure.code === "storage_failed" && (syscall === "fsync" || syscall === "fdatasync"))
-      this.#onSyncFailure(failure);
+    if (failure.code === "storage_failed" && syscall === "fsync")
+      this.syncFailed("a file could not be synced", error);
     return failure;
   }
 }
@@ -156,7 +160,10 @@ export function storageError(error: unknown): SessiondError {
  * pool waits there behind syncs. What must not replace anything gets a second name first, and then loses its first one.
  */
 function commit(from: string, to: string, exclusive: boolean): void {
-  if (!exclusive) return renameSync(from, to);
+  if (!exclusive) {
+    renameSync(from, to);
+    return;
+  }
   try {
     linkSync(from, to);
   } catch (error) {
@@ -164,9 +171,14 @@ function commit(from: string, to: string, exclusive: boolean): void {
     if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EMLINK") throw error;
     // No hard links on this file system. Opening with O_EXCL claims the name instead.
     closeSync(openSync(to, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY));
-    return renameSync(from, to);
+    renameSync(from, to);
+    return;
   }
-  unlinkSync(from);
+  try {
+    unlinkSync(from);
+  } catch {
+    // It is where it should be; the first name is swept at the next start.
+  }
 }
 
 async function syncOnce(path: string): Promise<void> {

@@ -5,6 +5,8 @@
 import { parseTimestamp } from "../clock.ts";
 import type { HealthProblem } from "../contract/replies.ts";
 import { type SessionSummary, summarize, writtenRevision } from "../session/session.ts";
+import { sessionIdProblem } from "../session/session-id.ts";
+import { shellOperand } from "../shell-quote.ts";
 import type { Document } from "./document.ts";
 import { alternativeFileFor, fileFor, type Identity } from "./session-file.ts";
 import { SessionIndex } from "./session-index.ts";
@@ -129,11 +131,15 @@ export class FileCatalog {
     for (const file of this.#unreadable) {
       const state = this.#files.get(file) as FileState & { kind: "unreadable" };
       const id = state.id ?? file.slice(0, -".json".length);
+      const obstacle = this.#obstacle(id);
       problems.push({
         code: "unreadable_file",
         message: `${file}: ${state.why}`,
-        hint: `mend the file, or move it to quarantine with: sessionctl recover ${id}`,
-        session_id: id,
+        hint:
+          obstacle === undefined
+            ? `mend the file, or move it to quarantine with: sessionctl recover ${shellOperand(id)}`
+            : `mend the file, or move it out of the directory by hand, with mv: ${obstacle}`,
+        session_id: obstacle === undefined ? id : null,
       });
     }
     for (const [id, files] of this.#duplicates) {
@@ -141,12 +147,19 @@ export class FileCatalog {
         problems.push({
           code: "duplicate_session",
           message: `${file} has the same session_id as ${this.#fileOf.get(id)}, whose checkpoint is newer`,
-          hint: `move or delete it, or put it into quarantine with: sessionctl recover ${id}`,
+          hint: `move or delete it, or put it into quarantine with: sessionctl recover ${shellOperand(id)}`,
           session_id: id,
         });
       }
     }
     return problems;
+  }
+
+  /** Why recovering a session of this id would not reach an unreadable file that may be its own. */
+  #obstacle(id: string): string | undefined {
+    const other = this.#fileOf.get(id);
+    if (other !== undefined) return `recover cannot tell it from session "${id}", which is in ${other}`;
+    return sessionIdProblem(id) === undefined ? undefined : "recover needs an id, and its name is none";
   }
 
   #remember(id: string, identity: Identity): void {

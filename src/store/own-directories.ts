@@ -1,5 +1,5 @@
-import { lstatSync, mkdirSync, readdirSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { closeSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { SessiondError } from "../error.ts";
 
 /** What the daemon keeps for itself, all of it below `.sessiond/` in the sessions directory. */
@@ -24,9 +24,24 @@ export function ownDirectories(sessionsDirectory: string): OwnDirectories {
 /** @throws SessiondError `storage_failed` for a symbolic link: what is swept must be ours */
 export function makeDirectories(own: OwnDirectories): void {
   for (const path of [own.base, own.staging, own.trash, own.quarantine]) {
-    mkdirSync(path, { recursive: true, mode: 0o750 });
+    makeDirectory(path);
     if (!lstatSync(path).isDirectory()) {
       throw new SessiondError("storage_failed", `${path} is a symbolic link; put a directory in its place`);
+    }
+  }
+}
+
+/** Makes a directory if it is missing, with its name in the one above durable. */
+export function makeDirectory(path: string): void {
+  const created = mkdirSync(path, { recursive: true, mode: 0o750 });
+  if (created === undefined) return;
+  for (let above = path; above !== dirname(created); ) {
+    above = dirname(above);
+    const fd = openSync(above, "r");
+    try {
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
     }
   }
 }

@@ -7,6 +7,7 @@ import { KeyedQueue } from "../keyed-queue.ts";
 import type { Logger } from "../log.ts";
 import { type DurableFiles, storageError } from "./durable-file.ts";
 import type { Records } from "./session-store.ts";
+import { explained } from "./storage-state.ts";
 
 /** A log over this size is put aside as its one predecessor, and the former predecessor goes. */
 const maxLogBytes = 8 * 1024 * 1024;
@@ -42,7 +43,9 @@ export function directoryRecords({
         // A line that an interrupted append left unfinished must not swallow the next one.
         const repaired = !created && !(await endsWithNewline(path, size));
         await handle.appendFile(repaired ? `\n${lines}` : lines);
-        await handle.datasync();
+        await handle.datasync().catch((error: unknown) => {
+          throw files.syncFailed(`${path} could not be synced`, error);
+        });
       } finally {
         await handle.close();
       }
@@ -50,6 +53,24 @@ export function directoryRecords({
     } catch (error) {
       throw storageError(error);
     }
+  }
+
+  async function tail(name: string, limit: number, cursor?: string) {
+    const entries: JsonValue[] = [];
+    let at = cursor === undefined ? undefined : parseCursor(cursor);
+    for (const [generation, file] of [`${name}.jsonl`, `${name}.1.jsonl`].entries()) {
+      if (at !== undefined && at.generation > generation) continue;
+      const end = at?.generation === generation ? at.offset : undefined;
+      const offset = await readBackwards(join(directory, file), end, (line) => {
+        const entry = parseLine(line);
+        if (entry !== undefined) entries.push(entry);
+        return entries.length < limit;
+      });
+      if (entries.length === limit)
+        return { entries, cursor: offset === 0 && generation === 1 ? null : `${generation}-${offset}` };
+      at = undefined;
+    }
+    return { entries, cursor: null };
   }
 
   return {
@@ -76,23 +97,7 @@ export function directoryRecords({
       assertWritable();
       if (entries.length > 0) await queue.run(name, () => append(name, entries));
     },
-    async tail(name, limit, cursor) {
-      const entries: JsonValue[] = [];
-      let at = cursor === undefined ? undefined : parseCursor(cursor);
-      for (const [generation, file] of [`${name}.jsonl`, `${name}.1.jsonl`].entries()) {
-        if (at !== undefined && at.generation > generation) continue;
-        const end = at?.generation === generation ? at.offset : undefined;
-        const offset = await readBackwards(join(directory, file), end, (line) => {
-          const entry = parseLine(line);
-          if (entry !== undefined) entries.push(entry);
-          return entries.length < limit;
-        });
-        if (entries.length === limit)
-          return { entries, cursor: offset === 0 && generation === 1 ? null : `${generation}-${offset}` };
-        at = undefined;
-      }
-      return { entries, cursor: null };
-    },
+    tail: (name, limit, cursor) => explained(() => tail(name, limit, cursor)),
     idle: () => queue.idle(),
   };
 }

@@ -10,6 +10,7 @@ import { JsonError } from "../json.ts";
 import type { KeyedQueue } from "../keyed-queue.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
+import { shellOperand } from "../shell-quote.ts";
 import type { DirectoryView } from "./directory-view.ts";
 import { type Document, readDocument, statDocument } from "./document.ts";
 import { type DurableFiles, TargetChanged } from "./durable-file.ts";
@@ -214,7 +215,7 @@ export class SessionFiles {
       return new SessiondError("session_corrupt", message);
     }
     if (this.#options.isDeleted(id)) {
-      const message = `session "${id}" was deleted and is in the trash; bring it back with: sessionctl trash restore ${id}`;
+      const message = `session "${id}" was deleted and is in the trash; bring it back with: sessionctl trash restore ${shellOperand(id)}`;
       return new SessiondError("session_deleted", message);
     }
     return new SessiondError("session_not_found", `there is no session "${id}"`);

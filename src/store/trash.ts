@@ -127,7 +127,8 @@ export class Trash {
   }
 
   async #forget(entry: Trashed): Promise<void> {
-    await rm(join(this.#directory, `${entry.trash_id}.info`), { force: true });
+    // A note that stays behind is taken away at the next start.
+    await rm(join(this.#directory, `${entry.trash_id}.info`), { force: true }).catch(() => {});
     const rest = (this.#entries.get(entry.session_id) ?? []).filter(
       (other) => other.trash_id !== entry.trash_id,
     );

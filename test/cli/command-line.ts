@@ -7,6 +7,7 @@ import { PassThrough } from "node:stream";
 import { text } from "node:stream/consumers";
 import { build } from "rolldown";
 import { afterAll, beforeAll, onTestFinished } from "vitest";
+import { transform } from "../../rolldown.config.ts";
 import { main } from "../../src/cli/main.ts";
 import { startDaemonIn } from "../client/running-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
@@ -54,6 +55,7 @@ export function bundledProgram(): () => string {
       cwd: resolve(import.meta.dirname, "../.."),
       input: "src/cli/sessionctl.ts",
       platform: "node",
+      transform,
       output: { file: join(directory, "sessionctl.mjs"), format: "esm" },
       logLevel: "silent",
     });

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { build } from "rolldown";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { transform } from "../../rolldown.config.ts";
 import { ConnectionError } from "../../src/client/connection-error.ts";
 import { SessiondError } from "../../src/error.ts";
 import { ExactNumber } from "../../src/json.ts";
@@ -281,6 +282,7 @@ describe("a connection that went stale", () => {
     await build({
       input: entry,
       platform: "node",
+      transform,
       output: { file: bundle, format: "esm" },
       resolve: { modules: [join(process.cwd(), "node_modules")] },
       logLevel: "silent",

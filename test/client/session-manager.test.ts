@@ -5,6 +5,7 @@ import { basename, join } from "node:path";
 import fc from "fast-check";
 import { build } from "rolldown";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { transform } from "../../rolldown.config.ts";
 import { SessionManager } from "../../src/client/session-manager.ts";
 import { type JsonObject, stringifyJson } from "../../src/json.ts";
 import type { Session, Status } from "../../src/session/session.ts";
@@ -305,6 +306,7 @@ describe("an embedded SessionManager", () => {
     await build({
       input: entry,
       platform: "node",
+      transform,
       output: { file: program, format: "esm" },
       logLevel: "silent",
     });

@@ -1,0 +1,93 @@
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { describe, expect, test } from "vitest";
+import manifest from "../../package.json" with { type: "json" };
+import { type Exit, type ProgramOptions, sessiondProgram, startProgram } from "../support/daemon-process.ts";
+import { tempDir } from "../support/temp-dir.ts";
+
+interface Outcome extends Exit {
+  stdout: string;
+  stderr: string;
+}
+
+async function run(args: readonly string[], options: ProgramOptions = {}): Promise<Outcome> {
+  const program = await startProgram(sessiondProgram, args, options);
+  return { ...(await program.exited), stdout: program.stdout(), stderr: program.stderr() };
+}
+
+async function configFile(text: string): Promise<string> {
+  const file = join(await tempDir(), "sessiond.yaml");
+  await writeFile(file, text);
+  return file;
+}
+
+test("--version and --help go to standard output", async () => {
+  expect(await run(["--version"])).toMatchObject({
+    code: 0,
+    stdout: `sessiond ${manifest.version}\n`,
+    stderr: "",
+  });
+  const help = await run(["--help"]);
+  expect(help).toMatchObject({ code: 0, stderr: "" });
+  for (const flag of ["config", "sessions-dir", "socket", "log-level", "check-config", "version", "help"]) {
+    expect(help.stdout).toContain(`--${flag}`);
+  }
+});
+
+test("wrong usage ends with 64 and says where help is", async () => {
+  const wrong = [["--nonsense"], ["extra"], ["--config"], ["--check-config=yes"]];
+  for (const outcome of await Promise.all(wrong.map((args) => run(args)))) {
+    expect(outcome).toMatchObject({ code: 64, stdout: "" });
+    expect(outcome.stderr).toMatch(/^sessiond: .+\nTry: sessiond --help\n$/);
+  }
+});
+
+describe("--check-config", () => {
+  test("says which good file it read, and starts nothing", async () => {
+    const file = await configFile("storage: { rescan_interval: 30s }\n");
+    const outcome = await run(["--check-config", "--config", file]);
+    expect(outcome).toMatchObject({ code: 0, stderr: "" });
+    expect(outcome.stdout).toContain(file);
+  });
+
+  test("finds the file by SESSIOND_CONFIG", async () => {
+    const file = await configFile("cleanup: { timezone: Mars }\n");
+    const outcome = await run(["--check-config"], { env: { SESSIOND_CONFIG: file } });
+    expect(outcome.code).toBe(78);
+    expect(outcome.stderr).toContain(`${file}:1:`);
+  });
+
+  test("tells everything that is wrong with file, line and column: 78", async () => {
+    const file = await configFile("log:\n  level: loud\ncleanup:\n  expired:\n    max_age: 7m\n");
+    const outcome = await run(["--check-config", "--config", file]);
+    expect(outcome).toMatchObject({ code: 78, stdout: "" });
+    expect(outcome.stderr.trimEnd().split("\n")).toEqual([
+      expect.stringMatching(`^${file}:2:10: log\\.level: `),
+      expect.stringMatching(`^${file}:5:14: cleanup\\.expired\\.max_age: .*7min`),
+    ]);
+  });
+});
+
+test("a daemon whose flags are wrong ends with 78 and says which", async () => {
+  const wrong: [args: string[], message: string][] = [
+    [["--log-level", "loud"], "--log-level: "],
+    [["--sessions-dir", ""], "--sessions-dir: "],
+    [["--socket", `/tmp/${"x".repeat(120)}`], "--socket: "],
+    [["--config", "/nowhere/sessiond.yaml"], "/nowhere/sessiond.yaml: there is no such file"],
+  ];
+  await Promise.all(
+    wrong.map(async ([args, message]) => {
+      const outcome = await run(args);
+      expect(outcome).toMatchObject({ code: 78, stdout: "" });
+      expect(outcome.stderr).toContain(message);
+    }),
+  );
+});
+
+test("a daemon that cannot have its directory ends with 1 and says why", async () => {
+  const file = join(await tempDir(), "a-file");
+  await writeFile(file, "");
+  const outcome = await run(["--sessions-dir", file, "--socket", `${file}.sock`]);
+  expect(outcome).toMatchObject({ code: 1, stdout: "" });
+  expect(outcome.stderr).toContain(file);
+});

@@ -1,0 +1,102 @@
+import { rm, writeFile } from "node:fs/promises";
+import { expect, test } from "vitest";
+import type { ScheduleEntry } from "../../src/contract/replies.ts";
+import { fillDirectory } from "../e2e/directory.ts";
+import { type DaemonProcess, launchDaemon, startDaemon } from "../support/daemon-process.ts";
+import { eventually } from "../support/eventually.ts";
+import { tempDir } from "../support/temp-dir.ts";
+
+const good = `
+log: { level: info }
+cleanup:
+  completed: { schedule: "0 3 * * *", keep_recent: 10 }
+  expired: { max_age: 30d }
+`;
+
+async function job(daemon: DaemonProcess, name: ScheduleEntry["job"]): Promise<ScheduleEntry> {
+  const { jobs } = await daemon.client.getCleanup();
+  return jobs.find((entry) => entry.job === name) as ScheduleEntry;
+}
+
+test("POST /v1/reload puts schedules, policies and the log level in force", async () => {
+  const daemon = await startDaemon({ config: good });
+  expect(await daemon.client.reload()).toEqual({ applied: [], needs_restart: [] });
+  await writeFile(
+    daemon.configFile,
+    `
+log: { level: debug }
+cleanup:
+  completed: { schedule: "15 5 1 1 *", keep_recent: 3 }
+  failed: { enabled: false }
+trash: { retention: 1d }
+`,
+  );
+  const { applied, needs_restart } = await daemon.client.reload();
+  expect(needs_restart).toEqual([]);
+  expect(applied.sort()).toEqual([
+    "cleanup.completed.keep_recent",
+    "cleanup.completed.schedule",
+    "cleanup.failed.enabled",
+    "log.level",
+    "trash.retention",
+  ]);
+  const completed = await job(daemon, "completed");
+  expect(completed).toMatchObject({ schedule: "15 5 1 1 *", enabled: true });
+  expect(completed.rule).toContain("3");
+  expect(completed.next_run).toMatch(/-01-01T05:15:00/);
+  expect(await job(daemon, "failed")).toMatchObject({ enabled: false, next_run: null });
+  await eventually(() => expect(daemon.stderr()).toContain('"url":"/v1/cleanup"'));
+});
+
+test("SIGHUP does the same", async () => {
+  const daemon = await startDaemon({ config: good });
+  await writeFile(daemon.configFile, `cleanup: { expired: { max_age: 5d } }`);
+  daemon.kill("SIGHUP");
+  await eventually(async () => expect((await job(daemon, "expired")).rule).toContain("5d"));
+});
+
+test("SIGHUP while it starts is heeded when it has started", async () => {
+  const dir = await tempDir();
+  fillDirectory(dir, 5000);
+  const daemon = await launchDaemon({ dir, config: good });
+  await eventually(() => expect(daemon.stderr()).toContain("sessiond is starting"));
+  await writeFile(daemon.configFile, "trash: { retention: 3d }");
+  daemon.kill("SIGHUP");
+  await eventually(() => expect(daemon.stderr()).toMatch(/"trash\.retention".*configuration read again/));
+});
+
+test("a bad file is refused with file, line and column, and nothing of it is applied", async () => {
+  const daemon = await startDaemon({ config: good });
+  const before = await daemon.client.getCleanup();
+  await writeFile(
+    daemon.configFile,
+    "log: { level: debug }\ncleanup:\n  completed: { keep_recent: 3 }\n  expired: { max_age: 7m }\n",
+  );
+  await expect(daemon.client.reload()).rejects.toMatchObject({
+    code: "invalid_request",
+    message: expect.stringContaining(`${daemon.configFile}:4:`),
+    issues: [{ path: "cleanup.expired.max_age", message: expect.stringContaining("7min") }],
+  });
+  daemon.kill("SIGHUP");
+  await eventually(() => expect(daemon.stderr()).toMatch(/refused and the old one stays.*sessiond\.yaml:4:/));
+  await rm(daemon.configFile);
+  await expect(daemon.client.reload()).rejects.toMatchObject({
+    code: "invalid_request",
+    message: expect.stringContaining("there is no such file"),
+  });
+  expect(await daemon.client.getCleanup()).toEqual(before);
+  expect(daemon.stderr()).not.toContain('"msg":"request"');
+});
+
+test("what needs a restart is told each time until there is one", async () => {
+  let daemon = await startDaemon({ config: good, args: ["--log-level", "warn"] });
+  const text = "limits: { body: 1KiB, connections: 5 }\nstorage: { rescan_interval: 5s }\n";
+  await writeFile(daemon.configFile, text);
+  const needs_restart = ["limits.body", "limits.connections", "storage.rescan_interval"];
+  expect((await daemon.client.reload()).needs_restart.sort()).toEqual(needs_restart);
+  expect((await daemon.client.reload()).needs_restart.sort()).toEqual(needs_restart);
+  expect((await daemon.client.getInfo()).watcher.rescan_interval_ms).toBe(60_000);
+  daemon = await daemon.restart();
+  expect((await daemon.client.getInfo()).watcher.rescan_interval_ms).toBe(5000);
+  expect((await daemon.client.reload()).needs_restart).toEqual([]);
+});
