@@ -114,7 +114,10 @@ export class Backups {
     try {
       makeDirectory(directory);
     } catch (error) {
-      throw pathError("directory", error);
+      const isSync = (error as NodeJS.ErrnoException).syscall === "fsync";
+      throw isSync
+        ? this.#files.syncFailed(`${directory} could not be made`, error)
+        : pathError("directory", error);
     }
     return directory;
   }

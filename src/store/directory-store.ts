@@ -346,7 +346,7 @@ class DirectoryStore implements SessionStore {
 }
 
 function beforeRestoring({ session_id, trash_id }: TrashEntry): string {
-  return `purge it, or give it another id (sessionctl export, then import --as, then delete); then name what is to come back, for whatever is deleted now becomes the newest in the trash: sessionctl trash restore --trash-id ${shellQuote(trash_id)} ${shellOperand(session_id)}`;
+  return `rename it (export it, import it --as another id, delete it) or purge it first; one that is only deleted comes to lie on top in the trash, so say which is to come back: sessionctl trash restore --trash-id ${shellQuote(trash_id)} ${shellOperand(session_id)}`;
 }
 
 function newGeneration(): string {

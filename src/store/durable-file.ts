@@ -174,10 +174,16 @@ function commit(from: string, to: string, exclusive: boolean): void {
     renameSync(from, to);
     return;
   }
+  // The file is where it should be, so failing to take its first name away is no failure of this.
+  if (!unlinked(from)) unlinked(from);
+}
+
+function unlinked(path: string): boolean {
   try {
-    unlinkSync(from);
+    unlinkSync(path);
+    return true;
   } catch {
-    // It is where it should be; the first name is swept at the next start.
+    return false;
   }
 }
 
@@ -199,12 +205,11 @@ class DirectorySync {
   /** A sync that began after this call: a running one may have missed the caller's change. */
   sync(): Promise<void> {
     if (this.#running === undefined) return this.#start();
-    this.#next ??= this.#running
-      .catch(() => {})
-      .then(() => {
-        this.#next = undefined;
-        return this.#start();
-      });
+    // If the running one fails, so does this one, without trying.
+    this.#next ??= this.#running.then(() => {
+      this.#next = undefined;
+      return this.#start();
+    });
     return this.#next;
   }
 
