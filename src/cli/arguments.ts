@@ -32,11 +32,31 @@ export function wholeNumber(minimum: number) {
 export function label(text: string, earlier: Readonly<Record<string, string>> = {}): Record<string, string> {
   const at = text.indexOf("=");
   if (at < 1) throw new InvalidArgumentError("Write it as key=value.");
-  return { ...earlier, ...Object.fromEntries([[text.slice(0, at), text.slice(at + 1)]]) };
+  const key = text.slice(0, at);
+  if (Object.hasOwn(earlier, key)) throw new InvalidArgumentError(`The label ${key} is given twice.`);
+  return { ...earlier, ...Object.fromEntries([[key, text.slice(at + 1)]]) };
 }
 
 export function repeated(text: string, earlier: readonly string[] = []): string[] {
   return [...earlier, text];
+}
+
+/** Collects the names of files. */
+export function fileNames(text: string, earlier: readonly string[] = []): string[] {
+  if (text === "") throw new InvalidArgumentError("The name of a file cannot be empty.");
+  return [...earlier, text];
+}
+
+/** An id to give to a session. A byte that is not UTF-8 has become U+FFFD by the time it gets here. */
+export function newId(text: string): string {
+  if (text.trim() === "") throw new InvalidArgumentError("An id cannot be blank.");
+  if (text.includes("\ufffd")) throw new InvalidArgumentError("It is not UTF-8.");
+  return text;
+}
+
+export function planId(text: string): string {
+  if (text.trim() === "") throw new InvalidArgumentError("Give the id of a plan, as a dry run prints it.");
+  return text;
 }
 
 export function statusOption(): Option {

@@ -6,7 +6,6 @@ import { safe } from "./terminal-text.ts";
 
 /** What to do next, for errors whose message does not say so itself. */
 const advice: Readonly<Record<string, string>> = {
-  invalid_request: "see sessionctl help",
   invalid_session_id: "choose another id",
   session_not_found: "see which there are: sessionctl list",
   session_deleted: "bring it back: sessionctl trash restore ID",
@@ -14,7 +13,8 @@ const advice: Readonly<Record<string, string>> = {
   invalid_transition: "see what it is now: sessionctl show ID",
   approval_required: "look at the plan with --dry-run, then name it with --approve",
   revision_mismatch: "somebody else changed it meanwhile: look at it, then try again",
-  payload_too_large: "raise limits.body in the configuration of sessiond",
+  payload_too_large:
+    "raise it, or send the session in parts: sessionctl create with the first part, then sessionctl progress --added-from",
   session_corrupt: "see sessionctl validate ID, then sessionctl recover ID",
   storage_full: "free some space; nothing was changed",
   storage_failed: "see sessionctl status, and the log of sessiond",
@@ -34,11 +34,13 @@ export function complainAbout(out: Output, error: unknown, about?: string): void
   }
 }
 
-/** A single issue is usually in the message already. */
+/** The first issue, or the only one, is usually in the message already. */
 function listIssues(out: Output, said: string, issues: readonly Issue[]): void {
-  if (issues.every(({ message }) => said.includes(message)) && issues.length <= 1) return;
-  for (const { path, message } of issues)
-    out.complain(`  ${safe(path === "" ? message : `${path}: ${message}`)}`);
+  if (issues.length === 1 && said.includes((issues[0] as Issue).message)) return;
+  for (const { path, message } of issues) {
+    const line = path === "" ? message : `${path}: ${message}`;
+    if (!said.includes(` ${line}`)) out.complain(`  ${safe(line)}`);
+  }
 }
 
 function withAdvice(error: SessiondError): string {

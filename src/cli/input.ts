@@ -1,15 +1,15 @@
 /** What commands read besides their arguments: files, standard input, JSON in an argument. */
+import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { clientMaxDepth } from "../client/http.ts";
-import { systemErrorCode } from "../error.ts";
 import { isJsonObject, JsonError, type JsonObject, parseJson } from "../json.ts";
 import { CommandError, usageError } from "./exit-code.ts";
 
 export interface Input {
   /** The text of a file, or of standard input for `-`. */
   text(path: string): Promise<string>;
-  /** The entries of a list: one per line, or each ended by a zero byte. */
+  /** The file names in a list: one per line, or each ended by a zero byte; empty ones are left out. */
   list(path: string, zeroes: boolean): Promise<string[]>;
   /** An object given as JSON, as `@file`, or as `-` for standard input. */
   object(argument: string, option: string): Promise<JsonObject>;
@@ -18,28 +18,36 @@ export interface Input {
 export function createInput(stdin: NodeJS.ReadableStream): Input {
   let stdinTaken = false;
 
-  async function text(path: string): Promise<string> {
+  async function bytes(path: string): Promise<Buffer> {
     if (path === "-" && stdinTaken)
       throw usageError("standard input can be read only once; give a file instead");
     if (path === "-") stdinTaken = true;
     try {
-      const bytes = path === "-" ? await buffer(stdin) : await readFile(path);
-      return new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes);
+      return path === "-" ? await buffer(stdin) : await readFile(path);
     } catch (error) {
-      const name = path === "-" ? "standard input" : path;
-      const why =
-        systemErrorCode(error) === "ERR_ENCODING_INVALID_ENCODED_DATA"
-          ? "it is not UTF-8"
-          : (error as Error).message;
-      throw new CommandError(`cannot read ${name}: ${why}`, undefined, { cause: error });
+      throw new CommandError(`cannot read ${nameOf(path)}: ${(error as Error).message}`, undefined, {
+        cause: error,
+      });
     }
+  }
+
+  async function text(path: string): Promise<string> {
+    const read = await bytes(path);
+    if (!isUtf8(read)) throw new CommandError(`cannot read ${nameOf(path)}: it is not UTF-8`);
+    return decode(read);
   }
 
   return {
     text,
     async list(path, zeroes) {
-      const entries = (await text(path)).split(zeroes ? "\0" : "\n");
-      return entries.filter((entry) => entry !== "");
+      const read = await bytes(path);
+      if (!isUtf8(read)) throw notUtf8(read, nameOf(path), zeroes);
+      const list = decode(read);
+      if (zeroes) return list.split("\0").filter((name) => name !== "");
+      if (list.includes("\0")) {
+        throw usageError(`${nameOf(path)} has zero bytes in it; if they separate the files, add -0`);
+      }
+      return list.split(/\r?\n/).filter((name) => name !== "");
     },
     async object(argument, option) {
       const fromFile = argument === "-" || argument.startsWith("@");
@@ -56,4 +64,21 @@ export function createInput(stdin: NodeJS.ReadableStream): Input {
       throw usageError(`${option} must be a JSON object, such as '{"a.ts": {"score": 1}}'`);
     },
   };
+}
+
+/** Without a byte order mark. */
+function decode(bytes: Buffer): string {
+  return new TextDecoder().decode(bytes);
+}
+
+function nameOf(path: string): string {
+  return path === "-" ? "standard input" : path;
+}
+
+function notUtf8(list: Buffer, from: string, zeroes: boolean): CommandError {
+  // As latin1 every byte is a character, so that the separators are found and nothing is lost.
+  const entries = list.toString("latin1").split(zeroes ? "\0" : "\n");
+  const number = entries.findIndex((entry) => !isUtf8(Buffer.from(entry, "latin1"))) + 1;
+  const place = zeroes ? `name ${number} of ${from}` : `${from}, line ${number},`;
+  return usageError(`${place} is not UTF-8, as file names must be; rename that file, or leave it out`);
 }

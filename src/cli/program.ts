@@ -8,6 +8,7 @@ import { registerDelete } from "./commands/delete.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerExport } from "./commands/export.ts";
 import { registerFiles } from "./commands/files.ts";
+import { registerHelp } from "./commands/help.ts";
 import { registerImport } from "./commands/import.ts";
 import { registerLabel } from "./commands/label.ts";
 import { registerList } from "./commands/list.ts";
@@ -46,6 +47,7 @@ const groups: readonly (readonly [title: string, registrations: readonly Registr
     [registerBackup, registerRestore, registerExport, registerImport, registerValidate, registerRecover],
   ],
   ["The daemon:", [registerStatus, registerDoctor, registerReload]],
+  ["Help:", [registerHelp]],
 ];
 
 const epilogue = `

@@ -1,5 +1,9 @@
 import { maxSocketPathBytes } from "../contract/socket-path.ts";
 import { systemErrorCode } from "../error.ts";
+import { refusedAccess } from "./socket-access.ts";
+
+const startAdvice =
+  "start it with: sessiond (or, where it is installed as a service: sudo systemctl start sessiond)";
 
 /**
  * Why the daemon could not be asked: no socket there, nobody listening, no permission, no reply in
@@ -74,18 +78,15 @@ export function connectionError(error: Error, socketPath: string, sent: boolean)
     case "ENOTDIR":
       return fail(
         "missing",
-        `sessiond is not running: there is no socket at ${socketPath}; start it (sudo systemctl start sessiond, or run sessiond), or set SESSIOND_SOCKET to where it listens`,
+        `sessiond is not running: there is no socket at ${socketPath}; ${startAdvice}, or set SESSIOND_SOCKET to where it listens`,
       );
     case "ECONNREFUSED":
-      return fail(
-        "refused",
-        `sessiond is not running: nobody listens at ${socketPath}; start it (sudo systemctl start sessiond, or run sessiond)`,
-      );
+      return fail("refused", `sessiond is not running: nobody listens at ${socketPath}; ${startAdvice}`);
     case "EACCES":
     case "EPERM":
       return fail(
         "not_permitted",
-        `no permission to use the socket ${socketPath}; join its group (sudo usermod -aG sessiond "$USER") and log in again`,
+        `no permission to use the socket ${socketPath}: ${refusedAccess(socketPath)}`,
       );
     case "EAGAIN":
       return fail("refused", `sessiond at ${socketPath} has too many callers waiting; try again later`);

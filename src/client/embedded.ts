@@ -1,6 +1,7 @@
 import { systemClock } from "../clock.ts";
 import type { SessionSummaryAndHealth } from "../contract/replies.ts";
 import { type Body, type Route, type RouteName, routes } from "../contract/routes.ts";
+import { wording } from "../contract/wording.ts";
 import { SessiondError } from "../error.ts";
 import { defaultMaxDepth, JsonError, parseJson, stringifyJson } from "../json.ts";
 import { silentLogger } from "../log.ts";
@@ -180,7 +181,7 @@ function policyOf({ policy, keepRecent = 0, maxAgeMs = 0 }: CleanupRule): Policy
 function checked<Name extends RouteName>(name: Name, body: Body<Name>): Body<Name> {
   const { body: rule }: Route = routes[name];
   const copy = own(body, defaultMaxDepth);
-  const result = rule?.schema.safeParse(copy);
+  const result = rule?.schema.safeParse(copy, { error: wording });
   if (result?.error !== undefined) {
     const issues = result.error.issues.map(({ path, message }) => ({ path: pathText(path), message }));
     const [first] = issues;

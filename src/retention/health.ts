@@ -15,7 +15,7 @@ export function cleanupHealth(
     ...waiting.map(({ policy, plan_id, why, since }) => ({
       code: "cleanup_waiting_approval",
       message: `the cleanup of ${policy} sessions waits for approval since ${since}: ${why}`,
-      hint: `carry it out with: sessionctl cleanup ${policy} --approve ${plan_id}; if it is a mistake, correct cleanup.${policy} in the configuration and reload`,
+      hint: `carry it out with: sessionctl cleanup ${policy} --approve ${plan_id} --yes; if it is a mistake, correct cleanup.${policy} in the configuration and reload`,
       session_id: null,
     })),
     ...[...failures].map(([job, why]) => ({

@@ -1,6 +1,7 @@
 /** Checks what a request carries against its row of the route table. */
 import type { z } from "zod";
 import type { Route } from "../contract/routes.ts";
+import { wording } from "../contract/wording.ts";
 import { type Issue, SessiondError } from "../error.ts";
 import { isJsonObject } from "../json.ts";
 
@@ -25,7 +26,7 @@ export function checkQuery(route: Route, values: QueryValues): unknown {
     if (issues.length > 0) throw invalid("query", issues);
     return undefined;
   }
-  const result = route.query.safeParse(values);
+  const result = route.query.safeParse(values, { error: wording });
   if (result.success) return result.data;
   throw invalid(
     "query",
@@ -45,7 +46,7 @@ export function checkBody(route: Route, body: unknown): unknown {
     if (route.body.optional) return undefined;
     throw new SessiondError("invalid_request", `${route.method} ${route.path} needs a JSON body`);
   }
-  const result = route.body.schema.safeParse(body);
+  const result = route.body.schema.safeParse(body, { error: wording });
   if (result.success) return body;
   throw invalid("body", issuesOf(result.error));
 }

@@ -65,7 +65,7 @@ function asSessiondError(thrown: unknown, request: FastifyRequest, bodyBytes: nu
     case "FST_ERR_CTP_BODY_TOO_LARGE":
       return new SessiondError(
         "payload_too_large",
-        `the body is larger than ${formatSize(bodyBytes)} (limits.body in the configuration)`,
+        `the body is larger than ${formatSize(bodyBytes)}, which is limits.body in the configuration`,
       );
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return wrongMediaType(request.headers["content-type"]);

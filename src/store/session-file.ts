@@ -1,5 +1,6 @@
 /** One session as a file: its bytes, its name, and how two states of a file are told apart. Pure. */
 import type { BigIntStats } from "node:fs";
+import { wording } from "../contract/wording.ts";
 import { JsonError, parseJson, stringifyJson } from "../json.ts";
 import { type Session, sessionSchema } from "../session/session.ts";
 import { safeName, uniqueName } from "../session/session-id.ts";
@@ -43,7 +44,7 @@ export function decodeSession(bytes: Uint8Array): Session {
     if (!(error instanceof JsonError)) throw error;
     throw new UnreadableError(`not valid JSON: ${error.message}`);
   }
-  const checked = sessionSchema.safeParse(value);
+  const checked = sessionSchema.safeParse(value, { error: wording });
   if (!checked.success) {
     const [issue] = checked.error.issues;
     throw new UnreadableError(`not a session: ${issue?.path.join(".") || "the document"}: ${issue?.message}`);

@@ -1,8 +1,10 @@
 /** Every command against a real daemon. */
 import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parseJson } from "../../src/json.ts";
+import { fakeDaemon, reply } from "../client/fake-daemon.ts";
+import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { type CommandLine, commandLine } from "./command-line.ts";
 
@@ -27,7 +29,7 @@ describe("sessions", () => {
     expect(created).toEqual(ok("a\n", ""));
     const shown = parseJson((await run("show", "a", "--json")).stdout);
     expect(shown).toMatchObject({
-      config: { target_path: "src", analysis_depth: "deep", seed: 12345678901234567890n },
+      config: { target_path: resolve("src"), analysis_depth: "deep", seed: 12345678901234567890n },
       pending_files: ["x y", "-z"],
       labels: { team: "core", eq: "a=b" },
       pinned: true,
@@ -36,6 +38,8 @@ describe("sessions", () => {
     expect((await run("create", "src", "--id", "")).code).toBe(2);
     expect((await run("create", " ")).code).toBe(2);
     expect((await run("create", "src", "-q")).stdout).toMatch(/^[0-9a-f-]{36}\n$/);
+    await run("create", "https://host/repo", "--id", "url");
+    expect((await run("show", "url")).stdout).toContain("Target         https://host/repo\n");
   });
 
   it("are listed by what is asked for", async () => {
@@ -87,13 +91,17 @@ describe("sessions", () => {
       stderr: expect.stringMatching(/^a is paused\nsessionctl: nope: .*; see .*\nb is paused\n$/),
     });
     expect(await run("pause", "a")).toEqual(ok("", "a is already paused\n"));
-    expect(await run("pause", "a", "--reason", "again")).toEqual(ok("", "a is already paused\n"));
+    expect(await run("pause", "a", "--reason", "again")).toEqual(
+      ok("", "a is already paused; its reason was not changed\n"),
+    );
     expect(await run("reopen", "a")).toMatchObject({
       code: 1,
       stderr: expect.stringContaining("sessionctl resume a"),
     });
     expect(await run("resume", "a", "-q")).toEqual(ok("a\n", ""));
     expect(await run("resume", "a")).toEqual(ok("", "a is already running\n"));
+    await run("progress", "b", "a");
+    expect(await run("resume", "b")).toEqual(ok("", "b is running, 1 of 3 files done\n"));
     expect(JSON.parse((await run("resume", "a", "--json")).stdout)).toHaveProperty("pending_files");
     expect(await run("complete", "a")).toEqual(ok("", "a is completed\n"));
     expect(await run("complete", "a")).toEqual(ok("", "a is already completed\n"));
@@ -109,6 +117,10 @@ describe("sessions", () => {
   it("take ids and files that begin with a dash after --", async () => {
     const { run } = await commandLine();
     await run("create", "src", "--id=-a");
+    expect(await run("progress", "a b", "--added", "-f")).toMatchObject({ code: 4 });
+    expect(await run("progress", "--added", "-f", "--", "-a")).toEqual(
+      ok("", "-a: 0 processed, 1 pending\n"),
+    );
     expect(await run("progress", "--", "-a", "-f")).toEqual(ok("", "-a: 1 processed, 0 pending\n"));
     expect(await run("pause", "--", "-a")).toMatchObject({ code: 0 });
     expect(await run("pause", "-a")).toMatchObject({ code: 2 });
@@ -131,6 +143,19 @@ describe("sessions", () => {
     expect(JSON.parse((await run("results", "a", "--json")).stdout)).toMatchObject({
       results: { a: 1, b: 2 },
       total: 2,
+    });
+    expect(await run("progress", "a", "z", "new")).toEqual(
+      ok("", "a: 4 processed, 0 pending; 1 of the files reported was not pending\n"),
+    );
+    expect(await run("progress", "a", "z", "new")).toEqual(ok("", "a: 4 processed, 0 pending\n"));
+    await run("pause", "a");
+    expect(await run("progress", "a", "--added", "y")).toEqual(
+      ok("", "a is paused: 4 processed, 1 pending\n"),
+    );
+    expect(await run("progress", "a", "y", "--json")).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('"status": "paused"'),
+      stderr: "",
     });
     expect((await run("progress", "a")).code).toBe(2);
     expect((await run("checkpoint", "a")).code).toBe(2);
@@ -165,9 +190,18 @@ describe("removing", () => {
     expect((await run("trash", "ls")).stdout).toMatch(/^ID {2}STATUS .*\na {3}running .*deleted/);
     expect(await run("trash", "restore", "a")).toMatchObject({ code: 0 });
     expect(await run("trash", "restore", "a")).toMatchObject({ code: 4 });
+    expect(await run("delete", "a", "--force", "--yes")).toMatchObject({ code: 2 });
     expect(await run("delete", "b", "--purge", "--yes")).toMatchObject({ code: 0 });
     expect(await run("trash", "empty")).toMatchObject({ code: 2 });
     await run("delete", "a", "--yes");
+    await run("create", "src", "--id", "a");
+    const taken = (await run("trash", "restore", "a")).stderr;
+    const trashId = /purge.*on top.*sessionctl trash restore --trash-id (\S+) a\n$/.exec(
+      taken,
+    )?.[1] as string;
+    await run("delete", "a", "--yes");
+    expect(await run("trash", "restore", trashId)).toEqual(ok("", "a is back, running\n"));
+    expect((await run("files", "a")).stdout).toBe("a\nb\nc\n");
     expect(JSON.parse((await run("trash", "empty", "--yes", "--json")).stdout)).toMatchObject({ removed: 1 });
   });
 
@@ -180,6 +214,12 @@ describe("removing", () => {
     });
     const planned = await run("cleanup", "completed", "--keep-recent", "1", "--dry-run");
     expect(planned.stdout).toMatch(/^WOULD REMOVE .*\na .*beyond_most_recent\n$/);
+    expect(planned.stderr).toContain("kept: 1 among_most_recent, 1 other_status\n");
+    const whole = await run("cleanup", "completed", "--keep-recent", "1", "--dry-run", "--all");
+    expect(whole.stdout).toMatch(/^ID {2}ACTION/);
+    expect(whole.stdout).toMatch(/^b {3}kept .* among_most_recent$/m);
+    expect(whole.stdout).toMatch(/^a {3}would remove .* beyond_most_recent$/m);
+    expect(await run("cleanup", "completed", "--approve", "")).toMatchObject({ code: 2 });
     expect(await run("list", "-q", "--status", "completed")).toEqual(ok("b\na\n"));
     const plan = /--approve (\w+)/.exec(planned.stderr)?.[1] as string;
     await run("pin", "b");
@@ -191,6 +231,20 @@ describe("removing", () => {
     expect(await run("cleanup", "failed", "--keep-recent", "1")).toMatchObject({ code: 2 });
     expect((await run("cleanup", "history", "-q")).stdout.split("\n").sort()).toEqual(["", "a", "b"]);
     expect((await run("cleanup", "status")).stdout).toMatch(/completed .* removed 2/);
+  });
+
+  it("tells once of a plan that waits, with the command that carries it out", async () => {
+    const waiting = {
+      ...{ plan_id: "abc", since: "2026-01-02T03:04:05Z", remove: 17, total: 20 },
+      why: "it would remove 17 of 20 sessions; max_delete_ratio is 0.5",
+    };
+    const job = { job: "completed", enabled: true, rule: "", schedule: "", timezone: "UTC", waiting };
+    const jobs = [{ ...job, next_run: null, last_run: null }];
+    const { socketPath } = await fakeDaemon(reply(200, { jobs }));
+    const { run } = await commandLine();
+    const { stderr } = await run("cleanup", "status", "--socket", socketPath);
+    expect(stderr.match(/17 of 20/g)).toHaveLength(1);
+    expect(stderr).toContain("sessionctl cleanup completed --approve abc --yes");
   });
 });
 
@@ -221,11 +275,46 @@ describe("keeping safe", () => {
     expect(await run("doctor")).toEqual(ok("", expect.stringContaining("no problems found")));
   });
 
+  it("prints remedies that a shell reads as they are meant", async () => {
+    const { run, directory } = await commandLine();
+    await writeFile(join(directory, "it's (copy).json"), "{");
+    await writeFile(join(directory, "-x.json"), "{");
+    // Only what stays unreadable for a moment is reported.
+    await eventually(async () =>
+      expect(await run("list")).toEqual(ok("", "no sessions\n2 files cannot be read: sessionctl doctor\n")),
+    );
+    expect(await run("list", "-q")).toEqual(ok("", ""));
+    expect((await run("list", "--json")).stderr).toBe("");
+    const { stdout } = await run("doctor");
+    expect(stdout).toContain("sessionctl recover 'it'\\''s (copy)'\n");
+    expect(stdout).toContain("sessionctl recover -- -x\n");
+    await run("recover", "it's (copy)");
+    await run("recover", "--", "-x");
+    expect(await run("doctor")).toMatchObject({ code: 0 });
+    expect((await run("list")).stderr).toBe("no sessions\n");
+  });
+
+  it("sends nobody round in circles about a file that recover cannot reach", async () => {
+    const { run, directory } = await commandLine();
+    await run("create", "src", "--id", "a b");
+    await writeFile(join(directory, "a b.json"), "{");
+    const [problem] = await eventually(async () => {
+      const { problems } = JSON.parse((await run("doctor", "--json")).stdout);
+      expect(problems).toHaveLength(1);
+      return problems;
+    });
+    expect(problem).toMatchObject({
+      session_id: null,
+      message: expect.stringContaining("a b.json: "),
+      hint: expect.stringMatching(/by hand, with mv: .*"a b"/),
+    });
+  });
+
   it("exports and imports exactly", async () => {
     const { run, feed } = await withSessions("a", "b");
     await run("progress", "a", "a", "--results", '{"n": 1.10000000000000000000001, "__proto__": [-0.0]}');
     const file = join(await tempDir(), "a.json");
-    expect(await run("export", "a", "-o", file)).toEqual(ok("", ""));
+    expect(await run("export", "a", "-o", file)).toEqual(ok("", `wrote 1 session to ${file}\n`));
     const exported = (await run("export", "a")).stdout;
     expect(await readFile(file, "utf8")).toBe(exported);
     expect(await run("import", file)).toMatchObject({
@@ -243,6 +332,14 @@ describe("keeping safe", () => {
     expect(await feed(both, "import", "-", "--on-conflict", "replace", "-q")).toEqual(ok("a\nb\n", ""));
     expect(await feed(both, "import", "-", "--as", "x")).toMatchObject({ code: 2 });
     expect(await feed("nonsense", "import", "-")).toMatchObject({ code: 2 });
+    expect(await feed("[]", "import", "-")).toEqual(ok("", "nothing to import\n"));
+    const bad = await feed('{"session_id": "bad", "status": "done", "config": 3}', "import", "-");
+    expect(bad).toMatchObject({ code: 2, stdout: "" });
+    expect(bad.stderr).toMatch(
+      /^sessionctl: the body is not valid: status: must be one of running, paused, completed, failed \(and 5 more\)\nsessionctl: {3}config: must be an object, not 3\n/,
+    );
+    expect(bad.stderr).not.toContain("sessionctl help");
+    expect(bad.stderr.match(/must be one of running/g)).toHaveLength(1);
     expect(await run("export", "a", "nope")).toMatchObject({ code: 4, stdout: expect.stringMatching(/^\[/) });
     expect(await run("export", "nope")).toMatchObject({ code: 4, stdout: "" });
     expect(await run("export", "a", "-o", "/nonexistent/x")).toMatchObject({ code: 1 });
@@ -279,6 +376,16 @@ describe("the daemon", () => {
     expect(refused.stderr).toContain(`${file}:2:`);
   });
 
+  it("says once how large a request may be, and what to do with a larger one", async () => {
+    const file = join(await tempDir(), "sessiond.yaml");
+    await writeFile(file, "limits: { body: 1KiB }\n");
+    const { feed } = await commandLine(file);
+    const { code, stderr } = await feed("x\n".repeat(2000), "create", "src", "--files-from", "-");
+    expect(code).toBe(1);
+    expect(stderr).toContain("sessionctl progress --added-from");
+    expect(stderr.match(/limits\.body/g)).toHaveLength(1);
+  });
+
   it("is told from a program that is not there, by doctor too", async () => {
     const { run } = await commandLine();
     const nowhere = join(await tempDir(), "x", "s.sock");
@@ -302,10 +409,25 @@ describe("usage", () => {
     [["list", "extra"], "too many arguments"],
     [["list", "--timeout", "5m"], "ambiguous"],
     [["cleanup"], "Usage: sessionctl cleanup"],
+    [["create", "x", "--id", " "], "cannot be blank"],
+    [["create", "x", "--id", "a\ufffd"], "not UTF-8"],
+    [["create", "x", "-l", "k=1", "-l", "k=2"], "given twice"],
+    [["create", "x", "--config", '{"target_path": "y"}'], "another target_path"],
+    [["progress", "a", ""], "cannot be empty"],
+    [["progress", "a", "--added", ""], "cannot be empty"],
+    [["help", "nope"], "unknown command"],
     [[], "Usage: sessionctl"],
   ])("is refused with 2: %j", async (args, said) => {
     const { run } = await commandLine();
     expect(await run(...args)).toEqual({ code: 2, stdout: "", stderr: expect.stringContaining(said) });
+  });
+
+  it("is explained where commands are below others", async () => {
+    const { run } = await commandLine();
+    const { stdout } = await run("trash", "restore", "--help");
+    expect(stdout).toMatch(/^Usage: sessionctl trash restore/);
+    expect(await run("help", "trash", "restore")).toEqual(ok(stdout, ""));
+    expect((await run("help")).stdout).toMatch(/^Usage: sessionctl \[/);
   });
 
   it("is explained for every command, with an example", async () => {

@@ -164,6 +164,19 @@ describe("complaints", () => {
     expect(stderr.read().toString()).toContain(`sessionctl: ${said}`);
   });
 
+  it("say once what the message has", () => {
+    const stderr = new PassThrough();
+    const out = createOutput({ stdout: new PassThrough(), stderr, json: false, quiet: false });
+    const issues = [
+      { path: "a", message: "is missing" },
+      { path: "b", message: "is missing" },
+    ];
+    complainAbout(out, new SessiondError("invalid_request", "bad: a: is missing (and 1 more)", { issues }));
+    expect(stderr.read().toString()).toBe(
+      "sessionctl: bad: a: is missing (and 1 more)\nsessionctl:   b: is missing\n",
+    );
+  });
+
   it("list issues that the message does not have", () => {
     const stderr = new PassThrough();
     const out = createOutput({ stdout: new PassThrough(), stderr, json: false, quiet: false });
@@ -211,16 +224,29 @@ describe("documents to import", () => {
 
 describe("input", () => {
   it("reads standard input once, and lists with either separator", async () => {
-    const stdin = () => {
+    const stdin = (list: string) => {
       const stream = new PassThrough();
-      stream.end("a b\nc\r\n\nd\0e");
+      stream.end(list);
       return createInput(stream);
     };
-    expect(await stdin().list("-", false)).toEqual(["a b", "c\r", "d\0e"]);
-    expect(await stdin().list("-", true)).toEqual(["a b\nc\r\n\nd", "e"]);
-    const input = stdin();
+    expect(await stdin("a b\nc\r\n\n\r\nd").list("-", false)).toEqual(["a b", "c", "d"]);
+    expect(await stdin("a b\nc\r\n\nd\0\0e").list("-", true)).toEqual(["a b\nc\r\n\nd", "e"]);
+    await expect(stdin("a\0b").list("-", false)).rejects.toThrow("add -0");
+    const input = stdin("x");
     await input.text("-");
     await expect(input.text("-")).rejects.toThrow("only once");
+  });
+
+  it.each([
+    [false, "a\nb\n\xff\n", "standard input, line 3, is not UTF-8"],
+    [true, "a\0\xffb\0", "name 2 of standard input is not UTF-8"],
+  ])("names the place of what cannot be the name of a file: %j", async (zeroes, bytes, said) => {
+    const stream = new PassThrough();
+    stream.end(Buffer.from(bytes, "latin1"));
+    await expect(createInput(stream).list("-", zeroes)).rejects.toMatchObject({
+      exitCode: 2,
+      message: expect.stringContaining(said),
+    });
   });
 
   it("refuses what is not an object, or not UTF-8", async () => {

@@ -1,6 +1,7 @@
 /** The program as the process that it is: exit codes, pipes, signals, terminals. */
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { chmod, chown } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
 import { fakeDaemon } from "../client/fake-daemon.ts";
 import { eventually } from "../support/eventually.ts";
@@ -31,15 +32,32 @@ it("exits with 3 when sessiond is not running, and says which socket it tried", 
   const socketPath = join(await tempDir(), "none.sock");
   const { code, stdout, stderr } = await outcome(sessionctl(socketPath, ["list"]));
   expect([code, stdout]).toEqual([3, ""]);
-  expect(stderr).toMatch(/^sessionctl: sessiond is not running: .*none\.sock; start it .*\n$/);
+  expect(stderr).toMatch(/^sessionctl: sessiond is not running: .*none\.sock; start it with: sessiond .*\n$/);
 });
 
 it.runIf(isRoot)("exits with 5 when the socket is not for this user", async () => {
   const { socketPath } = await commandLine();
   const { code, stderr } = await outcome(sessionctl(socketPath, ["list"], { uid: nobody }));
   expect([code, stderr]).toEqual([5, expect.stringContaining("no permission")]);
+  expect(stderr).toMatch(
+    /its directory \S+ cannot be entered: .* group root, with mode 0700; run this as user/,
+  );
   const doctor = await outcome(sessionctl(socketPath, ["doctor"], { uid: nobody }));
   expect([doctor.code, doctor.stdout]).toEqual([1, expect.stringContaining("cannot be entered")]);
+});
+
+it.runIf(isRoot)("says whose a socket is that this user may not use", async () => {
+  const { socketPath } = await commandLine();
+  await chmod(dirname(socketPath), 0o755);
+  await chown(socketPath, 0, 54321);
+  const denied = async (mode: number) => {
+    await chmod(socketPath, mode);
+    return (await outcome(sessionctl(socketPath, ["list"], { uid: nobody }))).stderr;
+  };
+  expect(await denied(0o660)).toMatch(
+    /: it belongs to user root and group 54321, with mode 0660; join that group \(sudo usermod -aG 54321 /,
+  );
+  expect(await denied(0o600)).toMatch(/with mode 0600; run this as user root, or have socket\.group/);
 });
 
 it("exits with 124 when the answer takes too long", async () => {

@@ -116,7 +116,9 @@ describe("a scheduled pass above the limit", () => {
         why: "it would remove 30 of 35 sessions; max_delete_ratio is 0.5",
       },
     });
-    expect(cleanup.health()).toMatchObject([{ code: "cleanup_waiting_approval" }]);
+    expect(cleanup.health()).toMatchObject([
+      { code: "cleanup_waiting_approval", hint: expect.stringMatching(/--approve \w+ --yes/) },
+    ]);
 
     expect(await cleanup.run(asked("completed", { approve: held.plan_id }))).toMatchObject({
       outcome: "done",

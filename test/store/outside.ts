@@ -12,7 +12,12 @@ import type { SessionStore } from "../../src/store/session-store.ts";
 export const config = { target_path: "/src" };
 
 export async function openStore(directory: string, clock: Clock = systemClock()): Promise<SessionStore> {
-  const store = await openDirectoryStore({ directory, rescanIntervalMs: 60_000, clock, logger: silentLogger });
+  const store = await openDirectoryStore({
+    directory,
+    rescanIntervalMs: 60_000,
+    clock,
+    logger: silentLogger,
+  });
   onTestFinished(() => store.close());
   return store;
 }

@@ -77,7 +77,10 @@ describe("the store's own directories", () => {
     const { trash_id } = await first.remove(id("s"), { reason: "requested" });
     await first.close();
     const note = join(directory, ".sessiond", "trash", `${trash_id}.info`);
-    await writeFile(note, JSON.stringify({ ...JSON.parse(await readFile(note, "utf8")), file: "../out.json" }));
+    await writeFile(
+      note,
+      JSON.stringify({ ...JSON.parse(await readFile(note, "utf8")), file: "../out.json" }),
+    );
     const second = await openStore(directory);
     await second.restoreTrash(id("s"));
     expect(existsSync(join(directory, "..", "out.json"))).toBe(false);

@@ -82,17 +82,22 @@ describe("a long name in other scripts", () => {
   });
 });
 
-test.each(["schedule", "approvals"])("a record that cannot be read (%s) is put aside, and begun anew", async (name) => {
-  const directory = await tempDir();
-  const first = await openStore(directory);
-  await first.records.replace(name, { jobs: [] });
-  await first.close();
-  writeFileSync(join(directory, ".sessiond", `${name}.json`), '{"jobs": [');
-  const store = await openStore(directory);
-  expect(await store.records.load(name)).toBeUndefined();
-  const [aside] = await quarantined(directory);
-  expect(aside).toMatch(new RegExp(`^${name}-\\d+\\.json$`));
-  expect(readFileSync(join(directory, ".sessiond", "quarantine", aside as string), "utf8")).toBe('{"jobs": [');
-  await store.records.replace(name, { jobs: ["new"] });
-  expect(await store.records.load(name)).toEqual({ jobs: ["new"] });
-});
+test.each(["schedule", "approvals"])(
+  "a record that cannot be read (%s) is put aside, and begun anew",
+  async (name) => {
+    const directory = await tempDir();
+    const first = await openStore(directory);
+    await first.records.replace(name, { jobs: [] });
+    await first.close();
+    writeFileSync(join(directory, ".sessiond", `${name}.json`), '{"jobs": [');
+    const store = await openStore(directory);
+    expect(await store.records.load(name)).toBeUndefined();
+    const [aside] = await quarantined(directory);
+    expect(aside).toMatch(new RegExp(`^${name}-\\d+\\.json$`));
+    expect(readFileSync(join(directory, ".sessiond", "quarantine", aside as string), "utf8")).toBe(
+      '{"jobs": [',
+    );
+    await store.records.replace(name, { jobs: ["new"] });
+    expect(await store.records.load(name)).toEqual({ jobs: ["new"] });
+  },
+);

@@ -14,7 +14,7 @@ export const registerCheckpoint: Registration = (program, run) => {
     .command("checkpoint")
     .summary("replace the file lists of a session and merge results")
     .description(
-      "Replace the file lists of a session and merge results. A list that is not given stays as it is; if somebody else changes the session meanwhile, nothing is done.",
+      "Replace the file lists of a session and merge results. A list that is not given stays as it is; if somebody else changes the session meanwhile, nothing is done. A session that is paused takes checkpoints as well; what is printed says so, and the status in --json.",
     )
     .argument("<id>", "session id")
     .option("--processed-from <file>", "the processed files, one per line; - for standard input")

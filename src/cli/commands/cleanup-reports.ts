@@ -36,7 +36,7 @@ export function registerSchedules(cleanup: Command, run: Runner): void {
         for (const { job, waiting } of schedules.jobs) {
           if (waiting === null) continue;
           out.complain(
-            `cleanup ${job} waits for approval since ${ago(waiting.since, nowMs)}: it would remove ${waiting.remove} of ${waiting.total} sessions (${safe(waiting.why)}); look with sessionctl cleanup ${job} --dry-run, then allow it with --approve ${safe(waiting.plan_id)}`,
+            `cleanup ${job} waits for approval since ${ago(waiting.since, nowMs)}: ${safe(waiting.why)}; look with sessionctl cleanup ${job} --dry-run, then allow it with sessionctl cleanup ${job} --approve ${safe(waiting.plan_id)} --yes`,
           );
         }
         return undefined;

@@ -2,9 +2,10 @@ import { type Command, Option } from "commander";
 import type { CleanupResult, Decision, PolicyName } from "../../contract/replies.ts";
 import type { RunCleanupBody } from "../../contract/routes.ts";
 import { formatSize } from "../../size.ts";
-import { durationText, wholeNumber } from "../arguments.ts";
+import { durationText, planId, wholeNumber } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
 import type { Context, Registration, Runner } from "../context.ts";
+import { counted } from "../count.ts";
 import { type ExitCode, exitCodes } from "../exit-code.ts";
 import { safe } from "../terminal-text.ts";
 import { ago } from "../time.ts";
@@ -15,6 +16,7 @@ interface Options {
   keepRecent?: number;
   maxAge?: string;
   approve?: string;
+  all?: boolean;
   yes?: boolean;
 }
 
@@ -46,7 +48,8 @@ function policy(cleanup: Command, run: Runner, name: PolicyName, summary: string
     .summary(summary)
     .description(`Move to the trash: ${summary}. Pinned sessions stay.`)
     .option("-n, --dry-run", "show what would be removed, and remove nothing")
-    .option("--approve <plan>", "carry out the plan of this id, exactly as it was shown")
+    .option("--approve <plan>", "carry out the plan of this id, exactly as it was shown", planId)
+    .option("-a, --all", "list every session with its reason, also those that are kept")
     .option("-y, --yes", "do not ask")
     .addHelpText("after", `\nExample:\n  sessionctl cleanup ${name} --dry-run`)
     .action(run((context, options: Options) => clean(context, name, options)));
@@ -54,26 +57,26 @@ function policy(cleanup: Command, run: Runner, name: PolicyName, summary: string
 
 async function clean(context: Context, name: PolicyName, options: Options): Promise<ExitCode> {
   const { client, out, terminal } = context;
-  const { dryRun = false, approve, yes = false } = options;
+  const { dryRun = false, approve, all = false, yes = false } = options;
   const rule: RunCleanupBody = { keep_recent: options.keepRecent, max_age: options.maxAge };
-  if (dryRun) return print(context, await client.runCleanup(name, { ...rule, dry_run: true }));
+  if (dryRun) return print(context, await client.runCleanup(name, { ...rule, dry_run: true }), all);
   // A plan id is as good as a yes: it names what goes.
   if (yes || approve !== undefined)
-    return print(context, await client.runCleanup(name, { ...rule, approve }));
+    return print(context, await client.runCleanup(name, { ...rule, approve }), all);
   const question = `Remove sessions that cleanup ${name} chooses?`;
   if (!terminal.stdin.isTTY) await confirm(terminal, question, false);
   const planned = await client.runCleanup(name, { ...rule, dry_run: true });
-  if (planned.removed === 0) return print(context, planned);
-  if (!out.json && !out.quiet) printRemovals(context, planned);
+  if (planned.removed === 0) return print(context, planned, all);
+  if (!out.json && !out.quiet) printSessions(context, planned, all);
   await confirm(terminal, `${sentence(planned)} Do it?`, false);
-  return print(context, await client.runCleanup(name, { ...rule, approve: planned.plan_id }));
+  return print(context, await client.runCleanup(name, { ...rule, approve: planned.plan_id }), all);
 }
 
-function print(context: Context, result: CleanupResult): ExitCode {
+function print(context: Context, result: CleanupResult, all: boolean): ExitCode {
   const { out } = context;
   if (out.json) out.document(result);
   else if (out.quiet) for (const { session_id } of removals(result)) out.data(session_id);
-  else printRemovals(context, result);
+  else printSessions(context, result, all);
   out.say(sentence(result));
   if (result.dry_run && result.removed > 0) {
     out.say(`to do exactly this: sessionctl cleanup ${result.policy} --approve ${result.plan_id}`);
@@ -84,12 +87,19 @@ function print(context: Context, result: CleanupResult): ExitCode {
   return result.failures.length > 0 || unfinished ? exitCodes.failed : exitCodes.ok;
 }
 
-function printRemovals({ out, nowMs }: Context, result: CleanupResult): void {
-  const rows = removals(result);
+/** What goes, or with `all` every session; in a plan also why the others stay. */
+function printSessions({ out, nowMs }: Context, result: CleanupResult, all: boolean): void {
+  if (result.dry_run && result.kept > 0 && !all) out.say(`kept: ${keptByReason(result)}`);
+  const rows = all ? result.decisions : removals(result);
   if (rows.length === 0) return;
+  const removal = result.dry_run ? "would remove" : "removed";
   out.table<Decision>(
     [
-      { title: result.dry_run ? "WOULD REMOVE" : "REMOVED", cell: (row) => row.session_id },
+      { title: all ? "ID" : removal.toUpperCase(), cell: (row) => row.session_id },
+      {
+        title: all ? "ACTION" : "",
+        cell: ({ action }) => (all ? (action === "remove" ? removal : "kept") : ""),
+      },
       { title: "STATUS", cell: (row) => row.status },
       { title: "ACTIVITY", cell: (row) => ago(row.checkpoint_time, nowMs) },
       { title: "SIZE", cell: (row) => formatSize(row.bytes), align: "right" },
@@ -99,11 +109,23 @@ function printRemovals({ out, nowMs }: Context, result: CleanupResult): void {
   );
 }
 
+/** `4 among_most_recent, 1 pinned`, the most frequent first. */
+function keptByReason({ decisions }: CleanupResult): string {
+  const counts = new Map<string, number>();
+  for (const { action, reason } of decisions) {
+    if (action === "keep") counts.set(reason, (counts.get(reason) ?? 0) + 1);
+  }
+  return [...counts]
+    .sort(([, a], [, b]) => b - a)
+    .map(([reason, count]) => `${count} ${safe(reason)}`)
+    .join(", ");
+}
+
 function removals(result: CleanupResult): Decision[] {
   return result.decisions.filter((decision) => decision.action === "remove");
 }
 
 function sentence({ rule, dry_run, removed, total, kept, bytes }: CleanupResult): string {
   const verb = dry_run ? "would remove" : "removed";
-  return `${safe(rule)}: ${verb} ${removed} of ${total} sessions (${formatSize(bytes)}), ${kept} kept.`;
+  return `${safe(rule)}: ${verb} ${removed} of ${counted(total, "session")} (${formatSize(bytes)}), ${kept} kept.`;
 }

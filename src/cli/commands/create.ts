@@ -1,6 +1,8 @@
+import { resolve } from "node:path";
 import type { SessionConfig } from "../../session/session.ts";
-import { label } from "../arguments.ts";
+import { label, newId } from "../arguments.ts";
 import type { Registration } from "../context.ts";
+import { usageError } from "../exit-code.ts";
 import { safe } from "../terminal-text.ts";
 
 interface Options {
@@ -16,9 +18,9 @@ export const registerCreate: Registration = (program, run) => {
   program
     .command("create")
     .summary("create a session")
-    .description("Create a running session and print its id.")
-    .argument("<target>", "what is analyzed: the target_path of the session")
-    .option("--id <id>", "the session's id; generated if not given")
+    .description("Create a running session and print its id. A relative target is kept as an absolute path.")
+    .argument("<target>", "what is analyzed: a path, or a URL; the target_path of the session")
+    .option("--id <id>", "the session's id; generated if not given", newId)
     .option("--files-from <file>", "pending files, one per line; - for standard input")
     .option("-0, --null", "the files are separated by zero bytes, as find -print0 writes them")
     .option("-l, --label <key=value>", "a label; may be given several times", label)
@@ -30,14 +32,19 @@ export const registerCreate: Registration = (program, run) => {
     )
     .action(
       run(async ({ client, out, input }, target: string, options: Options) => {
+        const target_path = absolute(target);
         const config = options.config === undefined ? {} : await input.object(options.config, "--config");
+        const configured = config.target_path;
+        if (configured !== undefined && configured !== target && configured !== target_path) {
+          throw usageError("--config has another target_path than the target given; leave it out there");
+        }
         const files =
           options.filesFrom === undefined
             ? undefined
             : await input.list(options.filesFrom, options.null ?? false);
         const session = await client.createSession({
           session_id: options.id,
-          config: { ...config, target_path: target } as SessionConfig,
+          config: { ...config, target_path } as SessionConfig,
           pending_files: files,
           labels: options.label,
           pinned: options.pinned,
@@ -48,3 +55,9 @@ export const registerCreate: Registration = (program, run) => {
       }),
     );
 };
+
+/** Whoever reads the session later may do so from another directory. */
+function absolute(target: string): string {
+  if (target.trim() === "") throw usageError("the target is blank; give a path or a URL");
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(target) ? target : resolve(target);
+}

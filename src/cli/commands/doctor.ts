@@ -1,4 +1,4 @@
-import { accessSync, constants, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { ConnectionError } from "../../client/connection-error.ts";
 import type { Health, HealthProblem } from "../../contract/replies.ts";
@@ -57,52 +57,32 @@ function versionProblems(version: string, protocol: number): HealthProblem[] {
   ];
 }
 
-/** What the file system tells about a socket that cannot be used. */
+/** What the file system tells about a socket that cannot be used, beyond what the error says. */
 function socketProblems(path: string): HealthProblem[] {
-  const problems: HealthProblem[] = [];
+  const directory = dirname(path);
   try {
-    accessSync(dirname(path), constants.X_OK);
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === "ENOENT";
-    problems.push(
-      missing
-        ? problem(
-            "directory_missing",
-            `the directory of the socket, ${dirname(path)}, does not exist`,
-            "it appears when sessiond starts; if it should be elsewhere, set SESSIOND_SOCKET or give --socket",
-          )
-        : problem(
-            "directory_not_permitted",
-            `${dirname(path)} cannot be entered: ${(error as Error).message}`,
-            "ask for membership in the group that may use sessiond",
-          ),
-    );
-    return problems;
-  }
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (stats !== undefined && !stats.isSocket()) {
-    problems.push(
-      problem(
-        "not_a_socket",
-        `${path} is not a socket`,
-        "give the right path with --socket, or move that file away and start sessiond",
-      ),
-    );
-  } else if (stats !== undefined) {
-    const mode = (stats.mode & 0o777).toString(8).padStart(4, "0");
-    try {
-      accessSync(path, constants.W_OK);
-    } catch {
-      problems.push(
+    if (statSync(directory, { throwIfNoEntry: false }) === undefined) {
+      return [
         problem(
-          "socket_not_writable",
-          `${path} has mode ${mode}, owner ${stats.uid} and group ${stats.gid}, and this user is ${process.getuid?.()}`,
-          "join that group, or have socket.mode and socket.group set in the configuration of sessiond",
+          "directory_missing",
+          `the directory of the socket, ${directory}, does not exist`,
+          "it appears when sessiond starts; if it should be elsewhere, set SESSIOND_SOCKET or give --socket",
         ),
-      );
+      ];
     }
+    if (statSync(path, { throwIfNoEntry: false })?.isSocket() === false) {
+      return [
+        problem(
+          "not_a_socket",
+          `${path} is not a socket`,
+          "give the right path with --socket, or move that file away and start sessiond",
+        ),
+      ];
+    }
+  } catch {
+    // A directory on the way cannot be entered, which the error has said.
   }
-  return problems;
+  return [];
 }
 
 function problem(code: string, message: string, hint: string): HealthProblem {

@@ -3,8 +3,10 @@ import { ConnectionError } from "../../client/connection-error.ts";
 import type { Session } from "../../session/session.ts";
 import { complainAbout } from "../complaint.ts";
 import type { Registration } from "../context.ts";
+import { counted } from "../count.ts";
 import { CommandError, type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
 import { jsonText } from "../output.ts";
+import { safe } from "../terminal-text.ts";
 
 export const registerExport: Registration = (program, run) => {
   program
@@ -32,7 +34,10 @@ export const registerExport: Registration = (program, run) => {
         if (sessions.length === 0) return exitCode;
         const written = ids.length === 1 ? sessions[0] : sessions;
         if (output === undefined) out.document(written);
-        else await save(output, `${jsonText(written)}\n`);
+        else {
+          await save(output, `${jsonText(written)}\n`);
+          out.say(`wrote ${counted(sessions.length, "session")} to ${safe(output)}`);
+        }
         return exitCode;
       }),
     );

@@ -3,6 +3,7 @@ import { clientMaxDepth } from "../../client/http.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
 import { isJsonObject, JsonError, type JsonObject, type JsonValue, parseJson } from "../../json.ts";
 import type { Session } from "../../session/session.ts";
+import { newId } from "../arguments.ts";
 import { type Context, forEachSession, type Registration } from "../context.ts";
 import { usageError } from "../exit-code.ts";
 import { safe } from "../terminal-text.ts";
@@ -20,7 +21,7 @@ export const registerImport: Registration = (program, run) => {
       "Bring sessions in from JSON as sessionctl export writes it: a document, an array of documents, or one document per line. Everything in them comes in as it is; only the revision is counted anew.",
     )
     .argument("<file...>", "files; - for standard input")
-    .option("--as <id>", "give the one session that is imported another id")
+    .option("--as <id>", "give the one session that is imported another id", newId)
     .addOption(
       new Option("--on-conflict <what>", "when a session of that id exists")
         .choices(["fail", "skip", "replace"])
@@ -43,6 +44,7 @@ export const registerImport: Registration = (program, run) => {
             sessions.set(session.session_id, session);
           }
         }
+        if (sessions.size === 0) context.out.say("nothing to import");
         return forEachSession(context, [...sessions.keys()], (id) =>
           bringIn(context, sessions.get(id) as Session, onConflict),
         );

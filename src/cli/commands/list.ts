@@ -4,6 +4,7 @@ import type { SessionPage } from "../../contract/replies.ts";
 import type { SessionSummary, Status } from "../../session/session.ts";
 import { durationText, label, statusOption, wholeNumber } from "../arguments.ts";
 import type { Context, Registration } from "../context.ts";
+import { counted } from "../count.ts";
 import { type Output, statusStyle } from "../output.ts";
 import { ago } from "../time.ts";
 
@@ -39,6 +40,7 @@ export const registerList: Registration = (program, run) => {
         const { search, olderThan, ...rest } = options;
         const page = await pages(context, { ...rest, q: search, older_than: olderThan });
         print(context, page);
+        if (!context.out.json && !context.out.quiet) await mention(context);
         return undefined;
       }),
     );
@@ -62,6 +64,18 @@ function print({ out, nowMs }: Context, page: SessionPage): void {
   if (page.next_cursor !== null) {
     out.say(`${page.sessions.length} of ${page.total}; go on with --cursor ${page.next_cursor}`);
   }
+}
+
+/** A listing cannot show what could not be read. */
+async function mention({ client, out }: Context): Promise<void> {
+  const { problems } = await client.getHealth();
+  const unreadable = problems.filter(({ code }) => code === "unreadable_file").length;
+  const others = problems.length - unreadable;
+  const said = [
+    ...(unreadable === 0 ? [] : [`${counted(unreadable, "file")} cannot be read`]),
+    ...(others === 0 ? [] : [counted(others, unreadable === 0 ? "problem" : "other problem")]),
+  ];
+  if (said.length > 0) out.say(`${said.join(", ")}: sessionctl doctor`);
 }
 
 function printTable(out: Output, sessions: readonly SessionSummary[], nowMs: number): void {

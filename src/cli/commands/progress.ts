@@ -1,4 +1,6 @@
 import type { ProgressReply } from "../../contract/replies.ts";
+import type { SessionSummary } from "../../session/session.ts";
+import { fileNames } from "../arguments.ts";
 import type { Registration } from "../context.ts";
 import { usageError } from "../exit-code.ts";
 import type { Output } from "../output.ts";
@@ -18,13 +20,13 @@ export const registerProgress: Registration = (program, run) => {
     .command("progress")
     .summary("report files that are done, results, and files that were found")
     .description(
-      "Report what changed in a session: files that are done, results, and files that turned out to need work. The same report twice does no harm.",
+      "Report what changed in a session: files that are done, results, and files that turned out to need work. The same report twice does no harm. A session that is paused takes reports as well; what is printed says so, and the status in --json.",
     )
     .argument("<id>", "session id")
-    .argument("[file...]", "files that are done, as with --processed")
-    .option("--processed <file...>", "files that are done")
+    .argument("[file...]", "files that are done, as with --processed", fileNames)
+    .option("--processed <file...>", "files that are done", fileNames)
     .option("--processed-from <file>", "files that are done, one per line; - for standard input")
-    .option("--added <file...>", "more files that need work")
+    .option("--added <file...>", "more files that need work", fileNames)
     .option("--added-from <file>", "more files that need work, one per line; - for standard input")
     .option("-0, --null", "the files are separated by zero bytes, as find -print0 writes them")
     .option("--results <json>", "results by key: a JSON object, @file, or - for standard input")
@@ -33,24 +35,47 @@ export const registerProgress: Registration = (program, run) => {
       `\nExample:\n  sessionctl progress nightly --processed src/a.ts --results '{"src/a.ts": {"issues": 3}}'`,
     )
     .action(
-      run(async ({ client, out, input }, id: string, files: string[], options: Options) => {
+      run(async ({ client, out, input }, id: string, files: string[] | undefined, options: Options) => {
         const list = async (path: string | undefined) =>
           path === undefined ? [] : input.list(path, options.null ?? false);
-        const processed = [...files, ...(options.processed ?? []), ...(await list(options.processedFrom))];
+        const processed = [
+          ...(files ?? []),
+          ...(options.processed ?? []),
+          ...(await list(options.processedFrom)),
+        ];
         const added = [...(options.added ?? []), ...(await list(options.addedFrom))];
         const results =
           options.results === undefined ? undefined : await input.object(options.results, "--results");
         if (processed.length === 0 && added.length === 0 && results === undefined) {
           throw usageError("nothing to report: give files, --processed, --added or --results");
         }
-        tellProgress(out, id, await client.reportProgress(id, { processed, results, added }));
+        const countable = processed.length > 0 && added.length === 0 && !out.json && !out.quiet;
+        const before = countable ? await client.getSummary(id) : undefined;
+        const reply = await client.reportProgress(id, { processed, results, added });
+        tellProgress(out, id, reply, before === undefined ? 0 : unexpected(before, reply));
         return undefined;
       }),
     );
 };
 
-export function tellProgress(out: Output, id: string, reply: ProgressReply): void {
+/** @param unexpectedCount how many of the files reported as done had not been pending */
+export function tellProgress(out: Output, id: string, reply: ProgressReply, unexpectedCount = 0): void {
+  const { status, processed_count, pending_count } = reply;
   if (out.json) out.document(reply);
   else if (out.quiet) out.data(id);
-  else out.say(`${safe(id)}: ${reply.processed_count} processed, ${reply.pending_count} pending`);
+  else {
+    const is = status === "running" ? "" : ` is ${status}`;
+    const note =
+      unexpectedCount === 0
+        ? ""
+        : `; ${unexpectedCount} of the files reported ${unexpectedCount === 1 ? "was" : "were"} not pending`;
+    out.say(`${safe(id)}${is}: ${processed_count} processed, ${pending_count} pending${note}`);
+  }
+}
+
+/** How many files are processed now that were not even pending; 0 where somebody else changed the session too. */
+function unexpected(before: SessionSummary, after: ProgressReply): number {
+  if (after.revision !== before.revision + 1) return 0;
+  const done = after.processed_count - before.processed_count;
+  return Math.max(0, done - (before.pending_count - after.pending_count));
 }

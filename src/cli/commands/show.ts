@@ -1,4 +1,5 @@
 import type { FilePage, SessionSummaryAndHealth } from "../../contract/replies.ts";
+import { shellOperand } from "../../shell-quote.ts";
 import { formatSize } from "../../size.ts";
 import { type Context, forEachSession, type Registration } from "../context.ts";
 import { statusStyle } from "../output.ts";
@@ -57,7 +58,9 @@ function page({ out, nowMs }: Context, summary: SessionSummaryAndHealth, next: F
       ["Health", summary.healthy ? "ok" : out.paint("red", "needs attention")],
     ]),
     ...summary.findings.map(({ message, repairable }) => {
-      const advice = repairable ? `; sessionctl recover ${safe(summary.session_id)} puts it right` : "";
+      const advice = repairable
+        ? `; sessionctl recover ${safe(shellOperand(summary.session_id))} puts it right`
+        : "";
       return `  ${safe(message)}${advice}`;
     }),
   ];

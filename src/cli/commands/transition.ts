@@ -1,7 +1,9 @@
 import { isSessiondError, SessiondError } from "../../error.ts";
 import type { Session, SessionSummary, Status } from "../../session/session.ts";
 import type { Verb } from "../../session/transition.ts";
+import { shellOperand } from "../../shell-quote.ts";
 import { type Context, forEachSession, type Registration } from "../context.ts";
+import { counted } from "../count.ts";
 import { safe } from "../terminal-text.ts";
 
 interface TransitionCommand {
@@ -80,10 +82,12 @@ async function transition(
     });
   }
   if (reply !== undefined) {
-    out.say(`${safe(id)} is ${leadsTo}`);
+    const files = verb === "resume" && "pending_files" in reply ? filesDone(reply as Session) : "";
+    out.say(`${safe(id)} is ${leadsTo}${files}`);
     return reply;
   }
-  out.say(`${safe(id)} is already ${leadsTo}`);
+  const unchanged = reason === undefined ? "" : "; its reason was not changed";
+  out.say(`${safe(id)} is already ${leadsTo}${unchanged}`);
   return verb === "resume" ? client.getSession(id) : client.getSummary(id);
 }
 
@@ -99,9 +103,15 @@ async function settled(
   const possible = status === "paused" ? "resume" : "reopen";
   throw new SessiondError(
     refusal.code,
-    `${refusal.message}; sessionctl ${possible} ${id} takes it back to running`,
+    `${refusal.message}; sessionctl ${possible} ${shellOperand(id)} takes it back to running`,
     { cause: refusal },
   );
+}
+
+/** What a person who goes on with a session wants to know first. */
+function filesDone({ processed_files, pending_files }: Session): string {
+  const known = processed_files.length + pending_files.length;
+  return known === 0 ? "" : `, ${processed_files.length} of ${counted(known, "file")} done`;
 }
 
 function sentence(text: string): string {

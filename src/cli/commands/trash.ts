@@ -1,8 +1,11 @@
 import type { TrashEntry } from "../../contract/replies.ts";
+import { isSessiondError } from "../../error.ts";
+import type { SessionSummary } from "../../session/session.ts";
 import { formatSize } from "../../size.ts";
 import { durationText } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
-import { forEachSession, type Registration } from "../context.ts";
+import { type Context, forEachSession, type Registration } from "../context.ts";
+import { counted } from "../count.ts";
 import { usageError } from "../exit-code.ts";
 import { safe } from "../terminal-text.ts";
 import { ago } from "../time.ts";
@@ -44,15 +47,15 @@ export const registerTrash: Registration = (program, run) => {
   trash
     .command("restore")
     .description("bring deleted sessions back")
-    .argument("<id...>", "session ids; of each the newest that was deleted comes back")
+    .argument("<id...>", "session ids, of each the newest that was deleted; or trash ids")
     .option("--trash-id <id>", "which one, where a session was deleted more than once")
     .addHelpText("after", "\nExample:\n  sessionctl trash restore nightly")
     .action(
       run((context, ids: string[], { trashId }: { trashId?: string }) => {
         if (trashId !== undefined && ids.length > 1) throw usageError("--trash-id goes with one session id");
         return forEachSession(context, ids, async (id) => {
-          const summary = await context.client.restoreTrash(id, { trash_id: trashId });
-          context.out.say(`${safe(id)} is back, ${summary.status}`);
+          const summary = await restore(context, id, trashId);
+          context.out.say(`${safe(summary.session_id)} is back, ${summary.status}`);
           return summary;
         });
       }),
@@ -74,9 +77,25 @@ export const registerTrash: Registration = (program, run) => {
           await confirm(terminal, `Delete ${what} in the trash for good?`, yes);
           const reply = await client.emptyTrash({ older_than: olderThan });
           if (out.json) out.document(reply);
-          out.say(`deleted ${reply.removed} sessions for good, ${formatSize(reply.bytes)}`);
+          out.say(`deleted ${counted(reply.removed, "session")} for good, ${formatSize(reply.bytes)}`);
           return undefined;
         },
       ),
     );
 };
+
+/** What is no session id may be the id of an entry, as `trash ls` prints it. */
+async function restore(
+  { client }: Context,
+  id: string,
+  trashId: string | undefined,
+): Promise<SessionSummary> {
+  try {
+    return await client.restoreTrash(id, { trash_id: trashId });
+  } catch (error) {
+    if (trashId !== undefined || !isSessiondError(error, "session_not_found")) throw error;
+    const entry = (await client.listTrash()).entries.find(({ trash_id }) => trash_id === id);
+    if (entry === undefined) throw error;
+    return client.restoreTrash(entry.session_id, { trash_id: id });
+  }
+}

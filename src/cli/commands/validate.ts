@@ -1,3 +1,4 @@
+import { shellOperand } from "../../shell-quote.ts";
 import { forEachSession, type Registration } from "../context.ts";
 import { exitCodes } from "../exit-code.ts";
 import { safe } from "../terminal-text.ts";
@@ -19,7 +20,7 @@ export const registerValidate: Registration = (program, run) => {
           if (!out.json && !out.quiet) {
             if (reply.valid) out.data(`${safe(id)}: ok`);
             for (const { message, repairable } of reply.findings) {
-              const advice = repairable ? `; sessionctl recover ${safe(id)} puts it right` : "";
+              const advice = repairable ? `; sessionctl recover ${safe(shellOperand(id))} puts it right` : "";
               out.data(`${safe(id)}: ${safe(message)}${advice}`);
             }
           }

@@ -1,0 +1,21 @@
+import type { Registration } from "../context.ts";
+
+/** In place of commander's own, which knows only the commands at the top. */
+export const registerHelp: Registration = (program) => {
+  program
+    .helpCommand(false)
+    .command("help")
+    .summary("show the help of a command")
+    .description("Show the help of a command, or of sessionctl.")
+    .argument("[command...]", "such as show, or trash restore")
+    .addHelpText("after", "\nExample:\n  sessionctl help trash restore")
+    .action((names: string[]) => {
+      let command = program;
+      for (const name of names) {
+        const next = command.commands.find((one) => one.name() === name || one.aliases().includes(name));
+        if (next === undefined) return command.error(`error: unknown command '${name}'`);
+        command = next;
+      }
+      command.outputHelp();
+    });
+};

@@ -1,0 +1,51 @@
+/** What the schemas of the contract say of a value that they refuse, where they have no words of their own. */
+import type { z } from "zod";
+import { ExactNumber } from "../json.ts";
+
+const typeNames: Readonly<Record<string, string>> = {
+  string: "a string",
+  number: "a number",
+  int: "a whole number",
+  boolean: "true or false",
+  array: "an array",
+  object: "an object",
+};
+
+/** For `safeParse(value, { error: wording })`; each message goes on from the place, as in `limit: must be at most 1000`. */
+export const wording: z.core.$ZodErrorMap = (issue) => {
+  if (issue.input === undefined) return "is missing";
+  switch (issue.code) {
+    case "invalid_type":
+      return `must be ${typeNames[issue.expected] ?? issue.expected}, not ${kindOf(issue.input)}`;
+    case "invalid_value":
+      return issue.values.length === 1
+        ? `must be ${String(issue.values[0])}`
+        : `must be one of ${issue.values.map(String).join(", ")}`;
+    case "too_big":
+      return `must ${sized(issue.origin, "at most", issue.maximum)}`;
+    case "too_small":
+      return issue.origin === "string" && Number(issue.minimum) === 1
+        ? "must not be empty"
+        : `must ${sized(issue.origin, "at least", issue.minimum)}`;
+    default:
+      return undefined;
+  }
+};
+
+function sized(origin: string, bound: string, limit: number | bigint): string {
+  return origin === "string" ? `have ${bound} ${limit} characters` : `be ${bound} ${limit}`;
+}
+
+function kindOf(input: unknown): string {
+  if (input === null) return "null";
+  if (Array.isArray(input)) return "an array";
+  if (typeof input === "number") return String(input);
+  // Numbers that no double equals.
+  if (typeof input === "bigint" || input instanceof ExactNumber) return shortened(String(input));
+  if (typeof input === "boolean") return String(input);
+  return typeNames[typeof input] ?? typeof input;
+}
+
+function shortened(text: string): string {
+  return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}
