@@ -40,8 +40,9 @@ import {
 } from "./own-directories.ts";
 import { directoryRecords } from "./records.ts";
 import { recover, validate } from "./recovery.ts";
+import { sessionExists } from "./refusals.ts";
 import { alternativeFileFor, fileFor } from "./session-file.ts";
-import { SessionFiles, sessionExists } from "./session-files.ts";
+import { SessionFiles } from "./session-files.ts";
 import type {
   ChangeOptions,
   ListQuery,
@@ -63,6 +64,9 @@ export interface DirectoryStoreOptions {
   /** Let backups be written to and read from anywhere, for a caller with rights of its own. */
   outsideBackups?: boolean;
 }
+
+/** How often a save looks again whether there is a session, while others create and delete it. */
+const saveAttempts = 20;
 
 /** @throws SessiondError `directory_locked`, `storage_full`, `storage_failed` */
 export async function openDirectoryStore(options: DirectoryStoreOptions): Promise<SessionStore> {
@@ -171,10 +175,11 @@ class DirectoryStore implements SessionStore {
     const id = session.session_id as SessionId;
     const { ifAbsent = false, ...conditions } = options;
     const isConditional = conditions.ifRevision !== undefined || conditions.ifGeneration !== undefined;
-    for (;;) {
+    for (let attempt = 1; ; attempt++) {
       try {
         if (this.#sessions.exists(id) || isConditional) {
           if (ifAbsent) throw new SessiondError("revision_mismatch", `session "${id}" exists`);
+          this.#sessions.assertExpected(id, conditions);
           // A file with an older state must not come back because this document claims to be older still.
           await this.#sessions.quarantineDuplicates(id);
           return { ...(await this.apply(id, { type: "save", session }, conditions)), created: false };
@@ -190,7 +195,7 @@ class DirectoryStore implements SessionStore {
         const isRace = isSessiondError(error, "session_exists")
           ? this.has(id)
           : isSessiondError(error, "session_not_found", "session_deleted") && !isConditional;
-        if (!isRace) throw error;
+        if (!isRace || attempt === saveAttempts) throw error;
       }
     }
   }
@@ -198,6 +203,7 @@ class DirectoryStore implements SessionStore {
   remove(id: SessionId, options: RemoveOptions) {
     const { purge = false, reason } = options;
     return explained(async () => {
+      this.#sessions.assertExpected(id, options);
       await this.#sessions.quarantineDuplicates(id);
       return this.#sessions.remove(id, options, async (file, summary, inspect) => {
         const result = { session_id: id, purged: purge, bytes: summary.bytes };

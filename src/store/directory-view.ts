@@ -92,7 +92,7 @@ export class DirectoryView {
       return undefined;
     }
     if (stats === undefined) {
-      if (known !== undefined && !this.#isInPlace()) return undefined;
+      if (known !== undefined && !this.isInPlace()) return undefined;
       if (known !== undefined) this.#lookAgain(this.catalog.forget(file));
       return undefined;
     }
@@ -173,7 +173,7 @@ export class DirectoryView {
    * Whether the directory that was opened is the one at its path. One that is missing is not an empty one; in one that
    * was replaced, writes would go where nobody looks.
    */
-  #isInPlace(): boolean {
+  isInPlace(): boolean {
     const { directory, onReplaced } = this.#options;
     try {
       const { dev, ino } = statSync(directory);
@@ -272,7 +272,7 @@ export class DirectoryView {
       const now = performance.now();
       if (now - last > stallMs + stallMs / 2) void this.reconcile().catch(() => {});
       last = now;
-      if (this.#isInPlace()) this.#directoryFailure = undefined;
+      if (this.isInPlace()) this.#directoryFailure = undefined;
     }, stallMs / 2).unref();
   }
 }

@@ -2,6 +2,7 @@
 import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, readSync } from "node:fs";
 import { systemErrorCode } from "../error.ts";
 import type { Session } from "../session/session.ts";
+import { TargetChanged } from "./durable-file.ts";
 import {
   decodeSession,
   type Identity,
@@ -65,4 +66,27 @@ function readAll(fd: number, size: number): Uint8Array {
     length += read;
   }
   return buffer.subarray(0, length);
+}
+
+/** Whether a file may still be being written. */
+export function isRecent(path: string): boolean {
+  const stats = statDocument(path);
+  return stats !== undefined && Date.now() - Number(stats.mtimeMs) < 2000;
+}
+
+/** @throws TargetChanged */
+export function assertUnchanged(path: string, expected: Identity | undefined): void {
+  if (expected === undefined) return;
+  const stats = statDocument(path);
+  if (stats === undefined || identityOf(stats) !== expected) throw new TargetChanged();
+}
+
+/** Half-written or gone for a moment counts as not there yet. */
+export function readOrUndefined(path: string): Document | undefined {
+  try {
+    return readDocument(path);
+  } catch (error) {
+    if (error instanceof UnreadableError) return undefined;
+    throw error;
+  }
 }

@@ -79,3 +79,10 @@ export type Identity = string;
 export function identityOf(stats: BigIntStats): Identity {
   return `${stats.ino}:${stats.size}:${stats.mtimeNs}`;
 }
+
+/** At most 200 bytes of a name, its end, which tells most. */
+export function shortened(file: string): string {
+  let name = file;
+  while (Buffer.byteLength(name) > 200) name = name.slice(1);
+  return name.toWellFormed();
+}

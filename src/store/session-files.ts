@@ -12,14 +12,15 @@ import type { Session, SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
 import { shellOperand } from "../shell-quote.ts";
 import type { DirectoryView } from "./directory-view.ts";
-import { type Document, readDocument, statDocument } from "./document.ts";
+import { assertUnchanged, type Document, isRecent, readOrUndefined } from "./document.ts";
 import { type DurableFiles, TargetChanged } from "./durable-file.ts";
+import { assertExpected, busy, sessionExists } from "./refusals.ts";
 import {
   alternativeFileFor,
   encodeSession,
   fileFor,
   type Identity,
-  identityOf,
+  shortened,
   UnreadableError,
 } from "./session-file.ts";
 import type { ChangeOptions, StoredSession } from "./session-store.ts";
@@ -53,15 +54,10 @@ export class SessionFiles {
 
   async read(id: SessionId): Promise<StoredSession> {
     const file = this.#locate(id);
-    const document = readOrUndefined(join(this.#options.directory, file));
     const state = this.#catalog.get(file);
-    if (
-      document !== undefined &&
-      document.identity === state?.identity &&
-      state.kind === "session" &&
-      state.id === id
-    ) {
-      return this.#stored(id, document.session);
+    if (state?.kind === "session" && state.id === id) {
+      const document = readOrUndefined(join(this.#options.directory, file));
+      if (document?.identity === state.identity) return this.#stored(id, document.session);
     }
     // Not what the index knows: changed by another program, or by a write of ours that is not durable yet.
     return this.inQueue(id, async (current) => this.#stored(id, (await this.#document(current, id)).session));
@@ -149,7 +145,16 @@ export class SessionFiles {
       const state = this.#catalog.get(file);
       if (state === undefined || state.kind === "session") return undefined;
       const name = `${formatTimestamp(clock.now()).replace(/\D/g, "")}-${shortened(file)}`;
-      await files.move([directory, file], [quarantine, name], { exclusive: true });
+      const inspect = () => {
+        view.look(file);
+        if (this.#catalog.get(file) !== state) throw new TargetChanged();
+      };
+      try {
+        await files.move([directory, file], [quarantine, name], { exclusive: true, inspect });
+      } catch (error) {
+        if (error instanceof TargetChanged) return undefined;
+        throw error;
+      }
       this.#catalog.forget(file);
       return join(quarantine, name);
     });
@@ -207,7 +212,18 @@ export class SessionFiles {
     return summary;
   }
 
+  /** @throws SessiondError `revision_mismatch`, or the reason why there is no such session */
+  assertExpected(id: SessionId, options: ChangeOptions): void {
+    assertExpected(this.summary(id), options);
+  }
+
   missing(id: SessionId): SessiondError {
+    if (!this.#options.view.isInPlace()) {
+      return new SessiondError(
+        "storage_failed",
+        `${this.#options.directory} is not there any more; bring it back`,
+      );
+    }
     const unreadable = this.#catalog.unreadableFor(id);
     if (unreadable !== undefined) {
       const why = this.#catalog.whyUnreadable(unreadable);
@@ -250,7 +266,10 @@ export class SessionFiles {
     const identity = await files.write(directory, file, bytes, {
       mode,
       exclusive: before === undefined,
-      inspect: () => assertUnchanged(join(directory, file), before?.identity),
+      inspect: () => {
+        if (!this.#options.view.isInPlace()) throw this.missing(session.session_id as SessionId);
+        assertUnchanged(join(directory, file), before?.identity);
+      },
     });
     this.#catalog.adopt(file, { session, identity, bytes: bytes.length, mode }, session.revision ?? 1);
     return this.#stored(session.session_id as SessionId, session);
@@ -277,61 +296,6 @@ export class SessionFiles {
     const summary = this.summary(id);
     const { revision } = summary;
     return { summary, session: session.revision === revision ? session : { ...session, revision } };
-  }
-}
-
-function busy(id: string): SessiondError {
-  return new SessiondError("storage_failed", `another program keeps changing "${id}"; try again`);
-}
-
-/** At most 200 bytes of a name, its end, which tells most. */
-function shortened(file: string): string {
-  let name = file;
-  while (Buffer.byteLength(name) > 200) name = name.slice(1);
-  return name.toWellFormed();
-}
-
-export function sessionExists(id: string, advice: string): SessiondError {
-  return new SessiondError("session_exists", `session "${id}" exists; ${advice}`);
-}
-
-/** Whether a file may still be being written. */
-function isRecent(path: string): boolean {
-  const stats = statDocument(path);
-  return stats !== undefined && Date.now() - Number(stats.mtimeMs) < 2000;
-}
-
-function assertExpected(known: SessionSummary, options: ChangeOptions): void {
-  const { ifRevision, ifGeneration, ifCheckpoint } = options;
-  const { session_id, revision, generation, checkpoint_time } = known;
-  if (ifRevision !== undefined && ifRevision !== revision) {
-    const message = `session "${session_id}" is at revision ${revision}, not ${ifRevision}; read it again`;
-    throw new SessiondError("revision_mismatch", message);
-  }
-  if (ifGeneration !== undefined && ifGeneration !== generation) {
-    const message = `session "${session_id}" was deleted and created anew; read it again`;
-    throw new SessiondError("revision_mismatch", message);
-  }
-  if (ifCheckpoint !== undefined && ifCheckpoint !== checkpoint_time) {
-    const message = `session "${session_id}" was active at ${checkpoint_time}; read it again`;
-    throw new SessiondError("revision_mismatch", message);
-  }
-}
-
-/** @throws TargetChanged */
-function assertUnchanged(path: string, expected: Identity | undefined): void {
-  if (expected === undefined) return;
-  const stats = statDocument(path);
-  if (stats === undefined || identityOf(stats) !== expected) throw new TargetChanged();
-}
-
-/** Half-written or gone for a moment counts as not there yet. */
-function readOrUndefined(path: string): Document | undefined {
-  try {
-    return readDocument(path);
-  } catch (error) {
-    if (error instanceof UnreadableError) return undefined;
-    throw error;
   }
 }
 

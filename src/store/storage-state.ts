@@ -2,7 +2,7 @@
 import type { HealthProblem } from "../contract/replies.ts";
 import { isSessiondError, SessiondError } from "../error.ts";
 import type { Logger } from "../log.ts";
-import { storageError } from "./durable-file.ts";
+import { storageError, TargetChanged } from "./durable-file.ts";
 
 export class StorageState {
   /** Resolves when a sync has failed, after which nothing can be believed but what is read again at a new start. */
@@ -71,6 +71,10 @@ export async function explained<T>(task: () => Promise<T>): Promise<T> {
   try {
     return await task();
   } catch (error) {
+    if (error instanceof TargetChanged) {
+      const message = "a file was taken away in the middle of this; look at what is there, and try again";
+      throw new SessiondError("storage_failed", message, { cause: error });
+    }
     throw storageError(error);
   }
 }

@@ -107,9 +107,14 @@ export class Trash {
     return entry;
   }
 
-  /** Gives a document back. @throws EEXIST if a file of that name is there */
+  /** Gives a document back. @throws EEXIST if a file of that name is there; TargetChanged if the document is gone */
   async giveBack(entry: Trashed, to: Place): Promise<void> {
-    await this.#files.move([this.#directory, `${entry.trash_id}.json`], to, { exclusive: true });
+    try {
+      await this.#files.move([this.#directory, `${entry.trash_id}.json`], to, { exclusive: true });
+    } catch (error) {
+      if (error instanceof TargetChanged) await this.#forget(entry);
+      throw error;
+    }
     await this.#forget(entry);
   }
 

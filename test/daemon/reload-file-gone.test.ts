@@ -1,10 +1,44 @@
-/**
- * The file that is looked for by default, in a place of its own: the daemon runs in a mount namespace in which
- * `/etc/sessiond` is a directory of the test.
- */
-import { spawnSync } from "node:child_process";
+/** The configuration file that is found without being named. The daemon runs with an `/etc` of the test's own. */
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { canMount } from "../e2e/capability.ts";
 import { startDaemon } from "../support/daemon-process.ts";
+import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";
+
+function withEtc(directory: string): readonly string[] {
+  return ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc && exec "$@"', directory];
+}
+
+test.skipIf(!canMount())("a file that is gone is no reason to go on with defaults", async () => {
+  const etc = await tempDir();
+  const file = join(etc, "sessiond", "sessiond.yaml");
+  mkdirSync(join(file, ".."));
+  writeFileSync(file, "cleanup: { expired: { max_age: 90d } }\n");
+  const daemon = await startDaemon({ wrap: withEtc(etc) });
+  const before = await daemon.client.getCleanup();
+  expect(before.jobs.find(({ job }) => job === "expired")?.rule).toContain("90d");
+
+  renameSync(file, `${file}.away`);
+  await expect(daemon.client.reload()).rejects.toMatchObject({
+    code: "invalid_request",
+    message: expect.stringContaining("/etc/sessiond/sessiond.yaml"),
+  });
+  daemon.kill("SIGHUP");
+  await eventually(() =>
+    expect(daemon.stderr()).toMatch(/refused and the old one stays.*is gone; put it back/),
+  );
+  expect(await daemon.client.getCleanup()).toEqual(before);
+
+  renameSync(`${file}.away`, file);
+  expect(await daemon.client.reload()).toEqual({ applied: [], needs_restart: [] });
+});
+
+test.skipIf(!canMount())("a file that was not there at the start is taken in", async () => {
+  const etc = await tempDir();
+  const daemon = await startDaemon({ wrap: withEtc(etc) });
+  mkdirSync(join(etc, "sessiond"));
+  writeFileSync(join(etc, "sessiond", "sessiond.yaml"), "cleanup: { expired: { max_age: 90d } }\n");
+  expect(await daemon.client.reload()).toMatchObject({ applied: ["cleanup.expired.max_age"] });
+});

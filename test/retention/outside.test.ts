@@ -8,6 +8,8 @@ import { expect, onTestFinished, test } from "vitest";
 import { type Clock, formatTimestamp, type Micros } from "../../src/clock.ts";
 import { silentLogger } from "../../src/log.ts";
 import { Cleanup } from "../../src/retention/cleanup.ts";
+import { runPass } from "../../src/retention/pass.ts";
+import { plan } from "../../src/retention/policy.ts";
 import type { Session } from "../../src/session/session.ts";
 import type { SessionStore } from "../../src/store/session-store.ts";
 import {
@@ -72,7 +74,10 @@ test("a plan that is approved after a restart keeps what other programs renewed 
   // Old still, but not as old as what was on the list that somebody looked at.
   putOutside(directory, "old-003.json", foreignSession("old-003", renewed));
   const { cleanup } = await open(directory, clock);
-  const result = await cleanup.run({ policy: "expired", trigger: "request", approve: held.plan_id });
+  const approved = { policy: "expired", trigger: "request", approve: held.plan_id } as const;
+  const dry = await cleanup.run({ ...approved, dryRun: true });
+  const result = await cleanup.run(approved);
+  expect(result.decisions).toEqual(dry.decisions);
   expect(result).toMatchObject({ outcome: "done", removed: 12, kept: 2 });
   expect(result.decisions.filter(({ action }) => action === "keep")).toMatchObject([
     { session_id: "old-002", reason: "changed" },
@@ -97,6 +102,31 @@ test("so it does for documents that have no revision", async () => {
   const result = await cleanup.run({ policy: "expired", trigger: "request", approve: plan_id });
   expect(result.removed).toBe(11);
   expect(JSON.parse(readFileSync(join(directory, "old-005.json"), "utf8"))).toEqual(renewed);
+});
+
+test("a pass removes nothing that was active after it was planned, whatever its revision", async () => {
+  const directory = await tempDir();
+  const clock = fakeClock(start);
+  putOld(directory, 3);
+  const first = await openStore(directory, clock);
+  const planned = plan(first.all(), { name: "expired", maxAgeMs: 30 * dayMs }, clock.now());
+  await first.close();
+  putOutside(
+    directory,
+    "old-001.json",
+    foreignSession("old-001", { checkpoint_time: daysBefore(clock.now(), 0) }),
+  );
+  const result = await runPass({
+    store: await openStore(directory, clock),
+    plan: planned,
+    trigger: "request",
+    dryRun: false,
+    signal: new AbortController().signal,
+    clock,
+    record: async () => {},
+  });
+  expect(result).toMatchObject({ outcome: "done", removed: 2, kept: 1 });
+  expect(existsSync(join(directory, "old-001.json"))).toBe(true);
 });
 
 /** Lets another program come in right after the store looked at this session in order to remove it. */

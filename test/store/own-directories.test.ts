@@ -113,6 +113,17 @@ describe("a sessions directory that is replaced by another", () => {
     expect(await readdir(join(base, "moved"))).toContain("s.json");
   });
 
+  test("is noticed even where nothing is read or written", async () => {
+    const base = await tempDir();
+    const directory = join(base, "sessions");
+    const store = await openStore(directory);
+    await rename(directory, join(base, "moved"));
+    await mkdir(directory);
+    await store.failed;
+    await expect(store.create({ session_id: "s", config })).rejects.toMatchObject({ code: "storage_failed" });
+    expect(await readdir(directory)).toEqual([]);
+  });
+
   test("is not the same as one that is away for a while", async () => {
     const base = await tempDir();
     const directory = join(base, "sessions");

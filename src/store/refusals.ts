@@ -1,0 +1,30 @@
+/** Why a change of a session is refused. */
+import { SessiondError } from "../error.ts";
+import type { SessionSummary } from "../session/session.ts";
+import type { ChangeOptions } from "./session-store.ts";
+
+export function busy(id: string): SessiondError {
+  return new SessiondError("storage_failed", `another program keeps changing "${id}"; try again`);
+}
+
+export function sessionExists(id: string, advice: string): SessiondError {
+  return new SessiondError("session_exists", `session "${id}" exists; ${advice}`);
+}
+
+/** @throws SessiondError `revision_mismatch` */
+export function assertExpected(known: SessionSummary, options: ChangeOptions): void {
+  const { ifRevision, ifGeneration, ifCheckpoint } = options;
+  const { session_id, revision, generation, checkpoint_time } = known;
+  if (ifRevision !== undefined && ifRevision !== revision) {
+    const message = `session "${session_id}" is at revision ${revision}, not ${ifRevision}; read it again`;
+    throw new SessiondError("revision_mismatch", message);
+  }
+  if (ifGeneration !== undefined && ifGeneration !== generation) {
+    const message = `session "${session_id}" was deleted and created anew; read it again`;
+    throw new SessiondError("revision_mismatch", message);
+  }
+  if (ifCheckpoint !== undefined && ifCheckpoint !== checkpoint_time) {
+    const message = `session "${session_id}" was active at ${checkpoint_time}; read it again`;
+    throw new SessiondError("revision_mismatch", message);
+  }
+}
