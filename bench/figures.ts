@@ -183,6 +183,40 @@ async function outsideWrites(count: number): Promise<void> {
   await stop(daemon);
 }
 
+/** Durable reports of one file each, every caller waiting for its answer before the next. */
+async function reports(files: number, callers: number): Promise<void> {
+  const daemon = await start(fill(`reports-${files}-${callers}`, 0));
+  const pending = Array.from({ length: files }, (_, n) => `src/part/module${n}.ts`);
+  await daemon.client.createSession({
+    session_id: "s",
+    config: { target_path: "/src" },
+    pending_files: pending,
+  });
+  await daemon.client.reportProgress("s", {});
+  await longestStall(daemon);
+  const times: number[] = [];
+  const end = performance.now() + 4000;
+  let next = 0;
+  const call = async () => {
+    while (performance.now() < end) {
+      const file = pending[next++ % files] as string;
+      const begun = performance.now();
+      await daemon.client.reportProgress("s", {
+        processed: [file],
+        results: { [file]: { exit_code: 0, duration_ms: 12.5 } },
+      });
+      times.push(performance.now() - begun);
+    }
+  };
+  await Promise.all(Array.from({ length: callers }, call));
+  const label = `durable reports, ${callers} caller(s), session of ${files.toLocaleString("en")} files`;
+  rows.push([
+    label,
+    `${Math.round(times.length / 4)}/s, ${spread(times)}, stall ${ms(await longestStall(daemon))}`,
+  ]);
+  await stop(daemon);
+}
+
 async function cleanup(): Promise<void> {
   const old = (n: number) => (n < 5000 ? { status: "failed", checkpoint_time: "2020-01-01T00:00:00Z" } : {});
   const daemon = await start(fill("cleanup", 10_000, old));
@@ -201,7 +235,7 @@ async function cleanup(): Promise<void> {
 try {
   for (const count of [0, 1000, 10_000]) await startUp(count);
   await listing();
-  await outsideWrites(1000);
+  for (const files of [100, 100_000]) for (const callers of [1, 64]) await reports(files, callers);
   await outsideWrites(10_000);
   await cleanup();
   const width = Math.max(...rows.map(([name]) => name.length));

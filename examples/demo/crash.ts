@@ -30,8 +30,8 @@ export async function killAndRestart(
   let killing: Promise<number> | undefined;
   const stop = await worker.work(missing(job), () => {
     if (worker.acknowledged.size < (files.length * 2) / 3) return;
+    // Not waited for: the worker is to go on until the daemon does not.
     killing ??= killInFlight(worker, daemon);
-    return killing;
   });
   assert.equal(stop, "disconnected", `the daemon was to be killed in mid-run, but the worker is ${stop}`);
   const inFlight = (await killing) ?? 0;
@@ -62,11 +62,16 @@ export async function killAndRestart(
   return { daemon: restarted, inFlight, checked: acknowledged.size, lost };
 }
 
-/** Kills at a moment that nothing was timed for, and resolves with how many reports were in flight just then. */
+/**
+ * Kills at a moment that nothing was timed for. The daemon is frozen there first: whatever it was in the middle of stays
+ * undone, and a report that is sent now is in flight for certain. Resolves with how many were.
+ */
 async function killInFlight(worker: Worker, daemon: RunningDaemon): Promise<number> {
   await sleep(randomInt(longestWaitMs));
+  daemon.freeze();
   for (let tries = 0; worker.inFlight === 0 && tries < mostTries; tries++) await sleep(1);
   assert.ok(worker.inFlight > 0, "no report was in flight when the daemon was to be killed");
+  const { inFlight } = worker;
   daemon.kill();
-  return worker.inFlight;
+  return inFlight;
 }

@@ -71,6 +71,11 @@ export class RunningDaemon {
     this.startMs = startMs;
   }
 
+  /** Stops the process where it stands, in the middle of whatever it does. */
+  freeze(): void {
+    assert.ok(this.#child.kill("SIGSTOP"), "the daemon was not there to be frozen");
+  }
+
   /** `kill -9`: the process gets no chance to finish anything. */
   kill(): void {
     assert.ok(this.#child.kill("SIGKILL"), "the daemon was not there to be killed");

@@ -114,6 +114,36 @@ const apply = fc.tuple(id, command).map(([session_id, change]) =>
   }),
 );
 
+const report = fc
+  .tuple(
+    id,
+    fc.array(fc.record({ processed: files, added: files, results: jsonObject }), {
+      minLength: 1,
+      maxLength: 3,
+    }),
+  )
+  .map(([session_id, deltas]) =>
+    step(`report ${session_id} ${stringifyJson(deltas)}`, async (model, real) => {
+      const before = model.live.get(session_id);
+      const outcomes = deltas.map((delta) => real.store.report(session_id, delta));
+      if (before === undefined) {
+        for (const outcome of outcomes) expect(await codeOf(outcome)).toMatch(/session_(deleted|not_found)/);
+        return;
+      }
+      let expected = before;
+      for (const delta of deltas) expected = applyCommand(expected, { type: "progress", delta }, "");
+      const replies = await Promise.all(outcomes);
+      expect(replies.at(-1)).toMatchObject({
+        status: expected.status,
+        pending_count: expected.pending_files.length,
+      });
+      const { session } = await real.store.read(session_id);
+      expect(content(session)).toEqual(content(expected));
+      expect(session.revision).toBe(replies.at(-1)?.revision);
+      model.live.set(session_id, session);
+    }),
+  );
+
 const save = fc.tuple(id, anySession).map(([session_id, any]) =>
   step(`save ${session_id}`, async (model, real) => {
     const { session } = await real.store.save({ ...any, session_id });
@@ -219,9 +249,12 @@ async function agree(model: Model, real: Real): Promise<void> {
 test("the store agrees with a plain map, whatever happens in whatever order", async () => {
   await fc.assert(
     fc.asyncProperty(
-      fc.commands([create, apply, apply, apply, save, remove, restore, editOutside, deleteOutside, restart], {
-        maxCommands: 30,
-      }),
+      fc.commands(
+        [create, apply, apply, report, report, save, remove, restore, editOutside, deleteOutside, restart],
+        {
+          maxCommands: 30,
+        },
+      ),
       async (steps) => {
         const directory = await mkdtemp(join(tmpdir(), "sessiond-model-"));
         const real = new Real(directory);
