@@ -15,6 +15,7 @@ import { ExactNumber } from "../../src/json.ts";
 import type { Session } from "../../src/session/session.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { withoutRoot } from "../support/without-root.ts";
 import { clientOf, fakeDaemon, rawServer, reply } from "./fake-daemon.ts";
 
 const document: Session = {
@@ -59,7 +60,8 @@ describe("a daemon that cannot be asked", () => {
     expect(await failure(clientOf(file).getInfo())).toMatchObject({ reason: "refused" });
   });
 
-  it.skipIf(process.getuid?.() === 0)("is not permitted where the mode forbids it", async () => {
+  it("is not permitted where the mode forbids it", async () => {
+    withoutRoot();
     const { socketPath, client } = await fakeDaemon(reply(200, {}));
     await chmod(socketPath, 0o000);
     expect(await failure(client.getInfo())).toMatchObject({ reason: "not_permitted" });

@@ -5,6 +5,7 @@ import { describe, expect, test } from "vitest";
 import { parseSessionId as id } from "../../src/session/session-id.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { withoutRoot } from "../support/without-root.ts";
 import { foreignSession, openStore } from "./outside.ts";
 
 const bytes = 8 * 1024 * 1024;
@@ -51,26 +52,22 @@ describe.skipIf(!existsSync(accountOfReads))("a large file that cannot be read",
   });
 });
 
-const ignoresModes = process.getuid?.() === 0;
-
-test.skipIf(ignoresModes)(
-  "a file without permission is a session once it has it, with nothing else changed",
-  async () => {
-    const directory = await tempDir();
-    const path = join(directory, "s.json");
-    writeFileSync(path, JSON.stringify(foreignSession("s")));
-    chmodSync(path, 0o000);
-    const store = await openStore(directory);
-    expect(store.health()).toMatchObject([
-      { code: "unreadable_file", message: expect.stringContaining("permission") },
-    ]);
-    await expect(store.read(id("s"))).rejects.toMatchObject({ code: "session_corrupt" });
-    chmodSync(path, 0o644);
-    await store.reconcile();
-    await eventually(() => expect(store.health()).toEqual([]));
-    expect((await store.read(id("s"))).session.pending_files).toEqual(["a.py"]);
-  },
-);
+test("a file without permission is a session once it has it, with nothing else changed", async () => {
+  withoutRoot();
+  const directory = await tempDir();
+  const path = join(directory, "s.json");
+  writeFileSync(path, JSON.stringify(foreignSession("s")));
+  chmodSync(path, 0o000);
+  const store = await openStore(directory);
+  expect(store.health()).toMatchObject([
+    { code: "unreadable_file", message: expect.stringContaining("permission") },
+  ]);
+  await expect(store.read(id("s"))).rejects.toMatchObject({ code: "session_corrupt" });
+  chmodSync(path, 0o644);
+  await store.reconcile();
+  await eventually(() => expect(store.health()).toEqual([]));
+  expect((await store.read(id("s"))).session.pending_files).toEqual(["a.py"]);
+});
 
 test("a large file that is no object is told without being parsed", async () => {
   const directory = await tempDir();
