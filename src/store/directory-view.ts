@@ -96,9 +96,7 @@ export class DirectoryView {
       if (known !== undefined) this.#lookAgain(this.catalog.forget(file));
       return undefined;
     }
-    const identity = identityOf(stats);
-    if (known?.kind === "unreadable" ? known.identity === stateOf(stats) : known?.identity === identity)
-      return undefined;
+    if (this.#isKnown(file, stats)) return undefined;
     try {
       const document = readDocument(path);
       if (document === undefined) this.#lookAgain(this.catalog.forget(file));
@@ -110,6 +108,12 @@ export class DirectoryView {
       this.#lookAgain(this.catalog.markUnreadable(file, stateOf(stats), why));
       return undefined;
     }
+  }
+
+  /** Whether a file is in the state in which it was read last. */
+  #isKnown(file: string, stats: BigIntStats): boolean {
+    const known = this.catalog.get(file);
+    return known?.identity === (known?.kind === "unreadable" ? stateOf(stats) : identityOf(stats));
   }
 
   /** The file was taken away by us. */
@@ -234,8 +238,7 @@ export class DirectoryView {
       await slices.pause();
       if (this.#closed) return;
       const stats = statDocument(join(directory, file));
-      const known = this.catalog.get(file);
-      const same = stats === undefined ? known === undefined : known?.identity === identityOf(stats);
+      const same = stats === undefined ? this.catalog.get(file) === undefined : this.#isKnown(file, stats);
       if (!same) await this.refresh(file);
     }
     for (const file of [...this.catalog.names()]) {

@@ -71,20 +71,15 @@ export class SessionFiles {
   ): Promise<StoredSession> {
     return this.inQueue(id, async (file) => {
       this.#options.assertWritable();
-      for (let attempt = 0; attempt < changeAttempts; attempt++) {
+      return whileChanging(id, async () => {
         const document = await this.#document(file, id);
         const known = this.summary(id);
         assertExpected(known, options);
         const session = { ...document.session, revision: known.revision };
         const next = await fn(session);
         if (next === session) return { session, summary: known };
-        try {
-          return await this.#write(file, { ...next, revision: known.revision + 1 }, document);
-        } catch (error) {
-          if (!(error instanceof TargetChanged)) throw error;
-        }
-      }
-      throw busy(id);
+        return this.#write(file, { ...next, revision: known.revision + 1 }, document);
+      });
     });
   }
 
@@ -169,21 +164,16 @@ export class SessionFiles {
     options: ChangeOptions,
     take: (file: string, summary: SessionSummary, inspect: () => void) => Promise<T>,
   ): Promise<T> {
-    return this.inQueue(id, async (file) => {
-      for (let attempt = 0; attempt < changeAttempts; attempt++) {
+    return this.inQueue(id, (file) =>
+      whileChanging(id, async () => {
         this.#options.assertWritable();
         const { summary, identity } = this.#removable(id, file, options);
         const inspect = () => assertUnchanged(join(this.#options.directory, file), identity);
-        try {
-          const result = await take(file, summary, inspect);
-          this.#options.view.forget(file);
-          return result;
-        } catch (error) {
-          if (!(error instanceof TargetChanged)) throw error;
-        }
-      }
-      throw busy(id);
-    });
+        const result = await take(file, summary, inspect);
+        this.#options.view.forget(file);
+        return result;
+      }),
+    );
   }
 
   /** Moves files that lost against this session's own out of the way, so that none of them takes its place. */
@@ -297,6 +287,18 @@ export class SessionFiles {
     const { revision } = summary;
     return { summary, session: session.revision === revision ? session : { ...session, revision } };
   }
+}
+
+/** Begins anew as long as another program changes the file between a look at it and our own change. */
+async function whileChanging<T>(id: SessionId, attempt: () => Promise<T>): Promise<T> {
+  for (let count = 0; count < changeAttempts; count++) {
+    try {
+      return await attempt();
+    } catch (error) {
+      if (!(error instanceof TargetChanged)) throw error;
+    }
+  }
+  throw busy(id);
 }
 
 function encode(session: Session): Buffer {

@@ -12,50 +12,24 @@ import {
   writeFile,
 } from "node:fs/promises";
 import { join } from "node:path";
-import { describe, expect, onTestFinished, test } from "vitest";
-import { systemClock } from "../../src/clock.ts";
-import { silentLogger } from "../../src/log.ts";
+import { describe, expect, test } from "vitest";
 import type { Session } from "../../src/session/session.ts";
 import { parseSessionId } from "../../src/session/session-id.ts";
-import { openDirectoryStore } from "../../src/store/directory-store.ts";
 import type { SessionStore } from "../../src/store/session-store.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { foreignSession, openStore } from "./outside.ts";
 
 const config = { target_path: "/src" };
 const id = parseSessionId;
-
-async function openStore(directory: string): Promise<SessionStore> {
-  const store = await openDirectoryStore({
-    directory,
-    rescanIntervalMs: 60_000,
-    clock: systemClock(),
-    logger: silentLogger,
-  });
-  onTestFinished(() => store.close());
-  return store;
-}
 
 async function withStore(): Promise<{ directory: string; store: SessionStore }> {
   const directory = await tempDir();
   return { directory, store: await openStore(directory) };
 }
 
-function foreignSession(session_id: string, changes: Partial<Session> = {}): string {
-  return JSON.stringify(
-    {
-      session_id,
-      status: "running",
-      config: { target_path: "/elsewhere" },
-      processed_files: [],
-      pending_files: ["a.py"],
-      partial_results: {},
-      checkpoint_time: "2026-01-02T03:04:05.123456Z",
-      ...changes,
-    },
-    null,
-    2,
-  );
+function foreignText(session_id: string, changes: Partial<Session> = {}): string {
+  return JSON.stringify(foreignSession(session_id, changes), null, 2);
 }
 
 describe("a session on disk", () => {
@@ -88,7 +62,7 @@ describe("a session on disk", () => {
 
   test("never takes the file of another id", async () => {
     const { directory, store } = await withStore();
-    await writeFile(join(directory, "wanted.json"), foreignSession("someone-else"));
+    await writeFile(join(directory, "wanted.json"), foreignText("someone-else"));
     await store.create({ session_id: "wanted", config });
     expect((await store.read(id("someone-else"))).session.config.target_path).toBe("/elsewhere");
     expect((await store.read(id("wanted"))).session.config.target_path).toBe("/src");
@@ -105,7 +79,7 @@ describe("a session on disk", () => {
 
   test("keeps what another program put into it", async () => {
     const { directory, store } = await withStore();
-    const text = foreignSession("exact").replace(
+    const text = foreignText("exact").replace(
       '"partial_results": {}',
       '"partial_results": {"__proto__": 12345678901234567890, "π": 3.14159265358979323846264338327950288, "half": "\\ud83d", "z": -0.0}, "extra": [1e400]',
     );
@@ -149,7 +123,7 @@ describe("revisions", () => {
 
   test("of another program's document may be anything", async () => {
     const { directory, store } = await withStore();
-    await writeFile(join(directory, "s.json"), foreignSession("s", { revision: Number.MAX_SAFE_INTEGER }));
+    await writeFile(join(directory, "s.json"), foreignText("s", { revision: Number.MAX_SAFE_INTEGER }));
     expect((await store.apply(id("s"), { type: "transition", verb: "pause" })).summary.revision).toBe(2);
     expect((await store.read(id("s"))).session.status).toBe("paused");
   });
@@ -198,9 +172,9 @@ describe("other programs", () => {
   test("may write, replace and delete files while the store runs", async () => {
     const { directory, store } = await withStore();
     const file = join(directory, "outside.json");
-    await writeFile(file, foreignSession("outside"));
+    await writeFile(file, foreignText("outside"));
     await eventually(() => expect(store.summary(id("outside")).pending_count).toBe(1));
-    await writeFile(`${file}.tmp`, foreignSession("outside", { status: "paused" }));
+    await writeFile(`${file}.tmp`, foreignText("outside", { status: "paused" }));
     await rename(`${file}.tmp`, file);
     await eventually(() => expect(store.summary(id("outside")).status).toBe("paused"));
     await rm(file);
@@ -213,7 +187,7 @@ describe("other programs", () => {
     const names = Array.from({ length: 40 }, (_, n) => `s${n}`);
     for (const version of ["running", "paused"] as const) {
       for (const name of names) {
-        await writeFile(join(directory, `.${name}.new`), foreignSession(name, { status: version }));
+        await writeFile(join(directory, `.${name}.new`), foreignText(name, { status: version }));
         await rename(join(directory, `.${name}.new`), join(directory, `${name}.json`));
       }
     }
@@ -223,7 +197,7 @@ describe("other programs", () => {
   test("may rename a thousand files in a burst: the index equals the directory", async () => {
     const { directory, store } = await withStore();
     const stage = await tempDir();
-    for (let n = 0; n < 1000; n++) await writeFile(join(stage, `s${n}.json`), foreignSession(`s${n}`));
+    for (let n = 0; n < 1000; n++) await writeFile(join(stage, `s${n}.json`), foreignText(`s${n}`));
     await Promise.all(
       Array.from({ length: 1000 }, (_, n) =>
         rename(join(stage, `s${n}.json`), join(directory, `s${n}.json`)),
@@ -234,7 +208,7 @@ describe("other programs", () => {
 
   test("may write in pieces: half a file is neither a session nor an error for long", async () => {
     const { directory, store } = await withStore();
-    const text = foreignSession("slow");
+    const text = foreignText("slow");
     await writeFile(join(directory, "slow.json"), text.slice(0, 40));
     await eventually(() => expect(store.health()).toHaveLength(1));
     await writeFile(join(directory, "slow.json"), text);
@@ -244,10 +218,10 @@ describe("other programs", () => {
 
   test("two files with one id: the newer checkpoint is the session, the other is reported", async () => {
     const { directory, store } = await withStore();
-    await writeFile(join(directory, "old.json"), foreignSession("twin"));
+    await writeFile(join(directory, "old.json"), foreignText("twin"));
     await writeFile(
       join(directory, "new.json"),
-      foreignSession("twin", { checkpoint_time: "2026-01-02T03:04:05.123457Z", status: "paused" }),
+      foreignText("twin", { checkpoint_time: "2026-01-02T03:04:05.123457Z", status: "paused" }),
     );
     await eventually(() => expect(store.summary(id("twin")).status).toBe("paused"));
     await eventually(() =>
@@ -261,7 +235,7 @@ describe("other programs", () => {
   test("symbolic links, pipes and directories are not sessions, and are left alone", async () => {
     const { directory, store } = await withStore();
     const secret = join(await tempDir(), "secret.json");
-    await writeFile(secret, foreignSession("secret"));
+    await writeFile(secret, foreignText("secret"));
     await symlink(secret, join(directory, "link.json"));
     await mkdir(join(directory, "directory.json"));
     await store.reconcile();
@@ -279,12 +253,12 @@ describe("what cannot be read", () => {
     ["torn", '{"session_id": "x", "sta'],
     ["not a session", '{"hello": 1}'],
     ["not UTF-8", Buffer.from([0x7b, 0xff, 0xfe])],
-    ["twice the same key", foreignSession("x").replace('"status"', '"status": "failed", "status"')],
-    ["too deep", foreignSession("x").replace("{}", `{"d": ${"[".repeat(600)}${"]".repeat(600)}}`)],
+    ["twice the same key", foreignText("x").replace('"status"', '"status": "failed", "status"')],
+    ["too deep", foreignText("x").replace("{}", `{"d": ${"[".repeat(600)}${"]".repeat(600)}}`)],
   ])("%s: is reported, kept, and does not block the rest", async (_, content) => {
     const directory = await tempDir();
     await writeFile(join(directory, "bad.json"), content);
-    await writeFile(join(directory, "good.json"), foreignSession("good"));
+    await writeFile(join(directory, "good.json"), foreignText("good"));
     const store = await openStore(directory);
     expect(store.stats().total).toBe(1);
     expect(store.health()).toMatchObject([{ code: "unreadable_file", session_id: "bad" }]);
@@ -309,7 +283,7 @@ describe("what cannot be read", () => {
     const { directory, store } = await withStore();
     await writeFile(
       join(directory, "s.json"),
-      foreignSession("s", { processed_files: ["a", "a"], pending_files: ["a", "b", "b"] }),
+      foreignText("s", { processed_files: ["a", "a"], pending_files: ["a", "b", "b"] }),
     );
     expect((await store.validate(id("s"))).findings.map(({ code }) => code)).toEqual([
       "duplicate_file",
