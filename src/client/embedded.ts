@@ -27,6 +27,8 @@ export class EmbeddedBackend implements Backend {
   readonly #directory: string;
   readonly #clock = systemClock();
   #opening: Promise<SessionStore> | undefined;
+  /** A program that ends without closing is to leave whole session files behind, not only a journal. */
+  readonly #closeAtExit = () => void this.close();
 
   constructor(directory: string) {
     this.#directory = directory;
@@ -60,8 +62,10 @@ export class EmbeddedBackend implements Backend {
     return this.#report(id, { type: "checkpoint", checkpoint: checked("checkpointSession", checkpoint) });
   }
 
-  progress(id: string, delta: Body<"reportProgress">) {
-    return this.#report(id, { type: "progress", delta: checked("reportProgress", delta) });
+  async progress(id: string, delta: Body<"reportProgress">) {
+    const known = parseSessionId(id);
+    const report = checked("reportProgress", delta);
+    return (await this.#store()).report(known, report);
   }
 
   async transition(id: string, verb: Verb, reason?: string) {
@@ -141,6 +145,7 @@ export class EmbeddedBackend implements Backend {
   }
 
   async close() {
+    process.off("beforeExit", this.#closeAtExit);
     const opening = this.#opening;
     this.#opening = undefined;
     await (await opening)?.close();
@@ -159,16 +164,20 @@ export class EmbeddedBackend implements Backend {
 
   /** An open that failed is tried again by the next call: whoever held the directory may be gone by then. */
   #store(): Promise<SessionStore> {
-    this.#opening ??= openDirectoryStore({
-      directory: this.#directory,
-      rescanIntervalMs,
-      clock: this.#clock,
-      logger: silentLogger,
-      outsideBackups: true,
-    }).catch((error) => {
-      this.#opening = undefined;
-      throw error;
-    });
+    if (this.#opening === undefined) {
+      process.once("beforeExit", this.#closeAtExit);
+      this.#opening = openDirectoryStore({
+        directory: this.#directory,
+        rescanIntervalMs,
+        clock: this.#clock,
+        logger: silentLogger,
+        outsideBackups: true,
+      }).catch((error) => {
+        process.off("beforeExit", this.#closeAtExit);
+        this.#opening = undefined;
+        throw error;
+      });
+    }
     return this.#opening;
   }
 }

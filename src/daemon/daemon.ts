@@ -64,6 +64,7 @@ export async function startDaemon({ config, sources, clock, logger }: DaemonOpti
     const store = await openDirectoryStore({
       directory: config.sessionsDir,
       rescanIntervalMs: config.storage.rescanIntervalMs,
+      maxLagMs: config.storage.maxLagMs,
       clock,
       logger,
     });

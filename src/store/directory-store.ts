@@ -5,7 +5,9 @@ import { join, resolve } from "node:path";
 import { type Clock, formatTimestamp } from "../clock.ts";
 import type {
   Backup,
+  Emptied,
   HealthProblem,
+  ProgressReply,
   Recovery,
   Restored,
   SessionPage,
@@ -17,7 +19,7 @@ import type {
 import { isSessiondError, SessiondError } from "../error.ts";
 import { KeyedQueue } from "../keyed-queue.ts";
 import type { Logger } from "../log.ts";
-import { applyCommand, type Command } from "../session/command.ts";
+import { applyCommand, type Command, type ProgressDelta } from "../session/command.ts";
 import {
   type NewSession,
   newSession,
@@ -26,11 +28,8 @@ import {
   writtenRevision,
 } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
-import { shellOperand, shellQuote } from "../shell-quote.ts";
-import { Backups } from "./backups.ts";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
-import { DirectoryView } from "./directory-view.ts";
-import { DurableFiles, storageError } from "./durable-file.ts";
+import { storageError } from "./durable-file.ts";
 import {
   makeDirectories,
   makeDirectory,
@@ -38,11 +37,8 @@ import {
   ownDirectories,
   sweepStaging,
 } from "./own-directories.ts";
-import { directoryRecords } from "./records.ts";
 import { recover, validate } from "./recovery.ts";
-import { sessionExists } from "./refusals.ts";
-import { alternativeFileFor, fileFor } from "./session-file.ts";
-import { SessionFiles } from "./session-files.ts";
+import { replayJournal } from "./replay.ts";
 import type {
   ChangeOptions,
   ListQuery,
@@ -52,18 +48,8 @@ import type {
   SessionStore,
   StoredSession,
 } from "./session-store.ts";
-import { explained, StorageState } from "./storage-state.ts";
-import { Trash, withoutFile } from "./trash.ts";
-
-export interface DirectoryStoreOptions {
-  directory: string;
-  /** How often everything is compared with the directory, in case a hint was lost. */
-  rescanIntervalMs: number;
-  clock: Clock;
-  logger: Logger;
-  /** Let backups be written to and read from anywhere, for a caller with rights of its own. */
-  outsideBackups?: boolean;
-}
+import { explained } from "./storage-state.ts";
+import { assembleStore, type DirectoryStoreOptions, type StoreParts } from "./store-parts.ts";
 
 /** How often a save looks again whether there is a session, while others create and delete it. */
 const saveAttempts = 20;
@@ -88,83 +74,74 @@ export async function openDirectoryStore(options: DirectoryStoreOptions): Promis
 }
 
 class DirectoryStore implements SessionStore {
-  readonly records: Records & { idle(): Promise<void> };
   readonly #directory: string;
+  readonly #quarantine: string;
   readonly #clock: Clock;
+  readonly #logger: Logger;
   readonly #lock: DirectoryLock;
-  readonly #queue = new KeyedQueue();
+  readonly #parts: StoreParts;
   readonly #creations = new KeyedQueue();
-  readonly #files: DurableFiles;
-  readonly #view: DirectoryView;
-  readonly #trash: Trash;
-  readonly #backups: Backups;
-  readonly #sessions: SessionFiles;
-  readonly #state: StorageState;
+  #damage: HealthProblem[] = [];
   #closing: Promise<void> | undefined;
 
   constructor(options: DirectoryStoreOptions, own: OwnDirectories, lock: DirectoryLock) {
-    const { directory, clock, logger } = options;
-    this.#directory = directory;
-    this.#clock = clock;
+    this.#directory = options.directory;
+    this.#quarantine = own.quarantine;
+    this.#clock = options.clock;
+    this.#logger = options.logger;
     this.#lock = lock;
-    this.#state = new StorageState(logger);
-    const ownDirectories = [directory, own.base, own.trash, own.quarantine];
-    this.#files = new DurableFiles(own.staging, ownDirectories, (error) => this.#state.fail(error));
-    const assertWritable = () => this.#state.assertWritable();
-    const onReplaced = (error: Error) => this.#state.fail(error);
-    this.#view = new DirectoryView({ ...options, onReplaced }, this.#queue);
-    this.#trash = new Trash(own.trash, this.#files);
-    this.#backups = new Backups(directory, options.outsideBackups ?? false, this.#files);
-    this.records = directoryRecords({
-      directory: own.base,
-      quarantine: own.quarantine,
-      files: this.#files,
-      logger,
-      assertWritable,
-    });
-    this.#sessions = new SessionFiles({
-      directory,
-      quarantine: own.quarantine,
-      files: this.#files,
-      view: this.#view,
-      queue: this.#queue,
-      clock,
-      isDeleted: (id) => this.#trash.has(id),
-      assertWritable,
-    });
+    this.#parts = assembleStore(options, own, (id) => void this.#writeBehind(id));
+  }
+
+  get records(): Records {
+    return this.#parts.records;
   }
 
   get failed(): Promise<Error> {
-    return this.#state.failed;
+    return this.#parts.state.failed;
   }
 
   async open(): Promise<void> {
     try {
-      await this.#files.sync(this.#directory);
-      await this.#view.open();
-      await this.#trash.load((inode) => this.#view.catalog.holds(inode));
+      await this.#parts.files.sync(this.#directory);
+      await this.#parts.view.open();
+      const { catalog } = this.#parts.view;
+      this.#damage = await replayJournal({
+        journal: this.#parts.journal,
+        catalog,
+        sessions: this.#parts.sessions,
+        reports: this.#parts.reports,
+        lives: this.#parts.lives,
+        quarantine: this.#quarantine,
+        logger: this.#logger,
+      });
+      await this.#parts.trash.load((inode) => this.#parts.view.catalog.holds(inode));
     } catch (error) {
-      await this.#view.close();
-      await this.#files.close();
+      await this.#parts.view.close();
+      await this.#parts.files.close();
       throw error;
     }
   }
 
   create(input: NewSession): Promise<StoredSession> {
     const session = newSession(input, newGeneration(), formatTimestamp(this.#clock.now()));
-    return this.#creating(input.session_id, () => this.#sessions.create(session));
+    return this.#creating(input.session_id, () => this.#parts.sessions.create(session));
   }
 
   read(id: SessionId): Promise<StoredSession> {
-    return explained(() => this.#sessions.read(id));
+    return explained(() => this.#parts.sessions.read(id));
   }
 
   apply(id: SessionId, command: Command, options: ChangeOptions = {}): Promise<StoredSession> {
-    return this.#state.changing(() =>
-      this.#sessions.change(id, options, (session) =>
+    return this.#parts.state.changing(() =>
+      this.#parts.sessions.change(id, options, (session) =>
         applyCommand(session, command, formatTimestamp(this.#clock.now())),
       ),
     );
+  }
+
+  report(id: SessionId, delta: ProgressDelta): Promise<ProgressReply> {
+    return this.#parts.state.changing(() => this.#parts.reports.report(id, delta));
   }
 
   save(session: Session, options: SaveOptions = {}): Promise<StoredSession & { created: boolean }> {
@@ -177,11 +154,11 @@ class DirectoryStore implements SessionStore {
     const isConditional = conditions.ifRevision !== undefined || conditions.ifGeneration !== undefined;
     for (let attempt = 1; ; attempt++) {
       try {
-        if (this.#sessions.exists(id) || isConditional) {
+        if (this.#parts.sessions.exists(id) || isConditional) {
           if (ifAbsent) throw new SessiondError("revision_mismatch", `session "${id}" exists`);
-          this.#sessions.assertExpected(id, conditions);
+          this.#parts.sessions.assertExpected(id, conditions);
           // A file with an older state must not come back because this document claims to be older still.
-          await this.#sessions.quarantineDuplicates(id);
+          await this.#parts.sessions.quarantineDuplicates(id);
           return { ...(await this.apply(id, { type: "save", session }, conditions)), created: false };
         }
         const fresh = {
@@ -189,7 +166,7 @@ class DirectoryStore implements SessionStore {
           revision: writtenRevision(session),
           generation: session.generation ?? newGeneration(),
         };
-        return { ...(await this.#creating(id, () => this.#sessions.create(fresh))), created: true };
+        return { ...(await this.#creating(id, () => this.#parts.sessions.create(fresh))), created: true };
       } catch (error) {
         // Created or deleted by somebody else a moment ago: looked at again.
         const isRace = isSessiondError(error, "session_exists")
@@ -203,69 +180,70 @@ class DirectoryStore implements SessionStore {
   remove(id: SessionId, options: RemoveOptions) {
     const { purge = false, reason } = options;
     return explained(async () => {
-      this.#sessions.assertExpected(id, options);
-      await this.#sessions.quarantineDuplicates(id);
-      return this.#sessions.remove(id, options, async (file, summary, inspect) => {
+      this.#parts.sessions.assertExpected(id, options);
+      await this.#parts.sessions.quarantineDuplicates(id);
+      return this.#parts.sessions.remove(id, options, async (file, summary, inspect) => {
         const result = { session_id: id, purged: purge, bytes: summary.bytes };
         if (purge) {
-          await this.#files.remove(this.#directory, file, inspect);
+          await this.#parts.files.remove(this.#directory, file, inspect);
           return { ...result, trash_id: null };
         }
         const from = [this.#directory, file] as const;
-        const { trash_id } = await this.#trash.add(from, summary, reason, this.#clock.now(), inspect);
+        const { trash_id } = await this.#parts.trash.add(from, summary, reason, this.#clock.now(), inspect);
         return { ...result, trash_id };
       });
     });
   }
 
   summary(id: SessionId): SessionSummary {
-    return this.#sessions.summary(id);
+    return this.#parts.sessions.summary(id);
   }
 
   has(id: SessionId): boolean {
-    return this.#sessions.has(id);
+    return this.#parts.sessions.has(id);
   }
 
   list(query: ListQuery = {}): SessionPage {
-    return this.#view.catalog.index.list(query, this.#clock.now());
+    return this.#parts.view.catalog.index.list(query, this.#clock.now());
   }
 
   stats(): Stats {
-    return this.#view.catalog.index.stats();
+    return this.#parts.view.catalog.index.stats();
   }
 
   all(): SessionSummary[] {
-    return this.#view.catalog.index.all();
+    return this.#parts.view.catalog.index.all();
   }
 
   backup(id: SessionId, directory?: string): Promise<Backup> {
-    return this.#state.changing(async () => {
-      this.#state.assertWritable();
+    return this.#parts.state.changing(async () => {
+      this.#parts.state.assertWritable();
       const { session } = await this.read(id);
-      return this.#backups.create(session, directory, this.#clock.now());
+      return this.#parts.backups.create(session, directory, this.#clock.now());
     });
   }
 
   listBackups(id: SessionId): Promise<Backup[]> {
     return explained(async () => {
-      const backups = this.#backups.list(id);
-      if (backups.length === 0 && !this.#sessions.exists(id)) throw this.#sessions.missing(id);
+      const backups = this.#parts.backups.list(id);
+      if (backups.length === 0 && !this.#parts.sessions.exists(id)) throw this.#parts.sessions.missing(id);
       return backups;
     });
   }
 
   /** What is there is backed up in the same turn of its queue in which it is replaced, so nothing falls between. */
   restoreBackup(id: SessionId, backup: string): Promise<Restored> {
-    return this.#state.changing(async () => {
-      this.#state.assertWritable();
-      const session = this.#backups.read(id, backup);
-      const unreadable = this.#view.catalog.unreadableFor(id);
-      if (unreadable !== undefined) await this.#sessions.quarantine(unreadable);
-      if (!this.#sessions.exists(id)) return { session: (await this.save(session)).summary, previous: null };
-      await this.#sessions.quarantineDuplicates(id);
+    return this.#parts.state.changing(async () => {
+      this.#parts.state.assertWritable();
+      const session = this.#parts.backups.read(id, backup);
+      const unreadable = this.#parts.view.catalog.unreadableFor(id);
+      if (unreadable !== undefined) await this.#parts.sessions.quarantine(unreadable);
+      if (!this.#parts.sessions.exists(id))
+        return { session: (await this.save(session)).summary, previous: null };
+      await this.#parts.sessions.quarantineDuplicates(id);
       let previous: string | null = null;
-      const { summary } = await this.#sessions.change(id, {}, async (current) => {
-        ({ backup: previous } = await this.#backups.create(current, undefined, this.#clock.now()));
+      const { summary } = await this.#parts.sessions.change(id, {}, async (current) => {
+        ({ backup: previous } = await this.#parts.backups.create(current, undefined, this.#clock.now()));
         return applyCommand(current, { type: "save", session }, formatTimestamp(this.#clock.now()));
       });
       return { session: summary, previous };
@@ -273,86 +251,80 @@ class DirectoryStore implements SessionStore {
   }
 
   validate(id: SessionId): Promise<Validation> {
-    return validate(id, this, this.#view.catalog);
+    return validate(id, this, this.#parts.view.catalog);
   }
 
   recover(id: SessionId): Promise<Recovery> {
-    return this.#state.changing(() => recover(id, this, this.#sessions, this.#view.catalog));
+    return this.#parts.state.changing(() =>
+      recover(id, this, this.#parts.sessions, this.#parts.view.catalog),
+    );
   }
 
   async listTrash(): Promise<TrashListing> {
-    const entries = this.#trash.list().map(withoutFile);
-    return { entries, total: entries.length, bytes: entries.reduce((sum, entry) => sum + entry.bytes, 0) };
+    return this.#parts.removed.list();
   }
 
   restoreTrash(id: SessionId, trashId?: string): Promise<SessionSummary> {
     return this.#creating(id, async () => {
-      this.#state.assertWritable();
-      const entry = this.#trash.find(id, trashId);
-      if (entry === undefined) {
-        throw new SessiondError(
-          "session_not_found",
-          `"${id}" is not in the trash; see what is with: sessionctl trash ls`,
-        );
-      }
-      const names = [entry.file, fileFor(id), alternativeFileFor(id)];
-      const restored = await this.#sessions.firstFree(names, async (file) => {
-        if (this.#sessions.exists(id)) throw sessionExists(id, beforeRestoring(entry));
-        await this.#trash.giveBack(entry, [this.#directory, file]);
-        this.#view.look(file);
-        return this.summary(id);
-      });
-      if (restored === undefined) throw sessionExists(id, "its file names are taken by something else");
-      return restored;
+      this.#parts.state.assertWritable();
+      return this.#parts.removed.restore(id, trashId);
     });
   }
 
-  emptyTrash(olderThanMs = 0) {
-    return this.#state.changing(async () => {
-      this.#state.assertWritable();
-      const limit = formatTimestamp(this.#clock.now() - olderThanMs * 1000);
-      const entries = this.#trash.list().filter((entry) => entry.removed_time <= limit);
-      await this.#trash.purge(entries);
-      const bytes = entries.reduce((sum, entry) => sum + entry.bytes, 0);
-      return { removed: entries.length, bytes, entries: entries.map(withoutFile) };
+  emptyTrash(olderThanMs = 0): Promise<Emptied & { entries: TrashEntry[] }> {
+    return this.#parts.state.changing(async () => {
+      this.#parts.state.assertWritable();
+      return this.#parts.removed.empty(olderThanMs);
     });
   }
 
   health(): HealthProblem[] {
-    return [...this.#state.problems(), ...this.#view.problems()];
+    return [...this.#parts.state.problems(), ...this.#damage, ...this.#parts.view.problems()];
   }
 
   watcher() {
-    return this.#view.watcher();
+    return this.#parts.view.watcher();
   }
 
   reconcile(): Promise<void> {
-    return this.#view.reconcile();
+    return this.#parts.view.reconcile();
   }
 
   close(): Promise<void> {
-    this.#state.refuseChanges();
+    this.#parts.state.refuseChanges();
     this.#closing ??= this.#close();
     return this.#closing;
   }
 
+  /** Its journal has everything, so failing costs nothing but another try. */
+  async #writeBehind(id: SessionId): Promise<void> {
+    try {
+      await this.#parts.state.changing(() => this.#parts.reports.flush(id));
+    } catch (error) {
+      this.#logger.warn({ err: error, session_id: id }, "a session file could not be written yet");
+    }
+    if (this.#parts.journal.closedSegments > 1)
+      for (const other of this.#parts.journal.oldest())
+        await this.#parts.reports.flush(other as SessionId).catch(() => {});
+  }
+
   /** Creations of one id run one after another, whatever file each of them would use. */
   #creating<T>(id: string, task: () => Promise<T>): Promise<T> {
-    return this.#creations.run(id, () => this.#state.changing(task));
+    return this.#creations.run(id, () => this.#parts.state.changing(task));
   }
 
   async #close(): Promise<void> {
-    await this.#view.close();
+    await this.#parts.view.close();
     await this.#creations.idle();
-    await this.#queue.idle();
-    await this.records.idle();
-    await this.#files.close();
+    await this.#parts.queue.idle();
+    await this.#parts.lives.idle();
+    for (const id of this.#parts.lives.unwritten()) await this.#writeBehind(id as SessionId);
+    this.#parts.lives.close();
+    await this.#parts.journal.close();
+    await this.#parts.records.idle();
+    await this.#parts.files.close();
     this.#lock.release();
   }
-}
-
-function beforeRestoring({ session_id, trash_id }: TrashEntry): string {
-  return `rename it (export it, import it --as another id, delete it) or purge it first; one that is only deleted comes to lie on top in the trash, so say which is to come back: sessionctl trash restore --trash-id ${shellQuote(trash_id)} ${shellOperand(session_id)}`;
 }
 
 function newGeneration(): string {

@@ -9,6 +9,7 @@ import { type Clock, formatTimestamp } from "../clock.ts";
 import type { HealthProblem, Info } from "../contract/replies.ts";
 import type { KeyedQueue } from "../keyed-queue.ts";
 import type { Logger } from "../log.ts";
+import type { SessionSummary } from "../session/session.ts";
 import { Slices } from "../slices.ts";
 import { type DirectoryWatcher, watchDirectory } from "./directory-watcher.ts";
 import { type Document, readDocument, statDocument } from "./document.ts";
@@ -23,11 +24,20 @@ const pollIntervalMs = 2000;
 /** A stall of the event loop this long may have overflowed the kernel's queue of events. */
 const stallMs = 1000;
 
+/** Told of what other programs did to a session file. */
+export interface OutsideChanges {
+  /** A document was found in a file; the summary returned, if any, is what the session is now. */
+  adopted(document: Document): SessionSummary | undefined;
+  /** The file of this session is gone. */
+  lost(id: string, identity: Identity): void;
+}
+
 export interface ViewOptions {
   directory: string;
   rescanIntervalMs: number;
   clock: Clock;
   logger: Logger;
+  outside: OutsideChanges;
   /** Told when the directory that was opened is not the one at its path any more. */
   onReplaced: (error: Error) => void;
 }
@@ -94,13 +104,14 @@ export class DirectoryView {
     if (stats === undefined) {
       if (known !== undefined && !this.isInPlace()) return undefined;
       if (known !== undefined) this.#lookAgain(this.catalog.forget(file));
+      if (known?.kind === "session") this.#options.outside.lost(known.id, known.identity);
       return undefined;
     }
     if (this.#isKnown(file, stats)) return undefined;
     try {
       const document = readDocument(path);
       if (document === undefined) this.#lookAgain(this.catalog.forget(file));
-      else this.#lookAgain(this.catalog.adopt(file, document));
+      else this.#adopt(file, document);
       this.#settled(file);
       return document;
     } catch (error) {
@@ -114,6 +125,18 @@ export class DirectoryView {
   #isKnown(file: string, stats: BigIntStats): boolean {
     const known = this.catalog.get(file);
     return known?.identity === (known?.kind === "unreadable" ? stateOf(stats) : identityOf(stats));
+  }
+
+  #adopt(file: string, document: Document): void {
+    this.#lookAgain(this.catalog.adopt(file, document));
+    const { session_id } = document.session;
+    if (this.catalog.fileOf(session_id) !== file) return;
+    const revision = this.catalog.index.get(session_id)?.revision;
+    const summary = this.#options.outside.adopted({
+      ...document,
+      session: { ...document.session, revision },
+    });
+    if (summary !== undefined) this.catalog.index.set(summary);
   }
 
   /** The file was taken away by us. */

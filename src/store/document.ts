@@ -76,9 +76,7 @@ export function isRecent(path: string): boolean {
 
 /** @throws TargetChanged */
 export function assertUnchanged(path: string, expected: Identity | undefined): void {
-  if (expected === undefined) return;
-  const stats = statDocument(path);
-  if (stats === undefined || identityOf(stats) !== expected) throw new TargetChanged();
+  if (expected !== undefined && !isAt(path, expected)) throw new TargetChanged();
 }
 
 /** Half-written or gone for a moment counts as not there yet. */
@@ -89,4 +87,10 @@ export function readOrUndefined(path: string): Document | undefined {
     if (error instanceof UnreadableError) return undefined;
     throw error;
   }
+}
+
+/** Whether a file is still in a state that is known. */
+export function isAt(path: string, identity: Identity): boolean {
+  const stats = statDocument(path);
+  return stats !== undefined && identityOf(stats) === identity;
 }

@@ -107,6 +107,15 @@ export class FileCatalog {
     return again;
   }
 
+  /** We wrote the file anew; what the index says of the session is not older than what was written. */
+  written(file: string, identity: Identity, bytes: number): void {
+    const state = this.#files.get(file);
+    if (state?.kind !== "session") return;
+    this.#files.set(file, { ...state, identity });
+    const summary = this.index.get(state.id);
+    if (summary !== undefined) this.index.set({ ...summary, bytes });
+  }
+
   markUnreadable(file: string, identity: Identity, why: string): string[] {
     const id = this.#files.get(file)?.id;
     const again = this.forget(file);

@@ -6,7 +6,7 @@ export const storageSchema = section({
   max_lag: durationOption("10ms", "10min")
     .prefault("1s")
     .describe(
-      "How far the JSON file of a session may lag behind the progress that is reported. Every reply shows the live state, and nothing acknowledged is lost. Takes effect with the progress journal of the next version; until then a file never lags.",
+      "How far the JSON file of a session may lag behind the progress that is reported. Every reply shows the live state, and nothing acknowledged is lost. This is for documents up to 16 KiB; a larger one may lag as many times longer as it is larger.",
     ),
   rescan_interval: durationOption("1s", "1d")
     .prefault("60s")

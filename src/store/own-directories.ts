@@ -9,6 +9,7 @@ export interface OwnDirectories {
   staging: string;
   trash: string;
   quarantine: string;
+  journal: string;
 }
 
 export function ownDirectories(sessionsDirectory: string): OwnDirectories {
@@ -18,12 +19,13 @@ export function ownDirectories(sessionsDirectory: string): OwnDirectories {
     staging: join(base, "staging"),
     trash: join(base, "trash"),
     quarantine: join(base, "quarantine"),
+    journal: join(base, "journal"),
   };
 }
 
 /** @throws SessiondError `storage_failed` for a symbolic link: what is swept must be ours */
 export function makeDirectories(own: OwnDirectories): void {
-  for (const path of [own.base, own.staging, own.trash, own.quarantine]) {
+  for (const path of [own.base, own.staging, own.trash, own.quarantine, own.journal]) {
     makeDirectory(path);
     if (!lstatSync(path).isDirectory()) {
       throw new SessiondError("storage_failed", `${path} is a symbolic link; put a directory in its place`);

@@ -12,8 +12,9 @@ import type { Session, SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
 import { shellOperand } from "../shell-quote.ts";
 import type { DirectoryView } from "./directory-view.ts";
-import { assertUnchanged, type Document, isRecent, readOrUndefined } from "./document.ts";
+import { assertUnchanged, type Document, isAt, isRecent, readOrUndefined } from "./document.ts";
 import { type DurableFiles, TargetChanged } from "./durable-file.ts";
+import type { LiveSessions } from "./live-sessions.ts";
 import { assertExpected, busy, sessionExists } from "./refusals.ts";
 import {
   alternativeFileFor,
@@ -39,6 +40,9 @@ export interface SessionFilesOptions {
   view: DirectoryView;
   queue: KeyedQueue;
   clock: Clock;
+  lives: LiveSessions;
+  /** Writes every report of a session to its file; callers hold its queue. */
+  complete: (id: SessionId, file: string) => Promise<void>;
   /** Whether a session of this id is in the trash. */
   isDeleted: (id: string) => boolean;
   /** Throws when no change may begin. */
@@ -47,20 +51,24 @@ export interface SessionFilesOptions {
 
 export class SessionFiles {
   readonly #options: SessionFilesOptions;
+  readonly #changes = new Map<string, number>();
 
   constructor(options: SessionFilesOptions) {
     this.#options = options;
   }
 
   async read(id: SessionId): Promise<StoredSession> {
-    const file = this.#locate(id);
+    const file = this.locate(id);
+    const path = join(this.#options.directory, file);
     const state = this.#catalog.get(file);
     if (state?.kind === "session" && state.id === id) {
-      const document = readOrUndefined(join(this.#options.directory, file));
+      const live = this.#options.lives.get(id);
+      if (live !== undefined && isAt(path, state.identity)) return this.#stored(id, live.state.toSession());
+      const document = live === undefined ? readOrUndefined(path) : undefined;
       if (document?.identity === state.identity) return this.#stored(id, document.session);
     }
     // Not what the index knows: changed by another program, or by a write of ours that is not durable yet.
-    return this.inQueue(id, async (current) => this.#stored(id, (await this.#document(current, id)).session));
+    return this.inQueue(id, async (current) => this.#stored(id, (await this.current(current, id)).session));
   }
 
   /** A function that returns the session it was given changes nothing. */
@@ -72,13 +80,17 @@ export class SessionFiles {
     return this.inQueue(id, async (file) => {
       this.#options.assertWritable();
       return whileChanging(id, async () => {
-        const document = await this.#document(file, id);
+        const document = await this.current(file, id);
         const known = this.summary(id);
         assertExpected(known, options);
         const session = { ...document.session, revision: known.revision };
         const next = await fn(session);
         if (next === session) return { session, summary: known };
-        return this.#write(file, { ...next, revision: known.revision + 1 }, document);
+        const revision = known.revision + 1;
+        const stored = await this.#write(file, { ...next, revision }, document);
+        this.#options.lives.drop(id);
+        this.#options.lives.settled(id, revision);
+        return stored;
       });
     });
   }
@@ -92,10 +104,22 @@ export class SessionFiles {
       if (this.#catalog.unreadableFor(id) !== undefined) throw this.missing(id);
       if (this.#catalog.get(file) !== undefined) return undefined;
       const revision = Math.max(session.revision ?? 1, this.#catalog.pastRevision(id) + 1);
-      return this.#write(file, { ...session, revision }, undefined);
+      const stored = await this.#write(file, { ...session, revision }, undefined);
+      return this.#withReports(file, stored);
     });
     if (created === undefined) throw sessionExists(id, "its file names are taken by something else");
     return created;
+  }
+
+  /** Gives a document that was put back the reports that were acknowledged while it could not be read. */
+  #withReports(file: string, stored: StoredSession): StoredSession {
+    const { lives } = this.#options;
+    const { session, summary } = stored;
+    const identity = this.#catalog.get(file)?.identity ?? "";
+    const complete = lives.adopted({ session, identity, bytes: summary.bytes });
+    if (complete === undefined) return stored;
+    this.#catalog.index.set(complete);
+    return { session: lives.get(session.session_id)?.state.toSession() ?? session, summary: complete };
   }
 
   /** Runs a task for the first file name that is free: one that returns undefined or meets EEXIST is taken. */
@@ -117,15 +141,36 @@ export class SessionFiles {
     return undefined;
   }
 
-  /** Runs in the queue of the session's file, wherever that is by the time its turn comes. */
+  /** Runs in the queue of the session's file, wherever that is by the time its turn comes. No report is under way then. */
   async inQueue<T>(id: SessionId, task: (file: string) => Promise<T>): Promise<T> {
-    for (;;) {
-      const file = this.#locate(id);
-      const result = await this.#options.queue.run(file, async () =>
-        (this.#catalog.fileOf(id) ?? file) === file ? { value: await task(file) } : undefined,
-      );
-      if (result !== undefined) return result.value;
+    this.#changes.set(id, (this.#changes.get(id) ?? 0) + 1);
+    try {
+      for (;;) {
+        const file = this.locate(id);
+        const result = await this.#options.queue.run(file, async () => {
+          const live = this.#options.lives.get(id);
+          if (live !== undefined) await this.#options.lives.quiet(live);
+          return (this.#catalog.fileOf(id) ?? file) === file ? { value: await task(file) } : undefined;
+        });
+        if (result !== undefined) return result.value;
+      }
+    } finally {
+      const left = (this.#changes.get(id) ?? 1) - 1;
+      if (left === 0) this.#changes.delete(id);
+      else this.#changes.set(id, left);
     }
+  }
+
+  /** The session as it is, from memory where it is being reported on, else from its file. */
+  async current(file: string, id: SessionId): Promise<Document> {
+    const live = this.#options.lives.get(id);
+    if (live === undefined) return this.document(file, id);
+    this.#options.view.look(file);
+    const state = this.#catalog.get(file);
+    if (state?.kind !== "session" || state.id !== id || this.#options.lives.get(id) !== live)
+      return this.document(file, id);
+    const { identity } = state;
+    return { session: live.state.toSession(), bytes: live.documentBytes, mode: live.mode, identity };
   }
 
   /**
@@ -167,10 +212,13 @@ export class SessionFiles {
     return this.inQueue(id, (file) =>
       whileChanging(id, async () => {
         this.#options.assertWritable();
-        const { summary, identity } = this.#removable(id, file, options);
+        this.held(id, file, options);
+        await this.#options.complete(id, file);
+        const { summary, identity } = this.held(id, file, {});
         const inspect = () => assertUnchanged(join(this.#options.directory, file), identity);
         const result = await take(file, summary, inspect);
         this.#options.view.forget(file);
+        this.#options.lives.forget(id);
         return result;
       }),
     );
@@ -184,6 +232,11 @@ export class SessionFiles {
       if (place !== undefined) moved.push(place);
     }
     return moved;
+  }
+
+  /** Whether changes of a session wait for their turn or run: reports queue behind them. */
+  isChanging(id: SessionId): boolean {
+    return this.#changes.has(id);
   }
 
   has(id: SessionId): boolean {
@@ -227,11 +280,7 @@ export class SessionFiles {
     return new SessiondError("session_not_found", `there is no session "${id}"`);
   }
 
-  #removable(
-    id: SessionId,
-    file: string,
-    options: ChangeOptions,
-  ): { summary: SessionSummary; identity: Identity } {
+  held(id: SessionId, file: string, options: ChangeOptions): { summary: SessionSummary; identity: Identity } {
     this.#options.view.look(file);
     const state = this.#catalog.get(file);
     if (state?.kind !== "session" || state.id !== id) throw this.missing(id);
@@ -244,7 +293,7 @@ export class SessionFiles {
     return this.#options.view.catalog;
   }
 
-  #locate(id: SessionId): string {
+  locate(id: SessionId): string {
     return this.#catalog.fileOf(id) ?? this.#catalog.unreadableFor(id) ?? fileFor(id);
   }
 
@@ -266,7 +315,7 @@ export class SessionFiles {
   }
 
   /** The document as it is on disk now, with the index brought up to date; waits a little for a half-written one. */
-  async #document(file: string, id: SessionId): Promise<Document> {
+  async document(file: string, id: SessionId): Promise<Document> {
     for (const delayMs of [...halfWrittenDelaysMs, undefined]) {
       const looked = this.#options.view.look(file);
       const state = this.#catalog.get(file);

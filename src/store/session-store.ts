@@ -8,6 +8,7 @@ import type {
   Emptied,
   HealthProblem,
   Info,
+  ProgressReply,
   Recovery,
   Removed,
   Restored,
@@ -19,7 +20,7 @@ import type {
 } from "../contract/replies.ts";
 import type { Query } from "../contract/routes.ts";
 import type { JsonValue } from "../json.ts";
-import type { Command } from "../session/command.ts";
+import type { Command, ProgressDelta } from "../session/command.ts";
 import type { NewSession, Session, SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
 
@@ -59,6 +60,11 @@ export interface SessionStore {
   read(id: SessionId): Promise<StoredSession>;
   /** Runs a command in the session's own queue: read, apply, make durable, index. */
   apply(id: SessionId, command: Command, options?: ChangeOptions): Promise<StoredSession>;
+  /**
+   * Reports progress: costs what the delta holds, whatever the session holds. Any number of reports may be under way at
+   * once; those of one session are applied in the order of the calls.
+   */
+  report(id: SessionId, delta: ProgressDelta): Promise<ProgressReply>;
   /** Replaces the document, or creates the session if there is none (not if `ifRevision` is given). */
   save(session: Session, options?: SaveOptions): Promise<StoredSession & { created: boolean }>;
   remove(id: SessionId, options: RemoveOptions): Promise<Removed & { bytes: number }>;

@@ -313,6 +313,8 @@ describe("an embedded SessionManager", () => {
     const child = spawn(process.execPath, [program], { stdio: "inherit" });
     onTestFinished(() => void child.kill("SIGKILL"));
     expect(await once(child, "exit")).toEqual([0, null]);
+    const document = JSON.parse(await readFile(join(directory, "a.json"), "utf8"));
+    expect(document).toMatchObject({ processed_files: ["x"] });
     const manager = await backends.embedded(directory);
     expect(await manager.loadSession("a")).toMatchObject({ processed_files: ["x"], pending_files: [] });
   });

@@ -25,9 +25,9 @@ export function progressHandlers(store: SessionStore) {
     },
 
     reportProgress: async ({ params, body, tag }) => {
-      const { summary } = await store.apply(params.id, { type: "progress", delta: body });
-      tag(summary.revision);
-      return progressOf(summary);
+      const reply = await store.report(params.id, body);
+      tag(reply.revision);
+      return reply;
     },
 
     pauseSession: transition("pause"),

@@ -1,0 +1,47 @@
+/** A list of file names in order, in which finding and taking out one costs the same however long it is. */
+export class FileList {
+  /** A name that was taken out leaves a hole, until the list is built anew. */
+  readonly #items: (string | undefined)[] = [];
+  /** Where each name is; several places for one that was listed more than once. */
+  readonly #places = new Map<string, number | number[]>();
+  #size = 0;
+
+  constructor(names: readonly string[] = []) {
+    for (const name of names) this.push(name);
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  has(name: string): boolean {
+    return this.#places.has(name);
+  }
+
+  push(name: string): void {
+    const place = this.#items.length;
+    this.#items.push(name);
+    this.#size++;
+    const known = this.#places.get(name);
+    if (known === undefined) this.#places.set(name, place);
+    else if (typeof known === "number") this.#places.set(name, [known, place]);
+    else known.push(place);
+  }
+
+  /** Takes a name out, however often it was listed. */
+  delete(name: string): void {
+    const known = this.#places.get(name);
+    if (known === undefined) return;
+    this.#places.delete(name);
+    for (const place of typeof known === "number" ? [known] : known) {
+      this.#items[place] = undefined;
+      this.#size--;
+    }
+  }
+
+  toArray(): string[] {
+    return this.#size === this.#items.length
+      ? (this.#items.slice() as string[])
+      : this.#items.filter((item) => item !== undefined);
+  }
+}

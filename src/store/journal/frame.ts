@@ -1,0 +1,105 @@
+/**
+ * Records that were written together, as one frame. A frame is written only after the one before it is durable, so an
+ * incomplete frame at the very end is one that nobody was promised, and anything else that is incomplete is damage. Pure.
+ *
+ *     magic 4 · body length 4 · first sequence 8 · head CRC-32 4 · body CRC-32 4 · body
+ */
+import { crc32 } from "node:zlib";
+import { decodeRecord, findRecord, type JournalRecord } from "./record.ts";
+
+const magic = 0x46444953; // "SIDF"
+const headBytes = 24;
+
+export function encodeFrame(firstSequence: number, records: readonly Buffer[]): Buffer {
+  const body = records.reduce((sum, record) => sum + record.length, 0);
+  const head = Buffer.allocUnsafe(headBytes);
+  const frame = Buffer.concat([head, ...records], headBytes + body);
+  frame.writeUInt32LE(magic, 0);
+  frame.writeUInt32LE(body, 4);
+  frame.writeDoubleLE(firstSequence, 8);
+  frame.writeUInt32LE(crc32(frame.subarray(0, 16)), 16);
+  frame.writeUInt32LE(crc32(frame.subarray(headBytes)), 20);
+  return frame;
+}
+
+export interface Replay {
+  records: JournalRecord[];
+  /** Records whose payload is damaged: whose session and which revision is still known. */
+  damaged: Omit<JournalRecord, "payload">[];
+  /** Places where records may be missing of which nothing is known. */
+  gaps: { from: number; to: number }[];
+  /** Where the last whole frame ends. */
+  end: number;
+}
+
+/**
+ * Everything that a segment holds. What follows the last whole frame is a torn tail in the segment that was being
+ * written, and damage in any other.
+ */
+export function decodeSegment(bytes: Buffer, isLast: boolean): Replay {
+  const replay: Replay = { records: [], damaged: [], gaps: [], end: 0 };
+  let at = 0;
+  while (at < bytes.length) {
+    const frame = frameAt(bytes, at);
+    if (frame?.isWhole) {
+      readBody(bytes.subarray(at + headBytes, frame.end), replay);
+      at = frame.end;
+      replay.end = at;
+      continue;
+    }
+    const next = findFrame(bytes, at + 1);
+    if (next === -1 && isLast) return replay;
+    // Damage in the middle. Records whose own checksums hold are believed all the same.
+    const to = next === -1 ? bytes.length : next;
+    const body = bytes.subarray(frame === undefined ? at : at + headBytes, to);
+    if (body.some((byte) => byte !== 0)) readDamaged(body, at, replay);
+    at = to;
+    replay.end = at;
+  }
+  return replay;
+}
+
+function frameAt(bytes: Buffer, at: number): { end: number; isWhole: boolean } | undefined {
+  if (at + headBytes > bytes.length || bytes.readUInt32LE(at) !== magic) return undefined;
+  if (crc32(bytes.subarray(at, at + 16)) !== bytes.readUInt32LE(at + 16)) return undefined;
+  const end = at + headBytes + bytes.readUInt32LE(at + 4);
+  if (end > bytes.length) return { end, isWhole: false };
+  return { end, isWhole: crc32(bytes.subarray(at + headBytes, end)) === bytes.readUInt32LE(at + 20) };
+}
+
+function findFrame(bytes: Buffer, start: number): number {
+  const mark = Buffer.alloc(4);
+  mark.writeUInt32LE(magic);
+  for (let at = bytes.indexOf(mark, start); at !== -1; at = bytes.indexOf(mark, at + 1)) {
+    if (frameAt(bytes, at) !== undefined) return at;
+  }
+  return -1;
+}
+
+function readBody(body: Buffer, replay: Replay): void {
+  let at = 0;
+  while (at < body.length) {
+    const decoded = decodeRecord(body, at);
+    // The checksum of the whole body held, so each record does.
+    if (decoded.state !== "good") throw new Error("a whole frame holds something that is no record");
+    replay.records.push(decoded.record);
+    at = decoded.end;
+  }
+}
+
+function readDamaged(body: Buffer, offset: number, replay: Replay): void {
+  let at = 0;
+  while (at < body.length) {
+    const decoded = decodeRecord(body, at);
+    if (decoded.state === "unknown") {
+      const next = findRecord(body, at + 1);
+      const to = next === -1 ? body.length : next;
+      replay.gaps.push({ from: offset + at, to: offset + to });
+      at = to;
+      continue;
+    }
+    if (decoded.state === "good") replay.records.push(decoded.record);
+    else replay.damaged.push(decoded.record);
+    at = decoded.end;
+  }
+}

@@ -1,0 +1,84 @@
+/** The parts of a directory store, put together. Which part knows which is decided here and nowhere else. */
+import type { Clock } from "../clock.ts";
+import { KeyedQueue } from "../keyed-queue.ts";
+import type { Logger } from "../log.ts";
+import type { SessionId } from "../session/session-id.ts";
+import { Backups } from "./backups.ts";
+import { DirectoryView } from "./directory-view.ts";
+import { DurableFiles } from "./durable-file.ts";
+import { Journal } from "./journal/journal.ts";
+import { LiveSessions } from "./live-sessions.ts";
+import type { OwnDirectories } from "./own-directories.ts";
+import { directoryRecords } from "./records.ts";
+import { RemovedSessions } from "./removed-sessions.ts";
+import { Reports } from "./reports.ts";
+import { SessionFiles } from "./session-files.ts";
+import { StorageState } from "./storage-state.ts";
+import { Trash } from "./trash.ts";
+
+export interface DirectoryStoreOptions {
+  directory: string;
+  /** How often everything is compared with the directory, in case a hint was lost. */
+  rescanIntervalMs: number;
+  clock: Clock;
+  logger: Logger;
+  /** How far the JSON file of a small session may lag behind what is reported; of a large one, in proportion. */
+  maxLagMs?: number;
+  /** Let backups be written to and read from anywhere, for a caller with rights of its own. */
+  outsideBackups?: boolean;
+}
+
+const defaultMaxLagMs = 1000;
+
+export type StoreParts = ReturnType<typeof assembleStore>;
+
+/** `onDue` is told when the file of a session that is reported on should be written. */
+export function assembleStore(
+  options: DirectoryStoreOptions,
+  own: OwnDirectories,
+  onDue: (id: SessionId) => void,
+) {
+  const { directory, clock, logger, outsideBackups = false, maxLagMs = defaultMaxLagMs } = options;
+  const state = new StorageState(logger);
+  const fail = (error: Error) => state.fail(error);
+  const assertWritable = () => state.assertWritable();
+  const queue = new KeyedQueue();
+  const files = new DurableFiles(
+    own.staging,
+    [directory, own.base, own.trash, own.quarantine, own.journal],
+    fail,
+  );
+  const journal = new Journal({ directory: own.journal, files, onFailure: fail });
+  const lives: LiveSessions = new LiveSessions({
+    journal,
+    maxLagMs,
+    clock,
+    onReport: (summary) => view.catalog.index.set(summary),
+    onDue: (id) => onDue(id as SessionId),
+  });
+  const view = new DirectoryView({ ...options, onReplaced: fail, outside: lives }, queue);
+  const trash = new Trash(own.trash, files);
+  const backups = new Backups(directory, outsideBackups, files);
+  const records = directoryRecords({
+    directory: own.base,
+    quarantine: own.quarantine,
+    files,
+    logger,
+    assertWritable,
+  });
+  const sessions: SessionFiles = new SessionFiles({
+    directory,
+    quarantine: own.quarantine,
+    files,
+    view,
+    queue,
+    lives,
+    complete: (id, file) => reports.complete(id, file),
+    clock,
+    isDeleted: (id) => trash.has(id),
+    assertWritable,
+  });
+  const reports = new Reports({ directory, files, view, queue, lives, sessions, assertWritable });
+  const removed = new RemovedSessions({ directory, trash, sessions, view, clock });
+  return { state, queue, files, journal, lives, view, trash, backups, records, sessions, reports, removed };
+}
