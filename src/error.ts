@@ -9,6 +9,8 @@ export const errorCodes = [
   "session_deleted",
   "session_exists",
   "invalid_transition",
+  "lease_held",
+  "lease_lost",
   "approval_required",
   "revision_mismatch",
   "payload_too_large",

@@ -8,6 +8,8 @@ export const httpStatus: Readonly<Record<ErrorCode, number>> = {
   session_deleted: 410,
   session_exists: 409,
   invalid_transition: 409,
+  lease_held: 409,
+  lease_lost: 409,
   approval_required: 409,
   revision_mismatch: 412,
   payload_too_large: 413,

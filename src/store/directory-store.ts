@@ -30,6 +30,7 @@ import {
 import type { SessionId } from "../session/session-id.ts";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import { storageError } from "./durable-file.ts";
+import { leaseHeld } from "./leases.ts";
 import {
   makeDirectories,
   makeDirectory,
@@ -41,11 +42,14 @@ import { recover, validate } from "./recovery.ts";
 import { replayJournal } from "./replay.ts";
 import type {
   ChangeOptions,
+  Leases,
   ListQuery,
   Records,
   RemoveOptions,
+  ReportOptions,
   SaveOptions,
   SessionStore,
+  StoreChange,
   StoredSession,
 } from "./session-store.ts";
 import { explained } from "./storage-state.ts";
@@ -53,6 +57,8 @@ import { assembleStore, type DirectoryStoreOptions, type StoreParts } from "./st
 
 /** How often a save looks again whether there is a session, while others create and delete it. */
 const saveAttempts = 20;
+/** What only the worker may do as long as there is one. */
+const reporting: ReadonlySet<Command["type"]> = new Set(["progress", "checkpoint", "save"]);
 
 /** @throws SessiondError `directory_locked`, `storage_full`, `storage_failed` */
 export async function openDirectoryStore(options: DirectoryStoreOptions): Promise<SessionStore> {
@@ -97,6 +103,25 @@ class DirectoryStore implements SessionStore {
     return this.#parts.records;
   }
 
+  get leases(): Leases {
+    const { leases, sessions, state } = this.#parts;
+    return {
+      acquire: (id, request) =>
+        state.changing(async () => {
+          state.assertWritable();
+          sessions.summary(id);
+          return leases.acquire(id, request);
+        }),
+      release: (id, epoch) => explained(() => leases.release(id, epoch)),
+      get: (id) => leases.get(id),
+      all: () => leases.all(),
+    };
+  }
+
+  subscribe(listener: (change: StoreChange) => void): () => void {
+    return this.#parts.view.catalog.index.subscribe(listener);
+  }
+
   get failed(): Promise<Error> {
     return this.#parts.state.failed;
   }
@@ -115,6 +140,7 @@ class DirectoryStore implements SessionStore {
         quarantine: this.#quarantine,
         logger: this.#logger,
       });
+      await this.#parts.leases.load();
       await this.#parts.trash.load((inode) => this.#parts.view.catalog.holds(inode));
     } catch (error) {
       await this.#parts.view.close();
@@ -134,14 +160,15 @@ class DirectoryStore implements SessionStore {
 
   apply(id: SessionId, command: Command, options: ChangeOptions = {}): Promise<StoredSession> {
     return this.#parts.state.changing(() =>
-      this.#parts.sessions.change(id, options, (session) =>
-        applyCommand(session, command, formatTimestamp(this.#clock.now())),
-      ),
+      this.#parts.sessions.change(id, options, (session) => {
+        if (reporting.has(command.type)) this.#parts.leases.assertMayReport(id, options.epoch);
+        return applyCommand(session, command, formatTimestamp(this.#clock.now()));
+      }),
     );
   }
 
-  report(id: SessionId, delta: ProgressDelta): Promise<ProgressReply> {
-    return this.#parts.state.changing(() => this.#parts.reports.report(id, delta));
+  report(id: SessionId, delta: ProgressDelta, options: ReportOptions = {}): Promise<ProgressReply> {
+    return this.#parts.state.changing(() => this.#parts.reports.report(id, delta, options));
   }
 
   save(session: Session, options: SaveOptions = {}): Promise<StoredSession & { created: boolean }> {
@@ -178,18 +205,22 @@ class DirectoryStore implements SessionStore {
   }
 
   remove(id: SessionId, options: RemoveOptions) {
-    const { purge = false, reason } = options;
+    const { purge = false, force = false, reason } = options;
     return explained(async () => {
       this.#parts.sessions.assertExpected(id, options);
       await this.#parts.sessions.quarantineDuplicates(id);
       return this.#parts.sessions.remove(id, options, async (file, summary, inspect) => {
+        const lease = this.#parts.leases.get(id);
+        if (lease !== undefined && !force) throw leaseHeld(lease);
         const result = { session_id: id, purged: purge, bytes: summary.bytes };
         if (purge) {
           await this.#parts.files.remove(this.#directory, file, inspect);
+          this.#parts.leases.drop(id);
           return { ...result, trash_id: null };
         }
         const from = [this.#directory, file] as const;
         const { trash_id } = await this.#parts.trash.add(from, summary, reason, this.#clock.now(), inspect);
+        this.#parts.leases.drop(id);
         return { ...result, trash_id };
       });
     });
@@ -243,6 +274,7 @@ class DirectoryStore implements SessionStore {
       await this.#parts.sessions.quarantineDuplicates(id);
       let previous: string | null = null;
       const { summary } = await this.#parts.sessions.change(id, {}, async (current) => {
+        this.#parts.leases.assertMayReport(id, undefined);
         ({ backup: previous } = await this.#parts.backups.create(current, undefined, this.#clock.now()));
         return applyCommand(current, { type: "save", session }, formatTimestamp(this.#clock.now()));
       });

@@ -8,8 +8,10 @@ import type { SessionId } from "../session/session-id.ts";
 import type { DirectoryView } from "./directory-view.ts";
 import { assertUnchanged } from "./document.ts";
 import { type DurableFiles, TargetChanged } from "./durable-file.ts";
+import type { LeaseTable } from "./leases.ts";
 import type { Live, LiveSessions, Restored } from "./live-sessions.ts";
 import type { SessionFiles } from "./session-files.ts";
+import type { ReportOptions } from "./session-store.ts";
 import { encodeInSlices } from "./session-writer.ts";
 
 export interface ReportsOptions {
@@ -19,6 +21,7 @@ export interface ReportsOptions {
   queue: KeyedQueue;
   lives: LiveSessions;
   sessions: SessionFiles;
+  leases: LeaseTable;
   assertWritable: () => void;
 }
 
@@ -33,15 +36,19 @@ export class Reports {
    * Resolves when a report is durable. It does not wait for other reports of the session, nor for its JSON file; it does
    * wait for changes of other kinds that were asked for before it.
    */
-  async report(id: SessionId, delta: ProgressDelta): Promise<ProgressReply> {
-    const { lives, sessions, assertWritable } = this.#options;
+  async report(id: SessionId, delta: ProgressDelta, { epoch }: ReportOptions): Promise<ProgressReply> {
+    const { lives, sessions, leases, assertWritable } = this.#options;
     assertWritable();
     const live = lives.get(id);
-    if (live !== undefined && !sessions.isChanging(id) && sessions.has(id)) return lives.report(live, delta);
+    if (live !== undefined && !sessions.isChanging(id) && sessions.has(id)) {
+      leases.assertMayReport(id, epoch);
+      return lives.report(live, delta);
+    }
     const { reply } = await sessions.inQueue(id, async (file) => {
       assertWritable();
       const known = await sessions.current(file, id);
       const loaded = lives.get(id) ?? lives.add(id, known.session, known.bytes, known.mode);
+      leases.assertMayReport(id, epoch);
       const durable = lives.report(loaded, delta);
       durable.catch(() => {});
       // Not awaited here: the queue is for what must not overlap, and waiting for the disk may.

@@ -3,7 +3,7 @@ import { type Micros, parseTimestamp } from "../clock.ts";
 import type { SessionPage, Stats } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
 import type { SessionSummary } from "../session/session.ts";
-import type { ListQuery } from "./session-store.ts";
+import type { ListQuery, StoreChange } from "./session-store.ts";
 
 type Sort = NonNullable<ListQuery["sort"]>;
 
@@ -19,6 +19,14 @@ export class SessionIndex {
   readonly #orders = new Map<Sort, Entry[]>();
   readonly #counts: Stats = { total: 0, running: 0, paused: 0, completed: 0, failed: 0 };
 
+  /** Told of each change after it was made. */
+  readonly #listeners = new Set<(change: StoreChange) => void>();
+
+  subscribe(listener: (change: StoreChange) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
   get size(): number {
     return this.#entries.size;
   }
@@ -28,7 +36,7 @@ export class SessionIndex {
   }
 
   set(summary: SessionSummary): void {
-    this.delete(summary.session_id);
+    const before = this.#remove(summary.session_id);
     const entry: Entry = {
       summary,
       checkpoint: parseTimestamp(summary.checkpoint_time) ?? 0,
@@ -38,16 +46,26 @@ export class SessionIndex {
     for (const [sort, order] of this.#orders) order.splice(position(order, entry, sort), 0, entry);
     this.#counts.total++;
     this.#counts[summary.status]++;
+    this.#notify({ session_id: summary.session_id, before, after: summary });
   }
 
-  delete(id: string): boolean {
+  delete(id: string): void {
+    const before = this.#remove(id);
+    if (before !== undefined) this.#notify({ session_id: id, before, after: undefined });
+  }
+
+  #notify(change: StoreChange): void {
+    for (const listener of this.#listeners) listener(change);
+  }
+
+  #remove(id: string): SessionSummary | undefined {
     const entry = this.#entries.get(id);
-    if (entry === undefined) return false;
+    if (entry === undefined) return undefined;
     this.#entries.delete(id);
     for (const [sort, order] of this.#orders) order.splice(position(order, entry, sort), 1);
     this.#counts.total--;
     this.#counts[entry.summary.status]--;
-    return true;
+    return entry.summary;
   }
 
   all(): SessionSummary[] {

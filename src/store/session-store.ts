@@ -26,7 +26,13 @@ import type { SessionId } from "../session/session-id.ts";
 
 export type ListQuery = Partial<Query<"listSessions">>;
 
-export interface ChangeOptions {
+export interface ReportOptions {
+  /** The epoch of the worker's lease. Without it nobody may have a lease. */
+  epoch?: number | undefined;
+}
+
+/** `epoch` counts for progress, checkpoints and saves: the other changes are anybody's to make. */
+export interface ChangeOptions extends ReportOptions {
   /** Apply only if the session is still at this revision, else `revision_mismatch`. */
   ifRevision?: number | undefined;
   /** Apply only if it is still the session of this creation, and not a later one of the same id. */
@@ -43,6 +49,8 @@ export interface SaveOptions extends ChangeOptions {
 export interface RemoveOptions extends ChangeOptions {
   /** Delete for good instead of moving to the trash. */
   purge?: boolean;
+  /** Also when a worker has a lease, which ends with it; else `lease_held`. */
+  force?: boolean;
   /** A reason code, kept with the trash entry. */
   reason: string;
 }
@@ -64,7 +72,7 @@ export interface SessionStore {
    * Reports progress: costs what the delta holds, whatever the session holds. Any number of reports may be under way at
    * once; those of one session are applied in the order of the calls.
    */
-  report(id: SessionId, delta: ProgressDelta): Promise<ProgressReply>;
+  report(id: SessionId, delta: ProgressDelta, options?: ReportOptions): Promise<ProgressReply>;
   /** Replaces the document, or creates the session if there is none (not if `ifRevision` is given). */
   save(session: Session, options?: SaveOptions): Promise<StoredSession & { created: boolean }>;
   remove(id: SessionId, options: RemoveOptions): Promise<Removed & { bytes: number }>;
@@ -90,6 +98,11 @@ export interface SessionStore {
   /** Deletes what has been in the trash at least this long for good; everything by default. */
   emptyTrash(olderThanMs?: number): Promise<Emptied & { entries: TrashEntry[] }>;
 
+  /** Who may report. Those that an earlier run left are there at the start. */
+  readonly leases: Leases;
+  /** Calls back after each change of the index, with what a session was and is; returns what ends that. */
+  subscribe(listener: (change: StoreChange) => void): () => void;
+
   /** Small durable documents and logs of the daemon's own. */
   readonly records: Records;
   health(): HealthProblem[];
@@ -100,6 +113,36 @@ export interface SessionStore {
   reconcile(): Promise<void>;
   /** Takes no more changes, finishes those under way, gives the storage free. */
   close(): Promise<void>;
+}
+
+export interface Lease {
+  session_id: string;
+  /** Higher than that of every lease before it, of any session. */
+  epoch: number;
+  worker: string | null;
+}
+
+export interface LeaseRequest {
+  /** A name for people to know the worker by. */
+  worker?: string | undefined;
+  /** The epoch that the worker had, to go on with its lease under a new one. */
+  epoch?: number | undefined;
+}
+
+export interface Leases {
+  /** Resolves when the lease is durable. @throws SessiondError `lease_held`, `lease_lost`, `session_not_found` … */
+  acquire(id: SessionId, request: LeaseRequest): Promise<Lease>;
+  /** Ends a lease, if it is still that one. */
+  release(id: SessionId, epoch: number): Promise<void>;
+  get(id: string): Lease | undefined;
+  all(): Lease[];
+}
+
+/** `before` or `after` is undefined for a session that came or went. */
+export interface StoreChange {
+  session_id: string;
+  before: SessionSummary | undefined;
+  after: SessionSummary | undefined;
 }
 
 export interface Records {

@@ -7,6 +7,7 @@ import { Backups } from "./backups.ts";
 import { DirectoryView } from "./directory-view.ts";
 import { DurableFiles } from "./durable-file.ts";
 import { Journal } from "./journal/journal.ts";
+import { LeaseTable } from "./leases.ts";
 import { LiveSessions } from "./live-sessions.ts";
 import type { OwnDirectories } from "./own-directories.ts";
 import { directoryRecords } from "./records.ts";
@@ -66,6 +67,7 @@ export function assembleStore(
     logger,
     assertWritable,
   });
+  const leases = new LeaseTable(records);
   const sessions: SessionFiles = new SessionFiles({
     directory,
     quarantine: own.quarantine,
@@ -78,7 +80,21 @@ export function assembleStore(
     isDeleted: (id) => trash.has(id),
     assertWritable,
   });
-  const reports = new Reports({ directory, files, view, queue, lives, sessions, assertWritable });
+  const reports = new Reports({ directory, files, view, queue, lives, sessions, leases, assertWritable });
   const removed = new RemovedSessions({ directory, trash, sessions, view, clock });
-  return { state, queue, files, journal, lives, view, trash, backups, records, sessions, reports, removed };
+  return {
+    state,
+    queue,
+    files,
+    journal,
+    lives,
+    leases,
+    view,
+    trash,
+    backups,
+    records,
+    sessions,
+    reports,
+    removed,
+  };
 }

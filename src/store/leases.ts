@@ -1,0 +1,129 @@
+/**
+ * Who may report on a session: one worker at a time. Each lease has an epoch that no earlier one had, also across starts, so
+ * that a late write under an old one is told apart (a fencing token). How long a lease lasts is for the caller to say.
+ */
+import { SessiondError } from "../error.ts";
+import { isJsonObject, type JsonValue } from "../json.ts";
+import type { Lease, LeaseRequest, Leases, Records } from "./session-store.ts";
+
+const recordName = "leases";
+
+interface Held {
+  lease: Lease;
+  /** The epoch before, as long as the worker has not shown that it knows the new one. */
+  previous: number | undefined;
+}
+
+export class LeaseTable implements Leases {
+  readonly #records: Pick<Records, "load" | "replace">;
+  readonly #held = new Map<string, Held>();
+  #lastEpoch = 0;
+  #saving: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+
+  constructor(records: Pick<Records, "load" | "replace">) {
+    this.#records = records;
+  }
+
+  /** Takes up the leases that an earlier run left. */
+  async load(): Promise<void> {
+    const record = await this.#records.load(recordName);
+    if (!isJsonObject(record)) return;
+    this.#lastEpoch = Number(record.last_epoch) || 0;
+    for (const entry of Array.isArray(record.leases) ? (record.leases as JsonValue[]) : []) {
+      if (!isJsonObject(entry) || typeof entry.session_id !== "string") continue;
+      const { session_id, epoch, worker } = entry as unknown as Lease;
+      this.#held.set(session_id, { lease: { session_id, epoch, worker }, previous: undefined });
+      this.#lastEpoch = Math.max(this.#lastEpoch, epoch);
+    }
+  }
+
+  get(id: string): Lease | undefined {
+    return this.#held.get(id)?.lease;
+  }
+
+  all(): Lease[] {
+    return Array.from(this.#held.values(), ({ lease }) => lease);
+  }
+
+  async acquire(id: string, { worker, epoch }: LeaseRequest): Promise<Lease> {
+    const held = this.#held.get(id);
+    if (epoch === undefined) {
+      if (held !== undefined) throw leaseHeld(held.lease);
+    } else if (held === undefined || (epoch !== held.lease.epoch && epoch !== held.previous)) {
+      throw leaseLost(id, epoch);
+    }
+    const lease = { session_id: id, epoch: ++this.#lastEpoch, worker: worker ?? held?.lease.worker ?? null };
+    this.#held.set(id, { lease, previous: epoch });
+    try {
+      await this.#save();
+    } catch (error) {
+      if (this.#held.get(id)?.lease === lease) this.#put(id, held);
+      throw error;
+    }
+    return lease;
+  }
+
+  async release(id: string, epoch: number): Promise<void> {
+    if (this.#held.get(id)?.lease.epoch !== epoch) return;
+    this.#held.delete(id);
+    await this.#save();
+  }
+
+  /** The session is gone. Should the record not be written, whoever takes up the leases at a start finds no session. */
+  drop(id: string): void {
+    if (this.#held.delete(id)) this.#save().catch(ignore);
+  }
+
+  /** @throws SessiondError `lease_held`, `lease_lost` */
+  assertMayReport(id: string, epoch: number | undefined): void {
+    const held = this.#held.get(id);
+    if (epoch === undefined) {
+      if (held !== undefined) throw leaseHeld(held.lease);
+      return;
+    }
+    if (held?.lease.epoch !== epoch) throw leaseLost(id, epoch);
+    held.previous = undefined;
+  }
+
+  #put(id: string, held: Held | undefined): void {
+    if (held === undefined) this.#held.delete(id);
+    else this.#held.set(id, held);
+  }
+
+  /** Callers that wait at one time share one write, which begins after their change. */
+  #save(): Promise<void> {
+    if (this.#saving === undefined) return this.#write();
+    this.#next ??= this.#saving.then(ignore, ignore).then(() => {
+      this.#next = undefined;
+      return this.#write();
+    });
+    return this.#next;
+  }
+
+  #write(): Promise<void> {
+    this.#saving = this.#records
+      .replace(recordName, {
+        last_epoch: this.#lastEpoch,
+        leases: this.all().map(({ session_id, epoch, worker }) => ({ session_id, epoch, worker })),
+      })
+      .finally(() => {
+        this.#saving = undefined;
+      });
+    return this.#saving;
+  }
+}
+
+export function leaseHeld({ session_id, worker }: Lease): SessiondError {
+  const holder = worker === null ? "a worker" : `the worker "${worker}"`;
+  return new SessiondError(
+    "lease_held",
+    `${holder} is attached to "${session_id}", and it alone reports on it; stop it first, or pause the session`,
+  );
+}
+
+function leaseLost(id: string, epoch: number): SessiondError {
+  return new SessiondError("lease_lost", `epoch ${epoch} of "${id}" is over; attach to it again`);
+}
+
+function ignore(): void {}
