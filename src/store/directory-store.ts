@@ -89,6 +89,7 @@ class DirectoryStore implements SessionStore {
   readonly #creations = new KeyedQueue();
   #damage: HealthProblem[] = [];
   #closing: Promise<void> | undefined;
+  #catchingUp: Promise<void> | undefined;
 
   constructor(options: DirectoryStoreOptions, own: OwnDirectories, lock: DirectoryLock) {
     this.#directory = options.directory;
@@ -96,7 +97,7 @@ class DirectoryStore implements SessionStore {
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#lock = lock;
-    this.#parts = assembleStore(options, own, (id) => void this.#writeBehind(id));
+    this.#parts = assembleStore(options, own);
   }
 
   get records(): Records {
@@ -131,21 +132,25 @@ class DirectoryStore implements SessionStore {
       await this.#parts.files.sync(this.#directory);
       await this.#parts.view.open();
       const { catalog } = this.#parts.view;
-      this.#damage = await replayJournal({
-        journal: this.#parts.journal,
-        catalog,
-        sessions: this.#parts.sessions,
-        reports: this.#parts.reports,
-        lives: this.#parts.lives,
-        quarantine: this.#quarantine,
-        logger: this.#logger,
-      });
+      const own = { catalog, quarantine: this.#quarantine, logger: this.#logger };
+      this.#damage = await replayJournal({ ...this.#parts, ...own });
       await this.#parts.leases.load();
       await this.#parts.trash.load((inode) => this.#parts.view.catalog.holds(inode));
     } catch (error) {
       await this.#parts.view.close();
+      this.#parts.lives.close();
+      await this.#parts.journal.close();
       await this.#parts.files.close();
       throw error;
+    }
+    this.#catchingUp = this.#catchUp();
+  }
+
+  /** Brings the files up to date with what the journal gave back, one after another. */
+  async #catchUp(): Promise<void> {
+    for (const id of this.#parts.lives.unwritten()) {
+      if (this.#closing !== undefined) return;
+      await this.#parts.writeBehind(id as SessionId);
     }
   }
 
@@ -209,7 +214,7 @@ class DirectoryStore implements SessionStore {
     return explained(async () => {
       this.#parts.sessions.assertExpected(id, options);
       await this.#parts.sessions.quarantineDuplicates(id);
-      return this.#parts.sessions.remove(id, options, async (file, summary, inspect) => {
+      return this.#parts.sessions.remove(id, options, !purge, async (file, summary, inspect) => {
         const lease = this.#parts.leases.get(id);
         if (lease !== undefined && !force) throw leaseHeld(lease);
         const result = { session_id: id, purged: purge, bytes: summary.bytes };
@@ -249,6 +254,7 @@ class DirectoryStore implements SessionStore {
   backup(id: SessionId, directory?: string): Promise<Backup> {
     return this.#parts.state.changing(async () => {
       this.#parts.state.assertWritable();
+      await this.#parts.reports.flush(id);
       const { session } = await this.read(id);
       return this.#parts.backups.create(session, directory, this.#clock.now());
     });
@@ -328,18 +334,6 @@ class DirectoryStore implements SessionStore {
     return this.#closing;
   }
 
-  /** Its journal has everything, so failing costs nothing but another try. */
-  async #writeBehind(id: SessionId): Promise<void> {
-    try {
-      await this.#parts.state.changing(() => this.#parts.reports.flush(id));
-    } catch (error) {
-      this.#logger.warn({ err: error, session_id: id }, "a session file could not be written yet");
-    }
-    if (this.#parts.journal.closedSegments > 1)
-      for (const other of this.#parts.journal.oldest())
-        await this.#parts.reports.flush(other as SessionId).catch(() => {});
-  }
-
   /** Creations of one id run one after another, whatever file each of them would use. */
   #creating<T>(id: string, task: () => Promise<T>): Promise<T> {
     return this.#creations.run(id, () => this.#parts.state.changing(task));
@@ -349,8 +343,10 @@ class DirectoryStore implements SessionStore {
     await this.#parts.view.close();
     await this.#creations.idle();
     await this.#parts.queue.idle();
+    await this.#catchingUp;
     await this.#parts.lives.idle();
-    for (const id of this.#parts.lives.unwritten()) await this.#writeBehind(id as SessionId);
+    for (const id of this.#parts.lives.unwritten()) await this.#parts.writeBehind(id as SessionId);
+    await this.#parts.lives.settleOwed();
     this.#parts.lives.close();
     await this.#parts.journal.close();
     await this.#parts.records.idle();

@@ -7,6 +7,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, formatTimestamp } from "../clock.ts";
 import type { HealthProblem, Info } from "../contract/replies.ts";
+import { SessiondError } from "../error.ts";
 import type { KeyedQueue } from "../keyed-queue.ts";
 import type { Logger } from "../log.ts";
 import type { SessionSummary } from "../session/session.ts";
@@ -14,7 +15,7 @@ import { Slices } from "../slices.ts";
 import { type DirectoryWatcher, watchDirectory } from "./directory-watcher.ts";
 import { type Document, readDocument, statDocument } from "./document.ts";
 import { storageError } from "./durable-file.ts";
-import { FileCatalog } from "./file-catalog.ts";
+import { FileCatalog, type FileState } from "./file-catalog.ts";
 import { type Identity, identityOf, isSessionFile, UnreadableError } from "./session-file.ts";
 
 /** How often and how long after another a file that cannot be read is read again, in case it is half written. */
@@ -102,15 +103,13 @@ export class DirectoryView {
       return undefined;
     }
     if (stats === undefined) {
-      if (known !== undefined && !this.isInPlace()) return undefined;
-      if (known !== undefined) this.#lookAgain(this.catalog.forget(file));
-      if (known?.kind === "session") this.#options.outside.lost(known.id, known.identity);
+      if (known !== undefined && this.isInPlace()) this.#gone(file);
       return undefined;
     }
     if (this.#isKnown(file, stats)) return undefined;
     try {
       const document = readDocument(path);
-      if (document === undefined) this.#lookAgain(this.catalog.forget(file));
+      if (document === undefined) this.#gone(file);
       else this.#adopt(file, document);
       this.#settled(file);
       return document;
@@ -127,9 +126,17 @@ export class DirectoryView {
     return known?.identity === (known?.kind === "unreadable" ? stateOf(stats) : identityOf(stats));
   }
 
+  #gone(file: string): void {
+    const known = this.catalog.get(file);
+    this.#lookAgain(this.catalog.forget(file));
+    this.#lost(known);
+  }
+
   #adopt(file: string, document: Document): void {
+    const known = this.catalog.get(file);
     this.#lookAgain(this.catalog.adopt(file, document));
     const { session_id } = document.session;
+    if (known?.id !== session_id) this.#lost(known);
     if (this.catalog.fileOf(session_id) !== file) return;
     const revision = this.catalog.index.get(session_id)?.revision;
     const summary = this.#options.outside.adopted({
@@ -137,6 +144,12 @@ export class DirectoryView {
       session: { ...document.session, revision },
     });
     if (summary !== undefined) this.catalog.index.set(summary);
+  }
+
+  /** Another program took away the file of a session, or gave it to another one. */
+  #lost(known: FileState | undefined): void {
+    if (known?.kind === "session" && this.catalog.fileOf(known.id) === undefined)
+      this.#options.outside.lost(known.id, known.identity);
   }
 
   /** The file was taken away by us. */
@@ -210,6 +223,11 @@ export class DirectoryView {
       this.#directoryFailure = (error as Error).message;
     }
     return false;
+  }
+
+  away(): SessiondError {
+    const { directory } = this.#options;
+    return new SessiondError("storage_failed", `${directory} is not there any more; bring it back`);
   }
 
   /** A hint: look, and if the file is half written, look again soon. */

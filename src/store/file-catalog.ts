@@ -11,7 +11,7 @@ import type { Document } from "./document.ts";
 import { alternativeFileFor, fileFor, type Identity } from "./session-file.ts";
 import { SessionIndex } from "./session-index.ts";
 
-type FileState =
+export type FileState =
   | { kind: "session"; identity: Identity; id: string }
   /** Another file with the same id has the newer checkpoint. */
   | { kind: "duplicate"; identity: Identity; id: string }

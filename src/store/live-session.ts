@@ -2,11 +2,20 @@
  * A session in memory, in a form in which a report costs what the report holds and not what the session holds. It means the
  * same as `applyProgress` on the document, which a test holds it to.
  */
-import { formatTimestamp, type Micros } from "../clock.ts";
+import { formatTimestamp, type Micros, parseTimestamp } from "../clock.ts";
 import type { JsonValue } from "../json.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import { type Session, type SessionSummary, summarize } from "../session/session.ts";
 import { FileList } from "./file-list.ts";
+
+/** What a document holds, for writing it a piece at a time. */
+export interface SessionParts {
+  /** The document, with anything in the places of its lists and results. */
+  frame: Session;
+  processed: readonly string[];
+  pending: readonly string[];
+  results: readonly (readonly [string, JsonValue])[];
+}
 
 export class LiveSession {
   /** The document, with empty lists and results in their places. */
@@ -14,24 +23,26 @@ export class LiveSession {
   #processed!: FileList;
   #pending!: FileList;
   #results!: Map<string, JsonValue>;
+  /** The last activity, where the frame does not have it yet. */
+  #time: Micros | undefined;
 
   constructor(session: Session) {
     this.replace(session);
   }
 
-  replace(session: Session): void {
+  /** `before` is the document that this session gave out and `session` came of: what is the same object needs no work. */
+  replace(session: Session, before?: Session): void {
     this.#frame = { ...session, processed_files: [], pending_files: [], partial_results: {} };
-    this.#processed = new FileList(session.processed_files);
-    this.#pending = new FileList(session.pending_files);
-    this.#results = new Map(Object.entries(session.partial_results));
+    this.#time = undefined;
+    if (session.processed_files !== before?.processed_files)
+      this.#processed = new FileList(session.processed_files);
+    if (session.pending_files !== before?.pending_files) this.#pending = new FileList(session.pending_files);
+    if (session.partial_results !== before?.partial_results)
+      this.#results = new Map(Object.entries(session.partial_results));
   }
 
   get revision(): number {
     return this.#frame.revision ?? 1;
-  }
-
-  get generation(): string {
-    return this.#frame.generation ?? "";
   }
 
   get status(): Session["status"] {
@@ -59,13 +70,23 @@ export class LiveSession {
       for (const key of Object.keys(results)) this.#results.set(key, results[key] as JsonValue);
     }
     this.#frame.revision = revision;
-    this.#frame.checkpoint_time = formatTimestamp(time);
+    this.#time = time;
+  }
+
+  /** As `report`, of something that happened earlier: the last activity stays the later of the two. */
+  reportAgain(delta: ProgressDelta, revision: number, time: Micros): void {
+    const last = this.#time ?? parseTimestamp(this.#frame.checkpoint_time) ?? 0;
+    if (last < time) return this.report(delta, revision, time);
+    const { checkpoint_time } = this.#current();
+    this.report(delta, revision, time);
+    this.#time = undefined;
+    this.#frame.checkpoint_time = checkpoint_time;
   }
 
   /** The whole document as it is now, apart from this object. Costs what the session holds. */
   toSession(): Session {
     return {
-      ...this.#frame,
+      ...this.#current(),
       processed_files: this.#processed.toArray(),
       pending_files: this.#pending.toArray(),
       partial_results: Object.fromEntries(this.#results),
@@ -74,19 +95,25 @@ export class LiveSession {
 
   summary(bytes: number): SessionSummary {
     return {
-      ...summarize(this.#frame, this.revision, bytes),
+      ...summarize(this.#current(), this.revision, bytes),
       processed_count: this.#processed.size,
       pending_count: this.#pending.size,
     };
   }
 
-  /** What the document holds, for writing it a piece at a time; lists and results are copies. */
-  parts(): { frame: Session; processed: string[]; pending: string[]; results: [string, JsonValue][] } {
+  /** Lists and results are copies. */
+  parts(): SessionParts {
     return {
-      frame: { ...this.#frame },
+      frame: { ...this.#current() },
       processed: this.#processed.toArray(),
       pending: this.#pending.toArray(),
       results: [...this.#results],
     };
+  }
+
+  #current(): Session {
+    if (this.#time !== undefined) this.#frame.checkpoint_time = formatTimestamp(this.#time);
+    this.#time = undefined;
+    return this.#frame;
   }
 }

@@ -1,5 +1,5 @@
 /**
- * Sessions that are being reported on. A report is durable once its journal record is; the JSON file follows later. Nothing
+ * Sessions that are being reported on. A report is durable once its journal record is; the session file follows later. Nothing
  * here writes a session file: it decides when one is due, and asks for it.
  */
 import type { Clock, Micros } from "../clock.ts";
@@ -9,65 +9,80 @@ import { JsonError, stringifyJson } from "../json.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import type { Document } from "./document.ts";
-import type { Journal } from "./journal/journal.ts";
-import { kinds } from "./journal/record.ts";
+import type { Journal, Report } from "./journal/journal.ts";
+import { type GenerationMark, generationMark } from "./journal/record.ts";
 import { LiveSession } from "./live-session.ts";
-import { type Identity, maxStoredDepth } from "./session-file.ts";
+import { type Identity, maxStoredBytes, maxStoredDepth } from "./session-file.ts";
+import { growthBound } from "./session-writer.ts";
+import { WriteBehind } from "./write-behind.ts";
 
-/** A document up to this size may be rewritten after `max_lag`; a larger one after as many times that. */
-const smallDocumentBytes = 16 * 1024;
-/** Reports that weigh as much as the document are reason to rewrite it, but not below this. */
-const leastUnwrittenBytes = 256 * 1024;
 /** A session whose file holds everything leaves the memory after this long without a report. */
 const idleMs = 30_000;
 const sweepIntervalMs = 5000;
 
+/** A report that the session file does not hold yet. */
+interface Unwritten {
+  delta: ProgressDelta;
+  /** Its place and its weight in the journal. */
+  sequence: number;
+  bytes: number;
+  time: Micros;
+}
+
 export interface Live {
   readonly id: string;
   readonly state: LiveSession;
-  /** Reports that the JSON file does not hold yet, oldest first, and their weight in the journal. */
-  unwritten: { delta: ProgressDelta; revision: number }[];
+  /** Of its creation; kept where another program leaves it out of the document. */
+  generation: GenerationMark;
+  /** Oldest first. */
+  unwritten: Unwritten[];
   unwrittenBytes: number;
+  /** At most how many bytes the document has grown since it was written. */
+  growth: number;
   /** Size of the document when it was last written. */
   documentBytes: number;
   mode: number;
   /** The newest revision that was given to a report, which may not be durable yet. */
   assigned: number;
-  /** Grows when reports fail, so that each failure takes its revisions back only once. */
-  epoch: number;
-  ordinal: number;
   inFlight: Promise<unknown> | undefined;
   lastUse: number;
-  timer: NodeJS.Timeout | undefined;
   /** The session is gone: what is still under way for it comes to nothing. */
   gone: boolean;
   /** The file as it was when it went missing: it may have been renamed. */
   lost: Identity | undefined;
 }
 
-export interface Restored {
-  delta: ProgressDelta;
+/** A report of an earlier run. */
+export interface Restored extends Unwritten {
   revision: number;
-  time: Micros;
+  generation: GenerationMark;
 }
 
 export interface LiveSessionsOptions {
   journal: Journal;
   maxLagMs: number;
   clock: Clock;
-  /** The index is to show this now. */
-  onReport: (summary: SessionSummary) => void;
-  /** The JSON file of this session is due. */
-  onDue: (id: string) => void;
+  /** The index is to show this when it is asked. */
+  onReport: (id: string, summary: () => SessionSummary) => void;
+  /** The file of this session is due. Never rejects. */
+  onDue: (id: string) => Promise<void>;
 }
 
 export class LiveSessions {
   readonly #options: LiveSessionsOptions;
   readonly #live = new Map<string, Live>();
+  readonly #writeBehind: WriteBehind;
   readonly #sweeper: NodeJS.Timeout;
+  /** What the journal should be told when it has room again: by session, up to where its file holds everything. */
+  readonly #owed = new Map<string, number>();
 
   constructor(options: LiveSessionsOptions) {
     this.#options = options;
+    this.#writeBehind = new WriteBehind(options.maxLagMs, async (id) => {
+      if (this.#live.get(id)?.lost === undefined) await options.onDue(id);
+      const live = this.#live.get(id);
+      return live !== undefined && live.unwritten.length > 0 ? live : undefined;
+    });
     this.#sweeper = setInterval(() => this.#sweep(), sweepIntervalMs).unref();
   }
 
@@ -75,21 +90,21 @@ export class LiveSessions {
     return this.#live.get(id);
   }
 
-  add(id: string, session: Session, documentBytes: number, mode: number): Live {
+  /** `session` carries the revision that the index knows. */
+  add(id: string, { session, bytes, mode }: Pick<Document, "session" | "bytes" | "mode">): Live {
     const state = new LiveSession(session);
     const live: Live = {
       id,
       state,
+      generation: generationMark(session.generation),
       unwritten: [],
       unwrittenBytes: 0,
-      documentBytes,
+      growth: 0,
+      documentBytes: bytes,
       mode,
       assigned: state.revision,
-      epoch: 0,
-      ordinal: 0,
       inFlight: undefined,
       lastUse: performance.now(),
-      timer: undefined,
       gone: false,
       lost: undefined,
     };
@@ -97,51 +112,44 @@ export class LiveSessions {
     return live;
   }
 
-  /**
-   * Takes in reports that an earlier run acknowledged. The document may not be readable yet; then they wait for it.
-   */
+  /** Takes in reports that an earlier run acknowledged, and that the document may not hold. */
   restore(
     id: string,
-    session: Session,
-    document: { bytes: number; mode: number },
+    document: Pick<Document, "session" | "bytes" | "mode">,
+    generation: GenerationMark,
     reports: readonly Restored[],
   ): Live {
-    const live = this.add(id, session, document.bytes, document.mode);
-    for (const { delta, revision, time } of reports) {
-      live.state.report(delta, Math.max(revision, live.state.revision + 1), time);
-      live.unwritten.push({ delta, revision: live.state.revision });
+    const live = this.add(id, document);
+    live.generation ||= generation;
+    for (const { revision, delta, sequence, bytes, time } of reports) {
+      live.state.reportAgain(delta, Math.max(revision, live.state.revision + 1), time);
+      this.#unwritten(live, { delta, sequence, bytes, time });
+      live.growth += growthBound(encodeDelta(delta));
     }
     live.assigned = live.state.revision;
+    this.#writeBehind.schedule(live);
     return live;
+  }
+
+  /** Whether the document may be too large to be kept with a report of this size; then the file is to be written first. */
+  isOverfull(live: Live, delta: ProgressDelta): boolean {
+    if (live.documentBytes + live.growth < maxStoredBytes / 2) return false;
+    return live.documentBytes + live.growth + growthBound(encodeDelta(delta)) > maxStoredBytes;
   }
 
   /** Resolves when the report is durable. @throws SessiondError `storage_full`, `storage_failed`, `invalid_request` */
   report(live: Live, delta: ProgressDelta): Promise<ProgressReply> {
-    const payload = Buffer.from(encodeDelta(delta));
-    const time = this.#options.clock.now();
-    const revision = ++live.assigned;
-    const { epoch } = live;
+    const payload = encodeDelta(delta);
+    live.assigned = Math.max(live.assigned, live.state.revision) + 1;
     live.lastUse = performance.now();
-    const done = this.#options.journal
-      .append({
-        kind: kinds.progress,
-        sessionId: live.id,
-        generation: live.state.generation,
-        revision,
-        time,
-        ordinal: ++live.ordinal,
-        payload,
-      })
-      .then(
-        () => this.#applied(live, delta, revision, time, payload.length),
-        (error: unknown) => {
-          if (live.epoch === epoch) {
-            live.epoch++;
-            live.assigned = live.state.revision;
-          }
-          throw error;
-        },
-      );
+    const report: Report = {
+      sessionId: live.id,
+      generation: live.generation,
+      revision: live.assigned,
+      time: this.#options.clock.now(),
+      payload,
+    };
+    const done = this.#options.journal.append(report).then(() => this.#applied(live, delta, report));
     live.inFlight = done;
     return done;
   }
@@ -156,57 +164,68 @@ export class LiveSessions {
     await Promise.all(Array.from(this.#live.values(), (live) => this.quiet(live)));
   }
 
-  /** The JSON file holds everything up to a revision. */
-  written(live: Live, revision: number, documentBytes: number): void {
-    live.unwritten = live.unwritten.filter((report) => report.revision > revision);
-    live.unwrittenBytes = live.unwritten.length === 0 ? 0 : Math.min(live.unwrittenBytes, documentBytes);
+  /** The session file holds every report up to this one. */
+  written(live: Live, last: number, documentBytes: number): void {
+    const left = live.unwritten.filter(({ sequence }) => sequence > last);
+    live.unwritten = left;
+    live.unwrittenBytes = left.reduce((sum, { bytes }) => sum + bytes, 0);
+    // What was reported while the file was written grows it no more than everything did.
+    if (left.length === 0) live.growth = 0;
     live.documentBytes = documentBytes;
-    clearTimeout(live.timer);
-    live.timer = undefined;
-    if (live.unwritten.length > 0) this.#schedule(live);
-    this.settled(live.id, revision);
+    if (left.length === 0) this.#writeBehind.cancel(live.id);
+    void this.#settle(live.id, last);
   }
 
-  /** As `written`, of a session that is not in memory; says so in the journal, for a start after a crash. */
-  settled(id: string, revision: number): void {
-    const { journal, clock } = this.#options;
-    if (!journal.settle(id, revision)) return;
-    const base = { kind: kinds.base, sessionId: id, generation: "", revision, time: clock.now(), ordinal: 0 };
-    // Lost, it only means that reports are applied once more, which changes nothing.
-    journal.append({ ...base, payload: Buffer.alloc(0) }).catch(() => {});
-    void journal.prune().catch(() => {});
+  /**
+   * The session was changed in another way than by a report, and its file holds everything. Resolves when a start knows that too,
+   * so that it does not put reports on top that came before.
+   *
+   * @throws SessiondError with an unknown outcome: the change is in the file
+   */
+  async changed(id: string, session: Session, before: Session, documentBytes: number): Promise<void> {
+    const live = this.#live.get(id);
+    if (live !== undefined) {
+      live.state.replace(session, before);
+      live.generation = generationMark(session.generation) || live.generation;
+      live.unwritten = [];
+      live.growth = live.unwrittenBytes = 0;
+      live.documentBytes = documentBytes;
+      live.lastUse = performance.now();
+      this.#writeBehind.cancel(id);
+    }
+    const last = this.#options.journal.newest(id);
+    if (last === undefined) return;
+    try {
+      await this.#options.journal.settle(id, last);
+    } catch (error) {
+      this.#owed.set(id, last);
+      if (!(error instanceof SessiondError)) throw error;
+      const message = `the change was made, but a crash might put earlier reports on top of it: ${error.message}`;
+      throw new SessiondError(error.code, message, { cause: error, outcome: "unknown" });
+    }
   }
 
   /**
    * Another program, or a repair, put this document in the place. Acknowledged reports that it does not hold are
    * reported to it again; the summary returned is what the session is then.
    */
-  adopted({
-    session,
-    identity,
-    bytes,
-  }: Pick<Document, "session" | "identity" | "bytes">): SessionSummary | undefined {
+  adopted({ session, identity, bytes, mode }: Document): SessionSummary | undefined {
     const live = this.#live.get(session.session_id);
     if (live === undefined) return undefined;
-    const isAnother = session.generation !== undefined && session.generation !== live.state.generation;
-    if (isAnother || (live.lost !== undefined && live.lost !== identity)) {
-      this.forget(live.id);
-      return undefined;
-    }
+    const generation = generationMark(session.generation);
+    const isKnown = generation !== 0n && live.generation !== 0n;
+    const isAnother = isKnown
+      ? generation !== live.generation
+      : live.lost !== undefined && live.lost !== identity;
+    if (isAnother) return this.forget(live.id);
     live.lost = undefined;
-    live.state.replace({ ...session, revision: Math.max(session.revision ?? 1, live.state.revision) });
+    live.generation ||= generation;
+    live.mode = mode;
     live.documentBytes = bytes;
-    if (live.unwritten.length === 0) {
-      live.assigned = Math.max(live.assigned, live.state.revision);
-      return live.state.summary(bytes);
-    }
-    const revision = Math.max(live.assigned, live.state.revision) + 1;
-    for (const report of live.unwritten) {
-      live.state.report(report.delta, revision, this.#options.clock.now());
-      report.revision = revision;
-    }
-    live.assigned = revision;
-    this.#schedule(live);
+    live.state.replace({ ...session, revision: Math.max(session.revision ?? 1, live.state.revision) });
+    for (const { delta, time } of live.unwritten)
+      live.state.reportAgain(delta, live.state.revision + 1, time);
+    if (live.unwritten.length > 0) this.#writeBehind.schedule(live);
     return live.state.summary(bytes);
   }
 
@@ -218,48 +237,75 @@ export class LiveSessions {
     live.lastUse = performance.now();
   }
 
-  /** Writing the JSON file failed, such as on a full disk: it is tried again later. */
-  postpone(live: Live): void {
-    this.#schedule(live);
-  }
-
-  /** Takes a session out of memory. */
-  drop(id: string): void {
+  /**
+   * Writes reports that wait for their file into the journal anew, so that they do not keep its oldest segments. None may be
+   * under way.
+   */
+  async carryOver(id: string): Promise<void> {
+    const { journal } = this.#options;
     const live = this.#live.get(id);
-    clearTimeout(live?.timer);
-    this.#live.delete(id);
+    if (live === undefined) return journal.settle(id);
+    const reports = live.unwritten.map(({ delta, time }) => ({
+      sessionId: id,
+      generation: live.generation,
+      revision: live.state.revision,
+      time,
+      payload: encodeDelta(delta),
+      sequence: 0,
+    }));
+    await Promise.all(reports.map((report) => journal.append(report)));
+    const last = live.unwritten.at(-1)?.sequence;
+    live.unwritten = live.unwritten.map((entry, index) => ({
+      ...entry,
+      sequence: reports[index]?.sequence ?? 0,
+    }));
+    await journal.settle(id, last);
   }
 
   /** The session was deleted, or another one has its id. */
-  forget(id: string): void {
+  forget(id: string): undefined {
     const live = this.#live.get(id);
     if (live !== undefined) live.gone = true;
-    this.drop(id);
-    this.settled(id, Number.MAX_SAFE_INTEGER);
+    this.#drop(id);
+    void this.#settle(id);
+    return undefined;
   }
 
-  /** Sessions whose JSON file lags behind. */
+  /** Sessions whose file lags behind. */
   unwritten(): string[] {
     return [...this.#live.values()].filter((live) => live.unwritten.length > 0).map((live) => live.id);
   }
 
-  close(): void {
-    clearInterval(this.#sweeper);
-    for (const { timer } of this.#live.values()) clearTimeout(timer);
+  /** Tells the journal what it could not be told before. */
+  async settleOwed(): Promise<void> {
+    const owed = [...this.#owed];
+    this.#owed.clear();
+    await Promise.all(owed.map((entry) => this.#settle(...entry)));
   }
 
-  #applied(live: Live, delta: ProgressDelta, assigned: number, time: number, bytes: number): ProgressReply {
-    if (live.gone) throw deleted(live.id);
+  close(): void {
+    clearInterval(this.#sweeper);
+    this.#writeBehind.close();
+  }
+
+  #applied(
+    live: Live,
+    delta: ProgressDelta,
+    { revision, time, payload, sequence = 0 }: Report,
+  ): ProgressReply {
+    if (live.gone) {
+      void this.#settle(live.id, sequence);
+      throw deleted(live.id);
+    }
     const { state } = live;
     // A document that another program put in place may have taken this revision.
-    state.report(delta, Math.max(assigned, state.revision + 1), time);
-    live.assigned = Math.max(live.assigned, state.revision);
-    live.unwritten.push({ delta, revision: state.revision });
-    live.unwrittenBytes += bytes;
+    state.report(delta, Math.max(revision, state.revision + 1), time);
+    this.#unwritten(live, { delta, sequence, time, bytes: payload.length });
+    live.growth += growthBound(payload);
     // Should the file turn up under another name, the report is in it; if it stays away, there is nothing to be in.
     if (live.lost !== undefined) throw deleted(live.id);
-    this.#options.onReport(state.summary(live.documentBytes));
-    this.#schedule(live);
+    this.#options.onReport(live.id, () => state.summary(live.documentBytes));
+    this.#writeBehind.schedule(live);
     return {
       status: state.status,
       revision: state.revision,
@@ -268,39 +314,47 @@ export class LiveSessions {
     };
   }
 
-  #schedule(live: Live): void {
-    if (live.unwrittenBytes > Math.max(live.documentBytes, leastUnwrittenBytes)) {
-      if (live.timer !== undefined) clearTimeout(live.timer);
-      live.timer = setTimeout(() => this.#due(live), 0);
-      live.unwrittenBytes = 0;
-      return;
-    }
-    const lag = this.#options.maxLagMs * Math.max(1, live.documentBytes / smallDocumentBytes);
-    live.timer ??= setTimeout(() => this.#due(live), Math.min(lag, 2 ** 31 - 1)).unref();
+  #unwritten(live: Live, report: Unwritten): void {
+    live.unwritten.push(report);
+    live.unwrittenBytes += report.bytes;
   }
 
-  #due(live: Live): void {
-    live.timer = undefined;
-    if (!live.gone && live.lost === undefined && live.unwritten.length > 0) this.#options.onDue(live.id);
+  /** Should it fail, it is made up for later: until then a start reports once more what the file holds already. */
+  async #settle(id: string, last = this.#options.journal.newest(id)): Promise<void> {
+    if (last === undefined) return;
+    try {
+      await this.#options.journal.settle(id, last);
+    } catch {
+      this.#owed.set(id, Math.max(last, this.#owed.get(id) ?? 0));
+    }
+  }
+
+  #drop(id: string): void {
+    this.#writeBehind.cancel(id);
+    this.#live.delete(id);
   }
 
   #sweep(): void {
+    void this.settleOwed();
     const limit = performance.now() - idleMs;
     for (const live of this.#live.values()) {
       if (live.lastUse > limit) continue;
       if (live.lost !== undefined) this.forget(live.id);
-      else if (live.unwritten.length === 0) this.drop(live.id);
+      else if (live.unwritten.length === 0) this.#drop(live.id);
     }
   }
 }
 
 function deleted(id: string): SessiondError {
-  return new SessiondError("session_not_found", `session "${id}" was deleted meanwhile`);
+  // Should the file come back under another name, the report is in it.
+  return new SessiondError("session_not_found", `session "${id}" was deleted meanwhile`, {
+    outcome: "unknown",
+  });
 }
 
-function encodeDelta(delta: ProgressDelta): string {
+function encodeDelta(delta: ProgressDelta): Buffer {
   try {
-    return stringifyJson(delta, { maxDepth: maxStoredDepth });
+    return Buffer.from(stringifyJson(delta, { maxDepth: maxStoredDepth }));
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     throw new SessiondError("invalid_request", `the report cannot be kept: ${error.message}`);

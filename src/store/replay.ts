@@ -1,14 +1,14 @@
-/** The start after a run that may not have ended well: what the journal holds goes into the JSON files. */
+/** The start after a run that may not have ended well: what the journal holds goes back to its sessions. */
 import type { HealthProblem } from "../contract/replies.ts";
-import { isSessiondError } from "../error.ts";
-import { parseJson } from "../json.ts";
+import { JsonError, parseJson } from "../json.ts";
 import type { Logger } from "../log.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import type { Session } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
+import { shellOperand } from "../shell-quote.ts";
 import type { FileCatalog } from "./file-catalog.ts";
 import type { Journal } from "./journal/journal.ts";
-import { readJournal, type SessionReports } from "./journal/recovery.ts";
+import { type JournalContents, readJournal, type SessionReports } from "./journal/recovery.ts";
 import type { LiveSessions, Restored } from "./live-sessions.ts";
 import type { Reports } from "./reports.ts";
 import { maxStoredDepth } from "./session-file.ts";
@@ -24,76 +24,88 @@ export interface ReplayOptions {
   logger: Logger;
 }
 
-/** Resolves with what could not be made whole. */
+/** Resolves with what could not be made whole. Nothing that is wrong with one session keeps the others from their reports. */
 export async function replayJournal(options: ReplayOptions): Promise<HealthProblem[]> {
-  const { journal, catalog, lives, quarantine, logger } = options;
+  const { journal, quarantine, logger } = options;
   const contents = await readJournal(journal);
   const problems: HealthProblem[] = [];
   for (const name of contents.damagedSegments) {
     await journal.preserve(name, quarantine);
-    logger.error(
-      { segment: name, unknown_bytes: contents.unknownBytes },
-      "a segment of the journal was damaged and is kept in quarantine",
-    );
+    logger.error({ segment: name }, "a segment of the journal is damaged, and kept in quarantine");
   }
   for (const [id, found] of contents.sessions) {
-    if (catalog.index.get(id) !== undefined) {
-      await giveBack(id as SessionId, found, options);
-      if (found.damaged) problems.push(await stop(id as SessionId, options));
-    } else if (catalog.unreadableFor(id) !== undefined) {
-      // They wait until the file is mended, or a backup is in its place.
-      lives.restore(id, placeholder(id, found.generation), { bytes: 0, mode: 0o640 }, restored(found));
-    } else {
-      lives.settled(id, Number.MAX_SAFE_INTEGER);
-    }
+    const isDamaged = await giveBack(id as SessionId, found, options);
+    if (isDamaged) problems.push(await stop(id as SessionId, options));
   }
-  if (contents.unknownBytes > 0) {
-    problems.push({
-      code: "journal_damaged",
-      message: `${contents.unknownBytes} bytes of the journal could not be read; reports of progress may be missing`,
-      hint: "compare what your sessions have processed with their results; the segment is in .sessiond/quarantine",
-      session_id: null,
-    });
-  }
+  problems.push(...losses(contents));
   await journal.prune();
   return problems;
 }
 
-async function giveBack(
-  id: SessionId,
-  found: SessionReports,
-  { reports, logger }: ReplayOptions,
-): Promise<void> {
-  await reports.replay(id, found.generation, restored(found));
-  logger.debug(
-    { session_id: id, reports: found.reports.length },
-    "reports of an earlier run were given back",
-  );
+/** Resolves with whether reports of a session that is there are damaged. */
+async function giveBack(id: SessionId, found: SessionReports, options: ReplayOptions): Promise<boolean> {
+  const { catalog, reports, lives, logger } = options;
+  const { restored, isDamaged } = decode(found);
+  const generation = restored.findLast((report) => report.generation !== 0n)?.generation ?? 0n;
+  if (catalog.index.get(id) !== undefined) {
+    try {
+      await reports.restore(id, generation, restored);
+      logger.debug({ session_id: id, reports: restored.length }, "reports of an earlier run were given back");
+      return isDamaged;
+    } catch (error) {
+      logger.warn({ err: error, session_id: id }, "reports of an earlier run wait for their session");
+    }
+  } else if (catalog.unreadableFor(id) === undefined) {
+    lives.forget(id);
+    return false;
+  }
+  // They wait until the file can be read, or a backup is in its place.
+  lives.restore(id, { session: placeholder(id), bytes: 0, mode: 0o640 }, generation, restored);
+  return isDamaged;
+}
+
+function decode({ reports, damaged }: SessionReports): { restored: Restored[]; isDamaged: boolean } {
+  const restored: Restored[] = [];
+  let isDamaged = damaged;
+  for (const { payload, sequence, revision, generation, time } of reports) {
+    try {
+      const delta = parseJson(payload.toString(), maxStoredDepth) as ProgressDelta;
+      restored.push({ delta, sequence, revision, generation, time, bytes: payload.length });
+    } catch (error) {
+      if (!(error instanceof JsonError)) throw error;
+      isDamaged = true;
+    }
+  }
+  return { restored, isDamaged };
 }
 
 /** Reports of it are damaged: its worker is to stop, and its owner to know. What was lost is pending still. */
-async function stop(id: SessionId, { sessions }: ReplayOptions): Promise<HealthProblem> {
+async function stop(id: SessionId, { sessions, logger }: ReplayOptions): Promise<HealthProblem> {
   const message = `reports of "${id}" in the journal were damaged: files that were done may be pending again`;
   await sessions
     .change(id, {}, (session) =>
       session.status === "running" ? { ...session, status: "paused", status_reason: message } : session,
     )
-    .catch((error: unknown) => {
-      if (!isSessiondError(error, "session_not_found")) throw error;
-    });
-  return { code: "journal_damaged", message, hint: "look at it, then resume it", session_id: id };
+    .catch((error: unknown) => logger.error({ err: error, session_id: id }, "it could not be paused"));
+  const hint = `look at it, then go on with: sessionctl resume ${shellOperand(id)}`;
+  return { code: "journal_damaged", message, hint, session_id: id };
 }
 
-function restored({ reports }: SessionReports): Restored[] {
-  return reports.map(({ payload, revision, time }) => ({
-    delta: parseJson(payload.toString(), maxStoredDepth) as ProgressDelta,
-    revision,
-    time,
-  }));
+function losses({ unknownBytes, missingRecords }: JournalContents): HealthProblem[] {
+  if (unknownBytes === 0 && missingRecords === 0) return [];
+  const what = unknownBytes > 0 ? `${unknownBytes} bytes` : `${missingRecords} records`;
+  return [
+    {
+      code: "journal_damaged",
+      message: `${what} of the journal could not be read; reports of progress may be missing`,
+      hint: "compare what your sessions have processed with their results; damaged segments are in .sessiond/quarantine",
+      session_id: null,
+    },
+  ];
 }
 
 /** Stands for a document that cannot be read yet, and is replaced by it. */
-function placeholder(session_id: string, generation: string): Session {
+function placeholder(session_id: string): Session {
   return {
     session_id,
     status: "running",
@@ -102,7 +114,6 @@ function placeholder(session_id: string, generation: string): Session {
     pending_files: [],
     partial_results: {},
     checkpoint_time: "1970-01-01T00:00:00Z",
-    generation,
     revision: 1,
   };
 }

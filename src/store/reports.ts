@@ -1,97 +1,99 @@
 /** Reports of progress: into the journal at once, into the session's file later. */
-import { join } from "node:path";
 import type { ProgressReply } from "../contract/replies.ts";
-import type { KeyedQueue } from "../keyed-queue.ts";
+import { SessiondError } from "../error.ts";
 import type { ProgressDelta } from "../session/command.ts";
-import { writtenRevision } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
 import type { DirectoryView } from "./directory-view.ts";
-import { assertUnchanged } from "./document.ts";
-import { type DurableFiles, TargetChanged } from "./durable-file.ts";
+import { TargetChanged } from "./durable-file.ts";
+import { type GenerationMark, generationMark } from "./journal/record.ts";
 import type { LeaseTable } from "./leases.ts";
 import type { Live, LiveSessions, Restored } from "./live-sessions.ts";
+import { busy } from "./refusals.ts";
+import { maxStoredBytes, tooLarge } from "./session-file.ts";
 import type { SessionFiles } from "./session-files.ts";
 import type { ReportOptions } from "./session-store.ts";
 import { encodeInSlices } from "./session-writer.ts";
 
 export interface ReportsOptions {
-  directory: string;
-  files: DurableFiles;
   view: DirectoryView;
-  queue: KeyedQueue;
   lives: LiveSessions;
   sessions: SessionFiles;
   leases: LeaseTable;
   assertWritable: () => void;
 }
 
+interface Waiting {
+  report: (live: Live) => void;
+  refuse: (error: unknown) => void;
+}
+
 export class Reports {
   readonly #options: ReportsOptions;
+  /** By session, the reports that came while it was being loaded or changed, in the order of the calls. */
+  readonly #waiting = new Map<string, Waiting[]>();
 
   constructor(options: ReportsOptions) {
     this.#options = options;
   }
 
   /**
-   * Resolves when a report is durable. It does not wait for other reports of the session, nor for its JSON file; it does
-   * wait for changes of other kinds that were asked for before it.
+   * Resolves when a report is durable. It does not wait for other reports of the session, nor for its file; it does wait for
+   * changes of other kinds that were asked for before it.
    */
-  async report(id: SessionId, delta: ProgressDelta, { epoch }: ReportOptions): Promise<ProgressReply> {
+  report(id: SessionId, delta: ProgressDelta, { epoch }: ReportOptions): Promise<ProgressReply> {
     const { lives, sessions, leases, assertWritable } = this.#options;
-    assertWritable();
-    const live = lives.get(id);
-    if (live !== undefined && !sessions.isChanging(id) && sessions.has(id)) {
+    const report = (live: Live) => {
+      assertWritable();
       leases.assertMayReport(id, epoch);
       return lives.report(live, delta);
+    };
+    const live = lives.get(id);
+    const mayGoOn = !this.#waiting.has(id) && !sessions.isChanging(id) && sessions.has(id);
+    if (live !== undefined && mayGoOn && !lives.isOverfull(live, delta)) {
+      try {
+        return report(live);
+      } catch (error) {
+        return Promise.reject(error);
+      }
     }
-    const { reply } = await sessions.inQueue(id, async (file) => {
-      assertWritable();
-      const known = await sessions.current(file, id);
-      const loaded = lives.get(id) ?? lives.add(id, known.session, known.bytes, known.mode);
-      leases.assertMayReport(id, epoch);
-      const durable = lives.report(loaded, delta);
-      durable.catch(() => {});
-      // Not awaited here: the queue is for what must not overlap, and waiting for the disk may.
-      return { reply: durable };
+    return new Promise((resolve, reject) => {
+      const isFirst = !this.#waiting.has(id);
+      const wait = (loaded: Live) => resolve(this.#fitting(loaded, delta, report));
+      if (isFirst) this.#waiting.set(id, []);
+      this.#waiting.get(id)?.push({ report: wait, refuse: reject });
+      if (isFirst) void this.#reportWaiting(id, live !== undefined && lives.isOverfull(live, delta));
     });
-    return reply;
   }
 
   /**
-   * Gives a session the reports that an earlier run acknowledged and its file may not hold, and writes the file. Those of
-   * another session of the same id are of no use any more.
+   * Gives a session the reports that an earlier run acknowledged and its file may not hold. The file follows as after any other
+   * report, so that a disk that is full does not keep the store from opening.
    */
-  async replay(id: SessionId, generation: string, reports: readonly Restored[]): Promise<void> {
+  restore(id: SessionId, generation: GenerationMark, reports: readonly Restored[]): Promise<void> {
     const { lives, sessions, view } = this.#options;
-    await sessions.inQueue(id, async (file) => {
+    return sessions.inQueue(id, async (file) => {
       const document = await sessions.document(file, id);
-      const { session } = document;
-      const isOther = session.generation !== undefined && session.generation !== generation;
-      // A document of ours tells what it holds; one of another program does not.
-      const isOurs = session.generation !== undefined;
-      const left = reports.filter(
-        ({ revision }) => !isOther && (!isOurs || revision > writtenRevision(session)),
+      const session = { ...document.session, revision: sessions.summary(id).revision };
+      const found = generationMark(session.generation);
+      const own = reports.filter(
+        (report) => found === 0n || report.generation === 0n || report.generation === found,
       );
-      if (left.length === 0) return lives.settled(id, Number.MAX_SAFE_INTEGER);
-      const known = { ...session, revision: sessions.summary(id).revision };
-      const live = lives.restore(id, known, document, left);
+      if (own.length === 0) return lives.forget(id);
+      const live = lives.restore(id, { ...document, session }, generation, own);
       view.catalog.index.set(live.state.summary(document.bytes));
-      await this.#write(file, live);
     });
   }
 
-  /** Writes the file of a session that was reported on. Reports go on meanwhile. */
+  /** Writes the file of a session that was reported on. Reports go on meanwhile. @throws SessiondError */
   flush(id: SessionId): Promise<void> {
-    const { lives, sessions, queue } = this.#options;
-    const file = sessions.locate(id);
-    return queue.run(file, async () => {
-      const live = lives.get(id);
-      if (live === undefined || live.unwritten.length === 0) return;
+    const { lives, sessions } = this.#options;
+    return sessions.inTurn(id, async (file) => {
+      if (!lives.get(id)?.unwritten.length) return;
       try {
         sessions.held(id, file, {});
-        await this.#write(file, live);
+        await this.complete(id, file);
       } catch (error) {
-        lives.postpone(live);
+        // Another program is at it: tried again when it is due again.
         if (!(error instanceof TargetChanged)) throw error;
       }
     });
@@ -99,20 +101,58 @@ export class Reports {
 
   /** As `flush`, for a caller that holds the queue. */
   async complete(id: SessionId, file: string): Promise<void> {
-    const live = this.#options.lives.get(id);
-    if (live !== undefined && live.unwritten.length > 0) await this.#write(file, live);
+    const { lives, sessions, view } = this.#options;
+    const live = lives.get(id);
+    const last = live?.unwritten.at(-1)?.sequence;
+    if (live === undefined || last === undefined) return;
+    const expected = view.catalog.get(file)?.identity;
+    const bytes = await encodeInSlices(live.state.parts());
+    const identity = await sessions.replaceFile(file, bytes, live.mode, expected);
+    view.catalog.written(file, identity, bytes.length);
+    lives.written(live, last, bytes.length);
   }
 
-  async #write(file: string, live: Live): Promise<void> {
-    const { directory, files, lives, view } = this.#options;
-    const expected = this.#options.view.catalog.get(file)?.identity;
-    const { bytes, revision } = await encodeInSlices(live.state);
-    const inspect = () => {
-      if (!view.isInPlace()) throw this.#options.sessions.missing(live.id as SessionId);
-      assertUnchanged(join(directory, file), expected);
-    };
-    const identity = await files.write(directory, file, bytes, { mode: live.mode, inspect });
-    this.#options.view.catalog.written(file, identity, bytes.length);
-    lives.written(live, revision, bytes.length);
+  /** Keeps reports whose file cannot be written from holding on to the oldest part of the journal. */
+  carryOver(id: SessionId): Promise<void> {
+    return this.#options.sessions.inQueue(id, () => this.#options.lives.carryOver(id));
+  }
+
+  /** Waits for what was asked for before, then makes all reports that came meanwhile, in one go. */
+  async #reportWaiting(id: SessionId, isOverfull: boolean): Promise<void> {
+    const { sessions } = this.#options;
+    try {
+      await sessions.inTurn(id, async (file) => {
+        const live = await this.#loaded(id, file);
+        if (isOverfull) await this.complete(id, file);
+        const waiting = this.#waiting.get(id) ?? [];
+        this.#waiting.delete(id);
+        // Not awaited here: the queue is for what must not overlap, and waiting for the disk may.
+        for (const { report } of waiting) report(live);
+      });
+    } catch (error) {
+      const waiting = this.#waiting.get(id) ?? [];
+      this.#waiting.delete(id);
+      for (const { refuse } of waiting) refuse(error instanceof TargetChanged ? busy(id) : error);
+    }
+  }
+
+  async #loaded(id: SessionId, file: string): Promise<Live> {
+    const { lives, sessions, view } = this.#options;
+    const live = lives.get(id);
+    if (live !== undefined) view.look(file);
+    if (live !== undefined && lives.get(id) === live && view.catalog.fileOf(id) === file) return live;
+    const document = await sessions.document(file, id);
+    const session = { ...document.session, revision: sessions.summary(id).revision };
+    return lives.get(id) ?? lives.add(id, { ...document, session });
+  }
+
+  async #fitting(
+    live: Live,
+    delta: ProgressDelta,
+    report: (live: Live) => Promise<ProgressReply>,
+  ): Promise<ProgressReply> {
+    if (this.#options.lives.isOverfull(live, delta))
+      throw new SessiondError("payload_too_large", tooLarge(maxStoredBytes + 1));
+    return report(live);
   }
 }

@@ -6,7 +6,6 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Clock, formatTimestamp } from "../clock.ts";
 import { SessiondError, systemErrorCode } from "../error.ts";
-import { JsonError } from "../json.ts";
 import type { KeyedQueue } from "../keyed-queue.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
@@ -16,15 +15,9 @@ import { assertUnchanged, type Document, isAt, isRecent, readOrUndefined } from 
 import { type DurableFiles, TargetChanged } from "./durable-file.ts";
 import type { LiveSessions } from "./live-sessions.ts";
 import { assertExpected, busy, sessionExists } from "./refusals.ts";
-import {
-  alternativeFileFor,
-  encodeSession,
-  fileFor,
-  type Identity,
-  shortened,
-  UnreadableError,
-} from "./session-file.ts";
+import { alternativeFileFor, fileFor, type Identity, shortened } from "./session-file.ts";
 import type { ChangeOptions, StoredSession } from "./session-store.ts";
+import { encodeInSlices, partsOf } from "./session-writer.ts";
 
 /** For new files; an existing file keeps its mode. */
 const newFileMode = 0o640;
@@ -86,10 +79,8 @@ export class SessionFiles {
         const session = { ...document.session, revision: known.revision };
         const next = await fn(session);
         if (next === session) return { session, summary: known };
-        const revision = known.revision + 1;
-        const stored = await this.#write(file, { ...next, revision }, document);
-        this.#options.lives.drop(id);
-        this.#options.lives.settled(id, revision);
+        const stored = await this.#write(file, { ...next, revision: known.revision + 1 }, document);
+        await this.#options.lives.changed(id, stored.session, document.session, stored.summary.bytes);
         return stored;
       });
     });
@@ -116,7 +107,7 @@ export class SessionFiles {
     const { lives } = this.#options;
     const { session, summary } = stored;
     const identity = this.#catalog.get(file)?.identity ?? "";
-    const complete = lives.adopted({ session, identity, bytes: summary.bytes });
+    const complete = lives.adopted({ session, identity, bytes: summary.bytes, mode: newFileMode });
     if (complete === undefined) return stored;
     this.#catalog.index.set(complete);
     return { session: lives.get(session.session_id)?.state.toSession() ?? session, summary: complete };
@@ -141,23 +132,33 @@ export class SessionFiles {
     return undefined;
   }
 
-  /** Runs in the queue of the session's file, wherever that is by the time its turn comes. No report is under way then. */
+  /**
+   * Runs a change in the queue of the session's file. No report is under way then, and those that are made meanwhile wait until
+   * it is over.
+   */
   async inQueue<T>(id: SessionId, task: (file: string) => Promise<T>): Promise<T> {
     this.#changes.set(id, (this.#changes.get(id) ?? 0) + 1);
     try {
-      for (;;) {
-        const file = this.locate(id);
-        const result = await this.#options.queue.run(file, async () => {
-          const live = this.#options.lives.get(id);
-          if (live !== undefined) await this.#options.lives.quiet(live);
-          return (this.#catalog.fileOf(id) ?? file) === file ? { value: await task(file) } : undefined;
-        });
-        if (result !== undefined) return result.value;
-      }
+      return await this.inTurn(id, async (file) => {
+        const live = this.#options.lives.get(id);
+        if (live !== undefined) await this.#options.lives.quiet(live);
+        return task(file);
+      });
     } finally {
       const left = (this.#changes.get(id) ?? 1) - 1;
       if (left === 0) this.#changes.delete(id);
       else this.#changes.set(id, left);
+    }
+  }
+
+  /** Runs in the queue of the session's file, wherever that is by the time its turn comes. Reports go on meanwhile. */
+  async inTurn<T>(id: SessionId, task: (file: string) => Promise<T>): Promise<T> {
+    for (;;) {
+      const file = this.locate(id);
+      const result = await this.#options.queue.run(file, async () =>
+        (this.#catalog.fileOf(id) ?? file) === file ? { value: await task(file) } : undefined,
+      );
+      if (result !== undefined) return result.value;
     }
   }
 
@@ -202,18 +203,19 @@ export class SessionFiles {
 
   /**
    * Takes the session's file away by `take`, which is given what may be taken and a check that it still is that. A file that
-   * another program changes meanwhile is judged again.
+   * another program changes meanwhile is judged again. One that is to be kept is brought up to date first.
    */
   remove<T>(
     id: SessionId,
     options: ChangeOptions,
+    keep: boolean,
     take: (file: string, summary: SessionSummary, inspect: () => void) => Promise<T>,
   ): Promise<T> {
     return this.inQueue(id, (file) =>
       whileChanging(id, async () => {
         this.#options.assertWritable();
         this.held(id, file, options);
-        await this.#options.complete(id, file);
+        if (keep) await this.#options.complete(id, file);
         const { summary, identity } = this.held(id, file, {});
         const inspect = () => assertUnchanged(join(this.#options.directory, file), identity);
         const result = await take(file, summary, inspect);
@@ -261,12 +263,7 @@ export class SessionFiles {
   }
 
   missing(id: SessionId): SessiondError {
-    if (!this.#options.view.isInPlace()) {
-      return new SessiondError(
-        "storage_failed",
-        `${this.#options.directory} is not there any more; bring it back`,
-      );
-    }
+    if (!this.#options.view.isInPlace()) return this.#options.view.away();
     const unreadable = this.#catalog.unreadableFor(id);
     if (unreadable !== undefined) {
       const why = this.#catalog.whyUnreadable(unreadable);
@@ -299,19 +296,21 @@ export class SessionFiles {
 
   /** Replaces `before`, and only that state of the file; without it nothing may be there. */
   async #write(file: string, session: Session, before: Document | undefined): Promise<StoredSession> {
-    const { directory, files } = this.#options;
-    const bytes = encode(session);
+    const bytes = await encodeInSlices(partsOf(session));
     const mode = before?.mode ?? newFileMode;
-    const identity = await files.write(directory, file, bytes, {
-      mode,
-      exclusive: before === undefined,
-      inspect: () => {
-        if (!this.#options.view.isInPlace()) throw this.missing(session.session_id as SessionId);
-        assertUnchanged(join(directory, file), before?.identity);
-      },
-    });
+    const identity = await this.replaceFile(file, bytes, mode, before?.identity);
     this.#catalog.adopt(file, { session, identity, bytes: bytes.length, mode }, session.revision ?? 1);
     return this.#stored(session.session_id as SessionId, session);
+  }
+
+  /** Writes a session's file, durably, if it is still in the state that is expected; without one nothing may be there. */
+  replaceFile(file: string, bytes: Buffer, mode: number, expected: Identity | undefined): Promise<Identity> {
+    const { directory, files, view } = this.#options;
+    const inspect = () => {
+      if (!view.isInPlace()) throw view.away();
+      assertUnchanged(join(directory, file), expected);
+    };
+    return files.write(directory, file, bytes, { mode, exclusive: expected === undefined, inspect });
   }
 
   /** The document as it is on disk now, with the index brought up to date; waits a little for a half-written one. */
@@ -348,16 +347,4 @@ async function whileChanging<T>(id: SessionId, attempt: () => Promise<T>): Promi
     }
   }
   throw busy(id);
-}
-
-function encode(session: Session): Buffer {
-  try {
-    return encodeSession(session);
-  } catch (error) {
-    if (error instanceof UnreadableError) throw new SessiondError("payload_too_large", error.message);
-    if (error instanceof JsonError) {
-      throw new SessiondError("invalid_request", `the session cannot be kept: ${error.message}`);
-    }
-    throw error;
-  }
 }

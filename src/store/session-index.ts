@@ -17,6 +17,8 @@ export class SessionIndex {
   readonly #entries = new Map<string, Entry>();
   /** Sorted on first use, then kept sorted. */
   readonly #orders = new Map<Sort, Entry[]>();
+  /** Summaries that are made when somebody asks: a session that is reported on changes far more often than it is looked at. */
+  readonly #deferred = new Map<string, () => SessionSummary>();
   readonly #counts: Stats = { total: 0, running: 0, paused: 0, completed: 0, failed: 0 };
 
   /** Told of each change after it was made. */
@@ -31,7 +33,14 @@ export class SessionIndex {
     return this.#entries.size;
   }
 
+  /** As `set` with what the function returns, as soon as anybody looks; of a session that is there, and of the same status. */
+  defer(id: string, summary: () => SessionSummary): void {
+    this.#deferred.set(id, summary);
+  }
+
   get(id: string): SessionSummary | undefined {
+    const deferred = this.#deferred.get(id);
+    if (deferred !== undefined) this.set(deferred());
     return this.#entries.get(id)?.summary;
   }
 
@@ -58,7 +67,12 @@ export class SessionIndex {
     for (const listener of this.#listeners) listener(change);
   }
 
+  #catchUp(): void {
+    for (const summary of this.#deferred.values()) this.set(summary());
+  }
+
   #remove(id: string): SessionSummary | undefined {
+    this.#deferred.delete(id);
     const entry = this.#entries.get(id);
     if (entry === undefined) return undefined;
     this.#entries.delete(id);
@@ -69,6 +83,7 @@ export class SessionIndex {
   }
 
   all(): SessionSummary[] {
+    this.#catchUp();
     return Array.from(this.#entries.values(), (entry) => entry.summary);
   }
 
@@ -78,6 +93,7 @@ export class SessionIndex {
 
   /** @throws SessiondError `invalid_request` for a cursor that no page gave out */
   list(query: ListQuery, now: Micros): SessionPage {
+    this.#catchUp();
     const sort = query.sort ?? "checkpoint_time";
     const limit = query.limit ?? 100;
     const order = this.#order(sort);

@@ -1,14 +1,36 @@
-/** Encodes a live session exactly as `encodeSession` encodes its document, but a piece at a time. */
-import { type JsonValue, stringifyJson } from "../json.ts";
+/** Encodes a session exactly as `encodeSession` does, but a piece at a time, so that a large one does not hold others up. */
+import { SessiondError } from "../error.ts";
+import { JsonError, type JsonValue, stringifyJson } from "../json.ts";
+import type { Session } from "../session/session.ts";
 import { Slices } from "../slices.ts";
-import type { LiveSession } from "./live-session.ts";
+import type { SessionParts } from "./live-session.ts";
 import { maxStoredBytes, maxStoredDepth, tooLarge, UnreadableError } from "./session-file.ts";
 
 const itemsPerPiece = 500;
 
-/** The session as it was at the call, whatever is reported meanwhile. @throws UnreadableError if it is too large */
-export async function encodeInSlices(live: LiveSession): Promise<{ bytes: Buffer; revision: number }> {
-  const { frame, processed, pending, results } = live.parts();
+export function partsOf(session: Session): SessionParts {
+  return {
+    frame: session,
+    processed: session.processed_files,
+    pending: session.pending_files,
+    results: Object.entries(session.partial_results),
+  };
+}
+
+/** The session as it was at the call. @throws SessiondError `payload_too_large`, `invalid_request` */
+export async function encodeInSlices(parts: SessionParts): Promise<Buffer> {
+  try {
+    return await encodePieces(parts);
+  } catch (error) {
+    if (error instanceof UnreadableError) throw new SessiondError("payload_too_large", error.message);
+    if (error instanceof JsonError) {
+      throw new SessiondError("invalid_request", `the session cannot be kept: ${error.message}`);
+    }
+    throw error;
+  }
+}
+
+async function encodePieces({ frame, processed, pending, results }: SessionParts): Promise<Buffer> {
   const slices = new Slices();
   const pieces: Buffer[] = [];
   let size = 0;
@@ -56,11 +78,39 @@ export async function encodeInSlices(live: LiveSession): Promise<{ bytes: Buffer
       );
   }
   await add("\n}\n");
-  return { bytes: Buffer.concat(pieces, size), revision: frame.revision ?? 1 };
+  return Buffer.concat(pieces, size);
 }
 
 /** Line breaks inside of strings are escaped, so every one there is belongs to the layout. */
 function indented(value: JsonValue, level: number): string {
   const text = stringifyJson(value, { indent: 2, maxDepth: maxStoredDepth - level });
   return text.replaceAll("\n", `\n${"  ".repeat(level)}`);
+}
+
+const quote = 0x22;
+const backslash = 0x5c;
+const comma = 0x2c;
+const openings: readonly number[] = [0x7b, 0x5b];
+const closings: readonly number[] = [0x7d, 0x5d];
+
+/** At most how many bytes a document grows by a report, of which this is the compact JSON: each item gets a line of its own. */
+export function growthBound(report: Uint8Array): number {
+  let items = 0;
+  let depth = 0;
+  let deepest = 0;
+  let isString = false;
+  for (let at = 0; at < report.length; at++) {
+    const byte = report[at] as number;
+    if (isString) {
+      if (byte === backslash) at++;
+      else if (byte === quote) isString = false;
+    } else if (byte === quote) isString = true;
+    else if (byte === comma) items++;
+    else if (openings.includes(byte)) {
+      items++;
+      depth++;
+      deepest = Math.max(deepest, depth);
+    } else if (closings.includes(byte)) depth--;
+  }
+  return report.length + items * (2 * deepest + 8);
 }

@@ -6,6 +6,7 @@ import type { SessionId } from "../session/session-id.ts";
 import { Backups } from "./backups.ts";
 import { DirectoryView } from "./directory-view.ts";
 import { DurableFiles } from "./durable-file.ts";
+import { createWriteBehind } from "./file-writing.ts";
 import { Journal } from "./journal/journal.ts";
 import { LeaseTable } from "./leases.ts";
 import { LiveSessions } from "./live-sessions.ts";
@@ -33,12 +34,7 @@ const defaultMaxLagMs = 1000;
 
 export type StoreParts = ReturnType<typeof assembleStore>;
 
-/** `onDue` is told when the file of a session that is reported on should be written. */
-export function assembleStore(
-  options: DirectoryStoreOptions,
-  own: OwnDirectories,
-  onDue: (id: SessionId) => void,
-) {
+export function assembleStore(options: DirectoryStoreOptions, own: OwnDirectories) {
   const { directory, clock, logger, outsideBackups = false, maxLagMs = defaultMaxLagMs } = options;
   const state = new StorageState(logger);
   const fail = (error: Error) => state.fail(error);
@@ -54,8 +50,8 @@ export function assembleStore(
     journal,
     maxLagMs,
     clock,
-    onReport: (summary) => view.catalog.index.set(summary),
-    onDue: (id) => onDue(id as SessionId),
+    onReport: (id, summary) => view.catalog.index.defer(id, summary),
+    onDue: (id) => writeBehind(id as SessionId),
   });
   const view = new DirectoryView({ ...options, onReplaced: fail, outside: lives }, queue);
   const trash = new Trash(own.trash, files);
@@ -80,7 +76,8 @@ export function assembleStore(
     isDeleted: (id) => trash.has(id),
     assertWritable,
   });
-  const reports = new Reports({ directory, files, view, queue, lives, sessions, leases, assertWritable });
+  const reports = new Reports({ view, lives, sessions, leases, assertWritable });
+  const writeBehind = createWriteBehind({ state, reports, journal, logger });
   const removed = new RemovedSessions({ directory, trash, sessions, view, clock });
   return {
     state,
@@ -95,6 +92,7 @@ export function assembleStore(
     records,
     sessions,
     reports,
+    writeBehind,
     removed,
   };
 }

@@ -2,7 +2,7 @@
  * Random commands, other programs' edits and restarts among them, against a real directory and a plain map. Whatever
  * order they come in, the store, the index and the files agree with the map.
  */
-import { mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
@@ -34,10 +34,22 @@ class Model {
 
 class Real {
   store!: SessionStore;
-  readonly directory: string;
+  directory: string;
+  readonly #base: string;
+  #kills = 0;
 
-  constructor(directory: string) {
-    this.directory = directory;
+  constructor(base: string) {
+    this.#base = base;
+    this.directory = join(base, "0");
+  }
+
+  /** Goes on with what a kill at this moment would leave. */
+  async kill(): Promise<void> {
+    const next = join(this.#base, String(++this.#kills));
+    await cp(this.directory, next, { recursive: true });
+    await this.store.close();
+    await rm(this.directory, { recursive: true, force: true });
+    this.directory = next;
   }
 
   async open(): Promise<void> {
@@ -187,23 +199,43 @@ const restore = id.map((session_id) =>
 );
 
 /** As the original module writes: a temporary file beside the target, then a rename. */
-const editOutside = fc.tuple(id, anySession).map(([session_id, any]) =>
+async function putOutside(model: Model, real: Real, document: Session): Promise<void> {
+  const { session_id } = document;
+  const name = model.live.has(session_id as SessionId) ? await fileOf(real, session_id) : fileFor(session_id);
+  await writeFile(join(real.directory, `${name}.tmp`), stringifyJson(document, { indent: 2 }));
+  await rename(join(real.directory, `${name}.tmp`), join(real.directory, name));
+}
+
+/** The document of another program, with the reports on top that were acknowledged and that no file holds. */
+function withReports(model: Model, document: Session): Session {
+  const id = document.session_id as SessionId;
+  // A document of another generation is another session.
+  const isSame = document.generation === undefined || document.generation === model.live.get(id)?.generation;
+  if (!isSame) model.unwritten.delete(id);
+  const reports = model.unwritten.get(id) ?? [];
+  return reports.reduce<Session>(
+    (current, delta) => applyCommand(current, { type: "progress", delta }, ""),
+    document,
+  );
+}
+
+/** Of the same session, as a program writes that keeps what it read, or that knows only half of the keys. */
+const document = fc
+  .tuple(id, anySession, fc.constantFrom("own", "none", "as it was"))
+  .map(([session_id, any, generation]) => (model: Model): Session => {
+    const { generation: _, ...rest } = { ...any, session_id };
+    const known = model.live.get(session_id)?.generation;
+    if (generation === "own") return { ...any, session_id };
+    return generation === "none" || known === undefined ? rest : { ...rest, generation: known };
+  });
+
+const editOutside = fc.tuple(id, document).map(([session_id, make]) =>
   step(`outside edit ${session_id}`, async (model, real) => {
-    const document: Session = { ...any, session_id };
-    const name = model.live.has(session_id) ? await fileOf(real, session_id) : fileFor(session_id);
-    await writeFile(join(real.directory, `${name}.tmp`), stringifyJson(document, { indent: 2 }));
-    await rename(join(real.directory, `${name}.tmp`), join(real.directory, name));
-    const before = model.live.get(session_id);
-    const revision = before?.revision ?? 0;
+    const document = { ...make(model), session_id };
+    await putOutside(model, real, document);
+    const revision = model.live.get(session_id)?.revision ?? 0;
     const { session } = await real.store.read(session_id);
-    // A document of another generation is another session.
-    const isSame = document.generation === undefined || document.generation === before?.generation;
-    if (!isSame) model.unwritten.delete(session_id);
-    const expected = (model.unwritten.get(session_id) ?? []).reduce<Session>(
-      (current, delta) => applyCommand(current, { type: "progress", delta }, ""),
-      document,
-    );
-    expect(content(session)).toEqual(content(expected));
+    expect(content(session)).toEqual(content(withReports(model, document)));
     expect(session.revision).toBeGreaterThan(revision);
     model.live.set(session_id, session);
   }),
@@ -234,6 +266,36 @@ const restart = fc.constant(
   }),
 );
 
+const kill = fc.tuple(fc.option(document), fc.option(id)).map(([make, removed]) =>
+  step(`kill ${make === null ? "" : "and edit "}${removed ?? ""}`, async (model, real) => {
+    await real.kill();
+    if (make !== null) {
+      const document = make(model);
+      const id = document.session_id as SessionId;
+      await putOutside(model, real, document);
+      model.live.set(id, { ...withReports(model, document) });
+    }
+    if (removed !== null && model.live.has(removed)) {
+      await rm(join(real.directory, await fileOf(real, removed)));
+      model.live.delete(removed);
+    }
+    await real.open();
+    for (const [session_id, expected] of model.live) {
+      const { session } = await real.store.read(session_id);
+      expect(content(session)).toEqual(content(expected));
+      model.live.set(session_id, session);
+      // What was given back goes into the file before anything else happens here.
+      await eventually(async () => expect(content(await onDisk(real, session_id))).toEqual(content(session)));
+    }
+    model.unwritten.clear();
+  }),
+);
+
+async function onDisk(real: Real, session_id: string): Promise<Session> {
+  const path = join(real.directory, await fileOf(real, session_id));
+  return parseJson(await readFile(path, "utf8"), 500) as unknown as Session;
+}
+
 async function fileOf(real: Real, session_id: string): Promise<string> {
   for (const name of await readdir(real.directory)) {
     if (!name.endsWith(".json")) continue;
@@ -245,7 +307,7 @@ async function fileOf(real: Real, session_id: string): Promise<string> {
   throw new Error(`no file holds ${session_id}`);
 }
 
-async function agree(model: Model, real: Real, onDisk: boolean): Promise<void> {
+async function agree(model: Model, real: Real, isOnDisk: boolean): Promise<void> {
   expect(new Set(real.store.all().map((summary) => summary.session_id))).toEqual(new Set(model.live.keys()));
   for (const [session_id, expected] of model.live) {
     const { session, summary } = await real.store.read(session_id);
@@ -254,9 +316,7 @@ async function agree(model: Model, real: Real, onDisk: boolean): Promise<void> {
       status: expected.status,
       processed_count: expected.processed_files.length,
     });
-    if (!onDisk) continue;
-    const file = parseJson(await readFile(join(real.directory, await fileOf(real, session_id)), "utf8"), 500);
-    expect(content(file as unknown as Session)).toEqual(content(expected));
+    if (isOnDisk) expect(content(await onDisk(real, session_id))).toEqual(content(expected));
   }
   expect((await real.store.listTrash()).total).toBe([...model.trash.values()].flat().length);
   expect(await readdir(join(real.directory, ".sessiond", "staging"))).toEqual([]);
@@ -266,7 +326,20 @@ test("the store agrees with a plain map, whatever happens in whatever order", as
   await fc.assert(
     fc.asyncProperty(
       fc.commands(
-        [create, apply, apply, report, report, save, remove, restore, editOutside, deleteOutside, restart],
+        [
+          create,
+          apply,
+          apply,
+          report,
+          report,
+          save,
+          remove,
+          restore,
+          editOutside,
+          deleteOutside,
+          restart,
+          kill,
+        ],
         {
           maxCommands: 30,
         },

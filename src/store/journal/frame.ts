@@ -42,7 +42,7 @@ export function decodeSegment(bytes: Buffer, isLast: boolean): Replay {
   while (at < bytes.length) {
     const frame = frameAt(bytes, at);
     if (frame?.isWhole) {
-      readBody(bytes.subarray(at + headBytes, frame.end), replay);
+      readRecords(bytes.subarray(at + headBytes, frame.end), at + headBytes, replay);
       at = frame.end;
       replay.end = at;
       continue;
@@ -52,7 +52,7 @@ export function decodeSegment(bytes: Buffer, isLast: boolean): Replay {
     // Damage in the middle. Records whose own checksums hold are believed all the same.
     const to = next === -1 ? bytes.length : next;
     const body = bytes.subarray(frame === undefined ? at : at + headBytes, to);
-    if (body.some((byte) => byte !== 0)) readDamaged(body, at, replay);
+    if (body.some((byte) => byte !== 0)) readRecords(body, to - body.length, replay);
     at = to;
     replay.end = at;
   }
@@ -76,18 +76,7 @@ function findFrame(bytes: Buffer, start: number): number {
   return -1;
 }
 
-function readBody(body: Buffer, replay: Replay): void {
-  let at = 0;
-  while (at < body.length) {
-    const decoded = decodeRecord(body, at);
-    // The checksum of the whole body held, so each record does.
-    if (decoded.state !== "good") throw new Error("a whole frame holds something that is no record");
-    replay.records.push(decoded.record);
-    at = decoded.end;
-  }
-}
-
-function readDamaged(body: Buffer, offset: number, replay: Replay): void {
+function readRecords(body: Buffer, offset: number, replay: Replay): void {
   let at = 0;
   while (at < body.length) {
     const decoded = decodeRecord(body, at);

@@ -1,7 +1,7 @@
 /**
- * The append-only log behind all sessions. Callers that wait at one time share one write, which is durable
- * when it returns (O_DSYNC of open(2)). Segments begin anew at each start and when they are large, and go when
- * every session in them has its changes in its JSON file.
+ * The append-only log behind all sessions. Callers that wait at one time share one write, which is durable when it returns
+ * (O_DSYNC of open(2)). Segments begin anew at each start and when they are large, and go, oldest first, when base records say
+ * that the session files hold everything in them.
  */
 import { constants } from "node:fs";
 import { type FileHandle, link, open, readdir, readFile, truncate, unlink } from "node:fs/promises";
@@ -9,26 +9,39 @@ import { join } from "node:path";
 import { SessiondError, systemErrorCode } from "../../error.ts";
 import { type DurableFiles, storageError } from "../durable-file.ts";
 import { decodeSegment, encodeFrame, type Replay } from "./frame.ts";
-import { encodeRecord, type JournalRecord, kinds } from "./record.ts";
+import { PruneMark } from "./prune-mark.ts";
+import { encodeRecord, type GenerationMark, type JournalRecord, kinds } from "./record.ts";
 
 /** A segment over this size is closed and the next one begun. */
 const segmentBytes = 64 * 1024 * 1024;
 
-export type Append = Omit<JournalRecord, "sequence">;
+/** A report; `sequence` is set once it is durable. */
+export interface Report {
+  sessionId: string;
+  generation: GenerationMark;
+  revision: number;
+  time: number;
+  payload: Buffer;
+  sequence?: number;
+}
 
 interface Batch {
-  records: Append[];
+  records: (Report | Base)[];
   done: Promise<void>;
   resolve: () => void;
   reject: (error: unknown) => void;
 }
 
+interface Base {
+  isBase: true;
+  sessionId: string;
+  upTo: number;
+}
+
 interface Segment {
   name: string;
-  /** By session id, the newest revision that this segment holds and the JSON file may not. */
+  /** By session id, the newest report in this segment that no base record covers. */
   unsettled: Map<string, number>;
-  /** Sessions with reports in it, settled or not. */
-  sessions: Set<string>;
 }
 
 export interface ReplayedSegment extends Replay {
@@ -45,12 +58,16 @@ export interface JournalOptions {
 export class Journal {
   readonly #options: JournalOptions;
   readonly #closed: Segment[] = [];
+  /** By session id, the newest report that no base record covers. */
+  readonly #newest = new Map<string, number>();
+  #mark: PruneMark | undefined;
   #current: Segment | undefined;
   #handle: FileHandle | undefined;
   #offset = 0;
   #sequence = 1;
   #next: Batch | undefined;
   #writing: Promise<void> | undefined;
+  #pruning: Promise<void> = Promise.resolve();
   #failure: SessiondError | undefined;
   #bytes = 0;
 
@@ -58,31 +75,35 @@ export class Journal {
     this.#options = options;
   }
 
-  /** Reads all segments, oldest first, and cuts the torn tail of the last one off before anything else is written. */
-  async replay(onSegment: (segment: ReplayedSegment) => Promise<void> | void): Promise<void> {
+  /**
+   * Reads all segments, oldest first, and cuts the torn tail of the last one off before anything else is written. Resolves with
+   * the sequence from which on everything should be there, or undefined if that is not known.
+   */
+  async replay(onSegment: (segment: ReplayedSegment) => void): Promise<number | undefined> {
     const { directory, files } = this.#options;
-    const names = (await readdir(directory)).filter((name) => /^\d{16}\.log$/.test(name)).sort();
+    const names = (await readdir(directory)).filter(isSegment).sort();
+    this.#mark = await PruneMark.open(join(directory, "pruned"));
+    this.#sequence = this.#mark.sequence ?? 1;
     for (const [index, name] of names.entries()) {
       const path = join(directory, name);
       const bytes = await readFile(path);
       const replay = decodeSegment(bytes, index === names.length - 1);
-      if (replay.end < bytes.length) {
-        await truncate(path, replay.end);
-        const handle = await open(path, "r+");
-        await handle.sync().finally(() => handle.close());
-        await files.sync(directory);
+      if (replay.end === 0) {
+        await unlink(path);
+        continue;
       }
-      const segment: Segment = { name, unsettled: new Map(), sessions: new Set() };
+      if (replay.end < bytes.length) await cut(path, replay.end);
+      const segment: Segment = { name, unsettled: new Map() };
       for (const record of replay.records) {
         this.#sequence = Math.max(this.#sequence, record.sequence + 1);
-        if (record.kind !== kinds.progress) continue;
-        segment.unsettled.set(record.sessionId, record.revision);
-        segment.sessions.add(record.sessionId);
+        if (record.kind === kinds.progress) segment.unsettled.set(record.sessionId, record.sequence);
       }
       this.#closed.push(segment);
-      this.#sequence = Math.max(this.#sequence, Number(name.slice(0, 16)) + 1);
-      await onSegment({ ...replay, name });
+      onSegment({ ...replay, name });
     }
+    for (const { unsettled } of this.#closed) for (const entry of unsettled) this.#newest.set(...entry);
+    await files.sync(directory);
+    return this.#mark.sequence;
   }
 
   /** Bytes appended since the start. */
@@ -100,46 +121,36 @@ export class Journal {
     return [...(this.#closed[0]?.unsettled.keys() ?? [])];
   }
 
+  /** The newest report of a session that a start would give back to it. */
+  newest(sessionId: string): number | undefined {
+    return this.#newest.get(sessionId);
+  }
+
   /**
-   * Resolves when the record is durable. Records of one session are in the order of the calls.
+   * Resolves when the report is durable. Reports of one session are in the order of the calls.
    *
-   * @throws SessiondError `storage_full` (nothing was kept, and later appends may succeed), `storage_failed`
+   * @throws SessiondError `storage_full` (nothing was kept, and later ones may succeed), `storage_failed`
    */
-  append(record: Append): Promise<void> {
-    if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    this.#next ??= newBatch();
-    this.#next.records.push(record);
-    const { done } = this.#next;
-    this.#writing ??= this.#write();
-    return done;
+  append(report: Report): Promise<void> {
+    return this.#append(report);
   }
 
   /**
-   * Everything of this session up to a revision is in its JSON file, durably. Tells whether reports of it stay in the journal
-   * all the same, so that a start has to be told.
+   * The session's file holds every report up to a sequence, by default all that are durable, or the session is gone. Resolves
+   * when that is durable; then a start does not give them back, and segments that nothing else needs go.
    */
-  settle(sessionId: string, revision: number): boolean {
-    let mayGo = true;
-    let stays = false;
-    for (const segment of [...this.#closed, this.#current]) {
-      if (segment === undefined) continue;
-      const newest = segment.unsettled.get(sessionId);
-      if (newest !== undefined && newest <= revision) segment.unsettled.delete(sessionId);
-      mayGo &&= segment !== this.#current && segment.unsettled.size === 0;
-      stays ||= !mayGo && segment.sessions.has(sessionId);
-    }
-    return stays;
+  async settle(sessionId: string, upTo = this.#newest.get(sessionId)): Promise<void> {
+    if (upTo === undefined || !this.#newest.has(sessionId)) return;
+    await this.#append({ isBase: true, sessionId, upTo });
+    await this.prune().catch(() => {
+      // Tried again with the next one.
+    });
   }
 
-  /** Removes the oldest segments that nothing needs, in order: a later one may explain an earlier one. */
-  async prune(): Promise<void> {
-    const { directory, files } = this.#options;
-    let pruned = false;
-    while (this.#closed[0]?.unsettled.size === 0) {
-      await unlink(join(directory, (this.#closed.shift() as Segment).name));
-      pruned = true;
-    }
-    if (pruned) await files.sync(directory);
+  /** Removes the oldest segments that nothing needs, in order: a base record may be what explains an earlier segment. */
+  prune(): Promise<void> {
+    this.#pruning = this.#pruning.catch(() => {}).then(() => this.#prune());
+    return this.#pruning;
   }
 
   /** Keeps a segment with damage in it for somebody to look into, also when nothing needs it any more. */
@@ -157,7 +168,30 @@ export class Journal {
     this.#handle = undefined;
     if (this.#current !== undefined && this.#failure === undefined) this.#closed.push(this.#current);
     this.#current = undefined;
-    await this.prune();
+    await this.prune().catch(() => {
+      // What stays is read once more at the next start.
+    });
+    await this.#mark?.close();
+  }
+
+  #append(record: Report | Base): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    this.#next ??= newBatch();
+    this.#next.records.push(record);
+    const { done } = this.#next;
+    this.#writing ??= this.#write();
+    return done;
+  }
+
+  async #prune(): Promise<void> {
+    const { directory, files } = this.#options;
+    let count = 0;
+    while (this.#closed[count]?.unsettled.size === 0) count++;
+    if (count === 0) return;
+    const first = (this.#closed[count] ?? this.#current)?.name;
+    await this.#mark?.write(first === undefined ? this.#sequence : sequenceOf(first));
+    for (const { name } of this.#closed.splice(0, count)) await unlink(join(directory, name));
+    await files.sync(directory);
   }
 
   async #write(): Promise<void> {
@@ -172,7 +206,7 @@ export class Journal {
       } catch (error) {
         const failure = storageError(error);
         batch.reject(failure);
-        // What was waiting builds on what failed: its revisions follow.
+        // What was waiting came after what failed, and must not be kept without it.
         (this.#next as Batch | undefined)?.reject(failure);
         this.#next = undefined;
       }
@@ -180,21 +214,41 @@ export class Journal {
     this.#writing = undefined;
   }
 
-  async #writeBatch(records: readonly Append[]): Promise<void> {
+  async #writeBatch(records: readonly (Report | Base)[]): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#handle === undefined || this.#offset > segmentBytes) await this.#begin();
     const first = this.#sequence;
-    const encoded = records.map((record, index) => encodeRecord({ ...record, sequence: first + index }));
+    const newest = new Map<string, number>();
+    const encoded = records.map((record, index) => {
+      const sequence = first + index;
+      if ("isBase" in record) return encodeRecord(baseRecord(record, sequence));
+      const link = newest.get(record.sessionId) ?? this.#newest.get(record.sessionId) ?? 0;
+      newest.set(record.sessionId, sequence);
+      return encodeRecord({ ...record, kind: kinds.progress, sequence, link });
+    });
     const frame = encodeFrame(first, encoded);
     await this.#writeAll(frame);
     this.#sequence = first + records.length;
     this.#offset += frame.length;
     this.#bytes += frame.length;
-    const { unsettled, sessions } = this.#current as Segment;
-    for (const { kind, sessionId, revision } of records) {
-      if (kind !== kinds.progress) continue;
-      unsettled.set(sessionId, revision);
-      sessions.add(sessionId);
+    const { unsettled } = this.#current as Segment;
+    for (const [index, record] of records.entries()) {
+      const sequence = first + index;
+      if ("isBase" in record) {
+        this.#settled(record.sessionId, record.upTo);
+        continue;
+      }
+      record.sequence = sequence;
+      unsettled.set(record.sessionId, sequence);
+      this.#newest.set(record.sessionId, sequence);
+    }
+  }
+
+  #settled(sessionId: string, upTo: number): void {
+    if ((this.#newest.get(sessionId) ?? 0) <= upTo) this.#newest.delete(sessionId);
+    for (const segment of [...this.#closed, this.#current]) {
+      const newest = segment?.unsettled.get(sessionId);
+      if (newest !== undefined && newest <= upTo) segment?.unsettled.delete(sessionId);
     }
   }
 
@@ -239,7 +293,7 @@ export class Journal {
     }
     await this.#handle?.close();
     if (this.#current !== undefined) this.#closed.push(this.#current);
-    this.#current = { name, unsettled: new Map(), sessions: new Set() };
+    this.#current = { name, unsettled: new Map() };
     this.#handle = handle;
     this.#offset = 0;
   }
@@ -250,6 +304,26 @@ export class Journal {
     this.#options.onFailure(this.#failure);
     return this.#failure;
   }
+}
+
+function isSegment(name: string): boolean {
+  return /^\d{16}\.log$/.test(name) && Number.isSafeInteger(sequenceOf(name));
+}
+
+/** The first sequence that a segment may hold. */
+function sequenceOf(name: string): number {
+  return Number(name.slice(0, 16));
+}
+
+async function cut(path: string, end: number): Promise<void> {
+  await truncate(path, end);
+  const handle = await open(path, "r+");
+  await handle.sync().finally(() => handle.close());
+}
+
+function baseRecord({ sessionId, upTo }: Base, sequence: number): JournalRecord {
+  const none = { generation: 0n, revision: 0, time: 0, payload: Buffer.alloc(0) };
+  return { ...none, kind: kinds.base, sessionId, link: upTo, sequence };
 }
 
 function newBatch(): Batch {

@@ -3,62 +3,69 @@
  *
  *     magic 2 · head length 2 · payload length 4 · head CRC-32 4 · payload CRC-32 4 · head · payload
  *
- * The head (sequence, revision, time, kind, ordinal, session id, generation) has a checksum of its own, so that damage to a payload
- * still tells whose it was, and damage to a head is told from the end of the log. Numbers are little-endian.
+ * The head has a checksum of its own, so that damage to a payload still tells whose it was, and damage to a head is told from
+ * the end of the log. Numbers are little-endian.
  */
+import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { Micros } from "../../clock.ts";
 
 const magic = 0x4a53; // "SJ"
 const prefixBytes = 16;
-const fixedHeadBytes = 29;
-
-/** No record is longer; a longer length is damage. */
-export const maxPayloadBytes = 256 * 1024 * 1024;
+/** Kind 1 · sequence 8 · link 8 · revision 8 · time 8 · generation 8; the session id follows. */
+const fixedHeadBytes = 41;
 
 export const kinds = {
   /** A report of progress; the payload is its delta as JSON. */
   progress: 1,
-  /** The JSON file holds everything up to this revision. No payload. */
+  /** The session's file holds every report up to `link`. No payload. */
   base: 2,
 } as const;
 export type Kind = (typeof kinds)[keyof typeof kinds];
+
+/** A session's generation, which may be any text, as a number of fixed size; 0 where it has none. */
+export type GenerationMark = bigint;
 
 export interface JournalRecord {
   /** Grows by one with every record of the journal. */
   sequence: number;
   kind: Kind;
   sessionId: string;
-  /** Empty where the session has none. */
-  generation: string;
-  /** The session's revision after this change. */
+  generation: GenerationMark;
+  /**
+   * Of a report: the sequence of the session's report before it, as long as the file may not hold that one; else 0. So one that
+   * is missing is noticed. Of a base: the last sequence that the file holds.
+   */
+  link: number;
+  /** The session's revision with this change. */
   revision: number;
   time: Micros;
-  /** Counts the session's records from when it was loaded, so that a missing one is noticed. */
-  ordinal: number;
   payload: Buffer;
 }
 
+export function generationMark(generation: string | undefined): GenerationMark {
+  if (generation === undefined) return 0n;
+  // As JSON, so that halves of surrogate pairs stay apart.
+  const mark = createHash("sha256").update(JSON.stringify(generation)).digest().readBigUInt64LE(0);
+  return mark === 0n ? 1n : mark;
+}
+
 export function encodeRecord(record: JournalRecord): Buffer {
-  const id = Buffer.byteLength(record.sessionId);
-  const generation = Buffer.byteLength(record.generation);
-  const head = fixedHeadBytes + 2 + id + generation;
+  const headLength = fixedHeadBytes + Buffer.byteLength(record.sessionId);
   const { payload } = record;
-  const bytes = Buffer.allocUnsafe(prefixBytes + head + payload.length);
+  const bytes = Buffer.allocUnsafe(prefixBytes + headLength + payload.length);
   bytes.writeUInt16LE(magic, 0);
-  bytes.writeUInt16LE(head, 2);
+  bytes.writeUInt16LE(headLength, 2);
   bytes.writeUInt32LE(payload.length, 4);
-  let at = prefixBytes;
+  let at = bytes.writeUInt8(record.kind, prefixBytes);
   at = bytes.writeDoubleLE(record.sequence, at);
+  at = bytes.writeDoubleLE(record.link, at);
   at = bytes.writeDoubleLE(record.revision, at);
   at = bytes.writeDoubleLE(record.time, at);
-  at = bytes.writeUInt8(record.kind, at);
-  at = bytes.writeUInt32LE(record.ordinal, at);
-  at = bytes.writeUInt16LE(id, at);
+  at = bytes.writeBigUInt64LE(record.generation, at);
   at += bytes.write(record.sessionId, at);
-  bytes.write(record.generation, at);
-  payload.copy(bytes, prefixBytes + head);
-  bytes.writeUInt32LE(crc32(bytes.subarray(prefixBytes, prefixBytes + head), payload.length), 8);
+  payload.copy(bytes, at);
+  bytes.writeUInt32LE(crc32(bytes.subarray(prefixBytes, at), payload.length), 8);
   bytes.writeUInt32LE(crc32(payload), 12);
   return bytes;
 }
@@ -76,21 +83,20 @@ export function decodeRecord(bytes: Buffer, start: number): Decoded {
   const headLength = bytes.readUInt16LE(start + 2);
   const payloadLength = bytes.readUInt32LE(start + 4);
   const headEnd = start + prefixBytes + headLength;
-  if (headLength < fixedHeadBytes + 2 || headEnd > bytes.length) return { state: "unknown" };
+  if (headLength < fixedHeadBytes || headEnd > bytes.length) return { state: "unknown" };
   const head = bytes.subarray(start + prefixBytes, headEnd);
   // The length of the payload is part of what the checksum covers.
   if (crc32(head, payloadLength) !== bytes.readUInt32LE(start + 8)) return { state: "unknown" };
   const end = headEnd + payloadLength;
   if (end > bytes.length) return { state: "unknown" };
-  const idLength = head.readUInt16LE(fixedHeadBytes);
   const known = {
-    sequence: head.readDoubleLE(0),
-    revision: head.readDoubleLE(8),
-    time: head.readDoubleLE(16),
-    kind: head.readUInt8(24) as Kind,
-    ordinal: head.readUInt32LE(25),
-    sessionId: head.toString("utf8", fixedHeadBytes + 2, fixedHeadBytes + 2 + idLength),
-    generation: head.toString("utf8", fixedHeadBytes + 2 + idLength),
+    kind: head.readUInt8(0) as Kind,
+    sequence: head.readDoubleLE(1),
+    link: head.readDoubleLE(9),
+    revision: head.readDoubleLE(17),
+    time: head.readDoubleLE(25),
+    generation: head.readBigUInt64LE(33),
+    sessionId: head.toString("utf8", fixedHeadBytes),
   };
   const payload = bytes.subarray(headEnd, end);
   if (crc32(payload) !== bytes.readUInt32LE(start + 12)) return { state: "damaged", record: known, end };

@@ -1,10 +1,9 @@
-/** What the journal holds that the JSON files may not: read at the start, given back per session. Pure but for reading. */
+/** What the journal holds that the session files may not: read at the start, given back per session. Pure but for reading. */
 import type { Journal, ReplayedSegment } from "./journal.ts";
 import { type JournalRecord, kinds } from "./record.ts";
 
 export interface SessionReports {
-  generation: string;
-  /** Reports that were acknowledged after the JSON file was last known to be complete, oldest first. */
+  /** Reports that were acknowledged and that no base record covers, oldest first. */
   reports: JournalRecord[];
   /** Some of its reports are damaged or missing. */
   damaged: boolean;
@@ -16,43 +15,61 @@ export interface JournalContents {
   damagedSegments: string[];
   /** Bytes of which nobody knows whose they were. */
   unknownBytes: number;
+  /** Records that should be there and are not, of which nobody knows whose they were. */
+  missingRecords: number;
+}
+
+interface Reading {
+  contents: JournalContents;
+  /** By session id, the last sequence that its file is known to hold. */
+  bases: Map<string, number>;
+  /** The sequence that is due next; undefined before the first, if it is not known where the journal should begin. */
+  expected: number | undefined;
 }
 
 export async function readJournal(journal: Journal): Promise<JournalContents> {
-  const contents: JournalContents = { sessions: new Map(), damagedSegments: [], unknownBytes: 0 };
-  await journal.replay((segment) => addSegment(contents, segment));
-  for (const session of contents.sessions.values()) {
-    if (hasGap(session.reports)) session.damaged = true;
+  const reading: Reading = {
+    contents: { sessions: new Map(), damagedSegments: [], unknownBytes: 0, missingRecords: 0 },
+    bases: new Map(),
+    expected: undefined,
+  };
+  const segments: ReplayedSegment[] = [];
+  reading.expected = await journal.replay((segment) => segments.push(segment));
+  for (const segment of segments) addSegment(reading, segment);
+  const { contents, bases } = reading;
+  for (const [id, session] of contents.sessions) {
+    const base = bases.get(id) ?? 0;
+    session.reports = session.reports.filter(({ sequence }) => sequence > base);
+    if (isOneMissing(session.reports, base)) session.damaged = true;
+    if (session.reports.length === 0 && !session.damaged) contents.sessions.delete(id);
   }
   return contents;
 }
 
-function addSegment(contents: JournalContents, segment: ReplayedSegment): void {
-  const { sessions } = contents;
-  for (const record of [...segment.records].sort((a, b) => a.sequence - b.sequence)) {
-    const known = sessions.get(record.sessionId);
+function addSegment(reading: Reading, segment: ReplayedSegment): void {
+  const { contents, bases } = reading;
+  const all: (JournalRecord | Omit<JournalRecord, "payload">)[] = [...segment.records, ...segment.damaged];
+  all.sort((a, b) => a.sequence - b.sequence);
+  for (const record of all) {
+    contents.missingRecords += Math.max(0, record.sequence - (reading.expected ?? record.sequence));
+    reading.expected = record.sequence + 1;
     if (record.kind === kinds.base) {
-      if (known !== undefined)
-        known.reports = known.reports.filter(({ revision }) => revision > record.revision);
-    } else if (known === undefined || known.generation !== record.generation) {
-      sessions.set(record.sessionId, { generation: record.generation, reports: [record], damaged: false });
-    } else {
-      known.reports.push(record);
+      bases.set(record.sessionId, Math.max(record.link, bases.get(record.sessionId) ?? 0));
+      continue;
     }
-  }
-  for (const { sessionId, generation } of segment.damaged) {
-    const known = sessions.get(sessionId);
-    if (known === undefined) sessions.set(sessionId, { generation, reports: [], damaged: true });
+    const known = contents.sessions.get(record.sessionId) ?? { reports: [], damaged: false };
+    contents.sessions.set(record.sessionId, known);
+    if ("payload" in record) known.reports.push(record);
     else known.damaged = true;
   }
   if (segment.damaged.length + segment.gaps.length > 0) contents.damagedSegments.push(segment.name);
   for (const { from, to } of segment.gaps) contents.unknownBytes += to - from;
 }
 
-/** Reports of one stay in memory are counted; a count that jumps, and does not begin anew, tells of a missing one. */
-function hasGap(reports: readonly JournalRecord[]): boolean {
+/** Each report names the one before it, so that a missing one is noticed whoever's the damaged bytes were. */
+function isOneMissing(reports: readonly JournalRecord[], base: number): boolean {
   return reports.some((report, index) => {
-    const before = reports[index - 1];
-    return before !== undefined && report.ordinal !== before.ordinal + 1 && report.ordinal !== 1;
+    const before = reports[index - 1]?.sequence ?? base;
+    return report.link > before;
   });
 }

@@ -5,10 +5,10 @@ import { encodeRecord, type JournalRecord, kinds } from "../../../src/store/jour
 
 const record = fc.record({
   sessionId: fc.stringMatching(/^[a-zä]{1,6}$/),
-  generation: fc.stringMatching(/^[0-9a-f]{0,16}$/),
+  generation: fc.bigInt({ min: 0n, max: 2n ** 64n - 1n }),
   revision: fc.integer({ min: 1, max: 2 ** 40 }),
   time: fc.integer({ min: 0, max: 2 ** 50 }),
-  ordinal: fc.nat(1000),
+  link: fc.nat(1000),
   kind: fc.constantFrom(...Object.values(kinds)),
   payload: fc.uint8Array({ maxLength: 60 }).map((bytes) => Buffer.from(bytes)),
 });

@@ -47,19 +47,22 @@ async function killed(
 
 const fileOf = async (directory: string) =>
   parseJson(await readFile(join(directory, "s.json"), "utf8")) as unknown as Session;
-const segments = (directory: string) => readdir(join(directory, ".sessiond", "journal"));
+const segments = async (directory: string) =>
+  (await readdir(join(directory, ".sessiond", "journal"))).filter((name) => name.endsWith(".log"));
 
 test("are in the journal before the file, and in the file after a start", async () => {
   const { copy, session } = await killed();
   expect((await fileOf(copy)).processed_files).toEqual([]);
   const store = await open(copy);
   expect((await store.read(id)).session).toEqual(session);
-  expect(await fileOf(copy)).toEqual(session);
+  await eventually(async () => expect(await fileOf(copy)).toEqual(session));
   expect(store.summary(id)).toMatchObject({
     processed_count: 20,
     pending_count: 20,
     revision: session.revision,
   });
+  await eventually(async () => expect((await segments(copy)).length).toBeLessThan(2));
+  await store.close();
   expect(await segments(copy)).toEqual([]);
 });
 
