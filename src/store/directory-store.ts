@@ -130,12 +130,13 @@ class DirectoryStore implements SessionStore {
   async open(): Promise<void> {
     try {
       await this.#parts.files.sync(this.#directory);
-      await this.#parts.view.open();
+      const isCurrent = await this.#parts.view.open(await this.#parts.saver.load());
       const { catalog } = this.#parts.view;
       const own = { catalog, quarantine: this.#quarantine, logger: this.#logger };
       this.#damage = await replayJournal({ ...this.#parts, ...own });
       await this.#parts.leases.load();
-      await this.#parts.trash.load((inode) => this.#parts.view.catalog.holds(inode));
+      await this.#parts.trash.load((inode) => catalog.holds(inode));
+      this.#parts.saver.begin(isCurrent);
     } catch (error) {
       await this.#parts.view.close();
       this.#parts.lives.close();
@@ -349,6 +350,7 @@ class DirectoryStore implements SessionStore {
     await this.#parts.lives.settleOwed();
     this.#parts.lives.close();
     await this.#parts.journal.close();
+    await this.#parts.saver.close();
     await this.#parts.records.idle();
     await this.#parts.files.close();
     this.#lock.release();

@@ -13,9 +13,10 @@ import type { Logger } from "../log.ts";
 import type { SessionSummary } from "../session/session.ts";
 import { Slices } from "../slices.ts";
 import { type DirectoryWatcher, watchDirectory } from "./directory-watcher.ts";
-import { type Document, readDocument, statDocument } from "./document.ts";
+import { type Document, isAt, readDocument, statDocument } from "./document.ts";
 import { storageError } from "./durable-file.ts";
 import { FileCatalog, type FileState } from "./file-catalog.ts";
+import type { CachedFile } from "./index-cache.ts";
 import { type Identity, identityOf, isSessionFile, UnreadableError } from "./session-file.ts";
 
 /** How often and how long after another a file that cannot be read is read again, in case it is half written. */
@@ -63,8 +64,11 @@ export class DirectoryView {
     this.#queue = queue;
   }
 
-  /** Watches first and reads then, so that nothing falls between. */
-  async open(): Promise<void> {
+  /**
+   * Watches first and reads then, so that nothing falls between. Files that are still as they were need no reading; resolves with
+   * whether that was all of them.
+   */
+  async open(cached: ReadonlyMap<string, CachedFile>): Promise<boolean> {
     const { directory, logger } = this.#options;
     const { dev, ino } = statSync(directory);
     this.#place = `${dev}:${ino}`;
@@ -78,15 +82,24 @@ export class DirectoryView {
       logger,
     );
     const slices = new Slices();
+    let [unchanged, isCurrent] = [0, true];
     for (const file of readdirSync(directory)) {
       if (!isSessionFile(file)) continue;
       await slices.pause();
+      const known = cached.get(file);
+      if (known !== undefined && isAt(join(directory, file), known.identity)) {
+        this.#lookAgain(this.catalog.adoptCached(known));
+        unchanged++;
+        continue;
+      }
+      isCurrent = false;
       this.look(file);
       if (this.catalog.get(file)?.kind === "unreadable") this.#retryLater(file);
     }
     this.#lastReconcile = formatTimestamp(this.#options.clock.now());
     this.#arm();
     this.#watchForStalls();
+    return isCurrent && unchanged === cached.size;
   }
 
   /**

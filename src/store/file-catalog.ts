@@ -2,12 +2,13 @@
  * What is known of every file in the sessions directory, and through it the index. In memory; it decides which file
  * is the session when two carry one id, and how revisions go on when another program wrote. It reads nothing.
  */
-import { parseTimestamp } from "../clock.ts";
+import { type Micros, parseTimestamp } from "../clock.ts";
 import type { HealthProblem } from "../contract/replies.ts";
 import { type SessionSummary, summarize, writtenRevision } from "../session/session.ts";
 import { sessionIdProblem } from "../session/session-id.ts";
 import { shellOperand } from "../shell-quote.ts";
 import type { Document } from "./document.ts";
+import type { CachedFile } from "./index-cache.ts";
 import { alternativeFileFor, fileFor, type Identity } from "./session-file.ts";
 import { SessionIndex } from "./session-index.ts";
 
@@ -86,25 +87,47 @@ export class FileCatalog {
     const again =
       before !== undefined && before.id !== undefined && before.id !== id ? this.forget(file) : [];
     this.#clear(file);
+    const known = revision ?? this.#outsideRevision(writtenRevision(session), id, identity);
+    const isOutside = revision === undefined;
+    again.push(...this.#place(file, identity, summarize(session, known, bytes), isOutside));
+    return again;
+  }
+
+  /** Takes in a file that is still as it was when the index was saved. Returns what `adopt` does. */
+  adoptCached({ file, identity, summary, checkpoint, created }: CachedFile): string[] {
+    return this.#place(file, identity, summary, true, { checkpoint, created });
+  }
+
+  /** What `adoptCached` is to be given at another start: every file that is the one of its session. */
+  *cached(): Generator<CachedFile> {
+    for (const [file, { kind, identity, id }] of this.#files) {
+      const entry = kind === "session" ? this.index.entry(id) : undefined;
+      if (entry !== undefined) yield { file, identity, ...entry };
+    }
+  }
+
+  /** Decides whether a file is the one of its session. */
+  #place(
+    file: string,
+    identity: Identity,
+    summary: SessionSummary,
+    isOutside: boolean,
+    times?: { checkpoint: Micros; created: Micros },
+  ): string[] {
+    const id = summary.session_id;
     const rival = this.#fileOf.get(id);
-    const summary = summarize(
-      session,
-      revision ?? this.#outsideRevision(writtenRevision(session), id, identity),
-      bytes,
-    );
     if (rival !== undefined && rival !== file) {
       const known = this.index.get(id) as SessionSummary;
       if (!isNewer(summary, file, known, rival)) {
         this.#addDuplicate(file, id, identity);
-        return again;
+        return [];
       }
       this.#addDuplicate(rival, id, (this.#files.get(rival) as FileState).identity);
     }
     this.#files.set(file, { kind: "session", identity, id });
     this.#fileOf.set(id, file);
-    this.index.set(summary);
-    if (revision === undefined && rival === file) again.push(...this.#dropDuplicates(id));
-    return again;
+    this.index.set(summary, times);
+    return isOutside && rival === file ? this.#dropDuplicates(id) : [];
   }
 
   /** We wrote the file anew; what the index says of the session is not older than what was written. */

@@ -44,13 +44,14 @@ export class SessionIndex {
     return this.#entries.get(id)?.summary;
   }
 
-  set(summary: SessionSummary): void {
+  entry(id: string): Readonly<Entry> | undefined {
+    return this.get(id) === undefined ? undefined : this.#entries.get(id);
+  }
+
+  /** `times` are those of the summary, where the caller has read them already. */
+  set(summary: SessionSummary, times: Pick<Entry, "checkpoint" | "created"> = timesOf(summary)): void {
     const before = this.#remove(summary.session_id);
-    const entry: Entry = {
-      summary,
-      checkpoint: parseTimestamp(summary.checkpoint_time) ?? 0,
-      created: summary.created_time === null ? 0 : (parseTimestamp(summary.created_time) ?? 0),
-    };
+    const entry: Entry = { summary, checkpoint: times.checkpoint, created: times.created };
     this.#entries.set(summary.session_id, entry);
     for (const [sort, order] of this.#orders) order.splice(position(order, entry, sort), 0, entry);
     this.#counts.total++;
@@ -132,6 +133,13 @@ export class SessionIndex {
     }
     return order;
   }
+}
+
+function timesOf({ checkpoint_time, created_time }: SessionSummary): Pick<Entry, "checkpoint" | "created"> {
+  return {
+    checkpoint: parseTimestamp(checkpoint_time) ?? 0,
+    created: created_time === null ? 0 : (parseTimestamp(created_time) ?? 0),
+  };
 }
 
 /** Times run from the newest down, ids up; equal times are ordered by id. */

@@ -7,6 +7,7 @@ import { Backups } from "./backups.ts";
 import { DirectoryView } from "./directory-view.ts";
 import { DurableFiles } from "./durable-file.ts";
 import { createWriteBehind } from "./file-writing.ts";
+import { IndexSaver } from "./index-saver.ts";
 import { Journal } from "./journal/journal.ts";
 import { LeaseTable } from "./leases.ts";
 import { LiveSessions } from "./live-sessions.ts";
@@ -54,6 +55,7 @@ export function assembleStore(options: DirectoryStoreOptions, own: OwnDirectorie
     onDue: (id) => writeBehind(id as SessionId),
   });
   const view = new DirectoryView({ ...options, onReplaced: fail, outside: lives }, queue);
+  const saver = new IndexSaver({ directory: own.base, files, catalog: view.catalog, logger });
   const trash = new Trash(own.trash, files);
   const backups = new Backups(directory, outsideBackups, files);
   const records = directoryRecords({
@@ -87,6 +89,7 @@ export function assembleStore(options: DirectoryStoreOptions, own: OwnDirectorie
     lives,
     leases,
     view,
+    saver,
     trash,
     backups,
     records,

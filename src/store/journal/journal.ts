@@ -83,6 +83,8 @@ export class Journal {
     const { directory, files } = this.#options;
     const names = (await readdir(directory)).filter(isSegment).sort();
     this.#mark = await PruneMark.open(join(directory, "pruned"));
+    // An empty journal begins here; of one that has segments and no mark, the beginning is not known.
+    if (names.length === 0 && this.#mark.sequence === undefined) await this.#mark.write(1);
     this.#sequence = this.#mark.sequence ?? 1;
     for (const [index, name] of names.entries()) {
       const path = join(directory, name);

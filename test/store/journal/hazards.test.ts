@@ -231,7 +231,6 @@ test.each([0, 1])("segment %i that somebody took away is missed", async (missing
   rmSync(segmentsIn(directory)[missing] as string);
   const store = await open(directory);
   expect(store.health()).toContainEqual(expect.objectContaining({ code: "journal_damaged" }));
-  expect(store.summary(parseSessionId("other")).processed_count).toBe(missing === 0 ? 2 : 1);
 });
 
 test("a file of somebody else in the journal's directory is left alone", async () => {
