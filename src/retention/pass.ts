@@ -3,7 +3,7 @@ import { type Clock, formatTimestamp } from "../clock.ts";
 import type { CleanupResult, HistoryEntry } from "../contract/replies.ts";
 import { isSessiondError } from "../error.ts";
 import type { SessionId } from "../session/session-id.ts";
-import { Slices } from "../slices.ts";
+import { nextSlice } from "../slices.ts";
 import type { SessionStore } from "../store/session-store.ts";
 import { describePolicy, type KeepReason, type Plan, type Removal } from "./policy.ts";
 
@@ -37,7 +37,6 @@ export async function runPass(pass: Pass): Promise<CleanupResult> {
   const failures: CleanupResult["failures"] = [];
   const warnings = [...plan.warnings];
   const history = new HistoryWriter(pass);
-  const slices = new Slices();
   let stop: string | undefined;
 
   const removals = plan.removals.values();
@@ -50,7 +49,7 @@ export async function runPass(pass: Pass): Promise<CleanupResult> {
       tried.set(removal.session_id, result.kept);
       if (result.failure !== undefined) failures.push({ session_id: removal.session_id, ...result.failure });
       if (result.fatal) stop ??= result.failure?.message;
-      await slices.pause();
+      await nextSlice();
     }
   };
   if (hold === undefined) await Promise.all(Array.from({ length: concurrency }, worker));
@@ -112,6 +111,7 @@ async function tryRemove(pass: Pass, removal: Removal, history: HistoryWriter): 
     if (isSessiondError(error, "revision_mismatch", "session_not_found", "session_deleted")) {
       return { kept: "changed" };
     }
+    if (isSessiondError(error, "lease_held")) return { kept: "leased" };
     return {
       kept: "removal_failed",
       failure: {

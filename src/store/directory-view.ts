@@ -11,7 +11,7 @@ import { SessiondError } from "../error.ts";
 import type { KeyedQueue } from "../keyed-queue.ts";
 import type { Logger } from "../log.ts";
 import type { SessionSummary } from "../session/session.ts";
-import { Slices } from "../slices.ts";
+import { nextSlice } from "../slices.ts";
 import { type DirectoryWatcher, watchDirectory } from "./directory-watcher.ts";
 import { type Document, isAt, readDocument, statDocument } from "./document.ts";
 import { storageError } from "./durable-file.ts";
@@ -81,11 +81,10 @@ export class DirectoryView {
       },
       logger,
     );
-    const slices = new Slices();
     let [unchanged, isCurrent] = [0, true];
     for (const file of readdirSync(directory)) {
       if (!isSessionFile(file)) continue;
-      await slices.pause();
+      await nextSlice();
       const known = cached.get(file);
       if (known !== undefined && isAt(join(directory, file), known.identity)) {
         this.#lookAgain(this.catalog.adoptCached(known));
@@ -286,17 +285,16 @@ export class DirectoryView {
       return;
     }
     this.#directoryFailure = undefined;
-    const slices = new Slices();
     const present = new Set(names.filter(isSessionFile));
     for (const file of present) {
-      await slices.pause();
+      await nextSlice();
       if (this.#closed) return;
       const stats = statDocument(join(directory, file));
       const same = stats === undefined ? this.catalog.get(file) === undefined : this.#isKnown(file, stats);
       if (!same) await this.refresh(file);
     }
     for (const file of [...this.catalog.names()]) {
-      await slices.pause();
+      await nextSlice();
       if (!present.has(file)) await this.refresh(file);
     }
     this.#lastReconcile = formatTimestamp(clock.now());

@@ -9,7 +9,7 @@ import { crc32 } from "node:zlib";
 import type { Micros } from "../clock.ts";
 import { systemErrorCode } from "../error.ts";
 import type { SessionSummary } from "../session/session.ts";
-import { Slices } from "../slices.ts";
+import { nextSlice } from "../slices.ts";
 import type { Identity } from "./session-file.ts";
 
 /** Another one is for another shape of rows, and is not read. */
@@ -48,7 +48,6 @@ type Row = [
 ];
 
 export async function encodeCache(entries: Iterable<CachedFile>): Promise<Buffer> {
-  const slices = new Slices();
   const lines = [lineOf({ version })];
   let rows: Row[] = [];
   for (const entry of entries) {
@@ -56,7 +55,7 @@ export async function encodeCache(entries: Iterable<CachedFile>): Promise<Buffer
     if (rows.length < rowsPerLine) continue;
     lines.push(lineOf(rows));
     rows = [];
-    await slices.pause();
+    await nextSlice();
   }
   if (rows.length > 0) lines.push(lineOf(rows));
   return Buffer.concat(lines);
@@ -65,13 +64,12 @@ export async function encodeCache(entries: Iterable<CachedFile>): Promise<Buffer
 /** By file name. Empty where there is no cache, or none that this version can read. */
 export async function readCache(path: string): Promise<Map<string, CachedFile>> {
   const files = new Map<string, CachedFile>();
-  const slices = new Slices();
   let isFirst = true;
   for (const value of linesOf(path)) {
     if (isFirst && (value as { version?: unknown }).version !== version) break;
     if (!isFirst) for (const row of value as Row[]) files.set(row[0], entryOf(row));
     isFirst = false;
-    await slices.pause();
+    await nextSlice();
   }
   return files;
 }

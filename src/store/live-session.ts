@@ -76,9 +76,9 @@ export class LiveSession {
   /** As `report`, of something that happened earlier: the last activity stays the later of the two. */
   reportAgain(delta: ProgressDelta, revision: number, time: Micros): void {
     const last = this.#time ?? parseTimestamp(this.#frame.checkpoint_time) ?? 0;
-    if (last < time) return this.report(delta, revision, time);
     const { checkpoint_time } = this.#current();
     this.report(delta, revision, time);
+    if (last < time) return;
     this.#time = undefined;
     this.#frame.checkpoint_time = checkpoint_time;
   }

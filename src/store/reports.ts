@@ -3,6 +3,7 @@ import type { ProgressReply } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import type { SessionId } from "../session/session-id.ts";
+import { nextSlice } from "../slices.ts";
 import type { DirectoryView } from "./directory-view.ts";
 import { TargetChanged } from "./durable-file.ts";
 import { type GenerationMark, generationMark } from "./journal/record.ts";
@@ -102,6 +103,7 @@ export class Reports {
   /** As `flush`, for a caller that holds the queue. */
   async complete(id: SessionId, file: string): Promise<void> {
     const { lives, sessions, view } = this.#options;
+    await nextSlice();
     const live = lives.get(id);
     const last = live?.unwritten.at(-1)?.sequence;
     if (live === undefined || last === undefined) return;

@@ -10,6 +10,7 @@ import type { KeyedQueue } from "../keyed-queue.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
 import { shellOperand } from "../shell-quote.ts";
+import { nextSlice } from "../slices.ts";
 import type { DirectoryView } from "./directory-view.ts";
 import { assertUnchanged, type Document, isAt, isRecent, readOrUndefined } from "./document.ts";
 import { type DurableFiles, TargetChanged } from "./durable-file.ts";
@@ -242,7 +243,7 @@ export class SessionFiles {
   }
 
   has(id: SessionId): boolean {
-    return this.#catalog.index.get(id) !== undefined;
+    return this.#catalog.index.has(id);
   }
 
   /** Also of a file that another program put there a moment ago. */
@@ -316,6 +317,7 @@ export class SessionFiles {
   /** The document as it is on disk now, with the index brought up to date; waits a little for a half-written one. */
   async document(file: string, id: SessionId): Promise<Document> {
     for (const delayMs of [...halfWrittenDelaysMs, undefined]) {
+      await nextSlice();
       const looked = this.#options.view.look(file);
       const state = this.#catalog.get(file);
       if (state?.kind === "session" && state.id === id) {

@@ -38,6 +38,10 @@ export class SessionIndex {
     this.#deferred.set(id, summary);
   }
 
+  has(id: string): boolean {
+    return this.#entries.has(id);
+  }
+
   get(id: string): SessionSummary | undefined {
     const deferred = this.#deferred.get(id);
     if (deferred !== undefined) this.set(deferred());

@@ -2,7 +2,7 @@
 import { SessiondError } from "../error.ts";
 import { JsonError, type JsonValue, stringifyJson } from "../json.ts";
 import type { Session } from "../session/session.ts";
-import { Slices } from "../slices.ts";
+import { nextSlice } from "../slices.ts";
 import type { SessionParts } from "./live-session.ts";
 import { maxStoredBytes, maxStoredDepth, tooLarge, UnreadableError } from "./session-file.ts";
 
@@ -31,7 +31,6 @@ export async function encodeInSlices(parts: SessionParts): Promise<Buffer> {
 }
 
 async function encodePieces({ frame, processed, pending, results }: SessionParts): Promise<Buffer> {
-  const slices = new Slices();
   const pieces: Buffer[] = [];
   let size = 0;
 
@@ -40,7 +39,7 @@ async function encodePieces({ frame, processed, pending, results }: SessionParts
     size += piece.length;
     if (size > maxStoredBytes) throw new UnreadableError(tooLarge(size));
     pieces.push(piece);
-    await slices.pause();
+    await nextSlice();
   }
 
   async function addItems<T>(

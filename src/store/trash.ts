@@ -9,7 +9,7 @@ import { basename, join } from "node:path";
 import { formatTimestamp, type Micros, parseTimestamp } from "../clock.ts";
 import type { TrashEntry } from "../contract/replies.ts";
 import type { SessionSummary } from "../session/session.ts";
-import { Slices } from "../slices.ts";
+import { nextSlice } from "../slices.ts";
 import { readDocument } from "./document.ts";
 import { type DurableFiles, type Place, storageError, TargetChanged } from "./durable-file.ts";
 import { fileFor, isSessionFile } from "./session-file.ts";
@@ -39,9 +39,8 @@ export class Trash {
   async load(isLive: (inode: bigint) => boolean): Promise<void> {
     const names = readdirSync(this.#directory).sort();
     const present = new Set(names);
-    const slices = new Slices();
     for (const name of names) {
-      await slices.pause();
+      await nextSlice();
       if (name.endsWith(".info") && !present.has(name.replace(/info$/, "json"))) {
         await rm(join(this.#directory, name), { force: true });
       } else if (name.endsWith(".json")) {

@@ -41,7 +41,10 @@ test.each([
   ["its time", (path: string) => utimesSync(path, 1_700_000_001, 1_700_000_001)],
   [
     "its inode",
-    (path: string) => (writeFileSync(`${path}.x`, readFileSync(path)), renameSync(`${path}.x`, path)),
+    (path: string) => {
+      writeFileSync(`${path}.x`, readFileSync(path));
+      renameSync(`${path}.x`, path);
+    },
   ],
   ["its size", (path: string) => writeFileSync(path, `${readFileSync(path, "utf8")} `)],
 ])("a file is read when %s is another one", async (_, touch) => {
