@@ -130,7 +130,7 @@ class DirectoryStore implements SessionStore {
   async open(): Promise<void> {
     try {
       await this.#parts.files.sync(this.#directory);
-      const isCurrent = await this.#parts.view.open(await this.#parts.saver.load());
+      const isCurrent = await this.#parts.view.open(this.#parts.saver.load());
       const { catalog } = this.#parts.view;
       const own = { catalog, quarantine: this.#quarantine, logger: this.#logger };
       this.#damage = await replayJournal({ ...this.#parts, ...own });

@@ -2,7 +2,7 @@
  * Keeps the catalog equal to the directory: reads everything at the start, then each file that a hint names, and
  * compares all of them from time to time, because hints can be lost.
  */
-import { type BigIntStats, readdirSync, statSync } from "node:fs";
+import { type BigIntStats, statSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, formatTimestamp } from "../clock.ts";
@@ -68,7 +68,7 @@ export class DirectoryView {
    * Watches first and reads then, so that nothing falls between. Files that are still as they were need no reading; resolves with
    * whether that was all of them.
    */
-  async open(cached: ReadonlyMap<string, CachedFile>): Promise<boolean> {
+  async open(saved: Iterable<CachedFile[]>): Promise<boolean> {
     const { directory, logger } = this.#options;
     const { dev, ino } = statSync(directory);
     this.#place = `${dev}:${ino}`;
@@ -81,24 +81,32 @@ export class DirectoryView {
       },
       logger,
     );
-    let [unchanged, isCurrent] = [0, true];
-    for (const file of readdirSync(directory)) {
-      if (!isSessionFile(file)) continue;
-      await nextSlice();
-      const known = cached.get(file);
-      if (known !== undefined && isAt(join(directory, file), known.identity)) {
-        this.#lookAgain(this.catalog.adoptCached(known));
-        unchanged++;
-        continue;
+    const names = readdir(directory);
+    names.catch(() => {});
+    let [adopted, isCurrent] = [0, true];
+    for (const group of saved) {
+      for (const cached of group) {
+        if (isAt(`${directory}/${cached.file}`, cached.identity)) {
+          this.catalog.adoptCached(cached);
+          adopted++;
+        } else isCurrent = false;
       }
+      await nextSlice();
+    }
+    const files = (await names).filter(isSessionFile);
+    // As many as there are, so it is these: files that come and go meanwhile are hinted at.
+    const others =
+      files.length === adopted ? [] : files.filter((file) => this.catalog.get(file) === undefined);
+    for (const file of others) {
       isCurrent = false;
+      await nextSlice();
       this.look(file);
       if (this.catalog.get(file)?.kind === "unreadable") this.#retryLater(file);
     }
     this.#lastReconcile = formatTimestamp(this.#options.clock.now());
     this.#arm();
     this.#watchForStalls();
-    return isCurrent && unchanged === cached.size;
+    return isCurrent;
   }
 
   /**

@@ -2,7 +2,7 @@
  * What is known of every file in the sessions directory, and through it the index. In memory; it decides which file
  * is the session when two carry one id, and how revisions go on when another program wrote. It reads nothing.
  */
-import { type Micros, parseTimestamp } from "../clock.ts";
+import { parseTimestamp } from "../clock.ts";
 import type { HealthProblem } from "../contract/replies.ts";
 import { type SessionSummary, summarize, writtenRevision } from "../session/session.ts";
 import { sessionIdProblem } from "../session/session-id.ts";
@@ -93,27 +93,24 @@ export class FileCatalog {
     return again;
   }
 
-  /** Takes in a file that is still as it was when the index was saved. Returns what `adopt` does. */
-  adoptCached({ file, identity, summary, checkpoint, created }: CachedFile): string[] {
-    return this.#place(file, identity, summary, true, { checkpoint, created });
+  /** Takes in a file that is still as it was when the index was saved, before any other. */
+  adoptCached({ file, identity, entry }: CachedFile): void {
+    const id = entry.summary.session_id;
+    this.#files.set(file, { kind: "session", identity, id });
+    this.#fileOf.set(id, file);
+    this.index.add(entry);
   }
 
   /** What `adoptCached` is to be given at another start: every file that is the one of its session. */
   *cached(): Generator<CachedFile> {
     for (const [file, { kind, identity, id }] of this.#files) {
       const entry = kind === "session" ? this.index.entry(id) : undefined;
-      if (entry !== undefined) yield { file, identity, ...entry };
+      if (entry !== undefined) yield { file, identity, entry };
     }
   }
 
   /** Decides whether a file is the one of its session. */
-  #place(
-    file: string,
-    identity: Identity,
-    summary: SessionSummary,
-    isOutside: boolean,
-    times?: { checkpoint: Micros; created: Micros },
-  ): string[] {
+  #place(file: string, identity: Identity, summary: SessionSummary, isOutside: boolean): string[] {
     const id = summary.session_id;
     const rival = this.#fileOf.get(id);
     if (rival !== undefined && rival !== file) {
@@ -126,7 +123,7 @@ export class FileCatalog {
     }
     this.#files.set(file, { kind: "session", identity, id });
     this.#fileOf.set(id, file);
-    this.index.set(summary, times);
+    this.index.set(summary);
     return isOutside && rival === file ? this.#dropDuplicates(id) : [];
   }
 

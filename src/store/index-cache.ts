@@ -8,43 +8,42 @@ import { readFileSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import type { Micros } from "../clock.ts";
 import { systemErrorCode } from "../error.ts";
-import type { SessionSummary } from "../session/session.ts";
+import { type SessionSummary, type Status, statuses } from "../session/session.ts";
 import { nextSlice } from "../slices.ts";
 import type { Identity } from "./session-file.ts";
+import type { IndexEntry } from "./session-index.ts";
 
 /** Another one is for another shape of rows, and is not read. */
 const version = 1;
-const rowsPerLine = 500;
+const rowsPerLine = 200;
 const noLabels = Object.freeze({});
 
 /** A session's file, the state in which it was read, and what the index said of it. */
 export interface CachedFile {
   file: string;
   identity: Identity;
-  summary: SessionSummary;
-  /** The times of the summary, read. */
-  checkpoint: Micros;
-  created: Micros;
+  entry: IndexEntry;
 }
 
+/** What repeats is left out: 0 stands for a file named after its id, no labels, a creation at the time of the checkpoint. */
 type Row = [
-  file: string,
-  identity: string,
   session_id: string,
-  status: SessionSummary["status"],
+  file: string | 0,
+  identity: Identity,
+  checkpoint_time: string,
+  checkpoint: Micros,
+  created_time: string | null | 0,
+  created: Micros | 0,
+  status: number,
   status_reason: string | null,
   target_path: string,
-  checkpoint_time: string,
-  created_time: string | null,
   generation: string | null,
   revision: number,
-  labels: SessionSummary["labels"] | 0,
-  pinned: 0 | 1,
   processed_count: number,
   pending_count: number,
   bytes: number,
-  checkpoint: Micros,
-  created: Micros,
+  pinned: boolean | 0,
+  labels: SessionSummary["labels"] | 0,
 ];
 
 export async function encodeCache(entries: Iterable<CachedFile>): Promise<Buffer> {
@@ -61,17 +60,12 @@ export async function encodeCache(entries: Iterable<CachedFile>): Promise<Buffer
   return Buffer.concat(lines);
 }
 
-/** By file name. Empty where there is no cache, or none that this version can read. */
-export async function readCache(path: string): Promise<Map<string, CachedFile>> {
-  const files = new Map<string, CachedFile>();
-  let isFirst = true;
-  for (const value of linesOf(path)) {
-    if (isFirst && (value as { version?: unknown }).version !== version) break;
-    if (!isFirst) for (const row of value as Row[]) files.set(row[0], entryOf(row));
-    isFirst = false;
-    await nextSlice();
-  }
-  return files;
+/** A group at a time. Nothing where there is no cache, or none that this version can read. */
+export function* readCache(path: string): Generator<CachedFile[]> {
+  const lines = linesOf(path);
+  const head = lines.next().value as { version?: unknown } | undefined;
+  if (head?.version !== version) return;
+  for (const rows of lines) yield (rows as Row[]).map(entryOf);
 }
 
 function* linesOf(path: string): Generator<unknown> {
@@ -104,44 +98,58 @@ function checksum(bytes: Buffer): string {
   return crc32(bytes).toString(16).padStart(8, "0");
 }
 
-function rowOf({ file, identity, summary, checkpoint, created }: CachedFile): Row {
-  const { labels } = summary;
+function rowOf({ file, identity, entry: { summary, checkpoint, created } }: CachedFile): Row {
+  const { session_id, created_time, labels } = summary;
+  const isFresh = created_time === summary.checkpoint_time;
   return [
-    file,
+    session_id,
+    file === `${session_id}.json` ? 0 : file,
     identity,
-    summary.session_id,
-    summary.status,
+    summary.checkpoint_time,
+    checkpoint,
+    isFresh ? 0 : created_time,
+    isFresh ? 0 : created,
+    statuses.indexOf(summary.status),
     summary.status_reason,
     summary.target_path,
-    summary.checkpoint_time,
-    summary.created_time,
     summary.generation,
     summary.revision,
-    Object.keys(labels).length === 0 ? 0 : labels,
-    summary.pinned ? 1 : 0,
     summary.processed_count,
     summary.pending_count,
     summary.bytes,
-    checkpoint,
-    created,
+    summary.pinned || 0,
+    Object.keys(labels).length === 0 ? 0 : labels,
   ];
 }
 
 function entryOf(row: Row): CachedFile {
+  const [session_id, file, identity, checkpoint_time, checkpoint, created_time, created] = row;
   const summary: SessionSummary = {
-    session_id: row[2],
-    status: row[3],
-    status_reason: row[4],
-    target_path: row[5],
-    checkpoint_time: row[6],
-    created_time: row[7],
-    generation: row[8],
-    revision: row[9],
-    labels: row[10] === 0 ? noLabels : row[10],
-    pinned: row[11] === 1,
+    session_id,
+    status: statuses[row[7]] as Status,
+    status_reason: row[8],
+    target_path: shared(row[9]),
+    checkpoint_time,
+    created_time: created_time === 0 ? checkpoint_time : created_time,
+    generation: row[10],
+    revision: row[11],
+    labels: row[16] === 0 ? noLabels : row[16],
+    pinned: row[15] === true,
     processed_count: row[12],
     pending_count: row[13],
     bytes: row[14],
   };
-  return { file: row[0], identity: row[1], summary, checkpoint: row[15], created: row[16] };
+  const entry = { summary, checkpoint, created: created_time === 0 ? checkpoint : created };
+  return { file: file === 0 ? `${session_id}.json` : file, identity, entry };
+}
+
+/** Few targets have many sessions: the same text need not be in memory for each of them. */
+const targets = new Map<string, string>();
+const manyTargets = 1000;
+
+function shared(target: string): string {
+  const known = targets.get(target);
+  if (known !== undefined) return known;
+  if (targets.size < manyTargets) targets.set(target, target);
+  return target;
 }

@@ -24,18 +24,18 @@ export class IndexSaver {
 
   constructor(options: IndexSaverOptions) {
     this.#options = options;
-    options.catalog.index.subscribe(() => {
-      this.#hasChanged = true;
-    });
   }
 
-  load(): Promise<Map<string, CachedFile>> {
+  load(): Generator<CachedFile[]> {
     return readCache(join(this.#options.directory, fileName));
   }
 
   /** Everything was compared with the files; `isCurrent` if nothing was found that the saved index does not have. */
   begin(isCurrent: boolean): void {
     this.#hasChanged = !isCurrent;
+    this.#options.catalog.index.subscribe(() => {
+      this.#hasChanged = true;
+    });
     this.#timer = setInterval(() => void this.save(), saveIntervalMs).unref();
     if (!isCurrent) void this.save();
   }

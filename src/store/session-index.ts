@@ -7,16 +7,17 @@ import type { ListQuery, StoreChange } from "./session-store.ts";
 
 type Sort = NonNullable<ListQuery["sort"]>;
 
-interface Entry {
-  summary: SessionSummary;
-  checkpoint: Micros;
-  created: Micros;
+/** A summary with its times read. */
+export interface IndexEntry {
+  readonly summary: SessionSummary;
+  readonly checkpoint: Micros;
+  readonly created: Micros;
 }
 
 export class SessionIndex {
-  readonly #entries = new Map<string, Entry>();
+  readonly #entries = new Map<string, IndexEntry>();
   /** Sorted on first use, then kept sorted. */
-  readonly #orders = new Map<Sort, Entry[]>();
+  readonly #orders = new Map<Sort, IndexEntry[]>();
   /** Summaries that are made when somebody asks: a session that is reported on changes far more often than it is looked at. */
   readonly #deferred = new Map<string, () => SessionSummary>();
   readonly #counts: Stats = { total: 0, running: 0, paused: 0, completed: 0, failed: 0 };
@@ -48,19 +49,32 @@ export class SessionIndex {
     return this.#entries.get(id)?.summary;
   }
 
-  entry(id: string): Readonly<Entry> | undefined {
+  entry(id: string): IndexEntry | undefined {
     return this.get(id) === undefined ? undefined : this.#entries.get(id);
   }
 
-  /** `times` are those of the summary, where the caller has read them already. */
-  set(summary: SessionSummary, times: Pick<Entry, "checkpoint" | "created"> = timesOf(summary)): void {
-    const before = this.#remove(summary.session_id);
-    const entry: Entry = { summary, checkpoint: times.checkpoint, created: times.created };
-    this.#entries.set(summary.session_id, entry);
+  set(summary: SessionSummary): void {
+    const { session_id, checkpoint_time, created_time } = summary;
+    const before = this.#remove(session_id);
+    this.#add({
+      summary,
+      checkpoint: parseTimestamp(checkpoint_time) ?? 0,
+      created: created_time === null ? 0 : (parseTimestamp(created_time) ?? 0),
+    });
+    this.#notify({ session_id, before, after: summary });
+  }
+
+  /** As `set`, of a session that is not there yet, with its times read. */
+  add(entry: IndexEntry): void {
+    this.#add(entry);
+    this.#notify({ session_id: entry.summary.session_id, before: undefined, after: entry.summary });
+  }
+
+  #add(entry: IndexEntry): void {
+    this.#entries.set(entry.summary.session_id, entry);
     for (const [sort, order] of this.#orders) order.splice(position(order, entry, sort), 0, entry);
     this.#counts.total++;
-    this.#counts[summary.status]++;
-    this.#notify({ session_id: summary.session_id, before, after: summary });
+    this.#counts[entry.summary.status]++;
   }
 
   delete(id: string): void {
@@ -104,7 +118,7 @@ export class SessionIndex {
     const order = this.#order(sort);
     const start = query.cursor === undefined ? 0 : after(order, parseCursor(query.cursor, sort), sort);
     const matches = matcher(query, now);
-    const page: Entry[] = [];
+    const page: IndexEntry[] = [];
     let total = 0;
     let more = false;
     if (matches === undefined) {
@@ -113,7 +127,7 @@ export class SessionIndex {
       more = start + limit < order.length;
     } else {
       for (let at = 0; at < order.length; at++) {
-        const entry = order[at] as Entry;
+        const entry = order[at] as IndexEntry;
         if (!matches(entry)) continue;
         total++;
         if (at < start) continue;
@@ -129,7 +143,7 @@ export class SessionIndex {
     };
   }
 
-  #order(sort: Sort): Entry[] {
+  #order(sort: Sort): IndexEntry[] {
     let order = this.#orders.get(sort);
     if (order === undefined) {
       order = [...this.#entries.values()].sort((a, b) => compare(a, b, sort));
@@ -139,15 +153,8 @@ export class SessionIndex {
   }
 }
 
-function timesOf({ checkpoint_time, created_time }: SessionSummary): Pick<Entry, "checkpoint" | "created"> {
-  return {
-    checkpoint: parseTimestamp(checkpoint_time) ?? 0,
-    created: created_time === null ? 0 : (parseTimestamp(created_time) ?? 0),
-  };
-}
-
 /** Times run from the newest down, ids up; equal times are ordered by id. */
-function compare(a: Entry, b: Entry, sort: Sort): number {
+function compare(a: IndexEntry, b: IndexEntry, sort: Sort): number {
   if (sort === "checkpoint_time" && a.checkpoint !== b.checkpoint) return b.checkpoint - a.checkpoint;
   if (sort === "created_time" && a.created !== b.created) return b.created - a.created;
   const [left, right] = [a.summary.session_id, b.summary.session_id];
@@ -155,30 +162,30 @@ function compare(a: Entry, b: Entry, sort: Sort): number {
 }
 
 /** The first place whose entry is not before the given one. */
-function position(order: readonly Entry[], entry: Entry, sort: Sort): number {
+function position(order: readonly IndexEntry[], entry: IndexEntry, sort: Sort): number {
   let low = 0;
   let high = order.length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (compare(order[middle] as Entry, entry, sort) < 0) low = middle + 1;
+    if (compare(order[middle] as IndexEntry, entry, sort) < 0) low = middle + 1;
     else high = middle;
   }
   return low;
 }
 
 /** Pages go on after a place in the order, not after a count, so that changes between two pages shift nothing. */
-function after(order: readonly Entry[], cursor: Entry, sort: Sort): number {
+function after(order: readonly IndexEntry[], cursor: IndexEntry, sort: Sort): number {
   const at = position(order, cursor, sort);
   const found = order[at];
   return found !== undefined && compare(found, cursor, sort) === 0 ? at + 1 : at;
 }
 
-function formatCursor(entry: Entry, sort: Sort): string {
+function formatCursor(entry: IndexEntry, sort: Sort): string {
   const time = sort === "created_time" ? entry.created : entry.checkpoint;
   return Buffer.from(JSON.stringify([sort, time, entry.summary.session_id])).toString("base64url");
 }
 
-function parseCursor(cursor: string, sort: Sort): Entry {
+function parseCursor(cursor: string, sort: Sort): IndexEntry {
   try {
     const [order, time, session_id] = JSON.parse(Buffer.from(cursor, "base64url").toString()) as unknown[];
     if (order === sort && typeof time === "number" && typeof session_id === "string") {
@@ -192,8 +199,8 @@ function parseCursor(cursor: string, sort: Sort): Entry {
   });
 }
 
-function matcher(query: ListQuery, now: Micros): ((entry: Entry) => boolean) | undefined {
-  const tests: ((entry: Entry) => boolean)[] = [];
+function matcher(query: ListQuery, now: Micros): ((entry: IndexEntry) => boolean) | undefined {
+  const tests: ((entry: IndexEntry) => boolean)[] = [];
   const { status, label, q, older_than, pinned } = query;
   if (status !== undefined) tests.push(({ summary }) => status.includes(summary.status));
   if (label !== undefined) {
