@@ -136,7 +136,8 @@ const closeBracket = 0x5d;
 const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
-function endOfString(text: string, start: number): number {
+/** Where a string that was opened before `start` is closed, or the end of the text. */
+export function endOfString(text: string, start: number): number {
   let end = text.indexOf('"', start);
   while (end !== -1) {
     let before = end - 1;

@@ -4,6 +4,7 @@ import { systemErrorCode } from "../error.ts";
 import type { Session } from "../session/session.ts";
 import { TargetChanged } from "./durable-file.ts";
 import {
+  decodeInSlices,
   decodeSession,
   type Identity,
   identityOf,
@@ -32,6 +33,22 @@ export function statDocument(path: string): BigIntStats | undefined {
  * @throws UnreadableError, or the file system's error
  */
 export function readDocument(path: string): Document | undefined {
+  const file = readFile(path);
+  return file && { session: decodeSession(file.bytes), ...file.facts };
+}
+
+/** Half-written or gone for a moment counts as not there yet. Takes its time with a large one. */
+export async function readInSlices(path: string): Promise<Document | undefined> {
+  try {
+    const file = readFile(path);
+    return file && { session: await decodeInSlices(file.bytes), ...file.facts };
+  } catch (error) {
+    if (error instanceof UnreadableError) return undefined;
+    throw error;
+  }
+}
+
+function readFile(path: string): { bytes: Uint8Array; facts: Omit<Document, "session"> } | undefined {
   let fd: number;
   try {
     fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -46,12 +63,12 @@ export function readDocument(path: string): Document | undefined {
     if (!stats.isFile()) return undefined;
     if (stats.size > maxStoredBytes) throw new UnreadableError(tooLarge(Number(stats.size)));
     const bytes = readAll(fd, Number(stats.size));
-    return {
-      session: decodeSession(bytes),
+    const facts = {
       bytes: bytes.length,
       mode: Number(stats.mode & 0o777n),
       identity: identityOf(stats),
     };
+    return { bytes, facts };
   } finally {
     closeSync(fd);
   }
@@ -77,16 +94,6 @@ export function isRecent(path: string): boolean {
 /** @throws TargetChanged */
 export function assertUnchanged(path: string, expected: Identity | undefined): void {
   if (expected !== undefined && !isAt(path, expected)) throw new TargetChanged();
-}
-
-/** Half-written or gone for a moment counts as not there yet. */
-export function readOrUndefined(path: string): Document | undefined {
-  try {
-    return readDocument(path);
-  } catch (error) {
-    if (error instanceof UnreadableError) return undefined;
-    throw error;
-  }
 }
 
 /** Whether a file is still in a state that is known. */

@@ -2,6 +2,7 @@
 import type { BigIntStats } from "node:fs";
 import { wording } from "../contract/wording.ts";
 import { JsonError, parseJson, stringifyJson } from "../json.ts";
+import { parseJsonInSlices } from "../json-slices.ts";
 import { type Session, sessionSchema } from "../session/session.ts";
 import { safeName, uniqueName } from "../session/session-id.ts";
 
@@ -27,29 +28,45 @@ const openBrace = 0x7b;
 
 /** @throws UnreadableError */
 export function decodeSession(bytes: Uint8Array): Session {
+  const text = textOf(bytes);
+  try {
+    return checked(parseJson(text, maxStoredDepth));
+  } catch (error) {
+    throw unreadable(error);
+  }
+}
+
+/** As `decodeSession`, a piece at a time. */
+export async function decodeInSlices(bytes: Uint8Array): Promise<Session> {
+  const text = textOf(bytes);
+  try {
+    return checked(await parseJsonInSlices(text, maxStoredDepth));
+  } catch (error) {
+    throw unreadable(error);
+  }
+}
+
+function textOf(bytes: Uint8Array): string {
   if (bytes.length === 0) throw new UnreadableError("the file is empty");
   // Told at once, before a large file is parsed for nothing.
   const first = bytes.find((byte) => !whitespace.includes(byte));
   if (first !== openBrace) throw new UnreadableError("not a session: the document is no object");
-  let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
     throw new UnreadableError("the file is not UTF-8");
   }
-  let value: unknown;
-  try {
-    value = parseJson(text, maxStoredDepth);
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-    throw new UnreadableError(`not valid JSON: ${error.message}`);
-  }
-  const checked = sessionSchema.safeParse(value, { error: wording });
-  if (!checked.success) {
-    const [issue] = checked.error.issues;
-    throw new UnreadableError(`not a session: ${issue?.path.join(".") || "the document"}: ${issue?.message}`);
-  }
-  return value as Session;
+}
+
+function checked(value: unknown): Session {
+  const result = sessionSchema.safeParse(value, { error: wording });
+  if (result.success) return value as Session;
+  const [issue] = result.error.issues;
+  throw new UnreadableError(`not a session: ${issue?.path.join(".") || "the document"}: ${issue?.message}`);
+}
+
+function unreadable(error: unknown): unknown {
+  return error instanceof JsonError ? new UnreadableError(`not valid JSON: ${error.message}`) : error;
 }
 
 export function tooLarge(bytes: number): string {

@@ -12,7 +12,7 @@ import type { SessionId } from "../session/session-id.ts";
 import { shellOperand } from "../shell-quote.ts";
 import { nextSlice } from "../slices.ts";
 import type { DirectoryView } from "./directory-view.ts";
-import { assertUnchanged, type Document, isAt, isRecent, readOrUndefined } from "./document.ts";
+import { assertUnchanged, type Document, isAt, isRecent, readInSlices } from "./document.ts";
 import { type DurableFiles, TargetChanged } from "./durable-file.ts";
 import type { LiveSessions } from "./live-sessions.ts";
 import { assertExpected, busy, sessionExists } from "./refusals.ts";
@@ -56,10 +56,12 @@ export class SessionFiles {
     const path = join(this.#options.directory, file);
     const state = this.#catalog.get(file);
     if (state?.kind === "session" && state.id === id) {
-      const live = this.#options.lives.get(id);
+      const { lives } = this.#options;
+      const live = lives.get(id);
       if (live !== undefined && isAt(path, state.identity)) return this.#stored(id, live.state.toSession());
-      const document = live === undefined ? readOrUndefined(path) : undefined;
-      if (document?.identity === state.identity) return this.#stored(id, document.session);
+      const document = live === undefined ? await readInSlices(path) : undefined;
+      const isStill = document?.identity === state.identity && this.#catalog.get(file) === state;
+      if (isStill && lives.get(id) === undefined) return this.#stored(id, document.session);
     }
     // Not what the index knows: changed by another program, or by a write of ours that is not durable yet.
     return this.inQueue(id, async (current) => this.#stored(id, (await this.current(current, id)).session));
@@ -322,7 +324,7 @@ export class SessionFiles {
       const state = this.#catalog.get(file);
       if (state?.kind === "session" && state.id === id) {
         const known = looked?.identity === state.identity;
-        const document = known ? looked : readOrUndefined(join(this.#options.directory, file));
+        const document = known ? looked : await readInSlices(join(this.#options.directory, file));
         if (document?.identity === state.identity) return document;
       } else if (state?.kind !== "unreadable" || !isRecent(join(this.#options.directory, file))) {
         throw this.missing(id);
