@@ -174,7 +174,7 @@ class DirectoryStore implements SessionStore {
   }
 
   report(id: SessionId, delta: ProgressDelta, options: ReportOptions = {}): Promise<ProgressReply> {
-    return this.#parts.state.changing(() => this.#parts.reports.report(id, delta, options));
+    return this.#parts.state.noted(this.#parts.reports.report(id, delta, options));
   }
 
   save(session: Session, options: SaveOptions = {}): Promise<StoredSession & { created: boolean }> {

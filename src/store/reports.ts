@@ -9,11 +9,11 @@ import { TargetChanged } from "./durable-file.ts";
 import { type GenerationMark, generationMark } from "./journal/record.ts";
 import type { LeaseTable } from "./leases.ts";
 import type { Live, LiveSessions, Restored } from "./live-sessions.ts";
-import { busy } from "./refusals.ts";
 import { maxStoredBytes, tooLarge } from "./session-file.ts";
 import type { SessionFiles } from "./session-files.ts";
 import type { ReportOptions } from "./session-store.ts";
 import { encodeInSlices } from "./session-writer.ts";
+import { explained } from "./storage-state.ts";
 
 export interface ReportsOptions {
   view: DirectoryView;
@@ -122,19 +122,20 @@ export class Reports {
   /** Waits for what was asked for before, then makes all reports that came meanwhile, in one go. */
   async #reportWaiting(id: SessionId, isOverfull: boolean): Promise<void> {
     const { sessions } = this.#options;
+    const task = async (file: string) => {
+      const live = await this.#loaded(id, file);
+      if (isOverfull) await this.complete(id, file);
+      const waiting = this.#waiting.get(id) ?? [];
+      this.#waiting.delete(id);
+      // Not awaited here: the queue is for what must not overlap, and waiting for the disk may.
+      for (const { report } of waiting) report(live);
+    };
     try {
-      await sessions.inTurn(id, async (file) => {
-        const live = await this.#loaded(id, file);
-        if (isOverfull) await this.complete(id, file);
-        const waiting = this.#waiting.get(id) ?? [];
-        this.#waiting.delete(id);
-        // Not awaited here: the queue is for what must not overlap, and waiting for the disk may.
-        for (const { report } of waiting) report(live);
-      });
+      await explained(() => sessions.inTurn(id, task));
     } catch (error) {
       const waiting = this.#waiting.get(id) ?? [];
       this.#waiting.delete(id);
-      for (const { refuse } of waiting) refuse(error instanceof TargetChanged ? busy(id) : error);
+      for (const { refuse } of waiting) refuse(error);
     }
   }
 

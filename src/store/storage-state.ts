@@ -41,15 +41,22 @@ export class StorageState {
   }
 
   /** Runs a change. A full disk is remembered until a change finds room. */
-  async changing<T>(task: () => Promise<T>): Promise<T> {
-    try {
-      const result = await explained(task);
-      this.#full = undefined;
-      return result;
-    } catch (error) {
-      if (isSessiondError(error, "storage_full")) this.#full = error.message;
-      throw error;
-    }
+  changing<T>(task: () => Promise<T>): Promise<T> {
+    return this.noted(explained(task));
+  }
+
+  /** A change that is under way, whose errors are in the words of the contract. */
+  noted<T>(change: Promise<T>): Promise<T> {
+    return change.then(
+      (result) => {
+        this.#full = undefined;
+        return result;
+      },
+      (error: unknown) => {
+        if (isSessiondError(error, "storage_full")) this.#full = error.message;
+        throw error;
+      },
+    );
   }
 
   problems(): HealthProblem[] {
