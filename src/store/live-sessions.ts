@@ -2,7 +2,7 @@
  * Sessions that are being reported on. A report is durable once its journal record is; the session file follows later. Nothing
  * here writes a session file: it decides when one is due, and asks for it.
  */
-import type { Clock, Micros } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import type { ProgressReply } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
 import { JsonError, stringifyJson } from "../json.ts";
@@ -11,7 +11,7 @@ import type { Session, SessionSummary } from "../session/session.ts";
 import type { Document } from "./document.ts";
 import type { Journal, Report } from "./journal/journal.ts";
 import { type GenerationMark, generationMark } from "./journal/record.ts";
-import { LiveSession } from "./live-session.ts";
+import { type KnownDocument, type Live, newLive, type Restored, type Unwritten } from "./live.ts";
 import { type Identity, maxStoredBytes, maxStoredDepth } from "./session-file.ts";
 import { growthBound } from "./session-writer.ts";
 import { WriteBehind } from "./write-behind.ts";
@@ -19,44 +19,6 @@ import { WriteBehind } from "./write-behind.ts";
 /** A session whose file holds everything leaves the memory after this long without a report. */
 const idleMs = 30_000;
 const sweepIntervalMs = 5000;
-
-/** A report that the session file does not hold yet. */
-interface Unwritten {
-  delta: ProgressDelta;
-  /** Its place and its weight in the journal. */
-  sequence: number;
-  bytes: number;
-  time: Micros;
-}
-
-export interface Live {
-  readonly id: string;
-  readonly state: LiveSession;
-  /** Of its creation; kept where another program leaves it out of the document. */
-  generation: GenerationMark;
-  /** Oldest first. */
-  unwritten: Unwritten[];
-  unwrittenBytes: number;
-  /** At most how many bytes the document has grown since it was written. */
-  growth: number;
-  /** Size of the document when it was last written. */
-  documentBytes: number;
-  mode: number;
-  /** The newest revision that was given to a report, which may not be durable yet. */
-  assigned: number;
-  inFlight: Promise<unknown> | undefined;
-  lastUse: number;
-  /** The session is gone: what is still under way for it comes to nothing. */
-  gone: boolean;
-  /** The file as it was when it went missing: it may have been renamed. */
-  lost: Identity | undefined;
-}
-
-/** A report of an earlier run. */
-export interface Restored extends Unwritten {
-  revision: number;
-  generation: GenerationMark;
-}
 
 export interface LiveSessionsOptions {
   journal: Journal;
@@ -91,23 +53,8 @@ export class LiveSessions {
   }
 
   /** `session` carries the revision that the index knows. */
-  add(id: string, { session, bytes, mode }: Pick<Document, "session" | "bytes" | "mode">): Live {
-    const state = new LiveSession(session);
-    const live: Live = {
-      id,
-      state,
-      generation: generationMark(session.generation),
-      unwritten: [],
-      unwrittenBytes: 0,
-      growth: 0,
-      documentBytes: bytes,
-      mode,
-      assigned: state.revision,
-      inFlight: undefined,
-      lastUse: performance.now(),
-      gone: false,
-      lost: undefined,
-    };
+  add(id: string, document: KnownDocument): Live {
+    const live = newLive(id, document);
     this.#live.set(id, live);
     return live;
   }
@@ -115,7 +62,7 @@ export class LiveSessions {
   /** Takes in reports that an earlier run acknowledged, and that the document may not hold. */
   restore(
     id: string,
-    document: Pick<Document, "session" | "bytes" | "mode">,
+    document: KnownDocument,
     generation: GenerationMark,
     reports: readonly Restored[],
   ): Live {
@@ -149,7 +96,17 @@ export class LiveSessions {
       time: this.#options.clock.now(),
       payload,
     };
-    const done = this.#options.journal.append(report).then(() => this.#applied(live, delta, report));
+    live.underWay++;
+    const done = this.#options.journal.append(report).then(
+      () => {
+        live.underWay--;
+        return this.#applied(live, delta, report);
+      },
+      (error: unknown) => {
+        live.underWay--;
+        throw error;
+      },
+    );
     live.inFlight = done;
     return done;
   }
@@ -338,7 +295,7 @@ export class LiveSessions {
     void this.settleOwed();
     const limit = performance.now() - idleMs;
     for (const live of this.#live.values()) {
-      if (live.lastUse > limit) continue;
+      if (live.lastUse > limit || live.underWay > 0) continue;
       if (live.lost !== undefined) this.forget(live.id);
       else if (live.unwritten.length === 0) this.#drop(live.id);
     }

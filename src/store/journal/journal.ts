@@ -69,7 +69,6 @@ export class Journal {
   #writing: Promise<void> | undefined;
   #pruning: Promise<void> = Promise.resolve();
   #failure: SessiondError | undefined;
-  #bytes = 0;
 
   constructor(options: JournalOptions) {
     this.#options = options;
@@ -106,11 +105,6 @@ export class Journal {
     for (const { unsettled } of this.#closed) for (const entry of unsettled) this.#newest.set(...entry);
     await files.sync(directory);
     return this.#mark.sequence;
-  }
-
-  /** Bytes appended since the start. */
-  get bytes(): number {
-    return this.#bytes;
   }
 
   /** Segments that wait for sessions to be written to their JSON files. */
@@ -232,7 +226,6 @@ export class Journal {
     await this.#writeAll(frame);
     this.#sequence = first + records.length;
     this.#offset += frame.length;
-    this.#bytes += frame.length;
     const { unsettled } = this.#current as Segment;
     for (const [index, record] of records.entries()) {
       const sequence = first + index;

@@ -1,0 +1,70 @@
+/** A session that is being reported on, as it is kept in memory. */
+import type { Micros } from "../clock.ts";
+import type { ProgressDelta } from "../session/command.ts";
+import type { Document } from "./document.ts";
+import { type GenerationMark, generationMark } from "./journal/record.ts";
+import { LiveSession } from "./live-session.ts";
+import type { Identity } from "./session-file.ts";
+
+/** A report that the session file does not hold yet. */
+export interface Unwritten {
+  delta: ProgressDelta;
+  /** Its place and its weight in the journal. */
+  sequence: number;
+  bytes: number;
+  time: Micros;
+}
+
+export interface Live {
+  readonly id: string;
+  readonly state: LiveSession;
+  /** Of its creation; kept where another program leaves it out of the document. */
+  generation: GenerationMark;
+  /** Oldest first. */
+  unwritten: Unwritten[];
+  unwrittenBytes: number;
+  /** At most how many bytes the document has grown since it was written. */
+  growth: number;
+  /** Size of the document when it was last written. */
+  documentBytes: number;
+  mode: number;
+  /** The newest revision that was given to a report, which may not be durable yet. */
+  assigned: number;
+  /** The newest report, and how many are not durable yet. */
+  inFlight: Promise<unknown> | undefined;
+  underWay: number;
+  lastUse: number;
+  /** The session is gone: what is still under way for it comes to nothing. */
+  gone: boolean;
+  /** The file as it was when it went missing: it may have been renamed. */
+  lost: Identity | undefined;
+}
+
+/** A report of an earlier run. */
+export interface Restored extends Unwritten {
+  revision: number;
+  generation: GenerationMark;
+}
+
+export type KnownDocument = Pick<Document, "session" | "bytes" | "mode">;
+
+/** The session carries the revision that the index knows. */
+export function newLive(id: string, { session, bytes, mode }: KnownDocument): Live {
+  const state = new LiveSession(session);
+  return {
+    id,
+    state,
+    generation: generationMark(session.generation),
+    unwritten: [],
+    unwrittenBytes: 0,
+    growth: 0,
+    documentBytes: bytes,
+    mode,
+    assigned: state.revision,
+    inFlight: undefined,
+    underWay: 0,
+    lastUse: performance.now(),
+    gone: false,
+    lost: undefined,
+  };
+}
