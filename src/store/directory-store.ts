@@ -181,7 +181,12 @@ class DirectoryStore implements SessionStore {
     return explained(() => this.#save(session, options));
   }
 
-  async #save(session: Session, options: SaveOptions): Promise<StoredSession & { created: boolean }> {
+  /** `isBack` if it is a backup of a session that was there before. */
+  async #save(
+    session: Session,
+    options: SaveOptions,
+    isBack = false,
+  ): Promise<StoredSession & { created: boolean }> {
     const id = session.session_id as SessionId;
     const { ifAbsent = false, ...conditions } = options;
     const isConditional = conditions.ifRevision !== undefined || conditions.ifGeneration !== undefined;
@@ -199,7 +204,8 @@ class DirectoryStore implements SessionStore {
           revision: writtenRevision(session),
           generation: session.generation ?? newGeneration(),
         };
-        return { ...(await this.#creating(id, () => this.#parts.sessions.create(fresh))), created: true };
+        const create = () => this.#parts.sessions.create(fresh, isBack);
+        return { ...(await this.#creating(id, create)), created: true };
       } catch (error) {
         // Created or deleted by somebody else a moment ago: looked at again.
         const isRace = isSessiondError(error, "session_exists")
@@ -277,7 +283,7 @@ class DirectoryStore implements SessionStore {
       const unreadable = this.#parts.view.catalog.unreadableFor(id);
       if (unreadable !== undefined) await this.#parts.sessions.quarantine(unreadable);
       if (!this.#parts.sessions.exists(id))
-        return { session: (await this.save(session)).summary, previous: null };
+        return { session: (await this.#save(session, {}, true)).summary, previous: null };
       await this.#parts.sessions.quarantineDuplicates(id);
       let previous: string | null = null;
       const { summary } = await this.#parts.sessions.change(id, {}, async (current) => {

@@ -111,9 +111,9 @@ export class DirectoryView {
 
   /**
    * Brings the catalog up to date with one file, at once, and returns the document if it had to be read. Callers hold
-   * the file's queue, or know that nothing else runs.
+   * the file's queue, or know that nothing else runs. What is known of a file in this very state is believed, unless `isAfresh`.
    */
-  look(file: string): Document | undefined {
+  look(file: string, isAfresh = false): Document | undefined {
     const path = join(this.#options.directory, file);
     const known = this.catalog.get(file);
     const stats = statOrFailure(path);
@@ -126,7 +126,7 @@ export class DirectoryView {
       if (known !== undefined && this.isInPlace()) this.#gone(file);
       return undefined;
     }
-    if (this.#isKnown(file, stats)) return undefined;
+    if (!isAfresh && this.#isKnown(file, stats)) return undefined;
     try {
       const document = readDocument(path);
       if (document === undefined) this.#gone(file);
@@ -168,7 +168,7 @@ export class DirectoryView {
 
   /** Another program took away the file of a session, or gave it to another one. */
   #lost(known: FileState | undefined): void {
-    if (known?.kind === "session" && this.catalog.fileOf(known.id) === undefined)
+    if (known?.id !== undefined && this.catalog.fileOf(known.id) === undefined)
       this.#options.outside.lost(known.id, known.identity);
   }
 

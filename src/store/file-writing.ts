@@ -24,7 +24,8 @@ export function createWriteBehind({ state, reports, journal, logger }: FileWriti
     if (journal.closedSegments <= manySegments) return;
     for (const id of journal.oldest() as SessionId[]) {
       try {
-        await reports.flush(id).catch(() => reports.carryOver(id));
+        await reports.flush(id).catch(() => {});
+        if (journal.oldest().includes(id)) await reports.carryOver(id);
       } catch (error) {
         logger.warn({ err: error, session_id: id }, "the journal cannot be made shorter yet");
       }

@@ -20,6 +20,14 @@ import { WriteBehind } from "./write-behind.ts";
 const idleMs = 30_000;
 const sweepIntervalMs = 5000;
 
+/** What a change of another kind was made to. */
+export interface Before {
+  session: Session;
+  live: Live | undefined;
+  /** The last report that it knew of, or 0. */
+  last: number;
+}
+
 export interface LiveSessionsOptions {
   journal: Journal;
   maxLagMs: number;
@@ -41,15 +49,23 @@ export class LiveSessions {
   constructor(options: LiveSessionsOptions) {
     this.#options = options;
     this.#writeBehind = new WriteBehind(options.maxLagMs, async (id) => {
-      if (this.#live.get(id)?.lost === undefined) await options.onDue(id);
+      const due = this.#live.get(id);
+      if (due?.lost === undefined && due?.isWaiting === false) await options.onDue(id);
       const live = this.#live.get(id);
       return live !== undefined && live.unwritten.length > 0 ? live : undefined;
     });
     this.#sweeper = setInterval(() => this.#sweep(), sweepIntervalMs).unref();
   }
 
+  /** Of a session whose document is known. */
   get(id: string): Live | undefined {
-    return this.#live.get(id);
+    const live = this.#live.get(id);
+    return live?.isWaiting ? undefined : live;
+  }
+
+  /** Whether reports wait for the document of a session to be readable. */
+  isWaiting(id: string): boolean {
+    return this.#live.get(id)?.isWaiting ?? false;
   }
 
   /** `session` carries the revision that the index knows. */
@@ -76,6 +92,11 @@ export class LiveSessions {
     live.assigned = live.state.revision;
     this.#writeBehind.schedule(live);
     return live;
+  }
+
+  /** As `restore`, where the document cannot be read yet: `placeholder` stands for it, and is never shown or written. */
+  await(id: string, placeholder: Session, generation: GenerationMark, reports: readonly Restored[]): void {
+    this.restore(id, { session: placeholder, bytes: 0, mode: 0 }, generation, reports).isWaiting = true;
   }
 
   /** Whether the document may be too large to be kept with a report of this size; then the file is to be written first. */
@@ -121,16 +142,11 @@ export class LiveSessions {
     await Promise.all(Array.from(this.#live.values(), (live) => this.quiet(live)));
   }
 
-  /** The session file holds every report up to this one. */
-  written(live: Live, last: number, documentBytes: number): void {
-    const left = live.unwritten.filter(({ sequence }) => sequence > last);
-    live.unwritten = left;
-    live.unwrittenBytes = left.reduce((sum, { bytes }) => sum + bytes, 0);
-    // What was reported while the file was written grows it no more than everything did.
-    if (left.length === 0) live.growth = 0;
+  /** The session file holds every report up to this one. Resolves when the journal was told, if it could be. */
+  written(live: Live, last: number, documentBytes: number): Promise<void> {
+    this.#keep(live, last);
     live.documentBytes = documentBytes;
-    if (left.length === 0) this.#writeBehind.cancel(live.id);
-    void this.#settle(live.id, last);
+    return this.#settle(live.id, last);
   }
 
   /**
@@ -139,27 +155,32 @@ export class LiveSessions {
    *
    * @throws SessiondError with an unknown outcome: the change is in the file
    */
-  async changed(id: string, session: Session, before: Session, documentBytes: number): Promise<void> {
-    const live = this.#live.get(id);
+  async changed(id: string, session: Session, before: Before, documentBytes: number): Promise<void> {
+    const { journal, onReport } = this.#options;
+    const live = this.get(id);
     if (live !== undefined) {
-      live.state.replace(session, before);
+      live.state.replace(session, live === before.live ? before.session : undefined);
       live.generation = generationMark(session.generation) || live.generation;
-      live.unwritten = [];
-      live.growth = live.unwrittenBytes = 0;
       live.documentBytes = documentBytes;
       live.lastUse = performance.now();
-      this.#writeBehind.cancel(id);
+      this.#keep(live, before.last);
+      this.#reportUnwritten(live);
+      if (live.unwritten.length > 0) onReport(id, () => live.state.summary(live.documentBytes));
     }
-    const last = this.#options.journal.newest(id);
-    if (last === undefined) return;
+    if (before.last === 0) return;
     try {
-      await this.#options.journal.settle(id, last);
+      await journal.settle(id, before.last);
     } catch (error) {
-      this.#owed.set(id, last);
+      this.#owe(id, before.last);
       if (!(error instanceof SessiondError)) throw error;
       const message = `the change was made, but a crash might put earlier reports on top of it: ${error.message}`;
       throw new SessiondError(error.code, message, { cause: error, outcome: "unknown" });
     }
+  }
+
+  /** What a change of another kind is made to. No report is under way then. */
+  before(id: string, session: Session): Before {
+    return { session, live: this.get(id), last: this.#options.journal.newest(id) ?? 0 };
   }
 
   /**
@@ -176,14 +197,19 @@ export class LiveSessions {
       : live.lost !== undefined && live.lost !== identity;
     if (isAnother) return this.forget(live.id);
     live.lost = undefined;
+    live.isWaiting = false;
     live.generation ||= generation;
     live.mode = mode;
     live.documentBytes = bytes;
     live.state.replace({ ...session, revision: Math.max(session.revision ?? 1, live.state.revision) });
-    for (const { delta, time } of live.unwritten)
-      live.state.reportAgain(delta, live.state.revision + 1, time);
-    if (live.unwritten.length > 0) this.#writeBehind.schedule(live);
+    this.#reportUnwritten(live);
     return live.state.summary(bytes);
+  }
+
+  /** The session is put back in place by ourselves, with what it was reported. */
+  found(id: string): void {
+    const live = this.#live.get(id);
+    if (live !== undefined) live.lost = undefined;
   }
 
   /** The file is gone. Should it turn up under another name, it is still the session. */
@@ -282,8 +308,28 @@ export class LiveSessions {
     try {
       await this.#options.journal.settle(id, last);
     } catch {
-      this.#owed.set(id, Math.max(last, this.#owed.get(id) ?? 0));
+      this.#owe(id, last);
     }
+  }
+
+  #owe(id: string, last: number): void {
+    this.#owed.set(id, Math.max(last, this.#owed.get(id) ?? 0));
+  }
+
+  /** The file holds what was reported up to a sequence. */
+  #keep(live: Live, last: number): void {
+    live.unwritten = live.unwritten.filter(({ sequence }) => sequence > last);
+    live.unwrittenBytes = live.unwritten.reduce((sum, { bytes }) => sum + bytes, 0);
+    if (live.unwritten.length > 0) return;
+    // What was reported while the file was written grew it no more than everything did.
+    live.growth = 0;
+    this.#writeBehind.cancel(live.id);
+  }
+
+  #reportUnwritten(live: Live): void {
+    for (const { delta, time } of live.unwritten)
+      live.state.reportAgain(delta, live.state.revision + 1, time);
+    if (live.unwritten.length > 0) this.#writeBehind.schedule(live);
   }
 
   #drop(id: string): void {

@@ -34,6 +34,8 @@ export interface Live {
   inFlight: Promise<unknown> | undefined;
   underWay: number;
   lastUse: number;
+  /** Its document cannot be read: nothing of it is shown or written until it can. */
+  isWaiting: boolean;
   /** The session is gone: what is still under way for it comes to nothing. */
   gone: boolean;
   /** The file as it was when it went missing: it may have been renamed. */
@@ -64,6 +66,7 @@ export function newLive(id: string, { session, bytes, mode }: KnownDocument): Li
     inFlight: undefined,
     underWay: 0,
     lastUse: performance.now(),
+    isWaiting: false,
     gone: false,
     lost: undefined,
   };

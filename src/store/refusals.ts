@@ -3,8 +3,10 @@ import { SessiondError } from "../error.ts";
 import type { SessionSummary } from "../session/session.ts";
 import type { ChangeOptions } from "./session-store.ts";
 
-export function busy(id: string): SessiondError {
-  return new SessiondError("storage_failed", `another program keeps changing "${id}"; try again`);
+export function busy(id: string, outcome: SessiondError["outcome"] = "not_applied"): SessiondError {
+  return new SessiondError("storage_failed", `another program keeps changing "${id}"; try again`, {
+    outcome,
+  });
 }
 
 export function sessionExists(id: string, advice: string): SessiondError {

@@ -61,7 +61,8 @@ async function giveBack(id: SessionId, found: SessionReports, options: ReplayOpt
     return false;
   }
   // They wait until the file can be read, or a backup is in its place.
-  lives.restore(id, { session: placeholder(id), bytes: 0, mode: 0o640 }, generation, restored);
+  const own = restored.filter((report) => report.generation === 0n || report.generation === generation);
+  lives.await(id, placeholder(id), generation, own);
   return isDamaged;
 }
 

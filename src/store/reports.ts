@@ -111,8 +111,10 @@ export class Reports {
     const expected = view.catalog.get(file)?.identity;
     const bytes = await encodeInSlices(live.state.parts());
     const identity = await sessions.replaceFile(file, bytes, live.mode, expected);
+    // Meanwhile another file may have become the one of this session, which is to have the reports.
+    if (view.catalog.fileOf(id) !== file || lives.get(id) !== live) return;
     view.catalog.written(file, identity, bytes.length);
-    lives.written(live, last, bytes.length);
+    await lives.written(live, last, bytes.length);
   }
 
   /** Keeps reports whose file cannot be written from holding on to the oldest part of the journal. */
@@ -147,6 +149,7 @@ export class Reports {
     if (live !== undefined && lives.get(id) === live && view.catalog.fileOf(id) === file) return live;
     const document = await sessions.document(file, id);
     const session = { ...document.session, revision: sessions.summary(id).revision };
+    // A document that could not be read before may have been given its reports by now.
     return lives.get(id) ?? lives.add(id, { ...document, session });
   }
 

@@ -3,19 +3,18 @@
  * durably, index. Other programs may change the same files at any moment.
  */
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { type Clock, formatTimestamp } from "../clock.ts";
 import { SessiondError, systemErrorCode } from "../error.ts";
 import type { KeyedQueue } from "../keyed-queue.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
 import { shellOperand } from "../shell-quote.ts";
-import { nextSlice } from "../slices.ts";
 import type { DirectoryView } from "./directory-view.ts";
-import { assertUnchanged, type Document, isAt, isRecent, readInSlices } from "./document.ts";
+import { assertUnchanged, type Document, isAt, readInSlices } from "./document.ts";
 import { type DurableFiles, TargetChanged } from "./durable-file.ts";
 import type { LiveSessions } from "./live-sessions.ts";
 import { assertExpected, busy, sessionExists } from "./refusals.ts";
+import { SessionDocuments } from "./session-documents.ts";
 import { alternativeFileFor, fileFor, type Identity, shortened } from "./session-file.ts";
 import type { ChangeOptions, StoredSession } from "./session-store.ts";
 import { encodeInSlices, partsOf } from "./session-writer.ts";
@@ -24,9 +23,6 @@ import { encodeInSlices, partsOf } from "./session-writer.ts";
 const newFileMode = 0o640;
 /** How often a change is tried again because another program wrote at the same time. */
 const changeAttempts = 10;
-/** How long after one another a half-written document is read again before it counts as unreadable. */
-const halfWrittenDelaysMs = [20, 50, 100, 200];
-
 export interface SessionFilesOptions {
   directory: string;
   quarantine: string;
@@ -45,10 +41,12 @@ export interface SessionFilesOptions {
 
 export class SessionFiles {
   readonly #options: SessionFilesOptions;
+  readonly #documents: SessionDocuments;
   readonly #changes = new Map<string, number>();
 
   constructor(options: SessionFilesOptions) {
     this.#options = options;
+    this.#documents = new SessionDocuments({ ...options, missing: (id) => this.missing(id) });
   }
 
   async read(id: SessionId): Promise<StoredSession> {
@@ -64,7 +62,9 @@ export class SessionFiles {
       if (isStill && lives.get(id) === undefined) return this.#stored(id, document.session);
     }
     // Not what the index knows: changed by another program, or by a write of ours that is not durable yet.
-    return this.inQueue(id, async (current) => this.#stored(id, (await this.current(current, id)).session));
+    return this.inQueue(id, async (current) =>
+      this.#stored(id, (await this.#documents.current(current, id)).session),
+    );
   }
 
   /** A function that returns the session it was given changes nothing. */
@@ -76,20 +76,24 @@ export class SessionFiles {
     return this.inQueue(id, async (file) => {
       this.#options.assertWritable();
       return whileChanging(id, async () => {
-        const document = await this.current(file, id);
+        const document = await this.#documents.current(file, id);
         const known = this.summary(id);
         assertExpected(known, options);
+        const before = this.#options.lives.before(id, document.session);
         const session = { ...document.session, revision: known.revision };
         const next = await fn(session);
         if (next === session) return { session, summary: known };
         const stored = await this.#write(file, { ...next, revision: known.revision + 1 }, document);
-        await this.#options.lives.changed(id, stored.session, document.session, stored.summary.bytes);
+        if (this.#catalog.fileOf(id) !== file) throw busy(id, "unknown");
+        await this.#options.lives.changed(id, stored.session, before, stored.summary.bytes);
         return stored;
       });
     });
   }
 
-  async create(session: Session): Promise<StoredSession> {
+  /** `isBack` if it is one that was there before, and is to have the reports that were made to it meanwhile. */
+  async create(session: Session, isBack = false): Promise<StoredSession> {
+    const { lives } = this.#options;
     const id = session.session_id as SessionId;
     const created = await this.firstFree([fileFor(id), alternativeFileFor(id)], async (file) => {
       this.#options.assertWritable();
@@ -98,8 +102,10 @@ export class SessionFiles {
       if (this.#catalog.unreadableFor(id) !== undefined) throw this.missing(id);
       if (this.#catalog.get(file) !== undefined) return undefined;
       const revision = Math.max(session.revision ?? 1, this.#catalog.pastRevision(id) + 1);
+      if (isBack) lives.found(id);
+      else lives.forget(id);
       const stored = await this.#write(file, { ...session, revision }, undefined);
-      return this.#withReports(file, stored);
+      return isBack ? this.#withReports(file, stored) : stored;
     });
     if (created === undefined) throw sessionExists(id, "its file names are taken by something else");
     return created;
@@ -165,24 +171,12 @@ export class SessionFiles {
     }
   }
 
-  /** The session as it is, from memory where it is being reported on, else from its file. */
-  async current(file: string, id: SessionId): Promise<Document> {
-    const live = this.#options.lives.get(id);
-    if (live === undefined) return this.document(file, id);
-    this.#options.view.look(file);
-    const state = this.#catalog.get(file);
-    if (state?.kind !== "session" || state.id !== id || this.#options.lives.get(id) !== live)
-      return this.document(file, id);
-    const { identity } = state;
-    return { session: live.state.toSession(), bytes: live.documentBytes, mode: live.mode, identity };
-  }
-
   /**
    * Moves a file out of the way, into quarantine, and tells where it is now; undefined if it holds a session by now,
    * or is gone.
    */
   quarantine(file: string): Promise<string | undefined> {
-    const { directory, files, view, queue, quarantine, clock } = this.#options;
+    const { directory, files, view, queue, quarantine, lives, clock } = this.#options;
     return queue.run(file, async () => {
       this.#options.assertWritable();
       view.look(file);
@@ -200,6 +194,8 @@ export class SessionFiles {
         throw error;
       }
       this.#catalog.forget(file);
+      if (state.id !== undefined && this.#catalog.fileOf(state.id) === undefined)
+        lives.lost(state.id, state.identity);
       return join(quarantine, name);
     });
   }
@@ -237,6 +233,11 @@ export class SessionFiles {
       if (place !== undefined) moved.push(place);
     }
     return moved;
+  }
+
+  /** The document as it is on disk now, with the index brought up to date. For callers that hold the queue. */
+  document(file: string, id: SessionId): Promise<Document> {
+    return this.#documents.document(file, id);
   }
 
   /** Whether changes of a session wait for their turn or run: reports queue behind them. */
@@ -314,24 +315,6 @@ export class SessionFiles {
       assertUnchanged(join(directory, file), expected);
     };
     return files.write(directory, file, bytes, { mode, exclusive: expected === undefined, inspect });
-  }
-
-  /** The document as it is on disk now, with the index brought up to date; waits a little for a half-written one. */
-  async document(file: string, id: SessionId): Promise<Document> {
-    for (const delayMs of [...halfWrittenDelaysMs, undefined]) {
-      await nextSlice();
-      const looked = this.#options.view.look(file);
-      const state = this.#catalog.get(file);
-      if (state?.kind === "session" && state.id === id) {
-        const known = looked?.identity === state.identity;
-        const document = known ? looked : await readInSlices(join(this.#options.directory, file));
-        if (document?.identity === state.identity) return document;
-      } else if (state?.kind !== "unreadable" || !isRecent(join(this.#options.directory, file))) {
-        throw this.missing(id);
-      }
-      if (delayMs !== undefined) await sleep(delayMs);
-    }
-    throw this.missing(id);
   }
 
   #stored(id: SessionId, session: Session): StoredSession {

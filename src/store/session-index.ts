@@ -36,7 +36,7 @@ export class SessionIndex {
 
   /** As `set` with what the function returns, as soon as anybody looks; of a session that is there, and of the same status. */
   defer(id: string, summary: () => SessionSummary): void {
-    this.#deferred.set(id, summary);
+    if (this.#entries.has(id)) this.#deferred.set(id, summary);
   }
 
   has(id: string): boolean {

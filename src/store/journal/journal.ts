@@ -87,22 +87,25 @@ export class Journal {
     this.#sequence = this.#mark.sequence ?? 1;
     for (const [index, name] of names.entries()) {
       const path = join(directory, name);
+      const next = names[index + 1];
+      const isLast = next === undefined;
+      if (!isLast && this.#isPruned(sequenceOf(next))) {
+        await unlink(path);
+        continue;
+      }
       const bytes = await readFile(path);
-      const replay = decodeSegment(bytes, index === names.length - 1);
-      if (replay.end === 0) {
+      const replay = decodeSegment(bytes, isLast);
+      const end = (replay.records.at(-1)?.sequence ?? 0) + 1;
+      if (replay.end === 0 || (isLast && replay.gaps.length === 0 && this.#isPruned(end))) {
         await unlink(path);
         continue;
       }
       if (replay.end < bytes.length) await cut(path, replay.end);
-      const segment: Segment = { name, unsettled: new Map() };
-      for (const record of replay.records) {
-        this.#sequence = Math.max(this.#sequence, record.sequence + 1);
-        if (record.kind === kinds.progress) segment.unsettled.set(record.sessionId, record.sequence);
-      }
-      this.#closed.push(segment);
+      this.#sequence = Math.max(this.#sequence, end);
+      this.#closed.push({ name, unsettled: new Map() });
+      for (const record of replay.records) this.#replayed(record);
       onSegment({ ...replay, name });
     }
-    for (const { unsettled } of this.#closed) for (const entry of unsettled) this.#newest.set(...entry);
     await files.sync(directory);
     return this.#mark.sequence;
   }
@@ -179,6 +182,21 @@ export class Journal {
     return done;
   }
 
+  /** Whether everything before a sequence was pruned, also where removing it failed. */
+  #isPruned(sequence: number): boolean {
+    const mark = this.#mark?.sequence;
+    return mark !== undefined && sequence <= mark;
+  }
+
+  #replayed({ kind, sessionId, sequence, link }: JournalRecord): void {
+    if (kind === kinds.base) {
+      this.#settled(sessionId, link);
+      return;
+    }
+    this.#closed.at(-1)?.unsettled.set(sessionId, sequence);
+    this.#newest.set(sessionId, sequence);
+  }
+
   async #prune(): Promise<void> {
     const { directory, files } = this.#options;
     let count = 0;
@@ -186,7 +204,10 @@ export class Journal {
     if (count === 0) return;
     const first = (this.#closed[count] ?? this.#current)?.name;
     await this.#mark?.write(first === undefined ? this.#sequence : sequenceOf(first));
-    for (const { name } of this.#closed.splice(0, count)) await unlink(join(directory, name));
+    for (; count > 0; count--) {
+      await unlink(join(directory, this.#closed[0]?.name as string)).catch(ignoreMissing);
+      this.#closed.shift();
+    }
     await files.sync(directory);
   }
 
@@ -308,6 +329,10 @@ function isSegment(name: string): boolean {
 /** The first sequence that a segment may hold. */
 function sequenceOf(name: string): number {
   return Number(name.slice(0, 16));
+}
+
+function ignoreMissing(error: unknown): void {
+  if (systemErrorCode(error) !== "ENOENT") throw error;
 }
 
 async function cut(path: string, end: number): Promise<void> {

@@ -1,0 +1,86 @@
+/** Sessions as they are now: from memory where they are being reported on, else from their files, which anybody may be writing. */
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { SessiondError } from "../error.ts";
+import type { SessionId } from "../session/session-id.ts";
+import { nextSlice } from "../slices.ts";
+import type { DirectoryView } from "./directory-view.ts";
+import { type Document, isRecent, readInSlices } from "./document.ts";
+import type { LiveSessions } from "./live-sessions.ts";
+
+/** How long after one another a half-written document is read again before it counts as unreadable. */
+const halfWrittenDelaysMs = [20, 50, 100, 200];
+
+export interface SessionDocumentsOptions {
+  directory: string;
+  view: DirectoryView;
+  lives: LiveSessions;
+  /** Why there is no such session. */
+  missing: (id: SessionId) => SessiondError;
+}
+
+/** Callers hold the queue of the file. */
+export class SessionDocuments {
+  readonly #options: SessionDocumentsOptions;
+
+  constructor(options: SessionDocumentsOptions) {
+    this.#options = options;
+  }
+
+  /** The session as it is, from memory where it is being reported on, else from its file. */
+  async current(file: string, id: SessionId): Promise<Document> {
+    const { lives, view } = this.#options;
+    if (lives.get(id) !== undefined) view.look(file);
+    if (lives.get(id) === undefined || this.#holding(file, id) === undefined) {
+      const document = await this.document(file, id);
+      // A document that was half written is given its reports when it is whole.
+      if (lives.get(id) === undefined) return document;
+    }
+    const [live, state] = [lives.get(id), this.#holding(file, id)];
+    if (live === undefined || state === undefined) throw this.#options.missing(id);
+    const { identity } = state;
+    return { session: live.state.toSession(), bytes: live.documentBytes, mode: live.mode, identity };
+  }
+
+  #holding(file: string, id: SessionId) {
+    const state = this.#catalog.get(file);
+    return state?.kind === "session" && state.id === id ? state : undefined;
+  }
+
+  /** The document as it is on disk now, with the index brought up to date; waits a little for a half-written one. */
+  async document(file: string, id: SessionId): Promise<Document> {
+    for (const delayMs of [...halfWrittenDelaysMs, undefined]) {
+      await nextSlice();
+      const looked = this.#options.view.look(file);
+      const state = this.#holding(file, id);
+      if (state !== undefined) {
+        const known = looked?.identity === state.identity;
+        const document = known ? looked : await readInSlices(join(this.#options.directory, file));
+        if (document?.identity === state.identity) return this.#withWaiting(id, document);
+        // It was readable when it was in this state.
+        this.#options.view.look(file, true);
+      } else if (
+        this.#catalog.get(file)?.kind !== "unreadable" ||
+        !isRecent(join(this.#options.directory, file))
+      ) {
+        throw this.#options.missing(id);
+      }
+      if (delayMs !== undefined) await sleep(delayMs);
+    }
+    throw this.#options.missing(id);
+  }
+
+  /** Gives reports that waited for a document to be readable to it. */
+  #withWaiting(id: SessionId, document: Document): Document {
+    const { lives } = this.#options;
+    if (!lives.isWaiting(id)) return document;
+    const session = { ...document.session, revision: this.#catalog.index.get(id)?.revision ?? 1 };
+    const summary = lives.adopted({ ...document, session });
+    if (summary !== undefined) this.#catalog.index.set(summary);
+    return { ...document, session: lives.get(id)?.state.toSession() ?? session };
+  }
+
+  get #catalog() {
+    return this.#options.view.catalog;
+  }
+}
