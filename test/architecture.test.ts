@@ -43,6 +43,8 @@ const onlyImporters: Record<string, (file: string) => boolean> = {
   "node-cron": (file) => file === "retention/schedule.ts",
   "lossless-json": (file) => file === "json.ts",
   yaml: (file) => file.startsWith("config/"),
+  "@fastify/websocket": (file) => file === "server/channel/route.ts",
+  ws: (file) => file.startsWith("server/channel/") || file.startsWith("client/worker/"),
   fastify: (file) => file.startsWith("server/"),
   commander: (file) => file.startsWith("cli/"),
   "pino-pretty": (file) => file === "daemon/logger.ts",

@@ -11,6 +11,8 @@ const advice: Readonly<Record<string, string>> = {
   session_deleted: "bring it back: sessionctl trash restore ID",
   session_exists: "choose another id",
   invalid_transition: "see what it is now: sessionctl show ID",
+  lease_held: "stop the worker that is attached first",
+  lease_lost: "attach to the session again",
   approval_required: "look at the plan with --dry-run, then name it with --approve",
   revision_mismatch: "somebody else changed it meanwhile: look at it, then try again",
   payload_too_large:

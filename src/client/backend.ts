@@ -13,6 +13,8 @@ import type { CreateSessionBody } from "../contract/routes.ts";
 import type { Checkpoint, ProgressDelta } from "../session/command.ts";
 import type { Session, SessionSummary, Status } from "../session/session.ts";
 import type { Verb } from "../session/transition.ts";
+import type { AttachOptions } from "./session-client.ts";
+import type { WorkerSession } from "./worker/worker-session.ts";
 
 export interface CleanupRule {
   policy: PolicyName;
@@ -51,5 +53,6 @@ export interface Backend {
   validate(id: string): Promise<Validation>;
   recover(id: string): Promise<Recovery>;
   health(id: string): Promise<SessionSummaryAndHealth>;
+  attach(id: string, options: AttachOptions): Promise<WorkerSession>;
   close(): Promise<void>;
 }

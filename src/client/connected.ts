@@ -38,6 +38,7 @@ export function connectedBackend(options: SessionClientOptions): Backend {
     validate: (id) => client.validateSession(id),
     recover: (id) => client.recoverSession(id),
     health: (id) => client.getSummary(id),
+    attach: (id, options) => client.attach(id, options),
     async close() {
       client.close();
     },

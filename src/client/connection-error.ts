@@ -95,6 +95,25 @@ export function connectionError(error: Error, socketPath: string, sent: boolean)
   }
 }
 
+/** The error for an answer that only another program would give. `how` is what shows it. */
+export function notSessiond(socketPath: string, how: string): ConnectionError {
+  return new ConnectionError(
+    "not_sessiond",
+    socketPath,
+    `what answers at ${socketPath} (${how}) is not sessiond; check that it is the right socket`,
+    { outcome: "unknown" },
+  );
+}
+
+export function timedOut(socketPath: string, timeoutMs: number, cause?: unknown): ConnectionError {
+  return new ConnectionError(
+    "timed_out",
+    socketPath,
+    `sessiond at ${socketPath} gave no answer within ${timeoutMs} ms; see whether it is overloaded (its log, sessionctl status), or allow more time`,
+    { cause, outcome: "unknown" },
+  );
+}
+
 /** @throws ConnectionError for a path that the system would cut short, and so miss */
 export function checkSocketPath(socketPath: string): void {
   const bytes = Buffer.byteLength(socketPath);

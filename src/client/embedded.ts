@@ -1,7 +1,6 @@
 import { systemClock } from "../clock.ts";
 import type { SessionSummaryAndHealth } from "../contract/replies.ts";
-import { type Body, type Route, type RouteName, routes } from "../contract/routes.ts";
-import { wording } from "../contract/wording.ts";
+import type { Body, RouteName } from "../contract/routes.ts";
 import { SessiondError } from "../error.ts";
 import { defaultMaxDepth, JsonError, parseJson, stringifyJson } from "../json.ts";
 import { silentLogger } from "../log.ts";
@@ -15,6 +14,7 @@ import type { Verb } from "../session/transition.ts";
 import { openDirectoryStore } from "../store/directory-store.ts";
 import type { SessionStore } from "../store/session-store.ts";
 import type { Backend, CleanupRule } from "./backend.ts";
+import { checkBody } from "./check-body.ts";
 import { clientMaxDepth } from "./http.ts";
 
 const rescanIntervalMs = 60_000;
@@ -144,6 +144,13 @@ export class EmbeddedBackend implements Backend {
     });
   }
 
+  async attach(): Promise<never> {
+    throw new SessiondError(
+      "invalid_request",
+      "workers attach to a daemon, and this manager has its directory to itself: report with reportProgress, or start sessiond and use SessionManager.connect",
+    );
+  }
+
   async close() {
     process.off("beforeExit", this.#closeAtExit);
     const opening = this.#opening;
@@ -172,14 +179,24 @@ export class EmbeddedBackend implements Backend {
         clock: this.#clock,
         logger: silentLogger,
         outsideBackups: true,
-      }).catch((error) => {
-        process.off("beforeExit", this.#closeAtExit);
-        this.#opening = undefined;
-        throw error;
-      });
+      })
+        .then(withoutLeases)
+        .catch((error) => {
+          process.off("beforeExit", this.#closeAtExit);
+          this.#opening = undefined;
+          throw error;
+        });
     }
     return this.#opening;
   }
+}
+
+/** A daemon that was killed leaves the leases of its workers, and none of them can come back to this process. */
+async function withoutLeases(store: SessionStore): Promise<SessionStore> {
+  for (const { session_id, epoch } of store.leases.all()) {
+    await store.leases.release(session_id as SessionId, epoch);
+  }
+  return store;
 }
 
 function policyOf({ policy, keepRecent = 0, maxAgeMs = 0 }: CleanupRule): Policy {
@@ -188,22 +205,9 @@ function policyOf({ policy, keepRecent = 0, maxAgeMs = 0 }: CleanupRule): Policy
 
 /** The checks that the daemon makes of a request, on a copy that nobody else can change. */
 function checked<Name extends RouteName>(name: Name, body: Body<Name>): Body<Name> {
-  const { body: rule }: Route = routes[name];
   const copy = own(body, defaultMaxDepth);
-  const result = rule?.schema.safeParse(copy, { error: wording });
-  if (result?.error !== undefined) {
-    const issues = result.error.issues.map(({ path, message }) => ({ path: pathText(path), message }));
-    const [first] = issues;
-    throw new SessiondError("invalid_request", `${first?.path ?? "input"}: ${first?.message}`, { issues });
-  }
+  checkBody(name, copy);
   return copy;
-}
-
-function pathText(path: readonly PropertyKey[]): string {
-  return path.reduce<string>((text, key) => {
-    if (typeof key === "number") return `${text}[${key}]`;
-    return text === "" ? String(key) : `${text}.${String(key)}`;
-  }, "");
 }
 
 /** A copy with the same exact values. @throws SessiondError `invalid_request` for what JSON cannot hold */

@@ -2,13 +2,14 @@
  * HTTP over the Unix socket: requests out, exact JSON in, and one kind of error for each way in which that
  * can fail. It knows routes, not what they mean.
  */
-import { Agent, request as httpRequest } from "node:http";
+import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Route } from "../contract/routes.ts";
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
 import { SessiondError, systemErrorCode } from "../error.ts";
 import { isJsonObject, JsonError, type JsonValue, parseJson, stringifyJson } from "../json.ts";
-import { ConnectionError, checkSocketPath, connectionError } from "./connection-error.ts";
+import { checkSocketPath, connectionError, notSessiond, timedOut } from "./connection-error.ts";
 import { problemError } from "./problem.ts";
 import { encodeQuery } from "./query.ts";
 
@@ -111,12 +112,7 @@ export class HttpTransport {
     } catch (error) {
       request.signal?.throwIfAborted();
       if (deadline.signal.aborted) {
-        throw new ConnectionError(
-          "timed_out",
-          this.socketPath,
-          `sessiond at ${this.socketPath} gave no answer within ${timeoutMs} ms; see whether it is overloaded (its log, sessionctl status), or allow more time`,
-          { cause: error, outcome: "unknown" },
-        );
+        throw timedOut(this.socketPath, timeoutMs, error);
       }
       throw error;
     } finally {
@@ -175,38 +171,29 @@ export class HttpTransport {
         else if (request.reusedSocket && code === "ECONNRESET") reject(new Unsent(error, false));
         else reject(connectionError(error, this.socketPath, true));
       });
-      request.on("response", (response) => {
-        const chunks: Buffer[] = [];
-        response.on("data", (chunk: Buffer) => chunks.push(chunk));
-        response.on("error", (error) => reject(connectionError(error, this.socketPath, true)));
-        response.on("end", () => {
-          try {
-            const { statusCode: status = 0, headers } = response;
-            resolve({ status, headers, body: this.#decode(Buffer.concat(chunks).toString(), status) });
-          } catch (error) {
-            reject(error);
-          }
-        });
-      });
+      request.on("response", (response) => resolve(readReply(response, this.socketPath)));
       request.end(body);
     });
   }
+}
 
-  #decode(text: string, status: number): JsonValue | undefined {
-    if (text === "") return undefined;
-    try {
-      const value = parseJson(text, clientMaxDepth);
-      if (isJsonObject(value)) return value;
-    } catch (error) {
-      if (!(error instanceof JsonError)) throw error;
-    }
-    throw new ConnectionError(
-      "not_sessiond",
-      this.socketPath,
-      `what answers at ${this.socketPath} (status ${status}) is not sessiond; check that it is the right socket`,
-      { outcome: "unknown" },
-    );
+/** The whole of a reply. @throws ConnectionError `closed`, `not_sessiond` */
+export async function readReply(response: IncomingMessage, socketPath: string): Promise<HttpReply> {
+  const { statusCode: status = 0, headers } = response;
+  let body: string;
+  try {
+    body = await text(response);
+  } catch (error) {
+    throw connectionError(error as Error, socketPath, true);
   }
+  if (body === "") return { status, headers, body: undefined };
+  try {
+    const value = parseJson(body, clientMaxDepth);
+    if (isJsonObject(value)) return { status, headers, body: value };
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+  }
+  throw notSessiond(socketPath, `status ${status}`);
 }
 
 /** The body of a successful reply. @throws what the daemon answered instead */
@@ -215,9 +202,10 @@ export function successBody(reply: HttpReply): JsonValue | undefined {
   throw problemError(reply);
 }
 
-function encode(body: unknown): string {
+/** @throws SessiondError `invalid_request` for what JSON cannot hold */
+function encode(value: unknown): string {
   try {
-    return stringifyJson(body, { maxDepth: clientMaxDepth });
+    return stringifyJson(value, { maxDepth: clientMaxDepth });
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     throw new SessiondError("invalid_request", error.message, { cause: error });
@@ -225,7 +213,7 @@ function encode(body: unknown): string {
 }
 
 /** @throws SessiondError `invalid_session_id` for an id that no path can hold */
-function fillPath(path: string, params: Readonly<Record<string, string>>): string {
+export function fillPath(path: string, params: Readonly<Record<string, string>>): string {
   return path.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = params[name];
     if (typeof value !== "string" || value === "" || !value.isWellFormed()) {

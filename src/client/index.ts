@@ -53,6 +53,7 @@ export type {
   PageQuery,
 } from "./query.ts";
 export {
+  type AttachOptions,
   type ChangeCallOptions,
   SessionClient,
   type SessionClientOptions,
@@ -64,3 +65,7 @@ export {
   type NewSessionOptions,
   SessionManager,
 } from "./session-manager.ts";
+export type { ForEachOptions, ForEachSummary, Work, WorkContext } from "./worker/for-each.ts";
+export type { Reported } from "./worker/report.ts";
+export { type StopCause, WorkerStopped } from "./worker/stop.ts";
+export type { WorkerSession } from "./worker/worker-session.ts";

@@ -34,7 +34,7 @@ import { clientSocketPath } from "../contract/socket-path.ts";
 import { isJsonObject, type JsonObject } from "../json.ts";
 import type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
-import { type CallOptions, HttpTransport, successBody } from "./http.ts";
+import { type CallOptions, defaultTimeoutMs, HttpTransport, successBody } from "./http.ts";
 import type {
   DeleteQuery,
   EmptyTrashQuery,
@@ -43,6 +43,7 @@ import type {
   ListSessionsQuery,
   PageQuery,
 } from "./query.ts";
+import { WorkerSession } from "./worker/worker-session.ts";
 
 export interface SessionClientOptions {
   /** Default: `$SESSIOND_SOCKET`, else the user's own daemon, else the system service. */
@@ -64,6 +65,15 @@ export interface SaveOptions extends ChangeCallOptions {
 export interface TransitionOptions extends CallOptions {
   reason?: string | undefined;
 }
+
+export interface AttachOptions extends CallOptions {
+  /** A name for people to know the worker by. */
+  worker?: string | undefined;
+  /** Milliseconds for which a lost connection is tried again; default 60 000, and 0 is not at all. */
+  reconnectMs?: number | undefined;
+}
+
+const defaultReconnectMs = 60_000;
 
 interface Call<Name extends RouteName> {
   params?: Readonly<Record<string, string>>;
@@ -89,10 +99,12 @@ const repeatableChanges: ReadonlySet<RouteName> = new Set<RouteName>([
  */
 export class SessionClient {
   readonly #transport: HttpTransport;
+  readonly #timeoutMs: number;
 
   constructor(options: SessionClientOptions = {}) {
     const socketPath = options.socketPath ?? clientSocketPath(process.env);
-    this.#transport = new HttpTransport(socketPath, options.timeoutMs);
+    this.#timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
+    this.#transport = new HttpTransport(socketPath, this.#timeoutMs);
   }
 
   /** Where this client looks for the daemon. */
@@ -248,6 +260,17 @@ export class SessionClient {
 
   emptyTrash(query: EmptyTrashQuery = {}, options?: CallOptions): Promise<Emptied> {
     return this.#call("emptyTrash", { query }, options);
+  }
+
+  /**
+   * Makes this process the one worker of a session: nobody else can attach to it or report on it until the worker
+   * detaches, or is gone for longer than `worker.reattach_grace`.
+   *
+   * @throws `lease_held` if there is a worker, `session_not_found` …
+   */
+  attach(id: string, options: AttachOptions = {}): Promise<WorkerSession> {
+    const { worker, signal, timeoutMs = this.#timeoutMs, reconnectMs = defaultReconnectMs } = options;
+    return WorkerSession.attach(id, { socketPath: this.socketPath, worker, timeoutMs, reconnectMs }, signal);
   }
 
   getInfo(options?: CallOptions): Promise<Info> {

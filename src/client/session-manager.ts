@@ -17,7 +17,8 @@ import type { Verb } from "../session/transition.ts";
 import type { Backend, CleanupRule } from "./backend.ts";
 import { connectedBackend } from "./connected.ts";
 import { EmbeddedBackend } from "./embedded.ts";
-import type { SessionClientOptions } from "./session-client.ts";
+import type { AttachOptions, SessionClientOptions } from "./session-client.ts";
+import type { WorkerSession } from "./worker/worker-session.ts";
 
 export interface EmbeddedOptions {
   /** Where the session files are; created if need be. Default `.sessions`. */
@@ -136,6 +137,15 @@ export class SessionManager {
    */
   async reportProgress(id: string, delta: ProgressDelta): Promise<ProgressReply | null> {
     return unless(absent, this.#backend.progress(id, delta), null);
+  }
+
+  /**
+   * Makes this process the one worker of a session, and keeps it connected. For sessions of a daemon only.
+   *
+   * @throws `lease_held` if it has a worker; `invalid_request` for a directory of your own
+   */
+  async attach(id: string, options: AttachOptions = {}): Promise<WorkerSession | null> {
+    return unless(absent, this.#backend.attach(id, options), null);
   }
 
   /** Only a running session can be paused. */

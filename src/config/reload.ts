@@ -1,7 +1,7 @@
 import type { Config } from "./load.ts";
 
 /** What can be put in force while the daemon runs: whole sections, or single keys. */
-const liveKeys: readonly string[] = ["cleanup", "trash", "log.level"];
+const liveKeys: readonly string[] = ["worker", "cleanup", "trash", "log.level"];
 
 export interface ChangedKeys {
   /** Keys as the file has them, such as `cleanup.expired.max_age`. */

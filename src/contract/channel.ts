@@ -1,7 +1,12 @@
 /**
  * The worker channel: JSON text messages over a WebSocket (RFC 6455) at `GET /v1/sessions/{id}/attach`. The open
  * connection is the lease: whoever has it is the session's one worker. A connection that ends without `detach` is lost;
- * its worker may come back within `worker.reattach_grace`, with the epoch that it had.
+ * its worker may come back within `worker.reattach_grace`, with the epoch that it had, and send again what was not acked:
+ * reports are idempotent. What can be refused is refused before the connection is made, as HTTP with a problem.
+ *
+ * A worker may attach to a session of any status. One that is not running is said to be so by a `status` right after
+ * `attached`, as if it had changed at that moment. A worker that leaves without `detach` has its session paused (or what
+ * `worker.on_lost` says) only if that is still running.
  */
 import { z } from "zod";
 import type { ErrorCode } from "../error.ts";
@@ -33,13 +38,20 @@ export const workerMessageSchema = z.discriminatedUnion("type", [
 
 export type WorkerMessage = ProgressMessage | DetachMessage;
 
-/** Any number may be under way; `seq` grows from message to message of a connection. */
+/**
+ * Any number may be under way; the daemon reads no further while many wait for their answers. `seq` grows from message to
+ * message of a connection. What is JSON with a good `seq`, and not good otherwise, is refused under it; any other message
+ * that is not one of these ends the connection.
+ */
 export interface ProgressMessage extends ProgressDelta {
   type: "progress";
   seq: number;
 }
 
-/** The worker has no more to report and leaves: the lease ends at once, and nothing becomes of the session. */
+/**
+ * The worker has no more to report and leaves: the lease ends as soon as what was sent before is answered, and nothing
+ * becomes of the session.
+ */
 export interface DetachMessage {
   type: "detach";
 }
@@ -50,22 +62,25 @@ export type DaemonMessage =
   | { type: "attached"; epoch: number; session: Session }
   /** Every progress message up to `seq` that was not answered by an error is durable. */
   | { type: "ack"; seq: number; revision: number }
-  /** Somebody changed the status. What is in flight may still be reported, unless the session was deleted. */
+  /** The status is this now, whoever made it so. What is in flight may still be reported, unless the session was deleted. */
   | { type: "status"; status: Status | "deleted"; reason: string | null }
-  /** With `seq`, that progress message was refused, and nothing of it was kept. Without, the connection ends. */
-  | { type: "error"; code: ErrorCode; detail: string; seq?: number };
+  /**
+   * With `seq`, that progress message was refused; it comes before any ack beyond it. Nothing of the message was kept,
+   * unless `outcome` is `unknown`. Without `seq`, the connection ends.
+   */
+  | { type: "error"; code: ErrorCode; detail: string; seq?: number; outcome?: "unknown" };
 
 /** Why the daemon closes the connection, as WebSocket close codes. */
 export const closeCodes = {
   /** After `detach`. */
   detached: 1000,
-  /** The daemon is stopping: come back with your epoch. */
+  /** The daemon is stopping, with everything answered that it read: come back with your epoch. */
   stopping: 1001,
   /** The worker sent what is no message. */
   invalid: 1008,
-  /** A message was over `limits.body`. */
+  /** A message was over `limits.body`. What was under way is not answered any more. */
   tooLarge: 1009,
-  /** Another connection has the lease. */
+  /** Another connection has the lease, or another session the id. */
   leaseLost: 4001,
   /** The session was deleted. */
   sessionGone: 4002,

@@ -4,7 +4,7 @@ import { errorCodes } from "../error.ts";
 import type { JsonObject, JsonValue } from "../json.ts";
 import { httpStatus, problemMediaType } from "./errors.ts";
 import { infoReply, sessionReply, summaryAndHealthReply, summaryReply } from "./replies.ts";
-import { type Route, type RouteName, routes } from "./routes.ts";
+import { type Endpoint, endpoints } from "./routes.ts";
 
 /** Schemas that several endpoints share, by the name they have in generated code. */
 const named = new Map<unknown, string>([
@@ -17,10 +17,10 @@ const named = new Map<unknown, string>([
 /** The contract, as the daemon of this version serves it. */
 export function openApiDocument(version: string): JsonObject {
   const paths: Record<string, Record<string, JsonValue>> = {};
-  for (const [name, route] of Object.entries(routes) as [RouteName, Route][]) {
-    const methods = paths[route.path] ?? {};
-    methods[route.method.toLowerCase()] = operation(name, route);
-    paths[route.path] = methods;
+  for (const [name, endpoint] of Object.entries(endpoints)) {
+    const methods = paths[endpoint.path] ?? {};
+    methods[endpoint.method.toLowerCase()] = operation(name, endpoint);
+    paths[endpoint.path] = methods;
   }
   return {
     openapi: "3.1.0",
@@ -76,7 +76,7 @@ const problemSchema: JsonObject = {
   required: ["type", "title", "status", "detail", "code"],
 };
 
-function operation(name: RouteName, route: Route): JsonObject {
+function operation(name: string, route: Endpoint): JsonObject {
   const parameters = [...pathParameters(route), ...headerParameters(route), ...queryParameters(route)];
   return {
     operationId: name,
@@ -94,7 +94,11 @@ function operation(name: RouteName, route: Route): JsonObject {
   };
 }
 
-function success(name: RouteName, route: Route): JsonObject {
+function success(name: string, route: Endpoint): JsonObject {
+  if (route.reply === undefined) {
+    const description = "switching protocols: what follows are messages over a WebSocket (RFC 6455)";
+    return { [route.status ?? 101]: { description } };
+  }
   const reply = {
     description: "success",
     content: { "application/json": { schema: describe(route.reply) } },
@@ -111,7 +115,7 @@ function success(name: RouteName, route: Route): JsonObject {
   }
 }
 
-function pathParameters(route: Route): JsonObject[] {
+function pathParameters(route: Endpoint): JsonObject[] {
   return [...route.path.matchAll(/\{(\w+)\}/g)].map((match) => ({
     name: match[1] as string,
     in: "path",
@@ -120,7 +124,7 @@ function pathParameters(route: Route): JsonObject[] {
   }));
 }
 
-function headerParameters(route: Route): JsonObject[] {
+function headerParameters(route: Endpoint): JsonObject[] {
   return (route.headers ?? []).map((name) => ({
     name,
     in: "header",
@@ -135,7 +139,7 @@ const headerMeanings = {
   "if-none-match": "*: create, and replace nothing",
 };
 
-function queryParameters(route: Route): JsonObject[] {
+function queryParameters(route: Endpoint): JsonObject[] {
   if (route.query === undefined) return [];
   const { properties } = describe(route.query) as { properties: Record<string, JsonObject> };
   return Object.entries(properties).map(([name, { description, ...schema }]) => ({

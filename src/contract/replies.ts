@@ -47,7 +47,14 @@ export const summaryAndHealthReply = z.object({
     .max(1)
     .nullable()
     .describe("share of the files that are processed; null while none are known"),
-  worker: z.null().describe("the attached worker"),
+  worker: z
+    .object({
+      name: z.string().nullable(),
+      epoch: z.int(),
+      connected: z.boolean().describe("false while a worker that lost its connection may come back"),
+    })
+    .nullable()
+    .describe("the worker that is attached, and alone may report"),
   healthy: z.boolean(),
   findings: z.array(finding),
 });
@@ -217,6 +224,7 @@ export const infoReply = z.object({
   socket: z.string(),
   config_file: z.string().nullable(),
   sessions: z.int(),
+  workers: z.int().describe("attached at the moment"),
   watcher: z.object({
     mode: z.enum(["watching", "polling"]),
     last_reconcile_time: z.string().nullable(),

@@ -1,6 +1,6 @@
 /**
- * The control API, one row per endpoint. The server's routes, the client's calls, the OpenAPI
- * document and the contract test all derive from this table.
+ * The control API, one row per endpoint: {@link routes} are asked and answered, {@link channels} become a channel. The
+ * server's routes, the client's calls, the OpenAPI document and the contract test all derive from this table.
  */
 import { z } from "zod";
 import type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";
@@ -14,6 +14,7 @@ import {
   sessionSchema,
   statuses,
 } from "../session/session.ts";
+import { attachPath, attachQuery } from "./channel.ts";
 import * as reply from "./replies.ts";
 import {
   type CreateSessionBody,
@@ -31,7 +32,7 @@ import {
 
 export type { CreateSessionBody, RunCleanupBody };
 
-export interface Route {
+export interface Endpoint {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Path with `{name}` for parameters. */
   path: string;
@@ -42,9 +43,20 @@ export interface Route {
   body?: { schema: z.ZodType; optional?: boolean };
   /** Header names that the endpoint understands beyond those of every endpoint. */
   headers?: readonly ("if-match" | "if-none-match")[];
-  reply: z.ZodType;
+  reply?: z.ZodType;
   /** The status of success; 200 if not given. */
+  status?: 201 | 101;
+}
+
+export interface Route extends Endpoint {
+  reply: z.ZodType;
   status?: 201;
+}
+
+/** HTTP until it is answered with 101, "switching protocols"; what follows are the messages of `channel.ts`. */
+export interface Channel extends Endpoint {
+  method: "GET";
+  status: 101;
 }
 
 const oneSession = "/v1/sessions/{id}";
@@ -314,6 +326,19 @@ export const routes = {
     reply: jsonObjectSchema,
   },
 } as const satisfies Record<string, Route>;
+
+export const channels = {
+  attachWorker: {
+    method: "GET",
+    path: attachPath,
+    summary: "Attach a worker to a session, over a WebSocket that is its lease while it is open",
+    query: attachQuery,
+    status: 101,
+  },
+} as const satisfies Record<string, Channel>;
+
+/** Every row, for what concerns them all. */
+export const endpoints: Readonly<Record<string, Endpoint>> = { ...routes, ...channels };
 
 export type Routes = typeof routes;
 export type RouteName = keyof Routes;

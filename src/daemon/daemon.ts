@@ -9,7 +9,7 @@ import { ConfigError } from "../config/problem.ts";
 import { changedKeys } from "../config/reload.ts";
 import type { ReloadResult } from "../contract/replies.ts";
 import { Cleanup } from "../retention/cleanup.ts";
-import { createControlServer } from "../server/control-server.ts";
+import { type ControlServer, createControlServer } from "../server/control-server.ts";
 import { openDirectoryStore } from "../store/directory-store.ts";
 import { version } from "../version.ts";
 
@@ -54,12 +54,14 @@ export async function startDaemon({ config, sources, clock, logger }: DaemonOpti
     const { live } = changedKeys(current, next);
     logger.level = next.log.level;
     await cleanup.configure(next.cleanup, next.trash);
+    server.configure(next.worker);
     current = next;
     logger.info({ applied: live, needs_restart: restart }, "configuration read again");
     return { applied: live, needs_restart: restart };
   }
 
   let cleanup: Cleanup;
+  let server: ControlServer;
   try {
     const store = await openDirectoryStore({
       directory: config.sessionsDir,
@@ -70,10 +72,18 @@ export async function startDaemon({ config, sources, clock, logger }: DaemonOpti
     });
     releases.push(() => store.close());
 
-    cleanup = new Cleanup({ store, cleanup: config.cleanup, trash: config.trash, clock, logger });
+    const { leases } = store;
+    cleanup = new Cleanup({
+      store,
+      isLeased: (id) => leases.get(id) !== undefined,
+      cleanup: config.cleanup,
+      trash: config.trash,
+      clock,
+      logger,
+    });
     releases.push(() => cleanup.stop());
 
-    const server = createControlServer({
+    server = createControlServer({
       store,
       cleanup,
       daemon: {
@@ -86,6 +96,7 @@ export async function startDaemon({ config, sources, clock, logger }: DaemonOpti
       },
       socket: config.socket,
       limits: config.limits,
+      worker: config.worker,
       logger,
     });
     await server.listen();

@@ -114,12 +114,15 @@ export class Approvals {
   }
 }
 
-/** Of the sessions on the held list those that are unchanged, and nothing else. */
+/** Of the sessions on the held list those that are unchanged and have no worker, and nothing else. */
 function approvedPlan(held: HeldPlan, fresh: Plan, sessions: readonly SessionSummary[]): Plan {
   const current = new Map(sessions.map((session) => [session.session_id, session]));
+  const leased = new Set<string>();
+  for (const { session_id, reason } of fresh.decisions) if (reason === "leased") leased.add(session_id);
   const removals = held.removals.filter((removal) => {
     const session = current.get(removal.session_id);
     return (
+      !leased.has(removal.session_id) &&
       session?.revision === removal.revision &&
       session.generation === removal.generation &&
       session.checkpoint_time === removal.checkpoint_time
@@ -130,6 +133,7 @@ function approvedPlan(held: HeldPlan, fresh: Plan, sessions: readonly SessionSum
   const decisions = fresh.decisions.map((decision): Decision => {
     const reason = approved.get(decision.session_id);
     if (reason !== undefined) return { ...decision, action: "remove", reason };
+    if (leased.has(decision.session_id)) return decision;
     if (listed.has(decision.session_id)) return keep(decision, "changed");
     return decision.action === "remove" ? keep(decision, "not_approved") : decision;
   });

@@ -3,7 +3,7 @@ import type { CleanupResult, HealthProblem, HistoryPage, ScheduleEntry } from ".
 import { isSessiondError, SessiondError } from "../error.ts";
 import { KeyedQueue } from "../keyed-queue.ts";
 import type { Logger } from "../log.ts";
-import { Slices } from "../slices.ts";
+import { nextSlice } from "../slices.ts";
 import type { SessionStore } from "../store/session-store.ts";
 import { Approvals } from "./approvals.ts";
 import { cleanupHealth } from "./health.ts";
@@ -12,7 +12,7 @@ import { type JobName, type JobSettings, Jobs, jobNames } from "./jobs.ts";
 import { overLimit } from "./limits.ts";
 import type { CleanupOptions, TrashOptions } from "./options.ts";
 import { runPass } from "./pass.ts";
-import { describePolicy, planInSteps } from "./policy.ts";
+import { describePolicy, type IsLeased, planInSteps } from "./policy.ts";
 import { type CleanupRequest, configuredPolicy, jobSettings, requestedPolicy } from "./request.ts";
 import type { ScheduleTrigger } from "./schedule.ts";
 import { emptyTrash } from "./trash-job.ts";
@@ -25,6 +25,7 @@ export type CleanupStore = Pick<
 
 export interface CleanupDependencies {
   store: CleanupStore;
+  isLeased: IsLeased;
   cleanup: CleanupOptions;
   trash: TrashOptions;
   clock: Clock;
@@ -37,6 +38,7 @@ export interface CleanupDependencies {
  */
 export class Cleanup {
   readonly #store: CleanupStore;
+  readonly #isLeased: IsLeased;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #approvals: Approvals;
@@ -47,8 +49,9 @@ export class Cleanup {
   #trash: TrashOptions;
   #started = false;
 
-  constructor({ store, cleanup, trash, clock, logger }: CleanupDependencies) {
+  constructor({ store, isLeased, cleanup, trash, clock, logger }: CleanupDependencies) {
     this.#store = store;
+    this.#isLeased = isLeased;
     this.#clock = clock;
     this.#logger = logger;
     this.#cleanup = cleanup;
@@ -73,7 +76,7 @@ export class Cleanup {
       const name = policy.name;
       const rule = describePolicy(policy);
       const sessions = this.#store.all();
-      const fresh = await inSlices(planInSteps(sessions, policy, this.#clock.now()));
+      const fresh = await inSlices(planInSteps(sessions, policy, this.#clock.now(), this.#isLeased));
       const chosen = approve === undefined ? fresh : this.#approvals.approved(approve, fresh, sessions);
       const limited = trigger !== "request" && approve === undefined && !dryRun;
       const hold = limited ? overLimit(chosen, this.#cleanup) : undefined;
@@ -238,10 +241,9 @@ export class Cleanup {
 }
 
 async function inSlices<T>(steps: Generator<undefined, T>): Promise<T> {
-  const slices = new Slices();
   let step = steps.next();
   while (!step.done) {
-    await slices.pause();
+    await nextSlice();
     step = steps.next();
   }
   return step.value;

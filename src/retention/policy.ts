@@ -14,6 +14,7 @@ export type Policy =
 /** Why a session is kept. The codes are part of the contract. */
 export const keepReasons = {
   pinned: "it is pinned",
+  leased: "a worker is attached to it, or may still come back to it",
   other_status: "the policy is about sessions of another status",
   among_most_recent: "it is among the most recent that the policy keeps",
   recent_activity: "it was active within the policy's age",
@@ -56,12 +57,20 @@ interface Dated {
   at: Micros | undefined;
 }
 
+/** Whether a worker has the lease of a session. */
+export type IsLeased = (id: string) => boolean;
+
 /**
- * Decides about every session. Pinned sessions, and those whose time says nothing, are kept on top of the ones
- * that `completed` keeps: they take no place among the most recent.
+ * Decides about every session. Pinned and leased sessions, and those whose time says nothing, are kept on top of the
+ * ones that `completed` keeps: they take no place among the most recent.
  */
-export function plan(sessions: readonly SessionSummary[], policy: Policy, now: Micros): Plan {
-  const steps = planInSteps(sessions, policy, now);
+export function plan(
+  sessions: readonly SessionSummary[],
+  policy: Policy,
+  now: Micros,
+  isLeased: IsLeased = () => false,
+): Plan {
+  const steps = planInSteps(sessions, policy, now, isLeased);
   let step = steps.next();
   while (!step.done) step = steps.next();
   return step.value;
@@ -72,6 +81,7 @@ export function* planInSteps(
   sessions: readonly SessionSummary[],
   policy: Policy,
   now: Micros,
+  isLeased: IsLeased,
 ): Generator<undefined, Plan> {
   const dated: Dated[] = [];
   for (const session of sessions) {
@@ -84,7 +94,7 @@ export function* planInSteps(
   let bytes = 0;
   let recent = 0;
   for (const { session, at } of dated) {
-    const [action, reason] = decide(session, at, policy, now, recent);
+    const [action, reason] = decide(session, at, { policy, now, recent, isLeased });
     const { session_id, status, checkpoint_time, bytes: size, generation, revision } = session;
     decisions.push({ session_id, action, reason, status, checkpoint_time, bytes: size });
     if (reason === "among_most_recent") recent++;
@@ -102,14 +112,21 @@ export function* planInSteps(
 
 type Verdict = readonly ["keep", KeepReason] | readonly ["remove", RemoveReason];
 
+interface Circumstances {
+  policy: Policy;
+  now: Micros;
+  /** How many sessions are kept as the most recent so far. */
+  recent: number;
+  isLeased: IsLeased;
+}
+
 function decide(
   session: SessionSummary,
   at: Micros | undefined,
-  policy: Policy,
-  now: Micros,
-  recent: number,
+  { policy, now, recent, isLeased }: Circumstances,
 ): Verdict {
   if (session.pinned) return ["keep", "pinned"];
+  if (isLeased(session.session_id)) return ["keep", "leased"];
   if (policy.name !== "expired" && session.status !== policy.name) return ["keep", "other_status"];
   if (at === undefined) return ["keep", "time_unreadable"];
   if (at > now) return ["keep", "time_in_future"];

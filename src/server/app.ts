@@ -1,35 +1,42 @@
 /** The control API as a fastify instance: one loop over the route table. */
+import type { EventEmitter } from "node:events";
 import type { Server } from "node:http";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
-import { type Route, type RouteName, routes } from "../contract/routes.ts";
+import { type Endpoint, endpoints, type Route, type RouteName, routes } from "../contract/routes.ts";
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
 import { SessiondError } from "../error.ts";
 import { stringifyJson } from "../json.ts";
 import type { Logger } from "../log.ts";
 import { parseSessionId } from "../session/session-id.ts";
 import { acceptJsonBodies } from "./body.ts";
+import type { WorkerChannel } from "./channel/channel.ts";
+import { acceptUpgrades, attachRoute } from "./channel/route.ts";
+import { upgradeOptions } from "./channel/upgrade.ts";
 import { checkBody, checkQuery, parseQuery, type QueryValues } from "./check.ts";
 import { answerClientError } from "./client-error.ts";
 import { type Handlers, noBody } from "./handler.ts";
 import type { LimitsOptions } from "./options.ts";
 import { entityTag, parseIfMatch } from "./precondition.ts";
 import { errorHandler, noSuchEndpoint, RequestError } from "./problem.ts";
+import { replyDepth } from "./reply-depth.ts";
 
 export interface AppOptions {
   handlers: Handlers;
+  channel: WorkerChannel;
+  /** Has the event `upgrade` of the requests for the channel. */
+  upgrades: EventEmitter;
   limits: LimitsOptions;
   logger: Logger;
   /** Whether the server is shutting down. */
   draining: () => boolean;
 }
 
-/** Deeper than a request may ever nest, so that what was stored can be sent under any configuration. */
-const replyDepth = 1000;
 const keepAliveTimeoutMs = 60_000;
 const headersTimeoutMs = 10_000;
 const jsonMediaType = "application/json; charset=utf-8";
 
-export function createApp({ handlers, limits, logger, draining }: AppOptions): FastifyInstance<Server> {
+export function createApp(options: AppOptions): FastifyInstance<Server> {
+  const { handlers, channel, upgrades, limits, logger, draining } = options;
   const { bodyBytes, requestTimeoutMs } = limits;
   const onError = errorHandler({ logger, bodyBytes });
   const app = fastify({
@@ -37,6 +44,7 @@ export function createApp({ handlers, limits, logger, draining }: AppOptions): F
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
     http: {
+      ...upgradeOptions,
       headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
       // Timeouts are only noticed when Node looks, by default every 30 s.
       connectionsCheckingInterval: Math.min(1000, Math.ceil(requestTimeoutMs / 4)),
@@ -56,18 +64,24 @@ export function createApp({ handlers, limits, logger, draining }: AppOptions): F
   });
   acceptJsonBodies(app, limits.depth);
 
-  app.addHook("onRequest", async (request, reply) => {
-    reply.header(protocolHeader, String(protocolVersion));
-    if (draining()) throw new SessiondError("shutting_down", "sessiond is shutting down; try again soon");
-    if (request.is404) throw noSuchEndpoint(request);
-  });
-  app.addHook("onSend", async (_, reply) => {
-    if (draining()) reply.header("connection", "close");
-  });
-  app.addHook("onResponse", async (request, reply) => logRequest(logger, request, reply));
+  acceptUpgrades(app, upgrades, bodyBytes, logger);
+  // When the WebSocket plugin is there, which is to see each request first, and each route.
+  app.after(() => {
+    app.addHook("onRequest", async (request, reply) => {
+      reply.header(protocolHeader, String(protocolVersion));
+      if (draining()) throw new SessiondError("shutting_down", "sessiond is shutting down; try again soon");
+      if (request.is404) throw noSuchEndpoint(request);
+    });
+    app.addHook("onSend", async (request, reply) => {
+      // An upgrade that is refused leaves a connection that cannot go on as HTTP.
+      if (draining() || request.ws) reply.header("connection", "close");
+    });
+    app.addHook("onResponse", async (request, reply) => logRequest(logger, request, reply));
 
-  for (const name of Object.keys(routes) as RouteName[]) register(app, name, handlers[name] as AnyHandler);
-  refuseOtherMethods(app);
+    for (const name of Object.keys(routes) as RouteName[]) register(app, name, handlers[name] as AnyHandler);
+    attachRoute(app, channel);
+    refuseOtherMethods(app);
+  });
   return app;
 }
 
@@ -94,10 +108,10 @@ const routine: readonly string[] = ["reportProgress", "checkpointSession"] satis
 
 /** One line per change that succeeded; everything else only when debugging. Errors of ours are logged by the funnel. */
 function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply): void {
-  const { operation } = request.routeOptions.config as { operation?: RouteName };
+  const { operation } = request.routeOptions.config as { operation?: string };
   const { method, url } = request;
   const line = { status: reply.statusCode, duration_ms: Math.round(reply.elapsedTime) };
-  const isRead = operation === undefined || routes[operation].method === "GET";
+  const isRead = operation === undefined || endpoints[operation]?.method === "GET";
   if (isRead || routine.includes(operation) || reply.statusCode >= 400) {
     logger.debug({ method, url, ...line }, "request");
     return;
@@ -129,7 +143,7 @@ function callOf(route: Route, request: FastifyRequest, reply: FastifyReply): obj
 
 function refuseOtherMethods(app: FastifyInstance<Server>): void {
   const allowed = new Map<string, string[]>();
-  for (const route of Object.values(routes) as Route[]) {
+  for (const route of Object.values(endpoints)) {
     allowed.set(route.path, [...(allowed.get(route.path) ?? []), ...methodsOf(route)]);
   }
   for (const [path, methods] of allowed) {
@@ -147,6 +161,7 @@ function refuseOtherMethods(app: FastifyInstance<Server>): void {
   }
 }
 
-function methodsOf(route: Route): string[] {
-  return route.method === "GET" ? ["GET", "HEAD"] : [route.method];
+/** A HEAD cannot become a channel. */
+function methodsOf(route: Endpoint): string[] {
+  return route.method === "GET" && route.status !== 101 ? ["GET", "HEAD"] : [route.method];
 }

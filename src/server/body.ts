@@ -2,7 +2,8 @@
 import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { SessiondError } from "../error.ts";
-import { JsonError, type JsonValue, parseJson } from "../json.ts";
+import { JsonError, type JsonValue } from "../json.ts";
+import { parseJsonInSlices } from "../json-slices.ts";
 import { wrongMediaType } from "./problem.ts";
 
 /** An empty body is no body, whatever its type: `curl -d ''` calls it a form. */
@@ -18,10 +19,10 @@ export function acceptJsonBodies(app: FastifyInstance, maxDepth: number): void {
   });
 }
 
-function parseBody(body: Buffer, maxDepth: number): JsonValue {
+async function parseBody(body: Buffer, maxDepth: number): Promise<JsonValue> {
   if (!isUtf8(body)) throw new SessiondError("invalid_request", "the body is not valid UTF-8");
   try {
-    return parseJson(body.toString("utf8"), maxDepth);
+    return await parseJsonInSlices(body.toString("utf8"), maxDepth);
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     throw new SessiondError("invalid_request", `the body is not JSON that can be kept: ${error.message}`, {

@@ -1,6 +1,6 @@
 /** Checks what a request carries against its row of the route table. */
 import type { z } from "zod";
-import type { Route } from "../contract/routes.ts";
+import type { Endpoint } from "../contract/routes.ts";
 import { wording } from "../contract/wording.ts";
 import { type Issue, SessiondError } from "../error.ts";
 import { isJsonObject } from "../json.ts";
@@ -20,7 +20,7 @@ export function parseQuery(text: string): QueryValues {
 }
 
 /** The query as the route's schema reads it. @throws SessiondError `invalid_request` */
-export function checkQuery(route: Route, values: QueryValues): unknown {
+export function checkQuery(route: Endpoint, values: QueryValues): unknown {
   if (route.query === undefined) {
     const issues = Object.keys(values).map((key) => ({ path: key, message: "is not known here" }));
     if (issues.length > 0) throw invalid("query", issues);
@@ -37,7 +37,7 @@ export function checkQuery(route: Route, values: QueryValues): unknown {
 }
 
 /** The body itself, not what a schema would make of it. @throws SessiondError `invalid_request` */
-export function checkBody(route: Route, body: unknown): unknown {
+export function checkBody(route: Endpoint, body: unknown): unknown {
   if (route.body === undefined) {
     if (body === undefined || (isJsonObject(body) && Object.keys(body).length === 0)) return undefined;
     throw new SessiondError("invalid_request", `${route.method} ${route.path} takes no body`);
@@ -60,7 +60,7 @@ function invalid(part: "query" | "body", issues: readonly Issue[]): SessiondErro
   });
 }
 
-function issuesOf(error: z.ZodError): Issue[] {
+export function issuesOf(error: z.ZodError): Issue[] {
   return error.issues.flatMap((issue) =>
     issue.code === "unrecognized_keys"
       ? issue.keys.map((key) => ({ path: formatPath([...issue.path, key]), message: "is not known here" }))

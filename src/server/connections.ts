@@ -3,7 +3,8 @@ import type { Socket } from "node:net";
 
 /**
  * The open connections of a server, and how many requests are under way on each. Node's own
- * closeIdleConnections takes a connection that has never sent anything for a busy one.
+ * closeIdleConnections takes a connection that has never sent anything for a busy one. One that was upgraded is busy until it
+ * is closed.
  */
 export class Connections {
   readonly #requests = new Map<Socket, number>();
@@ -15,6 +16,7 @@ export class Connections {
       socket.once("close", () => this.#requests.delete(socket));
       if (this.#draining) socket.destroySoon();
     });
+    server.prependListener("upgrade", ({ socket }) => this.#count(socket, 1));
     server.prependListener("request", ({ socket }, response) => {
       this.#count(socket, 1);
       response.once("close", () => {
@@ -26,6 +28,11 @@ export class Connections {
 
   get size(): number {
     return this.#requests.size;
+  }
+
+  /** How many requests are under way on a connection, one that was upgraded included. */
+  underWay(socket: Socket): number {
+    return this.#requests.get(socket) ?? 0;
   }
 
   /** Closes each connection as soon as nothing is under way on it. */

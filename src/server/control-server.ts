@@ -1,8 +1,12 @@
+import { EventEmitter } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../log.ts";
 import type { Cleanup } from "../retention/cleanup.ts";
 import type { SessionStore } from "../store/session-store.ts";
 import { createApp } from "./app.ts";
+import { WorkerChannel } from "./channel/channel.ts";
+import type { WorkerOptions } from "./channel/options.ts";
+import { takeUpgrades } from "./channel/upgrade.ts";
 import { type ClaimedSocket, claimSocket, type SocketSettings } from "./claim-socket.ts";
 import { Connections } from "./connections.ts";
 import { connectionLimit } from "./descriptors.ts";
@@ -22,14 +26,18 @@ export interface ControlServerOptions {
   daemon: DaemonFacts;
   socket: SocketSettings;
   limits: LimitsOptions;
+  worker: WorkerOptions;
   logger: Logger;
 }
 
 export interface ControlServer {
   /** @throws SessiondError `socket_in_use`, or `invalid_request` if the socket cannot be made as it was asked for */
   listen(): Promise<void>;
+  /** Puts other options in force, also for workers that are lost already. */
+  configure(worker: WorkerOptions): void;
   /**
-   * Refuses new requests, finishes those under way, and cuts off what is left after `deadlineMs`.
+   * Refuses new requests, finishes those under way, tells workers to come back later, and cuts off what is left after
+   * `deadlineMs`.
    * Nothing of the server is open when it resolves.
    */
   close(deadlineMs: number): Promise<void>;
@@ -40,25 +48,31 @@ const graceMs = 100;
 const dropReportIntervalMs = 10_000;
 
 export function createControlServer(options: ControlServerOptions): ControlServer {
-  const { store, cleanup, daemon, socket, limits, logger } = options;
+  const { store, cleanup, daemon, socket, limits, worker, logger } = options;
   let draining = false;
   let claimed: ClaimedSocket | undefined;
   let closed: Promise<void> | undefined;
 
+  const { bodyBytes, depth } = limits;
+  const channel = new WorkerChannel({ store, worker, bodyBytes, depth, clock: daemon.clock, logger });
+  const upgrades = new EventEmitter();
   const app = createApp({
     handlers: {
-      ...sessionHandlers(store),
+      ...sessionHandlers(store, channel),
       ...progressHandlers(store),
       ...backupHandlers(store),
       ...cleanupHandlers(cleanup),
       ...trashHandlers(store),
-      ...daemonHandlers({ store, cleanup, daemon, socketPath: socket.path }),
+      ...daemonHandlers({ store, cleanup, daemon, socketPath: socket.path, channel }),
     },
+    channel,
+    upgrades,
     limits,
     logger,
     draining: () => draining,
   });
   const connections = new Connections(app.server);
+  takeUpgrades(app.server, connections, upgrades);
 
   async function listen(): Promise<void> {
     await app.ready();
@@ -74,6 +88,7 @@ export function createControlServer(options: ControlServerOptions): ControlServe
     claimed = await claimSocket(app.server, socket);
     // Such as EMFILE while accepting: one connection is lost, the server goes on.
     app.server.on("error", (error) => logger.error({ err: error }, "the control socket reported an error"));
+    channel.listen();
   }
 
   async function drainAndClose(deadlineMs: number): Promise<void> {
@@ -81,6 +96,7 @@ export function createControlServer(options: ControlServerOptions): ControlServe
     claimed?.release();
     // Also without connections: some may wait to be accepted, and are owed an answer.
     await sleep(connections.size === 0 ? 0 : Math.min(graceMs, deadlineMs));
+    channel.drain();
     const ended = app.close();
     connections.drain();
     const deadline = setTimeout(() => {
@@ -88,10 +104,12 @@ export function createControlServer(options: ControlServerOptions): ControlServe
       connections.destroy();
     }, deadlineMs);
     await ended.finally(() => clearTimeout(deadline));
+    await channel.close();
   }
 
   return {
     listen,
+    configure: (next) => channel.configure(next),
     close: (deadlineMs) => {
       closed ??= drainAndClose(deadlineMs);
       return closed;

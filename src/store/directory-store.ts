@@ -105,18 +105,7 @@ class DirectoryStore implements SessionStore {
   }
 
   get leases(): Leases {
-    const { leases, sessions, state } = this.#parts;
-    return {
-      acquire: (id, request) =>
-        state.changing(async () => {
-          state.assertWritable();
-          sessions.summary(id);
-          return leases.acquire(id, request);
-        }),
-      release: (id, epoch) => explained(() => leases.release(id, epoch)),
-      get: (id) => leases.get(id),
-      all: () => leases.all(),
-    };
+    return this.#parts.leases;
   }
 
   subscribe(listener: (change: StoreChange) => void): () => void {
@@ -277,13 +266,18 @@ class DirectoryStore implements SessionStore {
 
   /** What is there is backed up in the same turn of its queue in which it is replaced, so nothing falls between. */
   restoreBackup(id: SessionId, backup: string): Promise<Restored> {
+    return this.#restoreBackup(id, backup, this.#parts.view.catalog.unreadableFor(id) !== undefined);
+  }
+
+  /** `isBack` if it stands in for a document that cannot be read, and is to have the reports that wait for that. */
+  #restoreBackup(id: SessionId, backup: string, isBack: boolean): Promise<Restored> {
     return this.#parts.state.changing(async () => {
       this.#parts.state.assertWritable();
       const session = this.#parts.backups.read(id, backup);
       const unreadable = this.#parts.view.catalog.unreadableFor(id);
       if (unreadable !== undefined) await this.#parts.sessions.quarantine(unreadable);
       if (!this.#parts.sessions.exists(id))
-        return { session: (await this.#save(session, {}, true)).summary, previous: null };
+        return { session: (await this.#save(session, {}, isBack)).summary, previous: null };
       await this.#parts.sessions.quarantineDuplicates(id);
       let previous: string | null = null;
       const { summary } = await this.#parts.sessions.change(id, {}, async (current) => {
@@ -300,9 +294,14 @@ class DirectoryStore implements SessionStore {
   }
 
   recover(id: SessionId): Promise<Recovery> {
-    return this.#parts.state.changing(() =>
-      recover(id, this, this.#parts.sessions, this.#parts.view.catalog),
-    );
+    const { state, sessions, view } = this.#parts;
+    const store = {
+      read: (of: SessionId) => this.read(of),
+      backup: (of: SessionId) => this.backup(of),
+      listBackups: (of: SessionId) => this.listBackups(of),
+      restoreBackup: (of: SessionId, backup: string) => this.#restoreBackup(of, backup, true),
+    };
+    return state.changing(() => recover(id, store, sessions, view.catalog));
   }
 
   async listTrash(): Promise<TrashListing> {

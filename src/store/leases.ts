@@ -4,6 +4,7 @@
  */
 import { SessiondError } from "../error.ts";
 import { isJsonObject, type JsonValue } from "../json.ts";
+import type { SessionId } from "../session/session-id.ts";
 import type { Lease, LeaseRequest, Leases, Records } from "./session-store.ts";
 
 const recordName = "leases";
@@ -16,13 +17,16 @@ interface Held {
 
 export class LeaseTable implements Leases {
   readonly #records: Pick<Records, "load" | "replace">;
+  readonly #admit: (id: SessionId) => void;
   readonly #held = new Map<string, Held>();
   #lastEpoch = 0;
   #saving: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
-  constructor(records: Pick<Records, "load" | "replace">) {
+  /** `admit` throws where there is no such session, or no change may begin. */
+  constructor(records: Pick<Records, "load" | "replace">, admit: (id: SessionId) => void) {
     this.#records = records;
+    this.#admit = admit;
   }
 
   /** Takes up the leases that an earlier run left. */
@@ -46,7 +50,8 @@ export class LeaseTable implements Leases {
     return Array.from(this.#held.values(), ({ lease }) => lease);
   }
 
-  async acquire(id: string, { worker, epoch }: LeaseRequest): Promise<Lease> {
+  async acquire(id: SessionId, { worker, epoch }: LeaseRequest): Promise<Lease> {
+    this.#admit(id);
     const held = this.#held.get(id);
     if (epoch === undefined) {
       if (held !== undefined) throw leaseHeld(held.lease);
@@ -64,7 +69,7 @@ export class LeaseTable implements Leases {
     return lease;
   }
 
-  async release(id: string, epoch: number): Promise<void> {
+  async release(id: SessionId, epoch: number): Promise<void> {
     if (this.#held.get(id)?.lease.epoch !== epoch) return;
     this.#held.delete(id);
     await this.#save();
@@ -118,7 +123,7 @@ export function leaseHeld({ session_id, worker }: Lease): SessiondError {
   const holder = worker === null ? "a worker" : `the worker "${worker}"`;
   return new SessiondError(
     "lease_held",
-    `${holder} is attached to "${session_id}", and it alone reports on it; stop it first, or pause the session`,
+    `${holder} is attached to "${session_id}", and it alone reports on it; stop the worker first`,
   );
 }
 

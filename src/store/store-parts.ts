@@ -65,7 +65,10 @@ export function assembleStore(options: DirectoryStoreOptions, own: OwnDirectorie
     logger,
     assertWritable,
   });
-  const leases = new LeaseTable(records);
+  const leases = new LeaseTable(records, (id) => {
+    assertWritable();
+    sessions.summary(id);
+  });
   const sessions: SessionFiles = new SessionFiles({
     directory,
     quarantine: own.quarantine,

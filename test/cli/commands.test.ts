@@ -190,7 +190,6 @@ describe("removing", () => {
     expect((await run("trash", "ls")).stdout).toMatch(/^ID {2}STATUS .*\na {3}running .*deleted/);
     expect(await run("trash", "restore", "a")).toMatchObject({ code: 0 });
     expect(await run("trash", "restore", "a")).toMatchObject({ code: 4 });
-    expect(await run("delete", "a", "--force", "--yes")).toMatchObject({ code: 2 });
     expect(await run("delete", "b", "--purge", "--yes")).toMatchObject({ code: 0 });
     expect(await run("trash", "empty")).toMatchObject({ code: 2 });
     await run("delete", "a", "--yes");

@@ -12,8 +12,12 @@ export interface RunningDaemon {
 }
 
 /** A daemon in this process, over a real directory and socket. */
-export async function startDaemonIn(directory: string, configFile?: string): Promise<RunningDaemon> {
-  const socketPath = join(await tempDir(), "s.sock");
+export async function startDaemonIn(
+  directory: string,
+  configFile?: string,
+  socket?: string,
+): Promise<RunningDaemon> {
+  const socketPath = socket ?? join(await tempDir(), "s.sock");
   const sources: ConfigSources = {
     flags: { sessionsDir: directory, socket: socketPath, config: configFile },
     env: {},

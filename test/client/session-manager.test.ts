@@ -290,6 +290,19 @@ describe("an embedded SessionManager", () => {
     expect(await second.sessionExists(session_id)).toBe(true);
   });
 
+  it("has no use for workers that a daemon had", async () => {
+    const directory = await tempDir();
+    const { socketPath, stop } = await startDaemonIn(directory);
+    const connected = SessionManager.connect({ socketPath });
+    onTestFinished(() => connected.close());
+    await connected.createSession("src", { session_id: "a", pending_files: ["x"] });
+    const worker = await connected.attach("a", { reconnectMs: 0 });
+    await stop();
+    const embedded = await backends.embedded(directory);
+    expect(await embedded.reportProgress("a", { processed: ["x"] })).toMatchObject({ pending_count: 0 });
+    await worker?.detach();
+  });
+
   it("does not keep its process from ending, and leaves everything in order", async () => {
     const directory = await tempDir();
     const entry = join(await tempDir(), "entry.ts");

@@ -35,7 +35,7 @@ test("every key of the file is known, by the name that it has there", async () =
   const keys = knownKeys();
   const values = keys.filter((key) => !keys.some((other) => other.startsWith(`${key}.`)));
   expect([...live, ...restart].sort()).toEqual([...values].sort());
-  expect([...live].sort()).toEqual(values.filter((key) => /^(cleanup|trash|log)\./.test(key)).sort());
+  expect([...live].sort()).toEqual(values.filter((key) => /^(worker|cleanup|trash|log)\./.test(key)).sort());
   expect(restart).toEqual(
     expect.arrayContaining(["sessions_dir", "socket.path", "storage.rescan_interval", "limits.body"]),
   );

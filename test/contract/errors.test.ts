@@ -12,6 +12,8 @@ test("every code has the status that programs rely on", () => {
       "invalid_request": 400,
       "invalid_session_id": 422,
       "invalid_transition": 409,
+      "lease_held": 409,
+      "lease_lost": 409,
       "payload_too_large": 413,
       "revision_mismatch": 412,
       "session_corrupt": 422,

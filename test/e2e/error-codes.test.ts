@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { SessionClient } from "../../src/client/session-client.ts";
 import { SessionManager } from "../../src/client/session-manager.ts";
 import { type ErrorCode, errorCodes, SessiondError } from "../../src/error.ts";
+import { attachWorker, type Refused } from "../server/channel-worker.ts";
 import { startServer } from "../server/running-server.ts";
 import { type DaemonProcess, launchDaemon, startDaemon } from "../support/daemon-process.ts";
 
@@ -27,6 +28,17 @@ const reached: Record<ErrorCode, (shared: DaemonProcess) => Promise<unknown>> = 
   async invalid_transition({ client }) {
     await client.createSession({ session_id: "running", config });
     await client.resumeSession("running");
+  },
+  async lease_held({ client }) {
+    await client.createSession({ session_id: "leased", config });
+    await using _worker = await client.attach("leased");
+    await client.deleteSession("leased");
+  },
+  async lease_lost({ client, socket }) {
+    await client.createSession({ session_id: "lost", config });
+    await attachWorker(socket, "lost", { epoch: 12_345 }).catch(({ body }: Refused) => {
+      throw new SessiondError(body.code as ErrorCode, String(body.detail));
+    });
   },
   approval_required: ({ client }) => client.runCleanup("completed", { approve: "no-such-plan" }),
   async revision_mismatch({ client }) {
@@ -87,5 +99,5 @@ test("every error code reaches the caller whom it concerns, with words", async (
     expect.soft((error as Error | undefined)?.message, code).toMatch(/\w+ \w+/);
   }
   expect(await shared.client.getHealth()).toMatchObject({ status: "degraded" });
-  expect((await shared.client.getStats()).total).toBe(3);
-});
+  expect((await shared.client.getStats()).total).toBe(5);
+}, 60_000);

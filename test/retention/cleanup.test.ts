@@ -18,6 +18,7 @@ afterEach(() => {
 function cleanupOf(store: MemoryStore, options: Partial<CleanupOptions> = {}): Cleanup {
   const cleanup = new Cleanup({
     store,
+    isLeased: () => false,
     cleanup: { ...cleanupOptions, ...options },
     trash: trashOptions,
     clock,

@@ -29,6 +29,7 @@ async function open(directory: string, clock: Clock) {
   const store = await openStore(directory, clock);
   const cleanup = new Cleanup({
     store,
+    isLeased: () => false,
     cleanup: cleanupOptions,
     trash: trashOptions,
     clock,

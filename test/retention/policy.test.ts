@@ -198,6 +198,25 @@ describe("laws of any plan", () => {
     );
   });
 
+  test("a worker keeps its session, takes no place among the recent, and a pin counts first", () => {
+    const leased = new Set(["done-1d", "done-60d", "run-old", "done-pinned"]);
+    const reasons = (policy: Policy) =>
+      Object.fromEntries(
+        plan(fixed, policy, now, (id) => leased.has(id)).decisions.map((one) => [one.session_id, one.reason]),
+      );
+    expect(reasons({ name: "completed", keepRecent: 1 })).toMatchObject({
+      "done-1d": "leased",
+      "done-2d": "among_most_recent",
+      "done-2d-too": "beyond_most_recent",
+      "done-60d": "leased",
+      "done-pinned": "pinned",
+    });
+    expect(reasons({ name: "expired", maxAgeMs: 30 * dayMs })).toMatchObject({
+      "run-old": "leased",
+      "paused-31d": "no_recent_activity",
+    });
+  });
+
   test("the plan id names the rule and the exact state of what is removed, and nothing else", () => {
     const policy: Policy = { name: "failed", maxAgeMs: dayMs };
     const id = (sessions = fixed, rule: Policy = policy) => plan(sessions, rule, now).plan_id;

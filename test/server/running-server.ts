@@ -1,9 +1,10 @@
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { systemClock } from "../../src/clock.ts";
-import { silentLogger } from "../../src/log.ts";
+import { type Logger, silentLogger } from "../../src/log.ts";
 import { Cleanup } from "../../src/retention/cleanup.ts";
 import { cleanupSchema, trashSchema } from "../../src/retention/options.ts";
+import type { WorkerOptions } from "../../src/server/channel/options.ts";
 import {
   type ControlServer,
   createControlServer,
@@ -27,13 +28,18 @@ export interface RunningServer {
 
 export interface ServerSettings {
   limits?: Partial<LimitsOptions>;
+  worker?: Partial<WorkerOptions>;
   daemon?: Partial<DaemonFacts>;
   socketPath?: string;
+  /** The sessions directory; a new one by default. */
+  directory?: string;
+  logger?: Logger;
 }
 
 /** A server on a real socket over a store in a directory of its own. Both are closed when the test ends. */
 export async function startServer(settings: ServerSettings = {}): Promise<RunningServer> {
-  const directory = join(await tempDir(), "sessions");
+  const directory = settings.directory ?? join(await tempDir(), "sessions");
+  const { logger = silentLogger } = settings;
   const socketPath = settings.socketPath ?? join(directory, "..", "s.sock");
   const clock = systemClock();
   const store = await openDirectoryStore({
@@ -45,6 +51,7 @@ export async function startServer(settings: ServerSettings = {}): Promise<Runnin
   onTestFinished(() => store.close());
   const cleanup = new Cleanup({
     store,
+    isLeased: (id) => store.leases.get(id) !== undefined,
     cleanup: cleanupSchema.parse({}),
     trash: trashSchema.parse({}),
     clock,
@@ -71,7 +78,8 @@ export async function startServer(settings: ServerSettings = {}): Promise<Runnin
       requestTimeoutMs: 30_000,
       ...settings.limits,
     },
-    logger: silentLogger,
+    worker: { reattachGraceMs: 10_000, onLost: "pause", ...settings.worker },
+    logger,
   });
   onTestFinished(() => server.close(1000));
   await server.listen();

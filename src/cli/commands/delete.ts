@@ -1,3 +1,4 @@
+import { isSessiondError, SessiondError } from "../../error.ts";
 import { shellOperand } from "../../shell-quote.ts";
 import { confirm } from "../confirm.ts";
 import { forEachSession, type Registration } from "../context.ts";
@@ -5,6 +6,7 @@ import { safe } from "../terminal-text.ts";
 
 interface Options {
   purge?: boolean;
+  force?: boolean;
   yes?: boolean;
 }
 
@@ -16,14 +18,15 @@ export const registerDelete: Registration = (program, run) => {
     .description("Move sessions to the trash, from where sessionctl trash restore brings them back.")
     .argument("<id...>", "session ids")
     .option("--purge", "delete for good instead")
+    .option("--force", "also when a worker is attached")
     .option("-y, --yes", "do not ask")
     .addHelpText("after", "\nExample:\n  sessionctl delete nightly --yes")
     .action(
-      run(async (context, ids: string[], { purge, yes = false }: Options) => {
+      run(async (context, ids: string[], { purge, force, yes = false }: Options) => {
         const what = ids.length === 1 ? safe(ids[0] as string) : `${ids.length} sessions`;
         await confirm(context.terminal, `Delete ${what}${purge ? " for good" : ""}?`, yes);
         return forEachSession(context, ids, async (id) => {
-          const reply = await context.client.deleteSession(id, { purge });
+          const reply = await context.client.deleteSession(id, { purge, force }).catch(mentionForce);
           const undo = reply.purged ? "for good" : `undo: sessionctl trash restore ${safe(shellOperand(id))}`;
           context.out.say(`deleted ${safe(id)} (${undo})`);
           return reply;
@@ -31,3 +34,8 @@ export const registerDelete: Registration = (program, run) => {
       }),
     );
 };
+
+function mentionForce(error: unknown): never {
+  if (!isSessiondError(error, "lease_held")) throw error;
+  throw new SessiondError("lease_held", `${error.message}, or delete it all the same with --force`);
+}

@@ -49,6 +49,7 @@ function page({ out, nowMs }: Context, summary: SessionSummaryAndHealth, next: F
       ["Target", safe(summary.target_path)],
       ["Files", progressText(summary)],
       ["Next", files === "" ? undefined : next.total > next.files.length ? `${files}  …` : files],
+      ["Worker", workerText(summary.worker)],
       ["Last activity", when(summary.checkpoint_time)],
       ["Created", when(summary.created_time)],
       ["Labels", labelText(summary.labels) === "" ? undefined : safe(labelText(summary.labels))],
@@ -64,6 +65,12 @@ function page({ out, nowMs }: Context, summary: SessionSummaryAndHealth, next: F
       return `  ${safe(message)}${advice}`;
     }),
   ];
+}
+
+function workerText(worker: SessionSummaryAndHealth["worker"]): string | undefined {
+  if (worker === null) return undefined;
+  const name = worker.name === null ? "" : `${safe(worker.name)}: `;
+  return `${name}${worker.connected ? "attached" : "lost its connection, and may come back"}`;
 }
 
 /** `3 of 10 done  [██████··············] 30 %` */

@@ -43,6 +43,7 @@ function page({ out, nowMs }: Context, health: Health, info: Info, stats: Stats)
         `sessiond ${info.version} (protocol ${info.protocol_version}, Node ${info.node_version}), pid ${info.pid}, up ${roughly(info.uptime_ms)}`,
       ],
       ["Sessions", `${stats.total}: ${counts}`],
+      ["Workers", `${info.workers} attached`],
       ["Directory", safe(info.sessions_dir)],
       ["Socket", safe(info.socket)],
       ["Configuration", safe(info.config_file ?? "defaults")],

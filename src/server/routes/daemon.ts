@@ -4,6 +4,7 @@ import type { HealthProblem, ReloadResult } from "../../contract/replies.ts";
 import { protocolVersion } from "../../contract/version.ts";
 import type { Cleanup } from "../../retention/cleanup.ts";
 import type { SessionStore } from "../../store/session-store.ts";
+import type { WorkerChannel } from "../channel/channel.ts";
 import type { Handlers } from "../handler.ts";
 
 /** What the server tells of the daemon around it. */
@@ -25,9 +26,10 @@ export interface DaemonServices {
   cleanup: Cleanup;
   daemon: DaemonFacts;
   socketPath: string;
+  channel: Pick<WorkerChannel, "size">;
 }
 
-export function daemonHandlers({ store, cleanup, daemon, socketPath }: DaemonServices) {
+export function daemonHandlers({ store, cleanup, daemon, socketPath, channel }: DaemonServices) {
   const openApi = openApiDocument(daemon.version);
   return {
     getInfo: () => ({
@@ -42,6 +44,7 @@ export function daemonHandlers({ store, cleanup, daemon, socketPath }: DaemonSer
       socket: socketPath,
       config_file: daemon.configFile,
       sessions: store.stats().total,
+      workers: channel.size,
       watcher: store.watcher(),
       rss_bytes: process.memoryUsage.rss(),
     }),

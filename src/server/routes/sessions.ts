@@ -1,11 +1,12 @@
 import { SessiondError } from "../../error.ts";
 import { generateSessionId, parseSessionId } from "../../session/session-id.ts";
 import type { SessionStore } from "../../store/session-store.ts";
+import type { WorkerChannel } from "../channel/channel.ts";
 import { type Handlers, noBody } from "../handler.ts";
 import { pageOf } from "../page.ts";
 import { matchesNone, onlyIfAbsent } from "../precondition.ts";
 
-export function sessionHandlers(store: SessionStore) {
+export function sessionHandlers(store: SessionStore, channel: Pick<WorkerChannel, "isConnected">) {
   return {
     createSession: async ({ body, tag, header }) => {
       const { session, summary } = await store.create({
@@ -41,11 +42,15 @@ export function sessionHandlers(store: SessionStore) {
       const { valid, findings } = await store.validate(params.id);
       const summary = store.summary(params.id);
       const known = summary.processed_count + summary.pending_count;
+      const lease = store.leases.get(params.id);
       tag(summary.revision);
       return {
         ...summary,
         progress: known === 0 ? null : summary.processed_count / known,
-        worker: null,
+        worker:
+          lease === undefined
+            ? null
+            : { name: lease.worker, epoch: lease.epoch, connected: channel.isConnected(params.id) },
         healthy: valid,
         findings,
       };
@@ -99,6 +104,7 @@ export function sessionHandlers(store: SessionStore) {
     deleteSession: async ({ params, query }) => {
       const { session_id, purged, trash_id } = await store.remove(params.id, {
         purge: query.purge,
+        force: query.force,
         reason: "deleted",
       });
       return { session_id, purged, trash_id };

@@ -1,0 +1,17 @@
+/** Errors of the channel, as the client throws them. */
+import type { DaemonMessage } from "../../contract/channel.ts";
+import { isSessiondError, SessiondError } from "../../error.ts";
+import { ConnectionError } from "../connection-error.ts";
+
+export function errorOf(message: Extract<DaemonMessage, { type: "error" }>): SessiondError {
+  const { code, detail, outcome } = message;
+  return new SessiondError(code, detail, { outcome: outcome === "unknown" ? "unknown" : "not_applied" });
+}
+
+/** The same error, for a report that may have been kept, or surely was not. */
+export function withOutcome(error: Error, outcome: "unknown" | "not_applied"): Error {
+  const details = { cause: error, outcome };
+  if (isSessiondError(error)) return new SessiondError(error.code, error.message, details);
+  if (!(error instanceof ConnectionError)) return error;
+  return new ConnectionError(error.reason, error.socketPath, error.message, details);
+}

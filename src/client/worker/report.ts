@@ -1,0 +1,75 @@
+/** Reports as they are sent. A report is taken as it is at the call: nobody can change it afterwards. */
+import { SessiondError } from "../../error.ts";
+import { JsonError, stringifyJson } from "../../json.ts";
+import type { ProgressDelta } from "../../session/command.ts";
+import { checkBody } from "../check-body.ts";
+import { clientMaxDepth } from "../http.ts";
+
+export interface Reported {
+  /** The session's revision after this report, and perhaps others. */
+  revision: number;
+}
+
+/** A delta with its results as JSON, key by key, so that reports can be merged without reading them again. */
+export interface EncodedReport {
+  readonly processed: readonly string[];
+  readonly added: readonly string[];
+  readonly results: readonly (readonly [key: string, json: string])[];
+  /** Its bytes in a message, but for characters that JSON escapes. */
+  readonly size: number;
+}
+
+/** Quotes, a comma or a colon. */
+const punctuationSize = 4;
+
+/** @throws SessiondError `invalid_request` for what is no report, or what JSON cannot hold */
+export function encodeReport(delta: ProgressDelta): EncodedReport {
+  checkBody("reportProgress", delta);
+  const { processed = [], results = {}, added = [] } = delta;
+  const kept = Object.entries(results).filter(([, value]) => value !== undefined);
+  return sized([...processed], kept.map(encodeResult), [...added]);
+}
+
+/** The report of one file, and of others that were found with it. @throws SessiondError `invalid_request` */
+export function encodeFile(file: string, result: unknown, added: readonly string[]): EncodedReport {
+  return sized([file], result === undefined ? [] : [encodeResult([file, result])], added);
+}
+
+function encodeResult([key, value]: [string, unknown]): [string, string] {
+  try {
+    return [key, stringifyJson(value, { maxDepth: clientMaxDepth })];
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    throw new SessiondError("invalid_request", `the result "${key}" cannot be kept: ${error.message}`, {
+      cause: error,
+    });
+  }
+}
+
+function sized(
+  processed: readonly string[],
+  results: readonly [string, string][],
+  added: readonly string[],
+): EncodedReport {
+  let size = 0;
+  for (const file of processed) size += Buffer.byteLength(file) + punctuationSize;
+  for (const file of added) size += Buffer.byteLength(file) + punctuationSize;
+  for (const [key, json] of results)
+    size += Buffer.byteLength(key) + Buffer.byteLength(json) + punctuationSize;
+  return { processed, results, added, size };
+}
+
+/** One message that says what the reports say one after another. Of results with one key, the last is kept. */
+export function progressText(seq: number, reports: readonly EncodedReport[]): string {
+  const parts = [`{"type":"progress","seq":${seq}`];
+  const processed = reports.flatMap((report) => report.processed);
+  if (processed.length > 0) parts.push(`"processed":${JSON.stringify(processed)}`);
+  const results = new Map(reports.flatMap((report) => report.results));
+  if (results.size > 0) {
+    const entries = Array.from(results, ([key, json]) => `${JSON.stringify(key)}:${json}`);
+    parts.push(`"results":{${entries.join(",")}}`);
+  }
+  const added = reports.flatMap((report) => report.added);
+  if (added.length > 0) parts.push(`"added":${JSON.stringify(added)}`);
+  return `${parts.join(",")}}`;
+}

@@ -1,0 +1,87 @@
+/** The session of a worker as far as it knows: the document that it was given, and what was acknowledged since. */
+import { type JsonObject, parseJson } from "../../json.ts";
+import type { Session, Status } from "../../session/session.ts";
+import { clientMaxDepth } from "../http.ts";
+import type { EncodedReport } from "./report.ts";
+
+export class SessionDocument {
+  /**
+   * Always as it is now. What is costly for a large session, its list of pending files and its results, is put together
+   * when somebody looks.
+   */
+  readonly session: Session;
+  readonly #pending: Set<string>;
+  readonly #done: Set<string>;
+  readonly #processed: string[];
+  #pendingList: readonly string[] | undefined;
+  readonly #results: Record<string, unknown>;
+  #newResults: EncodedReport["results"][] = [];
+
+  /** Takes the session over: it is nobody else's any more. */
+  constructor(session: Session) {
+    this.#pending = new Set(session.pending_files);
+    this.#done = new Set(session.processed_files);
+    this.#processed = [...session.processed_files];
+    this.#results = session.partial_results as Record<string, unknown>;
+    const own = { configurable: true, enumerable: true };
+    this.session = Object.defineProperties(session, {
+      processed_files: { ...own, value: this.#processed },
+      pending_files: { ...own, get: () => this.#listPending() },
+      partial_results: { ...own, get: () => this.#mergeResults() },
+    });
+  }
+
+  /** Notes a report that is durable. Returns the files that are pending because of it. */
+  apply({ processed, results, added }: EncodedReport): string[] {
+    for (const file of processed) this.#finish(file);
+    if (results.length > 0) this.#newResults.push(results);
+    return added.filter((file) => this.#find(file));
+  }
+
+  isPending(file: string): boolean {
+    return this.#pending.has(file);
+  }
+
+  setRevision(revision: number): void {
+    this.session.revision = revision;
+  }
+
+  setStatus(status: Status, reason: string | null): void {
+    this.session.status = status;
+    if (reason === null) delete this.session.status_reason;
+    else this.session.status_reason = reason;
+  }
+
+  #finish(file: string): void {
+    if (this.#pending.delete(file)) this.#pendingList = undefined;
+    if (this.#done.has(file)) return;
+    this.#done.add(file);
+    this.#processed.push(file);
+  }
+
+  #find(file: string): boolean {
+    if (this.#done.has(file) || this.#pending.has(file)) return false;
+    this.#pending.add(file);
+    this.#pendingList = undefined;
+    return true;
+  }
+
+  #listPending(): readonly string[] {
+    this.#pendingList ??= [...this.#pending];
+    return this.#pendingList;
+  }
+
+  #mergeResults(): JsonObject {
+    for (const [key, json] of this.#newResults.flat()) {
+      // Assigning to `__proto__` would not make a key of it.
+      Object.defineProperty(this.#results, key, {
+        configurable: true,
+        enumerable: true,
+        writable: true,
+        value: parseJson(json, clientMaxDepth),
+      });
+    }
+    this.#newResults = [];
+    return this.#results as JsonObject;
+  }
+}

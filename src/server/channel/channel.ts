@@ -1,0 +1,235 @@
+/**
+ * Who works on which session: a lease lasts as long as its worker's connection, and a little longer for a worker that
+ * lost it. Each lease that is held has a connection, a request that is about to become one, or a grace.
+ */
+import type { WebSocket } from "ws";
+import type { Clock } from "../../clock.ts";
+import type { AttachQuery } from "../../contract/channel.ts";
+import { isSessiondError, SessiondError } from "../../error.ts";
+import type { Logger } from "../../log.ts";
+import type { Session } from "../../session/session.ts";
+import type { SessionId } from "../../session/session-id.ts";
+import type { Lease, SessionStore } from "../../store/session-store.ts";
+import { AttachedWorkers, isOther } from "./attached-workers.ts";
+import { WorkerConnection } from "./connection.ts";
+import { Graces } from "./grace.ts";
+import { applyOnLost } from "./on-lost.ts";
+import type { WorkerOptions } from "./options.ts";
+
+export interface WorkerChannelOptions {
+  store: Pick<SessionStore, "has" | "summary" | "read" | "report" | "apply" | "leases" | "subscribe">;
+  worker: WorkerOptions;
+  bodyBytes: number;
+  depth: number;
+  clock: Clock;
+  logger: Logger;
+}
+
+/** A lease that is about to have a connection. */
+export interface Attachment {
+  lease: Lease;
+  session: Session;
+}
+
+export class WorkerChannel {
+  readonly #options: WorkerChannelOptions;
+  readonly #graces: Graces;
+  readonly #attached: AttachedWorkers;
+  /** How many requests for a session may become its connection. */
+  readonly #attaching = new Map<string, number>();
+  #onLost: WorkerOptions["onLost"];
+  #stopping = false;
+
+  constructor(options: WorkerChannelOptions) {
+    const { worker, clock, store } = options;
+    this.#options = options;
+    this.#onLost = worker.onLost;
+    this.#graces = new Graces({
+      graceMs: worker.reattachGraceMs,
+      clock,
+      onOver: (id, epoch, generation) => this.#graceOver(id as SessionId, epoch, generation),
+    });
+    this.#attached = new AttachedWorkers({
+      store,
+      onGone: ({ id, epoch }) => void this.#release(id, epoch),
+    });
+  }
+
+  /** Workers with a connection. */
+  get size(): number {
+    return this.#attached.size;
+  }
+
+  isConnected(id: string): boolean {
+    return this.#attached.get(id) !== undefined;
+  }
+
+  /** Begins the graces of workers that an earlier run of the daemon left. */
+  listen(): void {
+    for (const { session_id } of this.#options.store.leases.all()) this.#settle(session_id);
+  }
+
+  configure({ reattachGraceMs, onLost }: WorkerOptions): void {
+    this.#onLost = onLost;
+    this.#graces.configure(reattachGraceMs);
+  }
+
+  /**
+   * Takes the lease for a request that is to become a connection, if it still `isAlive` then.
+   *
+   * @throws SessiondError why it cannot be had
+   */
+  async attach(id: SessionId, query: AttachQuery, isAlive: () => boolean): Promise<Attachment> {
+    this.#assertMayAttach(id, query.epoch);
+    this.#attaching.set(id, (this.#attaching.get(id) ?? 0) + 1);
+    try {
+      return await this.#acquire(id, query, isAlive);
+    } finally {
+      const left = (this.#attaching.get(id) ?? 1) - 1;
+      if (left > 0) this.#attaching.set(id, left);
+      else this.#attaching.delete(id);
+      // Unless it is opened within this turn.
+      setImmediate(() => this.#settle(id));
+    }
+  }
+
+  async #acquire(id: SessionId, query: AttachQuery, isAlive: () => boolean): Promise<Attachment> {
+    const { store } = this.#options;
+    const lease = await store.leases.acquire(id, query);
+    try {
+      this.#graces.end(id);
+      const older = this.#attached.get(id);
+      if (older !== undefined) {
+        this.#attached.remove(older);
+        older.lost(takenOver(id));
+      }
+      const { session } = await store.read(id);
+      if (this.#stopping)
+        throw new SessiondError("shutting_down", "sessiond is shutting down; try again soon");
+      if (!this.#holds(id, lease.epoch)) throw takenOver(id);
+      if (!isAlive()) throw new SessiondError("invalid_request", "the connection was closed meanwhile");
+      return { lease, session };
+    } catch (error) {
+      // Nobody has heard of a first epoch, so nobody would come back with it.
+      if (query.epoch === undefined) await this.#release(id, lease.epoch);
+      throw error;
+    }
+  }
+
+  /** The request has become a connection, in the turn in which it was attached. */
+  open({ lease, session }: Attachment, socket: WebSocket): void {
+    const { store, bodyBytes, depth, logger } = this.#options;
+    const { session_id: id, epoch } = lease;
+    const options = { epoch };
+    const connection: WorkerConnection = new WorkerConnection({
+      socket,
+      session,
+      epoch,
+      maxWaitingBytes: bodyBytes,
+      maxDepth: depth,
+      report: (delta) => store.report(id as SessionId, delta, options),
+      onDetach: async () => {
+        logger.info({ ...lease }, "worker detached");
+        await this.#release(id, epoch);
+      },
+      onClosed: () => this.#closed(connection, lease),
+      logger,
+    });
+    logger.info({ ...lease }, "worker attached");
+    this.#attached.add(connection);
+  }
+
+  /** Tells every worker to come back later, when what it sent is answered. */
+  drain(): void {
+    this.#stopping = true;
+    for (const connection of this.#attached) connection.stop();
+  }
+
+  /** Leases stay, for the next run. Connections are the server's to end. */
+  async close(): Promise<void> {
+    this.#stopping = true;
+    this.#attached.close();
+    await this.#graces.stop();
+  }
+
+  /** Says what the store's own refusal cannot. */
+  #assertMayAttach(id: SessionId, epoch: number | undefined): void {
+    const { store } = this.#options;
+    const { generation } = store.summary(id);
+    const grace = this.#graces.get(id);
+    const lease = store.leases.get(id);
+    if (grace === undefined || lease?.epoch !== grace.epoch) return;
+    if (epoch === undefined) throw heldInGrace(lease, this.#graces.until(grace));
+    if (grace.over || isOther(grace.generation, generation)) throw takenOver(id);
+  }
+
+  /** A lease that is left without anybody to use it is given a while. */
+  #settle(id: string): void {
+    const { store } = this.#options;
+    const lease = store.leases.get(id);
+    if (lease === undefined || this.#stopping) return;
+    if (this.#attached.get(id) !== undefined || this.#attaching.has(id)) return;
+    if (this.#graces.get(id)?.epoch === lease.epoch) return;
+    const generation = store.has(id as SessionId) ? store.summary(id as SessionId).generation : null;
+    this.#graces.begin(id, lease.epoch, generation);
+  }
+
+  #closed(connection: WorkerConnection, lease: Lease): void {
+    const { id, epoch, generation } = connection;
+    this.#attached.remove(connection);
+    if (this.#stopping || !this.#holds(id, epoch)) return;
+    this.#options.logger.warn({ ...lease }, "worker lost: its connection ended");
+    this.#graces.begin(id, epoch, generation);
+  }
+
+  /** @throws when the session could not be given its status: it is tried again */
+  async #graceOver(id: SessionId, epoch: number, generation: string | null): Promise<void> {
+    const { store, logger } = this.#options;
+    const lease = store.leases.get(id);
+    if (lease?.epoch !== epoch) return;
+    let became: string | undefined;
+    try {
+      if (!isOther(generation, store.summary(id).generation)) {
+        became = await applyOnLost(store, id, lease.worker, this.#onLost);
+      }
+    } catch (error) {
+      if (!isSessiondError(error, "session_not_found", "session_deleted")) {
+        logger.warn({ err: error, ...lease }, "the session of a lost worker could not be given its status");
+        throw error;
+      }
+    }
+    await this.#release(id, epoch);
+    logger.warn({ ...lease, became }, "worker lost for good: it did not come back in time");
+  }
+
+  async #release(id: string, epoch: number): Promise<void> {
+    try {
+      await this.#options.store.leases.release(id as SessionId, epoch);
+    } catch (error) {
+      // Ended it has all the same; a restart before the next change of a lease would find it again, and end it again.
+      this.#options.logger.warn(
+        { err: error, session_id: id, epoch },
+        "the end of a lease could not be recorded",
+      );
+    }
+  }
+
+  #holds(id: string, epoch: number): boolean {
+    return this.#options.store.leases.get(id)?.epoch === epoch;
+  }
+}
+
+function heldInGrace({ session_id, worker }: Lease, until: string): SessiondError {
+  const holder = worker === null ? "the worker" : `the worker "${worker}"`;
+  return new SessiondError(
+    "lease_held",
+    `${holder} of "${session_id}" lost its connection and may come back until ${until}; attach after that`,
+  );
+}
+
+function takenOver(id: string): SessiondError {
+  return new SessiondError(
+    "lease_lost",
+    `the lease of "${id}" is over, or another connection has it; attach to it again`,
+  );
+}

@@ -1,0 +1,216 @@
+/** One worker at the other end of a WebSocket: messages in, answers out. What becomes of its lease is for others to say. */
+import type { WebSocket } from "ws";
+import { closeCodes, type DaemonMessage, type ProgressMessage } from "../../contract/channel.ts";
+import type { ProgressReply } from "../../contract/replies.ts";
+import { isSessiondError, SessiondError } from "../../error.ts";
+import { stringifyJson } from "../../json.ts";
+import type { Logger } from "../../log.ts";
+import type { ProgressDelta } from "../../session/command.ts";
+import type { Session, SessionSummary } from "../../session/session.ts";
+import { replyDepth } from "../reply-depth.ts";
+import { Answers, errorMessage } from "./answers.ts";
+import { readMessage } from "./message.ts";
+
+/** Messages that may wait for their answers before the daemon stops reading from a worker. */
+const maxWaiting = 1000;
+/** What a worker may leave unread of its answers, in bytes, before it is given up. */
+const maxUnreadBytes = 1024 * 1024;
+
+export interface ConnectionOptions {
+  socket: WebSocket;
+  session: Session;
+  epoch: number;
+  /** The most bytes of messages that may wait for their answers, beside the last one. */
+  maxWaitingBytes: number;
+  maxDepth: number;
+  report: (delta: ProgressDelta) => Promise<ProgressReply>;
+  /** Ends the lease, after everything was answered and before the connection is closed. */
+  onDetach: () => Promise<void>;
+  onClosed: () => void;
+  logger: Logger;
+}
+
+interface End {
+  code: number;
+  /** Said last. */
+  last?: DaemonMessage;
+  /** Done before the connection is closed. */
+  before?: () => Promise<void>;
+}
+
+export class WorkerConnection {
+  readonly id: string;
+  readonly epoch: number;
+  /** Of the session that this is a worker of, and of no later one of its id. */
+  readonly generation: string | null;
+  readonly #options: ConnectionOptions;
+  readonly #answers = new Answers();
+  #told: Pick<SessionSummary, "status" | "status_reason">;
+  #lastSeq = 0;
+  #paused = false;
+  #unreadLimit = maxUnreadBytes;
+  #answering = false;
+  #end: End | undefined;
+
+  constructor(options: ConnectionOptions) {
+    const { socket, session, epoch, logger } = options;
+    this.#options = options;
+    this.id = session.session_id;
+    this.epoch = epoch;
+    this.generation = session.generation ?? null;
+    this.#told = { status: session.status, status_reason: session.status_reason ?? null };
+    socket.on("message", (data: Buffer, isBinary) => this.#receive(data, isBinary));
+    socket.on("error", (error) =>
+      logger.debug({ err: error, ...this.#names }, "a worker's connection failed"),
+    );
+    socket.once("close", () => options.onClosed());
+    this.#greet(session);
+  }
+
+  /** The session is now this. Tells the worker if that is another status than it was told. */
+  follow({ status, status_reason }: SessionSummary): void {
+    if (status === this.#told.status && status_reason === this.#told.status_reason) return;
+    this.#told = { status, status_reason };
+    this.#send({ type: "status", status, reason: status_reason });
+  }
+
+  /** The session was deleted. */
+  deleted(): void {
+    this.#send({ type: "status", status: "deleted", reason: null });
+    this.#finish({ code: closeCodes.sessionGone });
+  }
+
+  /** Another connection has the lease, or another session the id. */
+  lost(error: SessiondError): void {
+    this.#finish({ code: closeCodes.leaseLost, last: errorMessage(error) });
+  }
+
+  /** The daemon is stopping. */
+  stop(): void {
+    this.#finish({ code: closeCodes.stopping });
+  }
+
+  get #names() {
+    return { session_id: this.id, epoch: this.epoch };
+  }
+
+  #greet(session: Session): void {
+    const { socket, epoch } = this.#options;
+    const text = stringifyJson({ type: "attached", epoch, session }, { maxDepth: replyDepth });
+    this.#unreadLimit = maxUnreadBytes + Buffer.byteLength(text);
+    socket.send(text, () => {
+      this.#unreadLimit = maxUnreadBytes;
+    });
+    // A worker that only heeds changes is not to go on with a session that somebody has paused.
+    const { status, status_reason } = this.#told;
+    if (status !== "running") this.#send({ type: "status", status, reason: status_reason });
+  }
+
+  #receive(data: Buffer, isBinary: boolean): void {
+    if (this.#end !== undefined) return;
+    const received = readMessage(data, isBinary, this.#options.maxDepth);
+    if ("error" in received) {
+      const { error, seq } = received;
+      if (seq === undefined || !this.#grows(seq)) this.#junk(error);
+      else this.#refuse(seq, data.length, error);
+    } else if (received.message.type === "detach") {
+      this.#finish({ code: closeCodes.detached, before: this.#options.onDetach });
+    } else if (this.#grows(received.message.seq)) {
+      this.#report(received.message, data.length);
+    } else {
+      const problem = `seq ${received.message.seq} came after ${this.#lastSeq}: each must be larger than the one before`;
+      this.#junk(new SessiondError("invalid_request", problem));
+    }
+  }
+
+  #grows(seq: number): boolean {
+    if (seq <= this.#lastSeq) return false;
+    this.#lastSeq = seq;
+    return true;
+  }
+
+  /** Must reach the store before anything else that this worker sends. */
+  #report({ seq, processed, results, added }: ProgressMessage, bytes: number): void {
+    const { socket, maxWaitingBytes, report } = this.#options;
+    const owed = this.#answers.expect(seq, bytes);
+    report({ processed, results, added }).then(
+      ({ revision }) => {
+        owed.outcome = { revision };
+        this.#answerSoon();
+      },
+      (thrown: unknown) => {
+        owed.outcome = { error: this.#explained(thrown) };
+        this.#answerSoon();
+      },
+    );
+    if (this.#paused || (this.#answers.count < maxWaiting && this.#answers.bytes < maxWaitingBytes)) return;
+    this.#paused = true;
+    socket.pause();
+  }
+
+  /** In its turn, after the answers to what came before. */
+  #refuse(seq: number, bytes: number, error: SessiondError): void {
+    this.#answers.expect(seq, bytes).outcome = { error };
+    this.#answerSoon();
+  }
+
+  #explained(thrown: unknown): SessiondError {
+    if (isSessiondError(thrown)) return thrown;
+    this.#options.logger.error({ err: thrown, ...this.#names }, "a report failed");
+    return new SessiondError("internal", "unexpected error");
+  }
+
+  #junk(error: SessiondError): void {
+    this.#finish({ code: closeCodes.invalid, last: errorMessage(error) });
+  }
+
+  /** Takes no more messages, answers those that came, and closes. The first reason to end counts. */
+  #finish(end: End): void {
+    if (this.#end !== undefined) return;
+    this.#end = end;
+    this.#options.socket.pause();
+    this.#answerSoon();
+  }
+
+  /** When all that becomes durable in this turn is known, so that one ack stands for it. */
+  #answerSoon(): void {
+    if (this.#answering) return;
+    this.#answering = true;
+    process.nextTick(() => {
+      this.#answering = false;
+      this.#answer();
+    });
+  }
+
+  #answer(): void {
+    for (const message of this.#answers.take()) this.#send(message);
+    const { count, bytes } = this.#answers;
+    if (this.#end !== undefined) {
+      if (count === 0) void this.#close(this.#end);
+    } else if (this.#paused && count < maxWaiting / 2 && bytes <= this.#options.maxWaitingBytes / 2) {
+      this.#paused = false;
+      this.#options.socket.resume();
+    }
+  }
+
+  async #close({ code, last, before }: End): Promise<void> {
+    const { socket } = this.#options;
+    await before?.();
+    if (last !== undefined) this.#send(last);
+    socket.close(code);
+    // The other side's answer to that is still to be read.
+    socket.resume();
+  }
+
+  #send(message: DaemonMessage): void {
+    const { socket, logger } = this.#options;
+    if (socket.readyState !== socket.OPEN) return;
+    socket.send(JSON.stringify(message));
+    if (socket.bufferedAmount <= this.#unreadLimit) return;
+    logger.warn(
+      { ...this.#names, unread_bytes: socket.bufferedAmount },
+      "a worker does not read its answers: giving it up",
+    );
+    socket.terminate();
+  }
+}

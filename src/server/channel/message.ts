@@ -1,0 +1,48 @@
+/** From the bytes that a worker sent to what they ask for. */
+import { type WorkerMessage, workerMessageSchema } from "../../contract/channel.ts";
+import { wording } from "../../contract/wording.ts";
+import { SessiondError } from "../../error.ts";
+import { isJsonObject, JsonError, parseJson } from "../../json.ts";
+import { issuesOf } from "../check.ts";
+
+/** A progress message that was refused has the `seq` to refuse it by; what has none is no message at all. */
+export type Received =
+  | { message: WorkerMessage }
+  | { message: undefined; error: SessiondError; seq: number | undefined };
+
+export function readMessage(bytes: Buffer, isBinary: boolean, maxDepth: number): Received {
+  if (isBinary) return refused("messages are text, not binary");
+  const text = bytes.toString();
+  let value: unknown;
+  try {
+    value = parseJson(text, maxDepth);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    return refused(`the message is not JSON that can be kept: ${error.message}`, seqIn(text));
+  }
+  // As it was parsed: the schema checks and rebuilds nothing. Words for what is wrong take it four times as long.
+  if (workerMessageSchema.safeParse(value).success) return { message: value as WorkerMessage };
+  const { error } = workerMessageSchema.safeParse(value, { error: wording });
+  const [first] = error === undefined ? [] : issuesOf(error);
+  const where = first === undefined || first.path === "" ? "" : `${first.path}: `;
+  return refused(`the message is not valid: ${where}${first?.message}`, seqOf(value));
+}
+
+function refused(problem: string, seq?: number): Received {
+  return { message: undefined, error: new SessiondError("invalid_request", problem), seq };
+}
+
+/** Of a message that is JSON, but not such as can be kept: the report is refused, and its worker goes on. */
+function seqIn(text: string): number | undefined {
+  try {
+    return seqOf(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+function seqOf(value: unknown): number | undefined {
+  if (!isJsonObject(value) || value.type !== "progress") return undefined;
+  const { seq } = value;
+  return Number.isSafeInteger(seq) && (seq as number) > 0 ? (seq as number) : undefined;
+}

@@ -1,0 +1,137 @@
+import { writeFile } from "node:fs/promises";
+import { createServer as createHttpServer, type IncomingMessage } from "node:http";
+import { connect, createServer, type Socket } from "node:net";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { type WebSocket, WebSocketServer } from "ws";
+import type { AttachOptions, SessionClient } from "../../../src/client/session-client.ts";
+import type { WorkerSession } from "../../../src/client/worker/worker-session.ts";
+import { tempDir } from "../../support/temp-dir.ts";
+import { clientOf } from "../fake-daemon.ts";
+import { type RunningDaemon, startDaemonIn } from "../running-daemon.ts";
+
+export interface Scene {
+  client: SessionClient;
+  /** Where the session files are. */
+  directory: string;
+  socketPath: string;
+  daemon: RunningDaemon;
+  /** Stops the daemon gracefully, and starts another on the same directory and socket. */
+  restart(): Promise<void>;
+  /** Creates a session with these pending files. */
+  create(id: string, files?: readonly string[]): Promise<void>;
+  attach(id: string, options?: AttachOptions): Promise<WorkerSession>;
+}
+
+/** A daemon and a client of it. The text is that of a configuration file. */
+export async function scene(config = ""): Promise<Scene> {
+  const directory = join(await tempDir(), "sessions");
+  const configFile = join(directory, "..", "sessiond.yaml");
+  await writeFile(configFile, config);
+  const daemon = await startDaemonIn(directory, configFile);
+  const client = clientOf(daemon.socketPath);
+  const all: Scene = {
+    client,
+    directory,
+    socketPath: daemon.socketPath,
+    daemon,
+    async restart() {
+      await all.daemon.stop();
+      all.daemon = await startDaemonIn(directory, configFile, daemon.socketPath);
+    },
+    async create(id, files = []) {
+      await client.createSession({ session_id: id, config: { target_path: "src" }, pending_files: files });
+    },
+    attach: (id, options) => attach(client, id, options),
+  };
+  return all;
+}
+
+/** A worker that leaves when the test ends. */
+export async function attach(
+  client: SessionClient,
+  id: string,
+  options?: AttachOptions,
+): Promise<WorkerSession> {
+  const worker = await client.attach(id, options);
+  onTestFinished(() => worker.detach());
+  return worker;
+}
+
+export function names(count: number): string[] {
+  return Array.from({ length: count }, (_, at) => `src/${at}.ts`);
+}
+
+export interface Wire {
+  client: SessionClient;
+  /** Ends every connection at once, without a word. */
+  cut(): void;
+  /** New connections are ended at once, until this is false again. */
+  closed: boolean;
+  /** What clients send is kept back, until this is called with false. */
+  hold(isHeld: boolean): void;
+  /** Connections that were made so far. */
+  connections: number;
+}
+
+/** A socket through which a client reaches the daemon, as long as it lets it. */
+export async function wireTo(target: string): Promise<Wire> {
+  const path = join(await tempDir(), "wire.sock");
+  const pairs = new Set<[Socket, Socket]>();
+  let held = false;
+  const wire: Wire = {
+    client: clientOf(path),
+    closed: false,
+    connections: 0,
+    cut() {
+      for (const sockets of pairs) for (const socket of sockets) socket.destroy();
+    },
+    hold(isHeld) {
+      held = isHeld;
+      for (const [near] of pairs) isHeld ? near.pause() : near.resume();
+    },
+  };
+  const server = createServer((near) => {
+    wire.connections++;
+    if (wire.closed) return near.destroy();
+    const far = connect(target);
+    const pair: [Socket, Socket] = [near, far];
+    pairs.add(pair);
+    for (const [from, to] of [pair, [far, near] as const]) {
+      from.on("data", (chunk) => void to.write(chunk));
+      from.on("error", () => {});
+      from.on("close", () => {
+        to.destroy();
+        pairs.delete(pair);
+      });
+      from.on("end", () => to.end());
+    }
+    if (held) near.pause();
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  onTestFinished(
+    () =>
+      new Promise<void>((resolve) => {
+        server.close(() => resolve());
+        wire.cut();
+      }),
+  );
+  return wire;
+}
+
+/** A server that accepts every WebSocket and says what the test says, and a client of it. */
+export async function webSocketDaemon(
+  onConnection: (socket: WebSocket, request: IncomingMessage) => void,
+): Promise<SessionClient> {
+  const path = join(await tempDir(), "ws.sock");
+  const server = createHttpServer();
+  const sockets = new WebSocketServer({ server });
+  sockets.on("connection", onConnection);
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  onTestFinished(() => {
+    for (const socket of sockets.clients) socket.terminate();
+    sockets.close();
+    server.close();
+  });
+  return clientOf(path);
+}

@@ -1,0 +1,64 @@
+import fc from "fast-check";
+import { expect, it } from "vitest";
+import { encodeReport } from "../../../src/client/worker/report.ts";
+import { SessionDocument } from "../../../src/client/worker/session-document.ts";
+import { type JsonObject, parseJson, stringifyJson } from "../../../src/json.ts";
+import { applyProgress } from "../../../src/session/command.ts";
+import type { Session } from "../../../src/session/session.ts";
+import { anyString, jsonObject, session as sessionState } from "../../support/arbitraries.ts";
+
+const file = fc.oneof(fc.constantFrom("a", "b", "c", "__proto__"), anyString);
+const delta = fc.record({
+  processed: fc.array(file, { maxLength: 3 }),
+  added: fc.array(file, { maxLength: 3 }),
+  results: jsonObject,
+});
+
+/** Without what is not told with an acknowledgment: files that the document names twice are listed once. */
+function normal(session: Session): Session {
+  return { ...session, pending_files: [...new Set(session.pending_files)] };
+}
+
+it("is after each report what the daemon makes of it", () => {
+  fc.assert(
+    fc.property(sessionState, fc.array(delta, { maxLength: 8 }), fc.boolean(), (stored, deltas, look) => {
+      const text = stringifyJson(stored, { maxDepth: 1000 });
+      const document = new SessionDocument(parseJson(text, 1000) as unknown as Session);
+      let expected: Session = normal(parseJson(text, 1000) as unknown as Session);
+      for (const one of deltas) {
+        const before = new Set([...expected.pending_files, ...expected.processed_files]);
+        expected = { ...expected, ...applyProgress(expected, one) };
+        const added = document.apply(encodeReport(one));
+        expect(added).toEqual(expected.pending_files.filter((name) => !before.has(name)));
+        if (look) expect(document.session).toEqual(expected);
+      }
+      expect(stringifyJson(document.session, { maxDepth: 1000 })).toBe(
+        stringifyJson(expected, { maxDepth: 1000 }),
+      );
+    }),
+    { numRuns: 300 },
+  );
+});
+
+it("costs what a report holds, whatever the session holds", () => {
+  const files = Array.from({ length: 100_000 }, (_, at) => `src/${at}.ts`);
+  const document = new SessionDocument({
+    session_id: "a",
+    status: "running",
+    config: { target_path: "src" },
+    processed_files: [],
+    pending_files: files,
+    partial_results: {} as JsonObject,
+    checkpoint_time: "2026-01-02T03:04:05Z",
+  });
+  const startedAt = performance.now();
+  for (const name of files) {
+    document.apply(encodeReport({ processed: [name], results: { [name]: 1 } }));
+    // What tools look at for each file costs nothing of the lists.
+    if (document.session.config.target_path !== "src") throw new Error("another session");
+  }
+  // Copying the lists for each report would take minutes.
+  expect(performance.now() - startedAt).toBeLessThan(15_000);
+  expect(document.session.pending_files).toEqual([]);
+  expect(Object.keys(document.session.partial_results)).toHaveLength(files.length);
+});

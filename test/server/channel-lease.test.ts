@@ -1,0 +1,201 @@
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { closeCodes } from "../../src/contract/channel.ts";
+import { eventually } from "../support/eventually.ts";
+import { jsonOf } from "../support/http.ts";
+import { attachWorker, type Refused } from "./channel-worker.ts";
+import { type RunningServer, startServer } from "./running-server.ts";
+
+/** Long enough for a test to do something within it. */
+const longGrace = { reattachGraceMs: 60_000 };
+const shortGrace = { reattachGraceMs: 30 };
+
+async function refusal(attaching: Promise<unknown>): Promise<string> {
+  const error = await attaching.then(
+    () => undefined,
+    (thrown: Refused) => thrown,
+  );
+  return `${error?.status} ${error?.body.code}: ${error?.body.detail}`;
+}
+
+async function summaryOf({ call }: RunningServer, id: string) {
+  return jsonOf(await call("GET", `/v1/sessions/${id}/summary`));
+}
+
+test("of many that want a session at once, one has it", async () => {
+  const { socketPath, create } = await startServer();
+  await create("s");
+  const tries = await Promise.allSettled(Array.from({ length: 20 }, () => attachWorker(socketPath, "s")));
+  expect(tries.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
+  for (const tried of tries) {
+    if (tried.status === "rejected") expect(tried.reason.body.code).toBe("lease_held");
+  }
+});
+
+test("as long as there is a worker, others may not report, and may do everything else", async () => {
+  const server = await startServer({ worker: longGrace });
+  const { socketPath, create, call } = server;
+  await create("s", ["a", "b"]);
+  const session = jsonOf(await call("GET", "/v1/sessions/s"));
+  const backup = jsonOf(await call("POST", "/v1/sessions/s/backup")).backup;
+  const worker = await attachWorker(socketPath, "s", { worker: "w" });
+  const refusedToAll = async () => {
+    for (const [method, path, json] of [
+      ["POST", "/progress", { processed: ["a"] }],
+      ["POST", "/checkpoint", { processed_files: [], pending_files: [] }],
+      ["PUT", "", session],
+      ["POST", "/restore", { backup }],
+      ["DELETE", "", undefined],
+    ] as const) {
+      const reply = await call(method, `/v1/sessions/s${path}`, json === undefined ? {} : { json });
+      expect([reply.status, jsonOf(reply).code], `${method} ${path}`).toEqual([409, "lease_held"]);
+      expect(jsonOf(reply).detail).toContain('"w"');
+    }
+  };
+  await refusedToAll();
+  for (const verb of ["pause", "resume", "complete", "reopen", "fail", "reopen", "backup", "validate"]) {
+    expect((await call("POST", `/v1/sessions/s/${verb}`)).status, verb).toBeLessThan(300);
+  }
+  expect((await call("PATCH", "/v1/sessions/s", { json: { labels: { a: "b" } } })).status).toBe(200);
+  expect(await worker.report(1, { processed: ["a"] })).toMatchObject({ type: "ack" });
+  worker.socket.terminate();
+  await eventually(async () =>
+    expect((await summaryOf(server, "s")).worker).toMatchObject({ connected: false }),
+  );
+  await refusedToAll();
+  const forced = await call("DELETE", "/v1/sessions/s?force=true");
+  expect(forced.status).toBe(200);
+  expect(server.store.leases.all()).toEqual([]);
+});
+
+test("a worker whose process is killed is noticed at once, and what it reported is kept", async () => {
+  const server = await startServer({ worker: longGrace });
+  await server.create("s", ["a", "b"]);
+  const script = join(import.meta.dirname, "worker-process.mjs");
+  const child = spawn(process.execPath, [script, server.socketPath, "s"], {
+    stdio: ["ignore", "pipe", "inherit"],
+  });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  const [acked] = await once(child.stdout, "data");
+  expect(JSON.parse(acked)).toMatchObject({ type: "ack", seq: 1 });
+  expect((await summaryOf(server, "s")).worker).toMatchObject({ name: "process", connected: true });
+  child.kill("SIGKILL");
+  const killed = performance.now();
+  await eventually(async () =>
+    expect((await summaryOf(server, "s")).worker).toMatchObject({ connected: false }),
+  );
+  expect(performance.now() - killed).toBeLessThan(1000);
+  expect(await summaryOf(server, "s")).toMatchObject({ status: "running", processed_count: 1 });
+});
+
+test("a worker that lost its connection comes back with its epoch, which is a new one each time", async () => {
+  const server = await startServer({ worker: longGrace });
+  await server.create("s", ["a", "b", "c"]);
+  const first = await attachWorker(server.socketPath, "s", { worker: "w" });
+  await first.report(1, { processed: ["a"] });
+  first.socket.terminate();
+  await eventually(async () =>
+    expect((await summaryOf(server, "s")).worker).toMatchObject({ connected: false }),
+  );
+  const stranger = await refusal(attachWorker(server.socketPath, "s"));
+  expect(stranger).toMatch(/^409 lease_held: .*"w".*may come back until \d{4}-\d\d-\d\dT[\d:.]+Z/);
+  expect(await refusal(attachWorker(server.socketPath, "s", { epoch: first.epoch + 1 }))).toMatch(
+    /^409 lease_lost/,
+  );
+
+  const second = await attachWorker(server.socketPath, "s", { epoch: first.epoch });
+  expect(second.epoch).toBeGreaterThan(first.epoch);
+  expect(second.session).toMatchObject({ processed_files: ["a"], pending_files: ["b", "c"] });
+  expect((await summaryOf(server, "s")).worker).toEqual({ name: "w", epoch: second.epoch, connected: true });
+  expect(await second.report(1, { processed: ["b"] })).toMatchObject({ type: "ack" });
+  // Having reported under its new epoch, it knows of it; the old one is over.
+  expect(await refusal(attachWorker(server.socketPath, "s", { epoch: first.epoch }))).toMatch(
+    /^409 lease_lost/,
+  );
+});
+
+test("coming back while the old connection is still open closes that one, and its late reports are not kept", async () => {
+  const server = await startServer({ worker: longGrace });
+  await server.create("s", ["a", "b"]);
+  const old = await attachWorker(server.socketPath, "s");
+  const renewed = attachWorker(server.socketPath, "s", { epoch: old.epoch });
+  expect(await old.closed).toBe(closeCodes.leaseLost);
+  expect(old.messages.at(-1)).toMatchObject({ type: "error", code: "lease_lost" });
+  const worker = await renewed;
+  expect(await worker.report(1, { processed: ["a"] })).toMatchObject({ type: "ack" });
+  await expect(
+    server.store.report("s" as never, { processed: ["b"] }, { epoch: old.epoch }),
+  ).rejects.toMatchObject({ code: "lease_lost" });
+  expect(await summaryOf(server, "s")).toMatchObject({ processed_count: 1, worker: { connected: true } });
+});
+
+test("a worker that never heard of its new epoch may come back with the one before", async () => {
+  const server = await startServer({ worker: longGrace });
+  await server.create("s");
+  const first = await attachWorker(server.socketPath, "s");
+  first.socket.terminate();
+  const second = await attachWorker(server.socketPath, "s", { epoch: first.epoch });
+  second.socket.terminate();
+  const third = await attachWorker(server.socketPath, "s", { epoch: first.epoch });
+  expect(third.epoch).toBeGreaterThan(second.epoch);
+  expect(await third.report(1)).toMatchObject({ type: "ack" });
+});
+
+test.each([
+  ["pause", "running", "paused"],
+  ["fail", "running", "failed"],
+  ["leave", "running", "running"],
+  ["pause", "completed", "completed"],
+  ["fail", "completed", "completed"],
+  ["fail", "paused", "paused"],
+] as const)(
+  "on_lost: %s makes of a %s session a %s one, when the grace is over",
+  async (onLost, from, to) => {
+    const server = await startServer({ worker: { ...shortGrace, onLost } });
+    const { socketPath, create, call } = server;
+    await create("s", ["a", "b"]);
+    const worker = await attachWorker(socketPath, "s", { worker: "w" });
+    await worker.report(1, { processed: ["a"] });
+    if (from !== "running") await call("POST", `/v1/sessions/s/${from === "paused" ? "pause" : "complete"}`);
+    worker.socket.terminate();
+    await eventually(() => expect(server.store.leases.all()).toEqual([]));
+    const summary = await summaryOf(server, "s");
+    expect(summary).toMatchObject({ status: to, processed_count: 1, worker: null });
+    if (from !== to) expect(summary.status_reason).toMatch(/"w" was lost/);
+    else expect(summary.status_reason).toBeNull();
+    expect(await refusal(attachWorker(socketPath, "s", { epoch: worker.epoch }))).toMatch(/^409 lease_lost/);
+    const next = await attachWorker(socketPath, "s");
+    expect(next.epoch).toBeGreaterThan(worker.epoch);
+  },
+);
+
+test("a worker that comes back in time loses nothing, however often", async () => {
+  const server = await startServer({ worker: { reattachGraceMs: 400, onLost: "fail" } });
+  await server.create("s");
+  let { socket, epoch } = await attachWorker(server.socketPath, "s");
+  const end = performance.now() + 1200;
+  while (performance.now() < end) {
+    socket.terminate();
+    ({ socket, epoch } = await attachWorker(server.socketPath, "s", { epoch }));
+  }
+  expect(await summaryOf(server, "s")).toMatchObject({
+    status: "running",
+    worker: { connected: true, epoch },
+  });
+});
+
+test("another grace and another on_lost count for workers that are lost already", async () => {
+  const server = await startServer({ worker: longGrace });
+  await server.create("s");
+  const worker = await attachWorker(server.socketPath, "s");
+  worker.socket.terminate();
+  await eventually(async () =>
+    expect((await summaryOf(server, "s")).worker).toMatchObject({ connected: false }),
+  );
+  server.server.configure({ reattachGraceMs: 0, onLost: "fail" });
+  await eventually(async () =>
+    expect(await summaryOf(server, "s")).toMatchObject({ status: "failed", worker: null }),
+  );
+});

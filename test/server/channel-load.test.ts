@@ -1,0 +1,116 @@
+import { once } from "node:events";
+import { connect } from "node:net";
+import { pino } from "pino";
+import { expect, onTestFinished, test } from "vitest";
+import { eventually } from "../support/eventually.ts";
+import { jsonOf } from "../support/http.ts";
+import { attachWorker } from "./channel-worker.ts";
+import { startServer } from "./running-server.ts";
+
+/** A text frame as a client sends it, under a mask that changes nothing. */
+function frame(text: string): Buffer {
+  const payload = Buffer.from(text);
+  if (payload.length > 65_535) throw new Error("too long for this test");
+  const head =
+    payload.length < 126
+      ? Buffer.from([0x81, 0x80 | payload.length])
+      : Buffer.from([0x81, 0x80 | 126, payload.length >> 8, payload.length & 0xff]);
+  return Buffer.concat([head, Buffer.alloc(4), payload]);
+}
+
+/** A worker that reads nothing after the handshake. */
+async function deafWorker(socketPath: string, id: string) {
+  const socket = connect(socketPath);
+  onTestFinished(() => void socket.destroy());
+  socket.on("error", () => {});
+  socket.write(
+    [
+      `GET /v1/sessions/${id}/attach HTTP/1.1`,
+      "host: x",
+      "connection: upgrade",
+      "upgrade: websocket",
+      "sec-websocket-version: 13",
+      "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==",
+      "",
+      "",
+    ].join("\r\n"),
+  );
+  await once(socket, "readable");
+  return socket;
+}
+
+test("a client that does not read its answers is given up, and the log says so", async () => {
+  const lines: string[] = [];
+  const logger = pino({ level: "warn" }, { write: (line) => void lines.push(line) });
+  const { socketPath, create, call } = await startServer({ logger, worker: { reattachGraceMs: 60_000 } });
+  await create("s");
+  const socket = await deafWorker(socketPath, "s");
+  const ended = once(socket, "close");
+  let seq = 0;
+  const flood = () => {
+    while (!socket.destroyed) {
+      const messages = Array.from({ length: 100 }, () =>
+        frame(`{"type":"progress","seq":${++seq},"what":0}`),
+      );
+      if (!socket.write(Buffer.concat(messages))) return;
+    }
+  };
+  socket.on("drain", flood);
+  flood();
+  await eventually(() => expect(lines.join("")).toContain("does not read its answers"), 15_000);
+  socket.destroy();
+  await ended;
+  expect(jsonOf(await call("GET", "/v1/sessions/s/summary")).worker).toMatchObject({ connected: false });
+  expect((await call("GET", "/v1/health")).status).toBe(200);
+});
+
+test("a client that floods the daemon waits, and gets all its answers", async () => {
+  const bodyBytes = 200_000;
+  const { socketPath, create, call } = await startServer({ limits: { bodyBytes } });
+  await create("s");
+  const worker = await attachWorker(socketPath, "s");
+  const count = 400;
+  for (let seq = 1; seq <= count; seq++) {
+    const name = `file-${seq}`;
+    worker.send({ type: "progress", seq, processed: [name], results: { last: `${seq}`.padStart(40_000) } });
+  }
+  // 16 MB that came faster than they can be kept: the daemon has read little more than what it may hold.
+  await eventually(() => expect(worker.messages.at(-1)).toMatchObject({ type: "ack" }));
+  await eventually(() => expect(worker.messages.at(-1)).toMatchObject({ type: "ack", seq: count }), 15_000);
+  const { processed_files, partial_results } = jsonOf(await call("GET", "/v1/sessions/s"));
+  expect(processed_files).toHaveLength(count);
+  expect((partial_results as { last: string }).last.trim()).toBe(String(count));
+});
+
+test("one message holds as much as a body may", async () => {
+  const { socketPath, create, call } = await startServer({ limits: { bodyBytes: 8 * 1024 * 1024 } });
+  const files = Array.from({ length: 50_000 }, (_, at) => `src/some/directory/file-${at}.ts`);
+  await create("s", files.slice(0, 10));
+  const worker = await attachWorker(socketPath, "s");
+  const results = Object.fromEntries(files.map((file) => [file, { score: 1, notes: ["a note", "another"] }]));
+  worker.send({ type: "progress", seq: 1, processed: files, results });
+  await eventually(() => expect(worker.messages).toEqual([{ type: "ack", seq: 1, revision: 2 }]), 15_000);
+  expect(jsonOf(await call("GET", "/v1/sessions/s/summary"))).toMatchObject({ processed_count: 50_000 });
+});
+
+test("two hundred workers, each waiting for every ack, are served side by side", async () => {
+  const server = await startServer();
+  const { socketPath, create, call, store } = server;
+  const ids = Array.from({ length: 200 }, (_, at) => `s${at}`);
+  await Promise.all(ids.map((id) => create(id, ["a", "b", "c"])));
+  const workers = await Promise.all(ids.map((id) => attachWorker(socketPath, id)));
+  expect(jsonOf(await call("GET", "/v1/info")).workers).toBe(200);
+  expect(new Set(workers.map(({ epoch }) => epoch)).size).toBe(200);
+  await Promise.all(
+    workers.map(async (worker) => {
+      for (const [at, file] of ["a", "b", "c"].entries()) {
+        expect(await worker.report(at + 1, { processed: [file] })).toMatchObject({ type: "ack" });
+      }
+    }),
+  );
+  expect(store.all().every(({ processed_count }) => processed_count === 3)).toBe(true);
+  for (const worker of workers) worker.send({ type: "detach" });
+  expect(new Set(await Promise.all(workers.map(({ closed }) => closed)))).toEqual(new Set([1000]));
+  expect(store.leases.all()).toEqual([]);
+  expect(jsonOf(await call("GET", "/v1/info")).workers).toBe(0);
+});

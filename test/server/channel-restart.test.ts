@@ -1,0 +1,107 @@
+import { once } from "node:events";
+import { existsSync } from "node:fs";
+import { connect } from "node:net";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { expect, test } from "vitest";
+import { closeCodes } from "../../src/contract/channel.ts";
+import { eventually } from "../support/eventually.ts";
+import { jsonOf } from "../support/http.ts";
+import { tempDir } from "../support/temp-dir.ts";
+import { attachWorker, openSocket } from "./channel-worker.ts";
+import { type RunningServer, startServer } from "./running-server.ts";
+
+/** What a daemon does when it is told to stop. */
+async function stop({ server, store }: RunningServer): Promise<void> {
+  await server.close(5000);
+  await store.close();
+}
+
+test("a daemon that stops answers what was sent, tells its workers to come back, and the next one lets them", async () => {
+  const directory = join(await tempDir(), "sessions");
+  const first = await startServer({ directory, worker: { reattachGraceMs: 60_000 } });
+  const files = Array.from({ length: 200 }, (_, at) => `f${at}`);
+  await first.create("s", files);
+  const worker = await attachWorker(first.socketPath, "s", { worker: "w" });
+  for (const [at, file] of files.slice(0, 100).entries()) {
+    worker.send({ type: "progress", seq: at + 1, processed: [file] });
+  }
+  const stopping = stop(first);
+  expect(await worker.closed).toBe(closeCodes.stopping);
+  expect(worker.messages.at(-1)).toMatchObject({ type: "ack", seq: 100 });
+  await stopping;
+
+  const second = await startServer({ directory, worker: { reattachGraceMs: 60_000 } });
+  expect(jsonOf(await second.call("GET", "/v1/sessions/s/summary"))).toMatchObject({
+    status: "running",
+    processed_count: 100,
+    worker: { name: "w", epoch: worker.epoch, connected: false },
+  });
+  await expect(attachWorker(second.socketPath, "s")).rejects.toMatchObject({ body: { code: "lease_held" } });
+  const again = await attachWorker(second.socketPath, "s", { epoch: worker.epoch });
+  expect(again.epoch).toBeGreaterThan(worker.epoch);
+  expect(again.session.processed_files).toEqual(files.slice(0, 100));
+  expect(await again.report(1, { processed: ["f100"] })).toMatchObject({ type: "ack" });
+});
+
+test("whom the last daemon left and who does not come back is lost, and a deleted session's lease just ends", async () => {
+  const directory = join(await tempDir(), "sessions");
+  const first = await startServer({ directory, worker: { reattachGraceMs: 60_000 } });
+  await first.create("s");
+  await first.create("t");
+  await attachWorker(first.socketPath, "s");
+  await attachWorker(first.socketPath, "t");
+  await stop(first);
+  const second = await startServer({ directory, worker: { reattachGraceMs: 100, onLost: "pause" } });
+  await second.call("DELETE", "/v1/sessions/t?force=true");
+  await eventually(() => expect(second.store.leases.all()).toEqual([]));
+  expect(second.store.summary("s" as never)).toMatchObject({ status: "paused" });
+});
+
+test("workers do not keep a server from closing, whatever they are doing", async () => {
+  const { server, socketPath, create } = await startServer();
+  for (const id of ["idle", "stopped", "busy", "late"]) await create(id);
+  const idle = await attachWorker(socketPath, "idle");
+  // One that answers nothing any more, not even the end of the connection.
+  const stopped = await attachWorker(socketPath, "stopped");
+  stopped.socket.pause();
+  const busy = await attachWorker(socketPath, "busy");
+  let seq = 0;
+  const chatter = () => {
+    if (busy.socket.readyState !== busy.socket.OPEN) return;
+    busy.send({ type: "progress", seq: ++seq, processed: [`f${seq}`] });
+    setImmediate(chatter);
+  };
+  chatter();
+  const started = performance.now();
+  const closing = server.close(10_000);
+  const late = openSocket(socketPath, "late", {});
+  late.on("error", () => {});
+  await Promise.all([closing, new Promise((resolve) => late.on("close", resolve))]);
+  expect(performance.now() - started).toBeLessThan(5000);
+  expect(await idle.closed).toBe(closeCodes.stopping);
+  expect(await busy.closed).toBe(closeCodes.stopping);
+  expect(existsSync(socketPath)).toBe(false);
+  stopped.socket.resume();
+  expect(await stopped.closed).toBe(closeCodes.stopping);
+  expect(busy.messages.at(-1)).toMatchObject({ type: "ack" });
+});
+
+test("a worker that asks while the daemon is stopping is refused, and holds nothing", async () => {
+  const { server, socketPath, create, store } = await startServer();
+  await create("s");
+  const early = connect(socketPath);
+  await once(early, "connect");
+  const started = performance.now();
+  const closing = server.close(20_000);
+  await eventually(() => expect(existsSync(socketPath)).toBe(false));
+  early.write(
+    `GET /v1/sessions/s/attach HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n${"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"}`,
+  );
+  const refused = await text(early);
+  expect(refused).toMatch(/^HTTP\/1.1 503 /);
+  expect(refused).toContain('"code":"shutting_down"');
+  await closing;
+  expect(performance.now() - started).toBeLessThan(5000);
+  expect(store.leases.all()).toEqual([]);
+});
