@@ -19,17 +19,23 @@ export interface AppOptions {
   handlers: Handlers;
   limits: LimitsOptions;
   logger: Logger;
-  /** Whether the server is shutting down. */
+  /** Answers what reads, and refuses everything else. */
+  readOnly?: boolean;
+  /** Whether the server is shutting down, and connections are not kept. */
   draining: () => boolean;
+  /** Whether requests are refused because of that. */
+  refusing: () => boolean;
 }
 
 /** Deeper than a request may ever nest, so that what was stored can be sent under any configuration. */
 const replyDepth = 1000;
 const keepAliveTimeoutMs = 60_000;
 const headersTimeoutMs = 10_000;
+const readMethods = ["GET", "HEAD"];
 const jsonMediaType = "application/json; charset=utf-8";
 
-export function createApp({ handlers, limits, logger, draining }: AppOptions): FastifyInstance<Server> {
+export function createApp(options: AppOptions): FastifyInstance<Server> {
+  const { handlers, limits, logger, readOnly = false, draining, refusing } = options;
   const { bodyBytes, requestTimeoutMs } = limits;
   const onError = errorHandler({ logger, bodyBytes });
   const app = fastify({
@@ -58,7 +64,8 @@ export function createApp({ handlers, limits, logger, draining }: AppOptions): F
 
   app.addHook("onRequest", async (request, reply) => {
     reply.header(protocolHeader, String(protocolVersion));
-    if (draining()) throw new SessiondError("shutting_down", "sessiond is shutting down; try again soon");
+    if (refusing()) throw new SessiondError("shutting_down", "sessiond is shutting down; try again soon");
+    if (readOnly) assertRead(request);
     if (request.is404) throw noSuchEndpoint(request);
   });
   app.addHook("onSend", async (_, reply) => {
@@ -69,6 +76,13 @@ export function createApp({ handlers, limits, logger, draining }: AppOptions): F
   for (const name of Object.keys(routes) as RouteName[]) register(app, name, handlers[name] as AnyHandler);
   refuseOtherMethods(app);
   return app;
+}
+
+/** @throws RequestError for what could change something: any other method, and a connection that becomes a channel */
+function assertRead({ method, headers }: FastifyRequest): void {
+  if (readMethods.includes(method) && headers.upgrade === undefined) return;
+  const message = "this socket is for reading only: send changes to the control socket (socket.path)";
+  throw new RequestError(405, message, { headers: { allow: readMethods.join(", ") } });
 }
 
 /** A handler whose row has been looked up at run time. {@link Handlers} has checked that the two belong together. */

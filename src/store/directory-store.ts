@@ -31,6 +31,7 @@ import { Backups } from "./backups.ts";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import { DirectoryView } from "./directory-view.ts";
 import { DurableFiles, storageError } from "./durable-file.ts";
+import { assertKnownFormat, recordFormat } from "./format.ts";
 import {
   makeDirectories,
   makeDirectory,
@@ -75,9 +76,13 @@ export async function openDirectoryStore(options: DirectoryStoreOptions): Promis
     makeDirectory(resolve(options.directory));
     const directory = realpathSync(options.directory);
     const own = ownDirectories(directory);
+    assertKnownFormat(own);
     makeDirectories(own);
     lock = lockDirectory(directory, join(own.base, "lock"));
+    // Again, as nobody else can change it from here on.
+    assertKnownFormat(own);
     sweepStaging(own);
+    recordFormat(own);
     const store = new DirectoryStore({ ...options, directory }, own, lock);
     await store.open();
     return store;
