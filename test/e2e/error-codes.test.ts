@@ -56,7 +56,10 @@ const reached: Record<ErrorCode, (shared: DaemonProcess) => Promise<unknown>> = 
   async directory_too_new() {
     const sessionsDir = await tempDir();
     mkdirSync(join(sessionsDir, ".sessiond"));
-    writeFileSync(join(sessionsDir, ".sessiond", "format.json"), '{"format": 1000, "written_by": "a later one"}');
+    writeFileSync(
+      join(sessionsDir, ".sessiond", "format.json"),
+      '{"format": 1000, "written_by": "a later one"}',
+    );
     await using manager = new SessionManager({ sessionsDir });
     await manager.listSessions();
   },
