@@ -1,9 +1,10 @@
 import { defineConfig } from "vitest/config";
 
-// The suite that boots systemd: one machine at a time.
+// The suite that boots systemd and installs the packages: one machine at a time.
 export default defineConfig({
   test: {
     include: ["test/service/**/*.test.ts"],
+    globalSetup: ["test/service/packages.ts"],
     pool: "forks",
     maxWorkers: 1,
     fileParallelism: false,

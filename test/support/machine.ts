@@ -25,6 +25,8 @@ const environment = {
   LANG: "C.UTF-8",
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 };
+/** SIGRTMIN+4, by which systemd starts poweroff.target. For programs of glibc real-time signals begin at 34. */
+const poweroff = 34 + 4;
 const bootDeadlineMs = 60_000;
 const endDeadlineMs = 20_000;
 
@@ -80,7 +82,7 @@ export async function bootMachine(suite: Suite, binds: readonly string[] = []): 
   try {
     const pid = await eventually(() => firstProcess(outer, output), bootDeadlineMs);
     const machine = machineAt(pid, async () => {
-      process.kill(pid, poweroffSignal(pid));
+      process.kill(pid, poweroff);
       const late = setTimeout(() => outer.kill("SIGKILL"), endDeadlineMs);
       await ended;
       clearTimeout(late);
@@ -155,11 +157,6 @@ function firstProcess(outer: ChildProcess, output: Output): number {
   const child = spawnSync("pgrep", ["-P", String(outer.pid), "-x", "systemd"], { encoding: "utf8" }).stdout;
   if (child.trim() === "") throw new Error("the machine has not started systemd yet");
   return Number(child);
-}
-
-/** SIGRTMIN+4, by which systemd starts poweroff.target. Real-time signals begin at 34 for programs of glibc. */
-function poweroffSignal(_pid: number): number {
-  return 34 + 4;
 }
 
 async function failures(machine: Machine): Promise<string> {
