@@ -29,6 +29,8 @@ export interface ServerSettings {
   limits?: Partial<LimitsOptions>;
   daemon?: Partial<DaemonFacts>;
   socketPath?: string;
+  /** Of a second socket, for reading only. */
+  readOnlyPath?: string;
 }
 
 /** A server on a real socket over a store in a directory of its own. Both are closed when the test ends. */
@@ -64,6 +66,8 @@ export async function startServer(settings: ServerSettings = {}): Promise<Runnin
       ...settings.daemon,
     },
     socket: { path: socketPath, mode: 0o600 },
+    readOnlySocket:
+      settings.readOnlyPath === undefined ? undefined : { path: settings.readOnlyPath, mode: 0o666 },
     limits: {
       bodyBytes: 1024 * 1024,
       depth: 64,

@@ -20,7 +20,8 @@ export const registerService: Registration = (program, run) => {
     .summary("install sessiond as a service of systemd, and see how it does")
     .description(
       "Install sessiond as a service of systemd, remove it again, or see how it does. For those who have it from npm: the Debian package brings its service along.",
-    );
+    )
+    .addHelpText("after", "\nExample:\n  sudo sessionctl service install");
   const command = (name: string): Command =>
     service.command(name).option("--user", "a daemon of your own in place of one for the system");
 
