@@ -5,13 +5,14 @@ import type { Logger } from "pino";
 import { systemClock } from "../clock.ts";
 import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";
 import { ConfigError } from "../config/problem.ts";
-import { isSessiondError, systemErrorCode } from "../error.ts";
+import { isSessiondError } from "../error.ts";
 import { version } from "../version.ts";
 import { type Arguments, parseArguments, usage } from "./arguments.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { isJournal, journalText } from "./log-lines.ts";
 import { createLogger } from "./logger.ts";
 import { createNotifier, type Notifier } from "./systemd/notifier.ts";
+import { sandboxHint } from "./systemd/sandbox.ts";
 import { type ServiceManager, takeServiceManager } from "./systemd/service-manager.ts";
 
 const exitStatus = { ok: 0, failed: 1, usage: 64, config: 78 } as const;
@@ -88,7 +89,7 @@ async function run(
   } catch (error) {
     if (!isSessiondError(error)) logger.fatal({ err: error }, "cannot start");
     else {
-      const hint = manager.notifySocket === undefined ? "" : sandboxHint(error, config.sessionsDir);
+      const hint = manager.notifySocket === undefined ? "" : sandboxHint(config.sessionsDir);
       logger.fatal({ code: error.code }, `cannot start: ${error.message}${hint}`);
     }
     // What the next start would run into as well is for somebody to put right.
@@ -107,13 +108,6 @@ async function run(
   signals.attach(daemon);
   await notifier.ready(`Serving the sessions in ${config.sessionsDir}`);
   return undefined;
-}
-
-/** The unit lets the daemon write to its state directory only. */
-function sandboxHint(error: Error, directory: string): string {
-  const code = systemErrorCode(error.cause);
-  if (code !== "EROFS" && code !== "EACCES" && code !== "EPERM") return "";
-  return `; user sessiond must own it, and if it is not below /var/lib/sessiond the unit must allow it: sudo systemctl edit sessiond, then [Service] and ReadWritePaths=${directory}`;
 }
 
 interface Signals {

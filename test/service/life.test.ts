@@ -2,6 +2,7 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
+import { systemErrorCode } from "../../src/error.ts";
 import { openRequest } from "../daemon/open-request.ts";
 import { eventually } from "../support/eventually.ts";
 import { http, jsonOf } from "../support/http.ts";
@@ -99,6 +100,7 @@ describe.skipIf(skipped()).each(suites)("on %s", (suite) => {
     const refused = await as("bob", "sessionctl", "list");
     expect(refused).toMatchObject({ code: 5, stdout: "" });
     expect(refused.stderr).toContain('join that group (sudo usermod -aG sessiond "$USER") and log in again');
+    expect(await as("alice", "cat", "/var/lib/sessiond/sessions/hers.json")).toMatchObject({ code: 0 });
     expect(await as("bob", "cat", "/var/lib/sessiond/sessions/hers.json")).toMatchObject({ code: 1 });
     // A member whose login is older than the membership.
     const early = ["setpriv", "--reuid", "alice", "--regid", "alice", "--clear-groups", "sessionctl", "list"];
@@ -154,6 +156,7 @@ describe.skipIf(skipped()).each(suites)("on %s", (suite) => {
 
   test("20 restarts under 8 clients: nobody is refused, nothing acknowledged is lost", async () => {
     await machine().ask("systemctl", "reset-failed", "sessiond.service");
+    await createCallers(machine().socket, 8);
     const tally = await callWhile(machine().socket, 8, async () => {
       for (let count = 0; count < 20; count++)
         await machine().ask("systemctl", "restart", "sessiond.service");
@@ -254,6 +257,42 @@ describe.skipIf(skipped()).each(suites)("on %s", (suite) => {
     });
     await machine().ask("systemctl", "start", "sessiond");
     expect((await machine().client().getSession("logged")).session_id).toBe("logged");
+  });
+
+  test("clients that wait for a bad configuration are let go, and the remedy of the README works", async () => {
+    await withConfig("log: { level: loud }\n", async () => {
+      await machine().run("systemctl", "restart", "sessiond");
+      // Whoever connects starts it again, until systemd has seen enough.
+      const waiting = http(machine().socket, "GET", "/v1/info").catch(systemErrorCode);
+      await eventually(async () => {
+        expect(await machine().property("Result", "sessiond.socket")).toBe("service-start-limit-hit");
+      }, 150_000);
+      expect(await waiting).toMatch(/^E/);
+    });
+    const remedy = "systemctl reset-failed sessiond.socket sessiond.service && systemctl start sessiond";
+    await machine().shell(remedy);
+    expect((await machine().client().getSession("logged")).session_id).toBe("logged");
+  }, 180_000);
+
+  test("a directory that the sandbox does not let it write to is named, with the remedy", async () => {
+    await machine().shell("install -d -o sessiond -g sessiond /srv/sessions");
+    const since = await machine().cursor();
+    await withConfig("sessions_dir: /srv/sessions\n", async () => {
+      await machine().run("systemctl", "restart", "sessiond");
+      await machine().ask("systemctl", "stop", "sessiond.socket", "sessiond.service");
+      const [first] = (await machine().journal(since, "-p", "crit")).map(({ message }) => message);
+      expect(first).toMatch(/^cannot start: .*\/srv\/sessions.*ReadWritePaths=\/srv\/sessions/);
+      const dropIn = "/etc/systemd/system/sessiond.service.d";
+      await machine().shell(
+        `mkdir ${dropIn} && printf '[Service]\\nReadWritePaths=/srv/sessions\\n' >${dropIn}/test.conf`,
+      );
+      await machine().shell(
+        "systemctl daemon-reload && systemctl reset-failed sessiond && systemctl start sessiond",
+      );
+      expect((await machine().client().getInfo()).sessions_dir).toBe("/srv/sessions");
+      await machine().shell(`rm -r ${dropIn} && systemctl daemon-reload`);
+    });
+    await machine().ask("systemctl", "restart", "sessiond");
   });
 
   test("state that a newer version wrote is refused, and not touched", async () => {
