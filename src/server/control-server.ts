@@ -80,7 +80,7 @@ export function createControlServer(options: ControlServerOptions): ControlServe
   const open = () => sum(doors, ({ connections }) => connections.size);
 
   async function listen(): Promise<void> {
-    const limit = connectionLimit(limits.connections);
+    const limit = Math.floor(connectionLimit(limits.connections * doors.length) / doors.length);
     if (limit < limits.connections) {
       logger.warn(
         { connections: limit, wanted: limits.connections },

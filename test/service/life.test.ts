@@ -171,6 +171,32 @@ describe.skipIf(skipped()).each(suites)("on %s", (suite) => {
     expect(await lost(machine().socket, 8, tally)).toEqual([]);
   });
 
+  test("clients that keep their connections see no failure either", async () => {
+    await machine().ask("systemctl", "reset-failed", "sessiond.service");
+    const outcomes: Record<string, number> = {};
+    const count = (outcome: string) => {
+      outcomes[outcome] = (outcomes[outcome] ?? 0) + 1;
+    };
+    let done = false;
+    const callers = Array.from({ length: 8 }, async (_, caller) => {
+      const client = machine().client();
+      for (let number = 0; !done; number++) {
+        const added = [`kept/${caller}/${number}`];
+        await client.reportProgress(`caller-${caller}`, { added }).then(
+          () => count("done"),
+          (error: Error) => count(error.message),
+        );
+      }
+    });
+    for (let restart = 0; restart < 10; restart++) {
+      await machine().ask("systemctl", "restart", "sessiond.service");
+    }
+    done = true;
+    await Promise.all(callers);
+    figure(suite, "10 restarts under 8 clients that keep connections", JSON.stringify(outcomes));
+    expect(Object.keys(outcomes)).toEqual(["done"]);
+  });
+
   test("what is under way when it is stopped is answered, and who comes later waits for the next one", async () => {
     await machine().ask("systemctl", "reset-failed", "sessiond.service");
     const pid = await machine().property("MainPID");

@@ -77,6 +77,8 @@ describe.skipIf(skipped()).each(suites)("the Debian package on %s", (suite) => {
   });
 
   test("purged, nothing is left but the user", async () => {
+    await machine().ask("systemctl", "enable", "--quiet", "sessiond-read.socket");
+    await machine().ask("systemctl", "restart", "sessiond");
     await machine().ask("dpkg", "--purge", "sessiond");
     const left = await machine().shell(
       "find /etc /usr /var/lib /run -path /var/lib/dpkg -prune -o -name '*sessiond*' -print",
