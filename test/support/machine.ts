@@ -21,7 +21,6 @@ const packages: Readonly<Record<Suite, string>> = {
 const bases = process.env.SESSIOND_TEST_MACHINES || "/var/tmp/sessiond-machines";
 const script = resolve(import.meta.dirname, "../fixtures/machine.sh");
 const environment = {
-  HOME: "/root",
   LANG: "C.UTF-8",
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 };
@@ -130,20 +129,20 @@ function baseOf(suite: Suite): string {
   const partial = `${base}.partial`;
   rmSync(partial, { recursive: true, force: true });
   const options = ["--variant=minbase", `--include=${packages[suite]}`];
-  const made = spawnSync("debootstrap", [...options, suite, partial, mirror()], { encoding: "utf8" });
+  const made = spawnSync("debootstrap", [...options, suite, partial, ...mirror()], { encoding: "utf8" });
   if (made.status !== 0) throw new Error(`debootstrap failed: ${made.stdout.slice(-2000)}${made.stderr}`);
   rmSync(join(partial, "var/cache/apt/archives"), { recursive: true });
   renameSync(partial, base);
   return base;
 }
 
-/** Where this host's own packages come from. */
-function mirror(): string {
+/** Where this host's own packages come from; else debootstrap knows. */
+function mirror(): string[] {
   const format = ["--format", "$(ORIGIN) $(REPO_URI)", "Created-By: Packages"];
   const { stdout } = spawnSync("apt-get", ["indextargets", ...format], { encoding: "utf8" });
   const lines = (stdout ?? "").split("\n").map((line) => line.split(" "));
   const found = lines.find(([origin, uri]) => origin === "Debian" && !uri?.includes("security"));
-  return found?.[1] ?? "http://deb.debian.org/debian/";
+  return found?.[1] === undefined ? [] : [found[1]];
 }
 
 function cgroups(): string | undefined {
