@@ -18,6 +18,7 @@ export const errorCodes = [
   "storage_full",
   "storage_failed",
   "directory_locked",
+  "directory_too_new",
   "socket_in_use",
   "shutting_down",
   "internal",

@@ -18,6 +18,7 @@ import { registerRecover } from "./commands/recover.ts";
 import { registerReload } from "./commands/reload.ts";
 import { registerRestore } from "./commands/restore.ts";
 import { registerResults } from "./commands/results.ts";
+import { registerService } from "./commands/service.ts";
 import { registerShow } from "./commands/show.ts";
 import { registerStatus } from "./commands/status.ts";
 import { registerTransitions } from "./commands/transition.ts";
@@ -46,7 +47,7 @@ const groups: readonly (readonly [title: string, registrations: readonly Registr
     "Keeping safe:",
     [registerBackup, registerRestore, registerExport, registerImport, registerValidate, registerRecover],
   ],
-  ["The daemon:", [registerStatus, registerDoctor, registerReload]],
+  ["The daemon:", [registerStatus, registerDoctor, registerReload, registerService]],
   ["Help:", [registerHelp]],
 ];
 

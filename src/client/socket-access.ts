@@ -1,5 +1,6 @@
 /** Why the file system keeps this user from a socket, and what would let them in. */
 import { accessSync, constants, readFileSync, type Stats, statSync } from "node:fs";
+import { userInfo } from "node:os";
 import { dirname } from "node:path";
 
 const groupWrite = 0o020;
@@ -17,10 +18,27 @@ export function refusedAccess(socketPath: string): string {
   const what = directory === undefined ? "it" : `its directory ${directory} cannot be entered: it`;
   const facts = `${what} belongs to user ${owner} and group ${group}, with mode ${mode}`;
   const letsGroupIn = (stats.mode & (directory === undefined ? groupWrite : groupSearch)) !== 0;
+  if (letsGroupIn && isMember(stats.gid)) {
+    return `${facts}; you are a member of that group, but were not yet when this login began: log in again, or run newgrp ${group}`;
+  }
   // The group of root is nothing to join for this.
   return letsGroupIn && stats.gid !== 0
     ? `${facts}; join that group (sudo usermod -aG ${group} "$USER") and log in again`
     : `${facts}; run this as user ${owner}, or have socket.group and socket.mode set in the configuration of sessiond`;
+}
+
+/** Whether the system's own list has this user in a group. */
+function isMember(gid: number): boolean {
+  try {
+    const { username } = userInfo();
+    const lines = readFileSync("/etc/group", "utf8").split("\n");
+    return lines.some((line) => {
+      const [, , number, members = ""] = line.split(":");
+      return number === String(gid) && members.split(",").includes(username);
+    });
+  } catch {
+    return false;
+  }
 }
 
 /** The outermost directory on the way that this user may not enter. */

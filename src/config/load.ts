@@ -61,8 +61,16 @@ export function loadConfig({ flags, env, cwd }: ConfigSources): Config {
     const message = isDefault ? `by default, ${tooLong}, with --socket or in the file` : tooLong;
     throw new ConfigError([{ file: inFile ? file : null, ...place, key, message }]);
   }
+  const readOnlyPath =
+    socket.readOnlyPath === undefined ? {} : { readOnlyPath: resolve(cwd, socket.readOnlyPath) };
   const level = (flags.logLevel as LogLevel | undefined) ?? log.level;
-  return deepFreeze({ ...rest, file, sessionsDir, socket: { ...socket, path }, log: { level } });
+  return deepFreeze({
+    ...rest,
+    file,
+    sessionsDir,
+    socket: { ...socket, ...readOnlyPath, path },
+    log: { level },
+  });
 }
 
 function checkFlags(flags: ConfigFlags): ConfigProblem[] {

@@ -17,6 +17,7 @@ export const httpStatus: Readonly<Record<ErrorCode, number>> = {
   storage_full: 507,
   storage_failed: 503,
   directory_locked: 409,
+  directory_too_new: 409,
   socket_in_use: 409,
   shutting_down: 503,
   internal: 500,

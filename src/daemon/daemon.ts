@@ -12,6 +12,7 @@ import { Cleanup } from "../retention/cleanup.ts";
 import { type ControlServer, createControlServer } from "../server/control-server.ts";
 import { openDirectoryStore } from "../store/directory-store.ts";
 import { version } from "../version.ts";
+import type { InheritedSockets } from "./systemd/service-manager.ts";
 
 /** How long open requests may take after a signal before they are cut off. */
 const drainMs = 8000;
@@ -22,6 +23,8 @@ export interface DaemonOptions {
   sources: ConfigSources;
   clock: Clock;
   logger: Logger;
+  /** Sockets to serve in place of those that the configuration names. */
+  inherited?: InheritedSockets;
 }
 
 export interface Daemon {
@@ -33,7 +36,8 @@ export interface Daemon {
   readonly failed: Promise<Error>;
 }
 
-export async function startDaemon({ config, sources, clock, logger }: DaemonOptions): Promise<Daemon> {
+export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
+  const { config, sources, clock, logger, inherited = {} } = options;
   const releases: (() => Promise<void>)[] = [];
   let current = config;
 
@@ -44,6 +48,15 @@ export async function startDaemon({ config, sources, clock, logger }: DaemonOpti
   }
 
   async function reload(): Promise<ReloadResult> {
+    try {
+      return await applyConfig();
+    } catch (error) {
+      logger.error(`the configuration was refused and the old one stays: ${(error as Error).message}`);
+      throw error;
+    }
+  }
+
+  async function applyConfig(): Promise<ReloadResult> {
     const next = loadConfig(sources);
     if (current.file !== null && next.file === null) {
       const message = "is gone; put it back, or restart sessiond to go on with defaults";
@@ -94,13 +107,13 @@ export async function startDaemon({ config, sources, clock, logger }: DaemonOpti
         clock,
         reload,
       },
-      socket: config.socket,
+      ...socketsOf(config, inherited),
       limits: config.limits,
       worker: config.worker,
       logger,
     });
-    await server.listen();
     releases.push(() => server.close(drainMs));
+    await server.listen();
 
     // Last, because catching up may take a while and clients need not wait for it.
     await cleanup.start();
@@ -118,4 +131,17 @@ export async function startDaemon({ config, sources, clock, logger }: DaemonOpti
     await release().catch(() => {});
     throw error;
   }
+}
+
+function socketsOf({ socket }: Config, inherited: InheritedSockets) {
+  const { path, mode, group, readOnlyPath, readOnlyMode = 0o600, readOnlyGroup } = socket;
+  const control = { path, mode, ...(group === undefined ? {} : { group }), descriptor: inherited.control };
+  const readOnlySocket = {
+    path: readOnlyPath ?? "the socket for reading",
+    mode: readOnlyMode,
+    ...(readOnlyGroup === undefined ? {} : { group: readOnlyGroup }),
+    descriptor: inherited.readOnly,
+  };
+  const isWanted = readOnlyPath !== undefined || inherited.readOnly !== undefined;
+  return { socket: control, readOnlySocket: isWanted ? readOnlySocket : undefined };
 }

@@ -9,9 +9,16 @@ import { isSessiondError } from "../error.ts";
 import { version } from "../version.ts";
 import { type Arguments, parseArguments, usage } from "./arguments.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
+import { isJournal, journalText } from "./log-lines.ts";
 import { createLogger } from "./logger.ts";
+import { createNotifier, type Notifier } from "./systemd/notifier.ts";
+import { sandboxHint } from "./systemd/sandbox.ts";
+import { type ServiceManager, takeServiceManager } from "./systemd/service-manager.ts";
 
 const exitStatus = { ok: 0, failed: 1, usage: 64, config: 78 } as const;
+
+/** As pino counts. */
+const errorLevel = 50;
 
 /** Stopping takes no longer than this, whatever hangs: the drain of the server and a margin for the rest. */
 const stopDeadlineMs = 15_000;
@@ -36,32 +43,59 @@ async function main(argv: string[]): Promise<number | undefined> {
 
 async function configured(args: Arguments): Promise<number | undefined> {
   const sources: ConfigSources = { flags: args, env: process.env, cwd: process.cwd() };
+  const toJournal = isJournal(process.env, 2);
   let config: Config;
+  let manager: ServiceManager;
   try {
+    manager = takeServiceManager(process.env);
     config = loadConfig(sources);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(`${error.message}\n`);
+    process.stderr.write(toJournal ? journalText(errorLevel, error.message) : `${error.message}\n`);
     return exitStatus.config;
   }
   if (args.checkConfig) {
     process.stdout.write(`${config.file ?? "the built-in configuration"} is good\n`);
     return exitStatus.ok;
   }
-  return run(config, sources, createLogger(config.log.level, process.stderr.isTTY));
+  const logger = createLogger(
+    config.log.level,
+    toJournal ? "journal" : process.stderr.isTTY ? "terminal" : "program",
+  );
+  // The unit keeps Node.js from printing them, as that would be without a priority.
+  if (toJournal) process.on("warning", (warning) => logger.warn({ err: warning }, warning.message));
+  return run(config, sources, manager, logger);
 }
 
-async function run(config: Config, sources: ConfigSources, logger: Logger): Promise<number | undefined> {
-  const signals = listenForSignals(logger);
+async function run(
+  config: Config,
+  sources: ConfigSources,
+  manager: ServiceManager,
+  logger: Logger,
+): Promise<number | undefined> {
+  const notifier = createNotifier(manager, logger);
+  const signals = listenForSignals(logger, notifier);
   logger.info({ version, pid: process.pid, config: config.file }, "sessiond is starting");
   const started = performance.now();
   let daemon: Daemon;
   try {
-    daemon = await startDaemon({ config, sources, clock: systemClock(), logger });
+    daemon = await startDaemon({
+      config,
+      sources,
+      clock: systemClock(),
+      logger,
+      inherited: manager.sockets,
+    });
   } catch (error) {
-    if (isSessiondError(error)) logger.fatal({ code: error.code }, `cannot start: ${error.message}`);
-    else logger.fatal({ err: error }, "cannot start");
-    return exitStatus.failed;
+    if (!isSessiondError(error)) logger.fatal({ err: error }, "cannot start");
+    else {
+      const hint = manager.notifySocket === undefined ? "" : sandboxHint(config.sessionsDir);
+      logger.fatal({ code: error.code }, `cannot start: ${error.message}${hint}`);
+    }
+    // What the next start would run into as well is for somebody to put right.
+    return isSessiondError(error, "invalid_request", "directory_too_new")
+      ? exitStatus.config
+      : exitStatus.failed;
   }
   logger.info(
     {
@@ -72,6 +106,7 @@ async function run(config: Config, sources: ConfigSources, logger: Logger): Prom
     "sessiond is ready",
   );
   signals.attach(daemon);
+  await notifier.ready(`Serving the sessions in ${config.sessionsDir}`);
   return undefined;
 }
 
@@ -83,7 +118,7 @@ interface Signals {
  * Listens before anything starts: a library that adds its own listener for the time of a write then sees that
  * somebody else takes care of the signal. A signal during the start is kept until there is a daemon for it.
  */
-function listenForSignals(logger: Logger): Signals {
+function listenForSignals(logger: Logger, notifier: Notifier): Signals {
   let daemon: Daemon | undefined;
   let stopping: NodeJS.Signals | undefined;
   let reloadWanted = false;
@@ -98,6 +133,7 @@ function listenForSignals(logger: Logger): Signals {
       logger.error(`not stopped after ${stopDeadlineMs} ms; leaving`);
       end(exitStatus.failed);
     }, stopDeadlineMs).unref();
+    void notifier.stopping();
     daemon?.stop().then(
       () => {
         logger.info("sessiond has stopped");
@@ -123,9 +159,8 @@ function listenForSignals(logger: Logger): Signals {
   }
   function reload(): void {
     reloadWanted = daemon === undefined;
-    daemon?.reload().catch((error: unknown) => {
-      logger.error(`the configuration was refused and the old one stays: ${(error as Error).message}`);
-    });
+    // Which has logged why.
+    daemon?.reload().catch(() => {});
   }
 
   process.on("SIGHUP", reload);

@@ -22,21 +22,25 @@ import { replyDepth } from "./reply-depth.ts";
 
 export interface AppOptions {
   handlers: Handlers;
-  channel: WorkerChannel;
-  /** Has the event `upgrade` of the requests for the channel. */
-  upgrades: EventEmitter;
+  /** Where workers attach, and what has the event `upgrade` of the requests for it. */
+  channel?: { channel: WorkerChannel; upgrades: EventEmitter };
   limits: LimitsOptions;
   logger: Logger;
-  /** Whether the server is shutting down. */
+  /** Answers what reads, and refuses everything else. */
+  readOnly?: boolean;
+  /** Whether the server is shutting down, and connections are not kept. */
   draining: () => boolean;
+  /** Whether requests are refused because of that. */
+  refusing: () => boolean;
 }
 
 const keepAliveTimeoutMs = 60_000;
 const headersTimeoutMs = 10_000;
+const readMethods = ["GET", "HEAD"];
 const jsonMediaType = "application/json; charset=utf-8";
 
 export function createApp(options: AppOptions): FastifyInstance<Server> {
-  const { handlers, channel, upgrades, limits, logger, draining } = options;
+  const { handlers, channel, limits, logger, readOnly = false, draining, refusing } = options;
   const { bodyBytes, requestTimeoutMs } = limits;
   const onError = errorHandler({ logger, bodyBytes });
   const app = fastify({
@@ -64,12 +68,11 @@ export function createApp(options: AppOptions): FastifyInstance<Server> {
   });
   acceptJsonBodies(app, limits.depth);
 
-  acceptUpgrades(app, upgrades, bodyBytes, logger);
-  // When the WebSocket plugin is there, which is to see each request first, and each route.
-  app.after(() => {
+  const serve = () => {
     app.addHook("onRequest", async (request, reply) => {
       reply.header(protocolHeader, String(protocolVersion));
-      if (draining()) throw new SessiondError("shutting_down", "sessiond is shutting down; try again soon");
+      if (refusing()) throw new SessiondError("shutting_down", "sessiond is shutting down; try again soon");
+      if (readOnly) assertRead(request);
       if (request.is404) throw noSuchEndpoint(request);
     });
     app.addHook("onSend", async (request, reply) => {
@@ -79,10 +82,23 @@ export function createApp(options: AppOptions): FastifyInstance<Server> {
     app.addHook("onResponse", async (request, reply) => logRequest(logger, request, reply));
 
     for (const name of Object.keys(routes) as RouteName[]) register(app, name, handlers[name] as AnyHandler);
-    attachRoute(app, channel);
+    if (channel !== undefined) attachRoute(app, channel.channel);
     refuseOtherMethods(app);
-  });
+  };
+  if (channel === undefined) serve();
+  else {
+    acceptUpgrades(app, channel.upgrades, bodyBytes, logger);
+    // When the WebSocket plugin is there, which is to see each request first, and each route.
+    app.after(serve);
+  }
   return app;
+}
+
+/** @throws RequestError for what could change something: any other method, and a connection that becomes a channel */
+function assertRead({ method, headers }: FastifyRequest): void {
+  if (readMethods.includes(method) && headers.upgrade === undefined) return;
+  const message = "this socket is for reading only: send changes to the control socket (socket.path)";
+  throw new RequestError(405, message, { headers: { allow: readMethods.join(", ") } });
 }
 
 /** A handler whose row has been looked up at run time. {@link Handlers} has checked that the two belong together. */

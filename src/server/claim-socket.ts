@@ -11,18 +11,25 @@ import {
   type Stats,
   unlinkSync,
 } from "node:fs";
-import { connect, type Server } from "node:net";
+import { connect, Server } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { maxSocketPathBytes } from "../contract/socket-path.ts";
 import { SessiondError, systemErrorCode } from "../error.ts";
 import type { SocketOptions } from "./options.ts";
 
 /** Unlike in the configuration, the path is settled. */
-export type SocketSettings = SocketOptions & { path: string };
+export interface SocketSettings extends Pick<SocketOptions, "mode" | "group"> {
+  path: string;
+  /** A socket that the service manager listens on already, and keeps when we go: path, mode and group are its own. */
+  descriptor?: number | undefined;
+}
 
 export interface ClaimedSocket {
   path: string;
-  /** Takes the path away, if what lies there is still ours. The server goes on with the connections it has. */
+  /**
+   * Lets go of the path: takes it away, if what lies there is still ours, or leaves an inherited socket to who
+   * listens on it next. The server goes on with the connections it has.
+   */
   release(): void;
 }
 
@@ -42,12 +49,26 @@ const probeTimeoutMs = 1000;
  */
 export async function claimSocket(server: Server, settings: SocketSettings): Promise<ClaimedSocket> {
   try {
+    if (settings.descriptor !== undefined) return await inherit(server, settings.path, settings.descriptor);
     return await claim(server, { ...settings, path: resolve(settings.path) });
   } catch (error) {
     server.close();
     if (error instanceof SessiondError) throw error;
+    if (settings.descriptor !== undefined) {
+      const message = `cannot listen on descriptor ${settings.descriptor}, which the service manager passed: ${(error as Error).message}`;
+      throw impossible("socket.path", message, error);
+    }
     throw impossible("socket.path", `cannot listen on ${settings.path}: ${(error as Error).message}`, error);
   }
+}
+
+/** Connections that come after the release wait in the kernel's queue of the socket, and are lost to nobody. */
+async function inherit(server: Server, path: string, descriptor: number): Promise<ClaimedSocket> {
+  const listening = once(server, "listening");
+  server.listen({ fd: descriptor });
+  await listening;
+  // Not the server's own close, which would also end connections that are kept alive.
+  return { path, release: () => void Server.prototype.close.call(server) };
 }
 
 async function claim(server: Server, { path, mode, group }: SocketSettings): Promise<ClaimedSocket> {

@@ -8,17 +8,23 @@ import type { Socket } from "node:net";
  */
 export class Connections {
   readonly #requests = new Map<Socket, number>();
+  readonly #silent = new Set<Socket>();
   #draining = false;
 
   constructor(server: Server) {
     server.on("connection", (socket: Socket) => {
       this.#requests.set(socket, 0);
-      socket.once("close", () => this.#requests.delete(socket));
+      this.#silent.add(socket);
+      socket.once("close", () => {
+        this.#requests.delete(socket);
+        this.#silent.delete(socket);
+      });
       if (this.#draining) socket.destroySoon();
     });
     server.prependListener("upgrade", ({ socket }) => this.#count(socket, 1));
     server.prependListener("request", ({ socket }, response) => {
       this.#count(socket, 1);
+      this.#silent.delete(socket);
       response.once("close", () => {
         this.#count(socket, -1);
         if (this.#draining) this.#closeIdle(socket);
@@ -33,6 +39,11 @@ export class Connections {
   /** How many requests are under way on a connection, one that was upgraded included. */
   underWay(socket: Socket): number {
     return this.#requests.get(socket) ?? 0;
+  }
+
+  /** How many of them have not sent a whole request yet, ever. */
+  get silent(): number {
+    return this.#silent.size;
   }
 
   /** Closes each connection as soon as nothing is under way on it. */

@@ -25,6 +25,8 @@ export interface ControlServerOptions {
   cleanup: Cleanup;
   daemon: DaemonFacts;
   socket: SocketSettings;
+  /** A second socket, which changes nothing. */
+  readOnlySocket?: SocketSettings | undefined;
   limits: LimitsOptions;
   worker: WorkerOptions;
   logger: Logger;
@@ -45,66 +47,97 @@ export interface ControlServer {
 
 /** Clients on connections that they keep are told to go; a connection closed under their hands would look like a crash. */
 const graceMs = 100;
+/** How long a connection that the last process accepted may take to send the request that it was made for. */
+const silenceMs = 1000;
 const dropReportIntervalMs = 10_000;
 
+/** A socket with what answers behind it. */
+interface Door {
+  app: ReturnType<typeof createApp>;
+  settings: SocketSettings;
+  connections: Connections;
+  claimed: ClaimedSocket | undefined;
+}
+
 export function createControlServer(options: ControlServerOptions): ControlServer {
-  const { store, cleanup, daemon, socket, limits, worker, logger } = options;
+  const { store, cleanup, daemon, socket, readOnlySocket, limits, worker, logger } = options;
   let draining = false;
-  let claimed: ClaimedSocket | undefined;
+  let refusing = false;
   let closed: Promise<void> | undefined;
 
   const { bodyBytes, depth } = limits;
   const channel = new WorkerChannel({ store, worker, bodyBytes, depth, clock: daemon.clock, logger });
-  const upgrades = new EventEmitter();
-  const app = createApp({
-    handlers: {
-      ...sessionHandlers(store, channel),
-      ...progressHandlers(store),
-      ...backupHandlers(store),
-      ...cleanupHandlers(cleanup),
-      ...trashHandlers(store),
-      ...daemonHandlers({ store, cleanup, daemon, socketPath: socket.path, channel }),
-    },
-    channel,
-    upgrades,
-    limits,
-    logger,
-    draining: () => draining,
-  });
-  const connections = new Connections(app.server);
-  takeUpgrades(app.server, connections, upgrades);
+  const handlers = {
+    ...sessionHandlers(store, channel),
+    ...progressHandlers(store),
+    ...backupHandlers(store),
+    ...cleanupHandlers(cleanup),
+    ...trashHandlers(store),
+    ...daemonHandlers({ store, cleanup, daemon, socketPath: socket.path, channel }),
+  };
+  const door = (settings: SocketSettings, readOnly: boolean): Door => {
+    const upgrades = new EventEmitter();
+    const app = createApp({
+      handlers,
+      ...(readOnly ? {} : { channel: { channel, upgrades } }),
+      limits,
+      logger,
+      readOnly,
+      draining: () => draining,
+      refusing: () => refusing,
+    });
+    const connections = new Connections(app.server);
+    if (!readOnly) takeUpgrades(app.server, connections, upgrades);
+    return { app, settings, connections, claimed: undefined };
+  };
+  const doors = [door(socket, false), ...(readOnlySocket === undefined ? [] : [door(readOnlySocket, true)])];
+  const open = () => sum(doors, ({ connections }) => connections.size);
 
   async function listen(): Promise<void> {
-    await app.ready();
-    const limit = connectionLimit(limits.connections);
+    const limit = Math.floor(connectionLimit(limits.connections * doors.length) / doors.length);
     if (limit < limits.connections) {
       logger.warn(
         { connections: limit, wanted: limits.connections },
         "the limit of open files allows fewer connections than limits.connections: raise it (ulimit -n, LimitNOFILE)",
       );
     }
-    app.server.maxConnections = limit;
-    reportDrops(app.server, logger);
-    claimed = await claimSocket(app.server, socket);
-    // Such as EMFILE while accepting: one connection is lost, the server goes on.
-    app.server.on("error", (error) => logger.error({ err: error }, "the control socket reported an error"));
+    for (const { app } of doors) await app.ready();
+    // The control socket last: it is what others take for the daemon.
+    for (const door of doors.toReversed()) {
+      const { server } = door.app;
+      server.maxConnections = limit;
+      reportDrops(server, logger);
+      door.claimed = await claimSocket(server, door.settings);
+      // Such as EMFILE while accepting: one connection is lost, the server goes on.
+      server.on("error", (error) => logger.error({ err: error }, "the control socket reported an error"));
+    }
     channel.listen();
   }
 
   async function drainAndClose(deadlineMs: number): Promise<void> {
     draining = true;
-    claimed?.release();
+    const inherited = doors.some(({ settings }) => settings.descriptor !== undefined);
+    // Where the next process answers those who come later, whoever was let in before is still served.
+    refusing = !inherited;
+    for (const { claimed } of doors) claimed?.release();
     // Also without connections: some may wait to be accepted, and are owed an answer.
-    await sleep(connections.size === 0 ? 0 : Math.min(graceMs, deadlineMs));
+    await sleep(open() === 0 ? 0 : Math.min(graceMs, deadlineMs));
+    if (inherited) await silenceEnds(Math.min(silenceMs, deadlineMs));
+    refusing = true;
     channel.drain();
-    const ended = app.close();
-    connections.drain();
+    const ended = doors.map(({ app }) => app.close());
+    for (const { connections } of doors) connections.drain();
     const deadline = setTimeout(() => {
-      logger.warn({ connections: connections.size }, "cutting off connections that did not end in time");
-      connections.destroy();
+      logger.warn({ connections: open() }, "cutting off connections that did not end in time");
+      for (const { connections } of doors) connections.destroy();
     }, deadlineMs);
-    await ended.finally(() => clearTimeout(deadline));
+    await Promise.all(ended).finally(() => clearTimeout(deadline));
     await channel.close();
+  }
+
+  async function silenceEnds(withinMs: number): Promise<void> {
+    const end = performance.now() + withinMs;
+    while (performance.now() < end && doors.some(({ connections }) => connections.silent > 0)) await sleep(5);
   }
 
   return {
@@ -115,6 +148,10 @@ export function createControlServer(options: ControlServerOptions): ControlServe
       return closed;
     },
   };
+}
+
+function sum<T>(items: readonly T[], amount: (item: T) => number): number {
+  return items.reduce((total, item) => total + amount(item), 0);
 }
 
 /** Whoever is turned away sees only a closed connection: the reason is for the log, at most every ten seconds. */

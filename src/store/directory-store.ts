@@ -30,6 +30,7 @@ import {
 import type { SessionId } from "../session/session-id.ts";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import { storageError } from "./durable-file.ts";
+import { assertKnownFormat, recordFormat } from "./format.ts";
 import { leaseHeld } from "./leases.ts";
 import {
   makeDirectories,
@@ -67,9 +68,13 @@ export async function openDirectoryStore(options: DirectoryStoreOptions): Promis
     makeDirectory(resolve(options.directory));
     const directory = realpathSync(options.directory);
     const own = ownDirectories(directory);
+    assertKnownFormat(own);
     makeDirectories(own);
     lock = lockDirectory(directory, join(own.base, "lock"));
+    // Again, as nobody else can change it from here on.
+    assertKnownFormat(own);
     sweepStaging(own);
+    recordFormat(own);
     const store = new DirectoryStore({ ...options, directory }, own, lock);
     await store.open();
     return store;
@@ -80,6 +85,8 @@ export async function openDirectoryStore(options: DirectoryStoreOptions): Promis
 }
 
 class DirectoryStore implements SessionStore {
+  readonly records: Records;
+  readonly leases: Leases;
   readonly #directory: string;
   readonly #quarantine: string;
   readonly #clock: Clock;
@@ -98,14 +105,8 @@ class DirectoryStore implements SessionStore {
     this.#logger = options.logger;
     this.#lock = lock;
     this.#parts = assembleStore(options, own);
-  }
-
-  get records(): Records {
-    return this.#parts.records;
-  }
-
-  get leases(): Leases {
-    return this.#parts.leases;
+    this.records = this.#parts.records;
+    this.leases = this.#parts.leases;
   }
 
   subscribe(listener: (change: StoreChange) => void): () => void {
@@ -295,12 +296,11 @@ class DirectoryStore implements SessionStore {
 
   recover(id: SessionId): Promise<Recovery> {
     const { state, sessions, view } = this.#parts;
-    const store = {
-      read: (of: SessionId) => this.read(of),
-      backup: (of: SessionId) => this.backup(of),
-      listBackups: (of: SessionId) => this.listBackups(of),
-      restoreBackup: (of: SessionId, backup: string) => this.#restoreBackup(of, backup, true),
-    };
+    const read = (of: SessionId) => this.read(of);
+    const backup = (of: SessionId) => this.backup(of);
+    const listBackups = (of: SessionId) => this.listBackups(of);
+    const restoreBackup = (of: SessionId, name: string) => this.#restoreBackup(of, name, true);
+    const store = { read, backup, listBackups, restoreBackup };
     return state.changing(() => recover(id, store, sessions, view.catalog));
   }
 

@@ -35,8 +35,8 @@ describe("unknown keys", () => {
       "3:5: cleanup.completed.max_age: unknown key; did you mean cleanup.expired.max_age or cleanup.failed.max_age?",
     ],
     [
-      "socket:\n  read_only_path: /run/x\n",
-      "2:3: socket.read_only_path: unknown key; socket can have path, mode, group",
+      "socket:\n  owner: root\n",
+      "2:3: socket.owner: unknown key; socket can have path, mode, group, read_only_path, read_only_mode, read_only_group",
     ],
     ["__proto__: { a: 1 }\n", "1:1: __proto__: unknown key; …"],
     ["<<: { log: {} }\n", "1:1: <<: unknown key; …"],

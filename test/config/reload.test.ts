@@ -7,7 +7,8 @@ const before = "sessions_dir: /data\nsocket: { path: /run/a.sock }\n";
 
 const everythingElse = `
 sessions_dir: /other
-socket: { path: /run/b.sock, mode: "0666", group: staff }
+socket:
+  { path: /run/b.sock, mode: "0666", group: staff, read_only_path: /r, read_only_mode: "0666", read_only_group: r }
 storage: { max_lag: 2s, rescan_interval: 30s }
 worker: { reattach_grace: 5s, on_lost: fail }
 cleanup:

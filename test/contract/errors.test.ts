@@ -8,6 +8,7 @@ test("every code has the status that programs rely on", () => {
     {
       "approval_required": 409,
       "directory_locked": 409,
+      "directory_too_new": 409,
       "internal": 500,
       "invalid_request": 400,
       "invalid_session_id": 422,

@@ -1,4 +1,4 @@
-import { rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { SessionClient } from "../../src/client/session-client.ts";
@@ -7,6 +7,7 @@ import { type ErrorCode, errorCodes, SessiondError } from "../../src/error.ts";
 import { attachWorker, type Refused } from "../server/channel-worker.ts";
 import { startServer } from "../server/running-server.ts";
 import { type DaemonProcess, launchDaemon, startDaemon } from "../support/daemon-process.ts";
+import { tempDir } from "../support/temp-dir.ts";
 
 const config = { target_path: "/src" };
 const ulimit = (kib: number) => ["bash", "-c", `ulimit -f ${kib}; exec "$0" "$@"`];
@@ -61,6 +62,16 @@ const reached: Record<ErrorCode, (shared: DaemonProcess) => Promise<unknown>> = 
     await client.createSession({ config });
   },
   async directory_locked({ sessionsDir }) {
+    await using manager = new SessionManager({ sessionsDir });
+    await manager.listSessions();
+  },
+  async directory_too_new() {
+    const sessionsDir = await tempDir();
+    mkdirSync(join(sessionsDir, ".sessiond"));
+    writeFileSync(
+      join(sessionsDir, ".sessiond", "format.json"),
+      '{"format": 1000, "written_by": "a later one"}',
+    );
     await using manager = new SessionManager({ sessionsDir });
     await manager.listSessions();
   },

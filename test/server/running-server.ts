@@ -34,6 +34,8 @@ export interface ServerSettings {
   /** The sessions directory; a new one by default. */
   directory?: string;
   logger?: Logger;
+  /** Of a second socket, for reading only. */
+  readOnlyPath?: string;
 }
 
 /** A server on a real socket over a store in a directory of its own. Both are closed when the test ends. */
@@ -71,6 +73,8 @@ export async function startServer(settings: ServerSettings = {}): Promise<Runnin
       ...settings.daemon,
     },
     socket: { path: socketPath, mode: 0o600 },
+    readOnlySocket:
+      settings.readOnlyPath === undefined ? undefined : { path: settings.readOnlyPath, mode: 0o666 },
     limits: {
       bodyBytes: 1024 * 1024,
       depth: 64,

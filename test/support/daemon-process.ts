@@ -3,6 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
+import type { Readable } from "node:stream";
 import { onTestFinished } from "vitest";
 import { SessionClient } from "../../src/client/session-client.ts";
 import { eventually } from "./eventually.ts";
@@ -30,6 +31,8 @@ export interface ProgramOptions {
   env?: NodeJS.ProcessEnv;
   /** A command that ends in running its own arguments in its place, such as `["nice"]`. */
   wrap?: readonly string[];
+  /** Descriptors that it gets as its own, from 3 on. */
+  descriptors?: readonly number[];
 }
 
 /** What this machine's own setup says of sessiond must not reach the tests. */
@@ -41,18 +44,21 @@ const endDeadlineMs = 5000;
 export async function startProgram(
   script: string,
   args: readonly string[],
-  { cwd, env = {}, wrap = [] }: ProgramOptions = {},
+  { cwd, env = {}, wrap = [], descriptors = [] }: ProgramOptions = {},
 ): Promise<Program> {
   const [command, ...rest] = [...wrap, process.execPath, script, ...args] as [string, ...string[]];
   const inherited = Object.entries(process.env).filter(([name]) => !ambient.includes(name));
   const child = spawn(command, rest, {
     cwd,
     env: { ...Object.fromEntries(inherited), ...env },
-    stdio: ["ignore", "pipe", "pipe"],
+    stdio: ["ignore", "pipe", "pipe", ...descriptors],
   });
   const exited = exitOf(child);
   onTestFinished(() => end(child, exited, `${script} ${args.join(" ")}`));
-  const [stdout, stderr] = [collect(child.stdout), collect(child.stderr)];
+  const [stdout, stderr] = [child.stdout, child.stderr].map((stream) => collect(stream as Readable)) as [
+    () => string,
+    () => string,
+  ];
   await once(child, "spawn");
   return { pid: child.pid as number, exited, stdout, stderr, kill: (signal) => void child.kill(signal) };
 }

@@ -1,0 +1,34 @@
+#!/usr/bin/env python3
+"""Works through the pending files of a session: worker.py SOCKET SESSION (needs Debian's python3-websockets)"""
+import asyncio, json, sys
+from urllib.parse import quote
+import websockets
+
+def work(file):
+    try:
+        return {"lines": len(open(file, "rb").readlines())}
+    except OSError as error:
+        return {"error": str(error)}
+
+async def main(path, session, epoch=None):
+    url = f"ws://localhost/v1/sessions/{quote(session, safe='')}/attach?"
+    while True:
+        try:  # A lost connection is made again with the epoch, and what was not acknowledged is pending still.
+            query = f"epoch={epoch}" if epoch else "worker=python"
+            async with websockets.unix_connect(path, url + query, max_size=None) as channel:
+                attached = json.loads(await channel.recv())
+                epoch = attached["epoch"]
+                for seq, file in enumerate(attached["session"]["pending_files"], 1):
+                    report = {"type": "progress", "seq": seq, "processed": [file], "results": {file: work(file)}}
+                    await channel.send(json.dumps(report))
+                    while (message := json.loads(await channel.recv()))["type"] != "ack":  # durable
+                        if message["type"] == "error" or message.get("status", "running") != "running":
+                            sys.exit(f"stopped: {message.get('detail') or message.get('status')}")
+                await channel.send(json.dumps({"type": "detach"}))
+                return await channel.wait_closed()
+        except websockets.InvalidHandshake as refusal:
+            sys.exit(f"cannot attach: {refusal}")
+        except (OSError, websockets.ConnectionClosed):
+            await asyncio.sleep(0.2)
+
+asyncio.run(main(*sys.argv[1:]))

@@ -1,0 +1,152 @@
+/** Puts the service in place for those who come from npm, and takes it away again. */
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { systemErrorCode } from "../../error.ts";
+import { CommandError, exitCodes } from "../exit-code.ts";
+import { unsuitable } from "./suitable.ts";
+import { assertSystemd, program, type Scope, systemctl } from "./systemd.ts";
+import { mark, type Programs, type ServiceFile, serviceFiles } from "./unit-files.ts";
+
+export interface Installation {
+  scope: Scope;
+  /** In the order in which they are written. */
+  files: ServiceFile[];
+  /** Written only where there is none. */
+  config: ServiceFile | undefined;
+  programs: Programs;
+}
+
+const unitNames = {
+  system: ["sessiond.service", "sessiond.socket", "sessiond-read.socket"],
+  user: ["sessiond.service", "sessiond.socket"],
+} as const;
+const sysusersFile = "/etc/sysusers.d/sessiond.conf";
+const packagedUnit = "/usr/lib/systemd/system/sessiond.service";
+
+/** @throws CommandError if the parts of the program are not where they should be */
+export function installation(scope: Scope, script: string = process.argv[1] ?? ""): Installation {
+  const sessionctl = realpathSync(script);
+  const programs = {
+    node: realpathSync(process.execPath),
+    sessiond: join(dirname(sessionctl), "sessiond.js"),
+    sessionctl,
+  };
+  const parts = partsAbove(dirname(sessionctl));
+  if (parts === undefined || !existsSync(programs.sessiond)) {
+    throw existsSync(packagedUnit)
+      ? fromPackage()
+      : new CommandError(`the units that belong to ${sessionctl} are missing; install sessiond again`);
+  }
+  const room = scope === "user" ? join(parts, "systemd/user") : join(parts, "systemd");
+  const units = Object.fromEntries(unitNames[scope].map((name) => [name, readText(join(room, name))]));
+  const files = serviceFiles(units, unitDirectory(scope), programs);
+  if (scope === "user") return { scope, files, config: undefined, programs };
+  const sysusers = { path: sysusersFile, text: `${mark}${readText(join(parts, "systemd/sysusers.conf"))}` };
+  const modeline = /^# yaml-language-server: .*\n/;
+  const config = readText(join(parts, "config/sessiond.yaml")).replace(modeline, "");
+  return {
+    scope,
+    files: [sysusers, ...files],
+    config: { path: "/etc/sessiond/sessiond.yaml", text: config },
+    programs,
+  };
+}
+
+/** Writes, enables and starts everything, or restarts it where it runs. `say` is told of each step. */
+export async function install(plan: Installation, say: (line: string) => void): Promise<void> {
+  const { scope, files, config, programs } = plan;
+  assertSystemd();
+  if (scope === "system") {
+    assertRoot("install");
+    if (existsSync(packagedUnit)) throw fromPackage();
+    const problem = unsuitable(programs);
+    if (problem !== undefined) throw new CommandError(problem);
+  }
+  const foreign = files.find(({ path }) => existsSync(path) && !isOurs(path));
+  if (foreign !== undefined) {
+    throw new CommandError(`${foreign.path} is not from sessionctl; move it away, then try again`);
+  }
+  for (const file of files) write(file, say);
+  if (config !== undefined && !existsSync(config.path)) write(config, say);
+  if (scope === "system") {
+    await program("systemd-sysusers", sysusersFile);
+    say("user sessiond, groups sessiond and sessiond-read");
+  }
+  await systemctl(scope, "daemon-reload");
+  // Another run of this may come after a failure that has been put right.
+  await systemctl(scope, "reset-failed", "sessiond.socket", "sessiond.service").catch(() => {});
+  await systemctl(scope, "enable", "--quiet", "sessiond.socket", "sessiond.service");
+  await systemctl(scope, "start", "sessiond.socket");
+  // What runs already runs the new program from here on; clients wait at the socket meanwhile.
+  await systemctl(scope, "restart", "sessiond.service").catch((error: unknown) => {
+    const log = scope === "user" ? "journalctl --user -u sessiond" : "journalctl -u sessiond";
+    throw new CommandError(`sessiond does not start; see why: ${log} -n 20`, undefined, { cause: error });
+  });
+  say("sessiond runs, and starts with the system");
+}
+
+/** Stops everything and removes what `install` wrote. Sessions and configuration stay. */
+export async function uninstall(scope: Scope, say: (line: string) => void): Promise<void> {
+  assertSystemd();
+  if (scope === "system") {
+    assertRoot("uninstall");
+    if (existsSync(packagedUnit)) throw fromPackage();
+  }
+  const units = [...unitNames[scope]].reverse();
+  const paths = units.map((name) => join(unitDirectory(scope), name));
+  const written = [...paths, ...(scope === "system" ? [sysusersFile] : [])].filter(isOurs);
+  if (written.length === 0) throw new CommandError("the service is not installed", exitCodes.notRunning);
+  // The sockets first: a client would start the service again.
+  for (const unit of units) await systemctl(scope, "disable", "--quiet", "--now", unit).catch(() => {});
+  for (const path of written) {
+    rmSync(path);
+    say(`removed ${path}`);
+  }
+  await systemctl(scope, "daemon-reload");
+}
+
+export function unitDirectory(scope: Scope): string {
+  if (scope === "system") return "/etc/systemd/system";
+  return join(process.env.XDG_CONFIG_HOME || join(homedir(), ".config"), "systemd/user");
+}
+
+/** The directory of the package, which has `systemd/` in it. */
+function partsAbove(directory: string): string | undefined {
+  if (existsSync(join(directory, "systemd/sessiond.service"))) return directory;
+  const above = dirname(directory);
+  return above === directory ? undefined : partsAbove(above);
+}
+
+function write({ path, text }: ServiceFile, say: (line: string) => void): void {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  writeFileSync(path, text, { mode: 0o644 });
+  say(`wrote ${path}`);
+}
+
+function isOurs(path: string): boolean {
+  return existsSync(path) && readText(path).startsWith(mark);
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch (error) {
+    if (systemErrorCode(error) === undefined) throw error;
+    throw new CommandError(`cannot read ${path}: ${(error as Error).message}; install sessiond again`);
+  }
+}
+
+function assertRoot(command: string): void {
+  if (process.geteuid?.() === 0) return;
+  throw new CommandError(
+    `only root may do this: sudo sessionctl service ${command} (or add --user for a daemon of your own)`,
+    exitCodes.notPermitted,
+  );
+}
+
+function fromPackage(): CommandError {
+  return new CommandError(
+    "sessiond is installed as a Debian package, which has the service: sudo systemctl enable --now sessiond (and to remove it: sudo apt remove sessiond)",
+  );
+}

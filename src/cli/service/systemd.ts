@@ -1,0 +1,56 @@
+/** Asks systemd, of the system or of the user. */
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { promisify } from "node:util";
+import { systemErrorCode } from "../../error.ts";
+import { CommandError, exitCodes } from "../exit-code.ts";
+import { safe } from "../terminal-text.ts";
+
+export type Scope = "system" | "user";
+
+const run = promisify(execFile);
+
+/** @throws CommandError where there is no systemd to be asked */
+export function assertSystemd(): void {
+  if (existsSync("/run/systemd/system")) return;
+  throw new CommandError(
+    "systemd does not run here; start sessiond by other means, or see the units with --print",
+    exitCodes.failed,
+  );
+}
+
+/** Resolves with what it prints. @throws CommandError with what it says went wrong */
+export async function systemctl(scope: Scope, ...args: string[]): Promise<string> {
+  return program("systemctl", ...(scope === "user" ? ["--user"] : []), ...args);
+}
+
+export async function program(name: string, ...args: string[]): Promise<string> {
+  try {
+    return (await run(name, args)).stdout;
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") throw new CommandError(`${name} is not installed`);
+    const { stderr = "" } = error as { stderr?: string };
+    const command = [name, ...args].join(" ");
+    throw new CommandError(
+      `${command} failed: ${safe(stderr.trim() || (error as Error).message)}`,
+      undefined,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+/** Properties of a unit; those that it does not have are missing. */
+export async function unitProperties(
+  scope: Scope,
+  unit: string,
+  names: readonly string[],
+): Promise<Record<string, string>> {
+  const text = await systemctl(scope, "show", unit, `--property=${names.join(",")}`);
+  const entries = text.split("\n").flatMap((line) => {
+    const at = line.indexOf("=");
+    return at > 0 && at < line.length - 1 ? [[line.slice(0, at), line.slice(at + 1)]] : [];
+  });
+  return Object.fromEntries(entries);
+}

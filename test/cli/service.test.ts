@@ -1,0 +1,83 @@
+/** What needs no systemd; the rest is in test/service. */
+import type { Stats } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { unsuitable } from "../../src/cli/service/suitable.ts";
+import { quoted, serviceFiles } from "../../src/cli/service/unit-files.ts";
+import { bundledProgram, outcome, start } from "./command-line.ts";
+
+const units = join(import.meta.dirname, "../../systemd");
+const lone = bundledProgram();
+
+test("the units get the paths of the programs, and stay as they are otherwise", async () => {
+  const packaged = await readFile(join(units, "sessiond.service"), "utf8");
+  const programs = {
+    node: "/opt/node 20/bin/node",
+    sessiond: "/opt/100%/sessiond.js",
+    sessionctl: "/opt/s/sessionctl.js",
+  };
+  const [file] = serviceFiles({ "sessiond.service": packaged }, "/etc/systemd/system", programs);
+  expect(file?.path).toBe("/etc/systemd/system/sessiond.service");
+  const lines = file?.text.split("\n") ?? [];
+  expect(lines).toContain(
+    'ExecStart="/opt/node 20/bin/node" /opt/100%%/sessiond.js --config /etc/sessiond/sessiond.yaml',
+  );
+  expect(lines.filter((line) => line.startsWith("Exec"))).toHaveLength(2);
+  const others = packaged.split("\n").filter((line) => !/^(Exec\w+|Documentation)=/.test(line));
+  expect(lines).toEqual(expect.arrayContaining(others));
+});
+
+test("the user's unit gets them too", async () => {
+  const packaged = await readFile(join(units, "user/sessiond.service"), "utf8");
+  const programs = { node: "/n", sessiond: "/d.js", sessionctl: "/c.js" };
+  const [file] = serviceFiles({ "sessiond.service": packaged }, "/u", programs);
+  expect(file?.text).toContain("\nExecStart=/n /d.js --sessions-dir %h/");
+  expect(file?.text).toContain("\nExecReload=/n /c.js --quiet --socket %t/sessiond.sock reload\n");
+});
+
+test.each([
+  ["/usr/bin/node", "/usr/bin/node"],
+  ["/a b/c", '"/a b/c"'],
+  ["/$HOME/%h", "/$$HOME/%%h"],
+  ['/"\\', '"/\\"\\\\"'],
+  ["/ж;#", '"/ж;#"'],
+])("%s is written %s in a unit", (path, written) => {
+  expect(quoted(path)).toBe(written);
+});
+
+test("programs that the service cannot see, or that others could replace, are refused", () => {
+  const stat = (special: Record<string, Partial<Stats>> = {}) => {
+    return (path: string) => ({ uid: 0, gid: 0, mode: 0o755, ...special[path] }) as Stats;
+  };
+  const programs = {
+    node: "/usr/bin/node",
+    sessiond: "/usr/lib/s/sessiond.js",
+    sessionctl: "/usr/lib/s/sessionctl.js",
+  };
+  expect(unsuitable(programs, stat())).toBeUndefined();
+  expect(unsuitable(programs, stat({ "/usr/lib": { gid: 50, mode: 0o2775 } }))).toBeUndefined();
+  const node = "/home/me/.nvm/versions/node/v20/bin/node";
+  expect(unsuitable({ ...programs, node }, stat())).toMatch(
+    /Node\.js is at \/home\/me.* does not see \/home; install Node/,
+  );
+  expect(unsuitable({ ...programs, sessiond: "/tmp/s.js" }, stat())).toMatch(
+    /sessiond is at .* does not see \/tmp/,
+  );
+  expect(unsuitable(programs, stat({ "/usr/lib/s": { uid: 1000 } }))).toMatch(
+    /\/usr\/lib\/s belongs to user 1000/,
+  );
+  expect(unsuitable(programs, stat({ "/usr/lib": { mode: 0o777 } }))).toMatch(
+    /\/usr\/lib can be written by anybody/,
+  );
+  expect(unsuitable(programs, stat({ "/usr/bin/node": { gid: 7, mode: 0o775 } }))).toMatch(/by group 7/);
+});
+
+test("a program without its units says so", async () => {
+  const printed = await outcome(start(process.execPath, [lone(), "service", "install", "--print"]));
+  expect(printed).toMatchObject({
+    code: 1,
+    stdout: "",
+    stderr: expect.stringContaining("install sessiond again"),
+  });
+});

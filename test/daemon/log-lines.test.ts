@@ -1,0 +1,76 @@
+import { Writable } from "node:stream";
+import fc from "fast-check";
+import { pino } from "pino";
+import { expect, test } from "vitest";
+import { boundedLine, journalLine, journalText, maxLineBytes } from "../../src/daemon/log-lines.ts";
+
+/** The lines that pino makes of what `log` does. */
+function lines(log: (logger: pino.Logger) => void): string[] {
+  const written: string[] = [];
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      written.push(String(chunk));
+      done();
+    },
+  });
+  log(pino({ level: "trace", base: null }, stream));
+  return written;
+}
+
+test("each level has its priority", () => {
+  const written = lines((logger) => {
+    for (const level of ["trace", "debug", "info", "warn", "error", "fatal"] as const) logger[level](level);
+  });
+  expect(written.map(journalLine)).toEqual([
+    "<7>trace\n",
+    "<7>debug\n",
+    "<6>info\n",
+    "<4>warn\n",
+    "<3>error\n",
+    "<2>fatal\n",
+  ]);
+});
+
+test("an event is one line: what happened, then the details", () => {
+  const [line = ""] = lines((logger) =>
+    logger.error({ err: new Error("a\nb"), id: "x" }, "first\nsecond\u001b[31m"),
+  );
+  const entry = journalLine(line);
+  expect(entry).toMatch(
+    /^<3>first; second\\u001b\[31m \{"err":\{"type":"Error","message":"a\\nb","stack":".*"id":"x"\}\n$/,
+  );
+  expect(journalText(50, "a: bad\nb: worse\n")).toBe("<3>a: bad\n<3>b: worse\n");
+});
+
+test("a line that is short enough is left as it is", () => {
+  const [line = ""] = lines((logger) => logger.info({ a: [1, { b: "c" }] }, "hello"));
+  expect(boundedLine(line)).toBe(line);
+});
+
+test("no line is longer than readers take, however long the event is", () => {
+  const long = "\u0000ж".repeat(100_000);
+  const deep = { list: Array.from({ length: 5000 }, () => ({ text: "x".repeat(100) })) };
+  const cases = lines((logger) => {
+    logger.info(long);
+    logger.warn({ [long]: 1, ...deep }, "deep");
+    logger.error({ err: new Error(long) }, long);
+    logger.info(Object.fromEntries(Array.from({ length: 100 }, (_, key) => [`${key}`, long])), "wide");
+  });
+  for (const line of cases) {
+    expect(Buffer.byteLength(line)).toBeGreaterThan(maxLineBytes);
+    expect(Buffer.byteLength(boundedLine(line))).toBeLessThanOrEqual(maxLineBytes);
+    expect(JSON.parse(boundedLine(line))).toMatchObject({ level: JSON.parse(line).level });
+    const entry = journalLine(line);
+    expect(Buffer.byteLength(entry)).toBeLessThanOrEqual(maxLineBytes);
+    expect(entry).toMatch(/^<[346]>.*\n$/);
+  }
+});
+
+test("whatever is logged, it is one line with a priority", () => {
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), fc.json(), (message, details) => {
+      const [line = ""] = lines((logger) => logger.info({ details }, "%s", message));
+      expect(journalLine(line)).toMatch(/^<6>[^\p{Cc}]*\n$/u);
+    }),
+  );
+});

@@ -1,0 +1,14 @@
+import { defineConfig } from "vitest/config";
+
+// The suite that boots systemd and installs the packages: one machine at a time.
+export default defineConfig({
+  test: {
+    include: ["test/service/**/*.test.ts"],
+    globalSetup: ["test/service/packages.ts"],
+    pool: "forks",
+    maxWorkers: 1,
+    fileParallelism: false,
+    testTimeout: 120_000,
+    hookTimeout: 300_000,
+  },
+});
