@@ -2,12 +2,13 @@
  * Who may report on a session: one worker at a time. Each lease has an epoch that no earlier one had, also across starts, so
  * that a late write under an old one is told apart (a fencing token). How long a lease lasts is for the caller to say.
  */
-import { SessiondError } from "../error.ts";
+import { isSessiondError, SessiondError } from "../error.ts";
 import { isJsonObject, type JsonValue } from "../json.ts";
 import type { SessionId } from "../session/session-id.ts";
 import type { Lease, LeaseRequest, Leases, Records } from "./session-store.ts";
 
 const recordName = "leases";
+const retryMs = 5000;
 
 interface Held {
   lease: Lease;
@@ -32,8 +33,10 @@ export class LeaseTable implements Leases {
   /** Takes up the leases that an earlier run left. */
   async load(): Promise<void> {
     const record = await this.#records.load(recordName);
+    // Should the record be lost, no epoch is given out twice all the same.
+    this.#lastEpoch = Date.now();
     if (!isJsonObject(record)) return;
-    this.#lastEpoch = Number(record.last_epoch) || 0;
+    this.#lastEpoch = Math.max(this.#lastEpoch, Number(record.last_epoch) || 0);
     for (const entry of Array.isArray(record.leases) ? (record.leases as JsonValue[]) : []) {
       if (!isJsonObject(entry) || typeof entry.session_id !== "string") continue;
       const { session_id, epoch, worker } = entry as unknown as Lease;
@@ -111,6 +114,12 @@ export class LeaseTable implements Leases {
       .replace(recordName, {
         last_epoch: this.#lastEpoch,
         leases: this.all().map(({ session_id, epoch, worker }) => ({ session_id, epoch, worker })),
+      })
+      .catch((error: unknown) => {
+        // A lease that ended must not be back after a crash.
+        if (isSessiondError(error, "storage_full"))
+          setTimeout(() => this.#save().catch(ignore), retryMs).unref();
+        throw error;
       })
       .finally(() => {
         this.#saving = undefined;

@@ -5,15 +5,13 @@
 import type { Clock } from "../clock.ts";
 import type { ProgressReply } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
-import { JsonError, stringifyJson } from "../json.ts";
-import type { ProgressDelta } from "../session/command.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import type { Document } from "./document.ts";
+import { type EncodedReport, encodeReport } from "./encoded-report.ts";
 import type { Journal, Report } from "./journal/journal.ts";
 import { type GenerationMark, generationMark } from "./journal/record.ts";
 import { type KnownDocument, type Live, newLive, type Restored, type Unwritten } from "./live.ts";
-import { type Identity, maxStoredBytes, maxStoredDepth } from "./session-file.ts";
-import { growthBound } from "./session-writer.ts";
+import { type Identity, maxStoredBytes } from "./session-file.ts";
 import { WriteBehind } from "./write-behind.ts";
 
 /** A session whose file holds everything leaves the memory after this long without a report. */
@@ -87,7 +85,7 @@ export class LiveSessions {
     for (const { revision, delta, sequence, bytes, time } of reports) {
       live.state.reportAgain(delta, Math.max(revision, live.state.revision + 1), time);
       this.#unwritten(live, { delta, sequence, bytes, time });
-      live.growth += growthBound(encodeDelta(delta));
+      live.growth += encodeReport(delta).growth;
     }
     live.assigned = live.state.revision;
     this.#writeBehind.schedule(live);
@@ -99,15 +97,13 @@ export class LiveSessions {
     this.restore(id, { session: placeholder, bytes: 0, mode: 0 }, generation, reports).isWaiting = true;
   }
 
-  /** Whether the document may be too large to be kept with a report of this size; then the file is to be written first. */
-  isOverfull(live: Live, delta: ProgressDelta): boolean {
-    if (live.documentBytes + live.growth < maxStoredBytes / 2) return false;
-    return live.documentBytes + live.growth + growthBound(encodeDelta(delta)) > maxStoredBytes;
+  /** Whether the document may be too large to be kept with this report; then the file is to be written first. */
+  isOverfull(live: Live, { growth }: EncodedReport): boolean {
+    return live.documentBytes + live.growth + growth > maxStoredBytes;
   }
 
-  /** Resolves when the report is durable. @throws SessiondError `storage_full`, `storage_failed`, `invalid_request` */
-  report(live: Live, delta: ProgressDelta): Promise<ProgressReply> {
-    const payload = encodeDelta(delta);
+  /** Resolves when the report is durable. @throws SessiondError `storage_full`, `storage_failed` */
+  report(live: Live, { delta, payload, growth }: EncodedReport): Promise<ProgressReply> {
     live.assigned = Math.max(live.assigned, live.state.revision) + 1;
     live.lastUse = performance.now();
     const report: Report = {
@@ -121,7 +117,7 @@ export class LiveSessions {
     const done = this.#options.journal.append(report).then(
       () => {
         live.underWay--;
-        return this.#applied(live, delta, report);
+        return this.#applied(live, { delta, growth }, report);
       },
       (error: unknown) => {
         live.underWay--;
@@ -233,7 +229,7 @@ export class LiveSessions {
       generation: live.generation,
       revision: live.state.revision,
       time,
-      payload: encodeDelta(delta),
+      payload: encodeReport(delta).payload,
       sequence: 0,
     }));
     await Promise.all(reports.map((report) => journal.append(report)));
@@ -273,7 +269,7 @@ export class LiveSessions {
 
   #applied(
     live: Live,
-    delta: ProgressDelta,
+    { delta, growth }: Pick<EncodedReport, "delta" | "growth">,
     { revision, time, payload, sequence = 0 }: Report,
   ): ProgressReply {
     if (live.gone) {
@@ -284,7 +280,7 @@ export class LiveSessions {
     // A document that another program put in place may have taken this revision.
     state.report(delta, Math.max(revision, state.revision + 1), time);
     this.#unwritten(live, { delta, sequence, time, bytes: payload.length });
-    live.growth += growthBound(payload);
+    live.growth += growth;
     // Should the file turn up under another name, the report is in it; if it stays away, there is nothing to be in.
     if (live.lost !== undefined) throw deleted(live.id);
     this.#options.onReport(live.id, () => state.summary(live.documentBytes));
@@ -353,13 +349,4 @@ function deleted(id: string): SessiondError {
   return new SessiondError("session_not_found", `session "${id}" was deleted meanwhile`, {
     outcome: "unknown",
   });
-}
-
-function encodeDelta(delta: ProgressDelta): Buffer {
-  try {
-    return Buffer.from(stringifyJson(delta, { maxDepth: maxStoredDepth }));
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-    throw new SessiondError("invalid_request", `the report cannot be kept: ${error.message}`);
-  }
 }

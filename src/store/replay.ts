@@ -31,8 +31,10 @@ export async function replayJournal(options: ReplayOptions): Promise<HealthProbl
   const contents = await readJournal(journal);
   const problems: HealthProblem[] = [];
   for (const name of contents.damagedSegments) {
-    await journal.preserve(name, quarantine);
     logger.error({ segment: name }, "a segment of the journal is damaged, and kept in quarantine");
+    await journal
+      .preserve(name, quarantine)
+      .catch((error: unknown) => logger.error({ err: error, segment: name }, "it could not be kept"));
   }
   for (const [id, found] of contents.sessions) {
     const isDamaged = await giveBack(id as SessionId, found, options);

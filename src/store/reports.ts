@@ -6,6 +6,7 @@ import type { SessionId } from "../session/session-id.ts";
 import { nextSlice } from "../slices.ts";
 import type { DirectoryView } from "./directory-view.ts";
 import { TargetChanged } from "./durable-file.ts";
+import { type EncodedReport, encodeReport } from "./encoded-report.ts";
 import { type GenerationMark, generationMark } from "./journal/record.ts";
 import type { LeaseTable } from "./leases.ts";
 import type { Live, Restored } from "./live.ts";
@@ -25,14 +26,22 @@ export interface ReportsOptions {
 }
 
 interface Waiting {
-  report: (live: Live) => void;
+  report: EncodedReport;
+  make: (live: Live) => void;
   refuse: (error: unknown) => void;
+}
+
+/** Reports that came while their session was being loaded or changed, in the order of the calls. */
+interface Gathering {
+  waiting: Waiting[];
+  /** The last change that was asked for before them. */
+  after: number | undefined;
 }
 
 export class Reports {
   readonly #options: ReportsOptions;
-  /** By session, the reports that came while it was being loaded or changed, in the order of the calls. */
-  readonly #waiting = new Map<string, Waiting[]>();
+  /** By session, the newest. */
+  readonly #gatherings = new Map<string, Gathering>();
 
   constructor(options: ReportsOptions) {
     this.#options = options;
@@ -42,28 +51,20 @@ export class Reports {
    * Resolves when a report is durable. It does not wait for other reports of the session, nor for its file; it does wait for
    * changes of other kinds that were asked for before it.
    */
-  report(id: SessionId, delta: ProgressDelta, { epoch }: ReportOptions): Promise<ProgressReply> {
+  async report(id: SessionId, delta: ProgressDelta, { epoch }: ReportOptions): Promise<ProgressReply> {
     const { lives, sessions, leases, assertWritable } = this.#options;
-    const report = (live: Live) => {
+    const report = encodeReport(delta);
+    const make = (live: Live) => {
       assertWritable();
       leases.assertMayReport(id, epoch);
-      return lives.report(live, delta);
+      return lives.report(live, report);
     };
     const live = lives.get(id);
-    const mayGoOn = !this.#waiting.has(id) && !sessions.isChanging(id) && sessions.has(id);
-    if (live !== undefined && mayGoOn && !lives.isOverfull(live, delta)) {
-      try {
-        return report(live);
-      } catch (error) {
-        return Promise.reject(error);
-      }
-    }
-    return new Promise((resolve, reject) => {
-      const isFirst = !this.#waiting.has(id);
-      const wait = (loaded: Live) => resolve(this.#fitting(loaded, delta, report));
-      if (isFirst) this.#waiting.set(id, []);
-      this.#waiting.get(id)?.push({ report: wait, refuse: reject });
-      if (isFirst) void this.#reportWaiting(id, live !== undefined && lives.isOverfull(live, delta));
+    const mayGoOn = !this.#gatherings.has(id) && !sessions.isChanging(id) && sessions.has(id);
+    if (live !== undefined && mayGoOn && !lives.isOverfull(live, report)) return make(live);
+    const gathering = this.#gather(id);
+    return new Promise((resolve, refuse) => {
+      gathering.waiting.push({ report, make: (live) => resolve(make(live)), refuse });
     });
   }
 
@@ -122,24 +123,41 @@ export class Reports {
     return this.#options.sessions.inQueue(id, () => this.#options.lives.carryOver(id));
   }
 
+  /** Where a report waits that is asked for now. */
+  #gather(id: SessionId): Gathering {
+    const after = this.#options.sessions.lastChange(id);
+    const newest = this.#gatherings.get(id);
+    if (newest !== undefined && newest.after === after) return newest;
+    const gathering = { waiting: [], after };
+    this.#gatherings.set(id, gathering);
+    void this.#makeGathered(id, gathering);
+    return gathering;
+  }
+
   /** Waits for what was asked for before, then makes all reports that came meanwhile, in one go. */
-  async #reportWaiting(id: SessionId, isOverfull: boolean): Promise<void> {
-    const { sessions } = this.#options;
+  async #makeGathered(id: SessionId, gathering: Gathering): Promise<void> {
+    const { sessions, lives } = this.#options;
     const task = async (file: string) => {
       const live = await this.#loaded(id, file);
+      const isOverfull = gathering.waiting.some(({ report }) => lives.isOverfull(live, report));
       if (isOverfull) await this.complete(id, file);
-      const waiting = this.#waiting.get(id) ?? [];
-      this.#waiting.delete(id);
+      this.#close(id, gathering);
       // Not awaited here: the queue is for what must not overlap, and waiting for the disk may.
-      for (const { report } of waiting) report(live);
+      for (const { report, make, refuse } of gathering.waiting) {
+        if (lives.isOverfull(live, report)) refuse(overfull());
+        else attempt(() => make(live), refuse);
+      }
     };
     try {
       await explained(() => sessions.inTurn(id, task));
     } catch (error) {
-      const waiting = this.#waiting.get(id) ?? [];
-      this.#waiting.delete(id);
-      for (const { refuse } of waiting) refuse(error);
+      this.#close(id, gathering);
+      for (const { refuse } of gathering.waiting) refuse(error);
     }
+  }
+
+  #close(id: SessionId, gathering: Gathering): void {
+    if (this.#gatherings.get(id) === gathering) this.#gatherings.delete(id);
   }
 
   async #loaded(id: SessionId, file: string): Promise<Live> {
@@ -152,14 +170,16 @@ export class Reports {
     // A document that could not be read before may have been given its reports by now.
     return lives.get(id) ?? lives.add(id, { ...document, session });
   }
+}
 
-  async #fitting(
-    live: Live,
-    delta: ProgressDelta,
-    report: (live: Live) => Promise<ProgressReply>,
-  ): Promise<ProgressReply> {
-    if (this.#options.lives.isOverfull(live, delta))
-      throw new SessiondError("payload_too_large", tooLarge(maxStoredBytes + 1));
-    return report(live);
+function overfull(): SessiondError {
+  return new SessiondError("payload_too_large", tooLarge(maxStoredBytes + 1));
+}
+
+function attempt(task: () => void, refuse: (error: unknown) => void): void {
+  try {
+    task();
+  } catch (error) {
+    refuse(error);
   }
 }

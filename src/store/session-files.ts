@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { type Clock, formatTimestamp } from "../clock.ts";
-import { SessiondError, systemErrorCode } from "../error.ts";
+import { isSessiondError, SessiondError, systemErrorCode } from "../error.ts";
 import type { KeyedQueue } from "../keyed-queue.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
@@ -42,7 +42,8 @@ export interface SessionFilesOptions {
 export class SessionFiles {
   readonly #options: SessionFilesOptions;
   readonly #documents: SessionDocuments;
-  readonly #changes = new Map<string, number>();
+  readonly #changes = new Map<string, { count: number; last: number }>();
+  #asked = 0;
 
   constructor(options: SessionFilesOptions) {
     this.#options = options;
@@ -146,7 +147,7 @@ export class SessionFiles {
    * it is over.
    */
   async inQueue<T>(id: SessionId, task: (file: string) => Promise<T>): Promise<T> {
-    this.#changes.set(id, (this.#changes.get(id) ?? 0) + 1);
+    this.#changes.set(id, { count: (this.#changes.get(id)?.count ?? 0) + 1, last: ++this.#asked });
     try {
       return await this.inTurn(id, async (file) => {
         const live = this.#options.lives.get(id);
@@ -154,9 +155,9 @@ export class SessionFiles {
         return task(file);
       });
     } finally {
-      const left = (this.#changes.get(id) ?? 1) - 1;
-      if (left === 0) this.#changes.delete(id);
-      else this.#changes.set(id, left);
+      const { count, last } = this.#changes.get(id) ?? { count: 1, last: 0 };
+      if (count === 1) this.#changes.delete(id);
+      else this.#changes.set(id, { count: count - 1, last });
     }
   }
 
@@ -214,7 +215,7 @@ export class SessionFiles {
       whileChanging(id, async () => {
         this.#options.assertWritable();
         this.held(id, file, options);
-        if (keep) await this.#options.complete(id, file);
+        if (keep) await this.#options.complete(id, file).catch(adviseToPurge);
         const { summary, identity } = this.held(id, file, {});
         const inspect = () => assertUnchanged(join(this.#options.directory, file), identity);
         const result = await take(file, summary, inspect);
@@ -238,6 +239,11 @@ export class SessionFiles {
   /** The document as it is on disk now, with the index brought up to date. For callers that hold the queue. */
   document(file: string, id: SessionId): Promise<Document> {
     return this.#documents.document(file, id);
+  }
+
+  /** Tells the last of the changes that wait for their turn or run from any other; undefined if there is none. */
+  lastChange(id: SessionId): number | undefined {
+    return this.#changes.get(id)?.last;
   }
 
   /** Whether changes of a session wait for their turn or run: reports queue behind them. */
@@ -322,6 +328,12 @@ export class SessionFiles {
     const { revision } = summary;
     return { summary, session: session.revision === revision ? session : { ...session, revision } };
   }
+}
+
+function adviseToPurge(error: unknown): never {
+  if (!isSessiondError(error, "storage_full")) throw error;
+  const message = `its last reports cannot be written to its file first, so it can only be purged: ${error.message}`;
+  throw new SessiondError("storage_full", message, { cause: error });
 }
 
 /** Begins anew as long as another program changes the file between a look at it and our own change. */

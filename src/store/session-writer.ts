@@ -85,31 +85,3 @@ function indented(value: JsonValue, level: number): string {
   const text = stringifyJson(value, { indent: 2, maxDepth: maxStoredDepth - level });
   return text.replaceAll("\n", `\n${"  ".repeat(level)}`);
 }
-
-const quote = 0x22;
-const backslash = 0x5c;
-const comma = 0x2c;
-const openings: readonly number[] = [0x7b, 0x5b];
-const closings: readonly number[] = [0x7d, 0x5d];
-
-/** At most how many bytes a document grows by a report, of which this is the compact JSON: each item gets a line of its own. */
-export function growthBound(report: Uint8Array): number {
-  let items = 0;
-  let depth = 0;
-  let deepest = 0;
-  let isString = false;
-  for (let at = 0; at < report.length; at++) {
-    const byte = report[at] as number;
-    if (isString) {
-      if (byte === backslash) at++;
-      else if (byte === quote) isString = false;
-    } else if (byte === quote) isString = true;
-    else if (byte === comma) items++;
-    else if (openings.includes(byte)) {
-      items++;
-      depth++;
-      deepest = Math.max(deepest, depth);
-    } else if (closings.includes(byte)) depth--;
-  }
-  return report.length + items * (2 * deepest + 8);
-}

@@ -73,7 +73,7 @@ test("a worker waits for a daemon that has stopped answering", async () => {
   await sleep(100);
   daemon.kill("SIGCONT");
   expect(await loop).toMatchObject({ processed: 2000, stopped: null });
-  expect(worker.epoch).toBe(1);
+  expect(worker.epoch).toBeGreaterThan(0);
   expect(await daemon.client.getSession("a")).toMatchObject({ pending_files: [] });
   await worker.detach();
 });

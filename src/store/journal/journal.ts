@@ -4,7 +4,7 @@
  * that the session files hold everything in them.
  */
 import { constants } from "node:fs";
-import { type FileHandle, link, open, readdir, readFile, truncate, unlink } from "node:fs/promises";
+import { copyFile, type FileHandle, link, open, readdir, readFile, truncate, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { SessiondError, systemErrorCode } from "../../error.ts";
 import { type DurableFiles, storageError } from "../durable-file.ts";
@@ -14,6 +14,8 @@ import { encodeRecord, type GenerationMark, type JournalRecord, kinds } from "./
 
 /** A segment over this size is closed and the next one begun. */
 const segmentBytes = 64 * 1024 * 1024;
+/** Reports that come when a write of more than this waits are written after it. */
+const batchBytes = 8 * 1024 * 1024;
 
 /** A report; `sequence` is set once it is durable. */
 export interface Report {
@@ -27,6 +29,7 @@ export interface Report {
 
 interface Batch {
   records: (Report | Base)[];
+  bytes: number;
   done: Promise<void>;
   resolve: () => void;
   reject: (error: unknown) => void;
@@ -65,7 +68,7 @@ export class Journal {
   #handle: FileHandle | undefined;
   #offset = 0;
   #sequence = 1;
-  #next: Batch | undefined;
+  readonly #waiting: Batch[] = [];
   #writing: Promise<void> | undefined;
   #pruning: Promise<void> = Promise.resolve();
   #failure: SessiondError | undefined;
@@ -154,9 +157,12 @@ export class Journal {
 
   /** Keeps a segment with damage in it for somebody to look into, also when nothing needs it any more. */
   async preserve(name: string, quarantine: string): Promise<void> {
+    const segment = join(this.#options.directory, name);
     const kept = join(quarantine, `journal-${name}`);
-    await link(join(this.#options.directory, name), kept).catch((error: unknown) => {
-      if (systemErrorCode(error) !== "EEXIST") throw error;
+    await link(segment, kept).catch((error: unknown) => {
+      if (systemErrorCode(error) === "EEXIST") return;
+      // Not every file system has hard links.
+      return copyFile(segment, kept);
     });
     await this.#options.files.sync(quarantine);
   }
@@ -175,11 +181,15 @@ export class Journal {
 
   #append(record: Report | Base): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
-    this.#next ??= newBatch();
-    this.#next.records.push(record);
-    const { done } = this.#next;
+    let batch = this.#waiting.at(-1);
+    if (batch === undefined || batch.bytes > batchBytes) {
+      batch = newBatch();
+      this.#waiting.push(batch);
+    }
+    batch.records.push(record);
+    batch.bytes += "isBase" in record ? 0 : record.payload.length;
     this.#writing ??= this.#write();
-    return done;
+    return batch.done;
   }
 
   /** Whether everything before a sequence was pruned, also where removing it failed. */
@@ -214,9 +224,7 @@ export class Journal {
   async #write(): Promise<void> {
     // One turn of the loop, so that callers of the same turn share the write.
     await undefined;
-    while (this.#next !== undefined) {
-      const batch = this.#next;
-      this.#next = undefined;
+    for (let batch = this.#waiting.shift(); batch !== undefined; batch = this.#waiting.shift()) {
       try {
         await this.#writeBatch(batch.records);
         batch.resolve();
@@ -224,8 +232,7 @@ export class Journal {
         const failure = storageError(error);
         batch.reject(failure);
         // What was waiting came after what failed, and must not be kept without it.
-        (this.#next as Batch | undefined)?.reject(failure);
-        this.#next = undefined;
+        for (const later of this.#waiting.splice(0)) later.reject(failure);
       }
     }
     this.#writing = undefined;
@@ -355,5 +362,5 @@ function newBatch(): Batch {
   });
   // A caller may have gone by the time it fails; every caller that waits still learns of it.
   done.catch(() => {});
-  return { records: [], done, resolve, reject };
+  return { records: [], bytes: 0, done, resolve, reject };
 }

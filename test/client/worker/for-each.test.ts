@@ -385,7 +385,7 @@ describe("a loop that is to end early", () => {
     await eventually(() => expect(worked).toBe(600));
     await writeFile(file, whole);
     expect(await loop).toEqual({ processed: 600, ...done });
-    expect(worker.epoch).toBe(1);
+    expect(worker.epoch).toBeGreaterThan(0);
     expect(await client.getSession("a")).toMatchObject({ pending_files: [] });
   });
 
