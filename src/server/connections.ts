@@ -21,7 +21,6 @@ export class Connections {
       });
       if (this.#draining) socket.destroySoon();
     });
-    server.prependListener("upgrade", ({ socket }) => this.#count(socket, 1));
     server.prependListener("request", ({ socket }, response) => {
       this.#count(socket, 1);
       this.#silent.delete(socket);
@@ -34,6 +33,12 @@ export class Connections {
 
   get size(): number {
     return this.#requests.size;
+  }
+
+  /** A request is there that may upgrade its connection. */
+  upgrading(socket: Socket): void {
+    this.#count(socket, 1);
+    this.#silent.delete(socket);
   }
 
   /** How many requests are under way on a connection, one that was upgraded included. */

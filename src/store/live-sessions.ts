@@ -191,7 +191,10 @@ export class LiveSessions {
     const isAnother = isKnown
       ? generation !== live.generation
       : live.lost !== undefined && live.lost !== identity;
-    if (isAnother) return this.forget(live.id);
+    if (isAnother) {
+      void this.forget(live.id);
+      return undefined;
+    }
     live.lost = undefined;
     live.isWaiting = false;
     live.generation ||= generation;
@@ -241,13 +244,12 @@ export class LiveSessions {
     await journal.settle(id, last);
   }
 
-  /** The session was deleted, or another one has its id. */
-  forget(id: string): undefined {
+  /** The session was deleted, or another one has its id. Resolves when the journal was told, if it could be. */
+  forget(id: string): Promise<void> {
     const live = this.#live.get(id);
     if (live !== undefined) live.gone = true;
     this.#drop(id);
-    void this.#settle(id);
-    return undefined;
+    return this.#settle(id);
   }
 
   /** Sessions whose file lags behind. */
@@ -338,7 +340,7 @@ export class LiveSessions {
     const limit = performance.now() - idleMs;
     for (const live of this.#live.values()) {
       if (live.lastUse > limit || live.underWay > 0) continue;
-      if (live.lost !== undefined) this.forget(live.id);
+      if (live.lost !== undefined) void this.forget(live.id);
       else if (live.unwritten.length === 0) this.#drop(live.id);
     }
   }

@@ -59,7 +59,7 @@ async function giveBack(id: SessionId, found: SessionReports, options: ReplayOpt
       logger.warn({ err: error, session_id: id }, "reports of an earlier run wait for their session");
     }
   } else if (catalog.unreadableFor(id) === undefined) {
-    lives.forget(id);
+    void lives.forget(id);
     return false;
   }
   // They wait until the file can be read, or a backup is in its place.

@@ -81,7 +81,7 @@ export class Reports {
       const own = reports.filter(
         (report) => found === 0n || report.generation === 0n || report.generation === found,
       );
-      if (own.length === 0) return lives.forget(id);
+      if (own.length === 0) return void lives.forget(id);
       const live = lives.restore(id, { ...document, session }, generation, own);
       view.catalog.index.set(live.state.summary(document.bytes));
     });

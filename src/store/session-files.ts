@@ -104,9 +104,10 @@ export class SessionFiles {
       if (this.#catalog.get(file) !== undefined) return undefined;
       const revision = Math.max(session.revision ?? 1, this.#catalog.pastRevision(id) + 1);
       if (isBack) lives.found(id);
-      else lives.forget(id);
       const stored = await this.#write(file, { ...session, revision }, undefined);
-      return isBack ? this.#withReports(file, stored) : stored;
+      if (isBack) return this.#withReports(file, stored);
+      await lives.forget(id);
+      return stored;
     });
     if (created === undefined) throw sessionExists(id, "its file names are taken by something else");
     return created;
@@ -220,7 +221,7 @@ export class SessionFiles {
         const inspect = () => assertUnchanged(join(this.#options.directory, file), identity);
         const result = await take(file, summary, inspect);
         this.#options.view.forget(file);
-        this.#options.lives.forget(id);
+        void this.#options.lives.forget(id);
         return result;
       }),
     );

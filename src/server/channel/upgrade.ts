@@ -17,6 +17,7 @@ export const upgradeOptions = { shouldUpgradeCallback: wantsChannel };
 /** Hands over the requests for a channel, as the event `upgrade`. */
 export function takeUpgrades(server: Server, connections: Connections, channel: EventEmitter): void {
   server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
+    connections.upgrading(socket);
     // The answer to an earlier request has lost its way out with this one.
     if (connections.underWay(socket) > 1) return void socket.destroy();
     if (wantsChannel(request)) return void channel.emit("upgrade", request, socket, head);
