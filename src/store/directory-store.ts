@@ -134,6 +134,7 @@ class DirectoryStore implements SessionStore {
       await this.#parts.files.close();
       throw error;
     }
+    this.#parts.lives.begin();
     this.#catchingUp = this.#catchUp();
   }
 

@@ -86,10 +86,9 @@ export class DirectoryView {
     let [adopted, isCurrent] = [0, true];
     for (const group of saved) {
       for (const cached of group) {
-        if (isAt(`${directory}/${cached.file}`, cached.identity)) {
-          this.catalog.adoptCached(cached);
-          adopted++;
-        } else isCurrent = false;
+        const isSame = isAt(`${directory}/${cached.file}`, cached.identity);
+        if (isSame && this.catalog.adoptCached(cached)) adopted++;
+        else isCurrent = false;
       }
       await nextSlice();
     }

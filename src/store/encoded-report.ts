@@ -29,7 +29,7 @@ const openings: readonly number[] = [0x7b, 0x5b];
 const closings: readonly number[] = [0x7d, 0x5d];
 
 /** At most how many bytes a document grows by a report, of which this is the compact JSON: each item gets a line of its own. */
-function growthBound(report: Uint8Array): number {
+export function growthBound(report: Uint8Array): number {
   let items = 0;
   let depth = 0;
   let deepest = 0;

@@ -93,12 +93,15 @@ export class FileCatalog {
     return again;
   }
 
-  /** Takes in a file that is still as it was when the index was saved, before any other. */
-  adoptCached({ file, identity, entry }: CachedFile): void {
+  /** Takes in a file that is still as it was when the index was saved, before any other. Tells whether it was new. */
+  adoptCached({ file, identity, entry }: CachedFile): boolean {
     const id = entry.summary.session_id;
+    // A session that came and went while the index was saved may be in it twice.
+    if (this.#fileOf.has(id) || this.#files.has(file)) return false;
     this.#files.set(file, { kind: "session", identity, id });
     this.#fileOf.set(id, file);
     this.index.add(entry);
+    return true;
   }
 
   /** What `adoptCached` is to be given at another start: every file that is the one of its session. */

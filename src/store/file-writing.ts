@@ -25,7 +25,7 @@ export function createWriteBehind({ state, reports, journal, logger }: FileWriti
     for (const id of journal.oldest() as SessionId[]) {
       try {
         await reports.flush(id).catch(() => {});
-        if (journal.oldest().includes(id)) await reports.carryOver(id);
+        if (journal.isOldest(id)) await reports.carryOver(id);
       } catch (error) {
         logger.warn({ err: error, session_id: id }, "the journal cannot be made shorter yet");
       }

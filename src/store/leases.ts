@@ -20,6 +20,8 @@ export class LeaseTable implements Leases {
   readonly #records: Pick<Records, "load" | "replace">;
   readonly #admit: (id: SessionId) => void;
   readonly #held = new Map<string, Held>();
+  /** As the record has them. */
+  #saved: ReadonlyMap<string, Held> = new Map();
   #lastEpoch = 0;
   #saving: Promise<void> | undefined;
   #next: Promise<void> | undefined;
@@ -43,6 +45,7 @@ export class LeaseTable implements Leases {
       this.#held.set(session_id, { lease: { session_id, epoch, worker }, previous: undefined });
       this.#lastEpoch = Math.max(this.#lastEpoch, epoch);
     }
+    this.#saved = new Map(this.#held);
   }
 
   get(id: string): Lease | undefined {
@@ -66,7 +69,7 @@ export class LeaseTable implements Leases {
     try {
       await this.#save();
     } catch (error) {
-      if (this.#held.get(id)?.lease === lease) this.#put(id, held);
+      if (this.#held.get(id)?.lease === lease) this.#put(id, this.#saved.get(id));
       throw error;
     }
     return lease;
@@ -110,10 +113,14 @@ export class LeaseTable implements Leases {
   }
 
   #write(): Promise<void> {
+    const held = new Map(this.#held);
     this.#saving = this.#records
       .replace(recordName, {
         last_epoch: this.#lastEpoch,
         leases: this.all().map(({ session_id, epoch, worker }) => ({ session_id, epoch, worker })),
+      })
+      .then(() => {
+        this.#saved = held;
       })
       .catch((error: unknown) => {
         // A lease that ended must not be back after a crash.

@@ -8,7 +8,8 @@ import { SessiondError } from "../error.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import type { Document } from "./document.ts";
 import { type EncodedReport, encodeReport } from "./encoded-report.ts";
-import type { Journal, Report } from "./journal/journal.ts";
+import type { Report } from "./journal/batch.ts";
+import type { Journal } from "./journal/journal.ts";
 import { type GenerationMark, generationMark } from "./journal/record.ts";
 import { type KnownDocument, type Live, newLive, type Restored, type Unwritten } from "./live.ts";
 import { type Identity, maxStoredBytes } from "./session-file.ts";
@@ -55,6 +56,12 @@ export class LiveSessions {
     this.#sweeper = setInterval(() => this.#sweep(), sweepIntervalMs).unref();
   }
 
+  /** Every session has been given back what the journal held for it: files may be written. */
+  begin(): void {
+    this.#writeBehind.begin();
+    for (const live of this.#live.values()) if (live.unwritten.length > 0) this.#writeBehind.schedule(live);
+  }
+
   /** Of a session whose document is known. */
   get(id: string): Live | undefined {
     const live = this.#live.get(id);
@@ -82,10 +89,9 @@ export class LiveSessions {
   ): Live {
     const live = this.add(id, document);
     live.generation ||= generation;
-    for (const { revision, delta, sequence, bytes, time } of reports) {
+    for (const { revision, delta, sequence, bytes, growth, time } of reports) {
       live.state.reportAgain(delta, Math.max(revision, live.state.revision + 1), time);
-      this.#unwritten(live, { delta, sequence, bytes, time });
-      live.growth += encodeReport(delta).growth;
+      this.#unwritten(live, { delta, sequence, bytes, growth, time });
     }
     live.assigned = live.state.revision;
     this.#writeBehind.schedule(live);
@@ -226,7 +232,7 @@ export class LiveSessions {
   async carryOver(id: string): Promise<void> {
     const { journal } = this.#options;
     const live = this.#live.get(id);
-    if (live === undefined) return journal.settle(id);
+    if (live === undefined) return this.settleOwed();
     const reports = live.unwritten.map(({ delta, time }) => ({
       sessionId: id,
       generation: live.generation,
@@ -281,8 +287,7 @@ export class LiveSessions {
     const { state } = live;
     // A document that another program put in place may have taken this revision.
     state.report(delta, Math.max(revision, state.revision + 1), time);
-    this.#unwritten(live, { delta, sequence, time, bytes: payload.length });
-    live.growth += growth;
+    this.#unwritten(live, { delta, sequence, time, growth, bytes: payload.length });
     // Should the file turn up under another name, the report is in it; if it stays away, there is nothing to be in.
     if (live.lost !== undefined) throw deleted(live.id);
     this.#options.onReport(live.id, () => state.summary(live.documentBytes));
@@ -298,6 +303,7 @@ export class LiveSessions {
   #unwritten(live: Live, report: Unwritten): void {
     live.unwritten.push(report);
     live.unwrittenBytes += report.bytes;
+    live.growth += report.growth;
   }
 
   /** Should it fail, it is made up for later: until then a start reports once more what the file holds already. */
@@ -318,10 +324,8 @@ export class LiveSessions {
   #keep(live: Live, last: number): void {
     live.unwritten = live.unwritten.filter(({ sequence }) => sequence > last);
     live.unwrittenBytes = live.unwritten.reduce((sum, { bytes }) => sum + bytes, 0);
-    if (live.unwritten.length > 0) return;
-    // What was reported while the file was written grew it no more than everything did.
-    live.growth = 0;
-    this.#writeBehind.cancel(live.id);
+    live.growth = live.unwritten.reduce((sum, { growth }) => sum + growth, 0);
+    if (live.unwritten.length === 0) this.#writeBehind.cancel(live.id);
   }
 
   #reportUnwritten(live: Live): void {

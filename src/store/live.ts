@@ -12,6 +12,8 @@ export interface Unwritten {
   /** Its place and its weight in the journal. */
   sequence: number;
   bytes: number;
+  /** At most how many bytes the document grows by it. */
+  growth: number;
   time: Micros;
 }
 

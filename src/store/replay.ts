@@ -6,6 +6,7 @@ import type { ProgressDelta } from "../session/command.ts";
 import type { Session } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
 import { shellOperand } from "../shell-quote.ts";
+import { growthBound } from "./encoded-report.ts";
 import type { FileCatalog } from "./file-catalog.ts";
 import type { Journal } from "./journal/journal.ts";
 import { type JournalContents, readJournal, type SessionReports } from "./journal/recovery.ts";
@@ -74,7 +75,8 @@ function decode({ reports, damaged }: SessionReports): { restored: Restored[]; i
   for (const { payload, sequence, revision, generation, time } of reports) {
     try {
       const delta = parseJson(payload.toString(), maxStoredDepth) as ProgressDelta;
-      restored.push({ delta, sequence, revision, generation, time, bytes: payload.length });
+      const growth = growthBound(payload);
+      restored.push({ delta, sequence, revision, generation, time, bytes: payload.length, growth });
     } catch (error) {
       if (!(error instanceof JsonError)) throw error;
       isDamaged = true;

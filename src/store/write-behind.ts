@@ -24,6 +24,7 @@ export class WriteBehind {
   readonly #maxLagMs: number;
   readonly #write: (id: string) => Promise<Lagging | undefined>;
   readonly #entries = new Map<string, Entry>();
+  #begun = false;
   #closed = false;
 
   /** `write` never rejects, and resolves with what the file does not hold then, if anything. */
@@ -32,10 +33,15 @@ export class WriteBehind {
     this.#write = write;
   }
 
+  /** Writes nothing before this. */
+  begin(): void {
+    this.#begun = true;
+  }
+
   /** Something was reported. */
   schedule(lagging: Lagging): void {
     let entry = this.#entries.get(lagging.id);
-    if (entry?.isWriting || this.#closed) return;
+    if (entry?.isWriting || !this.#begun || this.#closed) return;
     const isHeavy = lagging.unwrittenBytes > Math.max(heavyReports * lagging.documentBytes, leastHeavyBytes);
     if (entry !== undefined && !isHeavy) return;
     entry ??= { timer: undefined, isWriting: false };

@@ -8,38 +8,15 @@ import { copyFile, type FileHandle, link, open, readdir, readFile, truncate, unl
 import { join } from "node:path";
 import { SessiondError, systemErrorCode } from "../../error.ts";
 import { type DurableFiles, storageError } from "../durable-file.ts";
+import { type Base, type Batch, newBatch, type Report } from "./batch.ts";
 import { decodeSegment, encodeFrame, type Replay } from "./frame.ts";
 import { PruneMark } from "./prune-mark.ts";
-import { encodeRecord, type GenerationMark, type JournalRecord, kinds } from "./record.ts";
+import { encodeRecord, type JournalRecord, kinds } from "./record.ts";
 
 /** A segment over this size is closed and the next one begun. */
 const segmentBytes = 64 * 1024 * 1024;
 /** Reports that come when a write of more than this waits are written after it. */
 const batchBytes = 8 * 1024 * 1024;
-
-/** A report; `sequence` is set once it is durable. */
-export interface Report {
-  sessionId: string;
-  generation: GenerationMark;
-  revision: number;
-  time: number;
-  payload: Buffer;
-  sequence?: number;
-}
-
-interface Batch {
-  records: (Report | Base)[];
-  bytes: number;
-  done: Promise<void>;
-  resolve: () => void;
-  reject: (error: unknown) => void;
-}
-
-interface Base {
-  isBase: true;
-  sessionId: string;
-  upTo: number;
-}
 
 interface Segment {
   name: string;
@@ -121,6 +98,10 @@ export class Journal {
   /** Sessions that keep the oldest segment from going. */
   oldest(): string[] {
     return [...(this.#closed[0]?.unsettled.keys() ?? [])];
+  }
+
+  isOldest(sessionId: string): boolean {
+    return this.#closed[0]?.unsettled.has(sessionId) ?? false;
   }
 
   /** The newest report of a session that a start would give back to it. */
@@ -351,16 +332,4 @@ async function cut(path: string, end: number): Promise<void> {
 function baseRecord({ sessionId, upTo }: Base, sequence: number): JournalRecord {
   const none = { generation: 0n, revision: 0, time: 0, payload: Buffer.alloc(0) };
   return { ...none, kind: kinds.base, sessionId, link: upTo, sequence };
-}
-
-function newBatch(): Batch {
-  let resolve: () => void = () => {};
-  let reject: (error: unknown) => void = () => {};
-  const done = new Promise<void>((yes, no) => {
-    resolve = yes;
-    reject = no;
-  });
-  // A caller may have gone by the time it fails; every caller that waits still learns of it.
-  done.catch(() => {});
-  return { records: [], bytes: 0, done, resolve, reject };
 }
