@@ -7,7 +7,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, formatTimestamp } from "../clock.ts";
 import type { HealthProblem, Info } from "../contract/replies.ts";
-import { SessiondError } from "../error.ts";
+import { SessiondError, systemErrorCode } from "../error.ts";
 import type { KeyedQueue } from "../keyed-queue.ts";
 import type { Logger } from "../log.ts";
 import type { SessionSummary } from "../session/session.ts";
@@ -25,6 +25,9 @@ const retryDelaysMs = [100, 200, 400, 800];
 const pollIntervalMs = 2000;
 /** A stall of the event loop this long may have overflowed the kernel's queue of events. */
 const stallMs = 1000;
+
+/** What keeps a file from being read and says nothing about the file. */
+const momentary = ["EMFILE", "ENFILE", "ENOMEM"];
 
 /** Told of what other programs did to a session file. */
 export interface OutsideChanges {
@@ -133,6 +136,11 @@ export class DirectoryView {
       this.#settled(file);
       return document;
     } catch (error) {
+      if (momentary.includes(systemErrorCode(error) ?? "")) {
+        // No word about this file, which is looked at again when everything is compared.
+        this.#options.logger.warn({ file, err: error }, "a session file could not be read now");
+        return undefined;
+      }
       const why = error instanceof UnreadableError ? error.message : storageError(error).message;
       this.#lookAgain(this.catalog.markUnreadable(file, stateOf(stats), why));
       return undefined;

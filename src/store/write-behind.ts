@@ -8,6 +8,8 @@ const smallDocumentBytes = 16 * 1024;
 const heavyReports = 4;
 const leastHeavyBytes = 1024 * 1024;
 const longestTimerMs = 2 ** 31 - 1;
+/** More files at a time would be in the way of everything else, and take too many descriptors. */
+const writers = 8;
 
 export interface Lagging {
   readonly id: string;
@@ -17,6 +19,7 @@ export interface Lagging {
 
 interface Entry {
   timer: NodeJS.Timeout | undefined;
+  /** Or about to be written. */
   isWriting: boolean;
 }
 
@@ -24,6 +27,9 @@ export class WriteBehind {
   readonly #maxLagMs: number;
   readonly #write: (id: string) => Promise<Lagging | undefined>;
   readonly #entries = new Map<string, Entry>();
+  /** Due, in the order in which they became so. */
+  readonly #queue: [id: string, entry: Entry][] = [];
+  #writers = 0;
   #begun = false;
   #closed = false;
 
@@ -46,7 +52,7 @@ export class WriteBehind {
     if (entry !== undefined && !isHeavy) return;
     entry ??= { timer: undefined, isWriting: false };
     this.#entries.set(lagging.id, entry);
-    if (isHeavy) void this.#due(lagging.id, entry);
+    if (isHeavy) this.#due(lagging.id, entry);
     else this.#arm(lagging, entry);
   }
 
@@ -64,16 +70,26 @@ export class WriteBehind {
 
   #arm(lagging: Lagging, entry: Entry): void {
     const lag = this.#maxLagMs * Math.max(1, lagging.documentBytes / smallDocumentBytes);
-    const due = () => void this.#due(lagging.id, entry);
+    const due = () => this.#due(lagging.id, entry);
     entry.timer = setTimeout(due, Math.min(lag, longestTimerMs)).unref();
   }
 
-  async #due(id: string, entry: Entry): Promise<void> {
+  #due(id: string, entry: Entry): void {
     clearTimeout(entry.timer);
     entry.isWriting = true;
-    const left = await this.#write(id);
-    entry.isWriting = false;
-    if (left === undefined || this.#closed) this.#entries.delete(id);
-    else this.#arm(left, entry);
+    this.#queue.push([id, entry]);
+    if (this.#writers < writers) void this.#writeQueued();
+  }
+
+  async #writeQueued(): Promise<void> {
+    this.#writers++;
+    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
+      const [id, entry] = next;
+      const left = this.#closed ? undefined : await this.#write(id);
+      entry.isWriting = false;
+      if (left === undefined || this.#closed) this.#entries.delete(id);
+      else this.#arm(left, entry);
+    }
+    this.#writers--;
   }
 }
