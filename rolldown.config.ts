@@ -13,7 +13,7 @@ export default defineConfig({
     "examples/demo": "examples/demo/demo.ts",
     "examples/session-manager-demo": "examples/session-manager-demo.ts",
     "tools/config-schema": "src/config/print-schema.ts",
-    "bench/figures": "bench/figures.ts",
+    "bench/bench": "bench/bench.ts",
   },
   platform: "node",
   external: ["zod"],

@@ -1,0 +1,140 @@
+/** What was set out to be reached, and whether it is. Ratios are those of rounds run in turn. */
+import { pairedRatio, rounded } from "./measure.ts";
+import type { PeerName } from "./peers/all.ts";
+import type { Bar, Results } from "./results.ts";
+import type { Throughput } from "./rounds.ts";
+import { count } from "./table.ts";
+
+export function bars(results: Results): Bar[] {
+  const list: Bar[] = [];
+  const add = (bar: string, wanted: "at least" | "at most", limit: number, measured: number | undefined) => {
+    const isKnown = measured !== undefined && !Number.isNaN(measured);
+    list.push({
+      bar,
+      wanted: `${wanted} ${limit}`,
+      measured: isKnown ? rounded(measured) : null,
+      pass: isKnown ? (wanted === "at least" ? measured >= limit : measured <= limit) : null,
+    });
+  };
+
+  const { waiting, in_flight: inFlight, growth, bytes, start } = results;
+  if (waiting !== undefined) {
+    const at = (workers: number, peer: PeerName) => find(waiting.peers, workers, peer);
+    add(
+      "64 workers waiting for each ack: reports/s of the channel to those of Redis",
+      "at least",
+      1.2,
+      rates(at(64, "sessiond, channel"), at(64, "Redis")),
+    );
+    const [ours, theirs] = [at(1, "sessiond, channel"), at(1, "Redis")];
+    add(
+      "1 worker: p50 of the channel to that of Redis",
+      "at most",
+      1.2,
+      ours && theirs && ours.p50_ms / theirs.p50_ms,
+    );
+  }
+  if (inFlight !== undefined) {
+    for (const workers of [1, 16, 64]) {
+      const at = (peer: PeerName) => find(inFlight.peers, workers, peer);
+      const ours = at("sessiond, library");
+      const name = `${workers} worker${workers === 1 ? "" : "s"} with many in flight: files/s of the library to those of`;
+      add(`${name} Redis with auto-pipelining`, "at least", 2, rates(ours, at("Redis")));
+      add(`${name} the bare loop`, "at least", 0.5, rates(ours, at("bare journal loop")));
+    }
+  }
+  if (growth !== undefined) {
+    const entryOf = (files: number, peer: PeerName) =>
+      growth.find((entry) => entry.files === files && entry.peer === peer);
+    const at = (files: number, peer: PeerName) => entryOf(files, peer)?.rounds;
+    const ours = at(100_000, "sessiond, channel");
+    const reports = entryOf(100_000, "sessiond, channel")?.reports ?? 0;
+    add(
+      `a report in a session of 100,000 files to one in a session of 100, over ${count(reports)} reports`,
+      "at most",
+      1.2,
+      ratio(ours, at(100, "sessiond, channel")),
+    );
+    add(
+      "100,000 files: time for a report of LangGraph to that of the channel",
+      "at least",
+      300,
+      ratio(at(100_000, "LangGraph SqliteSaver"), ours),
+    );
+  }
+  if (bytes !== undefined) {
+    const times = (peer: PeerName, window: number) =>
+      bytes.find((entry) => entry.peer === peer && entry.window === window)?.times;
+    add(
+      "bytes written for each of 100,000 reports, many in flight, to its own",
+      "at most",
+      3,
+      times("sessiond, library", 1000),
+    );
+    if (results.mode === "full") {
+      add(
+        "bytes written for each of 100,000 reports, each waited for, to its own (a page for each sync is 19)",
+        "at most",
+        3,
+        times("sessiond, channel", 1),
+      );
+    }
+  }
+  if (start !== undefined) {
+    const at = (who: string) =>
+      start.list.find((entry) => entry.files === 100_000 && entry.who === who)?.rounds;
+    add(
+      "start with 100,000 unchanged sessions to a stat of all",
+      "at most",
+      2,
+      ratio(at("sessiond, next start"), at("Node.js, stat all")),
+    );
+    add("bytes of memory for each of 100,000 sessions", "at most", 2048, start.rss_bytes_per_session);
+  }
+  for (const [where, stall] of stalls(results)) {
+    add(`longest stall of the event loop in ms, ${where}`, "at most", 50, stall);
+  }
+  return list;
+}
+
+function find(list: readonly Throughput[], workers: number, peer: PeerName): Throughput | undefined {
+  return list.find((entry) => entry.workers === workers && entry.peer === peer);
+}
+
+function rates(over: Throughput | undefined, under: Throughput | undefined): number | undefined {
+  return ratio(over?.rounds, under?.rounds);
+}
+
+function ratio(
+  over: readonly number[] | undefined,
+  under: readonly number[] | undefined,
+): number | undefined {
+  return over && under && pairedRatio(over, under);
+}
+
+function stalls({
+  waiting,
+  in_flight,
+  growth,
+  bytes,
+  start,
+  list,
+  outside,
+  cleanup,
+}: Results): [string, number][] {
+  const parts: [string, { stall_ms: number | null }[] | undefined][] = [
+    ["reports that are waited for", waiting?.peers],
+    ["many reports in flight", in_flight?.peers],
+    ["sessions up to 100,000 files", growth?.filter(({ files }) => files <= 100_000)],
+    ["a session of 1,000,000 files", growth?.filter(({ files }) => files > 100_000)],
+    ["100,000 files in one go", bytes],
+    ["start", start?.list],
+    ["lists of 100,000", list],
+    ["outside writes", outside],
+    ["cleanup of 10,000", cleanup],
+  ];
+  return parts.flatMap(([where, entries]) => {
+    const known = (entries ?? []).map(({ stall_ms }) => stall_ms).filter((stall) => stall !== null);
+    return known.length === 0 ? [] : [[where, Math.max(...known)] as [string, number]];
+  });
+}

@@ -1,0 +1,68 @@
+/** The client process of a peer, from the outside. */
+import { type ChildProcess, fork } from "node:child_process";
+import { once } from "node:events";
+import { resolve } from "node:path";
+import type { PeerName } from "./peers/all.ts";
+import type { PeerSettings } from "./peers/peer.ts";
+import type { RunRequest, RunResult } from "./run.ts";
+import { endProcess, type Scope } from "./scope.ts";
+import { workersArgument } from "./workers.ts";
+
+/** From the bundle: dist/bench or dist/chunks. */
+const program = resolve(import.meta.dirname, "../bench/bench.js");
+
+export interface ClientProcess {
+  readonly name: PeerName;
+  readonly variant: string;
+  readonly pid: number;
+  run(request: RunRequest): Promise<RunResult>;
+  close(): Promise<void>;
+}
+
+/** @throws if the peer cannot be used here; the reason is in the message */
+export async function startClient(
+  scope: Scope,
+  name: PeerName,
+  settings: PeerSettings,
+  wrap: readonly string[] = [],
+): Promise<ClientProcess> {
+  const [command = process.execPath, ...before] = [...wrap, process.execPath];
+  const child = fork(program, [workersArgument, name, JSON.stringify(settings)], {
+    execPath: command,
+    execArgv: before,
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  scope.defer(() => endProcess(child));
+  await answer(child, name);
+  return {
+    name,
+    variant: settings.variant,
+    pid: child.pid as number,
+    async run(request) {
+      child.send(request);
+      const reply = (await answer(child, name)) as { result: RunResult } | { error: string };
+      if ("error" in reply) throw new Error(`${name}: ${reply.error}`);
+      return reply.result;
+    },
+    async close() {
+      const ended = once(child, "exit");
+      child.send("close");
+      await ended;
+    },
+  };
+}
+
+async function answer(child: ChildProcess, name: string): Promise<unknown> {
+  const ended = new AbortController();
+  const { signal } = ended;
+  try {
+    return await Promise.race([
+      once(child, "message", { signal }).then(([message]) => message),
+      once(child, "exit", { signal }).then(([code]) => {
+        throw new Error(`the client process of ${name} ended with ${code}`);
+      }),
+    ]);
+  } finally {
+    ended.abort();
+  }
+}

@@ -1,0 +1,95 @@
+/** Sees to it that the peers are there. What cannot be had is skipped, with the reason. */
+import { spawnSync } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import type { PeerName } from "./peers/all.ts";
+import { benchDirectory } from "./peers/packages.ts";
+
+export interface Available {
+  /** Why a peer is not measured. */
+  skipped: Map<PeerName | "strace", string>;
+  /** `better-sqlite3`, or what stands in for it. */
+  sqlite: string;
+}
+
+export function install(say: (text: string) => void): Available {
+  const skipped: Available["skipped"] = new Map();
+  const missing = installPackages(say);
+  let sqlite = "better-sqlite3";
+  if (!loads("better-sqlite3")) {
+    skipped.set("LangGraph SqliteSaver", missing ?? "better-sqlite3 cannot be loaded by this Node.js");
+    if (loads("node:sqlite")) sqlite = "node:sqlite";
+    else {
+      skipped.set(
+        "SQLite rows",
+        missing ?? "neither better-sqlite3 (no prebuilt binary, no compiler) nor node:sqlite can be loaded",
+      );
+    }
+  }
+  const noRedis = missing ?? installProgram("redis-server", "redis-server", say);
+  if (noRedis !== undefined) skipped.set("Redis", noRedis);
+  const noStrace = installProgram("strace", "strace", say);
+  if (noStrace !== undefined) skipped.set("strace", noStrace);
+  return { skipped, sqlite };
+}
+
+/** `npm ci` in bench/, unless what it brings is there. Returns why it failed. */
+function installPackages(say: (text: string) => void): string | undefined {
+  const lock = join(benchDirectory, "package-lock.json");
+  const installed = join(benchDirectory, "node_modules", ".package-lock.json");
+  const isNewer = existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs;
+  if (isNewer && loads("redis") && loads("better-sqlite3")) return undefined;
+  say("npm ci, in bench/");
+  // Where the addon cannot be had, the other packages still can.
+  return npmCi([]) === undefined ? undefined : npmCi(["--ignore-scripts"]);
+}
+
+function npmCi(flags: readonly string[]): string | undefined {
+  const args = ["ci", "--no-audit", "--no-fund", ...flags];
+  const { status } = spawnSync("npm", args, { cwd: benchDirectory, stdio: "ignore" });
+  return status === 0 ? undefined : "npm ci failed; run it in bench/ to see why";
+}
+
+/** Whether a package can be loaded: an addon that was built for another Node.js cannot. */
+function loads(name: string): boolean {
+  const isBetter = name === "better-sqlite3";
+  const code = isBetter ? `new (require(${JSON.stringify(name)}))(":memory:")` : `require("${name}")`;
+  return spawnSync(process.execPath, ["-e", code], { cwd: benchDirectory, stdio: "ignore" }).status === 0;
+}
+
+/** Returns why a program is not there. */
+function installProgram(
+  program: string,
+  debianPackage: string,
+  say: (text: string) => void,
+): string | undefined {
+  if (isThere(program)) return undefined;
+  if (process.getuid?.() !== 0) return `${program} is not installed: apt-get install ${debianPackage}`;
+  say(`apt-get install ${debianPackage}`);
+  let complaint = "";
+  for (const args of [
+    ["update", "-qq"],
+    ["install", "-y", "-qq", "--no-install-recommends", debianPackage],
+  ]) {
+    const { stderr, error } = spawnSync("apt-get", args, {
+      encoding: "utf8",
+      stdio: ["ignore", "ignore", "pipe"],
+      env: { ...process.env, DEBIAN_FRONTEND: "noninteractive" },
+    });
+    complaint = lastLine(stderr ?? String(error));
+  }
+  if (!isThere(program)) return `${program} could not be installed: ${complaint}`;
+  // Debian starts what it installs; a second Redis would be in the way.
+  if (program === "redis-server" && existsSync("/run/systemd/system")) {
+    spawnSync("systemctl", ["disable", "--now", program], { stdio: "ignore" });
+  }
+  return undefined;
+}
+
+function isThere(program: string): boolean {
+  return spawnSync("sh", ["-c", `command -v ${program}`], { stdio: "ignore" }).status === 0;
+}
+
+function lastLine(text: string): string {
+  return text.trim().split("\n").at(-1) ?? "";
+}

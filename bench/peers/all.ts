@@ -1,0 +1,22 @@
+import { journalLoop } from "./journal-loop.ts";
+import { langGraph } from "./langgraph.ts";
+import type { Peer, PeerSettings } from "./peer.ts";
+import { redis } from "./redis.ts";
+import { sessiondChannel } from "./sessiond-channel.ts";
+import { sessiondHttp } from "./sessiond-http.ts";
+import { sessiondLibrary } from "./sessiond-library.ts";
+import { sqlite } from "./sqlite.ts";
+import { wholeFile } from "./whole-file.ts";
+
+export const peers = {
+  "sessiond, channel": sessiondChannel,
+  "sessiond, library": sessiondLibrary,
+  "sessiond, HTTP": sessiondHttp,
+  Redis: redis,
+  "SQLite rows": sqlite,
+  "whole JSON file": wholeFile,
+  "LangGraph SqliteSaver": langGraph,
+  "bare journal loop": journalLoop,
+} satisfies Record<string, (settings: PeerSettings) => Peer | Promise<Peer>>;
+
+export type PeerName = keyof typeof peers;

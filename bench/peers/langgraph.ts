@@ -1,0 +1,90 @@
+/**
+ * LangGraph's SqliteSaver as its documentation uses it: after each file, a checkpoint whose channels hold the
+ * state. It is made durable (WAL, synchronous=FULL), which it is not of itself.
+ */
+import { mkdirSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { nextResult } from "../work.ts";
+import { loadPackage } from "./packages.ts";
+import { type Peer, type PeerSettings, type Reporter, turn } from "./peer.ts";
+
+interface Saver {
+  db: { pragma(text: string): unknown; close(): void };
+  put(config: object, checkpoint: object, metadata: object): Promise<object>;
+  getTuple(config: object): Promise<{ checkpoint: { channel_values: { processed_files: string[] } } }>;
+}
+
+interface SaverModule {
+  SqliteSaver: { fromConnString(path: string): Saver };
+}
+
+interface CheckpointModule {
+  uuid6(clockSequence: number): string;
+}
+
+export async function langGraph({ directory }: PeerSettings): Promise<Peer> {
+  mkdirSync(directory, { recursive: true });
+  const path = join(directory, "checkpoints.db");
+  const { SqliteSaver } = await loadPackage<SaverModule>("@langchain/langgraph-checkpoint-sqlite");
+  const { uuid6 } = await loadPackage<CheckpointModule>("@langchain/langgraph-checkpoint");
+  let saver: Saver | undefined;
+  return {
+    async open(session, files) {
+      saver ??= SqliteSaver.fromConnString(path);
+      saver.db.pragma("journal_mode=WAL");
+      saver.db.pragma("synchronous=FULL");
+      return reporter(saver, session, files, uuid6);
+    },
+    async clear() {
+      saver?.db.close();
+      saver = undefined;
+      for (const suffix of ["", "-wal", "-shm"]) rmSync(path + suffix, { force: true });
+    },
+    async close() {
+      saver?.db.close();
+    },
+  };
+}
+
+function reporter(
+  saver: Saver,
+  session: string,
+  files: readonly string[],
+  uuid6: (clockSequence: number) => string,
+): Reporter {
+  const state = {
+    processed_files: [] as string[],
+    pending_files: [...files],
+    partial_results: {} as Record<string, unknown>,
+  };
+  let config: object = { configurable: { thread_id: session, checkpoint_ns: "" } };
+  let step = 0;
+  return {
+    async report(file) {
+      await turn();
+      const place = state.pending_files.indexOf(file);
+      if (place !== -1) {
+        state.pending_files.splice(place, 1);
+        state.processed_files.push(file);
+      }
+      state.partial_results[file] = nextResult();
+      step++;
+      const version = Object.fromEntries(Object.keys(state).map((channel) => [channel, step]));
+      const checkpoint = {
+        v: 4,
+        id: uuid6(step),
+        ts: new Date().toISOString(),
+        channel_values: state,
+        channel_versions: version,
+        versions_seen: {},
+      };
+      config = await saver.put(config, checkpoint, { source: "loop", step, parents: {} });
+    },
+    async settle() {},
+    async stored() {
+      const { checkpoint } = await saver.getTuple({ configurable: { thread_id: session } });
+      return checkpoint.channel_values.processed_files.length;
+    },
+    async close() {},
+  };
+}

@@ -1,0 +1,127 @@
+/**
+ * Redis with an append-only file that is synced before every answer: a list of the files that are done and a
+ * hash of what was found, changed together by MULTI. The connection library and the way to use it are tried
+ * out first, and the fastest is taken.
+ */
+import { nextResult } from "../work.ts";
+import { loadPackage } from "./packages.ts";
+import type { Peer, PeerSettings, Reporter } from "./peer.ts";
+
+/** Reports that are each waited for. */
+export const waitingVariants = ["node-redis MULTI", "ioredis MULTI"];
+/** Many in flight. The last one is not atomic: a file may be listed as done without its result. */
+export const inFlightVariants = [...waitingVariants, "ioredis auto-pipelining without MULTI"];
+
+interface Commands {
+  report(session: string, file: string): Promise<unknown>;
+  count(session: string): Promise<number>;
+  flush(): Promise<unknown>;
+  end(): unknown;
+}
+
+export async function redis({ socket, variant }: PeerSettings): Promise<Peer> {
+  const connect = variant.startsWith("node-redis") ? await nodeRedis(socket) : await ioredis(socket, variant);
+  const control = await connect();
+  return {
+    open: async (session) => reporter(await connect(), session),
+    async clear() {
+      await control.flush();
+    },
+    async close() {
+      await control.end();
+    },
+  };
+}
+
+function reporter(commands: Commands, session: string): Reporter {
+  return {
+    report: (file) => commands.report(session, file),
+    async settle() {},
+    stored: () => commands.count(session),
+    async close() {
+      await commands.end();
+    },
+  };
+}
+
+interface NodeRedisModule {
+  createClient(options: object): {
+    connect(): Promise<unknown>;
+    multi(): NodeRedisMulti;
+    lLen(key: string): Promise<number>;
+    flushAll(): Promise<unknown>;
+    close(): Promise<void>;
+    on(event: "error", listener: (error: Error) => void): unknown;
+  };
+}
+
+interface NodeRedisMulti {
+  rPush(key: string, value: string): NodeRedisMulti;
+  hSet(key: string, field: string, value: string): NodeRedisMulti;
+  exec(): Promise<unknown>;
+}
+
+async function nodeRedis(path: string): Promise<() => Promise<Commands>> {
+  const { createClient } = await loadPackage<NodeRedisModule>("redis");
+  return async () => {
+    const client = createClient({ socket: { path } });
+    client.on("error", () => {});
+    await client.connect();
+    return {
+      report: (session, file) =>
+        client
+          .multi()
+          .rPush(`${session}:processed`, file)
+          .hSet(`${session}:results`, file, JSON.stringify(nextResult()))
+          .exec(),
+      count: (session) => client.lLen(`${session}:processed`),
+      flush: () => client.flushAll(),
+      end: () => client.close(),
+    };
+  };
+}
+
+interface IoredisModule {
+  default: new (
+    options: object,
+  ) => IoredisCommands & {
+    multi(): IoredisCommands & { exec(): Promise<[Error | null, unknown][] | null> };
+    llen(key: string): Promise<number>;
+    flushall(): Promise<unknown>;
+    quit(): Promise<unknown>;
+    ping(): Promise<unknown>;
+  };
+}
+
+interface IoredisCommands {
+  rpush(key: string, value: string): Promise<unknown>;
+  hset(key: string, field: string, value: string): Promise<unknown>;
+}
+
+async function ioredis(path: string, variant: string): Promise<() => Promise<Commands>> {
+  const { default: Redis } = await loadPackage<IoredisModule>("ioredis");
+  const enableAutoPipelining = variant.includes("auto-pipelining");
+  return async () => {
+    const client = new Redis({ path, enableAutoPipelining });
+    await client.ping();
+    const plain = (session: string, file: string) =>
+      Promise.all([
+        client.rpush(`${session}:processed`, file),
+        client.hset(`${session}:results`, file, JSON.stringify(nextResult())),
+      ]);
+    const atomic = async (session: string, file: string) => {
+      const transaction = client.multi();
+      void transaction.rpush(`${session}:processed`, file);
+      void transaction.hset(`${session}:results`, file, JSON.stringify(nextResult()));
+      const replies = await transaction.exec();
+      const error = replies?.find(([error]) => error !== null)?.[0];
+      if (replies === null || error) throw error ?? new Error("Redis did not carry a transaction out");
+    };
+    return {
+      report: enableAutoPipelining ? plain : atomic,
+      count: (session) => client.llen(`${session}:processed`),
+      flush: () => client.flushall(),
+      end: () => client.quit(),
+    };
+  };
+}

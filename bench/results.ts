@@ -1,0 +1,66 @@
+/** Everything that a run found out, as it is written to results.json. */
+import type { CleanedUp } from "./cleanup.ts";
+import type { Durability } from "./durability.ts";
+import type { Growth, Written } from "./growth.ts";
+import type { Answered } from "./listing.ts";
+import type { Machine } from "./machine.ts";
+import type { Reports } from "./reports.ts";
+import type { StartUps } from "./start-up.ts";
+
+export interface Results {
+  mode: "quick" | "full";
+  date: string;
+  rounds: number;
+  machine: Machine;
+  versions: Record<string, string>;
+  /** How each peer was set up, and what was left out of its account. */
+  notes: Record<string, string>;
+  skipped: { what: string; because: string }[];
+  durability?: Durability[];
+  waiting?: Reports;
+  in_flight?: Reports;
+  growth?: Growth[];
+  bytes?: Written[];
+  start?: StartUps;
+  list?: Answered[];
+  outside?: Answered[];
+  cleanup?: CleanedUp[];
+  bars?: Bar[];
+}
+
+export interface Bar {
+  bar: string;
+  wanted: string;
+  /** Null where a peer was skipped. */
+  measured: number | null;
+  pass: boolean | null;
+}
+
+export const notes: Record<string, string> = {
+  method:
+    "All workers of a peer are in one client process, the same program for every peer. Rounds are run in turn, disks are synced between them, and figures are medians of the rounds. A worker's first report is not timed. After each round, what the peer has is compared with what it acknowledged.",
+  report:
+    "One file with a result of about 100 bytes. A worker that waits sends the next when the last is acknowledged.",
+  "sessiond, channel": "A WebSocket for each worker, one message for each report.",
+  "sessiond, library": "SessionClient.attach().report, which merges reports while others are on their way.",
+  "sessiond, HTTP":
+    "POST progress over a raw socket for each worker, kept open; only status and length are read.",
+  Redis:
+    'appendonly yes, appendfsync always, save "", no background rewrites, Unix socket, a connection for each worker; RPUSH and HSET in MULTI. Client library and way of pipelining: the fastest of those under "tried".',
+  "SQLite rows":
+    "WAL, synchronous=FULL, a row for each file, a transaction for each report. A library that blocks: its workers are callers in the client process that take turns.",
+  "whole JSON file":
+    "write-file-atomic of the whole session for each report, in the client process. It syncs the file and not the directory.",
+  "LangGraph SqliteSaver":
+    "put() of a checkpoint whose channels hold the lists and the results, after each report. WAL, and synchronous=FULL, which it does not set itself. Stopped early in large sessions, when hardly any results are in the state yet.",
+  "bare journal loop":
+    'Appends to one file and one write for all that wait, in the client process: no server, no sessions. O_DSYNC or fdatasync: the faster of those under "tried".',
+  growth:
+    "One worker that waits. Sessions with fewer files than reports are gone through again and again. The time includes what was put off: the JSON file of sessiond, the checkpoint of SQLite's log.",
+  bytes:
+    "write_bytes of /proc/PID/io, which Linux counts in pages of 4096 bytes, of a session from beginning to end.",
+  start:
+    "The files are in the page cache. The first start has no .sessiond directory, the next follows a clean stop. Above empty: without what an empty directory takes.",
+  stall:
+    "The longest time for which the event loop of the daemon did not turn, after the program was loaded.",
+};
