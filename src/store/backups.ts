@@ -10,7 +10,8 @@ import { shellOperand } from "../shell-quote.ts";
 import { readDocument } from "./document.ts";
 import { type DurableFiles, storageError } from "./durable-file.ts";
 import { makeDirectory } from "./own-directories.ts";
-import { encodeSession, UnreadableError } from "./session-file.ts";
+import { UnreadableError } from "./session-file.ts";
+import { encodeInSlices, partsOf } from "./session-writer.ts";
 
 export class Backups {
   readonly #root: string;
@@ -28,7 +29,7 @@ export class Backups {
 
   async create(session: Session, directory: string | undefined, now: Micros): Promise<Backup> {
     const target = await this.#directory(directory);
-    const bytes = encodeSession(session);
+    const bytes = await encodeInSlices(partsOf(session));
     const created_time = formatTimestamp(now);
     const stamp = created_time.slice(0, 19).replace(/[-:]/g, "").replace("T", "_");
     for (let copy = 1; ; copy++) {

@@ -1,7 +1,7 @@
 /** One session as a file: its bytes, its name, and how two states of a file are told apart. Pure. */
 import type { BigIntStats } from "node:fs";
 import { wording } from "../contract/wording.ts";
-import { JsonError, parseJson, stringifyJson } from "../json.ts";
+import { JsonError, parseJson } from "../json.ts";
 import { parseJsonInSlices } from "../json-slices.ts";
 import { type Session, sessionSchema } from "../session/session.ts";
 import { safeName, uniqueName } from "../session/session-id.ts";
@@ -14,13 +14,6 @@ export const maxStoredBytes = 256 * 1024 * 1024;
 
 /** Why the bytes of a file are not a session. */
 export class UnreadableError extends Error {}
-
-/** Two-space indent, non-ASCII as it is, a newline at the end. @throws UnreadableError, JsonError */
-export function encodeSession(session: Session): Buffer {
-  const bytes = Buffer.from(`${stringifyJson(session, { indent: 2, maxDepth: maxStoredDepth })}\n`);
-  if (bytes.length > maxStoredBytes) throw new UnreadableError(tooLarge(bytes.length));
-  return bytes;
-}
 
 /** Space, tab, line breaks, and the bytes of a byte order mark, which the decoder drops. */
 const whitespace = [0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb, 0xbf];

@@ -1,4 +1,7 @@
-/** Encodes a session exactly as `encodeSession` does, but a piece at a time, so that a large one does not hold others up. */
+/**
+ * A session as the bytes of its file: two-space indent, non-ASCII as it is, a newline at the end. Made a piece at a time, so that a
+ * large one does not hold others up.
+ */
 import { SessiondError } from "../error.ts";
 import { JsonError, type JsonValue, stringifyJson } from "../json.ts";
 import type { Session } from "../session/session.ts";
@@ -6,7 +9,7 @@ import { nextSlice } from "../slices.ts";
 import type { SessionParts } from "./live-session.ts";
 import { maxStoredBytes, maxStoredDepth, tooLarge, UnreadableError } from "./session-file.ts";
 
-const itemsPerPiece = 500;
+const pieceLength = 64 * 1024;
 
 export function partsOf(session: Session): SessionParts {
   return {
@@ -49,11 +52,14 @@ async function encodePieces({ frame, processed, pending, results }: SessionParts
     encode: (item: T) => string,
   ): Promise<void> {
     if (items.length === 0) return add(open + close);
-    for (let at = 0; at < items.length; at += itemsPerPiece) {
-      const lines = items.slice(at, at + itemsPerPiece).map((item) => `    ${encode(item)}`);
-      await add(`${at === 0 ? open : ","}\n${lines.join(",\n")}`);
+    let piece = open;
+    for (const [at, item] of items.entries()) {
+      piece += `${at === 0 ? "" : ","}\n    ${encode(item)}`;
+      if (piece.length < pieceLength) continue;
+      await add(piece);
+      piece = "";
     }
-    return add(`\n  ${close}`);
+    return add(`${piece}\n  ${close}`);
   }
 
   const lists: Readonly<Record<string, readonly string[]>> = {

@@ -365,4 +365,4 @@ test("the store agrees with a plain map, whatever happens in whatever order", as
     ),
     { numRuns: 100 },
   );
-}, 60_000);
+}, 240_000);
