@@ -7,13 +7,19 @@ import { count } from "./table.ts";
 
 export function bars(results: Results): Bar[] {
   const list: Bar[] = [];
-  const add = (bar: string, wanted: "at least" | "at most", limit: number, measured: number | undefined) => {
+  const add = (
+    bar: string,
+    wanted: "at least" | "at most",
+    limit: number,
+    measured: number | undefined,
+    isJudged = true,
+  ) => {
     const isKnown = measured !== undefined && !Number.isNaN(measured);
     list.push({
       bar,
       wanted: `${wanted} ${limit}`,
       measured: isKnown ? rounded(measured) : null,
-      pass: isKnown ? (wanted === "at least" ? measured >= limit : measured <= limit) : null,
+      pass: isKnown && isJudged ? (wanted === "at least" ? measured >= limit : measured <= limit) : null,
     });
   };
 
@@ -54,6 +60,8 @@ export function bars(results: Results): Bar[] {
       "at most",
       1.2,
       ratio(ours, at(100, "sessiond, channel")),
+      // Over fewer, the one rewriting of the JSON file at the end outweighs them.
+      reports >= 20_000,
     );
     add(
       "100,000 files: time for a report of LangGraph to that of the channel",

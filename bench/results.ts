@@ -31,7 +31,9 @@ export interface Results {
 export interface Bar {
   bar: string;
   wanted: string;
-  /** Null where a peer was skipped. */
+  /**
+   * Null where a peer was skipped; with a figure all the same, `pass` is null where a quick run cannot tell.
+   */
   measured: number | null;
   pass: boolean | null;
 }
@@ -52,11 +54,11 @@ export const notes: Record<string, string> = {
   "whole JSON file":
     "write-file-atomic of the whole session for each report, in the client process. It syncs the file and not the directory.",
   "LangGraph SqliteSaver":
-    "put() of a checkpoint whose channels hold the lists and the results, after each report. WAL, and synchronous=FULL, which it does not set itself. Stopped early in large sessions, when hardly any results are in the state yet.",
+    "put() of a checkpoint whose channels hold the lists and the results, after each report. WAL, and synchronous=FULL, which it does not set itself.",
   "bare journal loop":
     'Appends to one file and one write for all that wait, in the client process: no server, no sessions. O_DSYNC or fdatasync: the faster of those under "tried".',
   growth:
-    "One worker that waits. Sessions with fewer files than reports are gone through again and again. The time includes what was put off: the JSON file of sessiond, the checkpoint of SQLite's log.",
+    "One worker that waits, in sessions that are half done: what it costs to write all of a session grows from its beginning to its end, and the peers that do so are stopped long before, so that the middle stands for the mean. Sessions with fewer files than reports are gone through again and again. The time includes what was put off: the JSON file of sessiond, the checkpoint of SQLite's log.",
   bytes:
     "write_bytes of /proc/PID/io, which Linux counts in pages of 4096 bytes, of a session from beginning to end.",
   start:

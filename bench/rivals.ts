@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type ClientProcess, startClient } from "./client-process.ts";
 import { type Context, syncDisks } from "./context.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
+import { median } from "./measure.ts";
 import type { PeerName } from "./peers/all.ts";
 import { journalVariants } from "./peers/journal-loop.ts";
 import { inFlightVariants, waitingVariants } from "./peers/redis.ts";
@@ -93,13 +94,16 @@ function warmUp(inFlight: boolean): Job {
 async function fastest(rivals: Rivals, ready: readonly Rival[], inFlight: boolean): Promise<Rival> {
   const [first] = ready as [Rival, ...Rival[]];
   if (ready.length === 1) return first;
-  const tried: (Variant & { rival: Rival })[] = [];
-  for (const rival of ready) {
-    await rival.run(warmUp(inFlight));
-    syncDisks();
-    const { reports, ms } = await rival.run(warmUp(inFlight));
-    tried.push({ name: rival.variant, perSecond: (reports / ms) * 1000, rival });
+  const tried = ready.map((rival) => ({ rival, name: rival.variant, rates: [] as number[], perSecond: 0 }));
+  for (const { run } of ready) await run(warmUp(inFlight));
+  for (let attempt = 0; attempt < 3; attempt++) {
+    for (const entry of tried) {
+      syncDisks();
+      const { reports, ms } = await entry.rival.run({ ...warmUp(inFlight), limitMs: 400 });
+      entry.rates.push((reports / ms) * 1000);
+    }
   }
+  for (const entry of tried) entry.perSecond = median(entry.rates);
   tried.sort((a, b) => b.perSecond - a.perSecond);
   const listed = tried.map(({ name, perSecond }) => ({ name, perSecond: Math.round(perSecond) }));
   rivals.tried.set(first.name, listed);

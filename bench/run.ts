@@ -13,6 +13,8 @@ export interface RunRequest {
   workers: number;
   /** Files of each session. */
   files: number;
+  /** So many of them are done before the round begins. */
+  done?: number;
   /** Reports that each worker may have in flight; 1 waits for every acknowledgement. */
   window: number;
   /** The round ends after this long, or when the first worker has no more files. */
@@ -44,12 +46,13 @@ export interface RunResult {
 
 export async function run(peer: Peer, request: RunRequest): Promise<RunResult> {
   const names = fileNames(request.files);
+  const { done = 0 } = request;
   const opened: Reporter[] = [];
   for (let worker = 0; worker < request.workers; worker++) {
-    opened.push(await peer.open(`session-${worker}`, names));
+    opened.push(await peer.open(`session-${worker}`, names, done));
   }
   const beforeFirst = performance.now();
-  await Promise.all(opened.map((reporter) => reporter.report(names[0] as string)));
+  await Promise.all(opened.map((reporter) => reporter.report(names[done] as string)));
   const firstMs = performance.now() - beforeFirst;
 
   if (request.probed !== undefined) await longestStall(request.probed);
@@ -66,7 +69,7 @@ export async function run(peer: Peer, request: RunRequest): Promise<RunResult> {
   const bytes = writtenBytes(request.writer) - written;
 
   for (const [worker, reporter] of opened.entries()) {
-    const acknowledged = Math.min(request.files, (reported[worker] as number) + 1);
+    const acknowledged = Math.min(request.files, done + (reported[worker] as number) + 1);
     const stored = await reporter.stored();
     if (stored !== acknowledged) {
       throw new Error(`${acknowledged} files were acknowledged to a worker, and ${stored} are there`);
@@ -93,12 +96,13 @@ async function work(
   ends: { at: number },
   latencies: Samples,
 ): Promise<number> {
-  const limit = request.reports ?? names.length - 1;
+  const { done = 0 } = request;
+  const limit = request.reports ?? names.length - done - 1;
   let next = 0;
   const lane = async () => {
     for (let now = performance.now(); next < limit && now < ends.at; ) {
       next++;
-      await reporter.report(names[next % names.length] as string);
+      await reporter.report(names[(done + next) % names.length] as string);
       const then = performance.now();
       latencies.add(then - now);
       now = then;

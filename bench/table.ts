@@ -23,7 +23,7 @@ export function table(results: Results): string {
     rows.push(throughputRow("durable files, many in flight", entry));
   for (const { files, peer, ms_per_report, stall_ms } of growth ?? []) {
     rows.push([
-      `a report in a session of ${count(files)} files`,
+      `a report in a half-done session of ${count(files)} files`,
       peer,
       ms(ms_per_report),
       "",

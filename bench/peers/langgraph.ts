@@ -4,9 +4,9 @@
  */
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { nextResult } from "../work.ts";
 import { loadPackage } from "./packages.ts";
 import { type Peer, type PeerSettings, type Reporter, turn } from "./peer.ts";
+import { addReport, type State, stateOf } from "./state.ts";
 
 interface Saver {
   db: { pragma(text: string): unknown; close(): void };
@@ -29,11 +29,11 @@ export async function langGraph({ directory }: PeerSettings): Promise<Peer> {
   const { uuid6 } = await loadPackage<CheckpointModule>("@langchain/langgraph-checkpoint");
   let saver: Saver | undefined;
   return {
-    async open(session, files) {
+    async open(session, files, done) {
       saver ??= SqliteSaver.fromConnString(path);
       saver.db.pragma("journal_mode=WAL");
       saver.db.pragma("synchronous=FULL");
-      return reporter(saver, session, files, uuid6);
+      return reporter(saver, session, stateOf(files, done), uuid6);
     },
     async clear() {
       saver?.db.close();
@@ -49,25 +49,15 @@ export async function langGraph({ directory }: PeerSettings): Promise<Peer> {
 function reporter(
   saver: Saver,
   session: string,
-  files: readonly string[],
+  state: State,
   uuid6: (clockSequence: number) => string,
 ): Reporter {
-  const state = {
-    processed_files: [] as string[],
-    pending_files: [...files],
-    partial_results: {} as Record<string, unknown>,
-  };
   let config: object = { configurable: { thread_id: session, checkpoint_ns: "" } };
   let step = 0;
   return {
     async report(file) {
       await turn();
-      const place = state.pending_files.indexOf(file);
-      if (place !== -1) {
-        state.pending_files.splice(place, 1);
-        state.processed_files.push(file);
-      }
-      state.partial_results[file] = nextResult();
+      addReport(state, file);
       step++;
       const version = Object.fromEntries(Object.keys(state).map((channel) => [channel, step]));
       const checkpoint = {

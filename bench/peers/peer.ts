@@ -1,8 +1,11 @@
 /** What a peer of the bench is: something that keeps reports of progress durably. */
 
 export interface Peer {
-  /** A new session with these pending files, taken up by one worker with a connection of its own. */
-  open(session: string, files: readonly string[]): Promise<Reporter>;
+  /**
+   * A new session with these files, taken up by one worker with a connection of its own. The first `done` of
+   * them are done, and have results, if the peer is used in sessions that are under way.
+   */
+  open(session: string, files: readonly string[], done: number): Promise<Reporter>;
   /** Forgets all sessions. */
   clear(): Promise<void>;
   close(): Promise<void>;

@@ -2,16 +2,17 @@
 import WebSocket from "ws";
 import { SessionClient } from "../../src/client/session-client.ts";
 import type { DaemonMessage } from "../../src/contract/channel.ts";
-import { progressOf } from "../work.ts";
+import { nextResult, progressOf } from "../work.ts";
 import type { Peer, PeerSettings, Reporter } from "./peer.ts";
 
 export function sessiondChannel({ socket }: PeerSettings): Peer {
   const client = new SessionClient({ socketPath: socket, timeoutMs: 0 });
   const ids: string[] = [];
   return {
-    async open(id, files) {
+    async open(id, files, done) {
       ids.push(id);
       await createSession(client, id, files);
+      await reportDone(client, id, files.slice(0, done));
       return await attach(client, socket, id);
     },
     clear: () => removeSessions(client, ids),
@@ -31,6 +32,19 @@ export async function createSession(
     config: { target_path: "/srv/monorepo" },
     pending_files: [...files],
   });
+}
+
+/** Done before, and written to the JSON file, as in a session that has been under way for long. */
+async function reportDone(client: SessionClient, id: string, files: readonly string[]): Promise<void> {
+  if (files.length === 0) return;
+  const atOnce = 20_000;
+  for (let at = 0; at < files.length; at += atOnce) {
+    const processed = files.slice(at, at + atOnce);
+    const results = Object.fromEntries(processed.map((file) => [file, nextResult()]));
+    await client.reportProgress(id, { processed, results });
+  }
+  await client.pauseSession(id);
+  await client.resumeSession(id);
 }
 
 export async function removeSessions(client: SessionClient, ids: string[]): Promise<void> {

@@ -26,9 +26,9 @@ export async function sqlite({ directory, variant }: PeerSettings): Promise<Peer
   const openDatabase = await databaseOpener(variant);
   let database: Database | undefined;
   return {
-    async open(session, files) {
+    async open(session, files, done) {
       database ??= createTables(openDatabase(path));
-      insertPending(database, session, files);
+      insertFiles(database, session, files, done);
       return reporter(database, session);
     },
     async clear() {
@@ -68,10 +68,12 @@ function createTables(database: Database): Database {
   return database;
 }
 
-function insertPending(database: Database, session: string, files: readonly string[]): void {
-  const insert = database.prepare("INSERT INTO files (session, file) VALUES (?, ?)");
+function insertFiles(database: Database, session: string, files: readonly string[], done: number): void {
+  const insert = database.prepare("INSERT INTO files (session, file, result) VALUES (?, ?, ?)");
   database.exec("BEGIN");
-  for (const file of files) insert.run(session, file);
+  for (const [at, file] of files.entries()) {
+    insert.run(session, file, at < done ? JSON.stringify(nextResult()) : null);
+  }
   database.exec("COMMIT");
 }
 

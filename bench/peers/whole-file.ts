@@ -7,13 +7,15 @@ import { mkdirSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
-import { config, nextResult } from "../work.ts";
+import { config } from "../work.ts";
 import type { Peer, PeerSettings, Reporter } from "./peer.ts";
+import { addReport, type State, stateOf } from "./state.ts";
 
 export function wholeFile({ directory }: PeerSettings): Peer {
   mkdirSync(directory, { recursive: true });
   return {
-    open: async (session, files) => reporter(join(directory, `${session}.json`), session, files),
+    open: async (session, files, done) =>
+      reporter(join(directory, `${session}.json`), session, stateOf(files, done)),
     async clear() {
       rmSync(directory, { recursive: true, force: true });
       mkdirSync(directory);
@@ -22,24 +24,11 @@ export function wholeFile({ directory }: PeerSettings): Peer {
   };
 }
 
-function reporter(path: string, id: string, files: readonly string[]): Reporter {
-  const session = {
-    session_id: id,
-    status: "running",
-    config,
-    processed_files: [] as string[],
-    pending_files: [...files],
-    partial_results: {} as Record<string, unknown>,
-    checkpoint_time: "",
-  };
+function reporter(path: string, id: string, state: State): Reporter {
+  const session = { session_id: id, status: "running", config, ...state, checkpoint_time: "" };
   return {
     async report(file) {
-      const place = session.pending_files.indexOf(file);
-      if (place !== -1) {
-        session.pending_files.splice(place, 1);
-        session.processed_files.push(file);
-      }
-      session.partial_results[file] = nextResult();
+      addReport(session, file);
       session.checkpoint_time = new Date().toISOString();
       await writeFileAtomic(path, JSON.stringify(session, null, 2));
     },

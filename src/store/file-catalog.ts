@@ -107,7 +107,8 @@ export class FileCatalog {
   /** What `adoptCached` is to be given at another start: every file that is the one of its session. */
   *cached(): Generator<CachedFile> {
     for (const [file, { kind, identity, id }] of this.#files) {
-      const entry = kind === "session" ? this.index.entry(id) : undefined;
+      const isIts = kind === "session" && this.#fileOf.get(id) === file;
+      const entry = isIts ? this.index.entry(id) : undefined;
       if (entry !== undefined) yield { file, identity, entry };
     }
   }

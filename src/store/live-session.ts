@@ -25,13 +25,20 @@ export class LiveSession {
   #results!: Map<string, JsonValue>;
   /** The last activity, where the frame does not have it yet. */
   #time: Micros | undefined;
+  #version = 0;
 
   constructor(session: Session) {
     this.replace(session);
   }
 
+  /** How often the document was replaced. */
+  get version(): number {
+    return this.#version;
+  }
+
   /** `before` is the document that this session gave out and `session` came of: what is the same object needs no work. */
   replace(session: Session, before?: Session): void {
+    this.#version++;
     this.#frame = { ...session, processed_files: [], pending_files: [], partial_results: {} };
     this.#time = undefined;
     if (session.processed_files !== before?.processed_files)

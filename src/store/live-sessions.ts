@@ -23,6 +23,7 @@ const sweepIntervalMs = 5000;
 export interface Before {
   session: Session;
   live: Live | undefined;
+  version: number | undefined;
   /** The last report that it knew of, or 0. */
   last: number;
 }
@@ -161,7 +162,8 @@ export class LiveSessions {
     const { journal, onReport } = this.#options;
     const live = this.get(id);
     if (live !== undefined) {
-      live.state.replace(session, live === before.live ? before.session : undefined);
+      const isSame = live === before.live && live.state.version === before.version;
+      live.state.replace(session, isSame ? before.session : undefined);
       live.generation = generationMark(session.generation) || live.generation;
       live.documentBytes = documentBytes;
       live.lastUse = performance.now();
@@ -182,7 +184,9 @@ export class LiveSessions {
 
   /** What a change of another kind is made to. No report is under way then. */
   before(id: string, session: Session): Before {
-    return { session, live: this.get(id), last: this.#options.journal.newest(id) ?? 0 };
+    const live = this.get(id);
+    const last = this.#options.journal.newest(id) ?? 0;
+    return { session, live, version: live?.state.version, last };
   }
 
   /**

@@ -1,91 +1,168 @@
 /**
- * Kills a daemon in the middle of its work, again and again, and compares what is there afterwards with what was
- * acknowledged.
+ * Crashes a daemon in the middle of its work, again and again, and compares what is there afterwards with what was
+ * acknowledged. What a crash is, is up to the caller.
  */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, statSync } from "node:fs";
+import { rename, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "vitest";
-import type { JsonValue } from "../../src/json.ts";
-import type { Session, Status } from "../../src/session/session.ts";
-import { launchDaemon, type Program, startDaemon, startProgram } from "../support/daemon-process.ts";
+import type { SessionClient } from "../../src/client/session-client.ts";
+import type { Session } from "../../src/session/session.ts";
+import {
+  type DaemonProcess,
+  launchDaemon,
+  type Program,
+  startDaemon,
+  startProgram,
+} from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { expectIndexEqualsDirectory, expectNothingStaged, readSessions } from "./directory.ts";
+import { fieldsOf, KillAccount } from "./kill-account.ts";
 
 const fixtures = resolve(import.meta.dirname, "../fixtures");
+/** Sessions that the next round goes on with. */
+const goingOn = 3;
 
-/** One change, as fixtures/writer.mjs accounts for it. */
-interface Step {
-  id: string;
-  op: "create" | "progress" | "pause" | "resume" | "complete" | "label" | "delete";
-  files?: string[];
-  file?: string;
-  result?: JsonValue;
-  value?: string;
+/** What a round does; for what it does not say here see fixtures/writer.mjs. */
+export interface Plan {
+  /** `storage.max_lag` of the daemon that is crashed. */
+  maxLag: string;
+  lanes: number;
+  inFlight: number;
+  restMs?: number;
+  outside: "settled" | "any" | "never";
+  broken?: boolean;
+  /** How many daemons are crashed after that one, while they start. */
+  crashesInReplay?: number;
 }
 
-interface State {
-  status: Status;
-  processed: string[];
-  pending: string[];
-  results: Record<string, JsonValue>;
-  label: string | undefined;
+export interface CrashOptions {
+  /** Of one round after another. */
+  plans: readonly Plan[];
+  /** The sessions directory; a new one by default. */
+  dir?: string;
+  /** How many other programs read the files meanwhile. */
+  readers?: number;
+  /** Ends a daemon, and with it the program that works with it, if any. */
+  crash: (daemon: Program, writer?: Program) => Promise<void>;
 }
 
-/** Null for a session that is not there. */
-type Outcome = State | null;
-
-export interface KillOptions {
-  rounds: number;
-  /** Also kill daemons that are still starting. */
-  duringStart?: boolean;
-  readers: number;
-}
-
-export interface KillReport {
+export interface CrashReport {
   acknowledged: number;
   /** Documents that other programs read meanwhile. */
   read: number;
 }
 
-export async function killRounds({ rounds, duringStart = false, readers }: KillOptions): Promise<KillReport> {
-  let daemon = await startDaemon();
-  const { sessionsDir, socket } = daemon;
-  const account = join(await tempDir(), "account");
+export async function crashRounds({ plans, dir, readers = 0, crash }: CrashOptions): Promise<CrashReport> {
+  const base = await tempDir();
+  const account = new KillAccount();
+  let daemon = await startDaemon({ ...(dir === undefined ? {} : { dir }), config: configFor(plans[0]) });
+  const { sessionsDir } = daemon;
   const reading = await Promise.all(
     Array.from({ length: readers }, () => startProgram(join(fixtures, "reader.mjs"), [sessionsDir])),
   );
-  let acknowledged = 0;
-  for (let round = 0; round < rounds; round++) {
-    const file = `${account}-${round}`;
-    const writer = await startProgram(join(fixtures, "writer.mjs"), [socket, file, `r${round}`]);
-    await eventually(() => expect(readFileSync(file, "utf8")).toContain('"ack"'), 15_000);
-    await sleep(Math.random() * 600);
-    daemon.kill("SIGKILL");
-    await daemon.exited;
-    expect(await writer.exited, writer.stderr()).toEqual({ code: 0, signal: null });
-    if (duringStart) await killWhileStarting(sessionsDir, socket);
+  let goOn: Record<string, object> = {};
+  for (const [round, { maxLag: _, crashesInReplay = 0, ...plan }] of plans.entries()) {
+    const [accountFile, planFile] = [join(base, `account-${round}`), join(base, `plan-${round}`)];
+    const own = { restMs: 0, directory: sessionsDir, prefix: `r${round}`, goOn };
+    await writeFile(planFile, JSON.stringify({ ...own, ...plan }));
+    const writer = await startProgram(join(fixtures, "writer.mjs"), [daemon.socket, accountFile, planFile]);
+    const enough = 5 + Math.random() * plan.lanes * (plan.inFlight + 2) * 8;
+    const isTime = () => {
+      const lines = readFileSync(accountFile, "utf8");
+      expect(lines.split('"ack"').length).toBeGreaterThan(enough);
+      // Where changes are rare, the moment after one of them shows the most.
+      if (plan.restMs !== undefined) expect(lines).toMatch(/"ack":\d+}\n$/);
+    };
+    const ended = writer.exited.then(() => "the writer ended by itself");
+    const early = await Promise.race([eventually(isTime, 30_000), ended]);
+    expect(early, writer.stderr()).toBeUndefined();
+    await crash(daemon, writer);
+    for (let count = 0; count < crashesInReplay; count++) await crash(await replaying(daemon));
+    await writeFile(daemon.configFile, configFor(plans[round + 1]));
     daemon = await daemon.restart();
-    // The daemon itself may be writing still.
-    await eventually(() => expectNothingStaged(sessionsDir));
-    await expectIndexEqualsDirectory(daemon.client, sessionsDir);
-    const { entries } = await daemon.client.listTrash();
-    acknowledged += expectAcknowledged(file, sessionsDir, new Set(entries.map((entry) => entry.session_id)));
-    expect(await daemon.client.getHealth()).toEqual({ status: "ok", problems: [] });
-    // Not let grow, so that the last round is as quick as the first.
-    await daemon.client.emptyTrash();
-    const ids = [...readSessions(sessionsDir).keys()];
-    await Promise.all(ids.map((id) => daemon.client.deleteSession(id, { purge: true })));
+    account.read(accountFile);
+    await expectAccounted(account, daemon).catch((error: Error) => {
+      error.message = `round ${round}: ${error.message}`;
+      throw error;
+    });
+    goOn = await clearAway(account, daemon.client);
   }
-  return { acknowledged, read: await finishReading(reading) };
+  return { acknowledged: account.acknowledged, read: await finishReading(reading) };
 }
 
-async function killWhileStarting(sessionsDir: string, socket: string): Promise<void> {
-  const starting = await launchDaemon({ dir: sessionsDir, args: ["--socket", socket] });
-  await sleep(Math.random() * 600);
-  starting.kill("SIGKILL");
-  await starting.exited;
+function configFor(plan: Plan | undefined): string {
+  // What is complete stays until it was looked at, whatever the hour.
+  return `storage: { max_lag: ${plan?.maxLag ?? "1s"} }\ncleanup: { completed: { enabled: false } }\n`;
+}
+
+async function expectAccounted(account: KillAccount, { client, sessionsDir }: DaemonProcess): Promise<void> {
+  await mend(account, client, sessionsDir);
+  const found = new Map<string, Session>();
+  for await (const { session_id } of client.allSessions()) {
+    found.set(session_id, await client.getSession(session_id));
+  }
+  account.check(found);
+  expect(await client.getHealth()).toEqual({ status: "ok", problems: [] });
+  // The files follow.
+  await eventually(() => expectIndexEqualsDirectory(client, sessionsDir));
+  await eventually(() => expectNothingStaged(sessionsDir));
+  account.check(readSessions(sessionsDir));
+}
+
+/** Files that another program left unreadable are put right, and their sessions are as they were. */
+async function mend(account: KillAccount, client: SessionClient, sessionsDir: string): Promise<void> {
+  const texts = account.broken();
+  for (const { code, message, session_id } of (await client.getHealth()).problems) {
+    const id = session_id ?? "";
+    expect([...texts.keys()], message).toContain(id);
+    expect(code).toBe("unreadable_file");
+    const path = join(sessionsDir, `${id}.json`);
+    await writeFile(`${path}.tmp`, texts.get(id) ?? "");
+    await rename(`${path}.tmp`, path);
+  }
+  await eventually(async () => expect((await client.getHealth()).problems).toEqual([]));
+}
+
+/** Not let grow, so that the last round is as quick as the first. Resolves with the sessions to go on with. */
+async function clearAway(account: KillAccount, client: SessionClient): Promise<Record<string, object>> {
+  await client.emptyTrash();
+  const goOn: Record<string, object> = {};
+  for await (const { session_id, status } of client.allSessions()) {
+    if (status !== "completed" && Object.keys(goOn).length < goingOn) {
+      const fields = [...fieldsOf(await client.getSession(session_id))];
+      goOn[session_id] = Object.fromEntries(fields.map(([name, value]) => [name, JSON.parse(value)]));
+    } else {
+      await client.deleteSession(session_id, { purge: true });
+      account.forget(session_id);
+    }
+  }
+  return goOn;
+}
+
+/** A daemon that is about to give reports back, or to write files that lag behind. */
+async function replaying({ sessionsDir, socket, configFile }: DaemonProcess): Promise<Program> {
+  const before = inodes(sessionsDir);
+  const args = ["--socket", socket, "--config", configFile, "--log-level", "debug"];
+  const daemon = await launchDaemon({ dir: sessionsDir, args });
+  const moments = [
+    () => /reports of an earlier run were given back/.test(daemon.stderr()),
+    () => inodes(sessionsDir) !== before,
+    () => /is starting/.test(daemon.stderr()),
+  ];
+  const moment = moments[Math.floor(Math.random() * moments.length)] as () => boolean;
+  // There may be nothing to give back.
+  const isReady = () => /is ready/.test(daemon.stderr());
+  await eventually(() => expect(moment() || isReady()).toBe(true), 15_000);
+  await sleep(Math.random() * 40);
+  return daemon;
+}
+
+function inodes(directory: string): string {
+  const names = readdirSync(directory).filter((name) => name.endsWith(".json"));
+  return names.map((name) => statSync(join(directory, name)).ino).join();
 }
 
 async function finishReading(readers: readonly Program[]): Promise<number> {
@@ -98,64 +175,4 @@ async function finishReading(readers: readonly Program[]): Promise<number> {
     read += account.read;
   }
   return read;
-}
-
-/** Each session is as its last acknowledged change left it, or as the one under way would have. */
-function expectAcknowledged(account: string, sessionsDir: string, trash: ReadonlySet<string>): number {
-  const sessions = readSessions(sessionsDir);
-  const possible = new Map<string, { before: Outcome; after: Outcome }>();
-  let acknowledged = 0;
-  for (const line of readFileSync(account, "utf8").trimEnd().split("\n")) {
-    const entry = JSON.parse(line) as { try: Step } | { ack: Step };
-    const step = "try" in entry ? entry.try : entry.ack;
-    const before = possible.get(step.id)?.before ?? null;
-    const after = outcomeOf(before, step);
-    if ("ack" in entry) acknowledged++;
-    if ("ack" in entry && step.op === "delete") expect(trash).toContain(step.id);
-    possible.set(step.id, "ack" in entry ? { before: after, after } : { before, after });
-  }
-  for (const [id, { before, after }] of possible) {
-    const found = stateOf(sessions.get(id));
-    const matches = [before, after].some((state) => JSON.stringify(state) === JSON.stringify(found));
-    if (!matches) expect(found, `${id} is neither as acknowledged nor as tried last`).toEqual(before);
-    if (found === null && before !== null) expect(trash, `${id} was deleted`).toContain(id);
-    sessions.delete(id);
-  }
-  expect([...sessions.keys()], "sessions that nobody created").toEqual([]);
-  return acknowledged;
-}
-
-function outcomeOf(before: Outcome, { op, files = [], file = "", result = null, value }: Step): Outcome {
-  if (op === "create")
-    return { status: "running", processed: [], pending: files, results: {}, label: undefined };
-  if (before === null) throw new Error(`${op} of a session that is not there`);
-  switch (op) {
-    case "progress":
-      return {
-        ...before,
-        processed: [...before.processed, file],
-        pending: before.pending.filter((other) => other !== file),
-        results: { ...before.results, [file]: result },
-      };
-    case "label":
-      return { ...before, label: value };
-    case "delete":
-      return null;
-    default:
-      return {
-        ...before,
-        status: ({ pause: "paused", resume: "running", complete: "completed" } as const)[op],
-      };
-  }
-}
-
-function stateOf(session: Session | undefined): Outcome {
-  if (session === undefined) return null;
-  return {
-    status: session.status,
-    processed: [...session.processed_files],
-    pending: [...session.pending_files],
-    results: { ...session.partial_results },
-    label: session.labels?.round,
-  };
 }

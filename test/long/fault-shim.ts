@@ -3,8 +3,15 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { tempDir } from "../support/temp-dir.ts";
 
-export const faultyFunctions = ["fsync", "fdatasync", "write", "rename", "link", "unlink"] as const;
-export type FaultyFunction = (typeof faultyFunctions)[number];
+export type FaultyFunction =
+  | "fsync"
+  | "fdatasync"
+  | "write"
+  | "rename"
+  | "link"
+  | "unlink"
+  | "open"
+  | "ftruncate";
 
 export interface Fault {
   fn: FaultyFunction;
@@ -16,7 +23,8 @@ export interface Fault {
 export interface LoggedCall {
   fn: FaultyFunction;
   path: string;
-  ok: boolean;
+  /** "ok", or what it was made to be. */
+  result: string;
 }
 
 /** Compiles fixtures/fault.c. */
@@ -28,7 +36,7 @@ export function buildShim(directory: string): string {
 }
 
 /** The environment that makes a daemon's calls on matching paths fail, and a reader of the log of those calls. */
-export async function faulty(shim: string, pattern: string, fault?: Fault) {
+export async function faulty(shim: string, pattern: string, faults: readonly Fault[] = []) {
   const log = join(await tempDir(), "calls");
   return {
     env: {
@@ -38,13 +46,15 @@ export async function faulty(shim: string, pattern: string, fault?: Fault) {
       // One thread: the k-th call is then the same one each time.
       UV_THREADPOOL_SIZE: "1",
       UV_USE_IO_URING: "0",
-      ...(fault === undefined ? {} : { FAULT: `${fault.fn}:${fault.effect}:${fault.k}` }),
+      ...(faults.length === 0
+        ? {}
+        : { FAULT: faults.map(({ fn, effect, k }) => `${fn}:${effect}:${k}`).join() }),
     },
     calls(): LoggedCall[] {
       const lines = readFileSync(log, "utf8").trimEnd().split("\n");
       return lines.map((line) => {
         const [, fn, path, result] = /^(\S+) \d+ (.*) (\S+)$/.exec(line) as unknown as string[];
-        return { fn: fn as FaultyFunction, path: path as string, ok: result === "ok" };
+        return { fn: fn as FaultyFunction, path: path as string, result: result as string };
       });
     },
   };

@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { ConnectionError } from "../../src/client/connection-error.ts";
+import type { SessionClient } from "../../src/client/session-client.ts";
 import { SessiondError } from "../../src/error.ts";
 import { canCompile } from "../e2e/capability.ts";
 import { expectIndexEqualsDirectory, expectNothingStaged } from "../e2e/directory.ts";
@@ -11,23 +12,54 @@ import { type DaemonProcess, type Exit, startDaemon } from "../support/daemon-pr
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { buildShim, type Fault, type FaultyFunction, faulty, type LoggedCall } from "./fault-shim.ts";
-import { stateOf, steps } from "./script.ts";
+import {
+  daemonConfig,
+  leaveKilled,
+  type Report,
+  reported,
+  type State,
+  type Step,
+  stateOf,
+  steps,
+} from "./script.ts";
 
-const faults: readonly Omit<Fault, "k">[] = [
+type Kind = Omit<Fault, "k">;
+
+const kinds: readonly Kind[] = [
   { fn: "fsync", effect: "EIO" },
   { fn: "fdatasync", effect: "EIO" },
   { fn: "write", effect: "ENOSPC" },
   { fn: "write", effect: "short" },
+  { fn: "open", effect: "EIO" },
   { fn: "rename", effect: "EIO" },
   { fn: "link", effect: "EIO" },
   { fn: "unlink", effect: "EIO" },
+  { fn: "ftruncate", effect: "EIO" },
 ];
+
+/** What may become of the k-th write to the journal, which is synced by it, and then of cutting off what it left. */
+const journalFaults: Readonly<Record<string, (k: number) => Fault[]>> = {
+  "not be durable": (k) => [{ fn: "write", effect: "EIO", k }],
+  "fill the disk, with half of it written": (k) => [
+    { fn: "write", effect: "short", k },
+    { fn: "write", effect: "ENOSPC", k: k + 1 },
+  ],
+  "fill the disk and not be cut off again": (k) => [
+    { fn: "write", effect: "ENOSPC", k },
+    // At the start half a record was cut off already.
+    { fn: "ftruncate", effect: "EIO", k: 2 },
+  ],
+  "fill the disk and come back after it was cut off": (k) => [
+    { fn: "write", effect: "ENOSPC", k },
+    { fn: "fdatasync", effect: "EIO", k: 1 },
+  ],
+};
 
 describe.skipIf(!canCompile())("when the file system fails", () => {
   let directory: string;
   let shim: string;
   /** What is there before the first step, and after each. */
-  const states: unknown[] = [];
+  const states: State[] = [];
   let calls: LoggedCall[];
 
   beforeAll(() => {
@@ -36,92 +68,131 @@ describe.skipIf(!canCompile())("when the file system fails", () => {
   });
   afterAll(() => rmSync(directory, { recursive: true }));
 
-  test("the script works, and makes calls of every kind", async () => {
+  const begin = async () => {
     const dir = join(await tempDir(), "sessions");
+    cpSync(join(directory, "killed"), dir, { recursive: true, preserveTimestamps: true });
+    return dir;
+  };
+
+  test("the script works, and makes calls of every kind", async () => {
+    await leaveKilled(join(directory, "killed"));
+    const dir = await begin();
     const { env, calls: logged } = await faulty(shim, `${dir}*`);
-    const { client } = await startDaemon({ dir, env });
-    states.push(await stateOf(client));
+    const daemon = await startDaemon({ dir, env, config: daemonConfig });
+    states.push(await stateOf(daemon.client));
     for (const step of steps) {
-      await step(client);
-      states.push(await stateOf(client));
+      if (typeof step === "function") await step(daemon.client, dir);
+      else await Promise.all(step.map((report) => daemon.client.reportProgress(...report)));
+      states.push(await stateOf(daemon.client));
+      if (typeof step !== "function") expect(states.at(-1)).toEqual(reported(states.at(-2) as State, step));
     }
+    daemon.kill("SIGTERM");
+    expect(await daemon.exited).toEqual({ code: 0, signal: null });
     calls = logged();
-    for (const { fn } of faults) expect(countOf(fn)).toBeGreaterThan(0);
+    for (const { fn } of kinds) expect(countOf(fn), fn).toBeGreaterThan(0);
+    expect(calls.some(({ fn, path }) => fn === "unlink" && isSegment(path))).toBe(true);
   });
 
-  const countOf = (fn: FaultyFunction) => calls.filter((call) => call.fn === fn).length;
+  const countOf = (fn: FaultyFunction, isMeant = (_: string) => true) =>
+    calls.filter((call) => call.fn === fn && isMeant(call.path)).length;
 
-  for (const { fn, effect } of faults) {
+  for (const { fn, effect } of kinds) {
     test(`any one ${fn} may fail with ${effect}`, async () => {
-      const wrong: string[] = [];
-      const turns = Array.from({ length: countOf(fn) }, (_, turn) => turn + 1).values();
-      const worker = async () => {
-        for (const k of turns) {
-          await survive({ fn, effect, k }).catch((error: Error) => wrong.push(`#${k}: ${error.message}`));
-        }
-      };
-      await Promise.all([worker(), worker()]);
-      expect(wrong).toEqual([]);
+      await surviveEach(countOf(fn), "", (k) => [{ fn, effect, k }]);
     });
   }
 
-  /** Runs the script, with one call in it that fails; tells the truth of it throughout. */
-  async function survive(fault: Fault): Promise<void> {
-    const dir = join(await tempDir(), "sessions");
-    const isSync = fault.fn === "fsync" || fault.fn === "fdatasync";
-    const { env, calls: logged } = await faulty(shim, `${dir}*`, fault);
-    const failedCall = () => {
-      const at = logged().findIndex((call) => !call.ok);
-      return at === -1 ? "no call" : `${fault.fn} ${logged()[at]?.path.replace(dir, "")}`;
+  for (const [what, faults] of Object.entries(journalFaults)) {
+    test(`any write to the journal may ${what}`, async () => {
+      await surviveEach(countOf("write", isSegment), "/.sessiond/journal/*.log", faults);
+    });
+  }
+
+  async function surviveEach(count: number, where: string, faults: (k: number) => Fault[]): Promise<void> {
+    const wrong: string[] = [];
+    const turns = Array.from({ length: count }, (_, turn) => turn + 1).values();
+    const worker = async () => {
+      for (const k of turns) {
+        await survive(faults(k), where).catch((error: Error) => wrong.push(`#${k}: ${error.message}`));
+      }
     };
-    const daemon = await startDaemon({ dir, env }).catch((error: Error) => error);
+    await Promise.all([worker(), worker()]);
+    expect(wrong).toEqual([]);
+  }
+
+  /** Runs the script, with calls in it that fail; tells the truth of it throughout. */
+  async function survive(faults: Fault[], pattern: string): Promise<void> {
+    const dir = await begin();
+    const { env, calls: logged } = await faulty(shim, `${dir}${pattern || "*"}`, faults);
+    const failed = () => logged().filter((call) => call.result !== "ok");
+    const daemon = await startDaemon({ dir, env, config: daemonConfig }).catch((error: Error) => error);
     if (daemon instanceof Error) {
       // It may refuse to start, but then says so and leaves all as it was.
       expect(daemon.message).toContain('{"code":1,"signal":null}');
-      await expectAfterRestart(dir, [states[0]]);
+      await expectAfterRestart(dir, states.slice(0, 1));
       return;
     }
-    const { allowed, failure } = await play(daemon, 0);
-    const where = `step ${failure?.step}, ${failedCall()}: ${failure?.error.message}`;
+    const { allowed, failure } = await play(daemon, dir, 0);
+    const names = failed().map(({ fn, path }) => `${fn} ${path.replace(dir, "")}`);
+    const where = `step ${failure?.step}, ${names.join(", ") || "no call"}: ${failure?.error.message}`;
     // What the daemon writes on its own may be fewer calls this time.
-    if (isSync && logged().some((call) => !call.ok)) {
+    if (failed().some(isFatal)) {
       expect(await endOf(daemon), where).toEqual({ code: 1, signal: null });
-    } else if (failure !== undefined) {
+      await expectAfterRestart(dir, allowed, where);
+      return;
+    }
+    if (failure !== undefined) {
       // One failure is over: what was asked for again works, and so does the rest.
       const found = await stateOf(daemon.client);
       expect(allowed, where).toContainEqual(found);
-      const rest = await play(daemon, failure.step + (isEqual(found, states[failure.step]) ? 0 : 1));
+      const isDone = isEqual(found, states[failure.step + 1]) && !isEqual(found, states[failure.step]);
+      const rest = await play(daemon, dir, failure.step + (isDone ? 1 : 0));
       expect(rest.failure?.error, where).toBeUndefined();
       expect(await stateOf(daemon.client), where).toEqual(states.at(-1));
     }
     daemon.kill("SIGTERM");
-    await daemon.exited;
-    await expectAfterRestart(dir, isSync ? allowed : [states.at(-1)], where);
+    const exit = await daemon.exited;
+    if (!failed().some(isFatal)) expect(exit, where).toEqual({ code: 0, signal: null });
+    await expectAfterRestart(dir, states.slice(-1), where);
   }
 
   /** Runs the steps from one on, until one fails. Resolves with the states that may be there then. */
-  async function play({ client }: DaemonProcess, from: number) {
+  async function play(daemon: DaemonProcess, dir: string, from: number) {
     for (let step = from; step < steps.length; step++) {
-      let acknowledged = false;
-      try {
-        await steps[step]?.(client);
-        acknowledged = true;
-        expect(await stateOf(client), `after step ${step}`).toEqual(states[step + 1]);
-      } catch (error) {
-        if (!(error instanceof SessiondError || error instanceof ConnectionError)) throw error;
-        const [before, after] = [states[step], states[step + 1]];
-        if (acknowledged) return { allowed: [after], failure: { step, error } };
-        const allowed = error.outcome === "unknown" ? [before, after] : [before];
-        return { allowed, failure: { step, error } };
-      }
+      const [before, after] = [states[step] as State, states[step + 1] as State];
+      const { allowed, error } = await take(steps[step] as Step, daemon.client, dir, before, after);
+      if (error !== undefined) return { allowed, failure: { step, error } };
+      const found = await stateOf(daemon.client).catch(toFailure);
+      if (found instanceof Error) return { allowed, failure: { step, error: found } };
+      expect(found, `after step ${step}`).toEqual(after);
     }
-    return { allowed: [states.at(-1)], failure: undefined };
+    return { allowed: states.slice(-1), failure: undefined };
   }
 
-  async function expectAfterRestart(dir: string, allowed: unknown[], where?: string): Promise<void> {
+  async function take(step: Step, client: SessionClient, dir: string, before: State, after: State) {
+    if (typeof step === "function") {
+      const error = await step(client, dir).then(() => undefined, toFailure);
+      if (error === undefined) return { allowed: [after] };
+      return { error, allowed: error.outcome === "unknown" ? [before, after] : [before] };
+    }
+    const replies = await Promise.all(
+      step.map((report) => client.reportProgress(...report).then(() => undefined, toFailure)),
+    );
+    let allowed = [before];
+    for (const [index, reply] of replies.entries()) {
+      const report = step[index] as Report;
+      const applied = allowed.map((state) => reported(state, [report]));
+      if (reply === undefined) allowed = applied;
+      else if (reply.outcome === "unknown") allowed.push(...applied);
+    }
+    return { allowed, error: replies.find((reply) => reply !== undefined) };
+  }
+
+  async function expectAfterRestart(dir: string, allowed: State[], where?: string): Promise<void> {
     const { client } = await startDaemon({ dir });
     expect(allowed, where).toContainEqual(await stateOf(client));
-    await expectIndexEqualsDirectory(client, dir);
+    expect(await client.getHealth(), where).toEqual({ status: "ok", problems: [] });
+    await eventually(() => expectIndexEqualsDirectory(client, dir));
     await eventually(() => expectNothingStaged(dir));
   }
 
@@ -130,7 +201,7 @@ describe.skipIf(!canCompile())("when the file system fails", () => {
     async (k) => {
       const dir = join(await tempDir(), "sessions");
       // The first two belong to the start.
-      const { env, calls: logged } = await faulty(shim, dir, { fn: "fsync", effect: "EIO", k: k + 2 });
+      const { env, calls: logged } = await faulty(shim, dir, [{ fn: "fsync", effect: "EIO", k: k + 2 }]);
       const daemon = await startDaemon({ dir, env });
       const acknowledged: string[] = [];
       const callers = Array.from({ length: 20 }, async (_, caller) => {
@@ -144,13 +215,29 @@ describe.skipIf(!canCompile())("when the file system fails", () => {
         expect(["storage_failed", "shutting_down", "daemon_unreachable"]).toContain(reason.code);
       }
       expect(await endOf(daemon)).toEqual({ code: 1, signal: null });
-      const syncs = logged().map((call) => (call.ok ? "ok" : "failed"));
-      expect(syncs.slice(syncs.indexOf("failed"))).toEqual(["failed"]);
+      const syncs = logged().map((call) => call.result);
+      expect(syncs.slice(syncs.indexOf("EIO"))).toEqual(["EIO"]);
       const { client } = await startDaemon({ dir });
       for (const id of acknowledged) expect(await client.sessionExists(id)).toBe(true);
     },
   );
 });
+
+/** After these nothing can be believed but what is read again at a new start. The journal is synced by its writes. */
+function isFatal({ fn, path, result }: LoggedCall): boolean {
+  if (fn === "write") return result === "EIO" && isSegment(path);
+  return fn === "fsync" || fn === "fdatasync" || (fn === "ftruncate" && isSegment(path));
+}
+
+function isSegment(path: string): boolean {
+  return /\/journal\/\d+\.log$/.test(path);
+}
+
+/** @throws what is neither an answer nor the lack of one */
+function toFailure(error: unknown): SessiondError | ConnectionError {
+  if (error instanceof SessiondError || error instanceof ConnectionError) return error;
+  throw error;
+}
 
 /** How the daemon ended by itself, or that it did not. */
 function endOf(daemon: DaemonProcess): Promise<Exit | "still running"> {

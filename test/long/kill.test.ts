@@ -1,8 +1,9 @@
 import { expect, test } from "vitest";
-import { killRounds } from "../e2e/kill-rounds.ts";
+import { kill, plansFor } from "../e2e/kill-plans.ts";
+import { crashRounds } from "../e2e/kill-rounds.ts";
 
-test("sixty kills, with daemons killed while they start as well, lose nothing", async () => {
-  const { acknowledged, read } = await killRounds({ rounds: 60, duringStart: true, readers: 2 });
+test("fifty rounds of kills, of daemons that replay the journal as well, lose nothing", async () => {
+  const { acknowledged, read } = await crashRounds({ plans: plansFor(50), readers: 2, crash: kill });
   expect(acknowledged).toBeGreaterThan(2000);
   expect(read).toBeGreaterThan(2000);
 });

@@ -1,35 +1,101 @@
 /** A script that makes a daemon do everything that it writes files for, and what is there after each step. */
+import { appendFileSync, readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import type { SessionClient } from "../../src/client/session-client.ts";
 import type { CleanupResult } from "../../src/contract/replies.ts";
 import { SessiondError } from "../../src/error.ts";
+import { applyProgress, type ProgressDelta } from "../../src/session/command.ts";
+import type { Session } from "../../src/session/session.ts";
+import { expectIndexEqualsDirectory } from "../e2e/directory.ts";
+import { startDaemon } from "../support/daemon-process.ts";
+import { eventually } from "../support/eventually.ts";
 
 const config = { target_path: "/src" };
 
-export type Step = (client: SessionClient) => Promise<unknown>;
+/** Sessions by their id, and the ids of those in the trash; without what is different each time. */
+export interface State {
+  sessions: Record<string, Session>;
+  trash: string[];
+}
+
+/** A report of one session. */
+export type Report = [session_id: string, delta: ProgressDelta];
+
+/** One change, or reports that are all under way at the same time. */
+export type Step = ((client: SessionClient, dir: string) => Promise<unknown>) | readonly Report[];
+
+const done = (...files: string[]): ProgressDelta => ({
+  processed: files,
+  results: Object.fromEntries(files.map((file) => [file, { score: file.length }])),
+});
 
 export const steps: readonly Step[] = [
   (client) => client.createSession({ session_id: "a", config, pending_files: ["1", "2", "3"] }),
   (client) => client.createSession({ session_id: "б/в", config, pending_files: ["x"] }),
   (client) => client.reportProgress("a", { processed: ["1"], results: { "1": { score: 0.5 } } }),
+  [
+    ["a", { added: ["4", "5"] }],
+    ["б/в", done("w")],
+    ["a", done("6", "7")],
+    ["left", done("l2")],
+  ],
+  filesFollow,
   (client) => client.checkpointSession("б/в", { processed_files: ["x"], pending_files: ["y"] }),
+  [
+    ["a", done("8")],
+    ["a", done("9")],
+    ["б/в", done("z")],
+  ],
   (client) => client.pauseSession("a", { reason: "lunch" }),
   (client) => client.createBackup("a"),
   (client) => client.resumeSession("a"),
   (client) => client.editSession("б/в", { labels: { team: "blue" } }),
+  (client) => client.reportProgress("б/в", done("v")),
   (client) => client.deleteSession("б/в"),
   (client) => client.restoreTrash("б/в"),
   (client) => client.completeSession("б/в"),
   async (client) => settled(await client.runCleanup("completed", { keep_recent: 0 })),
+  (client) => client.reportProgress("a", done("10")),
   async (client) => {
     // The oldest: restoring makes one itself.
     const backup = (await client.listBackups("a")).backups.at(-1);
     await client.restoreBackup("a", backup?.backup ?? "none");
   },
   (client) => client.createSession({ session_id: "c", config }),
+  (client) => client.reportProgress("c", done("1")),
   (client) => client.deleteSession("c", { purge: true }),
+  (client) => client.createSession({ session_id: "c", config, pending_files: ["2"] }),
   (client) => client.emptyTrash(),
   (client) => client.failSession("a"),
+  // What a daemon that is told to stop has to do something about.
+  [
+    ["c", done("2")],
+    ["left", done("l3", "l4")],
+  ],
 ];
+
+/** A daemon with these options writes files some time after they were reported on, but while the script runs. */
+export const daemonConfig = "storage: { max_lag: 50ms }\n";
+
+/** Fills a directory with what daemons leave that were killed: reports that no file holds, and in the end half a record. */
+export async function leaveKilled(dir: string): Promise<void> {
+  let daemon = await startDaemon({ dir, config: "storage: { max_lag: 10min }\n" });
+  await daemon.client.createSession({ session_id: "left", config, pending_files: ["l1", "l2", "l3"] });
+  for (const file of ["l0", "l1"]) {
+    await daemon.client.reportProgress("left", done(file));
+    daemon.kill("SIGKILL");
+    await daemon.exited;
+    if (file === "l0") daemon = await daemon.restart();
+  }
+  const journal = join(dir, ".sessiond", "journal");
+  const segments = readdirSync(journal).filter((name) => name.endsWith(".log"));
+  const last = join(journal, segments.sort().at(-1) ?? "none");
+  appendFileSync(last, readFileSync(last).subarray(0, 100));
+}
+
+async function filesFollow(client: SessionClient, dir: string): Promise<void> {
+  await eventually(() => expectIndexEqualsDirectory(client, dir));
+}
 
 /** A pass never rejects: what it could not do is in its result, and then some of it may have been done. */
 function settled({ outcome, failures, warnings }: CleanupResult): void {
@@ -38,14 +104,34 @@ function settled({ outcome, failures, warnings }: CleanupResult): void {
   throw new SessiondError("storage_failed", why, { outcome: "unknown" });
 }
 
-/** Everything that the steps change, without what is different each time. */
-export async function stateOf(client: SessionClient): Promise<unknown> {
-  const sessions: Record<string, unknown> = {};
+export async function stateOf(client: SessionClient): Promise<State> {
+  const sessions: State["sessions"] = {};
   for await (const { session_id } of client.allSessions({ sort: "session_id" })) {
     const session = await client.getSession(session_id);
     const { checkpoint_time: _, created_time: __, generation: ___, revision: ____, ...rest } = session;
-    sessions[session_id] = rest;
+    sessions[session_id] = withoutOrder(rest as Session);
   }
   const trash = (await client.listTrash()).entries.map((entry) => entry.session_id);
   return { sessions, trash };
+}
+
+/** What is there after some reports more. */
+export function reported(state: State, reports: readonly Report[]): State {
+  const sessions = { ...state.sessions };
+  for (const [id, delta] of reports) {
+    const session = sessions[id] as Session;
+    sessions[id] = withoutOrder({ ...session, ...applyProgress(session, delta) });
+  }
+  return { ...state, sessions };
+}
+
+/** Reports that are under way at the same time arrive in any order. */
+function withoutOrder(session: Session): Session {
+  const results = Object.entries(session.partial_results).sort(([a], [b]) => (a < b ? -1 : 1));
+  return {
+    ...session,
+    processed_files: [...session.processed_files].sort(),
+    pending_files: [...session.pending_files].sort(),
+    partial_results: Object.fromEntries(results),
+  };
 }
