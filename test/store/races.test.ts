@@ -93,7 +93,7 @@ describe("another program's document", () => {
     ]);
     expect(checked).toBeGreaterThan(renames / 2);
     expect(lost).toBeLessThanOrEqual(tolerated);
-  });
+  }, 60_000);
 });
 
 const renames = 150;
