@@ -197,6 +197,36 @@ describe.skipIf(skipped()).each(suites)("on %s", (suite) => {
     expect(Object.keys(outcomes)).toEqual(["done"]);
   });
 
+  test("workers that were attached carry on, over restarts and kills, and do each file once", async () => {
+    await machine().ask("systemctl", "reset-failed", "sessiond.service");
+    const files = Array.from({ length: 400 }, (_, n) => `src/${n}.ts`);
+    const client = machine().client();
+    await client.createSession({ session_id: "attached", config, pending_files: files });
+    const worked: string[] = [];
+    let downs = 0;
+    const worker = await client.attach("attached", { worker: "test" });
+    const loop = worker.forEach(
+      async (file) => {
+        worked.push(file);
+        // So that the work outlasts what happens to the daemon.
+        await eventually(() => expect(downs).toBeGreaterThanOrEqual(worked.length / 100), 30_000);
+        return { length: file.length };
+      },
+      { concurrency: 4 },
+    );
+    for (const command of ["restart", "kill", "restart", "kill"]) {
+      const signal = command === "kill" ? ["--signal=KILL"] : [];
+      await untilServing(machine(), machine().ask("systemctl", command, ...signal, "sessiond.service"));
+      downs++;
+    }
+    expect((await loop).stopped).toBeNull();
+    await worker.detach();
+    expect(worked.toSorted()).toEqual(files.toSorted());
+    const session = await client.getSession("attached");
+    expect(session.processed_files.toSorted()).toEqual(files.toSorted());
+    expect(Object.keys(session.partial_results)).toHaveLength(files.length);
+  });
+
   test("what is under way when it is stopped is answered, and who comes later waits for the next one", async () => {
     await machine().ask("systemctl", "reset-failed", "sessiond.service");
     const pid = await machine().property("MainPID");
