@@ -14,6 +14,8 @@ export interface IndexEntry {
   readonly created: Micros;
 }
 
+const manyDeferred = 500;
+
 export class SessionIndex {
   readonly #entries = new Map<string, IndexEntry>();
   /** Sorted on first use, then kept sorted. */
@@ -87,6 +89,8 @@ export class SessionIndex {
   }
 
   #catchUp(): void {
+    // Sorting anew costs less than moving so many to their places.
+    if (this.#deferred.size > manyDeferred) this.#orders.clear();
     for (const summary of this.#deferred.values()) this.set(summary());
   }
 

@@ -1,5 +1,15 @@
 import { spawnSync } from "node:child_process";
-import { closeSync, openSync, readFileSync, rmSync, statfsSync, writeSync } from "node:fs";
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { SessionClient } from "../../src/client/session-client.ts";
@@ -11,10 +21,12 @@ import { expectIndexEqualsDirectory, expectNothingStaged, readSessions } from ".
 
 const config = { target_path: "/src" };
 const kib = 1024;
+/** The journal holds everything, and no file is written behind it. */
+const longLag = "storage: { max_lag: 10min }\n";
 
-async function smallDisk(): Promise<string> {
+async function smallDisk(size = "1m"): Promise<string> {
   const directory = await tempDir();
-  const { status, stderr } = spawnSync("mount", ["-t", "tmpfs", "-o", "size=1m", "none", directory]);
+  const { status, stderr } = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "none", directory]);
   if (status !== 0) throw new Error(stderr.toString());
   onTestFinished(() => void spawnSync("umount", ["--lazy", directory]));
   return directory;
@@ -32,6 +44,14 @@ function fill(file: string): void {
   }
 }
 
+const isSegment = (name: string) => name.endsWith(".log");
+
+function journalBytes(dir: string): number {
+  const journal = join(dir, ".sessiond", "journal");
+  const names = readdirSync(journal).filter(isSegment);
+  return names.reduce((sum, name) => sum + statSync(join(journal, name)).size, 0);
+}
+
 function documents(directory: string): string {
   return JSON.stringify([...readSessions(directory)], (_, value) =>
     typeof value === "bigint" ? String(value) : value,
@@ -40,6 +60,31 @@ function documents(directory: string): string {
 
 async function expectFull(change: Promise<unknown>): Promise<void> {
   await expect(change).rejects.toMatchObject({ code: "storage_full", outcome: "not_applied" });
+}
+
+/** Reports file after file, some at a time, and tells which were taken. Those that are refused must be for want of room. */
+async function report(client: SessionClient, id: string, prefix: string, count: number): Promise<string[]> {
+  const taken: string[] = [];
+  const lane = async (lane: number) => {
+    for (let number = lane; number < count; number += 8) {
+      const file = `${prefix}-${number}`;
+      const results = { [file]: "x".repeat(500) };
+      const error = await client.reportProgress(id, { processed: [file], results }).then(
+        () => undefined,
+        (error: unknown) => error,
+      );
+      if (error === undefined) taken.push(file);
+      else expect(error).toMatchObject({ code: "storage_full", outcome: "not_applied" });
+    }
+  };
+  await Promise.all(Array.from({ length: 8 }, (_, number) => lane(number)));
+  return taken;
+}
+
+async function expectProcessed(client: SessionClient, id: string, files: readonly string[]): Promise<void> {
+  const { processed_files, partial_results } = await client.getSession(id);
+  expect([...processed_files].sort()).toEqual([...files].sort());
+  expect(Object.keys(partial_results).sort()).toEqual([...files].sort());
 }
 
 async function problemCodes(client: SessionClient): Promise<string[]> {
@@ -140,5 +185,100 @@ test.skipIf(!canMount())(
     rmSync(join(disk, "ballast"));
     await client.createSession({ session_id: "last", config });
     await eventually(() => expect(readFileSync(log, "utf8")).toMatch(/createSession.*\n$/));
+  },
+);
+
+test.skipIf(!canMount())(
+  "reports are taken again when there is room, and a kill then takes none of them",
+  async () => {
+    const disk = await smallDisk();
+    let daemon = await startDaemon({ dir: join(disk, "sessions"), config: longLag });
+    for (const session_id of ["a", "b"]) await daemon.client.createSession({ session_id, config });
+    const taken = { a: await report(daemon.client, "a", "before", 16), b: [] as string[] };
+    expect(taken.a).toHaveLength(16);
+    fill(join(disk, "ballast"));
+    // A block of the journal may have room yet.
+    taken.a.push(...(await report(daemon.client, "a", "full", 40)));
+    await expectFull(daemon.client.reportProgress("b", { processed: ["x".repeat(8 * kib)] }));
+    expect(await problemCodes(daemon.client)).toEqual(["storage_full"]);
+    await expectProcessed(daemon.client, "a", taken.a);
+    rmSync(join(disk, "ballast"));
+    taken.b.push(...(await report(daemon.client, "b", "after", 40)));
+    expect(taken.b).toHaveLength(40);
+    daemon.kill("SIGKILL");
+    daemon = await daemon.restart();
+    for (const id of ["a", "b"] as const) await expectProcessed(daemon.client, id, taken[id]);
+    expect(await daemon.client.getHealth()).toEqual({ status: "ok", problems: [] });
+  },
+);
+
+test.skipIf(!canMount())(
+  "a daemon that was killed starts on a full disk, shows what no file holds, and writes it when there is room",
+  async () => {
+    const disk = await smallDisk();
+    const dir = join(disk, "sessions");
+    let daemon = await startDaemon({ dir, config: longLag });
+    const pending_files = ["x".repeat(100 * kib)];
+    await daemon.client.createSession({ session_id: "large", config, pending_files });
+    for (const session_id of ["a", "gone"]) await daemon.client.createSession({ session_id, config });
+    const taken = new Map<string, string[]>();
+    for (const id of ["a", "large", "gone"]) taken.set(id, await report(daemon.client, id, id, 40));
+    daemon.kill("SIGKILL");
+    await daemon.exited;
+    fill(join(disk, "ballast"));
+    writeFileSync(daemon.configFile, "storage: { max_lag: 50ms }");
+    daemon = await daemon.restart();
+    const { client } = daemon;
+    for (const [id, files] of taken) await expectProcessed(client, id, files);
+    // The first report of a run begins a segment of the journal.
+    await expectFull(client.reportProgress("a", { processed: ["y"] }));
+    await expectFull(client.pauseSession("a"));
+    await eventually(async () => expect(await problemCodes(client)).toEqual(["storage_full"]));
+    expect(readSessions(dir).get("a")?.processed_files).toEqual([]);
+    // A session whose reports wait for its file can be deleted for good all the same, and that makes room.
+    await client.deleteSession("large", { purge: true });
+    await eventually(() => expect(readSessions(dir).get("a")?.processed_files).toHaveLength(40));
+    await client.deleteSession("gone");
+    await client.restoreTrash("gone");
+    for (const id of ["a", "gone"]) await expectProcessed(client, id, taken.get(id) ?? []);
+    await client.reportProgress("a", { processed: ["y"], results: { y: 1 } });
+    expect(await client.getHealth()).toEqual({ status: "ok", problems: [] });
+    daemon.kill("SIGKILL");
+    daemon = await daemon.restart();
+    await expectProcessed(daemon.client, "a", [...(taken.get("a") ?? []), "y"]);
+    await expect(daemon.client.getSession("large")).rejects.toMatchObject({ code: "session_not_found" });
+    expect(await daemon.client.getHealth()).toEqual({ status: "ok", problems: [] });
+  },
+);
+
+test.skipIf(!canMount())(
+  "a journal that cannot begin its next segment refuses reports, and goes on with it later",
+  async () => {
+    const disk = await smallDisk("160m");
+    const dir = join(disk, "sessions");
+    let daemon = await startDaemon({ dir, config: longLag });
+    await daemon.client.createSession({ session_id: "a", config });
+    const blob = "x".repeat(1024 * kib);
+    const segments = () => readdirSync(join(dir, ".sessiond", "journal")).filter(isSegment);
+    let last = 0;
+    const report = async () => {
+      await daemon.client.reportProgress("a", { results: { blob, last: last + 1 } });
+      last++;
+    };
+    // Each in the place of the one before it, so that the session stays small.
+    while (journalBytes(dir) <= 64 * 1024 * kib) await report();
+    expect(segments()).toHaveLength(1);
+    fill(join(disk, "ballast"));
+    for (let attempt = 0; attempt < 3; attempt++) await expectFull(report());
+    expect((await daemon.client.getSession("a")).partial_results.last).toBe(last);
+    rmSync(join(disk, "ballast"));
+    await report();
+    await report();
+    daemon.kill("SIGKILL");
+    daemon = await daemon.restart();
+    expect((await daemon.client.getSession("a")).partial_results.last).toBe(last);
+    expect(await daemon.client.getHealth()).toEqual({ status: "ok", problems: [] });
+    // Nothing needs the first one any more.
+    await eventually(() => expect(journalBytes(dir)).toBeLessThan(10 * 1024 * kib));
   },
 );

@@ -7,18 +7,19 @@ import { ConnectionError } from "../../src/client/connection-error.ts";
 import type { SessionClient } from "../../src/client/session-client.ts";
 import { SessiondError } from "../../src/error.ts";
 import { canCompile } from "../e2e/capability.ts";
-import { expectIndexEqualsDirectory, expectNothingStaged } from "../e2e/directory.ts";
+import { expectNothingStaged } from "../e2e/directory.ts";
 import { type DaemonProcess, type Exit, startDaemon } from "../support/daemon-process.ts";
-import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { buildShim, type Fault, type FaultyFunction, faulty, type LoggedCall } from "./fault-shim.ts";
 import {
   daemonConfig,
+  filesOf,
   leaveKilled,
   type Report,
   reported,
   type State,
   type Step,
+  stateAtStart,
   stateOf,
   steps,
 } from "./script.ts";
@@ -30,7 +31,6 @@ const kinds: readonly Kind[] = [
   { fn: "fdatasync", effect: "EIO" },
   { fn: "write", effect: "ENOSPC" },
   { fn: "write", effect: "short" },
-  { fn: "open", effect: "EIO" },
   { fn: "rename", effect: "EIO" },
   { fn: "link", effect: "EIO" },
   { fn: "unlink", effect: "EIO" },
@@ -81,16 +81,19 @@ describe.skipIf(!canCompile())("when the file system fails", () => {
     const daemon = await startDaemon({ dir, env, config: daemonConfig });
     states.push(await stateOf(daemon.client));
     for (const step of steps) {
-      if (typeof step === "function") await step(daemon.client, dir);
-      else await Promise.all(step.map((report) => daemon.client.reportProgress(...report)));
+      const before = states.at(-1) as State;
+      const { error } = await take(step, daemon.client, dir, before, before);
+      expect(error).toBeUndefined();
       states.push(await stateOf(daemon.client));
-      if (typeof step !== "function") expect(states.at(-1)).toEqual(reported(states.at(-2) as State, step));
+      if (isReports(step)) expect(states.at(-1)).toEqual(reported(before, step));
     }
     daemon.kill("SIGTERM");
     expect(await daemon.exited).toEqual({ code: 0, signal: null });
     calls = logged();
     for (const { fn } of kinds) expect(countOf(fn), fn).toBeGreaterThan(0);
-    expect(calls.some(({ fn, path }) => fn === "unlink" && isSegment(path))).toBe(true);
+    // The journal is begun, written to and pruned.
+    for (const fn of ["open", "write", "unlink"] as const)
+      expect(countOf(fn, isSegment), fn).toBeGreaterThan(0);
   });
 
   const countOf = (fn: FaultyFunction, isMeant = (_: string) => true) =>
@@ -102,11 +105,17 @@ describe.skipIf(!canCompile())("when the file system fails", () => {
     });
   }
 
+  const segments = "/.sessiond/journal/*.log";
+
   for (const [what, faults] of Object.entries(journalFaults)) {
     test(`any write to the journal may ${what}`, async () => {
-      await surviveEach(countOf("write", isSegment), "/.sessiond/journal/*.log", faults);
+      await surviveEach(countOf("write", isSegment), segments, faults);
     });
   }
+
+  test.each(["EIO", "ENOSPC"] as const)("a segment may not be begun for %s", async (effect) => {
+    await surviveEach(countOf("open", isSegment), segments, (k) => [{ fn: "open", effect, k }]);
+  });
 
   async function surviveEach(count: number, where: string, faults: (k: number) => Fault[]): Promise<void> {
     const wrong: string[] = [];
@@ -170,10 +179,12 @@ describe.skipIf(!canCompile())("when the file system fails", () => {
   }
 
   async function take(step: Step, client: SessionClient, dir: string, before: State, after: State) {
-    if (typeof step === "function") {
-      const error = await step(client, dir).then(() => undefined, toFailure);
+    if (!isReports(step)) {
+      const [change, earlier] = typeof step === "function" ? [step, []] : [step.replace, step.earlier];
+      const error = await change(client, dir).then(() => undefined, toFailure);
       if (error === undefined) return { allowed: [after] };
-      return { error, allowed: error.outcome === "unknown" ? [before, after] : [before] };
+      const possible = [before, after, reported(after, earlier)];
+      return { error, allowed: error.outcome === "unknown" ? possible : [before] };
     }
     const replies = await Promise.all(
       step.map((report) => client.reportProgress(...report).then(() => undefined, toFailure)),
@@ -189,11 +200,11 @@ describe.skipIf(!canCompile())("when the file system fails", () => {
   }
 
   async function expectAfterRestart(dir: string, allowed: State[], where?: string): Promise<void> {
-    const { client } = await startDaemon({ dir });
-    expect(allowed, where).toContainEqual(await stateOf(client));
-    expect(await client.getHealth(), where).toEqual({ status: "ok", problems: [] });
-    await eventually(() => expectIndexEqualsDirectory(client, dir));
-    await eventually(() => expectNothingStaged(dir));
+    const { state, problems } = await stateAtStart(dir);
+    expect(allowed, where).toContainEqual(state);
+    expect(problems, where).toEqual([]);
+    expect(filesOf(dir), where).toEqual(state.sessions);
+    expectNothingStaged(dir);
   }
 
   test.each([1, 3, 8, 20])(
@@ -231,6 +242,10 @@ function isFatal({ fn, path, result }: LoggedCall): boolean {
 
 function isSegment(path: string): boolean {
   return /\/journal\/\d+\.log$/.test(path);
+}
+
+function isReports(step: Step): step is readonly Report[] {
+  return Array.isArray(step);
 }
 
 /** @throws what is neither an answer nor the lack of one */

@@ -2,17 +2,21 @@
 import { appendFileSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SessionClient } from "../../src/client/session-client.ts";
-import type { CleanupResult } from "../../src/contract/replies.ts";
+import { systemClock } from "../../src/clock.ts";
+import type { CleanupResult, HealthProblem } from "../../src/contract/replies.ts";
 import { SessiondError } from "../../src/error.ts";
+import { silentLogger } from "../../src/log.ts";
 import { applyProgress, type ProgressDelta } from "../../src/session/command.ts";
 import type { Session } from "../../src/session/session.ts";
-import { expectIndexEqualsDirectory } from "../e2e/directory.ts";
+import { parseSessionId } from "../../src/session/session-id.ts";
+import { openDirectoryStore } from "../../src/store/directory-store.ts";
+import { expectIndexEqualsDirectory, readSessions } from "../e2e/directory.ts";
 import { startDaemon } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
 
 const config = { target_path: "/src" };
 
-/** Sessions by their id, and the ids of those in the trash; without what is different each time. */
+/** Sessions by their id, and the ids of those in the trash. */
 export interface State {
   sessions: Record<string, Session>;
   trash: string[];
@@ -21,8 +25,16 @@ export interface State {
 /** A report of one session. */
 export type Report = [session_id: string, delta: ProgressDelta];
 
+type Change = (client: SessionClient, dir: string) => Promise<unknown>;
+
 /** One change, or reports that are all under way at the same time. */
-export type Step = ((client: SessionClient, dir: string) => Promise<unknown>) | readonly Report[];
+export type Step = Change | readonly Report[] | Replacement;
+
+/** A change of the whole document. If it is cut off, a start may put reports on top of it that came before. */
+export interface Replacement {
+  replace: Change;
+  earlier: readonly Report[];
+}
 
 const done = (...files: string[]): ProgressDelta => ({
   processed: files,
@@ -56,10 +68,13 @@ export const steps: readonly Step[] = [
   (client) => client.completeSession("б/в"),
   async (client) => settled(await client.runCleanup("completed", { keep_recent: 0 })),
   (client) => client.reportProgress("a", done("10")),
-  async (client) => {
-    // The oldest: restoring makes one itself.
-    const backup = (await client.listBackups("a")).backups.at(-1);
-    await client.restoreBackup("a", backup?.backup ?? "none");
+  {
+    replace: async (client) => {
+      // The oldest: restoring makes one itself.
+      const backup = (await client.listBackups("a")).backups.at(-1);
+      await client.restoreBackup("a", backup?.backup ?? "none");
+    },
+    earlier: [["a", done("10")]],
   },
   (client) => client.createSession({ session_id: "c", config }),
   (client) => client.reportProgress("c", done("1")),
@@ -106,13 +121,44 @@ function settled({ outcome, failures, warnings }: CleanupResult): void {
 
 export async function stateOf(client: SessionClient): Promise<State> {
   const sessions: State["sessions"] = {};
-  for await (const { session_id } of client.allSessions({ sort: "session_id" })) {
-    const session = await client.getSession(session_id);
-    const { checkpoint_time: _, created_time: __, generation: ___, revision: ____, ...rest } = session;
-    sessions[session_id] = withoutOrder(rest as Session);
+  for await (const { session_id } of client.allSessions())
+    sessions[session_id] = comparable(await client.getSession(session_id));
+  const { entries } = await client.listTrash();
+  return { sessions, trash: entries.map((entry) => entry.session_id) };
+}
+
+/**
+ * What the next start finds, and then leaves in the files. The store is opened in this process: starting a daemon for it takes
+ * most of the time of a test.
+ */
+export async function stateAtStart(directory: string): Promise<{ state: State; problems: HealthProblem[] }> {
+  const clock = systemClock();
+  const store = await openDirectoryStore({
+    directory,
+    rescanIntervalMs: 60_000,
+    clock,
+    logger: silentLogger,
+  });
+  try {
+    const sessions: State["sessions"] = {};
+    for (const { session_id } of store.all()) {
+      const { session } = await store.read(parseSessionId(session_id));
+      sessions[session_id] = comparable(session);
+    }
+    const { entries } = await store.listTrash();
+    const state = { sessions, trash: entries.map((entry) => entry.session_id) };
+    return { state, problems: store.health() };
+  } finally {
+    await store.close();
   }
-  const trash = (await client.listTrash()).entries.map((entry) => entry.session_id);
-  return { sessions, trash };
+}
+
+/** What the session files hold. */
+export function filesOf(directory: string): State["sessions"] {
+  const sessions: State["sessions"] = {};
+  for (const [id, { bytes: _, ...session }] of readSessions(directory))
+    sessions[id] = comparable(session as Session);
+  return sessions;
 }
 
 /** What is there after some reports more. */
@@ -120,16 +166,17 @@ export function reported(state: State, reports: readonly Report[]): State {
   const sessions = { ...state.sessions };
   for (const [id, delta] of reports) {
     const session = sessions[id] as Session;
-    sessions[id] = withoutOrder({ ...session, ...applyProgress(session, delta) });
+    sessions[id] = comparable({ ...session, ...applyProgress(session, delta) });
   }
   return { ...state, sessions };
 }
 
-/** Reports that are under way at the same time arrive in any order. */
-function withoutOrder(session: Session): Session {
+/** Without what is different each time; reports that are under way at the same time arrive in any order. */
+function comparable(session: Session): Session {
+  const { checkpoint_time: _, created_time: __, generation: ___, revision: ____, ...rest } = session;
   const results = Object.entries(session.partial_results).sort(([a], [b]) => (a < b ? -1 : 1));
   return {
-    ...session,
+    ...(rest as Session),
     processed_files: [...session.processed_files].sort(),
     pending_files: [...session.pending_files].sort(),
     partial_results: Object.fromEntries(results),

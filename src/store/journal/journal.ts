@@ -15,6 +15,8 @@ import { encodeRecord, type JournalRecord, kinds } from "./record.ts";
 
 /** A segment over this size is closed and the next one begun. */
 const segmentBytes = 64 * 1024 * 1024;
+/** One that nothing needs any more goes before that, if it is over this size. */
+const leastSegmentBytes = 1024 * 1024;
 /** Reports that come when a write of more than this waits are written after it. */
 const batchBytes = 8 * 1024 * 1024;
 
@@ -246,6 +248,18 @@ export class Journal {
       unsettled.set(record.sessionId, sequence);
       this.#newest.set(record.sessionId, sequence);
     }
+    if (this.#offset > leastSegmentBytes) await this.#retire();
+  }
+
+  /** Lets go of a segment that nothing needs, so that it makes room at once. */
+  async #retire(): Promise<void> {
+    if (this.#current === undefined || this.#current.unsettled.size > 0 || this.#offset === 0) return;
+    this.#closed.push(this.#current);
+    this.#current = undefined;
+    const handle = this.#handle;
+    this.#handle = undefined;
+    // What it holds is durable.
+    await handle?.close().catch(() => {});
   }
 
   #settled(sessionId: string, upTo: number): void {
@@ -279,6 +293,8 @@ export class Journal {
       } catch (cause) {
         throw this.#fail(cause);
       }
+      await this.#retire();
+      void this.prune().catch(() => {});
       throw failure;
     }
   }

@@ -264,3 +264,17 @@ test("a session whose file cannot be written does not make the journal grow with
   const next = await open(copy);
   expect((await next.read(id)).session.partial_results).toEqual({ a: "kept" });
 }, 60_000);
+
+test("a journal that nothing needs any more goes while the store runs, and not only when it is large", async () => {
+  const directory = await tempDir();
+  const store = await open(directory, 20);
+  await store.create({ session_id: id, config });
+  for (let n = 0; n < 30; n++) await store.report(id, { results: { filler: `${n}${"x".repeat(100_000)}` } });
+  await eventually(() => expect(documentIn(directory).partial_results.filler).toMatch(/^29x/));
+  await store.report(id, { results: { last: true } });
+  await eventually(() => expect(documentIn(directory).partial_results.last).toBe(true));
+  const sizes = segmentsIn(directory).map((segment) => readFileSync(segment).length);
+  expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(1_200_000);
+  const next = await open(await killed(directory));
+  expect((await next.read(id)).session.partial_results.last).toBe(true);
+});
