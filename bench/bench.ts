@@ -117,6 +117,7 @@ async function main(): Promise<number> {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     process.once(signal, () => {
       interrupted = true;
+      say(`ended by ${signal}`);
       void endAllScopes().then(() => process.exit(130));
     });
   }
