@@ -1,6 +1,7 @@
 /** Installing, upgrading and removing, as a Debian package, from npm, and for a user. */
 import { appendFileSync, existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
+import { format } from "../../src/store/format.ts";
 import { eventually } from "../support/eventually.ts";
 import { suites } from "../support/machine.ts";
 import { callWhile, createCallers, lost } from "./callers.ts";
@@ -38,7 +39,7 @@ describe.skipIf(skipped()).each(suites)("the Debian package on %s", (suite) => {
     expect(await client.getHealth()).toEqual({ status: "ok", problems: [] });
     expect(await machine().ask("tail", "-n", "1", configInside)).toContain("the operator's own");
     expect(await machine().ask("cat", "/var/lib/sessiond/sessions/.sessiond/format.json")).toContain(
-      '"format":1',
+      `"format":${format}`,
     );
   });
 
