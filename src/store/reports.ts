@@ -5,6 +5,7 @@ import type { ProgressDelta } from "../session/command.ts";
 import type { SessionId } from "../session/session-id.ts";
 import { nextSlice } from "../slices.ts";
 import type { DirectoryView } from "./directory-view.ts";
+import type { Document } from "./document.ts";
 import { TargetChanged } from "./durable-file.ts";
 import { type EncodedReport, encodeReport } from "./encoded-report.ts";
 import { type GenerationMark, generationMark } from "./journal/record.ts";
@@ -60,7 +61,7 @@ export class Reports {
       return lives.report(live, report);
     };
     const live = lives.get(id);
-    const mayGoOn = !this.#gatherings.has(id) && !sessions.isChanging(id) && sessions.has(id);
+    const mayGoOn = !this.#gatherings.has(id) && sessions.lastChange(id) === undefined && sessions.has(id);
     if (live !== undefined && mayGoOn && !lives.isOverfull(live, report)) return make(live);
     const gathering = this.#gather(id);
     return new Promise((resolve, refuse) => {
@@ -75,14 +76,13 @@ export class Reports {
   restore(id: SessionId, generation: GenerationMark, reports: readonly Restored[]): Promise<void> {
     const { lives, sessions, view } = this.#options;
     return sessions.inQueue(id, async (file) => {
-      const document = await sessions.document(file, id);
-      const session = { ...document.session, revision: sessions.summary(id).revision };
-      const found = generationMark(session.generation);
+      const document = await this.#document(id, file);
+      const found = generationMark(document.session.generation);
       const own = reports.filter(
         (report) => found === 0n || report.generation === 0n || report.generation === found,
       );
       if (own.length === 0) return void lives.forget(id);
-      const live = lives.restore(id, { ...document, session }, generation, own);
+      const live = lives.restore(id, document, generation, own);
       view.catalog.index.set(live.state.summary(document.bytes));
     });
   }
@@ -161,14 +161,20 @@ export class Reports {
   }
 
   async #loaded(id: SessionId, file: string): Promise<Live> {
-    const { lives, sessions, view } = this.#options;
+    const { lives, view } = this.#options;
     const live = lives.get(id);
     if (live !== undefined) view.look(file);
     if (live !== undefined && lives.get(id) === live && view.catalog.fileOf(id) === file) return live;
-    const document = await sessions.document(file, id);
-    const session = { ...document.session, revision: sessions.summary(id).revision };
+    const document = await this.#document(id, file);
     // A document that could not be read before may have been given its reports by now.
-    return lives.get(id) ?? lives.add(id, { ...document, session });
+    return lives.get(id) ?? lives.add(id, document);
+  }
+
+  /** With the revision that the index knows. */
+  async #document(id: SessionId, file: string): Promise<Document> {
+    const { sessions } = this.#options;
+    const document = await sessions.document(file, id);
+    return { ...document, session: { ...document.session, revision: sessions.summary(id).revision } };
   }
 }
 

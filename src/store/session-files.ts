@@ -247,11 +247,6 @@ export class SessionFiles {
     return this.#changes.get(id)?.last;
   }
 
-  /** Whether changes of a session wait for their turn or run: reports queue behind them. */
-  isChanging(id: SessionId): boolean {
-    return this.#changes.has(id);
-  }
-
   has(id: SessionId): boolean {
     return this.#catalog.index.has(id);
   }

@@ -258,6 +258,9 @@ test.skipIf(!canMount())(
     const dir = join(disk, "sessions");
     let daemon = await startDaemon({ dir, config: longLag });
     await daemon.client.createSession({ session_id: "a", config });
+    // Waits for its file all the time, so that the segment is needed even when "a" happens to be written.
+    await daemon.client.createSession({ session_id: "behind", config });
+    await daemon.client.reportProgress("behind", { processed: ["y"] });
     const blob = "x".repeat(1024 * kib);
     const segments = () => readdirSync(join(dir, ".sessiond", "journal")).filter(isSegment);
     let last = 0;
@@ -278,6 +281,7 @@ test.skipIf(!canMount())(
     daemon = await daemon.restart();
     expect((await daemon.client.getSession("a")).partial_results.last).toBe(last);
     expect(await daemon.client.getHealth()).toEqual({ status: "ok", problems: [] });
+    await daemon.client.pauseSession("behind");
     // Nothing needs the first one any more.
     await eventually(() => expect(journalBytes(dir)).toBeLessThan(10 * 1024 * kib));
   },
