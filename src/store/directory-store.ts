@@ -45,9 +45,9 @@ import type {
   ChangeOptions,
   Leases,
   ListQuery,
+  ProgressOptions,
   Records,
   RemoveOptions,
-  ReportOptions,
   SaveOptions,
   SessionStore,
   StoreChange,
@@ -164,8 +164,8 @@ class DirectoryStore implements SessionStore {
     );
   }
 
-  report(id: SessionId, delta: ProgressDelta, options: ReportOptions = {}): Promise<ProgressReply> {
-    return this.#parts.state.noted(this.#parts.reports.report(id, delta, options));
+  report(id: SessionId, delta: ProgressDelta, options: ProgressOptions = {}): Promise<ProgressReply> {
+    return this.#parts.reports.report(id, delta, options);
   }
 
   save(session: Session, options: SaveOptions = {}): Promise<StoredSession & { created: boolean }> {

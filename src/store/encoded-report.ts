@@ -11,8 +11,12 @@ export interface EncodedReport {
   growth: number;
 }
 
-/** @throws SessiondError `invalid_request` */
-export function encodeReport(delta: ProgressDelta): EncodedReport {
+/**
+ * @param text the delta as its sender wrote it: compact or not, and perhaps with keys of its own
+ * @throws SessiondError `invalid_request`
+ */
+export function encodeReport(delta: ProgressDelta, text?: Buffer): EncodedReport {
+  if (text !== undefined) return { delta, payload: text, growth: growthBound(text) };
   try {
     const payload = Buffer.from(stringifyJson(delta, { maxDepth: maxStoredDepth }));
     return { delta, payload, growth: growthBound(payload) };
@@ -28,7 +32,7 @@ const comma = 0x2c;
 const openings: readonly number[] = [0x7b, 0x5b];
 const closings: readonly number[] = [0x7d, 0x5d];
 
-/** At most how many bytes a document grows by a report, of which this is the compact JSON: each item gets a line of its own. */
+/** At most how many bytes a document grows by a report, of which this is the JSON: each item gets a line of its own. */
 export function growthBound(report: Uint8Array): number {
   let items = 0;
   let depth = 0;

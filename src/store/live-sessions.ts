@@ -5,12 +5,12 @@
 import type { Clock } from "../clock.ts";
 import type { ProgressReply } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
+import type { ProgressDelta } from "../session/command.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import type { Document } from "./document.ts";
 import { type EncodedReport, encodeReport } from "./encoded-report.ts";
-import type { Report } from "./journal/batch.ts";
 import type { Journal } from "./journal/journal.ts";
-import { type GenerationMark, generationMark } from "./journal/record.ts";
+import { type GenerationMark, generationMark, type JournalRecord, progressRecord } from "./journal/record.ts";
 import { type KnownDocument, type Live, newLive, type Restored, type Unwritten } from "./live.ts";
 import { type Identity, maxStoredBytes } from "./session-file.ts";
 import { WriteBehind } from "./write-behind.ts";
@@ -32,6 +32,8 @@ export interface LiveSessionsOptions {
   journal: Journal;
   maxLagMs: number;
   clock: Clock;
+  /** Reports were written to the journal, or refused with an error. */
+  onOutcome: (error?: unknown) => void;
   /** The index is to show this when it is asked. */
   onReport: (id: string, summary: () => SessionSummary) => void;
   /** The file of this session is due. Never rejects. */
@@ -113,21 +115,22 @@ export class LiveSessions {
   report(live: Live, { delta, payload, growth }: EncodedReport): Promise<ProgressReply> {
     live.assigned = Math.max(live.assigned, live.state.revision) + 1;
     live.lastUse = performance.now();
-    const report: Report = {
-      sessionId: live.id,
+    const report = progressRecord(live.id, {
       generation: live.generation,
       revision: live.assigned,
       time: this.#options.clock.now(),
       payload,
-    };
+    });
     live.underWay++;
     const done = this.#options.journal.append(report).then(
       () => {
         live.underWay--;
-        return this.#applied(live, { delta, growth }, report);
+        this.#options.onOutcome();
+        return this.#applied(live, delta, growth, report);
       },
       (error: unknown) => {
         live.underWay--;
+        this.#options.onOutcome(error);
         throw error;
       },
     );
@@ -169,7 +172,7 @@ export class LiveSessions {
       live.lastUse = performance.now();
       this.#keep(live, before.last);
       this.#reportUnwritten(live);
-      if (live.unwritten.length > 0) onReport(id, () => live.state.summary(live.documentBytes));
+      if (live.unwritten.length > 0) onReport(id, live.summary);
     }
     if (before.last === 0) return;
     try {
@@ -212,7 +215,7 @@ export class LiveSessions {
     live.documentBytes = bytes;
     live.state.replace({ ...session, revision: Math.max(session.revision ?? 1, live.state.revision) });
     this.#reportUnwritten(live);
-    return live.state.summary(bytes);
+    return live.summary();
   }
 
   /** The session is put back in place by ourselves, with what it was reported. */
@@ -237,14 +240,14 @@ export class LiveSessions {
     const { journal } = this.#options;
     const live = this.#live.get(id);
     if (live === undefined) return this.settleOwed();
-    const reports = live.unwritten.map(({ delta, time }) => ({
-      sessionId: id,
-      generation: live.generation,
-      revision: live.state.revision,
-      time,
-      payload: encodeReport(delta).payload,
-      sequence: 0,
-    }));
+    const reports = live.unwritten.map(({ delta, time }) =>
+      progressRecord(id, {
+        generation: live.generation,
+        revision: live.state.revision,
+        time,
+        payload: encodeReport(delta).payload,
+      }),
+    );
     await Promise.all(reports.map((report) => journal.append(report)));
     const last = live.unwritten.at(-1)?.sequence;
     live.unwritten = live.unwritten.map((entry, index) => ({
@@ -281,8 +284,9 @@ export class LiveSessions {
 
   #applied(
     live: Live,
-    { delta, growth }: Pick<EncodedReport, "delta" | "growth">,
-    { revision, time, payload, sequence = 0 }: Report,
+    delta: ProgressDelta,
+    growth: number,
+    { revision, time, payload, sequence }: JournalRecord,
   ): ProgressReply {
     if (live.gone) {
       void this.#settle(live.id, sequence);
@@ -294,7 +298,7 @@ export class LiveSessions {
     this.#unwritten(live, { delta, sequence, time, growth, bytes: payload.length });
     // Should the file turn up under another name, the report is in it; if it stays away, there is nothing to be in.
     if (live.lost !== undefined) throw deleted(live.id);
-    this.#options.onReport(live.id, () => state.summary(live.documentBytes));
+    this.#options.onReport(live.id, live.summary);
     this.#writeBehind.schedule(live);
     return {
       status: state.status,

@@ -1,6 +1,7 @@
 /** A session that is being reported on, as it is kept in memory. */
 import type { Micros } from "../clock.ts";
 import type { ProgressDelta } from "../session/command.ts";
+import type { SessionSummary } from "../session/session.ts";
 import type { Document } from "./document.ts";
 import { type GenerationMark, generationMark } from "./journal/record.ts";
 import { LiveSession } from "./live-session.ts";
@@ -20,6 +21,8 @@ export interface Unwritten {
 export interface Live {
   readonly id: string;
   readonly state: LiveSession;
+  /** What the index is to show. */
+  readonly summary: () => SessionSummary;
   /** Of its creation; kept where another program leaves it out of the document. */
   generation: GenerationMark;
   /** Oldest first. */
@@ -55,9 +58,10 @@ export type KnownDocument = Pick<Document, "session" | "bytes" | "mode">;
 /** The session carries the revision that the index knows. */
 export function newLive(id: string, { session, bytes, mode }: KnownDocument): Live {
   const state = new LiveSession(session);
-  return {
+  const live: Live = {
     id,
     state,
+    summary: () => state.summary(live.documentBytes),
     generation: generationMark(session.generation),
     unwritten: [],
     unwrittenBytes: 0,
@@ -72,4 +76,5 @@ export function newLive(id: string, { session, bytes, mode }: KnownDocument): Li
     gone: false,
     lost: undefined,
   };
+  return live;
 }

@@ -74,7 +74,8 @@ function decode({ reports, damaged }: SessionReports): { restored: Restored[]; i
   let isDamaged = damaged;
   for (const { payload, sequence, revision, generation, time } of reports) {
     try {
-      const delta = parseJson(payload.toString(), maxStoredDepth) as ProgressDelta;
+      const { processed, results, added } = parseJson(payload.toString(), maxStoredDepth) as ProgressDelta;
+      const delta = { processed, results, added };
       const growth = growthBound(payload);
       restored.push({ delta, sequence, revision, generation, time, bytes: payload.length, growth });
     } catch (error) {

@@ -14,16 +14,16 @@ import type { Live, Restored } from "./live.ts";
 import type { LiveSessions } from "./live-sessions.ts";
 import { maxStoredBytes, tooLarge } from "./session-file.ts";
 import type { SessionFiles } from "./session-files.ts";
-import type { ReportOptions } from "./session-store.ts";
+import type { ProgressOptions } from "./session-store.ts";
 import { encodeInSlices } from "./session-writer.ts";
-import { explained } from "./storage-state.ts";
+import { explained, type StorageState } from "./storage-state.ts";
 
 export interface ReportsOptions {
   view: DirectoryView;
   lives: LiveSessions;
   sessions: SessionFiles;
   leases: LeaseTable;
-  assertWritable: () => void;
+  state: StorageState;
 }
 
 interface Waiting {
@@ -52,11 +52,19 @@ export class Reports {
    * Resolves when a report is durable. It does not wait for other reports of the session, nor for its file; it does wait for
    * changes of other kinds that were asked for before it.
    */
-  async report(id: SessionId, delta: ProgressDelta, { epoch }: ReportOptions): Promise<ProgressReply> {
-    const { lives, sessions, leases, assertWritable } = this.#options;
-    const report = encodeReport(delta);
+  report(id: SessionId, delta: ProgressDelta, { epoch, text }: ProgressOptions): Promise<ProgressReply> {
+    // No async function around it: there is one for every report.
+    try {
+      return this.#report(id, encodeReport(delta, text), epoch);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #report(id: SessionId, report: EncodedReport, epoch: number | undefined): Promise<ProgressReply> {
+    const { lives, sessions, leases, state } = this.#options;
     const make = (live: Live) => {
-      assertWritable();
+      state.assertWritable();
       leases.assertMayReport(id, epoch);
       return lives.report(live, report);
     };
@@ -64,9 +72,10 @@ export class Reports {
     const mayGoOn = !this.#gatherings.has(id) && sessions.lastChange(id) === undefined && sessions.has(id);
     if (live !== undefined && mayGoOn && !lives.isOverfull(live, report)) return make(live);
     const gathering = this.#gather(id);
-    return new Promise((resolve, refuse) => {
+    const done = new Promise<ProgressReply>((resolve, refuse) => {
       gathering.waiting.push({ report, make: (live) => resolve(make(live)), refuse });
     });
+    return state.noted(done);
   }
 
   /**

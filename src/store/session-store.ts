@@ -31,6 +31,11 @@ export interface ReportOptions {
   epoch?: number | undefined;
 }
 
+export interface ProgressOptions extends ReportOptions {
+  /** What the delta was parsed from: JSON in UTF-8 of at most the stored depth, which may have keys of its own. */
+  text?: Buffer | undefined;
+}
+
 /** `epoch` counts for progress, checkpoints and saves: the other changes are anybody's to make. */
 export interface ChangeOptions extends ReportOptions {
   /** Apply only if the session is still at this revision, else `revision_mismatch`. */
@@ -72,7 +77,7 @@ export interface SessionStore {
    * Reports progress: costs what the delta holds, whatever the session holds. Any number of reports may be under way at
    * once; those of one session are applied in the order of the calls.
    */
-  report(id: SessionId, delta: ProgressDelta, options?: ReportOptions): Promise<ProgressReply>;
+  report(id: SessionId, delta: ProgressDelta, options?: ProgressOptions): Promise<ProgressReply>;
   /** Replaces the document, or creates the session if there is none (not if `ifRevision` is given). */
   save(session: Session, options?: SaveOptions): Promise<StoredSession & { created: boolean }>;
   remove(id: SessionId, options: RemoveOptions): Promise<Removed & { bytes: number }>;

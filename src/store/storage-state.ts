@@ -49,14 +49,20 @@ export class StorageState {
   noted<T>(change: Promise<T>): Promise<T> {
     return change.then(
       (result) => {
-        this.#full = undefined;
+        this.note();
         return result;
       },
       (error: unknown) => {
-        if (isSessiondError(error, "storage_full")) this.#full = error.message;
+        this.note(error);
         throw error;
       },
     );
+  }
+
+  /** A change was made, or refused with an error. */
+  note(error?: unknown): void {
+    if (error === undefined) this.#full = undefined;
+    else if (isSessiondError(error, "storage_full")) this.#full = error.message;
   }
 
   problems(): HealthProblem[] {

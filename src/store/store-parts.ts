@@ -51,6 +51,7 @@ export function assembleStore(options: DirectoryStoreOptions, own: OwnDirectorie
     journal,
     maxLagMs,
     clock,
+    onOutcome: (error) => state.note(error),
     onReport: (id, summary) => view.catalog.index.defer(id, summary),
     onDue: (id) => writeBehind(id as SessionId),
   });
@@ -81,7 +82,7 @@ export function assembleStore(options: DirectoryStoreOptions, own: OwnDirectorie
     isDeleted: (id) => trash.has(id),
     assertWritable,
   });
-  const reports = new Reports({ view, lives, sessions, leases, assertWritable });
+  const reports = new Reports({ view, lives, sessions, leases, state });
   const writeBehind = createWriteBehind({ state, reports, journal, logger });
   const removed = new RemovedSessions({ directory, trash, sessions, view, clock });
   return {

@@ -50,7 +50,7 @@ export class Outbox {
     return this.#count;
   }
 
-  /** Their size, roughly in bytes. */
+  /** Their size, roughly in characters. */
   get size(): number {
     return this.#size;
   }

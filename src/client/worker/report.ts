@@ -1,4 +1,6 @@
 /** Reports as they are sent. A report is taken as it is at the call: nobody can change it afterwards. */
+
+import { isProgressDelta } from "../../contract/progress.ts";
 import { SessiondError } from "../../error.ts";
 import { JsonError, stringifyJson } from "../../json.ts";
 import type { ProgressDelta } from "../../session/command.ts";
@@ -15,7 +17,7 @@ export interface EncodedReport {
   readonly processed: readonly string[];
   readonly added: readonly string[];
   readonly results: readonly (readonly [key: string, json: string])[];
-  /** Its bytes in a message, but for characters that JSON escapes. */
+  /** Its characters in a message, but for those that JSON escapes. */
   readonly size: number;
 }
 
@@ -24,15 +26,28 @@ const punctuationSize = 4;
 
 /** @throws SessiondError `invalid_request` for what is no report, or what JSON cannot hold */
 export function encodeReport(delta: ProgressDelta): EncodedReport {
-  checkBody("reportProgress", delta);
-  const { processed = [], results = {}, added = [] } = delta;
-  const kept = Object.entries(results).filter(([, value]) => value !== undefined);
-  return sized([...processed], kept.map(encodeResult), [...added]);
+  if (!isProgressDelta(delta)) checkBody("reportProgress", delta);
+  const { processed = none, results, added = none } = delta;
+  return sized(copy(processed), results === undefined ? none : encodeResults(results), copy(added));
 }
 
 /** The report of one file, and of others that were found with it. @throws SessiondError `invalid_request` */
 export function encodeFile(file: string, result: unknown, added: readonly string[]): EncodedReport {
   return sized([file], result === undefined ? [] : [encodeResult([file, result])], added);
+}
+
+const none: readonly never[] = Object.freeze([]);
+
+function copy(files: readonly string[]): readonly string[] {
+  return files.length === 0 ? none : files.slice();
+}
+
+function encodeResults(results: Readonly<Record<string, unknown>>): [string, string][] {
+  const encoded: [string, string][] = [];
+  for (const key of Object.keys(results)) {
+    if (results[key] !== undefined) encoded.push(encodeResult([key, results[key]]));
+  }
+  return encoded;
 }
 
 function encodeResult([key, value]: [string, unknown]): [string, string] {
@@ -48,14 +63,13 @@ function encodeResult([key, value]: [string, unknown]): [string, string] {
 
 function sized(
   processed: readonly string[],
-  results: readonly [string, string][],
+  results: readonly (readonly [string, string])[],
   added: readonly string[],
 ): EncodedReport {
   let size = 0;
-  for (const file of processed) size += Buffer.byteLength(file) + punctuationSize;
-  for (const file of added) size += Buffer.byteLength(file) + punctuationSize;
-  for (const [key, json] of results)
-    size += Buffer.byteLength(key) + Buffer.byteLength(json) + punctuationSize;
+  for (const file of processed) size += file.length + punctuationSize;
+  for (const file of added) size += file.length + punctuationSize;
+  for (const [key, json] of results) size += key.length + json.length + punctuationSize;
   return { processed, results, added, size };
 }
 

@@ -120,14 +120,13 @@ export class WorkerChannel {
   open({ lease, session }: Attachment, socket: WebSocket): void {
     const { store, bodyBytes, depth, logger } = this.#options;
     const { session_id: id, epoch } = lease;
-    const options = { epoch };
     const connection: WorkerConnection = new WorkerConnection({
       socket,
       session,
       epoch,
       maxWaitingBytes: bodyBytes,
       maxDepth: depth,
-      report: (delta) => store.report(id as SessionId, delta, options),
+      report: (delta, text) => store.report(id as SessionId, delta, { epoch, text }),
       onDetach: async () => {
         logger.info({ ...lease }, "worker detached");
         await this.#release(id, epoch);

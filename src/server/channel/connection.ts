@@ -23,7 +23,8 @@ export interface ConnectionOptions {
   /** The most bytes of messages that may wait for their answers, beside the last one. */
   maxWaitingBytes: number;
   maxDepth: number;
-  report: (delta: ProgressDelta) => Promise<ProgressReply>;
+  /** `text` is the message that the delta came in. */
+  report: (delta: ProgressDelta, text: Buffer) => Promise<ProgressReply>;
   /** Ends the lease, after everything was answered and before the connection is closed. */
   onDetach: () => Promise<void>;
   onClosed: () => void;
@@ -116,7 +117,7 @@ export class WorkerConnection {
     } else if (received.message.type === "detach") {
       this.#finish({ code: closeCodes.detached, before: this.#options.onDetach });
     } else if (this.#grows(received.message.seq)) {
-      this.#report(received.message, data.length);
+      this.#report(received.message, data);
     } else {
       const problem = `seq ${received.message.seq} came after ${this.#lastSeq}: each must be larger than the one before`;
       this.#junk(new SessiondError("invalid_request", problem));
@@ -130,10 +131,10 @@ export class WorkerConnection {
   }
 
   /** Must reach the store before anything else that this worker sends. */
-  #report({ seq, processed, results, added }: ProgressMessage, bytes: number): void {
+  #report({ seq, processed, results, added }: ProgressMessage, text: Buffer): void {
     const { socket, maxWaitingBytes, report } = this.#options;
-    const owed = this.#answers.expect(seq, bytes);
-    report({ processed, results, added }).then(
+    const owed = this.#answers.expect(seq, text.length);
+    report({ processed, results, added }, text).then(
       ({ revision }) => {
         owed.outcome = { revision };
         this.#answerSoon();

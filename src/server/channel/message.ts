@@ -1,5 +1,6 @@
 /** From the bytes that a worker sent to what they ask for. */
 import { type WorkerMessage, workerMessageSchema } from "../../contract/channel.ts";
+import { isProgressMessage } from "../../contract/progress.ts";
 import { wording } from "../../contract/wording.ts";
 import { SessiondError } from "../../error.ts";
 import { isJsonObject, JsonError, parseJson } from "../../json.ts";
@@ -20,9 +21,9 @@ export function readMessage(bytes: Buffer, isBinary: boolean, maxDepth: number):
     if (!(error instanceof JsonError)) throw error;
     return refused(`the message is not JSON that can be kept: ${error.message}`, seqIn(text));
   }
-  // As it was parsed: the schema checks and rebuilds nothing. Words for what is wrong take it four times as long.
-  if (workerMessageSchema.safeParse(value).success) return { message: value as WorkerMessage };
-  const { error } = workerMessageSchema.safeParse(value, { error: wording });
+  if (isProgressMessage(value)) return { message: value };
+  const { data, error } = workerMessageSchema.safeParse(value, { error: wording });
+  if (data !== undefined) return { message: data };
   const [first] = error === undefined ? [] : issuesOf(error);
   const where = first === undefined || first.path === "" ? "" : `${first.path}: `;
   return refused(`the message is not valid: ${where}${first?.message}`, seqOf(value));

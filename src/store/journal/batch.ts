@@ -1,28 +1,13 @@
 /** What waits to be written to the journal in one go. */
-import type { GenerationMark } from "./record.ts";
-
-/** A report; `sequence` is set once it is durable. */
-export interface Report {
-  sessionId: string;
-  generation: GenerationMark;
-  revision: number;
-  time: number;
-  payload: Buffer;
-  sequence?: number;
-}
+import type { JournalRecord } from "./record.ts";
 
 export interface Batch {
-  records: (Report | Base)[];
+  /** Their sequences, and the links of reports, are set when they are written. */
+  records: JournalRecord[];
   bytes: number;
   done: Promise<void>;
   resolve: () => void;
   reject: (error: unknown) => void;
-}
-
-export interface Base {
-  isBase: true;
-  sessionId: string;
-  upTo: number;
 }
 
 export function newBatch(): Batch {

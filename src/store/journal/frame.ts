@@ -5,15 +5,16 @@
  *     magic 4 · body length 4 · first sequence 8 · head CRC-32 4 · body CRC-32 4 · body
  */
 import { crc32 } from "node:zlib";
-import { decodeRecord, findRecord, type JournalRecord } from "./record.ts";
+import { decodeRecord, findRecord, type JournalRecord, recordBytes, writeRecord } from "./record.ts";
 
 const magic = 0x46444953; // "SIDF"
 const headBytes = 24;
 
-export function encodeFrame(firstSequence: number, records: readonly Buffer[]): Buffer {
-  const body = records.reduce((sum, record) => sum + record.length, 0);
-  const head = Buffer.allocUnsafe(headBytes);
-  const frame = Buffer.concat([head, ...records], headBytes + body);
+export function encodeFrame(firstSequence: number, records: readonly JournalRecord[]): Buffer {
+  const body = records.reduce((sum, record) => sum + recordBytes(record), 0);
+  const frame = Buffer.allocUnsafe(headBytes + body);
+  let at = headBytes;
+  for (const record of records) at = writeRecord(record, frame, at);
   frame.writeUInt32LE(magic, 0);
   frame.writeUInt32LE(body, 4);
   frame.writeDoubleLE(firstSequence, 8);

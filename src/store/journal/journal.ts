@@ -1,17 +1,17 @@
 /**
- * The append-only log behind all sessions. Callers that wait at one time share one write, which is durable when it returns
- * (O_DSYNC of open(2)). Segments begin anew at each start and when they are large, and go, oldest first, when base records say
+ * The append-only log behind all sessions. Callers that wait at one time share one write, which is durable when it returns.
+ * Segments begin anew at each start and when they are large, and go, oldest first, when base records say
  * that the session files hold everything in them.
  */
-import { constants } from "node:fs";
-import { copyFile, type FileHandle, link, open, readdir, readFile, truncate, unlink } from "node:fs/promises";
+import { copyFile, link, open, readdir, readFile, truncate, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import { SessiondError, systemErrorCode } from "../../error.ts";
 import { type DurableFiles, storageError } from "../durable-file.ts";
-import { type Base, type Batch, newBatch, type Report } from "./batch.ts";
+import { type Batch, newBatch } from "./batch.ts";
 import { decodeSegment, encodeFrame, type Replay } from "./frame.ts";
 import { PruneMark } from "./prune-mark.ts";
-import { encodeRecord, type JournalRecord, kinds } from "./record.ts";
+import { type JournalRecord, kinds } from "./record.ts";
+import { SegmentFile, WritePace } from "./segment-file.ts";
 
 /** A segment over this size is closed and the next one begun. */
 const segmentBytes = 64 * 1024 * 1024;
@@ -44,8 +44,8 @@ export class Journal {
   readonly #newest = new Map<string, number>();
   #mark: PruneMark | undefined;
   #current: Segment | undefined;
-  #handle: FileHandle | undefined;
-  #offset = 0;
+  #file: SegmentFile | undefined;
+  readonly #pace = new WritePace();
   #sequence = 1;
   readonly #waiting: Batch[] = [];
   #writing: Promise<void> | undefined;
@@ -112,12 +112,12 @@ export class Journal {
   }
 
   /**
-   * Resolves when the report is durable. Reports of one session are in the order of the calls.
+   * Resolves when a report is durable, and its sequence set. Reports of one session are in the order of the calls.
    *
    * @throws SessiondError `storage_full` (nothing was kept, and later ones may succeed), `storage_failed`
    */
-  append(report: Report): Promise<void> {
-    return this.#append(report);
+  append(report: JournalRecord): Promise<void> {
+    return this.#wait(report);
   }
 
   /**
@@ -126,7 +126,7 @@ export class Journal {
    */
   async settle(sessionId: string, upTo = this.#newest.get(sessionId)): Promise<void> {
     if (upTo === undefined || !this.#newest.has(sessionId)) return;
-    await this.#append({ isBase: true, sessionId, upTo });
+    await this.#wait(baseRecord(sessionId, upTo));
     await this.prune().catch(() => {
       // Tried again with the next one.
     });
@@ -152,8 +152,8 @@ export class Journal {
 
   async close(): Promise<void> {
     await this.#writing;
-    await this.#handle?.close();
-    this.#handle = undefined;
+    await this.#file?.close();
+    this.#file = undefined;
     if (this.#current !== undefined && this.#failure === undefined) this.#closed.push(this.#current);
     this.#current = undefined;
     await this.prune().catch(() => {
@@ -162,7 +162,7 @@ export class Journal {
     await this.#mark?.close();
   }
 
-  #append(record: Report | Base): Promise<void> {
+  #wait(record: JournalRecord): Promise<void> {
     if (this.#failure !== undefined) return Promise.reject(this.#failure);
     let batch = this.#waiting.at(-1);
     if (batch === undefined || batch.bytes > batchBytes) {
@@ -170,7 +170,7 @@ export class Journal {
       this.#waiting.push(batch);
     }
     batch.records.push(record);
-    batch.bytes += "isBase" in record ? 0 : record.payload.length;
+    batch.bytes += record.payload.length;
     this.#writing ??= this.#write();
     return batch.done;
   }
@@ -205,8 +205,9 @@ export class Journal {
   }
 
   async #write(): Promise<void> {
-    // One turn of the loop, so that callers of the same turn share the write.
-    await undefined;
+    // Callers of the same turn of the event loop share the write. While a slow disk writes, the next ones gather anyway.
+    if (this.#pace.isFast) await new Promise((resolve) => setImmediate(resolve));
+    else await undefined;
     for (let batch = this.#waiting.shift(); batch !== undefined; batch = this.#waiting.shift()) {
       try {
         await this.#writeBatch(batch.records);
@@ -221,45 +222,41 @@ export class Journal {
     this.#writing = undefined;
   }
 
-  async #writeBatch(records: readonly (Report | Base)[]): Promise<void> {
+  async #writeBatch(records: readonly JournalRecord[]): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
-    if (this.#handle === undefined || this.#offset > segmentBytes) await this.#begin();
+    const file =
+      this.#file === undefined || this.#file.size > segmentBytes ? await this.#begin() : this.#file;
     const first = this.#sequence;
     const newest = new Map<string, number>();
-    const encoded = records.map((record, index) => {
-      const sequence = first + index;
-      if ("isBase" in record) return encodeRecord(baseRecord(record, sequence));
-      const link = newest.get(record.sessionId) ?? this.#newest.get(record.sessionId) ?? 0;
-      newest.set(record.sessionId, sequence);
-      return encodeRecord({ ...record, kind: kinds.progress, sequence, link });
-    });
-    const frame = encodeFrame(first, encoded);
-    await this.#writeAll(frame);
-    this.#sequence = first + records.length;
-    this.#offset += frame.length;
-    const { unsettled } = this.#current as Segment;
     for (const [index, record] of records.entries()) {
-      const sequence = first + index;
-      if ("isBase" in record) {
-        this.#settled(record.sessionId, record.upTo);
+      record.sequence = first + index;
+      if (record.kind === kinds.base) continue;
+      record.link = newest.get(record.sessionId) ?? this.#newest.get(record.sessionId) ?? 0;
+      newest.set(record.sessionId, record.sequence);
+    }
+    await this.#append(file, encodeFrame(first, records));
+    this.#sequence = first + records.length;
+    const { unsettled } = this.#current as Segment;
+    for (const { kind, sessionId, sequence, link } of records) {
+      if (kind === kinds.base) {
+        this.#settled(sessionId, link);
         continue;
       }
-      record.sequence = sequence;
-      unsettled.set(record.sessionId, sequence);
-      this.#newest.set(record.sessionId, sequence);
+      unsettled.set(sessionId, sequence);
+      this.#newest.set(sessionId, sequence);
     }
-    if (this.#offset > leastSegmentBytes) await this.#retire();
+    if (file.size > leastSegmentBytes) await this.#retire();
   }
 
   /** Lets go of a segment that nothing needs, so that it makes room at once. */
   async #retire(): Promise<void> {
-    if (this.#current === undefined || this.#current.unsettled.size > 0 || this.#offset === 0) return;
+    const file = this.#file;
+    if (this.#current === undefined || this.#current.unsettled.size > 0 || !file?.size) return;
     this.#closed.push(this.#current);
     this.#current = undefined;
-    const handle = this.#handle;
-    this.#handle = undefined;
+    this.#file = undefined;
     // What it holds is durable.
-    await handle?.close().catch(() => {});
+    await file.close().catch(() => {});
   }
 
   #settled(sessionId: string, upTo: number): void {
@@ -271,25 +268,14 @@ export class Journal {
   }
 
   /** A short or refused write is cut off again; if even that fails, or the disk does, nothing is believed any more. */
-  async #writeAll(frame: Buffer): Promise<void> {
-    const handle = this.#handle as FileHandle;
-    let written = 0;
+  async #append(file: SegmentFile, frame: Buffer): Promise<void> {
     try {
-      while (written < frame.length) {
-        const { bytesWritten } = await handle.write(
-          frame,
-          written,
-          frame.length - written,
-          this.#offset + written,
-        );
-        written += bytesWritten;
-      }
+      await file.append(frame);
     } catch (error) {
       const failure = storageError(error);
       if (failure.code !== "storage_full") throw this.#fail(error);
       try {
-        await handle.truncate(this.#offset);
-        await handle.datasync();
+        await file.cutBack();
       } catch (cause) {
         throw this.#fail(cause);
       }
@@ -300,22 +286,21 @@ export class Journal {
   }
 
   /** The new segment and its name are durable before the first record in it is acknowledged. */
-  async #begin(): Promise<void> {
+  async #begin(): Promise<SegmentFile> {
     const { directory, files } = this.#options;
     const name = `${String(this.#sequence).padStart(16, "0")}.log`;
-    const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_DSYNC;
-    const handle = await open(join(directory, name), flags, 0o640);
+    const file = await SegmentFile.create(join(directory, name), this.#pace);
     try {
       await files.sync(directory);
     } catch (error) {
-      await handle.close();
+      await file.close();
       throw error;
     }
-    await this.#handle?.close();
+    await this.#file?.close();
     if (this.#current !== undefined) this.#closed.push(this.#current);
     this.#current = { name, unsettled: new Map() };
-    this.#handle = handle;
-    this.#offset = 0;
+    this.#file = file;
+    return file;
   }
 
   #fail(cause: unknown): SessiondError {
@@ -345,7 +330,9 @@ async function cut(path: string, end: number): Promise<void> {
   await handle.sync().finally(() => handle.close());
 }
 
-function baseRecord({ sessionId, upTo }: Base, sequence: number): JournalRecord {
-  const none = { generation: 0n, revision: 0, time: 0, payload: Buffer.alloc(0) };
-  return { ...none, kind: kinds.base, sessionId, link: upTo, sequence };
+const nothing = Buffer.alloc(0);
+
+function baseRecord(sessionId: string, upTo: number): JournalRecord {
+  const kind = kinds.base;
+  return { sequence: 0, kind, sessionId, generation: 0n, link: upTo, revision: 0, time: 0, payload: nothing };
 }

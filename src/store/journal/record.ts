@@ -50,24 +50,41 @@ export function generationMark(generation: string | undefined): GenerationMark {
   return mark === 0n ? 1n : mark;
 }
 
-export function encodeRecord(record: JournalRecord): Buffer {
-  const headLength = fixedHeadBytes + Buffer.byteLength(record.sessionId);
+/** A report that is to be written; its sequence and link are set then. */
+export function progressRecord(
+  sessionId: string,
+  {
+    generation,
+    revision,
+    time,
+    payload,
+  }: Pick<JournalRecord, "generation" | "revision" | "time" | "payload">,
+): JournalRecord {
+  return { sequence: 0, kind: kinds.progress, sessionId, generation, link: 0, revision, time, payload };
+}
+
+/** Its length as {@link writeRecord} writes it. */
+export function recordBytes({ sessionId, payload }: JournalRecord): number {
+  return prefixBytes + fixedHeadBytes + Buffer.byteLength(sessionId) + payload.length;
+}
+
+/** Returns where the next one goes. */
+export function writeRecord(record: JournalRecord, bytes: Buffer, start: number): number {
   const { payload } = record;
-  const bytes = Buffer.allocUnsafe(prefixBytes + headLength + payload.length);
-  bytes.writeUInt16LE(magic, 0);
-  bytes.writeUInt16LE(headLength, 2);
-  bytes.writeUInt32LE(payload.length, 4);
-  let at = bytes.writeUInt8(record.kind, prefixBytes);
+  const head = start + prefixBytes;
+  let at = bytes.writeUInt8(record.kind, head);
   at = bytes.writeDoubleLE(record.sequence, at);
   at = bytes.writeDoubleLE(record.link, at);
   at = bytes.writeDoubleLE(record.revision, at);
   at = bytes.writeDoubleLE(record.time, at);
   at = bytes.writeBigUInt64LE(record.generation, at);
   at += bytes.write(record.sessionId, at);
-  payload.copy(bytes, at);
-  bytes.writeUInt32LE(crc32(bytes.subarray(prefixBytes, at), payload.length), 8);
-  bytes.writeUInt32LE(crc32(payload), 12);
-  return bytes;
+  bytes.writeUInt16LE(magic, start);
+  bytes.writeUInt16LE(at - head, start + 2);
+  bytes.writeUInt32LE(payload.length, start + 4);
+  bytes.writeUInt32LE(crc32(bytes.subarray(head, at), payload.length), start + 8);
+  bytes.writeUInt32LE(crc32(payload), start + 12);
+  return at + payload.copy(bytes, at);
 }
 
 export type Decoded =

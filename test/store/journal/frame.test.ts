@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decodeSegment, encodeFrame } from "../../../src/store/journal/frame.ts";
-import { encodeRecord, type JournalRecord, kinds } from "../../../src/store/journal/record.ts";
+import { type JournalRecord, kinds } from "../../../src/store/journal/record.ts";
 
 const record = fc.record({
   sessionId: fc.stringMatching(/^[a-zä]{1,6}$/),
@@ -23,7 +23,7 @@ function segmentOf(batches: readonly Omit<JournalRecord, "sequence">[][]) {
   for (const batch of batches) {
     const first = sequence;
     const records = batch.map((item) => ({ ...item, sequence: sequence++ }));
-    const frame = encodeFrame(first, records.map(encodeRecord));
+    const frame = encodeFrame(first, records);
     parts.push(frame);
     length += frame.length;
     ends.push({ end: length, records });
