@@ -1,3 +1,7 @@
+import { nextSlice } from "../slices.ts";
+
+const namesPerSlice = 1000;
+
 /** A list of file names in order, in which finding and taking out one costs the same however long it is. */
 export class FileList {
   /** A name that was taken out leaves a hole, until the list is built anew. */
@@ -8,6 +12,16 @@ export class FileList {
 
   constructor(names: readonly string[] = []) {
     for (const name of names) this.push(name);
+  }
+
+  /** As the constructor, in slices. */
+  static async load(names: readonly string[]): Promise<FileList> {
+    const list = new FileList();
+    for (const [at, name] of names.entries()) {
+      if (at % namesPerSlice === 0) await nextSlice();
+      list.push(name);
+    }
+    return list;
   }
 
   get size(): number {

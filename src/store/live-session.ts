@@ -6,7 +6,10 @@ import { formatTimestamp, type Micros, parseTimestamp } from "../clock.ts";
 import type { JsonValue } from "../json.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import { type Session, type SessionSummary, summarize } from "../session/session.ts";
+import { nextSlice } from "../slices.ts";
 import { FileList } from "./file-list.ts";
+
+const resultsPerSlice = 1000;
 
 /** What a document holds, for writing it a piece at a time. */
 export interface SessionParts {
@@ -29,6 +32,18 @@ export class LiveSession {
 
   constructor(session: Session) {
     this.replace(session);
+  }
+
+  /** As the constructor, in slices. */
+  static async load(session: Session): Promise<LiveSession> {
+    const live = new LiveSession({ ...session, processed_files: [], pending_files: [], partial_results: {} });
+    live.#processed = await FileList.load(session.processed_files);
+    live.#pending = await FileList.load(session.pending_files);
+    for (const [at, key] of Object.keys(session.partial_results).entries()) {
+      if (at % resultsPerSlice === 0) await nextSlice();
+      live.#results.set(key, session.partial_results[key] as JsonValue);
+    }
+    return live;
   }
 
   /** How often the document was replaced. */

@@ -12,6 +12,7 @@ import { type EncodedReport, encodeReport } from "./encoded-report.ts";
 import type { Journal } from "./journal/journal.ts";
 import { type GenerationMark, generationMark, type JournalRecord, progressRecord } from "./journal/record.ts";
 import { type KnownDocument, type Live, newLive, type Restored, type Unwritten } from "./live.ts";
+import { LiveSession } from "./live-session.ts";
 import { type Identity, maxStoredBytes } from "./session-file.ts";
 import { WriteBehind } from "./write-behind.ts";
 
@@ -76,9 +77,9 @@ export class LiveSessions {
     return this.#live.get(id)?.isWaiting ?? false;
   }
 
-  /** `session` carries the revision that the index knows. */
-  add(id: string, document: KnownDocument): Live {
-    const live = newLive(id, document);
+  /** The session carries the revision that the index knows. */
+  add(id: string, document: KnownDocument, state = new LiveSession(document.session)): Live {
+    const live = newLive(id, document, state);
     this.#live.set(id, live);
     return live;
   }

@@ -4,7 +4,7 @@ import type { ProgressDelta } from "../session/command.ts";
 import type { SessionSummary } from "../session/session.ts";
 import type { Document } from "./document.ts";
 import { type GenerationMark, generationMark } from "./journal/record.ts";
-import { LiveSession } from "./live-session.ts";
+import type { LiveSession } from "./live-session.ts";
 import type { Identity } from "./session-file.ts";
 
 /** A report that the session file does not hold yet. */
@@ -55,9 +55,8 @@ export interface Restored extends Unwritten {
 
 export type KnownDocument = Pick<Document, "session" | "bytes" | "mode">;
 
-/** The session carries the revision that the index knows. */
-export function newLive(id: string, { session, bytes, mode }: KnownDocument): Live {
-  const state = new LiveSession(session);
+/** The session, of which this is the `state`, carries the revision that the index knows. */
+export function newLive(id: string, { session, bytes, mode }: KnownDocument, state: LiveSession): Live {
   const live: Live = {
     id,
     state,

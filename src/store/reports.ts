@@ -11,6 +11,7 @@ import { type EncodedReport, encodeReport } from "./encoded-report.ts";
 import { type GenerationMark, generationMark } from "./journal/record.ts";
 import type { LeaseTable } from "./leases.ts";
 import type { Live, Restored } from "./live.ts";
+import { LiveSession } from "./live-session.ts";
 import type { LiveSessions } from "./live-sessions.ts";
 import { maxStoredBytes, tooLarge } from "./session-file.ts";
 import type { SessionFiles } from "./session-files.ts";
@@ -25,6 +26,9 @@ export interface ReportsOptions {
   leases: LeaseTable;
   state: StorageState;
 }
+
+/** Loading a session in slices is given up after it has changed meanwhile so often. */
+const maxLoads = 3;
 
 interface Waiting {
   report: EncodedReport;
@@ -174,9 +178,14 @@ export class Reports {
     const live = lives.get(id);
     if (live !== undefined) view.look(file);
     if (live !== undefined && lives.get(id) === live && view.catalog.fileOf(id) === file) return live;
-    const document = await this.#document(id, file);
-    // A document that could not be read before may have been given its reports by now.
-    return lives.get(id) ?? lives.add(id, document);
+    for (let attempt = 1; ; attempt++) {
+      const document = await this.#document(id, file);
+      // Where another program writes it all the time, at one go.
+      const state = attempt < maxLoads ? await LiveSession.load(document.session) : undefined;
+      if (state !== undefined && view.catalog.get(file)?.identity !== document.identity) continue;
+      // A document that could not be read before may have been given its reports by now.
+      return lives.get(id) ?? lives.add(id, document, state);
+    }
   }
 
   /** With the revision that the index knows. */

@@ -13,6 +13,7 @@ import type { Lease, SessionStore } from "../../store/session-store.ts";
 import { AttachedWorkers, isOther } from "./attached-workers.ts";
 import { WorkerConnection } from "./connection.ts";
 import { Graces } from "./grace.ts";
+import { Intake } from "./intake.ts";
 import { applyOnLost } from "./on-lost.ts";
 import type { WorkerOptions } from "./options.ts";
 
@@ -37,6 +38,7 @@ export class WorkerChannel {
   readonly #attached: AttachedWorkers;
   /** How many requests for a session may become its connection. */
   readonly #attaching = new Map<string, number>();
+  readonly #intake = new Intake();
   #onLost: WorkerOptions["onLost"];
   #stopping = false;
 
@@ -124,6 +126,7 @@ export class WorkerChannel {
       socket,
       session,
       epoch,
+      intake: this.#intake,
       maxWaitingBytes: bodyBytes,
       maxDepth: depth,
       report: (delta, text) => store.report(id as SessionId, delta, { epoch, text }),

@@ -9,6 +9,7 @@ import type { ProgressDelta } from "../../session/command.ts";
 import type { Session, SessionSummary } from "../../session/session.ts";
 import { replyDepth } from "../reply-depth.ts";
 import { Answers, errorMessage } from "./answers.ts";
+import type { Intake } from "./intake.ts";
 import { readMessage } from "./message.ts";
 
 /** Messages that may wait for their answers before the daemon stops reading from a worker. */
@@ -20,6 +21,7 @@ export interface ConnectionOptions {
   socket: WebSocket;
   session: Session;
   epoch: number;
+  intake: Intake;
   /** The most bytes of messages that may wait for their answers, beside the last one. */
   maxWaitingBytes: number;
   maxDepth: number;
@@ -48,6 +50,8 @@ export class WorkerConnection {
   readonly #answers = new Answers();
   #told: Pick<SessionSummary, "status" | "status_reason">;
   #lastSeq = 0;
+  /** Messages that wait for their turn of the event loop. */
+  #notTakenIn = 0;
   #paused = false;
   #unreadLimit = maxUnreadBytes;
   #answering = false;
@@ -60,7 +64,7 @@ export class WorkerConnection {
     this.epoch = epoch;
     this.generation = session.generation ?? null;
     this.#told = { status: session.status, status_reason: session.status_reason ?? null };
-    socket.on("message", (data: Buffer, isBinary) => this.#receive(data, isBinary));
+    socket.on("message", (data: Buffer, isBinary) => this.#take(data, isBinary));
     socket.on("error", (error) =>
       logger.debug({ err: error, ...this.#names }, "a worker's connection failed"),
     );
@@ -107,6 +111,15 @@ export class WorkerConnection {
     if (status !== "running") this.#send({ type: "status", status, reason: status_reason });
   }
 
+  #take(data: Buffer, isBinary: boolean): void {
+    this.#notTakenIn++;
+    this.#options.intake.take(() => {
+      this.#notTakenIn--;
+      this.#receive(data, isBinary);
+    });
+    this.#pace();
+  }
+
   #receive(data: Buffer, isBinary: boolean): void {
     if (this.#end !== undefined) return;
     const received = readMessage(data, isBinary, this.#options.maxDepth);
@@ -132,7 +145,7 @@ export class WorkerConnection {
 
   /** Must reach the store before anything else that this worker sends. */
   #report({ seq, processed, results, added }: ProgressMessage, text: Buffer): void {
-    const { socket, maxWaitingBytes, report } = this.#options;
+    const { report } = this.#options;
     const owed = this.#answers.expect(seq, text.length);
     report({ processed, results, added }, text).then(
       ({ revision }) => {
@@ -144,9 +157,6 @@ export class WorkerConnection {
         this.#answerSoon();
       },
     );
-    if (this.#paused || (this.#answers.count < maxWaiting && this.#answers.bytes < maxWaitingBytes)) return;
-    this.#paused = true;
-    socket.pause();
   }
 
   /** In its turn, after the answers to what came before. */
@@ -185,12 +195,25 @@ export class WorkerConnection {
 
   #answer(): void {
     for (const message of this.#answers.take()) this.#send(message);
-    const { count, bytes } = this.#answers;
     if (this.#end !== undefined) {
-      if (count === 0) void this.#close(this.#end);
-    } else if (this.#paused && count < maxWaiting / 2 && bytes <= this.#options.maxWaitingBytes / 2) {
+      if (this.#answers.count === 0) void this.#close(this.#end);
+    } else {
+      this.#pace();
+    }
+  }
+
+  /** Reads on, unless much waits to be taken in or to be answered. */
+  #pace(): void {
+    if (this.#end !== undefined) return;
+    const { socket, maxWaitingBytes } = this.#options;
+    const { count, bytes } = this.#answers;
+    if (!this.#paused) {
+      if (this.#notTakenIn === 0 && count < maxWaiting && bytes < maxWaitingBytes) return;
+      this.#paused = true;
+      socket.pause();
+    } else if (this.#notTakenIn === 0 && count < maxWaiting / 2 && bytes <= maxWaitingBytes / 2) {
       this.#paused = false;
-      this.#options.socket.resume();
+      socket.resume();
     }
   }
 

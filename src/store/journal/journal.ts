@@ -18,7 +18,7 @@ const segmentBytes = 64 * 1024 * 1024;
 /** One that nothing needs any more goes before that, if it is over this size. */
 const leastSegmentBytes = 1024 * 1024;
 /** Reports that come when a write of more than this waits are written after it. */
-const batchBytes = 8 * 1024 * 1024;
+const batchBytes = 1024 * 1024;
 
 interface Segment {
   name: string;
