@@ -71,7 +71,7 @@ export class DirectoryView {
    * Watches first and reads then, so that nothing falls between. Files that are still as they were need no reading; resolves with
    * whether that was all of them.
    */
-  async open(saved: Iterable<CachedFile[]>): Promise<boolean> {
+  async open(saved: AsyncIterable<CachedFile[]>): Promise<boolean> {
     const { directory, logger } = this.#options;
     const { dev, ino } = statSync(directory);
     this.#place = `${dev}:${ino}`;
@@ -87,7 +87,7 @@ export class DirectoryView {
     const names = readdir(directory);
     names.catch(() => {});
     let [adopted, isCurrent] = [0, true];
-    for (const group of saved) {
+    for await (const group of saved) {
       for (const cached of group) {
         const isSame = isAt(`${directory}/${cached.file}`, cached.identity);
         if (isSame && this.catalog.adoptCached(cached)) adopted++;

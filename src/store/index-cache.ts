@@ -4,7 +4,7 @@
  *
  * One line of JSON per group of rows, each after the CRC-32 of it. Pure but for reading the file.
  */
-import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import type { Micros } from "../clock.ts";
 import { systemErrorCode } from "../error.ts";
@@ -61,15 +61,14 @@ export async function encodeCache(entries: Iterable<CachedFile>): Promise<Buffer
 }
 
 /** A group at a time. Nothing where there is no cache, or none that this version can read. */
-export function* readCache(path: string): Generator<CachedFile[]> {
-  const lines = linesOf(path);
+export async function* readCache(path: string): AsyncGenerator<CachedFile[]> {
+  const lines = linesOf(await read(path));
   const head = lines.next().value as { version?: unknown } | undefined;
   if (head?.version !== version) return;
   for (const rows of lines) yield (rows as Row[]).map(entryOf);
 }
 
-function* linesOf(path: string): Generator<unknown> {
-  const bytes = read(path);
+function* linesOf(bytes: Buffer): Generator<unknown> {
   for (let start = 0; start < bytes.length; ) {
     const end = bytes.indexOf(0x0a, start);
     if (end === -1) return;
@@ -80,9 +79,9 @@ function* linesOf(path: string): Generator<unknown> {
   }
 }
 
-function read(path: string): Buffer {
+async function read(path: string): Promise<Buffer> {
   try {
-    return readFileSync(path);
+    return await readFile(path);
   } catch (error) {
     if (systemErrorCode(error) === undefined) throw error;
     return Buffer.alloc(0);

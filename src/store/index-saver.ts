@@ -26,7 +26,7 @@ export class IndexSaver {
     this.#options = options;
   }
 
-  load(): Generator<CachedFile[]> {
+  load(): AsyncGenerator<CachedFile[]> {
     return readCache(join(this.#options.directory, fileName));
   }
 
