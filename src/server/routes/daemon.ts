@@ -30,7 +30,8 @@ export interface DaemonServices {
 }
 
 export function daemonHandlers({ store, cleanup, daemon, socketPath, channel }: DaemonServices) {
-  const openApi = openApiDocument(daemon.version);
+  // Made when it is asked for: it takes a noticeable part of a start.
+  let openApi: ReturnType<typeof openApiDocument> | undefined;
   return {
     getInfo: () => ({
       name: "sessiond" as const,
@@ -58,7 +59,10 @@ export function daemonHandlers({ store, cleanup, daemon, socketPath, channel }: 
 
     reload: () => daemon.reload(),
 
-    getOpenApi: () => openApi,
+    getOpenApi: () => {
+      openApi ??= openApiDocument(daemon.version);
+      return openApi;
+    },
   } satisfies Partial<Handlers>;
 }
 
