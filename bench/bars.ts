@@ -23,7 +23,7 @@ export function bars(results: Results): Bar[] {
     });
   };
 
-  const { waiting, in_flight: inFlight, growth, bytes, start } = results;
+  const { waiting, in_flight: inFlight, growth, bytes, start, jobs } = results;
   if (waiting !== undefined) {
     const at = (workers: number, peer: PeerName) => find(waiting.peers, workers, peer);
     add(
@@ -98,6 +98,15 @@ export function bars(results: Results): Bar[] {
       ratio(at("sessiond, next start"), at("Node.js, stat all")),
     );
     add("bytes of memory for each of 100,000 sessions", "at most", 2048, start.rss_bytes_per_session);
+  }
+  if (jobs !== undefined) {
+    const of = (who: string) => jobs.find((entry) => entry.who === who)?.rounds;
+    add(
+      "trivial jobs: wall time of sessionctl run to that of GNU parallel",
+      "at most",
+      1.5,
+      ratio(of("sessionctl run"), of("GNU parallel")),
+    );
   }
   for (const [where, stall] of stalls(results)) {
     add(`longest stall of the event loop in ms, ${where}`, "at most", 50, stall);

@@ -16,6 +16,7 @@ import type { Context } from "./context.ts";
 import { durabilities } from "./durability.ts";
 import { bytesWritten, costGrowth } from "./growth.ts";
 import { install } from "./install.ts";
+import { jobs } from "./jobs.ts";
 import { listing, outsideWrites } from "./listing.ts";
 import { diskDirectory, machine, versions } from "./machine.ts";
 import { benchDirectory } from "./peers/packages.ts";
@@ -37,6 +38,7 @@ const parts = {
   list: listing,
   outside: outsideWrites,
   cleanup: cleanups,
+  jobs,
 } satisfies { [Part in keyof Results]?: (context: Context) => Promise<Results[Part]> };
 
 const scope = new Scope();

@@ -7,7 +7,7 @@ import { benchDirectory } from "./peers/packages.ts";
 
 export interface Available {
   /** Why a peer is not measured. */
-  skipped: Map<PeerName | "strace", string>;
+  skipped: Map<PeerName | "strace" | "GNU parallel", string>;
   /** `better-sqlite3`, or what stands in for it. */
   sqlite: string;
 }
@@ -30,6 +30,8 @@ export function install(say: (text: string) => void): Available {
   if (noRedis !== undefined) skipped.set("Redis", noRedis);
   const noStrace = installProgram("strace", "strace", say);
   if (noStrace !== undefined) skipped.set("strace", noStrace);
+  const noParallel = installProgram("parallel", "parallel", say);
+  if (noParallel !== undefined) skipped.set("GNU parallel", noParallel);
   return { skipped, sqlite };
 }
 

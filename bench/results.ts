@@ -2,6 +2,7 @@
 import type { CleanedUp } from "./cleanup.ts";
 import type { Durability } from "./durability.ts";
 import type { Growth, Written } from "./growth.ts";
+import type { Ran } from "./jobs.ts";
 import type { Answered } from "./listing.ts";
 import type { Machine } from "./machine.ts";
 import type { Reports } from "./reports.ts";
@@ -25,6 +26,7 @@ export interface Results {
   list?: Answered[];
   outside?: Answered[];
   cleanup?: CleanedUp[];
+  jobs?: Ran[];
   bars?: Bar[];
 }
 
@@ -63,6 +65,7 @@ export const notes: Record<string, string> = {
     "write_bytes of /proc/PID/io, which Linux counts in pages of 4096 bytes, of a session from beginning to end.",
   start:
     "The files are in the page cache. The first start has no .sessiond directory, the next follows a clean stop. Above empty: without what an empty directory takes.",
+  jobs: "true for each file, 2 at once: sessionctl run, which records each result durably in a session that it creates, and GNU parallel with --joblog --resume, which keeps a line in a file that it does not sync. From the start of the program to its end.",
   stall:
     "The longest time for which the event loop of the daemon did not turn, after the program was loaded.",
 };

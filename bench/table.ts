@@ -15,7 +15,7 @@ type Row = [
 const heads: Row = ["", "", "median", "p50", "p99", "written each", "longest stall"];
 
 export function table(results: Results): string {
-  const { waiting, in_flight, growth, bytes, start, list, outside, cleanup } = results;
+  const { waiting, in_flight, growth, bytes, start, list, outside, cleanup, jobs } = results;
   const rows: Row[] = [heads];
   for (const entry of byWorkers(waiting?.peers))
     rows.push(throughputRow("durable reports, each waited for", entry));
@@ -67,6 +67,10 @@ export function table(results: Results): string {
   for (const { what, sessions, ms: took, stall_ms } of cleanup ?? []) {
     const who = what === "find -delete" ? "find" : "sessiond";
     rows.push([`${what}, ${count(sessions)} sessions`, who, ms(took), "", "", "", ms(stall_ms)]);
+  }
+  for (const { who, jobs: number, at_once, ms: took, ms_per_job, stall_ms } of jobs ?? []) {
+    const figure = `${ms(took)}, ${ms(ms_per_job)} each`;
+    rows.push([`${count(number)} trivial jobs, ${at_once} at once`, who, figure, "", "", "", ms(stall_ms)]);
   }
   const skipped = results.skipped.map(({ what, because }) => `skipped: ${what}: ${because}\n`);
   return (rows.length > 1 ? layOut(rows) : "") + skipped.join("");
