@@ -45,6 +45,7 @@ const onlyImporters: Record<string, (file: string) => boolean> = {
   yaml: (file) => file.startsWith("config/"),
   "@fastify/websocket": (file) => file === "server/channel/route.ts",
   ws: (file) => file.startsWith("server/channel/") || file.startsWith("client/worker/"),
+  "eventsource-parser": (file) => file === "client/events.ts",
   fastify: (file) => file.startsWith("server/"),
   commander: (file) => file.startsWith("cli/"),
   "pino-pretty": (file) => file === "daemon/logger.ts",

@@ -67,11 +67,11 @@ export function createOutput({ stdout, stderr, json, quiet }: OutputOptions): Ou
 }
 
 /**
- * A value as JSON over several lines. Characters that a terminal acts on are escaped, which JSON reads as the
+ * A value as JSON, over several lines unless `indent` is 0. Characters that a terminal acts on are escaped, which JSON reads as the
  * same text.
  */
-export function jsonText(value: unknown): string {
-  return stringifyJson(value, { indent: 2, maxDepth: clientMaxDepth }).replace(
+export function jsonText(value: unknown, indent = 2): string {
+  return stringifyJson(value, { indent, maxDepth: clientMaxDepth }).replace(
     /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
     (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );

@@ -6,6 +6,7 @@ import { registerCleanup } from "./commands/cleanup.ts";
 import { registerCreate } from "./commands/create.ts";
 import { registerDelete } from "./commands/delete.ts";
 import { registerDoctor } from "./commands/doctor.ts";
+import { registerEvents } from "./commands/events.ts";
 import { registerExport } from "./commands/export.ts";
 import { registerFiles } from "./commands/files.ts";
 import { registerHelp } from "./commands/help.ts";
@@ -24,6 +25,7 @@ import { registerStatus } from "./commands/status.ts";
 import { registerTransitions } from "./commands/transition.ts";
 import { registerTrash } from "./commands/trash.ts";
 import { registerValidate } from "./commands/validate.ts";
+import { registerWait } from "./commands/wait.ts";
 import type { Registration, Runner } from "./context.ts";
 
 export interface GlobalOptions {
@@ -42,6 +44,7 @@ const groups: readonly (readonly [title: string, registrations: readonly Registr
     "Changing sessions:",
     [registerTransitions, registerProgress, registerCheckpoint, registerLabel, registerPin],
   ],
+  ["Following sessions:", [registerEvents, registerWait]],
   ["Removing and bringing back:", [registerDelete, registerTrash, registerCleanup]],
   [
     "Keeping safe:",

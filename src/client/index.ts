@@ -2,6 +2,7 @@
  * Keeps the state of long analysis sessions, so that they survive interruption.
  * {@link SessionManager} is the front door; {@link SessionClient} is the daemon's whole API.
  */
+export type { EventKind, ResetEvent, SessionEvent, StreamEvent } from "../contract/events.ts";
 export type {
   Backup,
   CleanupResult,
@@ -43,6 +44,7 @@ export type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command
 export type { Finding, FindingCode } from "../session/diagnosis.ts";
 export type { Session, SessionConfig, SessionSummary, Status } from "../session/session.ts";
 export { ConnectionError, type ConnectionReason } from "./connection-error.ts";
+export type { EventsOptions } from "./events.ts";
 export type { CallOptions } from "./http.ts";
 export type {
   DeleteQuery,

@@ -1,3 +1,4 @@
+import type { StreamEvent } from "../contract/events.ts";
 import type {
   Backup,
   CleanupResult,
@@ -34,6 +35,7 @@ import { clientSocketPath } from "../contract/socket-path.ts";
 import { isJsonObject, type JsonObject } from "../json.ts";
 import type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
+import { type EventsOptions, followEvents } from "./events.ts";
 import { type CallOptions, defaultTimeoutMs, HttpTransport, successBody } from "./http.ts";
 import type {
   DeleteQuery,
@@ -271,6 +273,20 @@ export class SessionClient {
   attach(id: string, options: AttachOptions = {}): Promise<WorkerSession> {
     const { worker, signal, timeoutMs = this.#timeoutMs, reconnectMs = defaultReconnectMs } = options;
     return WorkerSession.attach(id, { socketPath: this.socketPath, worker, timeoutMs, reconnectMs }, signal);
+  }
+
+  /**
+   * What happens to sessions and their workers, from now on or after the event `since`. A lost connection is made again, after the
+   * event that came last. After each `reset`, the first of all included, list what you need to know: the events after it keep
+   * that up to date.
+   *
+   * @example
+   * for await (const event of client.events({ kinds: ["session.status"] })) {
+   *   if (event.kind === "session.status") console.log(event.session_id, event.from, event.to);
+   * }
+   */
+  events(options: EventsOptions = {}): AsyncGenerator<StreamEvent, void, undefined> {
+    return followEvents(this.socketPath, { ...options, timeoutMs: options.timeoutMs ?? this.#timeoutMs });
   }
 
   getInfo(options?: CallOptions): Promise<Info> {

@@ -95,6 +95,10 @@ function operation(name: string, route: Endpoint): JsonObject {
 }
 
 function success(name: string, route: Endpoint): JsonObject {
+  if (route.event !== undefined) {
+    const description = "a stream of Server-Sent Events: the data of each is as the schema says";
+    return { "200": { description, content: { "text/event-stream": { schema: describe(route.event) } } } };
+  }
   if (route.reply === undefined) {
     const description = "switching protocols: what follows are messages over a WebSocket (RFC 6455)";
     return { [route.status ?? 101]: { description } };
@@ -137,6 +141,7 @@ function headerParameters(route: Endpoint): JsonObject[] {
 const headerMeanings = {
   "if-match": 'apply only at this revision, in quotes: "5"',
   "if-none-match": "*: create, and replace nothing",
+  "last-event-id": "go on after the event of this id; counts before since",
 };
 
 function queryParameters(route: Endpoint): JsonObject[] {

@@ -1,6 +1,6 @@
 /**
- * The control API, one row per endpoint: {@link routes} are asked and answered, {@link channels} become a channel. The
- * server's routes, the client's calls, the OpenAPI document and the contract test all derive from this table.
+ * The control API, one row per endpoint: {@link routes} are asked and answered, {@link channels} become a channel, and
+ * {@link streams} are answered for as long as both sides wish. The server's routes, the client's calls, the OpenAPI document and the contract test all derive from this table.
  */
 import { z } from "zod";
 import type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";
@@ -15,6 +15,8 @@ import {
   statuses,
 } from "../session/session.ts";
 import { attachPath, attachQuery } from "./channel.ts";
+import type { Channel, Endpoint, Route, Stream } from "./endpoint.ts";
+import { eventsPath, eventsQuery, streamEventSchema } from "./events.ts";
 import * as reply from "./replies.ts";
 import {
   type CreateSessionBody,
@@ -30,34 +32,7 @@ import {
   repeatable,
 } from "./requests.ts";
 
-export type { CreateSessionBody, RunCleanupBody };
-
-export interface Endpoint {
-  method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  /** Path with `{name}` for parameters. */
-  path: string;
-  summary: string;
-  /** Refuses unknown keys; values arrive as text, or as a list of texts where repeatable. */
-  query?: z.ZodObject;
-  /** Checks a body without rebuilding it. `optional` bodies may be absent. */
-  body?: { schema: z.ZodType; optional?: boolean };
-  /** Header names that the endpoint understands beyond those of every endpoint. */
-  headers?: readonly ("if-match" | "if-none-match")[];
-  reply?: z.ZodType;
-  /** The status of success; 200 if not given. */
-  status?: 201 | 101;
-}
-
-export interface Route extends Endpoint {
-  reply: z.ZodType;
-  status?: 201;
-}
-
-/** HTTP until it is answered with 101, "switching protocols"; what follows are the messages of `channel.ts`. */
-export interface Channel extends Endpoint {
-  method: "GET";
-  status: 101;
-}
+export type { Channel, CreateSessionBody, Endpoint, Route, RunCleanupBody, Stream };
 
 const oneSession = "/v1/sessions/{id}";
 
@@ -337,8 +312,19 @@ export const channels = {
   },
 } as const satisfies Record<string, Channel>;
 
+export const streams = {
+  watchEvents: {
+    method: "GET",
+    path: eventsPath,
+    summary: "Follow what happens to sessions and workers",
+    query: eventsQuery,
+    headers: ["last-event-id"],
+    event: streamEventSchema,
+  },
+} as const satisfies Record<string, Stream>;
+
 /** Every row, for what concerns them all. */
-export const endpoints: Readonly<Record<string, Endpoint>> = { ...routes, ...channels };
+export const endpoints: Readonly<Record<string, Endpoint>> = { ...routes, ...channels, ...streams };
 
 export type Routes = typeof routes;
 export type RouteName = keyof Routes;

@@ -14,6 +14,8 @@ import { acceptUpgrades, attachRoute } from "./channel/route.ts";
 import { upgradeOptions } from "./channel/upgrade.ts";
 import { checkBody, checkQuery, parseQuery, type QueryValues } from "./check.ts";
 import { answerClientError } from "./client-error.ts";
+import type { EventStreams } from "./events/event-streams.ts";
+import { eventsRoute } from "./events/route.ts";
 import { type Handlers, noBody } from "./handler.ts";
 import type { LimitsOptions } from "./options.ts";
 import { entityTag, parseIfMatch } from "./precondition.ts";
@@ -24,6 +26,7 @@ export interface AppOptions {
   handlers: Handlers;
   /** Where workers attach, and what has the event `upgrade` of the requests for it. */
   channel?: { channel: WorkerChannel; upgrades: EventEmitter };
+  events: EventStreams;
   limits: LimitsOptions;
   logger: Logger;
   /** Answers what reads, and refuses everything else. */
@@ -40,7 +43,7 @@ const readMethods = ["GET", "HEAD"];
 const jsonMediaType = "application/json; charset=utf-8";
 
 export function createApp(options: AppOptions): FastifyInstance<Server> {
-  const { handlers, channel, limits, logger, readOnly = false, draining, refusing } = options;
+  const { handlers, channel, events, limits, logger, readOnly = false, draining, refusing } = options;
   const { bodyBytes, requestTimeoutMs } = limits;
   const onError = errorHandler({ logger, bodyBytes });
   const app = fastify({
@@ -82,6 +85,7 @@ export function createApp(options: AppOptions): FastifyInstance<Server> {
     app.addHook("onResponse", async (request, reply) => logRequest(logger, request, reply));
 
     for (const name of Object.keys(routes) as RouteName[]) register(app, name, handlers[name] as AnyHandler);
+    eventsRoute(app, events);
     if (channel !== undefined) attachRoute(app, channel.channel);
     refuseOtherMethods(app);
   };
@@ -177,7 +181,7 @@ function refuseOtherMethods(app: FastifyInstance<Server>): void {
   }
 }
 
-/** A HEAD cannot become a channel. */
+/** A HEAD cannot become a channel, and has nothing to wait for in a stream. */
 function methodsOf(route: Endpoint): string[] {
-  return route.method === "GET" && route.status !== 101 ? ["GET", "HEAD"] : [route.method];
+  return route.method === "GET" && route.reply !== undefined ? ["GET", "HEAD"] : [route.method];
 }

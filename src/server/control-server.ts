@@ -10,6 +10,7 @@ import { takeUpgrades } from "./channel/upgrade.ts";
 import { type ClaimedSocket, claimSocket, type SocketSettings } from "./claim-socket.ts";
 import { Connections } from "./connections.ts";
 import { connectionLimit } from "./descriptors.ts";
+import { EventStreams } from "./events/event-streams.ts";
 import type { LimitsOptions } from "./options.ts";
 import { backupHandlers } from "./routes/backups.ts";
 import { cleanupHandlers } from "./routes/cleanup.ts";
@@ -66,7 +67,10 @@ export function createControlServer(options: ControlServerOptions): ControlServe
   let closed: Promise<void> | undefined;
 
   const { bodyBytes, depth } = limits;
-  const channel = new WorkerChannel({ store, worker, bodyBytes, depth, clock: daemon.clock, logger });
+  const { clock } = daemon;
+  const events = new EventStreams({ store, clock, logger });
+  const onWorker = events.worker.bind(events);
+  const channel = new WorkerChannel({ store, worker, bodyBytes, depth, clock, onWorker, logger });
   const handlers = {
     ...sessionHandlers(store, channel),
     ...progressHandlers(store),
@@ -80,6 +84,7 @@ export function createControlServer(options: ControlServerOptions): ControlServe
     const app = createApp({
       handlers,
       ...(readOnly ? {} : { channel: { channel, upgrades } }),
+      events,
       limits,
       logger,
       readOnly,
@@ -125,6 +130,7 @@ export function createControlServer(options: ControlServerOptions): ControlServe
     if (inherited) await silenceEnds(Math.min(silenceMs, deadlineMs));
     refusing = true;
     channel.drain();
+    events.drain();
     const ended = doors.map(({ app }) => app.close());
     for (const { connections } of doors) connections.drain();
     const deadline = setTimeout(() => {
@@ -132,6 +138,7 @@ export function createControlServer(options: ControlServerOptions): ControlServe
       for (const { connections } of doors) connections.destroy();
     }, deadlineMs);
     await Promise.all(ended).finally(() => clearTimeout(deadline));
+    events.close();
     await channel.close();
   }
 

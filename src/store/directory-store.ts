@@ -43,6 +43,7 @@ import { recover, validate } from "./recovery.ts";
 import { replayJournal } from "./replay.ts";
 import type {
   ChangeOptions,
+  Changes,
   Leases,
   ListQuery,
   ProgressOptions,
@@ -50,7 +51,6 @@ import type {
   RemoveOptions,
   SaveOptions,
   SessionStore,
-  StoreChange,
   StoredSession,
 } from "./session-store.ts";
 import { explained } from "./storage-state.ts";
@@ -109,8 +109,8 @@ class DirectoryStore implements SessionStore {
     this.leases = this.#parts.leases;
   }
 
-  subscribe(listener: (change: StoreChange) => void): () => void {
-    return this.#parts.view.catalog.index.subscribe(listener);
+  get changes(): Changes {
+    return this.#parts.view.catalog.index;
   }
 
   get failed(): Promise<Error> {

@@ -116,6 +116,10 @@ export class DirectoryView {
    * the file's queue, or know that nothing else runs. What is known of a file in this very state is believed, unless `isAfresh`.
    */
   look(file: string, isAfresh = false): Document | undefined {
+    return this.catalog.index.from("outside", () => this.#look(file, isAfresh));
+  }
+
+  #look(file: string, isAfresh: boolean): Document | undefined {
     const path = join(this.#options.directory, file);
     const known = this.catalog.get(file);
     const stats = statOrFailure(path);

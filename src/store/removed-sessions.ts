@@ -43,7 +43,7 @@ export class RemovedSessions {
     const restored = await sessions.firstFree(names, async (file) => {
       if (sessions.exists(id)) throw sessionExists(id, beforeRestoring(entry));
       await trash.giveBack(entry, [directory, file]);
-      view.look(file);
+      view.catalog.index.from("change", () => view.look(file));
       return sessions.summary(id);
     });
     if (restored === undefined) throw sessionExists(id, "its file names are taken by something else");

@@ -3,8 +3,9 @@ import { type Micros, parseTimestamp } from "../clock.ts";
 import type { SessionPage, Stats } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
 import type { SessionSummary } from "../session/session.ts";
-import type { ListQuery, StoreChange } from "./session-store.ts";
+import type { Changes, ListQuery, StoreChange } from "./session-store.ts";
 
+type Origin = StoreChange["origin"];
 type Sort = NonNullable<ListQuery["sort"]>;
 
 /** A summary with its times read. */
@@ -16,7 +17,7 @@ export interface IndexEntry {
 
 const manyDeferred = 500;
 
-export class SessionIndex {
+export class SessionIndex implements Changes {
   readonly #entries = new Map<string, IndexEntry>();
   /** Sorted on first use, then kept sorted. */
   readonly #orders = new Map<Sort, IndexEntry[]>();
@@ -26,10 +27,33 @@ export class SessionIndex {
 
   /** Told of each change after it was made. */
   readonly #listeners = new Set<(change: StoreChange) => void>();
+  #origin: Origin | undefined;
 
   subscribe(listener: (change: StoreChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
+  }
+
+  /** Runs what makes changes of that origin, unless they are already part of some of another. */
+  from<T>(origin: Origin, make: () => T): T {
+    const outer = this.#origin;
+    this.#origin ??= origin;
+    try {
+      return make();
+    } finally {
+      this.#origin = outer;
+    }
+  }
+
+  settle(limit: number): boolean {
+    // Sorting anew costs less than moving so many to their places.
+    if (Math.min(limit, this.#deferred.size) > manyDeferred) this.#orders.clear();
+    let left = limit;
+    for (const summary of this.#deferred.values()) {
+      if (left-- === 0) return true;
+      this.#set(summary(), "report");
+    }
+    return false;
   }
 
   get size(): number {
@@ -47,7 +71,7 @@ export class SessionIndex {
 
   get(id: string): SessionSummary | undefined {
     const deferred = this.#deferred.get(id);
-    if (deferred !== undefined) this.set(deferred());
+    if (deferred !== undefined) this.#set(deferred(), "report");
     return this.#entries.get(id)?.summary;
   }
 
@@ -56,6 +80,10 @@ export class SessionIndex {
   }
 
   set(summary: SessionSummary): void {
+    this.#set(summary, this.#origin ?? "change");
+  }
+
+  #set(summary: SessionSummary, origin: Origin): void {
     const { session_id, checkpoint_time, created_time } = summary;
     const before = this.#remove(session_id);
     this.#add({
@@ -63,13 +91,14 @@ export class SessionIndex {
       checkpoint: parseTimestamp(checkpoint_time) ?? 0,
       created: created_time === null ? 0 : (parseTimestamp(created_time) ?? 0),
     });
-    this.#notify({ session_id, before, after: summary });
+    this.#notify({ session_id, before, after: summary, origin });
   }
 
   /** As `set`, of a session that is not there yet, with its times read. */
   add(entry: IndexEntry): void {
     this.#add(entry);
-    this.#notify({ session_id: entry.summary.session_id, before: undefined, after: entry.summary });
+    const { summary } = entry;
+    this.#notify({ session_id: summary.session_id, before: undefined, after: summary, origin: "change" });
   }
 
   #add(entry: IndexEntry): void {
@@ -81,7 +110,8 @@ export class SessionIndex {
 
   delete(id: string): void {
     const before = this.#remove(id);
-    if (before !== undefined) this.#notify({ session_id: id, before, after: undefined });
+    const origin = this.#origin ?? "change";
+    if (before !== undefined) this.#notify({ session_id: id, before, after: undefined, origin });
   }
 
   #notify(change: StoreChange): void {
@@ -89,9 +119,7 @@ export class SessionIndex {
   }
 
   #catchUp(): void {
-    // Sorting anew costs less than moving so many to their places.
-    if (this.#deferred.size > manyDeferred) this.#orders.clear();
-    for (const summary of this.#deferred.values()) this.set(summary());
+    this.settle(Number.POSITIVE_INFINITY);
   }
 
   #remove(id: string): SessionSummary | undefined {

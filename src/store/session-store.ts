@@ -105,8 +105,7 @@ export interface SessionStore {
 
   /** Who may report. Those that an earlier run left are there at the start. */
   readonly leases: Leases;
-  /** Calls back after each change of the index, with what a session was and is; returns what ends that. */
-  subscribe(listener: (change: StoreChange) => void): () => void;
+  readonly changes: Changes;
 
   /** Small durable documents and logs of the daemon's own. */
   readonly records: Records;
@@ -143,11 +142,24 @@ export interface Leases {
   all(): Lease[];
 }
 
+/** What becomes of the index. */
+export interface Changes {
+  /** Calls back after each change, with what a session was and is; returns what ends that. */
+  subscribe(listener: (change: StoreChange) => void): () => void;
+  /**
+   * A report becomes a change only when somebody looks at its session: this looks at that many of those that nobody has
+   * looked at yet. Tells whether there are more.
+   */
+  settle(limit: number): boolean;
+}
+
 /** `before` or `after` is undefined for a session that came or went. */
 export interface StoreChange {
   session_id: string;
   before: SessionSummary | undefined;
   after: SessionSummary | undefined;
+  /** Whether it was reports of progress, another program, or any other change through the store. */
+  origin: "report" | "change" | "outside";
 }
 
 export interface Records {

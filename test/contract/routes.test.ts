@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import { z } from "zod";
+import { eventKinds, resetReasons, streamEventSchema } from "../../src/contract/events.ts";
 import { endpoints } from "../../src/contract/routes.ts";
 
 /**
@@ -19,9 +20,18 @@ test("the protocol is what it was", async () => {
         ? {}
         : { body: keysOf(route.body.schema), body_optional: route.body.optional ?? false }),
       ...(route.reply === undefined ? {} : { reply: keysOf(route.reply) }),
+      ...(route.event === undefined ? {} : { events: [...eventKinds, "reset", "dropped"] }),
     }),
   );
   await expect(`${lines.join("\n")}\n`).toMatchFileSnapshot("routes.jsonl");
+});
+
+test("every kind of event has its shape, and a reset its reasons", () => {
+  const { anyOf } = z.toJSONSchema(streamEventSchema) as { anyOf: object[] };
+  const text = JSON.stringify(anyOf);
+  for (const kind of [...eventKinds, "reset", "dropped"])
+    expect(text).toContain(`{"type":"string","const":"${kind}"}`);
+  expect(text).toContain(JSON.stringify(resetReasons));
 });
 
 /** The keys of an object, with `?` where they may be absent and `…` where others may join them. */

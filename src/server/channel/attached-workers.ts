@@ -9,7 +9,7 @@ import type { WorkerConnection } from "./connection.ts";
 const missingMs = 300;
 
 export interface AttachedWorkersOptions {
-  store: Pick<SessionStore, "summary" | "leases" | "subscribe">;
+  store: Pick<SessionStore, "summary" | "leases" | "changes">;
   /** Told of a connection that has no session any more, and is being closed. */
   onGone: (connection: WorkerConnection) => void;
 }
@@ -23,7 +23,7 @@ export class AttachedWorkers {
   constructor(options: AttachedWorkersOptions) {
     this.#options = options;
     // One for all of them: it is called for every report of every session.
-    this.#unsubscribe = options.store.subscribe(({ session_id, after }) => {
+    this.#unsubscribe = options.store.changes.subscribe(({ session_id, after }) => {
       const connection = this.#connections.get(session_id);
       if (connection !== undefined) this.#follow(connection, after);
     });

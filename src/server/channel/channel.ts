@@ -10,6 +10,7 @@ import type { Logger } from "../../log.ts";
 import type { Session } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { Lease, SessionStore } from "../../store/session-store.ts";
+import type { WorkerHappening } from "../events/event-log.ts";
 import { AttachedWorkers, isOther } from "./attached-workers.ts";
 import { WorkerConnection } from "./connection.ts";
 import { Graces } from "./grace.ts";
@@ -18,11 +19,13 @@ import { applyOnLost } from "./on-lost.ts";
 import type { WorkerOptions } from "./options.ts";
 
 export interface WorkerChannelOptions {
-  store: Pick<SessionStore, "has" | "summary" | "read" | "report" | "apply" | "leases" | "subscribe">;
+  store: Pick<SessionStore, "has" | "summary" | "read" | "report" | "apply" | "leases" | "changes">;
   worker: WorkerOptions;
   bodyBytes: number;
   depth: number;
   clock: Clock;
+  /** Told of each worker that comes, leaves or is lost. */
+  onWorker: (id: string, happening: WorkerHappening) => void;
   logger: Logger;
 }
 
@@ -132,13 +135,17 @@ export class WorkerChannel {
       report: (delta, text) => store.report(id as SessionId, delta, { epoch, text }),
       onDetach: async () => {
         logger.info({ ...lease }, "worker detached");
-        await this.#release(id, epoch);
+        const released = this.#release(id, epoch);
+        // Who hears of it can attach.
+        this.#tell("worker.detached", lease);
+        await released;
       },
       onClosed: () => this.#closed(connection, lease),
       logger,
     });
     logger.info({ ...lease }, "worker attached");
     this.#attached.add(connection);
+    this.#tell("worker.attached", lease);
   }
 
   /** Tells every worker to come back later, when what it sent is answered. */
@@ -181,6 +188,7 @@ export class WorkerChannel {
     this.#attached.remove(connection);
     if (this.#stopping || !this.#holds(id, epoch)) return;
     this.#options.logger.warn({ ...lease }, "worker lost: its connection ended");
+    this.#tell("worker.lost", lease);
     this.#graces.begin(id, epoch, generation);
   }
 
@@ -202,6 +210,11 @@ export class WorkerChannel {
     }
     await this.#release(id, epoch);
     logger.warn({ ...lease, became }, "worker lost for good: it did not come back in time");
+    this.#tell("worker.lost", lease, true);
+  }
+
+  #tell(kind: WorkerHappening["kind"], { session_id, worker, epoch }: Lease, gone = false): void {
+    this.#options.onWorker(session_id, { kind, worker, epoch, gone });
   }
 
   async #release(id: string, epoch: number): Promise<void> {

@@ -1,0 +1,114 @@
+import { Option } from "commander";
+import { parseTimestamp } from "../../clock.ts";
+import { type EventKind, eventKinds, type SessionEvent, type StreamEvent } from "../../contract/events.ts";
+import { shellOperand } from "../../shell-quote.ts";
+import { repeated } from "../arguments.ts";
+import type { Context, Registration } from "../context.ts";
+import { jsonText, type Output, statusStyle } from "../output.ts";
+import { safe } from "../terminal-text.ts";
+
+interface Options {
+  session?: string[];
+  kind?: EventKind[];
+  since?: string;
+}
+
+export const registerEvents: Registration = (program, run) => {
+  program
+    .command("events")
+    .summary("follow what happens to sessions and workers")
+    .description(
+      "Print what happens to sessions and their workers, until Ctrl-C (exit code 130). With --json, one JSON object per line. A restart of sessiond is waited for.",
+    )
+    .option("--session <id>", "only of this session; may be given several times", repeated)
+    .addOption(new Option("--kind <kind...>", "only of these kinds").choices(eventKinds))
+    .option("--since <event>", "go on after the event of this id, which --json prints")
+    .addHelpText("after", "\nExample:\n  sessionctl events --kind session.status session.deleted")
+    .action(
+      run(async (context, { session, kind, since }: Options) => {
+        const { client, out } = context;
+        const events = client.events({ sessions: session, kinds: kind, since, ...reconnecting(context) });
+        for await (const event of events) print(out, event);
+        return undefined;
+      }),
+    );
+};
+
+/** Says when the daemon is away. */
+export function reconnecting({ out }: Context) {
+  return {
+    onLost: () => out.say("sessiond is away; waiting for it to come back"),
+    onReconnected: () => out.say("sessiond is back"),
+  };
+}
+
+function print(out: Output, event: StreamEvent): void {
+  if (out.json) out.data(jsonText(event, 0));
+  else if (event.kind === "reset") {
+    if (event.reason !== "start") out.say(missed[event.reason]);
+  } else if (out.quiet) out.data(event.session_id);
+  else out.data(eventLine(out, event));
+}
+
+const missed = {
+  too_old: "some events are too long ago to be shown; sessionctl list shows how things are",
+  other_run:
+    "sessiond was started anew: what happened before is not shown; sessionctl list shows how things are",
+} as const;
+
+/** `2026-01-02 03:04:05  nightly  running → paused: lunch` */
+function eventLine(out: Output, event: SessionEvent): string {
+  const by = "outside" in event && event.outside ? out.paint("dim", " (by another program)") : "";
+  return `${localTime(event.time)}  ${out.paint("bold", safe(event.session_id))}  ${what(out, event)}${by}`;
+}
+
+function what(out: Output, event: SessionEvent): string {
+  const { status, processed_count, pending_count } = event;
+  const done = `${processed_count} of ${processed_count + pending_count} done`;
+  switch (event.kind) {
+    case "session.created":
+      return `created, ${out.paint(statusStyle[status] ?? "bold", safe(status))}, ${done}`;
+    case "session.status":
+      return `${safe(event.from)} → ${out.paint(statusStyle[event.to] ?? "bold", safe(event.to))}${because(event)}`;
+    case "session.progress":
+      return done;
+    case "session.updated":
+      return `changed: ${safe(event.changed.join(", ").replaceAll("_", " "))}`;
+    case "session.deleted":
+      return out.paint("red", deleted(event));
+    case "worker.attached":
+      return `${workerName(event)} attached`;
+    case "worker.detached":
+      return `${workerName(event)} detached`;
+    case "worker.lost":
+      return out.paint("red", `${workerName(event)} ${event.gone ? "did not come back" : "was lost"}`);
+    default:
+      // Of a newer daemon.
+      return safe((event as { kind: string }).kind);
+  }
+}
+
+function deleted({ session_id, cause, restorable }: SessionEvent & { kind: "session.deleted" }): string {
+  if (cause === "unreadable")
+    return `cannot be read any more (sessionctl validate ${safe(shellOperand(session_id))})`;
+  if (cause === "gone") return "its file was taken away";
+  return `deleted ${restorable ? `(undo: sessionctl trash restore ${safe(shellOperand(session_id))})` : "for good"}`;
+}
+
+function workerName({ worker }: { worker: string | null }): string {
+  return worker === null ? "a worker" : `worker ${safe(worker)}`;
+}
+
+function because({ status_reason }: SessionEvent): string {
+  return status_reason === null || status_reason === "" ? "" : `: ${safe(status_reason)}`;
+}
+
+/** As the clock on the wall shows it. */
+function localTime(timestamp: string): string {
+  const at = parseTimestamp(timestamp);
+  if (at === undefined) return safe(timestamp);
+  const date = new Date(at / 1000);
+  const two = (value: number) => String(value).padStart(2, "0");
+  const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+  return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
+}

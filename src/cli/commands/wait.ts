@@ -1,0 +1,223 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Command } from "commander";
+import { InvalidArgumentError } from "commander";
+import { ConnectionError } from "../../client/connection-error.ts";
+import type { StreamEvent } from "../../contract/events.ts";
+import { formatDuration } from "../../duration.ts";
+import { isSessiondError } from "../../error.ts";
+import { statuses } from "../../session/session.ts";
+import { complainAbout } from "../complaint.ts";
+import type { Context, Registration } from "../context.ts";
+import { CommandError, type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
+import { safe } from "../terminal-text.ts";
+import { reconnecting } from "./events.ts";
+
+const goals = [...statuses, "deleted"] as const;
+type Goal = (typeof goals)[number];
+
+/** How long a daemon that is away is waited for. */
+const patienceMs = 60_000;
+const retryMs = 200;
+const maxFiltered = 50;
+const passing = ["shutting_down", "storage_failed", "internal"] as const;
+
+interface Options {
+  for: ReadonlySet<Goal>;
+}
+
+/** What a session was seen to be. */
+interface Seen {
+  session_id: string;
+  status: Goal;
+  status_reason: string | null;
+}
+
+export const registerWait: Registration = (program, run) => {
+  program
+    .command("wait")
+    .summary("wait until sessions have a status")
+    .description(
+      "Wait until each session has one of the statuses, or cannot come to it any more: one that is completed or failed stays so unless somebody reopens it. Exits with 1 then, with 4 if a session is not there, and with 124 when --timeout is over.",
+    )
+    .argument("<id...>", "session ids")
+    .option(
+      "--for <condition>",
+      `status=<status>, or several with commas: ${goals.join(", ")} (default: status=completed)`,
+      condition,
+    )
+    .addHelpText(
+      "after",
+      "\n--timeout is how long to wait in all; without it, for ever.\n\nExample:\n  sessionctl wait nightly --for status=completed,failed --timeout 2h",
+    )
+    .action(
+      run((context, ids: string[], options: Partial<Options>, command: Command) => {
+        const wanted = options.for ?? new Set<Goal>(["completed"]);
+        return wait(context, new Set(ids), wanted, givenTimeout(command));
+      }),
+    );
+};
+
+function condition(text: string): ReadonlySet<Goal> {
+  const names = /^status=(.+)$/.exec(text)?.[1]?.split(",") ?? [];
+  const found = names.flatMap((name) => goals.filter((goal) => goal === name));
+  if (names.length === 0 || found.length < names.length) {
+    throw new InvalidArgumentError(`Write it as status=completed, with one or more of ${goals.join(", ")}.`);
+  }
+  return new Set(found);
+}
+
+/** The option of the whole program is how long an answer may take, unless it is given: here the answer is the end. */
+function givenTimeout({ parent }: Command): number {
+  if (parent === null || parent.getOptionValueSource("timeout") !== "cli") return 0;
+  return parent.getOptionValue("timeout") as number;
+}
+
+async function wait(
+  context: Context,
+  ids: ReadonlySet<string>,
+  wanted: ReadonlySet<Goal>,
+  timeoutMs: number,
+): Promise<ExitCode> {
+  const { client, out } = context;
+  const waiting = new Waiting(context, ids, wanted);
+  const over = new AbortController();
+  const timer = timeoutMs > 0 ? setTimeout(() => over.abort(), Math.min(timeoutMs, 2 ** 31 - 1)) : undefined;
+  const { signal } = over;
+  try {
+    const events = client.events({
+      // More than a URL can hold are picked out here.
+      sessions: ids.size > maxFiltered ? undefined : [...ids],
+      kinds: ["session.created", "session.status", "session.deleted"],
+      signal,
+      ...reconnecting(context),
+    });
+    for await (const event of events) {
+      await waiting.take(event, signal);
+      if (waiting.size === 0) break;
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+  } finally {
+    clearTimeout(timer);
+    waiting.print();
+  }
+  if (waiting.size === 0) return waiting.exitCode;
+  const left = [...waiting.left()].map(({ session_id, status }) => `${safe(session_id)} is ${safe(status)}`);
+  const which = left.length === 0 ? "" : `; ${left.join(", ")}`;
+  out.complain(`not so within ${formatDuration(timeoutMs)}: status ${[...wanted].join(" or ")}${which}`);
+  return exitCodes.timedOut;
+}
+
+class Waiting {
+  readonly #context: Context;
+  readonly #wanted: ReadonlySet<Goal>;
+  /** Sessions that are waited for still. */
+  readonly #left: Set<string>;
+  readonly #seen = new Map<string, Seen>();
+  #exitCode: ExitCode = exitCodes.ok;
+
+  constructor(context: Context, ids: ReadonlySet<string>, wanted: ReadonlySet<Goal>) {
+    this.#context = context;
+    this.#wanted = wanted;
+    this.#left = new Set(ids);
+  }
+
+  get size(): number {
+    return this.#left.size;
+  }
+
+  /** Of the first session that cannot be waited for any more. */
+  get exitCode(): ExitCode {
+    return this.#exitCode;
+  }
+
+  *left(): Generator<Seen> {
+    for (const id of this.#left) {
+      const seen = this.#seen.get(id);
+      if (seen !== undefined) yield seen;
+    }
+  }
+
+  async take(event: StreamEvent, signal: AbortSignal): Promise<void> {
+    if (event.kind === "reset") {
+      for (const id of [...this.#left]) await this.#look(id, signal);
+    } else if (!this.#left.has(event.session_id)) {
+      return;
+    } else if (event.kind === "session.deleted" && event.cause === "unreadable") {
+      await this.#look(event.session_id, signal);
+    } else {
+      const { session_id, status_reason } = event;
+      const status = event.kind === "session.deleted" ? "deleted" : event.status;
+      this.#judge({ session_id, status, status_reason: status === "deleted" ? null : status_reason });
+    }
+  }
+
+  print(): void {
+    const { out } = this.#context;
+    if (!out.json || this.#seen.size === 0) return;
+    const all = [...this.#seen.values()];
+    out.document(all.length === 1 ? all[0] : all);
+  }
+
+  /** Of a daemon that is away, asks again: the events wait for it likewise. */
+  async #look(session_id: string, signal: AbortSignal): Promise<void> {
+    const end = performance.now() + patienceMs;
+    for (;;) {
+      try {
+        const { status, status_reason } = await this.#context.client.getSummary(session_id, { signal });
+        return this.#judge({ session_id, status, status_reason });
+      } catch (error) {
+        if (signal.aborted) throw error;
+        if (error instanceof ConnectionError || isSessiondError(error, ...passing)) {
+          if (performance.now() > end) throw error;
+        } else return this.#missed(session_id, error);
+      }
+      await sleep(retryMs, undefined, { signal });
+    }
+  }
+
+  #missed(session_id: string, error: unknown): void {
+    if (!isSessiondError(error)) throw error;
+    const isGone = isSessiondError(error, "session_not_found", "session_deleted");
+    // Before anything was known of it, it may never have been there.
+    if (isGone && (this.#wanted.has("deleted") || this.#seen.has(session_id))) {
+      this.#judge({ session_id, status: "deleted", status_reason: null });
+    } else this.#fail(session_id, error);
+  }
+
+  #judge(seen: Seen): void {
+    const { out } = this.#context;
+    const { session_id, status } = seen;
+    const before = this.#seen.get(session_id)?.status;
+    this.#seen.set(session_id, seen);
+    const why = seen.status_reason ? `: ${seen.status_reason}` : "";
+    if (this.#wanted.has(status)) {
+      this.#left.delete(session_id);
+      if (out.quiet && !out.json) out.data(session_id);
+      out.say(`${safe(session_id)} is ${status}${safe(why)}`);
+    } else if (isLasting(status, this.#wanted)) {
+      const code = status === "deleted" ? exitCodes.noSuchSession : exitCodes.failed;
+      this.#fail(
+        session_id,
+        new CommandError(
+          `it is ${status}${why}; it will not be ${[...this.#wanted].join(" or ")} by itself`,
+          code,
+        ),
+      );
+    } else if (status === "paused" && before !== "paused") {
+      out.say(`${safe(session_id)} is paused${safe(why)}; waiting for somebody to resume it`);
+    }
+  }
+
+  #fail(id: string, error: Error): void {
+    this.#left.delete(id);
+    complainAbout(this.#context.out, error, id);
+    if (this.#exitCode === exitCodes.ok) this.#exitCode = exitCodeOf(error);
+  }
+}
+
+/** Whether a session stays so unless somebody does something about it that nobody has to. */
+function isLasting(status: Goal, wanted: ReadonlySet<Goal>): boolean {
+  if (status === "deleted") return true;
+  return (status === "completed" || status === "failed") && !wanted.has("deleted");
+}

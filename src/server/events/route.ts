@@ -1,0 +1,30 @@
+import type { Server } from "node:http";
+import type { FastifyInstance } from "fastify";
+import { type EventsQuery, eventIdSchema, eventsMediaType } from "../../contract/events.ts";
+import { streams } from "../../contract/routes.ts";
+import { checkQuery, type QueryValues } from "../check.ts";
+import { RequestError } from "../problem.ts";
+import type { EventStreams } from "./event-streams.ts";
+
+export function eventsRoute(app: FastifyInstance<Server>, events: EventStreams): void {
+  const row = streams.watchEvents;
+  app.route({
+    config: { operation: "watchEvents" },
+    method: row.method,
+    url: row.path,
+    handler: (request, reply) => {
+      const query = checkQuery(row, request.query as QueryValues) as EventsQuery;
+      const reader = events.open(query, lastEventId(request.headers["last-event-id"]));
+      reply.type(`${eventsMediaType}; charset=utf-8`).header("cache-control", "no-store");
+      return reply.send(reader);
+    },
+  });
+}
+
+function lastEventId(header: string | string[] | undefined): string | undefined {
+  // Empty is what a reader sends that has not seen an id.
+  if (header === undefined || header === "") return undefined;
+  const id = eventIdSchema.safeParse(header);
+  if (id.success) return id.data;
+  throw new RequestError(400, "Last-Event-ID must be the id of an event, as the stream gives it");
+}
