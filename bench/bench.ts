@@ -17,9 +17,11 @@ import { durabilities } from "./durability.ts";
 import { bytesWritten, costGrowth } from "./growth.ts";
 import { install } from "./install.ts";
 import { jobs } from "./jobs.ts";
+import { journalServerArgument } from "./journal-server.ts";
 import { listing, outsideWrites } from "./listing.ts";
 import { diskDirectory, machine, versions } from "./machine.ts";
 import { benchDirectory } from "./peers/packages.ts";
+import { serveJournal } from "./peers/socket-journal.ts";
 import { reportsInFlight, reportsWaiting } from "./reports.ts";
 import { notes, type Results } from "./results.ts";
 import { endAllScopes, Scope } from "./scope.ts";
@@ -135,4 +137,5 @@ async function main(): Promise<number> {
 }
 
 if (process.argv[2] === workersArgument) await serveWorkers(process.argv.slice(3));
+else if (process.argv[2] === journalServerArgument) await serveJournal(process.argv.slice(3));
 else process.exitCode = await main();

@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { startClient } from "./client-process.ts";
 import type { Context } from "./context.ts";
 import { startDaemon } from "./daemon.ts";
+import { startJournalServer } from "./journal-server.ts";
 import { type PeerName, peers } from "./peers/all.ts";
 import { journalVariants } from "./peers/journal-loop.ts";
 import { inFlightVariants } from "./peers/redis.ts";
@@ -67,6 +68,10 @@ async function watch(
     writer = daemon;
   } else if (peer === "Redis") {
     const server = await startRedis(scope, directory, { wrap });
+    client = await startClient(scope, peer, { ...settings, socket: server.socket });
+    writer = server;
+  } else if (peer === "bare WebSocket and journal") {
+    const server = await startJournalServer(scope, directory, { wrap });
     client = await startClient(scope, peer, { ...settings, socket: server.socket });
     writer = server;
   } else {

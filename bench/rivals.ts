@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { type ClientProcess, startClient } from "./client-process.ts";
 import { type Context, syncDisks } from "./context.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
+import { startJournalServer } from "./journal-server.ts";
 import { median } from "./measure.ts";
 import type { PeerName } from "./peers/all.ts";
 import { journalVariants } from "./peers/journal-loop.ts";
@@ -56,6 +57,9 @@ export async function startRivals(
       }
       const ready = clients.map((client) => rival(client, server.pid));
       rivals.list.push(await fastest(rivals, ready, inFlight));
+    } else if (name === "bare WebSocket and journal") {
+      const { pid, socket } = await startJournalServer(scope, directory);
+      rivals.list.push(rival(await startClient(scope, name, { directory, socket, variant: "" }), pid));
     } else {
       const variants = variantsOf(name, available.sqlite);
       const ready: Rival[] = [];

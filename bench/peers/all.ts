@@ -5,6 +5,7 @@ import { redis } from "./redis.ts";
 import { sessiondChannel } from "./sessiond-channel.ts";
 import { sessiondHttp } from "./sessiond-http.ts";
 import { sessiondLibrary } from "./sessiond-library.ts";
+import { socketJournal } from "./socket-journal.ts";
 import { sqlite } from "./sqlite.ts";
 import { wholeFile } from "./whole-file.ts";
 
@@ -17,6 +18,7 @@ export const peers = {
   "whole JSON file": wholeFile,
   "LangGraph SqliteSaver": langGraph,
   "bare journal loop": journalLoop,
+  "bare WebSocket and journal": socketJournal,
 } satisfies Record<string, (settings: PeerSettings) => Peer | Promise<Peer>>;
 
 export type PeerName = keyof typeof peers;

@@ -11,24 +11,42 @@ import type { Peer, PeerSettings } from "./peer.ts";
 export const journalVariants = ["O_DSYNC", "fdatasync"];
 
 export async function journalLoop({ directory, variant }: PeerSettings): Promise<Peer> {
-  mkdirSync(directory, { recursive: true });
-  const path = join(directory, "loop.log");
-  const withSync = variant === "O_DSYNC" ? constants.O_DSYNC : 0;
-  const handle = await open(path, constants.O_CREAT | constants.O_WRONLY | constants.O_APPEND | withSync);
-  const loop = new Loop(handle, variant === "fdatasync");
+  const { loop, handle } = await openLoop(directory, variant);
   return {
-    open: async (session) => {
-      const end = `,"session":"${session}"}\n`;
-      return {
-        report: (file) => loop.append(`${JSON.stringify(progressOf(file)).slice(0, -1)}${end}`),
-        async settle() {},
-        stored: async () => (await readFile(path, "utf8")).split(end).length - 1,
-        async close() {},
-      };
-    },
-    clear: () => truncate(path),
+    open: async (session) => ({
+      report: (file) => loop.append(lineOf(JSON.stringify(progressOf(file)), session)),
+      async settle() {},
+      stored: () => linesOf(directory, session),
+      async close() {},
+    }),
+    clear: () => truncate(logOf(directory)),
     close: () => handle.close(),
   };
+}
+
+export function logOf(directory: string): string {
+  return join(directory, "loop.log");
+}
+
+/** A report, and whose it is. */
+export function lineOf(report: string, session: string): string {
+  return `${report.slice(0, -1)}${endOf(session)}`;
+}
+
+export async function linesOf(directory: string, session: string): Promise<number> {
+  return (await readFile(logOf(directory), "utf8")).split(endOf(session)).length - 1;
+}
+
+function endOf(session: string): string {
+  return `,"session":"${session}"}\n`;
+}
+
+export async function openLoop(directory: string, variant: string) {
+  mkdirSync(directory, { recursive: true });
+  const withSync = variant === "O_DSYNC" ? constants.O_DSYNC : 0;
+  const flags = constants.O_CREAT | constants.O_WRONLY | constants.O_APPEND | withSync;
+  const handle = await open(logOf(directory), flags);
+  return { loop: new Loop(handle, variant === "fdatasync"), handle };
 }
 
 class Loop {

@@ -1,8 +1,7 @@
 /** sessiond over its worker channel, with nothing but a WebSocket: one message for each report. */
-import WebSocket from "ws";
 import { SessionClient } from "../../src/client/session-client.ts";
-import type { DaemonMessage } from "../../src/contract/channel.ts";
-import { nextResult, progressOf } from "../work.ts";
+import { nextResult } from "../work.ts";
+import { ackedReports } from "./acks.ts";
 import type { Peer, PeerSettings, Reporter } from "./peer.ts";
 
 export function sessiondChannel({ socket }: PeerSettings): Peer {
@@ -55,50 +54,15 @@ export async function storedFiles(client: SessionClient, id: string): Promise<nu
   return (await client.getSummary(id)).processed_count;
 }
 
-interface Waiting {
-  seq: number;
-  resolve: () => void;
-  reject: (error: Error) => void;
-}
-
 async function attach(client: SessionClient, socketPath: string, id: string): Promise<Reporter> {
-  const url = `ws+unix:${socketPath}:/v1/sessions/${id}/attach`;
-  const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: 2 ** 30 });
-  const waiting: Waiting[] = [];
-  let seq = 0;
-
-  await new Promise<void>((resolve, reject) => {
-    const fail = (error: Error) => {
-      reject(error);
-      for (const { reject } of waiting.splice(0)) reject(error);
-    };
-    socket.on("error", fail);
-    socket.on("close", (code) => fail(new Error(`the worker channel was closed with ${code}`)));
-    socket.on("message", (data: Buffer) => {
-      const message = JSON.parse(data.toString()) as DaemonMessage;
-      if (message.type === "attached") resolve();
-      else if (message.type === "error") fail(new Error(message.detail));
-      else if (message.type === "ack") {
-        while (waiting[0] !== undefined && waiting[0].seq <= message.seq) waiting.shift()?.resolve();
-      }
-    });
-  });
-
+  const { report, leave } = await ackedReports(`ws+unix:${socketPath}:/v1/sessions/${id}/attach`);
   return {
-    report(file) {
-      seq++;
-      socket.send(JSON.stringify({ type: "progress", seq, ...progressOf(file) }));
-      return new Promise<void>((resolve, reject) => waiting.push({ seq, resolve, reject }));
-    },
+    report,
     async settle() {
       // A status change writes the JSON file before it is answered.
       await client.pauseSession(id);
     },
     stored: () => storedFiles(client, id),
-    async close() {
-      const closed = new Promise((resolve) => socket.once("close", resolve));
-      socket.send(JSON.stringify({ type: "detach" }));
-      await closed;
-    },
+    close: () => leave({ type: "detach" }),
   };
 }

@@ -1,0 +1,30 @@
+/** The server of the bare WebSocket and journal, from the outside. */
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { mkdirSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { endProcess, type Scope } from "./scope.ts";
+
+/** From the bundle: dist/bench or dist/chunks. */
+const program = resolve(import.meta.dirname, "../bench/bench.js");
+
+/** The bench runs itself with this, a directory and a socket. */
+export const journalServerArgument = "journal-server";
+
+export async function startJournalServer(
+  scope: Scope,
+  directory: string,
+  { wrap = [] }: { wrap?: readonly string[] } = {},
+): Promise<{ pid: number; socket: string }> {
+  mkdirSync(directory, { recursive: true });
+  const socket = join(directory, "journal.sock");
+  const [command = process.execPath, ...before] = [...wrap, process.execPath];
+  const child = fork(program, [journalServerArgument, directory, socket], {
+    execPath: command,
+    execArgv: before,
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
+  scope.defer(() => endProcess(child));
+  await once(child, "message");
+  return { pid: child.pid as number, socket };
+}
