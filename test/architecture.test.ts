@@ -19,7 +19,11 @@ const arrows: Record<string, { may: string[]; because: string }> = {
     because: "the server never reads configuration or talks to itself as a client",
   },
   client: { may: ["session", "contract"], because: "the client works against any daemon" },
-  cli: { may: ["session", "contract", "client"], because: "sessionctl sees what every client sees" },
+  run: {
+    may: ["session", "contract", "client"],
+    because: "a runner is a worker like any other, and knows no command line",
+  },
+  cli: { may: ["session", "contract", "client", "run"], because: "sessionctl sees what every client sees" },
   config: {
     may: ["contract", "store", "retention", "server"],
     because: "it composes the owners' options and nothing else",

@@ -3,7 +3,7 @@ import { CommandError, exitCodes, usageError } from "./exit-code.ts";
 import type { OutputStream } from "./output.ts";
 
 export interface Terminal {
-  stdin: NodeJS.ReadableStream & { isTTY?: boolean };
+  stdin: NodeJS.ReadableStream & { isTTY?: boolean; setRawMode?(raw: boolean): unknown };
   stderr: OutputStream;
 }
 

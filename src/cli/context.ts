@@ -5,14 +5,14 @@ import { complainAbout } from "./complaint.ts";
 import type { Terminal } from "./confirm.ts";
 import { type ExitCode, exitCodeOf, exitCodes } from "./exit-code.ts";
 import type { Input } from "./input.ts";
-import type { Output } from "./output.ts";
+import type { Output, OutputStream } from "./output.ts";
 
 /** What a command works with. */
 export interface Context {
   client: SessionClient;
   out: Output;
   input: Input;
-  terminal: Terminal;
+  terminal: Terminal & { stdout: OutputStream };
   nowMs: number;
 }
 

@@ -27,7 +27,7 @@ export async function main(args: readonly string[], { stdin, stdout, stderr }: S
         client,
         out: output(options),
         input: createInput(stdin),
-        terminal: { stdin, stderr },
+        terminal: { stdin, stdout, stderr },
         nowMs: Date.now(),
       };
       exitCode = (await work(context, ...workArgs)) ?? exitCodes.ok;

@@ -8,6 +8,7 @@ import { type Column, table } from "./table.ts";
 export interface OutputStream extends NodeJS.WritableStream {
   isTTY?: boolean;
   columns?: number;
+  rows?: number;
 }
 
 export interface OutputOptions {

@@ -22,6 +22,7 @@ import { registerResults } from "./commands/results.ts";
 import { registerService } from "./commands/service.ts";
 import { registerShow } from "./commands/show.ts";
 import { registerStatus } from "./commands/status.ts";
+import { registerTop } from "./commands/top.ts";
 import { registerTransitions } from "./commands/transition.ts";
 import { registerTrash } from "./commands/trash.ts";
 import { registerValidate } from "./commands/validate.ts";
@@ -39,7 +40,7 @@ export interface GlobalOptions {
 
 /** In the order of the help. */
 const groups: readonly (readonly [title: string, registrations: readonly Registration[]])[] = [
-  ["Sessions:", [registerCreate, registerList, registerShow, registerFiles, registerResults]],
+  ["Sessions:", [registerCreate, registerList, registerShow, registerFiles, registerResults, registerTop]],
   [
     "Changing sessions:",
     [registerTransitions, registerProgress, registerCheckpoint, registerLabel, registerPin],

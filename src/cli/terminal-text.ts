@@ -35,16 +35,38 @@ function graphemeWidth(grapheme: string): number {
 }
 
 /** Cuts text that is wider than so many columns, and marks the cut. */
-export function truncate(text: string, columns: number): string {
+export function truncate(text: string, columns: number, mark = "…"): string {
   if (displayWidth(text) <= columns) return text;
+  const room = columns - displayWidth(mark);
+  return room < 0 ? "" : begin(text, room) + mark;
+}
+
+/** As much of the text as fits in so many columns. */
+function begin(text: string, columns: number): string {
   let kept = "";
   let width = 0;
   for (const { segment } of graphemes.segment(text)) {
     width += graphemeWidth(segment);
-    if (width > columns - 1) break;
+    if (width > columns) break;
     kept += segment;
   }
-  return `${kept}…`;
+  return kept;
+}
+
+/** Cuts text that is wider than so many columns in its middle: of paths the end tells most, and then the beginning. */
+export function shorten(whole: string, columns: number, mark = "…"): string {
+  if (displayWidth(whole) <= columns) return whole;
+  const room = columns - displayWidth(mark);
+  if (room <= 0) return begin(whole, Math.max(0, columns));
+  const head = begin(whole, Math.floor(room * 0.4));
+  let tail = "";
+  let width = displayWidth(head);
+  for (const { segment } of [...graphemes.segment(whole)].reverse()) {
+    width += graphemeWidth(segment);
+    if (width > room) break;
+    tail = segment + tail;
+  }
+  return head + mark + tail;
 }
 
 export function padEnd(text: string, columns: number): string {

@@ -1,0 +1,154 @@
+/** What the bar looks like. Pure: progress and a width in, lines out, none of them wider. */
+import type { RunProgress } from "../../run/progress.ts";
+import type { Look } from "../look.ts";
+import type { Style } from "../output.ts";
+import { displayWidth, padEnd, padStart } from "../terminal-text.ts";
+import { etaMs } from "./rate.ts";
+import { ageText, rateText, timeText } from "./wording.ts";
+
+const narrowestBar = 10;
+/** Where there is hardly room for the percentage. */
+const tiniestBar = 4;
+const widestBar = 40;
+/** Pieces from this number on are nice to know: they are told only where the bar keeps this width. */
+const luxury = 7;
+const comfortableBar = 18;
+const gap = "  ";
+const widestId = 20;
+
+interface Piece {
+  text: string;
+  /** Where the text does not fit. */
+  short?: string;
+  style?: Style;
+  /** Those with the lowest number are kept where not all fit. */
+  keep: number;
+}
+
+/** The bar, and below it the files that are being worked on. */
+export function barLines(
+  progress: RunProgress,
+  perSecond: number | undefined,
+  nowMs: number,
+  columns: number,
+  look: Look,
+): string[] {
+  return [barLine(progress, perSecond, columns, look), filesLine(progress, nowMs, columns, look)];
+}
+
+export function barLine(
+  progress: RunProgress,
+  perSecond: number | undefined,
+  columns: number,
+  look: Look,
+  ended = false,
+): string {
+  const before: Piece = { text: look.fit(progress.sessionId, widestId), style: "bold", keep: 8 };
+  const pieces = piecesOf(progress, perSecond, look, ended);
+  const texts = new Map<Piece, string>();
+  const least = Math.min(columns < 30 ? tiniestBar : narrowestBar, columns);
+  let room = columns - least;
+  for (const piece of [before, ...pieces].sort((a, b) => a.keep - b.keep)) {
+    if (piece.text === "") continue;
+    const spare = piece.keep >= luxury && !ended ? room - (comfortableBar - least) : room;
+    const fits = (text: string) => displayWidth(text) + gap.length <= spare;
+    const text = [piece.text, piece.short].find((each) => each !== undefined && fits(each));
+    if (text === undefined) break;
+    room -= displayWidth(text) + gap.length;
+    texts.set(piece, text);
+  }
+  const show = (piece: Piece) => {
+    const text = texts.get(piece);
+    if (text === undefined) return [];
+    return [piece.style === undefined ? text : look.paint(piece.style, text)];
+  };
+  const width = Math.min(widestBar, least + room);
+  return [...show(before), bar(progress, width, look), ...pieces.flatMap(show)].join(gap);
+}
+
+function piecesOf(progress: RunProgress, perSecond: number | undefined, look: Look, ended: boolean): Piece[] {
+  const { restored, done, failed, pending, total, running, draining, disconnected } = progress;
+  const { none } = look.marks;
+  // How fast files were says nothing of when the last ones end, which often are the longest.
+  const isLast = pending === 0 && running.length > 0;
+  // Each number has the room that it will ever need, so that nothing moves while it grows.
+  const number = (count: number) => padStart(String(count), String(total).length);
+  const settled = restored + done + failed;
+  const percent = total === 0 ? 0 : Math.min(100, Math.floor((settled / total) * 100));
+  const eta = padEnd(timeText(etaMs(perSecond, pending + running.length), none), 7);
+  return [
+    { text: padStart(`${percent}%`, 4), style: "bold", keep: 0 },
+    { text: `${number(restored + done)} done`, keep: 2 },
+    { text: failed === 0 ? "" : `${failed} failed`, style: "red", keep: 1 },
+    { text: ended && pending === 0 ? "" : `${number(pending)} pending`, keep: 6 },
+    { text: restored === 0 ? "" : `${restored} from before`, style: "dim", keep: 7 },
+    ...(ended
+      ? [
+          { text: rateText(perSecond, ""), keep: 5 },
+          { text: `in ${timeText(Math.max(0, progress.nowMs - progress.startedMs), "")}`, keep: 4 },
+        ]
+      : disconnected
+        ? [{ text: "sessiond is away", style: "yellow" as const, keep: 3 }]
+        : draining !== undefined || isLast
+          ? [finishingPiece(progress, look)]
+          : [
+              { text: padStart(rateText(perSecond, none), 7), keep: 5 },
+              { text: `ETA ${eta}`, keep: 4 },
+            ]),
+  ];
+}
+
+function finishingPiece({ running, draining }: RunProgress, look: Look): Piece {
+  const finishing = `finishing ${running.length}`;
+  if (draining === undefined) return { text: finishing, keep: 3 };
+  return { text: `${finishing}: ${look.clip(draining, 40)}`, short: finishing, style: "yellow", keep: 3 };
+}
+
+/** What was done before this run has a character of its own: it says nothing of how fast this run is. */
+function bar({ restored, done, failed, total }: RunProgress, width: number, look: Look): string {
+  const { marks } = look;
+  const upTo = (count: number) =>
+    total <= 0 ? 0 : Math.floor(Math.min(1, Math.max(0, count / total)) * width);
+  const ends = [upTo(restored), upTo(restored + done), upTo(restored + done + failed), width];
+  const segments = [
+    ["cyan", marks.restored],
+    ["green", marks.done],
+    ["red", marks.failed],
+    ["dim", marks.rest],
+  ] as const;
+  let from = 0;
+  return segments
+    .map(([style, mark], at) => {
+      const length = Math.max(0, (ends[at] as number) - from);
+      from += length;
+      return length === 0 ? "" : look.paint(style, mark.repeat(length));
+    })
+    .join("");
+}
+
+const indent = "  ";
+/** A file has at least so many columns, unless the line itself is narrower. */
+const columnsPerFile = 32;
+
+/** The longest-running first; each in a place of the same width, so that they do not push each other about. */
+function filesLine({ running }: RunProgress, nowMs: number, columns: number, look: Look): string {
+  const files = [...running].sort((a, b) => a.startedMs - b.startedMs);
+  if (files.length === 0 || columns < 20) return "";
+  const shown = Math.min(files.length, Math.max(1, Math.floor((columns - 8) / columnsPerFile)));
+  const more = files.length > shown ? `${gap}+${files.length - shown}` : "";
+  const place = Math.floor((columns - indent.length - more.length) / shown) - gap.length;
+  const texts = files.slice(0, shown).map(({ file, startedMs, attempt }, at) => {
+    const time = padStart(ageOrBlank(nowMs - startedMs), 4);
+    const again = attempt > 1 ? ` (try ${attempt})` : "";
+    const name = look.fit(file, Math.max(1, place - time.length - 1 - again.length));
+    const text = `${name}${again}`;
+    const room = place - time.length - 1;
+    return `${look.paint("dim", time)} ${at < shown - 1 || more !== "" ? padEnd(text, room) : text}`;
+  });
+  return indent + texts.join(gap) + look.paint("dim", more);
+}
+
+/** Files that take less than a moment come and go without a time. */
+function ageOrBlank(ms: number): string {
+  return ms < 1000 ? "" : ageText(Math.max(ms, 2000));
+}

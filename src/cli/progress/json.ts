@@ -1,0 +1,69 @@
+import { stripVTControlCharacters } from "node:util";
+import type { RunProgress } from "../../run/progress.ts";
+import type { OutputStream } from "../output.ts";
+import type { ProgressDisplay } from "./index.ts";
+import type { Pace } from "./pace.ts";
+import { etaMs } from "./rate.ts";
+
+const shortestMs = 1000;
+
+/**
+ * One JSON object a line, for programs: `progress` at most once a second, `message` for what would be said to people,
+ * and `finished` at the end.
+ */
+export function createJsonDisplay(
+  stream: OutputStream,
+  { pace, nowMs }: { pace: Pace; nowMs: () => number },
+): ProgressDisplay {
+  let progress: RunProgress | undefined;
+  let toldAtMs = Number.NEGATIVE_INFINITY;
+  let timer: NodeJS.Timeout | undefined;
+  let finished = false;
+  const write = (value: object) => void stream.write(`${JSON.stringify(value)}\n`);
+
+  function tell(): void {
+    timer = undefined;
+    if (progress === undefined || finished) return;
+    toldAtMs = nowMs();
+    write({ type: "progress", ...values(progress, pace.perSecond(toldAtMs)) });
+  }
+
+  return {
+    update(news) {
+      if (finished) return;
+      progress = news;
+      pace.see(news, news.nowMs);
+      timer ??= setTimeout(tell, Math.max(0, toldAtMs + shortestMs - nowMs())).unref();
+    },
+    say: (line) => write({ type: "message", text: stripVTControlCharacters(line) }),
+    finish(last) {
+      if (finished) return;
+      finished = true;
+      clearTimeout(timer);
+      write({ type: "finished", ...values(last, pace.overall(last)) });
+    },
+  };
+}
+
+function values(progress: RunProgress, perSecond: number | undefined): object {
+  const { pending, running, nowMs, startedMs } = progress;
+  const eta = pending === 0 && running.length > 0 ? undefined : etaMs(perSecond, pending + running.length);
+  return {
+    session_id: progress.sessionId,
+    total: progress.total,
+    restored: progress.restored,
+    done: progress.done,
+    failed: progress.failed,
+    pending,
+    running: running.map((entry) => ({
+      file: entry.file,
+      attempt: entry.attempt,
+      running_ms: Math.max(0, Math.round(nowMs - entry.startedMs)),
+    })),
+    elapsed_ms: Math.max(0, Math.round(nowMs - startedMs)),
+    rate_per_second: perSecond ?? null,
+    eta_ms: eta === undefined ? null : Math.round(eta),
+    draining: progress.draining ?? null,
+    disconnected: progress.disconnected,
+  };
+}

@@ -1,0 +1,75 @@
+import type { RunProgress } from "../../run/progress.ts";
+import type { OutputStream } from "../output.ts";
+import { safe } from "../terminal-text.ts";
+import type { ProgressDisplay } from "./index.ts";
+import type { Pace } from "./pace.ts";
+import { etaMs } from "./rate.ts";
+import { rateText, timeText } from "./wording.ts";
+
+const shortestMs = 5000;
+const longestMs = 600_000;
+
+/** A log needs fewer lines the longer it gets: each comes a tenth of the time so far after the one before. */
+export function nextLineMs(elapsedMs: number): number {
+  return Math.min(longestMs, Math.max(shortestMs, elapsedMs / 10));
+}
+
+/** Lines for logs: one every few seconds, and one at the end. */
+export function createPlainDisplay(
+  stream: OutputStream,
+  { pace, nowMs }: { pace: Pace; nowMs: () => number },
+): ProgressDisplay {
+  let progress: RunProgress | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let finished = false;
+
+  function schedule({ startedMs }: RunProgress): void {
+    timer = setTimeout(tell, nextLineMs(nowMs() - startedMs)).unref();
+  }
+
+  function tell(): void {
+    if (progress === undefined || finished) return;
+    pace.see(progress, nowMs());
+    stream.write(`${plainLine(progress, pace.perSecond(nowMs()))}\n`);
+    schedule(progress);
+  }
+
+  return {
+    update(news) {
+      if (finished) return;
+      progress = news;
+      pace.see(news, news.nowMs);
+      if (timer === undefined) schedule(news);
+    },
+    say: (line) => void stream.write(`${line}\n`),
+    finish(last) {
+      if (finished) return;
+      finished = true;
+      clearTimeout(timer);
+      stream.write(`${lastLine(last, pace.overall(last))}\n`);
+    },
+  };
+}
+
+export function plainLine(progress: RunProgress, perSecond: number | undefined): string {
+  const { pending, running, draining, disconnected } = progress;
+  const eta = pending === 0 ? undefined : etaMs(perSecond, pending + running.length);
+  return [
+    counts(progress),
+    ...(perSecond === undefined ? [] : [rateText(perSecond, "")]),
+    ...(eta === undefined || draining !== undefined ? [] : [`ETA ${timeText(eta, "")}`]),
+    ...(draining === undefined ? [] : [`finishing ${running.length} (${safe(draining)})`]),
+    ...(disconnected ? ["sessiond is away"] : []),
+  ].join(", ");
+}
+
+function lastLine(progress: RunProgress, perSecond: number | undefined): string {
+  const took = timeText(Math.max(0, progress.nowMs - progress.startedMs), "");
+  const rate = perSecond === undefined ? "" : ` (${rateText(perSecond, "")})`;
+  return `${counts(progress)}, in ${took}${rate}`;
+}
+
+function counts({ sessionId, total, restored, done, failed, pending, running }: RunProgress): string {
+  const before = restored === 0 ? "" : ` (${restored} from before)`;
+  return `${safe(sessionId)}: ${restored + done} of ${total} done${before}, ${failed} failed, ${pending + running.length} to do`;
+}

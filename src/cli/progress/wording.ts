@@ -1,0 +1,41 @@
+/** Rates and times in the few columns that a display has for them. */
+
+/** At most seven columns: `1234/s`, `12.3/s`, `4.2/min`, `2.5/h`; the given text where it is not known. */
+export function rateText(perSecond: number | undefined, unknown: string): string {
+  if (perSecond === undefined) return unknown;
+  if (perSecond >= 999_500) return `${Math.min(999, Math.round(perSecond / 1e6))}M/s`;
+  if (perSecond >= 9999.5) return `${Math.round(perSecond / 1000)}k/s`;
+  if (perSecond >= 0.995) return `${rounded(perSecond, 99.95)}/s`;
+  if (perSecond * 60 >= 0.995) return `${rounded(perSecond * 60, 9.95)}/min`;
+  return `${perSecond * 3600 < 0.05 ? "0" : rounded(perSecond * 3600, 9.95)}/h`;
+}
+
+function rounded(value: number, wholeFrom: number): string {
+  return value < wholeFrom ? value.toFixed(1) : String(Math.round(value));
+}
+
+/** At most seven columns: `45s`, `3m 20s`, `2h 05m`, `1d 3h`; the given text where it is not known. */
+export function timeText(ms: number | undefined, unknown: string): string {
+  if (ms === undefined) return unknown;
+  const seconds = Math.round(ms / 1000);
+  if (seconds < 60) return `${seconds}s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes}m ${two(seconds % 60)}s`;
+  const hours = Math.floor(minutes / 60);
+  if (hours < 24) return `${hours}h ${two(minutes % 60)}m`;
+  return `${Math.floor(hours / 24)}d ${hours % 24}h`;
+}
+
+/** At most four columns up to some years: `now`, `45s`, `3m`, `2h`, `12d`. */
+export function ageText(ms: number): string {
+  const seconds = Math.floor(ms / 1000);
+  if (seconds < 2) return "now";
+  if (seconds < 60) return `${seconds}s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)}m`;
+  if (seconds < 86_400) return `${Math.floor(seconds / 3600)}h`;
+  return `${Math.floor(seconds / 86_400)}d`;
+}
+
+function two(value: number): string {
+  return String(value).padStart(2, "0");
+}

@@ -1,0 +1,139 @@
+/** The live view: polls, keys and resizes in, frames out. */
+import { ConnectionError } from "../../client/connection-error.ts";
+import type { SessionClient } from "../../client/session-client.ts";
+import { SessiondError } from "../../error.ts";
+import type { Terminal } from "../confirm.ts";
+import type { Look } from "../look.ts";
+import type { OutputStream } from "../output.ts";
+import { clampedOffset, frame, lastOffset, sessionRows, type View } from "./frame.ts";
+import type { Key } from "./keys.ts";
+import { type Poll, poll } from "./poll.ts";
+import { noRates, trackRates } from "./rates.ts";
+import { openScreen, type Screen } from "./screen.ts";
+import { WorkerNames } from "./workers.ts";
+
+/** The times in the frame go on while an answer is slow. */
+const redrawMs = 1000;
+/** An answer that takes longer than this is told about, besides the interval. */
+const slowMs = 3000;
+
+export interface LiveOptions {
+  client: SessionClient;
+  terminal: Pick<Terminal, "stdin"> & { stdout: OutputStream };
+  look: Look;
+  intervalMs: number;
+}
+
+/**
+ * Shows the sessions until somebody quits.
+ *
+ * @throws what the first poll fails with; later on a daemon that does not answer is shown, and waited for
+ */
+export async function showLive({ client, terminal, look, intervalMs }: LiveOptions): Promise<void> {
+  const { stdout } = terminal;
+  const clockMs = () => performance.now();
+  const first = await poll(client, stdout.rows || 24, clockMs);
+  const workers = new WorkerNames();
+  const quit = new AbortController();
+  const { signal } = quit;
+
+  let rates = trackRates(noRates, first);
+  let latest: Poll = first;
+  let awayMessage: string | undefined;
+  let askedMs = first.atMs;
+  let offset = 0;
+  let wake = () => {};
+  let asking = false;
+
+  const view = (): View => {
+    const silentMs = clockMs() - latest.atMs;
+    const slow = askedMs > latest.atMs && clockMs() - askedMs > slowMs ? "it gives no answer" : undefined;
+    const message = awayMessage ?? slow;
+    return {
+      poll: latest,
+      rates,
+      workers: workers.names,
+      away: message === undefined ? undefined : { message, forMs: silentMs },
+      offset,
+      nowMs: Date.now(),
+    };
+  };
+  const draw = () => screen.draw(frame(view(), screen.size, look));
+  /** Beside the polls, which do not wait for it. */
+  const askWorkers = async () => {
+    if (asking) return;
+    asking = true;
+    const inSight = latest.sessions.slice(offset, offset + sessionRows(view(), screen.size));
+    await workers.ask(client, inSight, latest.info.workers, clockMs(), { signal });
+    asking = false;
+    draw();
+  };
+  const onKey = (key: Exclude<Key, "stop">) => {
+    if (key === "quit") return quit.abort();
+    offset = scrolled(key, view(), screen);
+    draw();
+    if (offset + screen.size.rows > latest.sessions.length) wake();
+  };
+
+  const screen: Screen = openScreen(terminal, {
+    onKey,
+    onResize() {
+      draw();
+      wake();
+    },
+    onGone: () => quit.abort(),
+  });
+  const redraw = setInterval(draw, redrawMs);
+  try {
+    draw();
+    while (!signal.aborted) {
+      if (awayMessage === undefined) void askWorkers();
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, intervalMs);
+        wake = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+        signal.addEventListener("abort", wake, { once: true });
+        if (signal.aborted) wake();
+      });
+      signal.removeEventListener("abort", wake);
+      if (signal.aborted) break;
+      askedMs = clockMs();
+      try {
+        // One screen more than is shown, so that the next page is there when it is asked for.
+        latest = await poll(client, offset + 2 * screen.size.rows, clockMs, { signal });
+        rates = trackRates(rates, latest);
+        awayMessage = undefined;
+        offset = clampedOffset(view(), screen.size);
+      } catch (error) {
+        if (signal.aborted) break;
+        awayMessage = awayText(error);
+      }
+      draw();
+    }
+  } finally {
+    clearInterval(redraw);
+    screen.close();
+  }
+}
+
+/** @throws what is no answer of a daemon, nor the lack of one, but a bug */
+function awayText(error: unknown): string {
+  if (!(error instanceof ConnectionError || error instanceof SessiondError)) throw error;
+  // What comes after is advice, for which there is no room.
+  return error.message.replace(/^sessiond is not running: /, "").replace(/;.*/s, "");
+}
+
+function scrolled(key: Exclude<Key, "quit" | "stop">, view: View, { size }: Screen): number {
+  const page = Math.max(1, sessionRows(view, size) - 1);
+  const steps: Readonly<Record<typeof key, number>> = {
+    up: -1,
+    down: 1,
+    page_up: -page,
+    page_down: page,
+    first: Number.NEGATIVE_INFINITY,
+    last: Number.POSITIVE_INFINITY,
+  };
+  return Math.max(0, Math.min(view.offset + steps[key], lastOffset(view, size)));
+}

@@ -1,0 +1,52 @@
+/** What a look at the daemon brings: a few listings from its index, however many sessions it has. */
+import type { CallOptions } from "../../client/http.ts";
+import type { ListSessionsQuery } from "../../client/query.ts";
+import type { SessionClient } from "../../client/session-client.ts";
+import type { Health, Info, Schedules, SessionPage, Stats } from "../../contract/replies.ts";
+import type { SessionSummary, Status } from "../../session/session.ts";
+
+export interface Poll {
+  /** When the sessions were answered, in milliseconds of a clock that only goes forward. */
+  readonly atMs: number;
+  readonly info: Info;
+  readonly stats: Stats;
+  readonly health: Health;
+  readonly cleanup: Schedules;
+  /** The first so many, in the order of `order`. */
+  readonly sessions: readonly SessionSummary[];
+}
+
+/** What runs comes first, in an order that reports do not change; the others by when they came to rest. */
+const order: readonly (readonly [Status, NonNullable<ListSessionsQuery["sort"]>])[] = [
+  ["running", "created_time"],
+  ["paused", "checkpoint_time"],
+  ["failed", "checkpoint_time"],
+  ["completed", "checkpoint_time"],
+];
+
+/** The longest page of the API; further down, the listing is the better tool. */
+export const mostSessions = 1000;
+
+/** @param wanted how many sessions can be shown */
+export async function poll(
+  client: SessionClient,
+  wanted: number,
+  nowMs: () => number,
+  options?: CallOptions,
+): Promise<Poll> {
+  const [info, stats, health, cleanup] = await Promise.all([
+    client.getInfo(options),
+    client.getStats(options),
+    client.getHealth(options),
+    client.getCleanup(options),
+  ]);
+  let room = Math.min(wanted, mostSessions);
+  const pages: Promise<SessionPage>[] = [];
+  for (const [status, sort] of order) {
+    const limit = Math.min(stats[status], room);
+    if (limit > 0) pages.push(client.listSessions({ status, sort, limit }, options));
+    room -= limit;
+  }
+  const sessions = (await Promise.all(pages)).flatMap((page) => page.sessions);
+  return { atMs: nowMs(), info, stats, health, cleanup, sessions };
+}

@@ -1,0 +1,88 @@
+/** The terminal while it is taken: a screen of its own without a cursor, keys that come one by one. */
+import type { Terminal } from "../confirm.ts";
+import type { OutputStream } from "../output.ts";
+import { guardTerminal } from "../terminal-guard.ts";
+import type { Size } from "./frame.ts";
+import { type Key, keysIn } from "./keys.ts";
+
+// A screen of its own, no cursor, and lines that are cut rather than wrapped.
+const take = "\x1b[?1049h\x1b[?25l\x1b[?7l";
+const giveBack = "\x1b[?7h\x1b[?25h\x1b[?1049l";
+// Terminals that know it show a frame only when it is whole; others ignore it.
+const beginFrame = "\x1b[?2026h";
+const endFrame = "\x1b[?2026l";
+
+export interface ScreenEvents {
+  onKey(key: Exclude<Key, "stop">): void;
+  /** The size is another, or the screen was lost. */
+  onResize(): void;
+  /** Nobody is at the terminal any more. */
+  onGone(): void;
+}
+
+export interface Screen {
+  readonly size: Size;
+  /** Lines that fit. */
+  draw(lines: readonly string[]): void;
+  /** The terminal is as it was. */
+  close(): void;
+}
+
+export function openScreen(
+  { stdin, stdout }: { stdin: Terminal["stdin"]; stdout: OutputStream },
+  { onKey, onResize, onGone }: ScreenEvents,
+): Screen {
+  const keyboard = stdin.isTTY === true ? stdin : undefined;
+  let taken = false;
+  let shown = "";
+
+  const restore = () => {
+    if (!taken) return;
+    taken = false;
+    keyboard?.setRawMode?.(false);
+    stdout.write(giveBack);
+  };
+  const acquire = () => {
+    if (taken) return;
+    taken = true;
+    keyboard?.setRawMode?.(true);
+    stdout.write(take);
+  };
+  const changed = () => {
+    shown = "";
+    onResize();
+  };
+  const resume = () => {
+    acquire();
+    changed();
+  };
+  const onData = (chunk: Buffer | string) => {
+    for (const key of keysIn(chunk.toString())) {
+      if (key === "stop") process.kill(process.pid, "SIGTSTP");
+      else onKey(key);
+    }
+  };
+
+  const release = guardTerminal({ restore, resume });
+  stdout.on("resize", changed);
+  keyboard?.on("data", onData).on("end", onGone).on("error", onGone);
+  acquire();
+
+  return {
+    get size() {
+      return { columns: stdout.columns || 80, rows: stdout.rows || 24 };
+    },
+    draw(lines) {
+      const text = lines.map((line) => `${line}\x1b[K`).join("\r\n");
+      if (!taken || text === shown) return;
+      shown = text;
+      stdout.write(`${beginFrame}\x1b[H${text}\x1b[J${endFrame}`);
+    },
+    close() {
+      stdout.off("resize", changed);
+      release();
+      keyboard?.off("data", onData).off("end", onGone).off("error", onGone);
+      keyboard?.pause();
+    },
+  };
+}

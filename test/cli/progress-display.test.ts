@@ -1,0 +1,304 @@
+/** Progress as it is shown: the bar's lines by example and property, and the displays on streams. */
+import { PassThrough } from "node:stream";
+import fc from "fast-check";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { createLook, isUtf8 } from "../../src/cli/look.ts";
+import { barLine, barLines } from "../../src/cli/progress/bar.ts";
+import { createProgressDisplay, type ProgressMode } from "../../src/cli/progress/index.ts";
+import { nextLineMs, plainLine } from "../../src/cli/progress/plain.ts";
+import { displayWidth } from "../../src/cli/terminal-text.ts";
+import type { RunProgress } from "../../src/run/progress.ts";
+import { anyString } from "../support/arbitraries.ts";
+import { eventually } from "../support/eventually.ts";
+import { progressOf } from "./sample-progress.ts";
+import { TerminalStream } from "./virtual-terminal.ts";
+
+const unicode = createLook(true);
+const ascii = createLook(false);
+const utf8 = { LANG: "C.UTF-8", TERM: "xterm" };
+
+const running = [
+  { file: "src/b.ts", startedMs: 61_000, attempt: 1 },
+  { file: "packages/core/src/features/billing/tests/invoice.test.ts", startedMs: 20_000, attempt: 2 },
+  { file: "src/just-begun.ts", startedMs: 64_900, attempt: 1 },
+];
+
+const half = progressOf({ restored: 1000, done: 1495, failed: 2, pending: 2500, running, nowMs: 65_000 });
+
+describe("the bar", () => {
+  it("tells what was done before, what this run does, and what it is at", () => {
+    expect(barLines(half, 23.4, 65_000, 79, unicode)).toEqual([
+      "▒▒▒████·········   49%  2495 done  2 failed  2500 pending   23.4/s  ETA 1m 47s ",
+      "   45s packages…oice.test.ts (try 2)    4s src/b.ts                       +1",
+    ]);
+    expect(barLine(half, 23.4, 120, unicode)).toBe(
+      "nightly  ▒▒▒▒▒▒████████················   49%  2495 done  2 failed  2500 pending  1000 from before   23.4/s  ETA 1m 47s ",
+    );
+  });
+
+  it("needs no more than ASCII, and no more than a few columns", () => {
+    expect(barLines(half, 23.4, 65_000, 60, ascii)).toEqual([
+      "==###......   49%  2495 done  2 failed   23.4/s  ETA 1m 47s ",
+      "   45s packages/core/s~g/tests/invoice.test.ts (try 2)  +2",
+    ]);
+    expect(barLines(half, 23.4, 65_000, 19, unicode)).toEqual(["▒▒████·······   49%", ""]);
+  });
+
+  it("says what holds it up in place of a rate", () => {
+    expect(barLine({ ...half, draining: "interrupted" }, 23.4, 100, unicode)).toContain(
+      "finishing 3: interrupted",
+    );
+    expect(barLine({ ...half, draining: "interrupted" }, 23.4, 60, unicode)).toContain("finishing 3");
+    expect(barLine({ ...half, done: 3995, pending: 0 }, 23.4, 79, unicode)).toMatch(
+      /0 pending {2}finishing 3$/,
+    );
+    expect(barLine({ ...half, disconnected: true }, 23.4, 79, unicode)).toMatch(
+      /pending {2}sessiond is away$/,
+    );
+    expect(barLine(half, undefined, 79, unicode)).toMatch(/pending {8}– {2}ETA – +$/);
+  });
+
+  it("is full only when everything is done", () => {
+    const bar = (given: Partial<RunProgress>) => barLine(progressOf(given), 1, 40, unicode);
+    expect(bar({ done: 9999, pending: 1 })).toMatch(/█· {2,}99%/);
+    expect(bar({ done: 10_000 })).toMatch(/^█+ +100%/);
+    expect(bar({ pending: 10 })).toMatch(/^·+ +0%/);
+    expect(bar({})).toMatch(/^·+ +0%/);
+  });
+
+  const count = fc.oneof(fc.nat(20), fc.nat(1e9));
+  const anyProgress = fc
+    .record({
+      sessionId: anyString,
+      restored: count,
+      done: count,
+      failed: count,
+      pending: count,
+      running: fc.array(
+        fc.record({ file: anyString, startedMs: fc.integer({ min: -1e9, max: 1e9 }), attempt: fc.nat(12) }),
+        { maxLength: 12 },
+      ),
+      nowMs: fc.nat(1e9),
+      draining: fc.option(anyString, { nil: undefined }),
+      disconnected: fc.boolean(),
+    })
+    .map(progressOf);
+  const anyRate = fc.option(fc.double({ min: 0, noNaN: true }), { nil: undefined });
+
+  it("is never wider than the terminal, and shows no nonsense", () => {
+    fc.assert(
+      fc.property(
+        anyProgress,
+        anyRate,
+        fc.integer({ min: 1, max: 250 }),
+        fc.boolean(),
+        (progress, rate, columns, plain) => {
+          for (const line of barLines(progress, rate, progress.nowMs, columns, plain ? ascii : unicode)) {
+            expect(displayWidth(line)).toBeLessThanOrEqual(columns);
+            // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what must not be there
+            expect(line).not.toMatch(/[\x00-\x1f\x7f-\x9f]/);
+            if (plain) expect(line).toMatch(/^[ -~]*$/);
+          }
+          const named = { ...progress, sessionId: "", draining: undefined, running: [] };
+          expect(barLine(named, rate, columns, unicode) + plainLine(named, rate)).not.toMatch(
+            /NaN|Infinity|-\d/,
+          );
+        },
+      ),
+    );
+  });
+});
+
+describe("the locale", () => {
+  it.each([
+    [{}, false],
+    [{ LANG: "C.UTF-8" }, true],
+    [{ LANG: "de_DE.utf8" }, true],
+    [{ LANG: "C.UTF-8", LC_ALL: "C" }, false],
+    [{ LANG: "C", LC_CTYPE: "en_US.UTF-8" }, true],
+    [{ LANG: "C.UTF-8", LC_ALL: "" }, true],
+  ])("%j is UTF-8: %s", (env, expected) => {
+    expect(isUtf8(env)).toBe(expected);
+  });
+});
+
+/** A display whose clock stands where the test puts it. */
+function display(mode: ProgressMode, stream: TerminalStream | PassThrough, env: NodeJS.ProcessEnv = utf8) {
+  const clock = { nowMs: 0 };
+  const shown = createProgressDisplay(mode, stream, {
+    env: { NO_COLOR: "1", ...env },
+    nowMs: () => clock.nowMs,
+  });
+  onTestFinished(() => shown.finish(progressOf()));
+  return { ...shown, clock };
+}
+
+function text(stream: PassThrough): () => string {
+  const chunks: string[] = [];
+  stream.on("data", (chunk: Buffer) => chunks.push(chunk.toString()));
+  return () => chunks.join("");
+}
+
+describe("the bar on a terminal", () => {
+  const states = (from: number, count: number) =>
+    Array.from({ length: count }, (_, at) =>
+      progressOf({ done: from + at, pending: 1000 - from - at, nowMs: at }),
+    );
+
+  it("is drawn over itself, with what is said above it, and leaves its last state behind", async () => {
+    const stream = new TerminalStream(80, 10);
+    const bar = display("auto", stream);
+    bar.clock.nowMs = half.nowMs;
+    bar.say("before");
+    bar.update(half);
+    await eventually(() => expect(stream.screen.text).toMatch(/^before\n▒+█+·+ +49% .*\n +45s packages/));
+    expect(stream.screen).toMatchObject({ cursorVisible: false, wraps: true });
+    bar.say("src/a.ts failed: exit code 3");
+    bar.say(`a long line ${"x".repeat(100)}`);
+    await eventually(() =>
+      expect(stream.screen.text).toMatch(
+        /^before\nsrc\/a\.ts failed: exit code 3\na long line x+\nx+\n▒+█+·+ +49%/,
+      ),
+    );
+    for (let line = 0; line < 20; line++) bar.say(`line ${line}`);
+    bar.finish(progressOf({ restored: 1000, done: 3998, failed: 2, nowMs: 200_000 }));
+    await eventually(() =>
+      expect(stream.screen.history.slice(-4)).toEqual([
+        "line 18",
+        "line 19",
+        "▒▒▒███████████×  100%  4998 done  2 failed  1000 from before  20.0/s  in 3m 20s",
+        "",
+      ]),
+    );
+    expect(stream.screen.history.filter((line) => line.includes("%"))).toHaveLength(1);
+    expect(stream.screen).toMatchObject({ cursorVisible: true, wraps: true, unknown: [] });
+    bar.update(half);
+    bar.say("afterwards");
+    await eventually(() => expect(stream.screen.text).toMatch(/in 3m 20s\nafterwards$/));
+  });
+
+  it("is drawn at most ten times a second, and at last in its newest state", async () => {
+    const stream = new TerminalStream(80);
+    const bar = display("bar", stream);
+    const draws = () => stream.written.split("pending").length - 1;
+    for (const state of states(0, 500)) bar.update(state);
+    await eventually(() => expect(draws()).toBe(1));
+    bar.clock.nowMs = 100;
+    for (const state of states(500, 400)) {
+      bar.update(state);
+      bar.say(`file ${state.done}`);
+    }
+    await eventually(() => expect(stream.screen.text).toMatch(/500 done/));
+    await eventually(() => expect(stream.screen.text).toMatch(/file 898\nfile 899\n.* 899 done/));
+    expect(draws()).toBeLessThanOrEqual(3);
+  });
+
+  it.each([
+    [40, 10],
+    [100, 3],
+    [15, 4],
+  ])("is right after a resize to %i columns and %i lines", async (columns, rows) => {
+    const stream = new TerminalStream(80, 10);
+    const bar = display("bar", stream);
+    bar.say("above");
+    bar.update(half);
+    await eventually(() => expect(stream.screen.text).toMatch(/ETA/));
+    stream.resize(columns, rows);
+    await eventually(() =>
+      expect(stream.screen.text.split("\n").length).toBe(rows < 4 || columns < 20 ? 2 : 3),
+    );
+    expect(stream.screen.text).toMatch(/^above\n.*49%/);
+    for (const line of stream.screen.text.split("\n")) expect(displayWidth(line)).toBeLessThan(columns);
+  });
+
+  it("has colours only where they are wanted", async () => {
+    for (const coloured of [true, false]) {
+      vi.stubEnv("FORCE_COLOR", coloured ? "1" : undefined);
+      vi.stubEnv("NO_COLOR", coloured ? undefined : "1");
+      onTestFinished(() => void vi.unstubAllEnvs());
+      const stream = new TerminalStream(80);
+      display("bar", stream).update(half);
+      await eventually(() => expect(stream.screen.text).toContain("49%"));
+      expect(stream.written.includes("\x1b[32m")).toBe(coloured);
+    }
+  });
+
+  it("is plain lines on a dumb terminal, and ASCII without UTF-8", async () => {
+    const dumb = new TerminalStream(80);
+    display("auto", dumb, { ...utf8, TERM: "dumb" }).update(half);
+    const stream = new TerminalStream(80);
+    display("auto", stream, { LANG: "C" }).update(half);
+    await eventually(() => expect(stream.screen.text).toMatch(/^=+#+\.+ +49%/));
+    expect(dumb.written).toBe("");
+  });
+});
+
+describe("lines for a log", () => {
+  it("come less often the longer it takes", () => {
+    expect(nextLineMs(0)).toBe(5000);
+    expect(nextLineMs(600_000)).toBe(60_000);
+    expect(nextLineMs(1e9)).toBe(600_000);
+  });
+
+  it("say in words how far it is", async () => {
+    expect(plainLine(half, 23.4)).toBe(
+      "nightly: 2495 of 5000 done (1000 from before), 2 failed, 2503 to do, 23.4/s, ETA 1m 47s",
+    );
+    expect(plainLine({ ...half, draining: "paused" }, 23.4)).toMatch(/23\.4\/s, finishing 3 \(paused\)$/);
+    expect(plainLine({ ...half, disconnected: true }, undefined)).toMatch(/to do, sessiond is away$/);
+    const stream = new PassThrough();
+    const written = text(stream);
+    const plain = display("auto", stream);
+    plain.update(half);
+    plain.say("said");
+    plain.finish(progressOf({ done: 10, nowMs: 20_000 }));
+    await eventually(() =>
+      expect(written()).toBe("said\nnightly: 10 of 10 done, 0 failed, 0 to do, in 20s (30/min)\n"),
+    );
+  });
+});
+
+describe("lines for programs", () => {
+  it("are JSON, one object each", async () => {
+    const stream = new PassThrough();
+    const written = text(stream);
+    const json = display("json", stream);
+    json.update(half);
+    json.update({ ...half, done: 1500, pending: 2495 });
+    await eventually(() => expect(written()).not.toBe(""));
+    json.say("two\n\x1b[31mlines\x1b[39m");
+    json.finish({ ...half, done: 4000, pending: 0, running: [] });
+    await eventually(() => expect(written().split("\n")).toHaveLength(4));
+    const lines = written()
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line));
+    expect(lines).toMatchObject([
+      {
+        type: "progress",
+        session_id: "nightly",
+        total: 5000,
+        restored: 1000,
+        done: 1500,
+        failed: 2,
+        pending: 2495,
+        running: [{ file: "src/b.ts", attempt: 1, running_ms: 4000 }, { attempt: 2 }, {}],
+        elapsed_ms: 65_000,
+        draining: null,
+        disconnected: false,
+      },
+      { type: "message", text: "two\nlines" },
+      { type: "finished", done: 4000, pending: 0, running: [], eta_ms: 0 },
+    ]);
+  });
+});
+
+it("shows nothing but what is said where no progress is wanted", async () => {
+  const stream = new PassThrough();
+  const written = text(stream);
+  const none = display("none", stream);
+  none.update(half);
+  none.say("said");
+  none.finish(half);
+  await eventually(() => expect(written()).toBe("said\n"));
+});

@@ -1,0 +1,43 @@
+import type { RunProgress } from "../../src/run/progress.ts";
+import type { SessionSummary, Status } from "../../src/session/session.ts";
+
+export function progressOf(given: Partial<RunProgress> = {}): RunProgress {
+  const progress = {
+    sessionId: "nightly",
+    restored: 0,
+    done: 0,
+    failed: 0,
+    pending: 0,
+    running: [],
+    startedMs: 0,
+    nowMs: 0,
+    draining: undefined,
+    disconnected: false,
+    ...given,
+  };
+  const { restored, done, failed, pending, running } = progress;
+  return { total: restored + done + failed + pending + running.length, ...progress };
+}
+
+export function sessionOf(
+  session_id: string,
+  status: Status,
+  given: Partial<SessionSummary> = {},
+): SessionSummary {
+  return {
+    session_id,
+    status,
+    status_reason: null,
+    target_path: "/srv/project",
+    checkpoint_time: "2026-01-02T03:04:05.000000Z",
+    created_time: "2026-01-02T03:00:00.000000Z",
+    generation: "g",
+    revision: 3,
+    labels: {},
+    pinned: false,
+    processed_count: 0,
+    pending_count: 0,
+    bytes: 1000,
+    ...given,
+  };
+}
