@@ -4,9 +4,9 @@ import type {
   PolicyName,
   ProgressReply,
   Recovery,
-  SessionPage,
   SessionSummaryAndHealth,
   Stats,
+  SummaryPage,
   Validation,
 } from "../contract/replies.ts";
 import type { CreateSessionBody } from "../contract/routes.ts";
@@ -46,7 +46,7 @@ export interface Backend {
   resume(id: string): Promise<Session>;
   setStatus(id: string, status: Status, reason?: string): Promise<void>;
   remove(id: string): Promise<void>;
-  list(filter: ListFilter): Promise<SessionPage>;
+  list(filter: ListFilter): Promise<SummaryPage>;
   stats(): Promise<Stats>;
   cleanup(rule: CleanupRule): Promise<CleanupResult>;
   backup(id: string, directory?: string): Promise<Backup>;

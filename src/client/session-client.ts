@@ -7,6 +7,7 @@ import type {
   Health,
   HistoryPage,
   Info,
+  ListedSession,
   PolicyName,
   ProgressReply,
   Recovery,
@@ -124,7 +125,7 @@ export class SessionClient {
   }
 
   /** Every session that matches, page after page. */
-  async *allSessions(query: ListSessionsQuery = {}, options?: CallOptions): AsyncGenerator<SessionSummary> {
+  async *allSessions(query: ListSessionsQuery = {}, options?: CallOptions): AsyncGenerator<ListedSession> {
     let cursor = query.cursor ?? null;
     do {
       const page = await this.listSessions({ limit: 1000, ...query, cursor: cursor ?? undefined }, options);

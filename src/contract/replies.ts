@@ -39,6 +39,15 @@ const finding = z.object({
   repairable: z.boolean().describe("whether recover puts it right"),
 });
 
+const worker = z
+  .object({
+    name: z.string().nullable(),
+    epoch: z.int(),
+    connected: z.boolean().describe("false while a worker that lost its connection may come back"),
+  })
+  .nullable()
+  .describe("the worker that is attached, and alone may report");
+
 export const summaryAndHealthReply = z.object({
   ...summaryShape,
   progress: z
@@ -47,20 +56,13 @@ export const summaryAndHealthReply = z.object({
     .max(1)
     .nullable()
     .describe("share of the files that are processed; null while none are known"),
-  worker: z
-    .object({
-      name: z.string().nullable(),
-      epoch: z.int(),
-      connected: z.boolean().describe("false while a worker that lost its connection may come back"),
-    })
-    .nullable()
-    .describe("the worker that is attached, and alone may report"),
+  worker,
   healthy: z.boolean(),
   findings: z.array(finding),
 });
 
 export const listReply = z.object({
-  sessions: z.array(summaryReply),
+  sessions: z.array(z.object({ ...summaryShape, worker })),
   next_cursor: z.string().nullable().describe("pass as cursor for the next page; null on the last"),
   total: z.int().describe("sessions that match, on all pages"),
 });
@@ -252,6 +254,9 @@ export const reloadReply = z.object({
 
 export type SessionSummaryAndHealth = z.infer<typeof summaryAndHealthReply>;
 export type SessionPage = z.infer<typeof listReply>;
+export type ListedSession = SessionPage["sessions"][number];
+/** As the index has it, which knows no workers. */
+export type SummaryPage = Omit<SessionPage, "sessions"> & { sessions: SessionSummary[] };
 export type Stats = z.infer<typeof statsReply>;
 export type FilePage = z.infer<typeof filesReply>;
 export type ResultPage = z.infer<typeof resultsReply>;

@@ -10,8 +10,8 @@ import type {
   ProgressReply,
   Recovery,
   Restored,
-  SessionPage,
   Stats,
+  SummaryPage,
   TrashEntry,
   TrashListing,
   Validation,
@@ -237,7 +237,7 @@ class DirectoryStore implements SessionStore {
     return this.#parts.sessions.has(id);
   }
 
-  list(query: ListQuery = {}): SessionPage {
+  list(query: ListQuery = {}): SummaryPage {
     return this.#parts.view.catalog.index.list(query, this.#clock.now());
   }
 

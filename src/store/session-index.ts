@@ -1,6 +1,6 @@
 /** What the store knows of every session without opening it. In memory, derived, pure: it reads no file and no clock. */
 import { type Micros, parseTimestamp } from "../clock.ts";
-import type { SessionPage, Stats } from "../contract/replies.ts";
+import type { Stats, SummaryPage } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
 import type { SessionSummary } from "../session/session.ts";
 import type { Changes, ListQuery, StoreChange } from "./session-store.ts";
@@ -143,7 +143,7 @@ export class SessionIndex implements Changes {
   }
 
   /** @throws SessiondError `invalid_request` for a cursor that no page gave out */
-  list(query: ListQuery, now: Micros): SessionPage {
+  list(query: ListQuery, now: Micros): SummaryPage {
     this.#catchUp();
     const sort = query.sort ?? "checkpoint_time";
     const limit = query.limit ?? 100;

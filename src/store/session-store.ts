@@ -12,8 +12,8 @@ import type {
   Recovery,
   Removed,
   Restored,
-  SessionPage,
   Stats,
+  SummaryPage,
   TrashEntry,
   TrashListing,
   Validation,
@@ -86,7 +86,7 @@ export interface SessionStore {
   summary(id: SessionId): SessionSummary;
   has(id: SessionId): boolean;
   /** From the index alone. @throws `invalid_request` for a bad cursor */
-  list(query?: ListQuery): SessionPage;
+  list(query?: ListQuery): SummaryPage;
   stats(): Stats;
   /** Every session of the index at this moment, in no particular order. */
   all(): SessionSummary[];

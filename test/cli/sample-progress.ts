@@ -1,5 +1,6 @@
+import type { ListedSession } from "../../src/contract/replies.ts";
 import type { RunProgress } from "../../src/run/progress.ts";
-import type { SessionSummary, Status } from "../../src/session/session.ts";
+import type { Status } from "../../src/session/session.ts";
 
 export function progressOf(given: Partial<RunProgress> = {}): RunProgress {
   const progress = {
@@ -22,8 +23,8 @@ export function progressOf(given: Partial<RunProgress> = {}): RunProgress {
 export function sessionOf(
   session_id: string,
   status: Status,
-  given: Partial<SessionSummary> = {},
-): SessionSummary {
+  given: Partial<ListedSession> = {},
+): ListedSession {
   return {
     session_id,
     status,
@@ -38,6 +39,7 @@ export function sessionOf(
     processed_count: 0,
     pending_count: 0,
     bytes: 1000,
+    worker: null,
     ...given,
   };
 }

@@ -1,8 +1,7 @@
 import type { View } from "../../src/cli/top/frame.ts";
 import type { Poll } from "../../src/cli/top/poll.ts";
 import { noRates, trackRates } from "../../src/cli/top/rates.ts";
-import type { HealthProblem, Info, Schedules, Stats } from "../../src/contract/replies.ts";
-import type { SessionSummary } from "../../src/session/session.ts";
+import type { HealthProblem, Info, ListedSession, Schedules, Stats } from "../../src/contract/replies.ts";
 import { sessionOf } from "./sample-progress.ts";
 
 export const nowMs = Date.parse("2026-01-02T03:04:08Z");
@@ -52,12 +51,17 @@ export const jobs = [
   jobOf("trash", 1.5),
 ];
 
-export const sessions: readonly SessionSummary[] = [
-  sessionOf("nightly", "running", { processed_count: 3350, pending_count: 1650 }),
+export const sessions: readonly ListedSession[] = [
+  sessionOf("nightly", "running", {
+    processed_count: 3350,
+    pending_count: 1650,
+    worker: { name: "run:4711", epoch: 7, connected: true },
+  }),
   sessionOf("migrate-billing-to-v2", "running", {
     processed_count: 12,
     pending_count: 88,
     target_path: "/srv/billing",
+    worker: { name: "laptop-of-somebody", epoch: 8, connected: false },
     checkpoint_time: "2026-01-02T03:03:01Z",
   }),
   sessionOf("会議室-レビュー", "running", { checkpoint_time: "2026-01-02T02:04:01Z" }),
@@ -106,17 +110,13 @@ export function pollOf(given: Partial<Poll> = {}): Poll {
 export function viewOf(given: Partial<View> = {}, poll: Partial<Poll> = {}): View {
   let rates = noRates;
   for (let second = 0; second <= 20; second++) {
-    const [first, ...others] = sessions as [SessionSummary, ...SessionSummary[]];
+    const [first, ...others] = sessions as [ListedSession, ...ListedSession[]];
     const advanced = { ...first, processed_count: first.processed_count - (20 - second) * 12 };
     rates = trackRates(rates, pollOf({ atMs: second * 1000, sessions: [advanced, ...others] }));
   }
   return {
     poll: pollOf({ atMs: 20_000, ...poll }),
     rates,
-    workers: new Map([
-      ["nightly", { name: "run:4711", connected: true }],
-      ["migrate-billing-to-v2", { name: "laptop-of-somebody", connected: false }],
-    ]),
     away: undefined,
     offset: 0,
     nowMs,

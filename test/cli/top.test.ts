@@ -7,7 +7,6 @@ import { clampedOffset, frame, lastOffset, onceLines } from "../../src/cli/top/f
 import { keysIn } from "../../src/cli/top/keys.ts";
 import { poll } from "../../src/cli/top/poll.ts";
 import { noRates, speedOf, trackRates } from "../../src/cli/top/rates.ts";
-import { WorkerNames } from "../../src/cli/top/workers.ts";
 import { SessionClient } from "../../src/client/session-client.ts";
 import { statuses } from "../../src/session/session.ts";
 import { anyString } from "../support/arbitraries.ts";
@@ -152,7 +151,11 @@ describe("a frame", () => {
       away: fc.option(fc.record({ message: anyString, forMs: fc.nat(1e9) }), { nil: undefined }),
       version: anyString,
     })
-    .map(({ sessions: all, names, problems, more, seconds, offset, away, version }) => {
+    .map(({ sessions: unnamed, names, problems, more, seconds, offset, away, version }) => {
+      const all = unnamed.map((session, at) => ({
+        ...session,
+        worker: at < names.length ? { name: names[at] ?? null, epoch: at, connected: at % 3 > 0 } : null,
+      }));
       const base = pollOf({ sessions: all });
       const later = pollOf({
         atMs: seconds * 1000,
@@ -168,9 +171,6 @@ describe("a frame", () => {
         ...viewOf({ offset, away }),
         poll: later,
         rates: trackRates(trackRates(noRates, base), later),
-        workers: new Map(
-          all.map(({ session_id }, at) => [session_id, { name: names[at] ?? null, connected: at % 3 > 0 }]),
-        ),
       };
     });
 
@@ -282,35 +282,6 @@ describe("before a daemon", () => {
       info: { version: expect.any(String) },
       health: { status: "ok" },
     });
-    client.close();
-  });
-
-  it("asks for workers rarely, and for those of large sessions more rarely", async () => {
-    const { client } = await withSessions();
-    const worker = await client.attach("new", { worker: "laptop" });
-    const names = new WorkerNames();
-    const look = async (atMs: number, { bytes = 1000, attached = 1 } = {}) => {
-      const all = (await poll(client, 10, () => 0)).sessions.map((session) => ({ ...session, bytes }));
-      await names.ask(client, all, attached, atMs);
-      return names.names.get("new");
-    };
-    const laptop = { name: "laptop", connected: true };
-    expect(await look(0)).toMatchObject(laptop);
-    await worker.detach();
-    expect(await look(4900)).toMatchObject(laptop);
-    expect(await look(9000, { bytes: 1_000_000 })).toMatchObject(laptop);
-    expect(await look(9000)).toBeUndefined();
-
-    // That there is another one in all is news.
-    const other = await client.attach("new", { worker: "other" });
-    expect(await look(9500)).toBeUndefined();
-    expect(await look(9600, { attached: 2, bytes: 1_000_000 })).toBeUndefined();
-    expect(await look(9700, { attached: 2 })).toMatchObject({ name: "other" });
-    await other.detach();
-    expect(await look(9800, { attached: 0 })).toBeUndefined();
-    const third = await client.attach("new");
-    expect(await look(60_000, { attached: 0 })).toBeUndefined();
-    await third.detach();
     client.close();
   });
 

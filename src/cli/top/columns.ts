@@ -1,5 +1,6 @@
 /** The sessions as a table that fits: columns shorten, then leave, by how much they tell. Pure. */
 import { microsPerMs, parseTimestamp } from "../../clock.ts";
+import type { ListedSession } from "../../contract/replies.ts";
 import type { SessionSummary } from "../../session/session.ts";
 import type { Look } from "../look.ts";
 import { statusStyle } from "../output.ts";
@@ -7,7 +8,6 @@ import type { Enough } from "../progress/rate.ts";
 import { ageText, rateText, timeText } from "../progress/wording.ts";
 import { displayWidth, padEnd, padStart } from "../terminal-text.ts";
 import { type Rates, speedOf } from "./rates.ts";
-import type { Workers } from "./workers.ts";
 
 export interface Row {
   readonly session: SessionSummary;
@@ -229,18 +229,13 @@ function wished(column: Column, rows: readonly Row[], sight: Sight): number {
 }
 
 /** What is shown of each session. */
-export function rowsOf(
-  sessions: readonly SessionSummary[],
-  rates: Rates,
-  workers: Workers,
-  enough?: Enough,
-): Row[] {
+export function rowsOf(sessions: readonly ListedSession[], rates: Rates, enough?: Enough): Row[] {
   return sessions.map((session) => {
-    const worker = workers.get(session.session_id);
+    const { worker } = session;
     return {
       session,
       ...speedOf(rates, session, enough),
-      worker: worker === undefined ? "" : worker.connected ? (worker.name ?? "unnamed") : "lost",
+      worker: worker === null ? "" : worker.connected ? (worker.name ?? "unnamed") : "lost",
     };
   });
 }

@@ -11,12 +11,10 @@ import { displayWidth } from "../terminal-text.ts";
 import { rowsOf, sessionLines } from "./columns.ts";
 import { mostSessions, type Poll } from "./poll.ts";
 import { noRates, type Rates } from "./rates.ts";
-import type { Workers } from "./workers.ts";
 
 export interface View {
   readonly poll: Poll;
   readonly rates: Rates;
-  readonly workers: Workers;
   /** What has to be seen of a session before its rate is told, if not the usual. */
   readonly enough?: Enough;
   /** Why the daemon does not answer, and for how long. */
@@ -50,13 +48,13 @@ const gap = "  ";
 
 /** At most `rows` lines, none wider than `columns`. */
 export function frame(view: View, size: Size, look: Look): string[] {
-  const { poll, rates, workers, away, nowMs } = view;
+  const { poll, rates, away, nowMs } = view;
   const width = size.columns;
   const parts = partsOf(view, size);
   const offset = clampedOffset(view, size);
   const shown = poll.sessions.slice(offset, offset + parts.sessions);
   const blank = parts.blanks ? [""] : [];
-  const table = sessionLines(rowsOf(shown, away === undefined ? rates : noRates, workers), width, {
+  const table = sessionLines(rowsOf(shown, away === undefined ? rates : noRates), width, {
     look,
     nowMs,
   });
@@ -78,9 +76,9 @@ export function frame(view: View, size: Size, look: Look): string[] {
 
 /** The frame as plain text, of all sessions that were polled. */
 export function onceLines(view: View, columns: number, look: Look): string[] {
-  const { poll, rates, workers, nowMs } = view;
+  const { poll, rates, nowMs } = view;
   const rest = poll.stats.total - poll.sessions.length;
-  const sessions = sessionLines(rowsOf(poll.sessions, rates, workers, view.enough), columns, { look, nowMs });
+  const sessions = sessionLines(rowsOf(poll.sessions, rates, view.enough), columns, { look, nowMs });
   return [
     headLine(view, columns, look),
     countsLine(poll.stats, columns, look),

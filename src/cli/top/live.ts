@@ -10,7 +10,6 @@ import type { Key } from "./keys.ts";
 import { type Poll, poll } from "./poll.ts";
 import { noRates, trackRates } from "./rates.ts";
 import { openScreen, type Screen } from "./screen.ts";
-import { WorkerNames } from "./workers.ts";
 
 /** The times in the frame go on while an answer is slow. */
 const redrawMs = 1000;
@@ -33,7 +32,6 @@ export async function showLive({ client, terminal, look, intervalMs }: LiveOptio
   const { stdout } = terminal;
   const clockMs = () => performance.now();
   const first = await poll(client, stdout.rows || 24, clockMs);
-  const workers = new WorkerNames();
   const quit = new AbortController();
   const { signal } = quit;
 
@@ -43,7 +41,6 @@ export async function showLive({ client, terminal, look, intervalMs }: LiveOptio
   let askedMs = first.atMs;
   let offset = 0;
   let wake = () => {};
-  let asking = false;
 
   const view = (): View => {
     const silentMs = clockMs() - latest.atMs;
@@ -52,22 +49,12 @@ export async function showLive({ client, terminal, look, intervalMs }: LiveOptio
     return {
       poll: latest,
       rates,
-      workers: workers.names,
       away: message === undefined ? undefined : { message, forMs: silentMs },
       offset,
       nowMs: Date.now(),
     };
   };
   const draw = () => screen.draw(frame(view(), screen.size, look));
-  /** Beside the polls, which do not wait for it. */
-  const askWorkers = async () => {
-    if (asking) return;
-    asking = true;
-    const inSight = latest.sessions.slice(offset, offset + sessionRows(view(), screen.size));
-    await workers.ask(client, inSight, latest.info.workers, clockMs(), { signal });
-    asking = false;
-    draw();
-  };
   const onKey = (key: Exclude<Key, "stop">) => {
     if (key === "quit") return quit.abort();
     offset = scrolled(key, view(), screen);
@@ -87,7 +74,6 @@ export async function showLive({ client, terminal, look, intervalMs }: LiveOptio
   try {
     draw();
     while (!signal.aborted) {
-      if (awayMessage === undefined) void askWorkers();
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, intervalMs);
         wake = () => {

@@ -4,7 +4,6 @@ import type { SessionClient } from "../../client/session-client.ts";
 import type { View } from "./frame.ts";
 import { poll } from "./poll.ts";
 import { noRates, speedOf, trackRates } from "./rates.ts";
-import { WorkerNames } from "./workers.ts";
 
 const mostShown = 100;
 /** What was seen between two polls is all that will be. */
@@ -13,8 +12,6 @@ const enough = { seenMs: 1, seenCount: 1 };
 export async function lookOnce(client: SessionClient, intervalMs: number): Promise<View> {
   const clockMs = () => performance.now();
   const first = await poll(client, mostShown, clockMs);
-  const workers = new WorkerNames();
-  await workers.ask(client, first.sessions, first.info.workers, clockMs(), { limit: 20 });
   const rests = first.stats.running === 0;
   if (!rests) await sleep(intervalMs);
   const second = rests ? first : await poll(client, mostShown, clockMs);
@@ -22,7 +19,6 @@ export async function lookOnce(client: SessionClient, intervalMs: number): Promi
   return {
     poll: second,
     rates,
-    workers: workers.names,
     enough,
     away: undefined,
     offset: 0,
@@ -31,7 +27,7 @@ export async function lookOnce(client: SessionClient, intervalMs: number): Promi
 }
 
 /** The values of the API as they came, with what was made of them. */
-export function onceDocument({ poll, rates, workers }: View): object {
+export function onceDocument({ poll, rates }: View): object {
   const { info, stats, health, cleanup, sessions } = poll;
   return {
     info,
@@ -42,7 +38,6 @@ export function onceDocument({ poll, rates, workers }: View): object {
       const { perSecond, etaMs } = speedOf(rates, session, enough);
       return {
         ...session,
-        worker: workers.get(session.session_id) ?? null,
         rate_per_second: perSecond ?? null,
         eta_ms: etaMs === undefined ? null : Math.round(etaMs),
       };

@@ -2,8 +2,8 @@
 import type { CallOptions } from "../../client/http.ts";
 import type { ListSessionsQuery } from "../../client/query.ts";
 import type { SessionClient } from "../../client/session-client.ts";
-import type { Health, Info, Schedules, SessionPage, Stats } from "../../contract/replies.ts";
-import type { SessionSummary, Status } from "../../session/session.ts";
+import type { Health, Info, ListedSession, Schedules, SessionPage, Stats } from "../../contract/replies.ts";
+import type { Status } from "../../session/session.ts";
 
 export interface Poll {
   /** When the sessions were answered, in milliseconds of a clock that only goes forward. */
@@ -13,7 +13,7 @@ export interface Poll {
   readonly health: Health;
   readonly cleanup: Schedules;
   /** The first so many, in the order of `order`. */
-  readonly sessions: readonly SessionSummary[];
+  readonly sessions: readonly ListedSession[];
 }
 
 /** What runs comes first, in an order that reports do not change; the others by when they came to rest. */

@@ -1,5 +1,6 @@
 import { SessiondError } from "../../error.ts";
-import { generateSessionId, parseSessionId } from "../../session/session-id.ts";
+import type { SessionSummary } from "../../session/session.ts";
+import { generateSessionId, parseSessionId, type SessionId } from "../../session/session-id.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import type { WorkerChannel } from "../channel/channel.ts";
 import { type Handlers, noBody } from "../handler.ts";
@@ -7,6 +8,12 @@ import { pageOf } from "../page.ts";
 import { matchesNone, onlyIfAbsent } from "../precondition.ts";
 
 export function sessionHandlers(store: SessionStore, channel: Pick<WorkerChannel, "isConnected">) {
+  const workerOf = (id: SessionId) => {
+    const lease = store.leases.get(id);
+    if (lease === undefined) return null;
+    return { name: lease.worker, epoch: lease.epoch, connected: channel.isConnected(id) };
+  };
+
   return {
     createSession: async ({ body, tag, header }) => {
       const { session, summary } = await store.create({
@@ -18,7 +25,11 @@ export function sessionHandlers(store: SessionStore, channel: Pick<WorkerChannel
       return session;
     },
 
-    listSessions: ({ query }) => store.list(query),
+    listSessions: ({ query }) => {
+      const { sessions, ...page } = store.list(query);
+      const worker = (summary: SessionSummary) => workerOf(summary.session_id as SessionId);
+      return { sessions: sessions.map((summary) => ({ ...summary, worker: worker(summary) })), ...page };
+    },
 
     getStats: () => store.stats(),
 
@@ -42,15 +53,11 @@ export function sessionHandlers(store: SessionStore, channel: Pick<WorkerChannel
       const { valid, findings } = await store.validate(params.id);
       const summary = store.summary(params.id);
       const known = summary.processed_count + summary.pending_count;
-      const lease = store.leases.get(params.id);
       tag(summary.revision);
       return {
         ...summary,
         progress: known === 0 ? null : summary.processed_count / known,
-        worker:
-          lease === undefined
-            ? null
-            : { name: lease.worker, epoch: lease.epoch, connected: channel.isConnected(params.id) },
+        worker: workerOf(params.id),
         healthy: valid,
         findings,
       };
