@@ -11,6 +11,7 @@ export const exitCodes = {
   notPermitted: 5,
   badConfiguration: 78,
   timedOut: 124,
+  noSuchProgram: 127,
   interrupted: 130,
 } as const;
 

@@ -31,6 +31,8 @@ export interface Output {
   data(line: string): void;
   /** Text of data, as it is. */
   raw(text: string): void;
+  /** Bytes of data, as they are. Resolves when there is room for more. */
+  bytes(data: Uint8Array): Promise<void>;
   /** A value of the API as one JSON document. */
   document(value: unknown): void;
   table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): void;
@@ -52,6 +54,7 @@ export function createOutput({ stdout, stderr, json, quiet }: OutputOptions): Ou
     toTerminal,
     raw,
     data: (line) => raw(`${line}\n`),
+    bytes: (data) => new Promise((resolve) => stdout.write(data, () => resolve())),
     document: (value) => raw(`${jsonText(value)}\n`),
     table(columns, rows) {
       const width = toTerminal ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY;

@@ -19,6 +19,7 @@ import { registerRecover } from "./commands/recover.ts";
 import { registerReload } from "./commands/reload.ts";
 import { registerRestore } from "./commands/restore.ts";
 import { registerResults } from "./commands/results.ts";
+import { registerRun } from "./commands/run.ts";
 import { registerService } from "./commands/service.ts";
 import { registerShow } from "./commands/show.ts";
 import { registerStatus } from "./commands/status.ts";
@@ -41,6 +42,7 @@ export interface GlobalOptions {
 /** In the order of the help. */
 const groups: readonly (readonly [title: string, registrations: readonly Registration[]])[] = [
   ["Sessions:", [registerCreate, registerList, registerShow, registerFiles, registerResults, registerTop]],
+  ["Running commands:", [registerRun]],
   [
     "Changing sessions:",
     [registerTransitions, registerProgress, registerCheckpoint, registerLabel, registerPin],
@@ -60,9 +62,11 @@ Ids and files that begin with a dash go after --.
 
 Exit codes:
   0 ok · 1 failed · 2 usage · 3 sessiond is not running · 4 no such session
-  5 no permission · 78 bad configuration · 124 timed out · 130 interrupted
+  5 no permission · 78 bad configuration · 124 timed out · 127 no such program
+  130 interrupted
 
 Examples:
+  sessionctl run lint --files 'src/**/*.js' -- node --check {}
   git ls-files | sessionctl create . --id nightly --files-from -
   sessionctl progress nightly --processed src/a.ts --results '{"src/a.ts": {"issues": 3}}'
   sessionctl pause nightly

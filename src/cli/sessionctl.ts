@@ -1,6 +1,8 @@
 #!/usr/bin/env node
+import { guard } from "../run/guard-process.ts";
 import { exitCodes } from "./exit-code.ts";
 import { main } from "./main.ts";
+import { guardVerb } from "./run/guard-command.ts";
 
 // Whoever reads our output may stop at any time, as head does.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
@@ -9,4 +11,6 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 });
 process.once("SIGINT", () => process.exit(exitCodes.interrupted));
 
-process.exitCode = await main(process.argv.slice(2), process);
+const args = process.argv.slice(2);
+if (args[0] === guardVerb) await guard(process.stdin, args[1] ?? "");
+else process.exitCode = await main(args, process);

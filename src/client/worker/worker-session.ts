@@ -86,6 +86,11 @@ export class WorkerSession {
     return this.#channel.epoch;
   }
 
+  /** False while a lost connection is made again: what is reported meanwhile waits. */
+  get isConnected(): boolean {
+    return this.#channel.isAttached;
+  }
+
   /** The status of the session, whoever changed it. */
   get status(): Status | "deleted" {
     return this.#status;

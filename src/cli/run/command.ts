@@ -1,0 +1,181 @@
+/** `sessionctl run`: from the command line to the exit code. */
+import { existsSync, mkdirSync } from "node:fs";
+import { resolve } from "node:path";
+import { SessionClient } from "../../client/session-client.ts";
+import { SessiondError } from "../../error.ts";
+import { isJsonObject } from "../../json.ts";
+import { programProblem } from "../../run/find-program.ts";
+import { changeOf } from "../../run/fingerprint.ts";
+import {
+  hasFailed,
+  type Known,
+  nothingKnown,
+  resultOf,
+  type Selection,
+  select,
+} from "../../run/selection.ts";
+import { commandLabel, directoryLabel, findSession, type Opening, untilFree } from "../../run/session-run.ts";
+import { commandFor, commandLine, hasPlaceholder, type Template, templateText } from "../../run/template.ts";
+import type { Session } from "../../session/session.ts";
+import { newId } from "../arguments.ts";
+import type { Context } from "../context.ts";
+import { CommandError, type ExitCode, exitCodes, usageError } from "../exit-code.ts";
+import { safe } from "../terminal-text.ts";
+import { execute } from "./execute.ts";
+import type { RunOptions } from "./options.ts";
+import { choiceLine } from "./shown.ts";
+import { filesOf } from "./sources.ts";
+
+export interface RunRequest {
+  readonly id: string | undefined;
+  readonly words: readonly string[];
+  readonly options: RunOptions;
+  /** For one attempt at a file. */
+  readonly timeoutMs: number | undefined;
+}
+
+export async function runCommand(context: Context, request: RunRequest): Promise<ExitCode> {
+  // The client of the context takes --timeout for answers.
+  const client = new SessionClient({ socketPath: context.client.socketPath });
+  try {
+    return await runWith({ ...context, client }, request);
+  } finally {
+    client.close();
+  }
+}
+
+async function runWith(context: Context, request: RunRequest): Promise<ExitCode> {
+  const { client, out } = context;
+  const { options, words } = request;
+  const id = request.id === undefined ? undefined : newId(request.id);
+  const say = (line: string) => out.say(safe(line));
+  if (id !== undefined && !options.dryRun) await untilFree(client, id, say);
+  const session = id === undefined ? undefined : await findSession(client, id);
+  const cwd = directoryOf(options, session, say);
+  const template: Template = { words, shell: options.shell ?? false };
+  checkProgram(template, cwd);
+  const given = await filesGiven(context, options, cwd);
+  if (session === undefined && given === undefined) throw noFiles(id);
+  const selection = select(knownOf(session), {
+    given: given ?? [],
+    retryFailed: options.retryFailed ?? false,
+    changed: options.rerunIf === undefined ? undefined : await changes(session, cwd),
+  });
+  if (options.explain) explain(context, options, selection);
+  if (options.dryRun) return dryRun(context, options, selection, template);
+  const labels = {
+    ...options.label,
+    [commandLabel]: templateText(template),
+    [directoryLabel]: cwd,
+  };
+  if (selection.files.length > 0) tellOfOtherCommand(session, labels[commandLabel] as string, say);
+  const opening: Opening = {
+    client,
+    id,
+    session,
+    selection,
+    labels,
+    targetPath: cwd,
+    worker: `sessionctl run, process ${process.pid}`,
+    reconnectMs: options.reconnect,
+  };
+  if (options.results !== undefined) mkdirSync(options.results, { recursive: true });
+  return execute(context, { opening, template, cwd, options, timeoutMs: request.timeoutMs });
+}
+
+function directoryOf({ cwd }: RunOptions, session: Session | undefined, say: (line: string) => void): string {
+  const recorded = session?.labels?.[directoryLabel];
+  const directory = cwd !== undefined ? resolve(cwd) : (recorded ?? process.cwd());
+  if (!existsSync(directory)) {
+    throw new CommandError(`there is no directory ${directory}; say with --cwd where to run the commands`);
+  }
+  if (cwd === undefined && directory !== process.cwd()) {
+    say(`running in ${directory}, as before (--cwd changes that)`);
+  }
+  return directory;
+}
+
+/** Nothing is touched for the sake of a program that is not there. */
+function checkProgram({ words, shell }: Template, cwd: string): void {
+  const [program] = words as [string];
+  if (shell) return;
+  if (hasPlaceholder(program)) {
+    // Which program it is differs from file to file; a line for a shell is not what was meant.
+    if (words.length > 1 || !/\s/.test(program)) return;
+    throw new CommandError(
+      `"${program}" is no program; for a command line of a shell add --shell`,
+      exitCodes.noSuchProgram,
+    );
+  }
+  const problem = programProblem(program, cwd, process.env.PATH);
+  if (problem !== undefined) throw new CommandError(problem, exitCodes.noSuchProgram);
+}
+
+async function filesGiven(
+  { input, out }: Context,
+  { files, exclude = [], filesFrom, null: zeroes = false }: RunOptions,
+  cwd: string,
+): Promise<string[] | undefined> {
+  if (files === undefined && filesFrom === undefined) return undefined;
+  const complain = (line: string) => out.complain(line);
+  const found = files === undefined ? [] : await filesOf({ patterns: files, exclude, cwd, complain });
+  const listed = filesFrom === undefined ? [] : await input.list(filesFrom, zeroes);
+  return [...found, ...listed];
+}
+
+function noFiles(id: string | undefined): Error {
+  const what = "say which files to run for: --files 'src/**/*.ts', or --files-from FILE";
+  if (id === undefined) return usageError(what);
+  return new SessiondError("session_not_found", `there is no session "${id}"; to create it, ${what}`);
+}
+
+function knownOf(session: Session | undefined): Known {
+  if (session === undefined) return nothingKnown;
+  return {
+    processed: session.processed_files,
+    pending: session.pending_files,
+    results: session.partial_results,
+  };
+}
+
+async function changes(session: Session | undefined, cwd: string): Promise<Map<string, string>> {
+  const found = new Map<string, string>();
+  for (const file of session?.processed_files ?? []) {
+    const result = resultOf(knownOf(session).results, file);
+    const change = await changeOf(resolve(cwd, file), isJsonObject(result) ? result.fingerprint : undefined);
+    if (change !== undefined) found.set(file, change);
+  }
+  return found;
+}
+
+/** What was found with another command stays. */
+function tellOfOtherCommand(
+  session: Session | undefined,
+  command: string,
+  say: (line: string) => void,
+): void {
+  const before = session?.labels?.[commandLabel];
+  if (before === undefined || before === command) return;
+  const done = session?.processed_files.some((file) => !hasFailed(resultOf(session.partial_results, file)));
+  if (done) say(`files that are done were run with another command, and keep their results: ${before}`);
+}
+
+function explain({ out, terminal }: Context, { dryRun }: RunOptions, selection: Selection): void {
+  for (const choice of selection.choices()) {
+    // Standard output is for what the commands print.
+    if (dryRun) out.data(choiceLine(choice, out.json, out.toTerminal));
+    else terminal.stderr.write(`${choiceLine(choice, out.json, terminal.stderr.isTTY === true)}\n`);
+  }
+}
+
+function dryRun({ out }: Context, options: RunOptions, selection: Selection, template: Template): ExitCode {
+  if (!options.explain) {
+    for (const file of selection.files) {
+      const command = commandFor(template, file);
+      if (out.json) out.raw(`${JSON.stringify({ file, command })}\n`);
+      else out.data(out.toTerminal ? safe(commandLine(command)) : commandLine(command));
+    }
+  }
+  out.say(`${selection.files.length} would run; nothing was changed`);
+  return exitCodes.ok;
+}

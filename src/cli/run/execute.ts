@@ -1,0 +1,222 @@
+/** A run from its session to its exit code: signals, display, what is said at the end. */
+import type { WorkerSession } from "../../client/worker/worker-session.ts";
+import { Guard } from "../../run/guard.ts";
+import { JobLog } from "../../run/joblog.ts";
+import { markVariable } from "../../run/mark.ts";
+import { Runner } from "../../run/runner.ts";
+import type { RunSummary, Stop } from "../../run/runner-options.ts";
+import { finishSession, type Opened, type Opening, openSession } from "../../run/session-run.ts";
+import type { Template } from "../../run/template.ts";
+import { shellOperand } from "../../shell-quote.ts";
+import type { Context } from "../context.ts";
+import { counted } from "../count.ts";
+import { CommandError, type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
+import { createProgressDisplay, type ProgressDisplay } from "../progress/index.ts";
+import { safe } from "../terminal-text.ts";
+import { guardCommand } from "./guard-command.ts";
+import type { RunOptions } from "./options.ts";
+import { showEnds } from "./shown.ts";
+import { takeBrokenPipe, takeSignals } from "./signals.ts";
+
+export interface Execution {
+  readonly opening: Opening;
+  readonly template: Template;
+  readonly cwd: string;
+  readonly options: RunOptions;
+  readonly timeoutMs: number | undefined;
+}
+
+const interrupted: Stop = { cause: "interrupted", reason: "interrupted" };
+
+export async function execute(context: Context, execution: Execution): Promise<ExitCode> {
+  const { opening } = execution;
+  if (opening.selection.files.length === 0) {
+    const done = nothingToDo(context, opening);
+    if (done !== undefined) return done;
+  }
+  const joblog = openLog(execution.options.joblog);
+  // Until there is a session to be paused, the second one ends it all.
+  let onSignal = (count: number): void => {
+    if (count > 1) process.exit(exitCodes.interrupted);
+  };
+  let signals = 0;
+  const giveBack = takeSignals((count) => {
+    signals = count;
+    onSignal(count);
+  });
+  let onReaderGone = () => {};
+  const watchAgain = takeBrokenPipe(() => onReaderGone());
+  try {
+    const opened = await openSession(opening);
+    const scene = new Scene(context, execution, opened, joblog);
+    onSignal = (count) => scene.interrupt(count);
+    onReaderGone = () => scene.readerGone();
+    if (signals > 0) scene.interrupt(signals);
+    return await scene.run();
+  } finally {
+    giveBack();
+    watchAgain();
+    joblog?.close();
+  }
+}
+
+/** The exit code, if there is nothing to do about the session either. */
+function nothingToDo({ out }: Context, { session, selection }: Opening): ExitCode | undefined {
+  if (session === undefined) throw new CommandError("no files are given; nothing was done");
+  if (session.status !== "completed" && session.status !== "failed") return undefined;
+  const id = safe(session.session_id);
+  const { failedBefore } = selection;
+  if (session.status === "completed" && failedBefore === 0) {
+    out.say(`${id} is completed, nothing to do`);
+    return exitCodes.ok;
+  }
+  const failures =
+    failedBefore === 0 ? "" : `: ${counted(failedBefore, "file")} failed; --retry-failed runs them again`;
+  out.say(`${id} is ${session.status}, nothing to do${failures}`);
+  return exitCodes.failed;
+}
+
+function openLog(path: string | undefined): JobLog | undefined {
+  try {
+    return path === undefined ? undefined : new JobLog(path);
+  } catch (error) {
+    throw new CommandError(`cannot write the log: ${(error as Error).message}`, undefined, { cause: error });
+  }
+}
+
+class Scene {
+  readonly #context: Context;
+  readonly #execution: Execution;
+  readonly #worker: WorkerSession;
+  readonly #runner: Runner;
+  readonly #display: ProgressDisplay;
+  readonly #guard: Guard | undefined;
+
+  constructor(context: Context, execution: Execution, opened: Opened, joblog: JobLog | undefined) {
+    this.#context = context;
+    this.#execution = execution;
+    this.#worker = opened.worker;
+    const { options, template, cwd, timeoutMs } = execution;
+    const { stderr } = context.terminal;
+    const display = createProgressDisplay(context.out.quiet ? "none" : options.progress, stderr);
+    this.#display = display;
+    const command = guardCommand(opened.mark);
+    this.#guard = command === undefined ? undefined : new Guard(command);
+    const isDrawn =
+      !context.out.quiet &&
+      (options.progress === "bar" || (options.progress === "auto" && stderr.isTTY === true));
+    const show = showEnds({
+      context,
+      display,
+      isDrawn,
+      outputLimit: options.outputLimit,
+      hasResultsDir: options.results !== undefined,
+    });
+    this.#runner = new Runner(
+      opened.worker,
+      opened.files,
+      opened.restored,
+      {
+        template,
+        cwd,
+        timeoutMs,
+        env: { ...process.env, [markVariable]: opened.mark },
+        jobs: options.jobs,
+        retries: options.retries,
+        halt: options.halt,
+        keepOrder: options.keepOrder ?? false,
+        outputLimit: options.outputLimit,
+        resultsDir: options.results,
+        joblog,
+        alwaysHash: options.rerunIf === "changed",
+        patienceMs: options.reconnect,
+        guard: this.#guard,
+      },
+      {
+        ended: show,
+        changed: () => display.update(this.#runner.progress()),
+        say: (line) => display.say(safe(line)),
+      },
+    );
+  }
+
+  interrupt(count: number): void {
+    if (count === 1) {
+      this.#display.say("what runs finishes, and the session is paused; Ctrl-C again ends it at once");
+      this.#runner.drain(interrupted);
+    } else this.#runner.kill(interrupted);
+  }
+
+  /** Whoever reads our output has seen enough, as head does. */
+  readerGone(): void {
+    this.#runner.drain({ cause: "error", reason: "nobody reads the output any more" });
+  }
+
+  async run(): Promise<ExitCode> {
+    const { opening, options } = this.#execution;
+    if (this.#context.out.quiet && opening.session === undefined) this.#context.out.data(this.#id);
+    else if (opening.session === undefined) this.#display.say(`session ${safe(this.#id)}`);
+    const summary = await this.#runner.run();
+    this.#guard?.close();
+    this.#display.finish(this.#runner.progress());
+    const { failedBefore } = opening.selection;
+    const isAway = !this.#worker.isConnected;
+    const status = await finishSession({
+      client: opening.client,
+      worker: this.#worker,
+      summary,
+      failedBefore,
+      reconnectMs: options.reconnect,
+    });
+    this.#tell(summary, status);
+    const exitCode = exitCodeFor(summary, failedBefore, options);
+    // A worker that still hopes for its daemon would keep the process.
+    if (isAway && this.#worker.signal.reason === undefined) process.exit(exitCode);
+    return exitCode;
+  }
+
+  get #id(): string {
+    return this.#worker.session.session_id;
+  }
+
+  #tell(summary: RunSummary, status: string | undefined): void {
+    const { out } = this.#context;
+    const { stop, done, failed, pending } = summary;
+    const { failedBefore } = this.#execution.opening.selection;
+    const counts = [
+      `${counted(done, "file")} done`,
+      ...(failed > 0 ? [`${failed} failed`] : []),
+      ...(failedBefore > 0 ? [`${failedBefore} failed before`] : []),
+      ...(pending > 0 ? [`${pending} left`] : []),
+    ].join(", ");
+    const became = status === undefined ? "" : ` is ${status}`;
+    const why = stop === undefined ? "" : ` (${safe(stop.reason)})`;
+    if (stop?.cause === "error") out.complain(safe(stop.reason));
+    out.say(`${safe(this.#id)}${became}: ${counts}${stop?.cause === "error" ? "" : why}`);
+    if (stop !== undefined) out.say("the same command again goes on with what is left");
+    else if (failed + failedBefore > 0) {
+      out.say(
+        `see sessionctl results ${safe(shellOperand(this.#id))}; --retry-failed runs those that failed again`,
+      );
+    }
+  }
+}
+
+function exitCodeFor(summary: RunSummary, failedBefore: number, { halt }: RunOptions): ExitCode {
+  const { stop, failed } = summary;
+  const byFailures = failed + failedBefore > 0 ? exitCodes.failed : exitCodes.ok;
+  if (stop === undefined) return byFailures;
+  switch (stop.cause) {
+    case "interrupted":
+      return exitCodes.interrupted;
+    case "halted":
+      if (halt?.on === "success") return exitCodes.ok;
+      return halt?.on === "done" ? byFailures : exitCodes.failed;
+    case "deleted":
+      return exitCodes.noSuchSession;
+    case "error":
+      return exitCodeOf(stop.error);
+    default:
+      return exitCodes.failed;
+  }
+}

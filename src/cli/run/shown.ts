@@ -1,0 +1,60 @@
+/** What a run prints of each file. */
+
+import { stringifyJson } from "../../json.ts";
+import type { FileResult } from "../../run/result.ts";
+import type { FileEnd } from "../../run/runner-options.ts";
+import type { Choice } from "../../run/selection.ts";
+import { formatSize } from "../../size.ts";
+import type { Context } from "../context.ts";
+import type { ProgressDisplay } from "../progress/index.ts";
+import { safe } from "../terminal-text.ts";
+
+export interface Shower {
+  readonly context: Context;
+  readonly display: ProgressDisplay;
+  /** Something is drawn on the terminal that output must not break. */
+  readonly isDrawn: boolean;
+  readonly outputLimit: number;
+  readonly hasResultsDir: boolean;
+}
+
+/** Resolves when whoever reads has room for more. Output is never mixed with that of another file. */
+export function showEnds({ context, display, isDrawn, outputLimit, hasResultsDir }: Shower) {
+  const { out, terminal } = context;
+  let isTruncationSaid = false;
+  const tellOf = ({ file, result }: FileEnd) => {
+    if (result.error !== undefined) display.say(`${safe(file)}: ${safe(result.error)}`);
+    if (result.truncated === undefined || isTruncationSaid) return;
+    isTruncationSaid = true;
+    const where = hasResultsDir ? "" : "; --results keeps all of it";
+    display.say(
+      `${safe(file)} wrote more than ${formatSize(outputLimit)}: the beginning and the end are kept${where}; ` +
+        "of further files this is not said (sessionctl results: truncated)",
+    );
+  };
+  return async (end: FileEnd): Promise<void> => {
+    tellOf(end);
+    if (out.json) {
+      await out.bytes(Buffer.from(`${jsonLine(end.file, end.result)}\n`));
+      return;
+    }
+    if (out.quiet) return;
+    if (isDrawn && out.toTerminal) sayAll(display, end.stdout);
+    else if (end.stdout.length > 0) await out.bytes(end.stdout);
+    if (isDrawn) sayAll(display, end.stderr);
+    else if (end.stderr.length > 0) terminal.stderr.write(end.stderr);
+  };
+}
+
+export function choiceLine({ file, action, reason }: Choice, json: boolean, toTerminal: boolean): string {
+  if (json) return stringifyJson({ file, action, reason });
+  return `${action.padEnd(4)}  ${toTerminal ? safe(file) : file}  (${reason})`;
+}
+
+function jsonLine(file: string, result: FileResult): string {
+  return stringifyJson({ file, ...result });
+}
+
+function sayAll(display: ProgressDisplay, output: Buffer): void {
+  if (output.length > 0) display.say(output.toString().replace(/\n$/, ""));
+}

@@ -1,0 +1,217 @@
+/** One command, as a process that leads a group of its own: it ends as a group, and hears nothing of the terminal's Ctrl-C. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { constants } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
+import { systemErrorCode } from "../error.ts";
+import { Captured, joined, type Output } from "./captured.ts";
+import { endGraceMs, isGroupAlive, signalGroup } from "./processes.ts";
+
+export interface ChildOptions {
+  readonly command: readonly string[];
+  readonly cwd: string;
+  readonly env: NodeJS.ProcessEnv;
+  /** Bytes of each stream that are kept. */
+  readonly outputLimit: number;
+  /** Where all of the output goes. */
+  readonly files: { readonly stdout: string; readonly stderr: string } | undefined;
+  readonly timeoutMs: number | undefined;
+}
+
+export interface Ended {
+  /** As a shell has it: 128 and more for a signal, 124 after the time limit, 126 and 127 for what could not be started. */
+  readonly exitCode: number;
+  readonly signal: NodeJS.Signals | undefined;
+  readonly timedOut: boolean;
+  /** Why it could not be started. */
+  readonly error: string | undefined;
+  readonly durationMs: number;
+  readonly stdout: Output;
+  readonly stderr: Output;
+}
+
+/** The machine, and not the command, is why it cannot be started. */
+export class CannotStart extends Error {}
+
+const exhausted = ["EAGAIN", "EMFILE", "ENFILE", "ENOMEM"];
+/** What is left of a group when its leader has ended has so long to end by itself. */
+const lingerMs = 1000;
+const pollMs = 20;
+const nothing: Output = { bytes: Buffer.alloc(0), total: 0, truncated: false };
+
+export class Child {
+  /** Rejects with CannotStart. */
+  readonly ended: Promise<Ended>;
+  readonly #options: ChildOptions;
+  readonly #process: ChildProcess | undefined;
+  readonly #began = performance.now();
+  readonly #captured: readonly [Captured, Captured];
+  #files: readonly [number, number] | undefined;
+  #timedOut = false;
+  #over = false;
+  #killTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: ChildOptions) {
+    this.#options = options;
+    this.#captured = [new Captured(options.outputLimit), new Captured(options.outputLimit)];
+    const { files } = options;
+    // Without a place for its output no command is to be run: that is no fault of the file's.
+    if (files !== undefined) this.#files = [openSync(files.stdout, "w+"), openSync(files.stderr, "w+")];
+    let failure: unknown;
+    try {
+      this.#process = this.#spawn();
+    } catch (error) {
+      failure = error;
+    }
+    this.ended = this.#end(failure).finally(() => this.#release());
+  }
+
+  /** Its group; undefined when it could not be started. */
+  get group(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  /** Asks the whole group to end, and ends it if it does not. Resolution of `ended` tells when. */
+  stop(force = false): void {
+    const group = this.group;
+    if (group === undefined || this.#over) return;
+    signalGroup(group, force ? "SIGKILL" : "SIGTERM");
+    // A stopped process would not hear of it.
+    signalGroup(group, "SIGCONT");
+    if (!force) this.#killTimer ??= setTimeout(() => signalGroup(group, "SIGKILL"), endGraceMs);
+  }
+
+  #spawn(): ChildProcess {
+    const { command, cwd, env } = this.#options;
+    if (!command.every((word) => word.isWellFormed())) {
+      throw new Error("its name has halves of characters in it, which no command can be given");
+    }
+    const [program, ...args] = command as [string, ...string[]];
+    const [stdout, stderr]: readonly (number | "pipe")[] = this.#files ?? ["pipe", "pipe"];
+    const child = spawn(program, args, {
+      cwd,
+      env,
+      detached: true,
+      stdio: ["ignore", stdout ?? "pipe", stderr ?? "pipe"] as const,
+    });
+    child.stdout?.on("data", (chunk: Buffer) => this.#captured[0].push(chunk));
+    child.stderr?.on("data", (chunk: Buffer) => this.#captured[1].push(chunk));
+    return child;
+  }
+
+  async #end(failure: unknown): Promise<Ended> {
+    const child = this.#process;
+    if (child === undefined) return this.#notStarted(failure);
+    const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
+    const exit = new Promise<readonly [number | null, NodeJS.Signals | null]>((resolve, reject) => {
+      child.once("exit", (code, signal) => resolve([code, signal]));
+      child.once("error", reject);
+    });
+    const { timeoutMs } = this.#options;
+    const timer =
+      timeoutMs === undefined
+        ? undefined
+        : setTimeout(() => {
+            this.#timedOut = true;
+            this.stop();
+          }, timeoutMs);
+    try {
+      const [code, signal] = await exit;
+      const durationMs = performance.now() - this.#began;
+      clearTimeout(timer);
+      await this.#endGroup(child.pid as number);
+      await this.#collect(child, closed);
+      return this.#told({ ...exitOf(code, signal), durationMs });
+    } catch (error) {
+      return this.#notStarted(error);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  #told(exit: { exitCode: number; signal: NodeJS.Signals | undefined; durationMs: number }): Ended {
+    const [stdout, stderr] =
+      this.#files?.map((file) => endsOf(file, this.#options.outputLimit)) ??
+      this.#captured.map((captured) => captured.output());
+    return {
+      ...exit,
+      exitCode: this.#timedOut ? 124 : exit.exitCode,
+      timedOut: this.#timedOut,
+      error: undefined,
+      stdout: stdout as Output,
+      stderr: stderr as Output,
+    };
+  }
+
+  #notStarted(error: unknown): Ended {
+    const code = systemErrorCode(error) ?? "";
+    const message = error instanceof Error ? error.message : String(error);
+    if (exhausted.includes(code)) throw new CannotStart(message, { cause: error });
+    return {
+      exitCode: code === "ENOENT" ? 127 : 126,
+      signal: undefined,
+      timedOut: false,
+      error: message,
+      durationMs: performance.now() - this.#began,
+      stdout: nothing,
+      stderr: nothing,
+    };
+  }
+
+  /** What its leader has left behind may finish, and is ended when it does not. */
+  async #endGroup(group: number): Promise<void> {
+    if (!signalGroup(group, 0)) return;
+    if (await goneWithin(group, this.#timedOut ? 0 : lingerMs)) return;
+    signalGroup(group, "SIGTERM");
+    if (await goneWithin(group, lingerMs)) return;
+    signalGroup(group, "SIGKILL");
+    await goneWithin(group, lingerMs);
+  }
+
+  /** A process that has left the group may hold the pipes for ever. */
+  async #collect(child: ChildProcess, closed: Promise<void>): Promise<void> {
+    if (child.stdout === null || (child.stdout.readableEnded && child.stderr?.readableEnded)) return;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, lingerMs);
+    });
+    await Promise.race([closed, late]);
+    clearTimeout(timer);
+    child.stdout.destroy();
+    child.stderr?.destroy();
+  }
+
+  #release(): void {
+    this.#over = true;
+    clearTimeout(this.#killTimer);
+    for (const file of this.#files ?? []) closeSync(file);
+    this.#files = undefined;
+  }
+}
+
+function exitOf(code: number | null, signal: NodeJS.Signals | null) {
+  if (signal === null) return { exitCode: code ?? 1, signal: undefined };
+  return { exitCode: 128 + constants.signals[signal], signal };
+}
+
+async function goneWithin(group: number, ms: number): Promise<boolean> {
+  const end = performance.now() + ms;
+  while (isGroupAlive(group)) {
+    if (performance.now() >= end) return false;
+    await sleep(pollMs);
+  }
+  return true;
+}
+
+/** The beginning and the end of a file that is open. */
+function endsOf(file: number, limit: number): Output {
+  const { size } = fstatSync(file);
+  if (size <= limit) return joined(readAt(file, 0, size), Buffer.alloc(0), size);
+  const tail = Math.floor(limit / 2);
+  return joined(readAt(file, 0, limit - tail), readAt(file, size - tail, tail), size);
+}
+
+function readAt(file: number, position: number, length: number): Buffer {
+  const buffer = Buffer.alloc(length);
+  return buffer.subarray(0, readSync(file, buffer, 0, length, position));
+}

@@ -1,0 +1,34 @@
+/** Whether a program is there, before anything is begun for its sake. */
+import { accessSync, constants, statSync } from "node:fs";
+import { join, resolve } from "node:path";
+
+/** Why it cannot be started, if so. Names without a slash are looked for as a shell does. */
+export function programProblem(name: string, cwd: string, path: string | undefined): string | undefined {
+  const places = name.includes("/")
+    ? [resolve(cwd, name)]
+    : (path ?? "/usr/local/bin:/usr/bin:/bin")
+        .split(":")
+        .map((directory) => join(resolve(cwd, directory), name));
+  if (name !== "" && places.some(isProgram)) return undefined;
+  if (name.includes("/") && places.some(isFile))
+    return `${name} is not a program: make it executable (chmod +x)`;
+  const shell = /[\s|<>;&$]/.test(name) ? "; for a command line of a shell add --shell" : "";
+  return `there is no program ${JSON.stringify(name)}${name.includes("/") ? "" : " in $PATH"}${shell}`;
+}
+
+function isProgram(path: string): boolean {
+  try {
+    accessSync(path, constants.X_OK);
+    return isFile(path);
+  } catch {
+    return false;
+  }
+}
+
+function isFile(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
+}

@@ -1,0 +1,28 @@
+/** How many commands run at once, as GNU parallel writes it. */
+import { OptionError } from "./option-error.ts";
+
+const most = 10_000;
+
+/**
+ * Reads a number, a share of the processors (`50%`), or so many more or fewer than there are (`+1`, `-1`). It is at least 1.
+ *
+ * @throws OptionError
+ */
+export function parseJobs(text: string, processors: number): number {
+  const match = /^([+-]?)(\d{1,6})(%?)$/.exec(text.trim());
+  if (match === null || (match[1] !== "" && match[3] !== "")) {
+    throw new OptionError(`"${text}" is no number of jobs: write 4, 50%, +1 or -1`);
+  }
+  const [, sign, digits, percent] = match;
+  const amount = Number(digits);
+  if (sign === "" && amount === 0) throw new OptionError("0 jobs would never end: write 1 or more, or 100%");
+  if (percent !== "") return within(Math.floor((processors * amount) / 100));
+  if (sign === "+") return within(processors + amount);
+  if (sign === "-") return within(processors - amount);
+  return within(amount);
+}
+
+function within(jobs: number): number {
+  if (jobs > most) throw new OptionError(`${jobs} jobs at once are too many: write at most ${most}`);
+  return Math.max(1, jobs);
+}

@@ -1,0 +1,47 @@
+/** Brings the result of a file to the daemon, and does not rest until it is durable, or surely is not to be. */
+import { setTimeout as sleep } from "node:timers/promises";
+import type { WorkerSession } from "../client/worker/worker-session.ts";
+import { isSessiondError } from "../error.ts";
+import type { JsonObject } from "../json.ts";
+
+const retryMs = 500;
+
+export interface Recorder {
+  readonly worker: WorkerSession;
+  /** How long a full disk is waited for. */
+  readonly patienceMs: number;
+  say(line: string): void;
+}
+
+/**
+ * Resolves when it is durable. `smaller` is recorded instead of what the daemon does not take.
+ *
+ * @throws what `WorkerSession.report` does
+ */
+export async function record(
+  { worker, patienceMs, say }: Recorder,
+  file: string,
+  result: JsonObject,
+  smaller: () => JsonObject,
+): Promise<void> {
+  const began = performance.now();
+  let current = result;
+  for (;;) {
+    try {
+      await worker.report({ processed: [file], results: resultsOf(file, current) });
+      return;
+    } catch (error) {
+      if (isSessiondError(error, "payload_too_large", "invalid_request") && current === result) {
+        current = smaller();
+        say(`the output of ${file} is not kept: ${error.message}`);
+      } else if (isSessiondError(error, "storage_full") && performance.now() - began < patienceMs) {
+        await sleep(retryMs);
+      } else throw error;
+    }
+  }
+}
+
+/** A file may be called `__proto__`, which an assignment would not make a key. */
+function resultsOf(file: string, result: JsonObject): JsonObject {
+  return Object.fromEntries([[file, result]]);
+}

@@ -1,0 +1,238 @@
+/** Runs the command of each file, some at once, and records what came of it. */
+import { WorkerStopped } from "../client/worker/stop.ts";
+import type { WorkerSession } from "../client/worker/worker-session.ts";
+import { type Course, type Done, type Item, jobLine, workOn } from "./attempts.ts";
+import type { Ended } from "./child.ts";
+import { haltReason, isReached } from "./halt.ts";
+import { KeepOrder } from "./keep-order.ts";
+import type { RunProgress } from "./progress.ts";
+import { record } from "./recorder.ts";
+import { asJson, fileResult, withoutOutput } from "./result.ts";
+import type { FileEnd, RunnerHooks, RunnerOptions, RunSummary, Stop } from "./runner-options.ts";
+
+/** So many results may wait for the daemon, or for whoever reads the output, before no more files are begun. */
+const maxUnsettled = 64;
+/** So many bytes of output may wait for the output of earlier files. */
+const maxHeldBack = 32 * 1024 * 1024;
+/** What a file without output costs while it waits. */
+const entrySize = 1024;
+const connectionPollMs = 250;
+
+export class Runner {
+  readonly #worker: WorkerSession;
+  readonly #files: readonly string[];
+  readonly #restored: number;
+  readonly #options: RunnerOptions;
+  readonly #hooks: RunnerHooks;
+  readonly #startedMs = performance.now();
+  /** Begun, and not durable yet. */
+  readonly #items = new Set<Item>();
+  readonly #order: KeepOrder<FileEnd> | undefined;
+  #next = 0;
+  #running = 0;
+  #done = 0;
+  #failed = 0;
+  #finished = { failed: 0, succeeded: 0 };
+  #shown: Promise<void> = Promise.resolve();
+  #stop: Stop | undefined;
+  #isKilling = false;
+  #resolve: () => void = () => {};
+  readonly #course: Course;
+
+  /** `restored` files were done before. */
+  constructor(
+    worker: WorkerSession,
+    files: readonly string[],
+    restored: number,
+    options: RunnerOptions,
+    hooks: RunnerHooks,
+  ) {
+    this.#worker = worker;
+    this.#files = files;
+    this.#restored = restored;
+    this.#options = options;
+    this.#hooks = hooks;
+    this.#order = options.keepOrder ? new KeepOrder() : undefined;
+    this.#course = {
+      isStopped: () => this.#stop !== undefined,
+      isKilling: () => this.#isKilling,
+      changed: () => hooks.changed(),
+    };
+  }
+
+  /** Resolves when nothing runs any more and everything that was to be recorded is. It never rejects. */
+  async run(): Promise<RunSummary> {
+    const { signal } = this.#worker;
+    const onAbort = () => this.#workerStopped(signal.reason);
+    signal.addEventListener("abort", onAbort);
+    const watch = this.#watchConnection();
+    try {
+      await new Promise<void>((resolve) => {
+        this.#resolve = resolve;
+        if (signal.aborted) onAbort();
+        this.#pump();
+      });
+    } finally {
+      clearInterval(watch);
+      signal.removeEventListener("abort", onAbort);
+    }
+    const pending = this.#files.length - this.#done - this.#failed;
+    // What was about to end the run early has come too late, unless something went wrong.
+    const stop = pending > 0 || this.#stop?.cause === "error" ? this.#stop : undefined;
+    return { done: this.#done, failed: this.#failed, pending, stop };
+  }
+
+  progress(): RunProgress {
+    const running = Array.from(this.#items, ({ file, startedMs, attempt }) => ({ file, startedMs, attempt }));
+    return {
+      sessionId: this.#worker.session.session_id,
+      total: this.#restored + this.#files.length,
+      restored: this.#restored,
+      done: this.#done,
+      failed: this.#failed,
+      pending: this.#files.length - this.#done - this.#failed - this.#items.size,
+      running,
+      startedMs: this.#startedMs,
+      nowMs: performance.now(),
+      draining: this.#stop?.reason,
+      disconnected: !this.#worker.isConnected,
+    };
+  }
+
+  /** Begins nothing more; what runs finishes and is recorded. */
+  drain(stop: Stop): void {
+    this.#stop ??= stop;
+    this.#hooks.changed();
+    this.#pump();
+  }
+
+  /** Ends what runs, which stays pending. A second time, at once. */
+  kill(stop: Stop): void {
+    this.#stop ??= stop;
+    for (const { child } of this.#items) child?.stop(this.#isKilling);
+    this.#isKilling = true;
+    this.#hooks.changed();
+    this.#pump();
+  }
+
+  #pump(): void {
+    while (this.#mayBegin) void this.#process(this.#files[this.#next] as string, this.#next++);
+    const isThrough = this.#stop !== undefined || this.#next === this.#files.length;
+    if (isThrough && (this.#items.size === 0 || this.#isGivenUp)) this.#resolve();
+  }
+
+  /** Whoever kills the run does not want to wait for a daemon that is away either. */
+  get #isGivenUp(): boolean {
+    return this.#isKilling && this.#running === 0 && !this.#worker.isConnected;
+  }
+
+  get #mayBegin(): boolean {
+    return (
+      this.#stop === undefined &&
+      this.#next < this.#files.length &&
+      this.#running < this.#options.jobs &&
+      this.#items.size - this.#running < maxUnsettled &&
+      (this.#order?.size ?? 0) < maxHeldBack
+    );
+  }
+
+  async #process(file: string, place: number): Promise<void> {
+    const item: Item = { file, place, startedMs: performance.now(), attempt: 0, child: undefined };
+    this.#items.add(item);
+    this.#running++;
+    let end: FileEnd | undefined;
+    try {
+      const work = await workOn(item, this.#seq(item), this.#options, this.#course).finally(() => {
+        this.#running--;
+      });
+      if (work !== undefined) {
+        this.#count(work.ended);
+        this.#pump();
+        end = await this.#record(item, work);
+      }
+    } catch (error) {
+      this.#failedWith(error);
+    }
+    try {
+      await this.#show(place, end);
+    } catch (error) {
+      this.#failedWith(error);
+    }
+    this.#items.delete(item);
+    if (end?.result.exit_code === 0) this.#done++;
+    else if (end !== undefined) this.#failed++;
+    this.#hooks.changed();
+    this.#pump();
+  }
+
+  async #record(item: Item, work: Done): Promise<FileEnd> {
+    const { ended } = work;
+    const result = fileResult({ ...work, attempts: item.attempt });
+    const { patienceMs } = this.#options;
+    const recorder = { worker: this.#worker, patienceMs, say: (line: string) => this.#hooks.say(line) };
+    await record(recorder, item.file, asJson(result), () => asJson(withoutOutput(result, ended)));
+    try {
+      this.#options.joblog?.add(jobLine(work, this.#seq(item)));
+    } catch (error) {
+      this.#failedWith(error);
+    }
+    return { file: item.file, result, stdout: ended.stdout.bytes, stderr: ended.stderr.bytes };
+  }
+
+  #seq({ place }: Item): number {
+    return this.#restored + place + 1;
+  }
+
+  /** One after another, so that their order is kept and nothing is mixed. */
+  #show(place: number, end: FileEnd | undefined): Promise<void> {
+    const size = end === undefined ? 0 : end.stdout.length + end.stderr.length + entrySize;
+    const ready = this.#order?.put(place, end, size) ?? (end === undefined ? [] : [end]);
+    const turn = this.#shown.then(async () => {
+      for (const one of ready) await this.#hooks.ended(one);
+    });
+    this.#shown = turn.catch(() => {});
+    return turn;
+  }
+
+  #count({ exitCode }: Ended): void {
+    if (exitCode === 0) this.#finished.succeeded++;
+    else this.#finished.failed++;
+    const { halt } = this.#options;
+    const tally = { ...this.#finished, total: this.#files.length };
+    if (halt === undefined || this.#stop !== undefined || !isReached(halt, tally)) return;
+    const stop: Stop = { cause: "halted", reason: haltReason(halt, tally) };
+    if (halt.when === "now") this.kill(stop);
+    else this.drain(stop);
+  }
+
+  #workerStopped(reason: unknown): void {
+    if (!(reason instanceof WorkerStopped)) {
+      this.kill({ cause: "error", reason: messageOf(reason), error: reason });
+    } else if (reason.stopped === "lease_lost") {
+      // Somebody else may be at work on the same files.
+      this.kill({ cause: "lease_lost", reason: reason.message });
+    } else if (reason.stopped !== "detached") {
+      this.drain({ cause: reason.stopped, reason: reason.message });
+    }
+  }
+
+  #failedWith(error: unknown): void {
+    this.drain({ cause: "error", reason: messageOf(error), error });
+  }
+
+  /** Tells people when the daemon goes away and comes back. */
+  #watchConnection(): NodeJS.Timeout {
+    let wasConnected = true;
+    return setInterval(() => {
+      const { isConnected } = this.#worker;
+      if (isConnected === wasConnected) return;
+      wasConnected = isConnected;
+      this.#hooks.say(isConnected ? "sessiond is back" : "sessiond is away; waiting for it to come back");
+      this.#hooks.changed();
+    }, connectionPollMs);
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

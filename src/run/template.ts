@@ -1,0 +1,66 @@
+/** The command of a file: which words it has, with the file in the place of `{}` and its relatives. */
+import { shellQuote } from "../shell-quote.ts";
+
+export interface Template {
+  /** The words of the command as they were given. */
+  readonly words: readonly string[];
+  /** The words are one command line for `sh -c`, and the file is quoted for it. */
+  readonly shell: boolean;
+}
+
+const placeholder = /\{(|\.|\/|\/\/|\/\.)\}/g;
+
+const forms: Readonly<Record<string, (file: string) => string>> = {
+  "": (file) => file,
+  ".": withoutExtension,
+  "/": baseName,
+  "//": directory,
+  "/.": (file) => withoutExtension(baseName(file)),
+};
+
+/** The program and its arguments for a file. A command without a placeholder gets the file as its last word. */
+export function commandFor({ words, shell }: Template, file: string): string[] {
+  const all = words.some(hasPlaceholder) ? words : [...words, "{}"];
+  return shell
+    ? ["/bin/sh", "-c", all.map((word) => fill(word, file, shellQuote)).join(" ")]
+    : all.map((word) => fill(word, file, (text) => text));
+}
+
+/** The command line of a file, for people and for logs: a shell reads it as that command. */
+export function commandLine(command: readonly string[]): string {
+  const [program, option, line] = command;
+  const isShell = command.length === 3 && program === "/bin/sh" && option === "-c";
+  return isShell ? (line as string) : command.map(shellQuote).join(" ");
+}
+
+/** The template as one line, for people. */
+export function templateText({ words, shell }: Template): string {
+  return shell
+    ? words.join(" ")
+    : words.map((word) => (hasPlaceholder(word) ? word : shellQuote(word))).join(" ");
+}
+
+export function hasPlaceholder(word: string): boolean {
+  return word.search(placeholder) !== -1;
+}
+
+/** What is filled in is not looked at again: a file may be called `{}`. */
+function fill(word: string, file: string, quote: (text: string) => string): string {
+  return word.replace(placeholder, (_, form: string) =>
+    quote((forms[form] as (file: string) => string)(file)),
+  );
+}
+
+function withoutExtension(file: string): string {
+  return file.replace(/\.[^/.]+$/, "");
+}
+
+function baseName(file: string): string {
+  return file.slice(file.lastIndexOf("/") + 1);
+}
+
+function directory(file: string): string {
+  const end = file.replace(/\/+$/, "").lastIndexOf("/");
+  if (end === -1) return file.startsWith("/") ? "/" : ".";
+  return file.slice(0, end).replace(/\/+$/, "") || "/";
+}

@@ -1,0 +1,372 @@
+/** What `sessionctl run` does with files, commands and their results. */
+import { existsSync } from "node:fs";
+import { chmod, mkdir, readdir, readFile, stat, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { tempDir } from "../support/temp-dir.ts";
+import { isAlive, names, resultOf, scene, sh } from "./running-run.ts";
+
+test("runs a command for each file, records what came of it, and completes the session", async () => {
+  const { run, session } = await scene(["src/b.js", "src/a.js", "src/.hidden.js", "other.txt"]);
+  const { code, stdout, stderr } = await run(
+    ...["a", "--files", "src/*.js", "-j1", "--label", "team=core", "--progress", "none"],
+    ...sh('echo "out $1"; echo err >&2'),
+  );
+  expect([code, stdout]).toEqual([0, "out src/a.js\nout src/b.js\n"]);
+  expect(stderr).toBe("session a\nerr\nerr\na is completed: 2 files done\n");
+  const stored = await session();
+  expect(stored).toMatchObject({
+    status: "completed",
+    processed_files: ["src/a.js", "src/b.js"],
+    pending_files: [],
+    labels: { team: "core", "run.command": `sh -c 'echo "out $1"; echo err >&2' sh {}` },
+  });
+  expect(resultOf(stored, "src/a.js")).toEqual({
+    exit_code: 0,
+    duration_ms: expect.any(Number),
+    attempts: 1,
+    stdout: "out src/a.js\n",
+    stderr: "err\n",
+    finished_time: expect.stringMatching(/^\d{4}-.*Z$/),
+    fingerprint: { size: 8, mtime_ms: expect.any(Number), sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+  });
+  const again = await run("a", "--files", "src/*.js", ...sh("echo never"));
+  expect(again).toEqual({ code: 0, stdout: "", stderr: "a is completed, nothing to do\n" });
+});
+
+test("the same command again takes new files up, from wherever it is given", async () => {
+  const { run, dir, session, ctl } = await scene(["a.txt"]);
+  await run("a", "--files", "*.txt", "--", "cat");
+  await writeFile(join(dir, "b.txt"), "b.txt");
+  const again = await run("a", "--files", "*.txt", "--", "cat");
+  expect(again).toMatchObject({ code: 0, stdout: "b.txt" });
+  expect((await session()).processed_files).toEqual(["a.txt", "b.txt"]);
+  await ctl("reopen", "a");
+  await ctl("progress", "a", "--added", "sub/c.txt");
+  await mkdir(join(dir, "sub"));
+  await writeFile(join(dir, "sub/c.txt"), "c");
+  const other = await run("a", "--cwd", join(dir, "."), "--", "wc", "-c");
+  expect(other).toMatchObject({ code: 0, stdout: "1 sub/c.txt\n" });
+  expect(other.stderr).toContain(
+    "files that are done were run with another command, and keep their results: cat",
+  );
+});
+
+test("files with odd names reach the command as they are", async () => {
+  const odd = [
+    "-n",
+    "a b",
+    "new\nline",
+    "it's",
+    'quo"te',
+    "{}",
+    "{.}",
+    "$(id)",
+    "*",
+    "ünï",
+    "[x](y)!",
+    "__proto__",
+  ];
+  const { run, session, daemon } = await scene(odd);
+  const { client } = daemon;
+  await client.createSession({ session_id: "a", config: { target_path: "." }, pending_files: odd });
+  expect(await run("a", "-j3", ...sh('[ -f "./$1" ] && printf %s "$1"'))).toMatchObject({ code: 0 });
+  const stored = await session();
+  for (const file of odd)
+    expect(Object.entries(stored.partial_results)).toContainEqual([
+      file,
+      // The name that is JSON itself has become its value.
+      expect.objectContaining({ stdout: file === "{}" ? {} : file }),
+    ]);
+  const shell = await run(
+    "b",
+    "--files",
+    ...odd.filter((file) => !file.startsWith("-")),
+    "--shell",
+    "--keep-order",
+    "--",
+    "printf '%s,' {} {/.}",
+  );
+  expect(shell.stdout).toBe(
+    odd
+      .slice(1)
+      .map((file) => `${file},${file === "{.}" ? "{" : file},`)
+      .join(""),
+  );
+});
+
+test("lists of files, from a file and from standard input, with zero bytes too", async () => {
+  const { run, dir } = await scene(["x", "y\nz"]);
+  await writeFile(join(dir, "list"), "x\0y\nz\0");
+  expect(await run("a", "-0", "--files-from", "list", "-k", "--", "cat")).toMatchObject({
+    code: 0,
+    stdout: "xy\nz",
+  });
+});
+
+test("what can go wrong before anything is begun changes nothing", async () => {
+  const { run, ctl, dir } = await scene(["x"]);
+  await writeFile(join(dir, "script"), "#!/bin/sh\n");
+  expect(await run("a", "--files", "x", "--", "no-such-program")).toMatchObject({
+    code: 127,
+    stderr: 'sessionctl: there is no program "no-such-program" in $PATH\n',
+  });
+  expect((await run("a", "--files", "x", "--", "cat {} | wc")).stderr).toContain(
+    "for a command line of a shell add --shell",
+  );
+  expect((await run("a", "--files", "x", "--", "./script")).stderr).toContain("make it executable");
+  expect(await run("a", "--files", "nothing*", "--", "cat")).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("nothing*: no file matches"),
+  });
+  expect(await run("a", "--", "cat")).toMatchObject({
+    code: 4,
+    stderr: expect.stringContaining("say which files to run for"),
+  });
+  expect(await run("--", "cat")).toMatchObject({ code: 2 });
+  expect(await run("a", "--files", "x")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("give the command after --"),
+  });
+  expect(await run("a", "b", "--files-from", "list", "--", "cat")).toMatchObject({ code: 2 });
+  expect(await run("a", "-j", "0", "--files", "x", "--", "cat")).toMatchObject({ code: 2 });
+  expect(await ctl("list", "-q")).toMatchObject({ stdout: "" });
+  const away = await ctl("--socket", join(dir, "none"), "run", "a", "--files", "x", "--", "cat");
+  expect(away).toMatchObject({ code: 3, stdout: "" });
+});
+
+test("a dry run touches nothing, and says what would be", async () => {
+  const { run, daemon, session, dir } = await scene(["x", "y"]);
+  const dry = await run(
+    "a",
+    "--files",
+    "x",
+    "y",
+    "--dry-run",
+    "--joblog",
+    "log",
+    "--results",
+    "out",
+    "--",
+    "cat",
+    "{}",
+    "{/.}",
+  );
+  expect(dry).toEqual({
+    code: 0,
+    stdout: "cat x x\ncat y y\n",
+    stderr: "2 would run; nothing was changed\n",
+  });
+  expect((await readdir(daemon.sessionsDir)).filter((name) => name.endsWith(".json"))).toEqual([]);
+  expect([existsSync(join(dir, "log")), existsSync(join(dir, "out"))]).toEqual([false, false]);
+  await run("a", "--files", "x", "y", ...sh("[ $1 = x ]"));
+  const before = await session();
+  const explained = await run("a", "--files", "x", "z", "--retry-failed", "-n", "--explain", "--", "true");
+  expect(explained.stdout).toBe("skip  x  (done)\nrun   y  (failed with exit code 1)\n");
+  const json = await run("a", "--dry-run", "--explain", "--json", "--", "true");
+  expect(
+    json.stdout
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => JSON.parse(line)),
+  ).toEqual([
+    { file: "x", action: "skip", reason: "done" },
+    { file: "y", action: "skip", reason: "failed with exit code 1; --retry-failed runs it again" },
+  ]);
+  expect(await session()).toEqual(before);
+});
+
+test("failed files are tried again, recorded, and run again when that is asked for", async () => {
+  const { run, session, lines } = await scene(names(4));
+  const script = "echo $1 >> tries; [ $1 != f1 ] || [ -e mended ]";
+  expect(await run("a", "--files", "f*", "--retries", "2", "-j1", ...sh(script))).toMatchObject({ code: 1 });
+  expect(lines("tries")).toEqual(["f0", "f1", "f1", "f1", "f2", "f3"]);
+  const failed = await session();
+  expect(failed).toMatchObject({ status: "failed", status_reason: "1 of 4 files failed", pending_files: [] });
+  expect(resultOf(failed, "f1")).toMatchObject({ exit_code: 1, attempts: 3 });
+
+  const nothing = await run("a", "--files", "f*", ...sh(script));
+  expect(nothing).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("nothing to do: 1 file failed; --retry-failed"),
+  });
+  expect(await run("a", "--retry-failed", ...sh(`touch mended; ${script}`))).toMatchObject({ code: 0 });
+  expect(lines("tries").slice(6)).toEqual(["f1"]);
+  const mended = await session();
+  expect(mended).toMatchObject({ status: "completed", processed_files: ["f0", "f2", "f3", "f1"] });
+  expect(resultOf(mended, "f1")).toMatchObject({ exit_code: 0, attempts: 1 });
+  expect(resultOf(mended, "f2")).toEqual(resultOf(failed, "f2"));
+});
+
+test("a halt leaves the rest pending, soon with what runs recorded, now without", async () => {
+  const { run, session, lines } = await scene(names(20));
+  const soon = await run(
+    "a",
+    "--files",
+    "f*",
+    "-j2",
+    "--halt",
+    "soon,fail=1",
+    ...sh("[ $1 != f10 ] || exit 3"),
+  );
+  expect(soon).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("1 file failed (--halt soon,fail=1)"),
+  });
+  const paused = await session();
+  expect(paused).toMatchObject({ status: "paused", status_reason: "1 file failed (--halt soon,fail=1)" });
+  expect(paused.processed_files.length + paused.pending_files.length).toBe(20);
+  expect(paused.pending_files.length).toBeGreaterThan(0);
+
+  const now = await run(
+    "b",
+    "--files",
+    "f0",
+    "f1",
+    "f2",
+    "-j2",
+    "--halt",
+    "now,fail=1",
+    ...sh("[ $1 = f0 ] && exec sleep 60; until [ -e go ]; do touch go; done; exit 1"),
+  );
+  expect(now).toMatchObject({ code: 1 });
+  expect(await session("b")).toMatchObject({
+    status: "paused",
+    processed_files: ["f1"],
+    pending_files: ["f0", "f2"],
+  });
+  const success = await run("c", "--files", "f*", "-j1", "--halt", "soon,success=1", ...sh("echo $1 >> ran"));
+  expect([success.code, lines("ran")]).toEqual([0, ["f0"]]);
+});
+
+test("the time limit ends a command with all that it has started", async () => {
+  const { run, session, lines } = await scene(["x"]);
+  const began = performance.now();
+  const script =
+    "trap '' TERM; (trap '' TERM; sh -c 'echo $$ >> pids; exec sleep 60') & sleep 60 & wait; wait";
+  expect(await run("a", "--files", "x", "--timeout", "500ms", ...sh(script))).toMatchObject({ code: 1 });
+  expect(performance.now() - began).toBeLessThan(10_000);
+  expect(resultOf(await session(), "x")).toMatchObject({ exit_code: 124, timed_out: true });
+  expect(lines("pids")).toHaveLength(1);
+  for (const pid of lines("pids")) expect(isAlive(Number(pid))).toBe(false);
+});
+
+test("output comes as files finish, whole, or in their order", async () => {
+  const { run } = await scene(names(3));
+  const script =
+    'printf %s "$1-"; if [ $1 = f0 ]; then until [ -e go ]; do sleep 0.02; done; else [ $1 = f2 ] && touch go; fi; echo "$1"';
+  const ordered = await run("a", "--files", "f0", "f1", "f2", "-j3", "-k", ...sh(script));
+  expect(ordered.stdout).toBe("f0-f0\nf1-f1\nf2-f2\n");
+  const later = await run("b", "--files", "f0", "f1", "f2", "-j3", ...sh(`rm -f go; sleep 0.2; ${script}`));
+  expect(later.stdout.split("\n").sort()).toEqual(["", "f0-f0", "f1-f1", "f2-f2"]);
+  const json = await run("c", "--files", "f*", "-k", "--json", ...sh('echo "{\\"n\\": [1]}"; exit 4'));
+  expect(
+    json.stdout
+      .split("\n")
+      .slice(0, -1)
+      .map((line) => JSON.parse(line)),
+  ).toMatchObject(names(3).map((file) => ({ file, exit_code: 4, stdout: { n: [1] } })));
+});
+
+test("very much output costs no memory: its ends are kept, and all of it where that is asked for", async () => {
+  const { run, session, dir } = await scene(["x"]);
+  const script = "echo first; head -c 300000000 /dev/zero; echo last; echo e >&2";
+  const cut = await run("a", "--files", "x", "--output-limit", "1KiB", ...sh(`ulimit -v 4000000; ${script}`));
+  expect(cut).toMatchObject({ code: 0, stderr: expect.stringContaining("x wrote more than 1.0 KiB") });
+  const result = resultOf(await session(), "x");
+  expect(result).toMatchObject({ truncated: { stdout: 300_000_011 }, stderr: "e\n" });
+  expect(result.stdout).toMatch(/^first\n\0+\n… 299998987 bytes left out …\n\0+last\n$/);
+  await run("b", "--files", "x", "--output-limit", "1KiB", "--results", "out", ...sh(script));
+  expect((await stat(join(dir, "out/x/stdout"))).size).toBe(300_000_011);
+  expect(await readFile(join(dir, "out/x/stderr"), "utf8")).toBe("e\n");
+  expect(resultOf(await session("b"), "x").stdout).toBe(result.stdout);
+});
+
+test("results and the log of jobs survive being resumed", async () => {
+  const { run, dir, lines } = await scene(["d/a b", "c"]);
+  await run("a", "--files", "c", "--joblog", "log", "--results", "out", ...sh("echo $1; exit 3"));
+  await run("a", "--files", "d/*", "--joblog", "log", "--results", "out", ...sh("echo $1; kill -9 $$"));
+  expect(await readFile(join(dir, "out/d%2Fa%20b/stdout"), "utf8")).toBe("d/a b\n");
+  expect(await readFile(join(dir, "out/c/seq"), "utf8")).toBe("1\n");
+  const [header, ...rows] = lines("log").map((line) => line.split("\t"));
+  expect(header).toEqual([
+    "Seq",
+    "Host",
+    "Starttime",
+    "JobRuntime",
+    "Send",
+    "Receive",
+    "Exitval",
+    "Signal",
+    "Command",
+  ]);
+  expect(
+    rows.map(([seq, , , , send, receive, exit, signal, command]) => [
+      seq,
+      send,
+      receive,
+      exit,
+      signal,
+      command,
+    ]),
+  ).toEqual([
+    ["1", "0", "2", "3", "0", "sh -c 'echo $1; exit 3' sh c"],
+    ["2", "0", "6", "0", "9", "sh -c 'echo $1; kill -9 $$' sh 'd/a b'"],
+  ]);
+});
+
+test("files that have changed run again", async () => {
+  const { run, dir, session } = await scene(["same", "touched", "edited", "gone"]);
+  const first = await run("a", "--files", "*", "--rerun-if", "changed", ...sh("cat $1"));
+  expect(first.code).toBe(0);
+  await utimes(join(dir, "touched"), 1, 1);
+  await writeFile(join(dir, "edited"), "EDITED");
+  await chmod(join(dir, "same"), 0o600);
+  const again = await run("a", "--rerun-if", "changed", "--explain", ...sh("cat $1"));
+  expect(again).toMatchObject({ code: 0, stdout: "EDITED" });
+  expect(again.stderr).toContain("run   edited  (changed: content)");
+  expect(again.stderr).toContain("skip  touched  (done and unchanged)");
+  expect(resultOf(await session(), "edited")).toMatchObject({ stdout: "EDITED" });
+  expect((await run("a", "--rerun-if", "changed", ...sh("cat $1"))).stderr).toContain("nothing to do");
+});
+
+test("what a command leaves behind does not hold the run up, and is ended", async () => {
+  const { run, lines, session } = await scene(["x", "y"]);
+  const began = performance.now();
+  const script = "echo $1; sleep 60 & echo $! >> pids; [ $1 = y ] && exec >&- 2>&- sleep 0.3";
+  const { stdout } = await run("a", "--files", "x", "y", "-j2", "-k", ...sh(`${script}; true`));
+  expect(stdout).toBe("x\ny\n");
+  expect(performance.now() - began).toBeLessThan(10_000);
+  for (const pid of lines("pids")) expect(isAlive(Number(pid))).toBe(false);
+  expect(await session()).toMatchObject({ status: "completed" });
+});
+
+test("a file whose command cannot be started has failed, and the others go on", async () => {
+  const { run, session, dir } = await scene([]);
+  await mkdir(join(dir, "bin"));
+  await writeFile(join(dir, "bin/good"), "#!/bin/sh\necho ran\n", { mode: 0o755 });
+  await writeFile(join(dir, "bin/bad"), "#!/bin/sh\n", { mode: 0o644 });
+  await writeFile(join(dir, "list"), "bin/good\nbin/bad\nbin/none\n");
+  expect(await run("a", "--files-from", "list", "-j1", "--", "./{}")).toMatchObject({
+    code: 1,
+    stdout: "ran\n",
+  });
+  const stored = await session();
+  expect(["bin/good", "bin/bad", "bin/none"].map((file) => resultOf(stored, file).exit_code)).toEqual([
+    0, 126, 127,
+  ]);
+  expect(resultOf(stored, "bin/none").error).toContain("ENOENT");
+});
+
+test("a hundred thousand files join a session in parts", async () => {
+  const { run, session } = await scene([]);
+  const list = join(await tempDir(), "list");
+  await writeFile(list, Array.from({ length: 100_000 }, (_, at) => `dir/file-${at}\n`).join(""));
+  expect(await run("a", "--files-from", list, "--halt", "soon,done=20", "--", "true")).toMatchObject({
+    code: 0,
+  });
+  const stored = await session();
+  expect(stored.processed_files.length).toBeGreaterThanOrEqual(20);
+  expect(stored.processed_files.length + stored.pending_files.length).toBe(100_000);
+  expect(stored.pending_files.at(-1)).toBe("dir/file-99999");
+}, 60_000);

@@ -1,0 +1,71 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { type Halt, haltReason, isReached, parseHalt } from "../../src/run/halt.ts";
+import { parseJobs } from "../../src/run/jobs.ts";
+
+test.each([
+  ["4", 4],
+  ["1", 1],
+  ["50%", 4],
+  ["100%", 8],
+  ["200%", 16],
+  ["1%", 1],
+  ["+2", 10],
+  ["-2", 6],
+  ["-20", 1],
+])("%s of 8 processors are %d jobs", (text, jobs) => {
+  expect(parseJobs(text, 8)).toBe(jobs);
+});
+
+test.each(["", "0", "0%", "x", "1.5", "+1%", "%", "99999", "-"])("%j is no number of jobs", (text) => {
+  expect(() => parseJobs(text, 8)).toThrow(/jobs/);
+});
+
+test("there is always a job, and never too many", () => {
+  fc.assert(
+    fc.property(fc.constantFrom("", "+", "-"), fc.integer({ min: 1, max: 9000 }), (sign, amount) => {
+      const jobs = parseJobs(`${sign}${amount}`, 4);
+      expect(jobs).toBeGreaterThanOrEqual(1);
+      expect(Number.isInteger(jobs)).toBe(true);
+    }),
+  );
+});
+
+test.each(["", "soon", "soon,fail", "soon,fail=0", "later,fail=1", "now,fail=101%", "now,fails=1", "1"])(
+  "%j is no time to halt",
+  (text) => {
+    expect(() => parseHalt(text)).toThrow(/write never, soon,fail=N/);
+  },
+);
+
+const reached = (text: string, failed: number, succeeded: number, total = 100) =>
+  isReached(parseHalt(text) as Halt, { failed, succeeded, total });
+
+test("a count of files", () => {
+  expect([reached("soon,fail=2", 1, 50), reached("soon,fail=2", 2, 0)]).toEqual([false, true]);
+  expect([reached("now,success=1", 9, 0), reached("now,success=1", 9, 1)]).toEqual([false, true]);
+  expect([reached("now,done=10", 4, 5), reached("now,done=10", 5, 5)]).toEqual([false, true]);
+  expect(parseHalt("never")).toBeUndefined();
+});
+
+test("a share of files: of those done, from 3 on; done ones of all", () => {
+  expect(reached("soon,fail=10%", 2, 0)).toBe(false);
+  expect(reached("soon,fail=10%", 3, 27)).toBe(true);
+  expect(reached("soon,fail=10%", 3, 28)).toBe(false);
+  expect([reached("soon,done=50%", 25, 24), reached("soon,done=50%", 25, 25)]).toEqual([false, true]);
+});
+
+test("more failures never take a halt back", () => {
+  const halts = fc.constantFrom("soon,fail=5", "now,fail=20%", "soon,done=7", "now,done=30%");
+  fc.assert(
+    fc.property(halts, fc.nat(50), fc.nat(50), (halt, failed, succeeded) => {
+      fc.pre(reached(halt, failed, succeeded));
+      expect(reached(halt, failed + 1, succeeded)).toBe(true);
+    }),
+  );
+});
+
+test("the reason says what was asked for", () => {
+  const halt = parseHalt("now,fail=1") as Halt;
+  expect(haltReason(halt, { failed: 1, succeeded: 3, total: 9 })).toBe("1 file failed (--halt now,fail=1)");
+});

@@ -1,0 +1,88 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { hasFailed, type Known, nothingKnown, select, type Wishes } from "../../src/run/selection.ts";
+
+const wishes: Wishes = { given: [], retryFailed: false, changed: undefined };
+const known: Known = {
+  processed: ["good", "bad", "other"],
+  pending: ["waiting"],
+  results: { good: { exit_code: 0 }, bad: { exit_code: 2 }, other: { score: 1 } },
+};
+
+test("files that are pending or new run, the others do not", () => {
+  const { added, again, files, failedBefore, choices } = select(known, {
+    ...wishes,
+    given: ["good", "new", "waiting", "new"],
+  });
+  expect({ added, again, files, failedBefore }).toEqual({
+    added: ["new"],
+    again: [],
+    files: ["waiting", "new"],
+    failedBefore: 1,
+  });
+  expect([...choices()]).toEqual([
+    { file: "good", action: "skip", reason: "done" },
+    { file: "bad", action: "skip", reason: "failed with exit code 2; --retry-failed runs it again" },
+    { file: "other", action: "skip", reason: "done" },
+    { file: "waiting", action: "run", reason: "pending" },
+    { file: "new", action: "run", reason: "new" },
+  ]);
+});
+
+test("files that have failed or changed run again when that is wished", () => {
+  const changed = new Map([["other", "size"]]);
+  const selection = select(known, { ...wishes, retryFailed: true, changed });
+  expect(selection.again).toEqual(["bad", "other"]);
+  expect(selection.failedBefore).toBe(0);
+  expect([...selection.choices()].map(({ reason }) => reason)).toEqual([
+    "done and unchanged",
+    "failed with exit code 2",
+    "changed: size",
+    "pending",
+  ]);
+});
+
+test("names that objects have of themselves are ordinary files", () => {
+  const session: Known = { processed: ["__proto__", "constructor"], pending: [], results: {} };
+  const { again, added } = select(session, { ...wishes, given: ["toString"], retryFailed: true });
+  expect({ again, added }).toEqual({ again: [], added: ["toString"] });
+});
+
+test("only results of commands that failed have failed", () => {
+  expect([{ exit_code: 1 }, { exit_code: 0 }, {}, null, "x", [1], undefined].map(hasFailed)).toEqual([
+    true,
+    ...Array(6).fill(false),
+  ]);
+});
+
+const file = fc.constantFrom(..."abcdefgh");
+const session = fc.record({
+  processed: fc.uniqueArray(file),
+  pending: fc.uniqueArray(file),
+  results: fc.dictionary(file, fc.record({ exit_code: fc.nat(2) })),
+});
+
+test("every file is chosen once, runs once if it runs, and what is pending always does", () => {
+  fc.assert(
+    fc.property(session, fc.array(file), fc.boolean(), (before, given, retryFailed) => {
+      const selection = select(before, { given, retryFailed, changed: undefined });
+      const choices = [...selection.choices()];
+      const all = new Set([...before.processed, ...before.pending, ...given]);
+      expect(choices.map((choice) => choice.file).sort()).toEqual([...all].sort());
+      const run = choices.filter(({ action }) => action === "run").map((choice) => choice.file);
+      expect(new Set(selection.files)).toEqual(new Set(run));
+      expect(selection.files).toHaveLength(run.length);
+      for (const pending of before.pending) expect(selection.files).toContain(pending);
+    }),
+  );
+});
+
+test("a hundred thousand files are chosen in a moment", () => {
+  const given = Array.from({ length: 100_000 }, (_, at) => `src/${at}.ts`);
+  const began = performance.now();
+  const first = select(nothingKnown, { ...wishes, given });
+  expect(select({ processed: first.files, pending: [], results: {} }, { ...wishes, given }).files).toEqual(
+    [],
+  );
+  expect(performance.now() - began).toBeLessThan(2000);
+});

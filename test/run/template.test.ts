@@ -1,0 +1,69 @@
+import { execFileSync } from "node:child_process";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { commandFor, commandLine, templateText } from "../../src/run/template.ts";
+
+const plain = (words: string[], file: string) => commandFor({ words, shell: false }, file);
+const shell = (words: string[], file: string) => commandFor({ words, shell: true }, file);
+
+test.each([
+  ["src/a.test.ts", ["src/a.test.ts", "src/a.test", "a.test.ts", "src", "a.test"]],
+  ["a", ["a", "a", "a", ".", "a"]],
+  ["/a", ["/a", "/a", "a", "/", "a"]],
+  ["a.b/c", ["a.b/c", "a.b/c", "c", "a.b", "c"]],
+  ["./-x y.js", ["./-x y.js", "./-x y", "-x y.js", ".", "-x y"]],
+  ["a\n.b\n", ["a\n.b\n", "a\n", "a\n.b\n", ".", "a\n"]],
+])("%j fills every form", (file, filled) => {
+  expect(plain(["p", "{}", "{.}", "{/}", "{//}", "{/.}"], file)).toEqual(["p", ...filled]);
+});
+
+test("a form may be part of a word, and more than once; other braces stay", () => {
+  expect(plain(["p", "--out={/.}.{/.}", "{x}", "{{}}", "@{}"], "d/a.js")).toEqual([
+    "p",
+    "--out=a.a",
+    "{x}",
+    "{d/a.js}",
+    "@d/a.js",
+  ]);
+});
+
+test("a command without a form gets the file last", () => {
+  expect(plain(["wc", "-l"], "a b")).toEqual(["wc", "-l", "a b"]);
+  expect(shell(["wc -l <"], "a b")).toEqual(["/bin/sh", "-c", "wc -l < 'a b'"]);
+});
+
+test("what is filled in is not filled again", () => {
+  expect(plain(["p", "{}{/}"], "{/}/{}")).toEqual(["p", "{/}/{}{}"]);
+});
+
+test("people see the command as they would write it", () => {
+  expect(templateText({ words: ["sh", "-c", "a b", "{}"], shell: false })).toBe("sh -c 'a b' {}");
+  expect(commandLine(plain(["wc", "{}"], "a b"))).toBe("wc 'a b'");
+  expect(commandLine(shell(["wc < {}"], "a b"))).toBe("wc < 'a b'");
+});
+
+const fileName = fc
+  .string({ unit: "binary", minLength: 1, maxLength: 20 })
+  .filter((text) => text.isWellFormed() && !text.includes("\0"));
+
+test("a shell reads any name as it is", () => {
+  fc.assert(
+    fc.property(fileName, (file) => {
+      const [program, ...args] = shell(["printf %s {}"], file) as [string, ...string[]];
+      expect(execFileSync(program, args).toString()).toBe(file);
+    }),
+    { numRuns: 30 },
+  );
+});
+
+test("the parts of any name make up the name", () => {
+  fc.assert(
+    fc.property(fileName, (file) => {
+      const [, base = "", stem = "", short = ""] = plain(["p", "{/}", "{.}", "{/.}"], file);
+      expect(file.endsWith(base)).toBe(true);
+      expect(base).not.toContain("/");
+      expect(file.startsWith(stem)).toBe(true);
+      expect(base.startsWith(short)).toBe(true);
+    }),
+  );
+});
