@@ -8,11 +8,14 @@ import { type FileHandle, open } from "node:fs/promises";
  */
 const fastMs = 1;
 const smallBytes = 8 * 1024;
+/** The file is this much longer than what is in it, with nothing there: a write that changes its length takes longer. */
+const reservedBytes = 1024 * 1024;
 
 export class SegmentFile {
   readonly #handle: FileHandle;
   readonly #pace: WritePace;
   #size = 0;
+  #length = 0;
 
   private constructor(handle: FileHandle, pace: WritePace) {
     this.#handle = handle;
@@ -32,6 +35,7 @@ export class SegmentFile {
 
   /** @throws with perhaps a part of it written, which `cutBack` takes away */
   async append(bytes: Buffer): Promise<void> {
+    if (this.#size + bytes.length > this.#length) await this.#reserve(bytes.length);
     const begun = performance.now();
     const atOnce = this.#pace.isFast && bytes.length <= smallBytes;
     let written = 0;
@@ -48,11 +52,21 @@ export class SegmentFile {
   /** To what was appended as a whole. Resolves when that is durable. */
   async cutBack(): Promise<void> {
     await this.#handle.truncate(this.#size);
+    this.#length = this.#size;
     await this.#handle.datasync();
   }
 
-  close(): Promise<void> {
-    return this.#handle.close();
+  async close(): Promise<void> {
+    // What was reserved does no harm where that fails.
+    await this.#handle.truncate(this.#size).catch(() => {});
+    await this.#handle.close();
+  }
+
+  /** The length is durable with the first write that needs it. */
+  async #reserve(bytes: number): Promise<void> {
+    const length = this.#size + bytes + reservedBytes;
+    await this.#handle.truncate(length);
+    this.#length = length;
   }
 }
 
