@@ -10,6 +10,9 @@ const maxInFlight = 8;
 /** Of a message that holds several reports. A single report has the size that it has. */
 const maxMessageSize = 1024 * 1024;
 const maxMessageFiles = 5000;
+/** Of what is not settled a message holds at most one part of these, so that both sides work at the same time. */
+const parts = 4;
+const leastMessageFiles = 64;
 
 /** Told when a report is durable, and at which revision, or that it is not. */
 export interface Receipt {
@@ -141,11 +144,12 @@ export class Outbox {
     let size = 0;
     let files = 0;
     let count = 0;
+    const mostFiles = Math.min(maxMessageFiles, Math.max(leastMessageFiles, this.#count / parts));
     for (const parcel of this.#waiting) {
       const { processed, results, added } = parcel.report;
       size += parcel.report.size;
       files += Math.max(processed.length, results.length, added.length);
-      if (count > 0 && (parcel.alone || size > this.#maxSize || files > maxMessageFiles)) break;
+      if (count > 0 && (parcel.alone || size > this.#maxSize || files > mostFiles)) break;
       count++;
       if (parcel.alone) break;
     }

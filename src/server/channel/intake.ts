@@ -2,7 +2,7 @@
  * Takes in messages for so long in one turn of the event loop, and what came beyond that in the turns after it, in order: many
  * workers with many reports in flight do not hold up everybody else.
  */
-const turnMs = 5;
+const turnMs = 2;
 
 export class Intake {
   readonly #waiting: (() => void)[] = [];
