@@ -74,6 +74,11 @@ export interface AttachOptions extends CallOptions {
   worker?: string | undefined;
   /** Milliseconds for which a lost connection is tried again; default 60 000, and 0 is not at all. */
   reconnectMs?: number | undefined;
+  /**
+   * Whether `session.partial_results` of the worker has the results of the session; default true. Without them its memory does
+   * not grow with what is found, and it is empty.
+   */
+  keepResults?: boolean | undefined;
 }
 
 const defaultReconnectMs = 60_000;
@@ -272,8 +277,11 @@ export class SessionClient {
    * @throws `lease_held` if there is a worker, `session_not_found` …
    */
   attach(id: string, options: AttachOptions = {}): Promise<WorkerSession> {
-    const { worker, signal, timeoutMs = this.#timeoutMs, reconnectMs = defaultReconnectMs } = options;
-    return WorkerSession.attach(id, { socketPath: this.socketPath, worker, timeoutMs, reconnectMs }, signal);
+    const { worker, signal, timeoutMs = this.#timeoutMs, keepResults = true } = options;
+    const { reconnectMs = defaultReconnectMs } = options;
+    const { socketPath } = this;
+    const settings = { socketPath, worker, timeoutMs, reconnectMs, keepsResults: keepResults };
+    return WorkerSession.attach(id, settings, signal);
   }
 
   /**

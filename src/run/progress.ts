@@ -1,10 +1,12 @@
 /** What a run has done so far. Counts are files; times are milliseconds of performance.now(). */
 export interface RunProgress {
   readonly sessionId: string;
-  /** All files of the session that this run looks after: restored + done + failed + pending + running.length. */
+  /** All files of the session that this run looks after: restored + failedBefore + done + failed + pending + running.length. */
   readonly total: number;
-  /** Done before this run began. */
+  /** Done well before this run began. */
   readonly restored: number;
+  /** Failed before this run began, and left alone by it. */
+  readonly failedBefore: number;
   /** Done well by this run, durably recorded. */
   readonly done: number;
   /** Given up by this run after the last retry, recorded as such. */

@@ -5,6 +5,14 @@ import type { JobLog } from "./joblog.ts";
 import type { FileResult } from "./result.ts";
 import type { Template } from "./template.ts";
 
+export interface RunnerFiles {
+  /** To be worked on, in this order. */
+  readonly files: readonly string[];
+  /** How many were processed before, and how many of those had failed. */
+  readonly restored: number;
+  readonly failedBefore: number;
+}
+
 export interface RunnerOptions {
   readonly template: Template;
   readonly cwd: string;

@@ -8,7 +8,7 @@ import { KeepOrder } from "./keep-order.ts";
 import type { RunProgress } from "./progress.ts";
 import { record } from "./recorder.ts";
 import { asJson, fileResult, withoutOutput } from "./result.ts";
-import type { FileEnd, RunnerHooks, RunnerOptions, RunSummary, Stop } from "./runner-options.ts";
+import type { FileEnd, RunnerFiles, RunnerHooks, RunnerOptions, RunSummary, Stop } from "./runner-options.ts";
 
 /** So many results may wait for the daemon, or for whoever reads the output, before no more files are begun. */
 const maxUnsettled = 64;
@@ -22,6 +22,7 @@ export class Runner {
   readonly #worker: WorkerSession;
   readonly #files: readonly string[];
   readonly #restored: number;
+  readonly #failedBefore: number;
   readonly #options: RunnerOptions;
   readonly #hooks: RunnerHooks;
   readonly #startedMs = performance.now();
@@ -39,17 +40,16 @@ export class Runner {
   #resolve: () => void = () => {};
   readonly #course: Course;
 
-  /** `restored` files were done before. */
   constructor(
     worker: WorkerSession,
-    files: readonly string[],
-    restored: number,
+    { files, restored, failedBefore }: RunnerFiles,
     options: RunnerOptions,
     hooks: RunnerHooks,
   ) {
     this.#worker = worker;
     this.#files = files;
     this.#restored = restored;
+    this.#failedBefore = failedBefore;
     this.#options = options;
     this.#hooks = hooks;
     this.#order = options.keepOrder ? new KeepOrder() : undefined;
@@ -87,7 +87,8 @@ export class Runner {
     return {
       sessionId: this.#worker.session.session_id,
       total: this.#restored + this.#files.length,
-      restored: this.#restored,
+      restored: this.#restored - this.#failedBefore,
+      failedBefore: this.#failedBefore,
       done: this.#done,
       failed: this.#failed,
       pending: this.#files.length - this.#done - this.#failed - this.#items.size,

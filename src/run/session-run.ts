@@ -23,9 +23,9 @@ export interface Opening {
   readonly client: SessionClient;
   /** Of a new session; generated if not given. */
   readonly id: string | undefined;
-  /** As it was when the files were selected. */
+  /** As it was when the files were selected; its results are not needed any more. */
   readonly session: Session | undefined;
-  readonly selection: Selection;
+  readonly selection: Omit<Selection, "choices">;
   readonly labels: Readonly<Record<string, string>>;
   readonly targetPath: string;
   readonly worker: string;
@@ -94,7 +94,7 @@ async function workerOf(client: SessionClient, id: string) {
 export async function openSession(opening: Opening): Promise<Opened> {
   const { client, selection, reconnectMs } = opening;
   const id = opening.session === undefined ? await create(opening) : await takeUp(opening, opening.session);
-  const worker = await client.attach(id, { worker: opening.worker, reconnectMs });
+  const worker = await client.attach(id, { worker: opening.worker, reconnectMs, keepResults: false });
   try {
     const { processed_files, pending_files } = worker.session;
     const known = new Set(processed_files);

@@ -66,11 +66,17 @@ describe("the bar", () => {
     expect(bar({})).toMatch(/^·+ +0%/);
   });
 
+  it("counts files that failed before with those that fail now", () => {
+    const progress = progressOf({ restored: 7, failedBefore: 2, failed: 1 });
+    expect(barLine(progress, undefined, 100, unicode, true)).toMatch(/100% +7 done +3 failed/);
+  });
+
   const count = fc.oneof(fc.nat(20), fc.nat(1e9));
   const anyProgress = fc
     .record({
       sessionId: anyString,
       restored: count,
+      failedBefore: count,
       done: count,
       failed: count,
       pending: count,

@@ -6,6 +6,7 @@ export function progressOf(given: Partial<RunProgress> = {}): RunProgress {
   const progress = {
     sessionId: "nightly",
     restored: 0,
+    failedBefore: 0,
     done: 0,
     failed: 0,
     pending: 0,
@@ -16,8 +17,8 @@ export function progressOf(given: Partial<RunProgress> = {}): RunProgress {
     disconnected: false,
     ...given,
   };
-  const { restored, done, failed, pending, running } = progress;
-  return { total: restored + done + failed + pending + running.length, ...progress };
+  const { restored, failedBefore, done, failed, pending, running } = progress;
+  return { total: restored + failedBefore + done + failed + pending + running.length, ...progress };
 }
 
 export function sessionOf(

@@ -67,7 +67,8 @@ export function barLine(
 }
 
 function piecesOf(progress: RunProgress, perSecond: number | undefined, look: Look, ended: boolean): Piece[] {
-  const { restored, done, failed, pending, total, running, draining, disconnected } = progress;
+  const { restored, failedBefore, done, pending, total, running, draining, disconnected } = progress;
+  const failed = failedBefore + progress.failed;
   const { none } = look.marks;
   // How fast files were says nothing of when the last ones end, which often are the longest.
   const isLast = pending === 0 && running.length > 0;
@@ -105,11 +106,15 @@ function finishingPiece({ running, draining }: RunProgress, look: Look): Piece {
 }
 
 /** What was done before this run has a character of its own: it says nothing of how fast this run is. */
-function bar({ restored, done, failed, total }: RunProgress, width: number, look: Look): string {
+function bar(
+  { restored, failedBefore, done, failed, total }: RunProgress,
+  width: number,
+  look: Look,
+): string {
   const { marks } = look;
   const upTo = (count: number) =>
     total <= 0 ? 0 : Math.floor(Math.min(1, Math.max(0, count / total)) * width);
-  const ends = [upTo(restored), upTo(restored + done), upTo(restored + done + failed), width];
+  const ends = [upTo(restored), upTo(restored + done), upTo(restored + done + failed + failedBefore), width];
   const segments = [
     ["cyan", marks.restored],
     ["green", marks.done],

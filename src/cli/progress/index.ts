@@ -27,6 +27,12 @@ export interface ProgressOptions {
   nowMs?: () => number;
 }
 
+/** What `auto` comes to. */
+export function modeOf(mode: ProgressMode, stream: OutputStream, env: NodeJS.ProcessEnv): ProgressMode {
+  if (mode !== "auto") return mode;
+  return stream.isTTY && env.TERM !== "dumb" ? "bar" : "plain";
+}
+
 /** The caller must `finish` it, on every way out. */
 export function createProgressDisplay(
   mode: ProgressMode,
@@ -34,7 +40,7 @@ export function createProgressDisplay(
   { env = process.env, nowMs = () => performance.now() }: ProgressOptions = {},
 ): ProgressDisplay {
   const pace = new Pace();
-  switch (mode === "auto" ? (stream.isTTY && env.TERM !== "dumb" ? "bar" : "plain") : mode) {
+  switch (modeOf(mode, stream, env)) {
     case "bar":
       return createBarDisplay(stream, { look: lookFor(stream, env), pace, nowMs });
     case "plain":

@@ -52,6 +52,7 @@ function values(progress: RunProgress, perSecond: number | undefined): object {
     session_id: progress.sessionId,
     total: progress.total,
     restored: progress.restored,
+    failed_before: progress.failedBefore,
     done: progress.done,
     failed: progress.failed,
     pending,

@@ -69,7 +69,16 @@ function lastLine(progress: RunProgress, perSecond: number | undefined): string 
   return `${counts(progress)}, in ${took}${rate}`;
 }
 
-function counts({ sessionId, total, restored, done, failed, pending, running }: RunProgress): string {
+function counts({
+  sessionId,
+  total,
+  restored,
+  failedBefore,
+  done,
+  failed,
+  pending,
+  running,
+}: RunProgress): string {
   const before = restored === 0 ? "" : ` (${restored} from before)`;
-  return `${safe(sessionId)}: ${restored + done} of ${total} done${before}, ${failed} failed, ${pending + running.length} to do`;
+  return `${safe(sessionId)}: ${restored + done} of ${total} done${before}, ${failedBefore + failed} failed, ${pending + running.length} to do`;
 }

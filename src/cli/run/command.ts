@@ -68,12 +68,14 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
     [commandLabel]: templateText(template),
     [directoryLabel]: cwd,
   };
-  if (selection.files.length > 0) tellOfOtherCommand(session, labels[commandLabel] as string, say);
+  const { added, again, failedBefore, files } = selection;
+  if (files.length > 0) tellOfOtherCommand(session, labels[commandLabel] as string, say);
   const opening: Opening = {
     client,
     id,
-    session,
-    selection,
+    // A run may take days: what it does not need is not to take memory.
+    session: session === undefined ? undefined : { ...session, partial_results: {} },
+    selection: { added, again, failedBefore, files },
     labels,
     targetPath: cwd,
     worker: `sessionctl run, process ${process.pid}`,

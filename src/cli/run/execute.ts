@@ -11,7 +11,7 @@ import { shellOperand } from "../../shell-quote.ts";
 import type { Context } from "../context.ts";
 import { counted } from "../count.ts";
 import { CommandError, type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
-import { createProgressDisplay, type ProgressDisplay } from "../progress/index.ts";
+import { createProgressDisplay, modeOf, type ProgressDisplay } from "../progress/index.ts";
 import { safe } from "../terminal-text.ts";
 import { guardCommand } from "./guard-command.ts";
 import type { RunOptions } from "./options.ts";
@@ -96,15 +96,13 @@ class Scene {
     this.#context = context;
     this.#execution = execution;
     this.#worker = opened.worker;
-    const { options, template, cwd, timeoutMs } = execution;
+    const { opening, options, template, cwd, timeoutMs } = execution;
     const { stderr } = context.terminal;
     const display = createProgressDisplay(context.out.quiet ? "none" : options.progress, stderr);
     this.#display = display;
     const command = guardCommand(opened.mark);
     this.#guard = command === undefined ? undefined : new Guard(command);
-    const isDrawn =
-      !context.out.quiet &&
-      (options.progress === "bar" || (options.progress === "auto" && stderr.isTTY === true));
+    const isDrawn = !context.out.quiet && modeOf(options.progress, stderr, process.env) === "bar";
     const show = showEnds({
       context,
       display,
@@ -114,8 +112,7 @@ class Scene {
     });
     this.#runner = new Runner(
       opened.worker,
-      opened.files,
-      opened.restored,
+      { ...opened, failedBefore: opening.selection.failedBefore },
       {
         template,
         cwd,

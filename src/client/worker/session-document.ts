@@ -16,13 +16,15 @@ export class SessionDocument {
   #pendingList: readonly string[] | undefined;
   readonly #results: Record<string, unknown>;
   #newResults: EncodedReport["results"][] = [];
+  readonly #keepsResults: boolean;
 
   /** Takes the session over: it is nobody else's any more. */
-  constructor(session: Session) {
+  constructor(session: Session, keepsResults = true) {
+    this.#keepsResults = keepsResults;
     this.#pending = new Set(session.pending_files);
     this.#done = new Set(session.processed_files);
     this.#processed = [...session.processed_files];
-    this.#results = session.partial_results as Record<string, unknown>;
+    this.#results = keepsResults ? (session.partial_results as Record<string, unknown>) : {};
     const own = { configurable: true, enumerable: true };
     this.session = Object.defineProperties(session, {
       processed_files: { ...own, value: this.#processed },
@@ -34,7 +36,7 @@ export class SessionDocument {
   /** Notes a report that is durable. Returns the files that are pending because of it. */
   apply({ processed, results, added }: EncodedReport): string[] {
     for (const file of processed) this.#finish(file);
-    if (results.length > 0) this.#newResults.push(results);
+    if (this.#keepsResults && results.length > 0) this.#newResults.push(results);
     return added.filter((file) => this.#find(file));
   }
 

@@ -13,7 +13,9 @@ import { type EncodedReport, encodeReport, type Reported } from "./report.ts";
 import { SessionDocument } from "./session-document.ts";
 import { WorkerStopped } from "./stop.ts";
 
-type ConnectOptions = Pick<ChannelOptions, "socketPath" | "worker" | "timeoutMs" | "reconnectMs">;
+type ConnectOptions = Pick<ChannelOptions, "socketPath" | "worker" | "timeoutMs" | "reconnectMs"> & {
+  keepsResults: boolean;
+};
 
 /** What a loop may have under way before it waits: so much may be worked on again when its process dies. */
 const maxUnsettled = 10_000;
@@ -47,6 +49,7 @@ export class WorkerSession {
   /** Why nothing more can be reported. */
   #end: Error | undefined;
   #leaving: Promise<void> | undefined;
+  readonly #keepsResults: boolean;
   readonly #patienceMs: number;
   #awaySince: number | undefined;
   #pause: NodeJS.Timeout | undefined;
@@ -54,6 +57,7 @@ export class WorkerSession {
 
   private constructor(id: string, options: ConnectOptions) {
     this.#id = id;
+    this.#keepsResults = options.keepsResults;
     this.#patienceMs = options.reconnectMs;
     this.#channel = new Channel({
       ...options,
@@ -206,7 +210,7 @@ export class WorkerSession {
   }
 
   #attached({ session }: Attached): void {
-    this.#document = new SessionDocument(session);
+    this.#document = new SessionDocument(session, this.#keepsResults);
     this.#follow(session.status, session.status_reason ?? null);
     this.#send();
     this.#loop?.replaced();

@@ -40,6 +40,23 @@ it("is after each report what the daemon makes of it", () => {
   );
 });
 
+it("has no results where nobody wants them", () => {
+  const document = new SessionDocument(
+    {
+      session_id: "a",
+      status: "running",
+      config: { target_path: "src" },
+      processed_files: [],
+      pending_files: ["x"],
+      partial_results: { y: 1 } as JsonObject,
+      checkpoint_time: "2026-01-02T03:04:05Z",
+    },
+    false,
+  );
+  document.apply(encodeReport({ processed: ["x"], results: { x: 1 } }));
+  expect(document.session).toMatchObject({ processed_files: ["x"], pending_files: [], partial_results: {} });
+});
+
 it("costs what a report holds, whatever the session holds", () => {
   const files = Array.from({ length: 100_000 }, (_, at) => `src/${at}.ts`);
   const document = new SessionDocument({
