@@ -74,7 +74,7 @@ export type DaemonMessage =
 export const closeCodes = {
   /** After `detach`. */
   detached: 1000,
-  /** The daemon is stopping, with everything answered that it read: come back with your epoch. */
+  /** The daemon is stopping, with everything answered that it took in: come back with your epoch, and send the rest again. */
   stopping: 1001,
   /** The worker sent what is no message. */
   invalid: 1008,
