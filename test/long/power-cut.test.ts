@@ -27,6 +27,6 @@ for (const type of ["ext4", "xfs"] as const) {
     const rounds = Array.from({ length: repeats }, () => plans).flat();
     const { acknowledged } = await crashRounds({ plans: rounds, dir: join(disk.path, "sessions"), crash });
     // Else nothing was shown.
-    expect(acknowledged).toBeGreaterThan(100);
+    expect(acknowledged).toBeGreaterThan(20);
   });
 }
