@@ -28,7 +28,9 @@ async def main(path, session, epoch=None):
                 return await channel.wait_closed()
         except websockets.InvalidHandshake as refusal:
             sys.exit(f"cannot attach: {refusal}")
-        except (OSError, websockets.ConnectionClosed):
+        except (OSError, websockets.ConnectionClosed) as lost:
+            if epoch is None:
+                sys.exit(f"cannot connect: {lost}")
             await asyncio.sleep(0.2)
 
 asyncio.run(main(*sys.argv[1:]))

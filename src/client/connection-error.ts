@@ -1,4 +1,5 @@
-import { maxSocketPathBytes } from "../contract/socket-path.ts";
+import { existsSync } from "node:fs";
+import { maxSocketPathBytes, ownSocketPaths, serviceSocketPath } from "../contract/socket-path.ts";
 import { systemErrorCode } from "../error.ts";
 import { refusedAccess } from "./socket-access.ts";
 
@@ -78,7 +79,7 @@ export function connectionError(error: Error, socketPath: string, sent: boolean)
     case "ENOTDIR":
       return fail(
         "missing",
-        `sessiond is not running: there is no socket at ${socketPath}; ${startAdvice}, or set SESSIOND_SOCKET to where it listens`,
+        `sessiond is not running: there is no socket at ${socketPath}${norElsewhere(socketPath)}; ${startAdvice}, or set SESSIOND_SOCKET to where it listens`,
       );
     case "ECONNREFUSED":
       return fail("refused", `sessiond is not running: nobody listens at ${socketPath}; ${startAdvice}`);
@@ -93,6 +94,13 @@ export function connectionError(error: Error, socketPath: string, sent: boolean)
     default:
       return fail("refused", `cannot connect to sessiond at ${socketPath}: ${error.message}; see its log`);
   }
+}
+
+/** The path of the service is the last one that is tried: people look for the others first. */
+function norElsewhere(socketPath: string): string {
+  if (socketPath !== serviceSocketPath || ownSocketPaths(process.env).some((path) => existsSync(path)))
+    return "";
+  return ", nor one of your own in $XDG_RUNTIME_DIR or below ./.sessions";
 }
 
 /** The error for an answer that only another program would give. `how` is what shows it. */

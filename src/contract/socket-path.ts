@@ -18,8 +18,14 @@ export function daemonSocketPath(sessionsDir: string, env: NodeJS.ProcessEnv): s
  */
 export function clientSocketPath(env: NodeJS.ProcessEnv, cwd: string = process.cwd()): string {
   if (env.SESSIOND_SOCKET) return env.SESSIOND_SOCKET;
-  const own = [runtimeSocketPath(env), join(cwd, defaultSessionsDir, ".sessiond", "sessiond.sock")];
-  return own.find((path) => path !== undefined && existsSync(path)) ?? serviceSocketPath;
+  return ownSocketPaths(env, cwd).find((path) => existsSync(path)) ?? serviceSocketPath;
+}
+
+/** Where a daemon of this user may listen. */
+export function ownSocketPaths(env: NodeJS.ProcessEnv, cwd: string = process.cwd()): string[] {
+  const inDirectory = join(cwd, defaultSessionsDir, ".sessiond", "sessiond.sock");
+  const runtime = runtimeSocketPath(env);
+  return runtime === undefined ? [inDirectory] : [runtime, inDirectory];
 }
 
 function runtimeSocketPath(env: NodeJS.ProcessEnv): string | undefined {

@@ -16,6 +16,11 @@ export const directoryLabel = "run.directory";
 /** The mark of a run, from before its first command until it has seen to its last one itself. */
 const markLabel = "run.mark";
 
+/** Whether a label is one of those that runs set. */
+export function isRunLabel(key: string): boolean {
+  return key === commandLabel || key === directoryLabel || key === markLabel;
+}
+
 const batchFiles = 5000;
 const pollMs = 200;
 

@@ -159,7 +159,7 @@ test("two runs never have one session", async () => {
   const second = await at.run("a", "--files", "f*", ...sh(quick));
   expect(second).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining(`process ${program.pid}" is at work on "a"`),
+    stderr: expect.stringContaining(`run ${program.pid}" is at work on "a"`),
   });
   await at.run("go", "--files", "f0", "--", "touch", "go");
   expect((await outcome(program)).code).toBe(0);

@@ -67,7 +67,12 @@ test("SIGHUP while it starts is heeded when it has started", async () => {
 
 test("a bad file is refused with file, line and column, and nothing of it is applied", async () => {
   const daemon = await startDaemon({ config: good });
-  const before = await daemon.client.getCleanup();
+  let before = await daemon.client.getCleanup();
+  // Jobs are scheduled when the daemon serves already.
+  await eventually(async () => {
+    before = await daemon.client.getCleanup();
+    for (const job of before.jobs) expect(job.next_run).not.toBeNull();
+  });
   await writeFile(
     daemon.configFile,
     "log: { level: debug }\ncleanup:\n  completed: { keep_recent: 3 }\n  expired: { max_age: 7m }\n",

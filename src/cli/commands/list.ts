@@ -1,6 +1,7 @@
 import { Option } from "commander";
 import type { ListSessionsQuery } from "../../client/query.ts";
 import type { SessionPage } from "../../contract/replies.ts";
+import { isRunLabel } from "../../run/session-run.ts";
 import type { SessionSummary, Status } from "../../session/session.ts";
 import { durationText, label, statusOption, wholeNumber } from "../arguments.ts";
 import type { Context, Registration } from "../context.ts";
@@ -94,11 +95,16 @@ function printTable(out: Output, sessions: readonly SessionSummary[], nowMs: num
       },
       { title: "ACTIVITY", cell: (session) => ago(session.checkpoint_time, nowMs) },
       { title: "PIN", cell: (session) => (session.pinned ? "pinned" : "") },
-      { title: "LABELS", cell: (session) => labelText(session.labels) },
+      { title: "LABELS", cell: ({ labels }) => labelText(withoutRunLabels(labels)) },
       { title: "TARGET", cell: (session) => session.target_path, shrink: true },
     ],
     sessions,
   );
+}
+
+/** What a run notes down for itself takes much room, and is there in `show`. */
+function withoutRunLabels(labels: SessionSummary["labels"]): SessionSummary["labels"] {
+  return Object.fromEntries(Object.entries(labels).filter(([key]) => !isRunLabel(key)));
 }
 
 export function labelText(labels: Readonly<Record<string, string>>): string {

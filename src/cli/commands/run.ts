@@ -44,6 +44,7 @@ export const registerRun: Registration = (program, run) => {
     .usage("[id] [options] -- <command> [argument...]")
     .argument("[id]", "session id; a new session gets one if none is given")
     .argument("[command...]", "what to run, after --");
+  command.showHelpAfterError("The command to run goes after --. See sessionctl run --help.");
   addRunOptions(command)
     .addHelpText("after", help)
     .action(

@@ -78,7 +78,7 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
     selection: { added, again, failedBefore, files },
     labels,
     targetPath: cwd,
-    worker: `sessionctl run, process ${process.pid}`,
+    worker: `run ${process.pid}`,
     reconnectMs: options.reconnect,
   };
   if (options.results !== undefined) mkdirSync(options.results, { recursive: true });

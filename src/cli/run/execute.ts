@@ -90,12 +90,14 @@ class Scene {
   readonly #worker: WorkerSession;
   readonly #runner: Runner;
   readonly #display: ProgressDisplay;
+  readonly #doneBefore: number;
   readonly #guard: Guard | undefined;
 
   constructor(context: Context, execution: Execution, opened: Opened, joblog: JobLog | undefined) {
     this.#context = context;
     this.#execution = execution;
     this.#worker = opened.worker;
+    this.#doneBefore = opened.restored - execution.opening.selection.failedBefore;
     const { opening, options, template, cwd, timeoutMs } = execution;
     const { stderr } = context.terminal;
     const display = createProgressDisplay(context.out.quiet ? "none" : options.progress, stderr);
@@ -182,6 +184,7 @@ class Scene {
     const { failedBefore } = this.#execution.opening.selection;
     const counts = [
       `${counted(done, "file")} done`,
+      ...(this.#doneBefore > 0 ? [`${this.#doneBefore} before`] : []),
       ...(failed > 0 ? [`${failed} failed`] : []),
       ...(failedBefore > 0 ? [`${failedBefore} failed before`] : []),
       ...(pending > 0 ? [`${pending} left`] : []),
@@ -190,6 +193,7 @@ class Scene {
     const why = stop === undefined ? "" : ` (${safe(stop.reason)})`;
     if (stop?.cause === "error") out.complain(safe(stop.reason));
     out.say(`${safe(this.#id)}${became}: ${counts}${stop?.cause === "error" ? "" : why}`);
+    if (stop?.cause === "completed" || stop?.cause === "deleted") return;
     if (stop !== undefined) out.say("the same command again goes on with what is left");
     else if (failed + failedBefore > 0) {
       out.say(
