@@ -111,6 +111,8 @@ export async function openSession(opening: Opening): Promise<Opened> {
     const mark = await markRun(opening, worker);
     return { worker, files: worker.session.pending_files, restored: processed_files.length, mark };
   } catch (error) {
+    // Nobody is at work on it, whatever it was before.
+    await client.pauseSession(id, { reason: "a run of it could not begin" }).catch(() => {});
     await worker.detach();
     throw error;
   }
@@ -174,15 +176,18 @@ export async function finishSession(finishing: Finishing): Promise<Status | unde
   if (!worker.isConnected) return undefined;
   const { session } = worker;
   const id = session.session_id;
-  if (finishing.summary.stop?.cause !== "lease_lost") {
-    await insist(reconnectMs, () => client.editSession(id, { labels: { [markLabel]: null } }));
+  try {
+    if (finishing.summary.stop?.cause !== "lease_lost") {
+      await insist(reconnectMs, () => client.editSession(id, { labels: { [markLabel]: null } }));
+    }
+    const ending = endingOf(finishing);
+    if (ending === undefined) return undefined;
+    const isOurs = await insist(reconnectMs, () => client[ending.verb](id, { reason: ending.reason }));
+    return isOurs ? ending.status : undefined;
+  } finally {
+    // A worker that is never left keeps its process, and the session from everybody else.
+    await worker.detach();
   }
-  const ending = endingOf(finishing);
-  if (ending !== undefined) {
-    await insist(reconnectMs, () => client[ending.verb](id, { reason: ending.reason }));
-  }
-  await worker.detach();
-  return ending?.status;
 }
 
 interface Ending {
@@ -197,7 +202,9 @@ function endingOf({ worker, summary, failedBefore }: Finishing): Ending | undefi
   const { session } = worker;
   if (stop !== undefined) {
     const isOurs = stop.cause === "interrupted" || stop.cause === "halted" || stop.cause === "error";
-    return isOurs ? { verb: "pauseSession", status: "paused", reason: stop.reason } : undefined;
+    // Whoever paused it may have resumed it while the last files were finishing: nobody would be at work on it.
+    const isResumed = stop.cause !== "lease_lost" && worker.status === "running";
+    return isOurs || isResumed ? { verb: "pauseSession", status: "paused", reason: stop.reason } : undefined;
   }
   if (session.status !== "running") return undefined;
   const pending = session.pending_files.length;
@@ -210,16 +217,18 @@ function endingOf({ worker, summary, failedBefore }: Finishing): Ending | undefi
   return { verb: "failSession", status: "failed", reason };
 }
 
-/** A daemon that is just starting again will take it. Twice is as good as once. */
-async function insist(patienceMs: number, act: () => Promise<unknown>): Promise<void> {
+/**
+ * A daemon that is just starting again will take it. Twice is as good as once. Resolves with whether it was done: somebody else
+ * may have been faster.
+ */
+async function insist(patienceMs: number, act: () => Promise<unknown>): Promise<boolean> {
   const began = performance.now();
   for (;;) {
     try {
       await act();
-      return;
+      return true;
     } catch (error) {
-      // Somebody else was faster.
-      if (isSessiondError(error, "invalid_transition", "session_deleted", "session_not_found")) return;
+      if (isSessiondError(error, "invalid_transition", "session_deleted", "session_not_found")) return false;
       const mayPass =
         error instanceof ConnectionError || isSessiondError(error, "shutting_down", "storage_full");
       if (!mayPass || performance.now() - began > patienceMs) throw error;

@@ -1,5 +1,6 @@
 /** Runs that are interrupted, from the terminal, from elsewhere, or by the end of their runner or daemon. */
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { Session } from "../../src/session/session.ts";
 import { eventually } from "../support/eventually.ts";
@@ -315,3 +316,61 @@ test("a reader that has seen enough ends the run like a first Ctrl-C", async () 
 function isOf(guard: number, { daemon }: Scene): boolean {
   return readFileSync(`/proc/${guard}/environ`, "latin1").includes(daemon.socket);
 }
+
+test("a session that was paused and resumed while its last files finished is not left running", async () => {
+  const at = await scene(names(4));
+  const program = await at.start("a", "--files", "f*", "-j1", ...sh(patient));
+  await eventually(() => expect(begun(at)).toHaveLength(1));
+  await at.ctl("pause", "a");
+  await at.ctl("resume", "a");
+  await at.run("go", "--files", "f0", "--", "touch", "go");
+  expect((await outcome(program)).code).toBe(1);
+  expect(await at.session()).toMatchObject({ status: "paused", processed_files: ["f0"] });
+});
+
+test.each([
+  ["a stderr that nobody reads", "2>&1 >/dev/null | head -1"],
+  ["a full disk", "> /dev/full"],
+])("%s pauses the run", async (_name, redirection) => {
+  const at = await scene(names(200));
+  const program = await at.redirected(
+    redirection,
+    "a",
+    "--files",
+    "f*",
+    "-j2",
+    ...sh("echo out; echo err >&2"),
+  );
+  expect(await outcome(program)).toMatchObject({ code: 1, stderr: expect.not.stringContaining("    at ") });
+  const stored = await at.session();
+  expect(stored.status).toBe("paused");
+  expect(stored.status_reason).toMatch(/output/);
+  expect(stored.labels?.["run.mark"]).toBeUndefined();
+});
+
+test("Ctrl-C three times ends a run whose daemon does not answer", async () => {
+  const at = await scene(names(200));
+  const program = await at.start("a", "--files", "f*", "-j2", ...sh(quick));
+  await eventually(() => expect(begun(at).length).toBeGreaterThan(4));
+  at.daemon.kill("SIGSTOP");
+  try {
+    program.kill("SIGINT");
+    await eventually(() => expect(program.stderr()).toContain("Ctrl-C again"));
+    const again = setInterval(() => program.kill("SIGINT"), 100);
+    const { code } = await outcome(program).finally(() => clearInterval(again));
+    expect(code).toBe(130);
+  } finally {
+    at.daemon.kill("SIGCONT");
+  }
+});
+
+test("a run whose session file is broken for good ends, and leaves the session", async () => {
+  const at = await scene(names(200));
+  const program = await at.start("a", "--files", "f*", "-j2", "--reconnect", "1s", ...sh(quick));
+  await eventually(() => expect(begun(at).length).toBeGreaterThan(4));
+  writeFileSync(join(at.daemon.sessionsDir, "a.json"), "{");
+  expect(await outcome(program)).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("not valid JSON"),
+  });
+});

@@ -29,6 +29,8 @@ export interface Scene {
   start(...args: string[]): Promise<Program>;
   /** The same, with its output going into a command of the shell. */
   pipe(reader: string, ...args: string[]): Promise<Program>;
+  /** The same, with this after its command line. */
+  redirected(redirection: string, ...args: string[]): Promise<Program>;
   /** Runs it to its end. */
   run(...args: string[]): Promise<Outcome>;
   /** Runs any command of sessionctl. */
@@ -57,6 +59,12 @@ export async function scene(files: readonly string[], options: DaemonOptions = {
         cwd: dir,
         env,
         wrap: ["bash", "-c", `"$0" "$@" | ${reader}; exit "\${PIPESTATUS[0]}"`],
+      }),
+    redirected: (redirection, ...args) =>
+      startProgram(sessionctl, ["run", ...args], {
+        cwd: dir,
+        env,
+        wrap: ["bash", "-c", `"$0" "$@" ${redirection}; exit "\${PIPESTATUS[0]}"`],
       }),
     run: async (...args) => outcome(await start(...args)),
     ctl: async (...args) => outcome(await startProgram(sessionctl, args, { cwd: dir, env })),

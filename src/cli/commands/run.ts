@@ -17,7 +17,7 @@ and its number; 126 and 127 are commands that could not be started.
 
 When all files are done the session is completed; if some failed it is failed, and --retry-failed runs just these
 again. The first Ctrl-C lets what runs finish, and pauses the session; the second ends it, and those files stay
-pending. What a command leaves behind in its process group is ended a second after it.
+pending; the third does not wait for sessiond either. What a command leaves behind in its process group is ended a second after it.
 
 Each command's output is printed when its result is durable, never mixed; with --json a line for each file; with -q
 nothing. --timeout before or after run is the limit for a file.

@@ -16,7 +16,7 @@ import { safe } from "../terminal-text.ts";
 import { guardCommand } from "./guard-command.ts";
 import type { RunOptions } from "./options.ts";
 import { showEnds } from "./shown.ts";
-import { takeBrokenPipe, takeSignals } from "./signals.ts";
+import { takeBrokenOutput, takeSignals } from "./signals.ts";
 
 export interface Execution {
   readonly opening: Opening;
@@ -44,13 +44,13 @@ export async function execute(context: Context, execution: Execution): Promise<E
     signals = count;
     onSignal(count);
   });
-  let onReaderGone = () => {};
-  const watchAgain = takeBrokenPipe(() => onReaderGone());
+  let onBroken = (_reason: string): void => {};
+  const watchAgain = takeBrokenOutput((reason) => onBroken(reason));
   try {
     const opened = await openSession(opening);
     const scene = new Scene(context, execution, opened, joblog);
     onSignal = (count) => scene.interrupt(count);
-    onReaderGone = () => scene.readerGone();
+    onBroken = (reason) => scene.outputBroken(reason);
     if (signals > 0) scene.interrupt(signals);
     return await scene.run();
   } finally {
@@ -143,12 +143,14 @@ class Scene {
     if (count === 1) {
       this.#display.say("what runs finishes, and the session is paused; Ctrl-C again ends it at once");
       this.#runner.drain(interrupted);
-    } else this.#runner.kill(interrupted);
+    } else if (count === 2) this.#runner.kill(interrupted);
+    // A daemon that does not answer would be waited for; the guard ends what is left.
+    else process.exit(exitCodes.interrupted);
   }
 
-  /** Whoever reads our output has seen enough, as head does. */
-  readerGone(): void {
-    this.#runner.drain({ cause: "error", reason: "nobody reads the output any more" });
+  /** Whoever reads our output has seen enough, as head does, or there is no room for it. */
+  outputBroken(reason: string): void {
+    this.#runner.drain({ cause: "error", reason });
   }
 
   async run(): Promise<ExitCode> {
@@ -168,7 +170,9 @@ class Scene {
       reconnectMs: options.reconnect,
     });
     this.#tell(summary, status);
-    const exitCode = exitCodeFor(summary, failedBefore, options);
+    // Files that were added meanwhile are left.
+    const isLeft = summary.stop === undefined && status === "paused";
+    const exitCode = isLeft ? exitCodes.failed : exitCodeFor(summary, failedBefore, options);
     // A worker that still hopes for its daemon would keep the process.
     if (isAway && this.#worker.signal.reason === undefined) process.exit(exitCode);
     return exitCode;

@@ -19,19 +19,32 @@ export function takeSignals(handler: (count: number) => void): () => void {
   };
 }
 
-/** Calls the handler when nobody reads standard output any more, which would end the process otherwise. */
-export function takeBrokenPipe(handler: () => void): () => void {
-  const before = process.stdout.listeners("error") as ((error: Error) => void)[];
-  const onError = (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") handler();
-    else for (const listener of before) listener.call(process.stdout, error);
-  };
-  process.stdout.removeAllListeners("error");
-  process.stdout.on("error", onError);
+/**
+ * Calls the handler, with the reason, when standard output or standard error can no longer be written to, which would end the
+ * process otherwise: nobody reads it any more, its disk is full, its terminal is gone.
+ */
+export function takeBrokenOutput(handler: (reason: string) => void): () => void {
+  const taken = [process.stdout, process.stderr].map((stream) => {
+    const before = stream.listeners("error") as ((error: Error) => void)[];
+    let isBroken = false;
+    const onError = (error: NodeJS.ErrnoException) => {
+      isBroken = true;
+      handler(
+        error.code === "EPIPE"
+          ? "nobody reads the output any more"
+          : `cannot write the output: ${error.message}`,
+      );
+    };
+    stream.removeAllListeners("error");
+    stream.on("error", onError);
+    return () => {
+      // Of one that is broken already, nobody wants to hear again.
+      if (isBroken) return;
+      stream.off("error", onError);
+      for (const listener of before) stream.on("error", listener);
+    };
+  });
   return () => {
-    // Of a pipe that is broken already, nobody wants to hear again.
-    if (process.stdout.destroyed) return;
-    process.stdout.off("error", onError);
-    for (const listener of before) process.stdout.on("error", listener);
+    for (const giveBack of taken) giveBack();
   };
 }
