@@ -17,7 +17,7 @@ export interface SessionParts {
   frame: Session;
   processed: readonly string[];
   pending: readonly string[];
-  results: readonly (readonly [string, JsonValue])[];
+  results: Iterable<readonly [string, JsonValue]>;
 }
 
 export class LiveSession {
