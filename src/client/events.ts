@@ -14,8 +14,9 @@ import {
   type StreamEvent,
 } from "../contract/events.ts";
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
-import { SessiondError, systemErrorCode } from "../error.ts";
+import { SessiondError } from "../error.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../json.ts";
+import { backoffMs, connectAttempts, isQueueFull } from "./backoff.ts";
 import {
   ConnectionError,
   checkSocketPath,
@@ -47,9 +48,7 @@ export interface EventsOptions {
 }
 
 const defaultReconnectMs = 60_000;
-const connectAttempts = 6;
 const firstDelayMs = 20;
-const maxDelayMs = 500;
 /** A daemon that says nothing for this long is gone. */
 const silenceMs = heartbeatMs * 3;
 const stableMs = 1000;
@@ -93,7 +92,7 @@ export async function* followEvents(
       lost = error instanceof Busy ? error.error : (error as Error);
       const mayPass = wasConnected
         ? error instanceof Busy || error instanceof ConnectionError
-        : isQueueFull(lost) && attempt < connectAttempts;
+        : lost instanceof ConnectionError && isQueueFull(lost.cause) && attempt < connectAttempts;
       if (!mayPass) throw lost;
     }
     const now = performance.now();
@@ -105,7 +104,7 @@ export async function* followEvents(
     }
     const leftMs = reconnectMs - (now - lostAt);
     if (leftMs <= 0) throw lost;
-    await sleep(Math.min(delayMs(attempt), leftMs), undefined, { signal }).catch(() => {});
+    await sleep(Math.min(backoffMs(attempt, firstDelayMs), leftMs), undefined, { signal }).catch(() => {});
   }
 }
 
@@ -204,12 +203,4 @@ function readEvent(data: string): StreamEvent | undefined {
   if (isJsonObject(value) && value.kind === "dropped") return undefined;
   if (isJsonObject(value) && typeof value.kind === "string") return value as unknown as StreamEvent;
   throw new SessiondError("internal", "sessiond sent an event that is none");
-}
-
-function isQueueFull(error: Error): boolean {
-  return error instanceof ConnectionError && systemErrorCode(error.cause) === "EAGAIN";
-}
-
-function delayMs(attempt: number): number {
-  return Math.min(firstDelayMs * 2 ** (attempt - 1), maxDelayMs) * (0.5 + Math.random());
 }

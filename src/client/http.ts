@@ -9,6 +9,7 @@ import type { Route } from "../contract/routes.ts";
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
 import { SessiondError, systemErrorCode } from "../error.ts";
 import { isJsonObject, JsonError, type JsonValue, parseJson, stringifyJson } from "../json.ts";
+import { backoffMs, connectAttempts, isQueueFull } from "./backoff.ts";
 import { checkSocketPath, connectionError, notSessiond, timedOut } from "./connection-error.ts";
 import { problemError } from "./problem.ts";
 import { encodeQuery } from "./query.ts";
@@ -67,7 +68,7 @@ class Unsent extends Error {
   }
 }
 
-const connectAttempts = 6;
+const firstDelayMs = 20;
 
 export class HttpTransport {
   readonly socketPath: string;
@@ -138,8 +139,8 @@ export class HttpTransport {
         return { ...(await this.#exchange(exchange)), unsure };
       } catch (error) {
         if (!(error instanceof Unsent)) throw error;
-        if (systemErrorCode(error.error) === "EAGAIN" && attempt < connectAttempts) {
-          await sleep(10 * 2 ** attempt * (0.5 + Math.random()), undefined, { signal: exchange.signal });
+        if (isQueueFull(error.error) && attempt < connectAttempts) {
+          await sleep(backoffMs(attempt, firstDelayMs), undefined, { signal: exchange.signal });
           continue;
         }
         const stale = (error.error as NodeJS.ErrnoException).syscall !== "connect";

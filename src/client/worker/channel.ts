@@ -4,7 +4,8 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { attachPath, closeCodes, type DaemonMessage } from "../../contract/channel.ts";
-import { isSessiondError, SessiondError, systemErrorCode } from "../../error.ts";
+import { isSessiondError, SessiondError } from "../../error.ts";
+import { backoffMs, connectAttempts, isQueueFull } from "../backoff.ts";
 import { ConnectionError, checkSocketPath, connectionError } from "../connection-error.ts";
 import { fillPath } from "../http.ts";
 import { encodeQuery } from "../query.ts";
@@ -30,9 +31,7 @@ export interface ChannelOptions {
   onEnd: (error: Error | undefined) => void;
 }
 
-const connectAttempts = 6;
 const firstDelayMs = 10;
-const maxDelayMs = 500;
 /** A connection that ends sooner, and was of no use, counts as a failed attempt. */
 const stableMs = 5000;
 const detachMs = 5000;
@@ -77,10 +76,9 @@ export class Channel {
         return await this.#connect(this.#options.timeoutMs, signal);
       } catch (error) {
         signal?.throwIfAborted();
-        // The queue of connections is full, and empties in milliseconds.
-        const isBusy = error instanceof ConnectionError && systemErrorCode(error.cause) === "EAGAIN";
+        const isBusy = error instanceof ConnectionError && isQueueFull(error.cause);
         if (!isBusy || attempt === connectAttempts) throw error;
-        await sleep(delayMs(attempt));
+        await sleep(backoffMs(attempt, firstDelayMs));
       }
     }
   }
@@ -170,7 +168,9 @@ export class Channel {
       const lostMs = performance.now() - this.#lostAt;
       const leftMs = reconnectMs - lostMs;
       if (leftMs <= 0) return this.#end(last);
-      await sleep(Math.min(delayMs(++this.#attempts), leftMs), undefined, { signal }).catch(() => {});
+      await sleep(Math.min(backoffMs(++this.#attempts, firstDelayMs), leftMs), undefined, { signal }).catch(
+        () => {},
+      );
       if (signal.aborted) return;
       try {
         return await this.#connect(timeoutMs > 0 ? Math.min(timeoutMs, leftMs) : leftMs);
@@ -216,8 +216,4 @@ function mayPass(error: Error, lostMs: number): boolean {
   // A file that another program renames is away for a moment.
   if (isSessiondError(error, "session_not_found")) return lostMs < renamedMs;
   return isSessiondError(error, ...passing);
-}
-
-function delayMs(attempt: number): number {
-  return Math.min(firstDelayMs * 2 ** (attempt - 1), maxDelayMs) * (0.5 + Math.random());
 }
