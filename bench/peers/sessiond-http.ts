@@ -3,28 +3,15 @@
  * open, and no more of HTTP read than the status and the length of the answer.
  */
 import { createConnection, type Socket } from "node:net";
-import { SessionClient } from "../../src/client/session-client.ts";
 import { progressOf } from "../work.ts";
 import type { Peer, PeerSettings, Reporter } from "./peer.ts";
-import { createSession, removeSessions, storedFiles } from "./sessiond-channel.ts";
+import { sessiondPeer } from "./sessiond.ts";
 
-export function sessiondHttp({ socket }: PeerSettings): Peer {
-  const client = new SessionClient({ socketPath: socket, timeoutMs: 0 });
-  const ids: string[] = [];
-  return {
-    async open(id, files) {
-      ids.push(id);
-      await createSession(client, id, files);
-      return await connect(client, socket, id);
-    },
-    clear: () => removeSessions(client, ids),
-    async close() {
-      client.close();
-    },
-  };
+export function sessiondHttp(settings: PeerSettings): Peer {
+  return sessiondPeer(settings, (_client, id) => connect(settings.socket, id));
 }
 
-async function connect(client: SessionClient, socketPath: string, id: string): Promise<Reporter> {
+async function connect(socketPath: string, id: string): Promise<Pick<Reporter, "report" | "close">> {
   const socket = createConnection(socketPath);
   await new Promise<void>((resolve, reject) => socket.once("connect", resolve).once("error", reject));
   const answers = new Answers(socket);
@@ -37,10 +24,6 @@ async function connect(client: SessionClient, socketPath: string, id: string): P
       );
       await answer;
     },
-    async settle() {
-      await client.pauseSession(id);
-    },
-    stored: () => storedFiles(client, id),
     async close() {
       socket.destroy();
     },
