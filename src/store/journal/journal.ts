@@ -234,7 +234,7 @@ export class Journal {
       record.link = newest.get(record.sessionId) ?? this.#newest.get(record.sessionId) ?? 0;
       newest.set(record.sessionId, record.sequence);
     }
-    await this.#append(file, encodeFrame(first, records));
+    await this.#append(file, encodeFrame(first, records), records.length);
     this.#sequence = first + records.length;
     const { unsettled } = this.#current as Segment;
     for (const { kind, sessionId, sequence, link } of records) {
@@ -268,9 +268,9 @@ export class Journal {
   }
 
   /** A short or refused write is cut off again; if even that fails, or the disk does, nothing is believed any more. */
-  async #append(file: SegmentFile, frame: Buffer): Promise<void> {
+  async #append(file: SegmentFile, frame: Buffer, waiting: number): Promise<void> {
     try {
-      await file.append(frame);
+      await file.append(frame, { waiting });
     } catch (error) {
       const failure = storageError(error);
       if (failure.code !== "storage_full") throw this.#fail(error);

@@ -3,10 +3,12 @@ import { constants, writeSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 
 /**
- * Handing a write to another thread and hearing of its end takes as long as a fast disk takes for it. So a small one is made
- * at once, as long as the one before it took less than this; a slow disk never holds up the event loop for more than one.
+ * Handing a write to another thread and hearing of its end takes as long as a fast disk takes for it. So a small one that few
+ * wait for is made at once, as long as the one before it took less than this; a slow disk never holds up the event loop for
+ * more than one. Where many wait, others report meanwhile.
  */
 const fastMs = 1;
+const few = 16;
 const smallBytes = 8 * 1024;
 /** The file is this much longer than what is in it, with nothing there: a write that changes its length takes longer. */
 const reservedBytes = 1024 * 1024;
@@ -34,10 +36,10 @@ export class SegmentFile {
   }
 
   /** @throws with perhaps a part of it written, which `cutBack` takes away */
-  async append(bytes: Buffer): Promise<void> {
+  async append(bytes: Buffer, { waiting }: { waiting: number }): Promise<void> {
     if (this.#size + bytes.length > this.#length) await this.#reserve(bytes.length);
     const begun = performance.now();
-    const atOnce = this.#pace.isFast && bytes.length <= smallBytes;
+    const atOnce = this.#pace.isFast && waiting <= few && bytes.length <= smallBytes;
     let written = 0;
     while (written < bytes.length) {
       const rest = [bytes, written, bytes.length - written, this.#size + written] as const;
