@@ -32,11 +32,19 @@ export class FileList {
     return this.#places.has(name);
   }
 
+  /** Once: a name that is listed already is not listed again. */
+  add(name: string): void {
+    if (!this.#places.has(name)) this.#append(name, undefined);
+  }
+
   push(name: string): void {
+    this.#append(name, this.#places.get(name));
+  }
+
+  #append(name: string, known: number | number[] | undefined): void {
     const place = this.#items.length;
     this.#items.push(name);
     this.#size++;
-    const known = this.#places.get(name);
     if (known === undefined) this.#places.set(name, place);
     else if (typeof known === "number") this.#places.set(name, [known, place]);
     else known.push(place);

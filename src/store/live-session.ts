@@ -82,10 +82,10 @@ export class LiveSession {
   report(delta: ProgressDelta, revision: number, time: Micros): void {
     for (const file of delta.processed ?? []) {
       this.#pending.delete(file);
-      if (!this.#processed.has(file)) this.#processed.push(file);
+      this.#processed.add(file);
     }
     for (const file of delta.added ?? []) {
-      if (!this.#processed.has(file) && !this.#pending.has(file)) this.#pending.push(file);
+      if (!this.#processed.has(file)) this.#pending.add(file);
     }
     const { results } = delta;
     if (results !== undefined) {

@@ -58,6 +58,15 @@ export class Outbox {
     return this.#size;
   }
 
+  /** So much waits that it is worth a message of its own, whatever else may come. */
+  get isPartFull(): boolean {
+    return this.#waiting.length >= this.#partFiles;
+  }
+
+  get #partFiles(): number {
+    return Math.min(maxMessageFiles, Math.max(leastMessageFiles, this.#count / parts));
+  }
+
   add(report: EncodedReport, receipt: Receipt): void {
     this.#count++;
     this.#size += report.size;
@@ -144,7 +153,7 @@ export class Outbox {
     let size = 0;
     let files = 0;
     let count = 0;
-    const mostFiles = Math.min(maxMessageFiles, Math.max(leastMessageFiles, this.#count / parts));
+    const mostFiles = this.#partFiles;
     for (const parcel of this.#waiting) {
       const { processed, results, added } = parcel.report;
       size += parcel.report.size;

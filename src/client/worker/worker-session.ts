@@ -193,6 +193,8 @@ export class WorkerSession {
       return;
     }
     this.#outbox.add(report, receipt);
+    // The daemon works on these while the next ones are made.
+    if (this.#outbox.isPartFull) this.#send();
     if (this.#sending) return;
     this.#sending = true;
     // What is reported in one go rides together.

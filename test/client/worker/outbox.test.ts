@@ -276,6 +276,21 @@ describe("reports on their way", () => {
     trial.finish();
   });
 
+  it("are worth a message before all of them are made, when they are many", () => {
+    const trial = new Trial();
+    const sizes: number[] = [];
+    for (let at = 0; at < 1000; at++) {
+      trial.report({ processed: [`f${at}`] });
+      if (!trial.outbox.isPartFull) continue;
+      trial.send();
+      trial.deliver();
+      sizes.push(trial.daemon.messages.at(-1)?.processed?.length ?? 0);
+    }
+    expect(sizes.slice(0, 2)).toEqual([64, 64]);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(250);
+    trial.finish();
+  });
+
   it("grow smaller when the daemon takes no such messages, down to one report, which is refused", () => {
     const trial = new Trial();
     for (let at = 0; at < 100; at++)
