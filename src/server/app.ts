@@ -1,6 +1,7 @@
 /** The control API as a fastify instance: one loop over the route table. */
 import type { EventEmitter } from "node:events";
 import type { Server } from "node:http";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { type Endpoint, endpoints, type Route, type RouteName, routes } from "../contract/routes.ts";
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
@@ -62,6 +63,8 @@ export function createApp(options: AppOptions): FastifyInstance<Server> {
     return503OnClosing: false,
     // Ids are checked by what an id is, with a message that says so.
     routerOptions: { maxParamLength: Number.MAX_SAFE_INTEGER, querystringParser: parseQuery },
+    // The contract checks what comes in; fastify's own compilers of schemas would only have to be loaded.
+    schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     frameworkErrors: onError,
     clientErrorHandler: answerClientError,
   });
@@ -87,15 +90,21 @@ export function createApp(options: AppOptions): FastifyInstance<Server> {
     for (const name of Object.keys(routes) as RouteName[]) register(app, name, handlers[name] as AnyHandler);
     eventsRoute(app, events);
     if (channel !== undefined) attachRoute(app, channel.channel);
-    refuseOtherMethods(app);
   };
-  if (channel === undefined) serve();
-  else {
-    acceptUpgrades(app, channel.upgrades, bodyBytes, logger);
-    // When the WebSocket plugin is there, which is to see each request first, and each route.
-    app.after(serve);
-  }
+  if (channel !== undefined) acceptUpgrades(app, channel.upgrades, bodyBytes, logger);
+  // When the WebSocket plugin is there, which is to see each request first, and each route. In turns of their own, so that
+  // what starts beside it is not held up.
+  app.after(async () => {
+    await nextTurn();
+    serve();
+    await nextTurn();
+    refuseOtherMethods(app);
+  });
   return app;
+}
+
+function noSchemas(): never {
+  throw new Error("routes have no schemas: src/contract says what they take and give");
 }
 
 /** @throws RequestError for what could change something: any other method, and a connection that becomes a channel */
