@@ -1,4 +1,3 @@
-import type { z } from "zod";
 import { choiceOption, section } from "./option.ts";
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
@@ -10,5 +9,3 @@ export const logLevelSchema = choiceOption(logLevels);
 export const logSchema = section({
   level: logLevelSchema.prefault("info").describe("The least severe messages that are logged."),
 });
-
-export type LogOptions = z.output<typeof logSchema>;

@@ -1,4 +1,3 @@
-import type { z } from "zod";
 import { durationOption, section } from "../option.ts";
 
 /** The `storage` section. */
@@ -17,5 +16,3 @@ export const storageSchema = section({
   maxLagMs: written.max_lag,
   rescanIntervalMs: written.rescan_interval,
 }));
-
-export type StorageOptions = z.output<typeof storageSchema>;
