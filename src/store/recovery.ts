@@ -3,6 +3,7 @@ import type { Recovery, Validation } from "../contract/replies.ts";
 import { isSessiondError } from "../error.ts";
 import { diagnose, type Finding, repair } from "../session/diagnosis.ts";
 import type { SessionId } from "../session/session-id.ts";
+import { nextSlice } from "../slices.ts";
 import type { FileCatalog } from "./file-catalog.ts";
 import type { SessionFiles } from "./session-files.ts";
 import type { SessionStore } from "./session-store.ts";
@@ -16,7 +17,10 @@ export async function validate(
 ): Promise<Validation> {
   const findings: Finding[] = [];
   try {
-    findings.push(...diagnose((await store.read(id)).session));
+    const { session } = await store.read(id);
+    // Putting a large session together took a while, and so does looking through it.
+    await nextSlice();
+    findings.push(...diagnose(session));
     for (const file of catalog.duplicatesOf(id)) {
       const message = `${file} holds an older state of this session`;
       findings.push({ code: "duplicate_session", message, repairable: true });
