@@ -1,6 +1,6 @@
 /** sessiond as a peer, whatever its workers report by. */
 import { SessionClient } from "../../src/client/session-client.ts";
-import { nextResult } from "../work.ts";
+import { config, nextResult } from "../work.ts";
 import type { Peer, PeerSettings, Reporter } from "./peer.ts";
 
 /** `work` takes a session up, and is given a client for what is not to be measured. */
@@ -13,7 +13,6 @@ export function sessiondPeer(
   return {
     async open(id, files, done) {
       ids.push(id);
-      const config = { target_path: "/srv/monorepo" };
       await client.createSession({ session_id: id, config, pending_files: [...files] });
       await reportDone(client, id, files.slice(0, done));
       const { report, close } = await work(client, id);

@@ -1,7 +1,6 @@
 /** The control API as a fastify instance: one loop over the route table. */
 import type { EventEmitter } from "node:events";
 import type { Server } from "node:http";
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { type Endpoint, endpoints, type Route, type RouteName, routes } from "../contract/routes.ts";
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
@@ -9,6 +8,7 @@ import { SessiondError } from "../error.ts";
 import { stringifyJson } from "../json.ts";
 import type { Logger } from "../log.ts";
 import { parseSessionId } from "../session/session-id.ts";
+import { nextSlice } from "../slices.ts";
 import { acceptJsonBodies } from "./body.ts";
 import type { WorkerChannel } from "./channel/channel.ts";
 import { acceptUpgrades, attachRoute } from "./channel/route.ts";
@@ -92,12 +92,12 @@ export function createApp(options: AppOptions): FastifyInstance<Server> {
     if (channel !== undefined) attachRoute(app, channel.channel);
   };
   if (channel !== undefined) acceptUpgrades(app, channel.upgrades, bodyBytes, logger);
-  // When the WebSocket plugin is there, which is to see each request first, and each route. In turns of their own, so that
-  // what starts beside it is not held up.
+  // When the WebSocket plugin is there, which is to see each request first, and each route. In slices, so that what
+  // starts beside it is not held up.
   app.after(async () => {
-    await nextTurn();
+    await nextSlice();
     serve();
-    await nextTurn();
+    await nextSlice();
     refuseOtherMethods(app);
   });
   return app;

@@ -11,7 +11,7 @@ export class FileList {
   #size = 0;
 
   constructor(names: readonly string[] = []) {
-    for (const name of names) this.push(name);
+    for (const name of names) this.#push(name);
   }
 
   /** As the constructor, in slices. */
@@ -19,7 +19,7 @@ export class FileList {
     const list = new FileList();
     for (const [at, name] of names.entries()) {
       if (at % namesPerSlice === 0) await nextSlice();
-      list.push(name);
+      list.#push(name);
     }
     return list;
   }
@@ -37,7 +37,7 @@ export class FileList {
     if (!this.#places.has(name)) this.#append(name, undefined);
   }
 
-  push(name: string): void {
+  #push(name: string): void {
     this.#append(name, this.#places.get(name));
   }
 
