@@ -1,15 +1,29 @@
 /**
- * `parseJson` for a text so long that parsing it in one go would hold everything else up: the lists and objects right below the
- * outermost object are parsed a piece at a time. What does not look as expected is left to `parseJson`, with its errors.
+ * `parseJson` and `stringifyJson` for what is so large that doing it in one go would hold everything else up.
  */
-import { endOfString, JsonError, type JsonValue, parseJson } from "./json.ts";
+import {
+  endOfString,
+  isJsonObject,
+  JsonError,
+  type JsonObject,
+  type JsonValue,
+  keysPerSlice,
+  parseJson,
+  putMember,
+  stringifyJson,
+} from "./json.ts";
 import { nextSlice } from "./slices.ts";
 
 /** A shorter text is parsed in one go. */
 const longText = 256 * 1024;
 const pieceLength = 64 * 1024;
 
-/** @throws JsonError */
+/**
+ * The lists and objects right below the outermost object are parsed a piece at a time. What does not look as expected is left to
+ * `parseJson`, with its errors.
+ *
+ * @throws JsonError
+ */
 export async function parseJsonInSlices(text: string, maxDepth: number): Promise<JsonValue> {
   if (text.length < longText) return parseJson(text, maxDepth);
   try {
@@ -109,9 +123,7 @@ function parseScalar(text: string, start: number, maxDepth: number): Parsed {
 /** Two values under one key could not both be kept: tells whether this is the first. */
 function put(target: Record<string, JsonValue>, key: string, value: JsonValue): boolean {
   if (Object.hasOwn(target, key)) return false;
-  if (key !== "__proto__") target[key] = value;
-  // An ordinary key, where assignment would not make it one.
-  else Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+  putMember(target, key, value);
   return true;
 }
 
@@ -119,4 +131,72 @@ function skipBlank(text: string, start: number): number {
   let at = start;
   while (at < text.length && " \t\n\r".includes(text[at] as string)) at++;
   return at;
+}
+
+/** Lists and objects this far below the outermost one are written a piece at a time, if they are large. */
+const levelsInPieces = 2;
+
+/** As UTF-8 where it is large, a piece at a time, else as text in one go. @throws JsonError */
+export async function stringifyJsonInSlices(value: unknown, maxDepth: number): Promise<string | Buffer> {
+  if (!isLarge(value, levelsInPieces)) return stringifyJson(value, { maxDepth });
+  const pieces: Buffer[] = [];
+  let text = "";
+  for (const piece of piecesOf(value, maxDepth, levelsInPieces)) {
+    text += piece;
+    if (text.length < pieceLength) continue;
+    pieces.push(Buffer.from(text));
+    text = "";
+    await nextSlice();
+  }
+  return Buffer.concat([...pieces, Buffer.from(text)]);
+}
+
+function isLarge(value: unknown, levels: number): boolean {
+  if (Array.isArray(value)) return value.length > keysPerSlice;
+  if (!isJsonObject(value)) return false;
+  const keys = Object.keys(value);
+  return keys.length > keysPerSlice || (levels > 0 && keys.some((key) => isLarge(value[key], levels - 1)));
+}
+
+/** What together is the JSON of a value. */
+function* piecesOf(value: unknown, maxDepth: number, levels: number): Generator<string> {
+  const isList = Array.isArray(value);
+  if (!isList && !isJsonObject(value)) return yield stringifyJson(value, { maxDepth });
+  const [open, close] = isList ? "[]" : "{}";
+  let separator = open as string;
+  for (const piece of isList ? piecesOfList(value, maxDepth) : piecesOfObject(value, maxDepth, levels)) {
+    yield separator;
+    yield* piece;
+    separator = ",";
+  }
+  yield separator === "," ? (close as string) : `${open}${close}`;
+}
+
+function* piecesOfList(list: readonly unknown[], maxDepth: number): Generator<Iterable<string>> {
+  for (let at = 0; at < list.length; at += keysPerSlice) {
+    yield inside(list.slice(at, at + keysPerSlice), maxDepth);
+  }
+}
+
+function* piecesOfObject(value: JsonObject, maxDepth: number, levels: number): Generator<Iterable<string>> {
+  const keys = Object.keys(value).filter((key) => value[key] !== undefined);
+  if (levels > 0 && keys.length <= keysPerSlice) {
+    for (const key of keys) yield member(key, value[key], maxDepth - 1, levels - 1);
+    return;
+  }
+  for (let at = 0; at < keys.length; at += keysPerSlice) {
+    const some: Record<string, JsonValue> = {};
+    for (const key of keys.slice(at, at + keysPerSlice)) putMember(some, key, value[key] as JsonValue);
+    yield inside(some, maxDepth);
+  }
+}
+
+function* member(key: string, value: unknown, maxDepth: number, levels: number): Generator<string> {
+  yield `${JSON.stringify(key)}:`;
+  yield* piecesOf(value, maxDepth, levels);
+}
+
+/** Without the brackets around it. */
+function inside(value: unknown, maxDepth: number): [string] {
+  return [stringifyJson(value, { maxDepth }).slice(1, -1)];
 }

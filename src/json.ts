@@ -90,6 +90,15 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return prototype === Object.prototype || prototype === null;
 }
 
+/** So many keys of a large object are gone through in one go. */
+export const keysPerSlice = 1000;
+
+/** Gives an object under construction a member. `__proto__` is an ordinary key, where assignment would not make it one. */
+export function putMember<T>(target: Record<string, T>, key: string, value: T): void {
+  if (key !== "__proto__") target[key] = value;
+  else Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true });
+}
+
 /**
  * One pass over the text, strings skipped: how deep it nests, how many keys it has, and whether
  * a number needs more than a double. Numbers of up to 15 digits without exponent never do.

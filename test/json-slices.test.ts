@@ -1,8 +1,8 @@
-/** A long text means the same, and fails the same, whether it is parsed in one go or a piece at a time. */
+/** Long texts and large values mean the same, and fail the same, in one go or a piece at a time. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { JsonError, type JsonValue, parseJson, stringifyJson } from "../src/json.ts";
-import { parseJsonInSlices } from "../src/json-slices.ts";
+import { parseJsonInSlices, stringifyJsonInSlices } from "../src/json-slices.ts";
 import { anyString, jsonValue } from "./support/arbitraries.ts";
 
 const maxDepth = 20;
@@ -95,4 +95,54 @@ test.each([
 ])("%s", async (_, text) => {
   expect(text.length).toBeGreaterThan(256 * 1024);
   await expectSame(text);
+});
+
+test("any large value is written as in one go", async () => {
+  const large = fc
+    .record({
+      before: fc.dictionary(anyString, jsonValue, { maxKeys: 2 }),
+      items: fc.array(jsonValue, { minLength: 1, maxLength: 4 }),
+      members: fc.array(fc.tuple(anyString, jsonValue), { minLength: 1, maxLength: 4 }),
+      count: fc.integer({ min: 1001, max: 3500 }),
+      levels: fc.nat(3),
+    })
+    .map(({ before, items, members, count, levels }) => {
+      const list = Array.from({ length: count }, (_, n) => items[n % items.length] as JsonValue);
+      const object = Object.fromEntries(
+        Array.from({ length: count }, (_, n) => {
+          const [key, value] = members[n % members.length] as [string, JsonValue];
+          return [n === 7 ? "__proto__" : `${key}${n}`, value];
+        }),
+      );
+      let value: Record<string, unknown> = { ...before, list, none: undefined, empty: [{}, []], object };
+      for (let level = 0; level < levels; level++) value = { first: 1, inner: value, last: {} };
+      return value;
+    });
+  await fc.assert(
+    fc.asyncProperty(large, async (value) => {
+      const written = await stringifyJsonInSlices(value, maxDepth);
+      const expected = stringifyJson(value, { maxDepth });
+      // Not by an assertion of its own, which takes long to compare long texts.
+      expect(written.toString() === expected).toBe(true);
+    }),
+    { numRuns: 60 },
+  );
+}, 60_000);
+
+test("a large value that JSON cannot hold is refused, wherever that is in it", async () => {
+  const list = Array.from({ length: 5000 }, (_, n) => (n === 4321 ? Number.NaN : n));
+  const members = Object.fromEntries(list.map((n, at) => [`k${at}`, n]));
+  for (const value of [
+    { list },
+    { deep: { members } },
+    members,
+    { list: list.slice(0, 2000), last: [Number.NaN] },
+  ]) {
+    await expect(stringifyJsonInSlices(value, maxDepth)).rejects.toThrow(JsonError);
+  }
+  let nested: JsonValue = [];
+  for (let level = 0; level < maxDepth; level++) nested = [nested];
+  await expect(stringifyJsonInSlices({ list: list.slice(0, 2000), nested }, maxDepth)).rejects.toThrow(
+    JsonError,
+  );
 });

@@ -5,7 +5,7 @@ import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify }
 import { type Endpoint, endpoints, type Route, type RouteName, routes } from "../contract/routes.ts";
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
 import { SessiondError } from "../error.ts";
-import { stringifyJson } from "../json.ts";
+import { stringifyJsonInSlices } from "../json-slices.ts";
 import type { Logger } from "../log.ts";
 import { parseSessionId } from "../session/session-id.ts";
 import { nextSlice } from "../slices.ts";
@@ -127,7 +127,7 @@ function register(app: FastifyInstance<Server>, name: RouteName, handler: AnyHan
       reply.code(route.status ?? 200);
       const result = await handler(callOf(route, request, reply));
       reply.type(jsonMediaType);
-      return reply.send(result === noBody ? undefined : stringifyJson(result, { maxDepth: replyDepth }));
+      return reply.send(result === noBody ? undefined : await stringifyJsonInSlices(result, replyDepth));
     },
   });
 }

@@ -3,13 +3,12 @@
  * same as `applyProgress` on the document, which a test holds it to.
  */
 import { formatTimestamp, type Micros, parseTimestamp } from "../clock.ts";
-import type { JsonValue } from "../json.ts";
+import { type JsonValue, keysPerSlice, putMember } from "../json.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import { type Session, type SessionSummary, summarize } from "../session/session.ts";
 import { nextSlice } from "../slices.ts";
 import { FileList } from "./file-list.ts";
-
-const resultsPerSlice = 1000;
+import { type Result, ResultMap } from "./result-map.ts";
 
 /** What a document holds, for writing it a piece at a time. */
 export interface SessionParts {
@@ -17,7 +16,7 @@ export interface SessionParts {
   frame: Session;
   processed: readonly string[];
   pending: readonly string[];
-  results: Iterable<readonly [string, JsonValue]>;
+  results: Iterable<Result>;
 }
 
 export class LiveSession {
@@ -25,7 +24,7 @@ export class LiveSession {
   #frame!: Session;
   #processed!: FileList;
   #pending!: FileList;
-  #results!: Map<string, JsonValue>;
+  #results!: ResultMap;
   /** The last activity, where the frame does not have it yet. */
   #time: Micros | undefined;
   #version = 0;
@@ -39,10 +38,7 @@ export class LiveSession {
     const live = new LiveSession({ ...session, processed_files: [], pending_files: [], partial_results: {} });
     live.#processed = await FileList.load(session.processed_files);
     live.#pending = await FileList.load(session.pending_files);
-    for (const [at, key] of Object.keys(session.partial_results).entries()) {
-      if (at % resultsPerSlice === 0) await nextSlice();
-      live.#results.set(key, session.partial_results[key] as JsonValue);
-    }
+    live.#results = await ResultMap.load(session.partial_results);
     return live;
   }
 
@@ -60,7 +56,7 @@ export class LiveSession {
       this.#processed = new FileList(session.processed_files);
     if (session.pending_files !== before?.pending_files) this.#pending = new FileList(session.pending_files);
     if (session.partial_results !== before?.partial_results)
-      this.#results = new Map(Object.entries(session.partial_results));
+      this.#results = new ResultMap(session.partial_results);
   }
 
   get revision(): number {
@@ -105,14 +101,16 @@ export class LiveSession {
     this.#frame.checkpoint_time = checkpoint_time;
   }
 
-  /** The whole document as it is now, apart from this object. Costs what the session holds. */
-  toSession(): Session {
-    return {
-      ...this.#current(),
-      processed_files: this.#processed.toArray(),
-      pending_files: this.#pending.toArray(),
-      partial_results: Object.fromEntries(this.#results),
-    };
+  /** The whole document as it is at the call, apart from this object. Costs what the session holds, in slices. */
+  toSession(): Promise<Session> {
+    return this.asNow(collect);
+  }
+
+  /** Gives `use` what the document holds at the call, until it is done with it. */
+  asNow<T>(use: (parts: SessionParts) => Promise<T>): Promise<T> {
+    const frame = { ...this.#current() };
+    const [processed, pending] = [this.#processed.toArray(), this.#pending.toArray()];
+    return this.#results.asNow((results) => use({ frame, processed, pending, results }));
   }
 
   summary(bytes: number): SessionSummary {
@@ -123,19 +121,19 @@ export class LiveSession {
     };
   }
 
-  /** Lists and results are copies. */
-  parts(): SessionParts {
-    return {
-      frame: { ...this.#current() },
-      processed: this.#processed.toArray(),
-      pending: this.#pending.toArray(),
-      results: [...this.#results],
-    };
-  }
-
   #current(): Session {
     if (this.#time !== undefined) this.#frame.checkpoint_time = formatTimestamp(this.#time);
     this.#time = undefined;
     return this.#frame;
   }
+}
+
+async function collect({ frame, processed, pending, results }: SessionParts): Promise<Session> {
+  const partial_results: Record<string, JsonValue> = {};
+  let count = 0;
+  for (const [key, result] of results) {
+    putMember(partial_results, key, result);
+    if (++count % keysPerSlice === 0) await nextSlice();
+  }
+  return { ...frame, processed_files: processed, pending_files: pending, partial_results };
 }

@@ -123,7 +123,7 @@ export class Reports {
     const last = live?.unwritten.at(-1)?.sequence;
     if (live === undefined || last === undefined) return;
     const expected = view.catalog.get(file)?.identity;
-    const bytes = await encodeInSlices(live.state.parts());
+    const bytes = await live.state.asNow(encodeInSlices);
     const identity = await sessions.replaceFile(file, bytes, live.mode, expected);
     // Meanwhile another file may have become the one of this session, which is to have the reports.
     if (view.catalog.fileOf(id) !== file || lives.get(id) !== live) return;

@@ -39,7 +39,8 @@ export class SessionDocuments {
     const [live, state] = [lives.get(id), this.#holding(file, id)];
     if (live === undefined || state === undefined) throw this.#options.missing(id);
     const { identity } = state;
-    return { session: live.state.toSession(), bytes: live.documentBytes, mode: live.mode, identity };
+    const { documentBytes: bytes, mode } = live;
+    return { session: await live.state.toSession(), bytes, mode, identity };
   }
 
   #holding(file: string, id: SessionId) {
@@ -71,13 +72,14 @@ export class SessionDocuments {
   }
 
   /** Gives reports that waited for a document to be readable to it. */
-  #withWaiting(id: SessionId, document: Document): Document {
+  async #withWaiting(id: SessionId, document: Document): Promise<Document> {
     const { lives } = this.#options;
     if (!lives.isWaiting(id)) return document;
     const session = { ...document.session, revision: this.#catalog.index.get(id)?.revision ?? 1 };
     const summary = lives.adopted({ ...document, session });
     if (summary !== undefined) this.#catalog.index.set(summary);
-    return { ...document, session: lives.get(id)?.state.toSession() ?? session };
+    const live = lives.get(id);
+    return { ...document, session: live === undefined ? session : await live.state.toSession() };
   }
 
   get #catalog() {

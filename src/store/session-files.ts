@@ -57,7 +57,11 @@ export class SessionFiles {
     if (state?.kind === "session" && state.id === id) {
       const { lives } = this.#options;
       const live = lives.get(id);
-      if (live !== undefined && isAt(path, state.identity)) return this.#stored(id, live.state.toSession());
+      if (live !== undefined && isAt(path, state.identity)) {
+        // As they are now: reports go on while a large one is put together.
+        const summary = this.summary(id);
+        return withRevision(summary, await live.state.toSession());
+      }
       const document = live === undefined ? await readInSlices(path) : undefined;
       const isStill = document?.identity === state.identity && this.#catalog.get(file) === state;
       if (isStill && lives.get(id) === undefined) return this.#stored(id, document.session);
@@ -114,14 +118,15 @@ export class SessionFiles {
   }
 
   /** Gives a document that was put back the reports that were acknowledged while it could not be read. */
-  #withReports(file: string, stored: StoredSession): StoredSession {
+  async #withReports(file: string, stored: StoredSession): Promise<StoredSession> {
     const { lives } = this.#options;
     const { session, summary } = stored;
     const identity = this.#catalog.get(file)?.identity ?? "";
     const complete = lives.adopted({ session, identity, bytes: summary.bytes, mode: newFileMode });
     if (complete === undefined) return stored;
     this.#catalog.index.set(complete);
-    return { session: lives.get(session.session_id)?.state.toSession() ?? session, summary: complete };
+    const live = lives.get(session.session_id);
+    return { session: live === undefined ? session : await live.state.toSession(), summary: complete };
   }
 
   /** Runs a task for the first file name that is free: one that returns undefined or meets EEXIST is taken. */
@@ -320,10 +325,14 @@ export class SessionFiles {
   }
 
   #stored(id: SessionId, session: Session): StoredSession {
-    const summary = this.summary(id);
-    const { revision } = summary;
-    return { summary, session: session.revision === revision ? session : { ...session, revision } };
+    return withRevision(this.summary(id), session);
   }
+}
+
+/** The revision is the one that the index knows. */
+function withRevision(summary: SessionSummary, session: Session): StoredSession {
+  const { revision } = summary;
+  return { summary, session: session.revision === revision ? session : { ...session, revision } };
 }
 
 function adviseToPurge(error: unknown): never {

@@ -15,9 +15,9 @@ const delta: fc.Arbitrary<ProgressDelta> = fc.record(
   { requiredKeys: [] },
 );
 
-test("reports mean in memory what they mean to the document", () => {
-  fc.assert(
-    fc.property(session, fc.array(delta, { maxLength: 6 }), (any, deltas) => {
+test("reports mean in memory what they mean to the document", async () => {
+  await fc.assert(
+    fc.asyncProperty(session, fc.array(delta, { maxLength: 6 }), async (any, deltas) => {
       const live = new LiveSession(any);
       let expected = any;
       for (const [index, change] of deltas.entries()) {
@@ -28,7 +28,7 @@ test("reports mean in memory what they mean to the document", () => {
         };
         live.report(change, index + 5, time);
       }
-      expect(live.toSession()).toEqual(expected);
+      expect(await live.toSession()).toEqual(expected);
       expect([live.processedCount, live.pendingCount]).toEqual([
         expected.processed_files.length,
         expected.pending_files.length,
@@ -38,10 +38,38 @@ test("reports mean in memory what they mean to the document", () => {
   );
 });
 
+test("what is gone through in slices is the session as it was when that began, whatever is reported meanwhile", async () => {
+  await fc.assert(
+    fc.asyncProperty(session, fc.array(delta, { maxLength: 6 }), async (any, deltas) => {
+      const live = new LiveSession(any);
+      const before = structuredClone(await live.toSession());
+      const slow = live.asNow(async ({ processed, pending, results }) => {
+        const seen: [string, unknown][] = [];
+        for (const entry of results) {
+          seen.push([...entry]);
+          await undefined;
+        }
+        return [[...processed], [...pending], seen];
+      });
+      for (const [index, change] of deltas.entries()) {
+        live.report(change, index + 5, index * 1000);
+        await undefined;
+      }
+      live.replace({ ...any, partial_results: { replaced: true } });
+      expect(await slow).toEqual([
+        before.processed_files,
+        before.pending_files,
+        Object.entries(before.partial_results),
+      ]);
+    }),
+    { numRuns: 500 },
+  );
+});
+
 test("a session written in pieces is the same to the byte", async () => {
   await fc.assert(
     fc.asyncProperty(session, async (any) => {
-      const bytes = await encodeInSlices(new LiveSession(any).parts());
+      const bytes = await new LiveSession(any).asNow(encodeInSlices);
       // Only the order of keys that look like numbers is the engine's own in a whole object.
       expect(decodeSession(bytes)).toEqual(decodeSession(whole(any)));
       if (!Object.keys(any.partial_results).some((key) => /^\d+$/.test(key)))

@@ -1,5 +1,5 @@
 /** The session of a worker as far as it knows: the document that it was given, and what was acknowledged since. */
-import { type JsonObject, parseJson } from "../../json.ts";
+import { type JsonObject, parseJson, putMember } from "../../json.ts";
 import type { Session, Status } from "../../session/session.ts";
 import { clientMaxDepth } from "../http.ts";
 import type { EncodedReport } from "./report.ts";
@@ -75,13 +75,7 @@ export class SessionDocument {
 
   #mergeResults(): JsonObject {
     for (const [key, json] of this.#newResults.flat()) {
-      // Assigning to `__proto__` would not make a key of it.
-      Object.defineProperty(this.#results, key, {
-        configurable: true,
-        enumerable: true,
-        writable: true,
-        value: parseJson(json, clientMaxDepth),
-      });
+      putMember(this.#results, key, parseJson(json, clientMaxDepth));
     }
     this.#newResults = [];
     return this.#results as JsonObject;

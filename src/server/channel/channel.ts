@@ -4,13 +4,15 @@
  */
 import type { WebSocket } from "ws";
 import type { Clock } from "../../clock.ts";
-import type { AttachQuery } from "../../contract/channel.ts";
+import type { AttachQuery, DaemonMessage } from "../../contract/channel.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
+import { stringifyJsonInSlices } from "../../json-slices.ts";
 import type { Logger } from "../../log.ts";
 import type { Session } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { Lease, SessionStore } from "../../store/session-store.ts";
 import type { WorkerHappening } from "../events/event-log.ts";
+import { replyDepth } from "../reply-depth.ts";
 import { AttachedWorkers, isOther } from "./attached-workers.ts";
 import { WorkerConnection } from "./connection.ts";
 import { Graces } from "./grace.ts";
@@ -33,6 +35,8 @@ export interface WorkerChannelOptions {
 export interface Attachment {
   lease: Lease;
   session: Session;
+  /** The first message to the worker, with the session in it. */
+  greeting: string | Buffer;
 }
 
 export class WorkerChannel {
@@ -109,11 +113,15 @@ export class WorkerChannel {
         older.lost(takenOver(id));
       }
       const { session } = await store.read(id);
+      const greeting = await stringifyJsonInSlices(
+        { type: "attached", epoch: lease.epoch, session } satisfies DaemonMessage,
+        replyDepth,
+      );
       if (this.#stopping)
         throw new SessiondError("shutting_down", "sessiond is shutting down; try again soon");
       if (!this.#holds(id, lease.epoch)) throw takenOver(id);
       if (!isAlive()) throw new SessiondError("invalid_request", "the connection was closed meanwhile");
-      return { lease, session };
+      return { lease, session, greeting };
     } catch (error) {
       // Nobody has heard of a first epoch, so nobody would come back with it.
       if (query.epoch === undefined) await this.#release(id, lease.epoch);
@@ -122,12 +130,13 @@ export class WorkerChannel {
   }
 
   /** The request has become a connection, in the turn in which it was attached. */
-  open({ lease, session }: Attachment, socket: WebSocket): void {
+  open({ lease, session, greeting }: Attachment, socket: WebSocket): void {
     const { store, bodyBytes, depth, logger } = this.#options;
     const { session_id: id, epoch } = lease;
     const connection: WorkerConnection = new WorkerConnection({
       socket,
       session,
+      greeting,
       epoch,
       intake: this.#intake,
       maxWaitingBytes: bodyBytes,

@@ -3,11 +3,9 @@ import type { WebSocket } from "ws";
 import { closeCodes, type DaemonMessage, type ProgressMessage } from "../../contract/channel.ts";
 import type { ProgressReply } from "../../contract/replies.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
-import { stringifyJson } from "../../json.ts";
 import type { Logger } from "../../log.ts";
 import type { ProgressDelta } from "../../session/command.ts";
 import type { Session, SessionSummary } from "../../session/session.ts";
-import { replyDepth } from "../reply-depth.ts";
 import { Answers, errorMessage } from "./answers.ts";
 import type { Intake } from "./intake.ts";
 import { readMessage } from "./message.ts";
@@ -20,6 +18,8 @@ const maxUnreadBytes = 1024 * 1024;
 export interface ConnectionOptions {
   socket: WebSocket;
   session: Session;
+  /** The first message to the worker. */
+  greeting: string | Buffer;
   epoch: number;
   intake: Intake;
   /** The most bytes of messages that may wait for their answers, beside the last one. */
@@ -58,7 +58,7 @@ export class WorkerConnection {
   #end: End | undefined;
 
   constructor(options: ConnectionOptions) {
-    const { socket, session, epoch, logger } = options;
+    const { socket, session, greeting, epoch, logger } = options;
     this.#options = options;
     this.id = session.session_id;
     this.epoch = epoch;
@@ -69,7 +69,7 @@ export class WorkerConnection {
       logger.debug({ err: error, ...this.#names }, "a worker's connection failed"),
     );
     socket.once("close", () => options.onClosed());
-    this.#greet(session);
+    this.#greet(greeting);
   }
 
   /** The session is now this. Tells the worker if that is another status than it was told. */
@@ -99,11 +99,10 @@ export class WorkerConnection {
     return { session_id: this.id, epoch: this.epoch };
   }
 
-  #greet(session: Session): void {
-    const { socket, epoch } = this.#options;
-    const text = stringifyJson({ type: "attached", epoch, session }, { maxDepth: replyDepth });
-    this.#unreadLimit = maxUnreadBytes + Buffer.byteLength(text);
-    socket.send(text, () => {
+  #greet(greeting: string | Buffer): void {
+    const { socket } = this.#options;
+    this.#unreadLimit = maxUnreadBytes + Buffer.byteLength(greeting);
+    socket.send(greeting, { binary: false }, () => {
       this.#unreadLimit = maxUnreadBytes;
     });
     // A worker that only heeds changes is not to go on with a session that somebody has paused.
