@@ -3,7 +3,6 @@
  * compares all of them from time to time, because hints can be lost.
  */
 import { type BigIntStats, statSync } from "node:fs";
-import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { type Clock, formatTimestamp } from "../clock.ts";
 import type { HealthProblem, Info } from "../contract/replies.ts";
@@ -12,12 +11,14 @@ import type { KeyedQueue } from "../keyed-queue.ts";
 import type { Logger } from "../log.ts";
 import type { SessionSummary } from "../session/session.ts";
 import { nextSlice } from "../slices.ts";
+import { adoptSaved } from "./adopt-saved.ts";
+import { sessionFilesIn } from "./directory-names.ts";
 import { type DirectoryWatcher, watchDirectory } from "./directory-watcher.ts";
-import { type Document, isAt, readDocument, statDocument } from "./document.ts";
+import { type Document, readDocument, statDocument } from "./document.ts";
 import { storageError } from "./durable-file.ts";
 import { FileCatalog, type FileState } from "./file-catalog.ts";
 import type { CachedFile } from "./index-cache.ts";
-import { type Identity, identityOf, isSessionFile, UnreadableError } from "./session-file.ts";
+import { type Identity, identityOf, UnreadableError } from "./session-file.ts";
 
 /** How often and how long after another a file that cannot be read is read again, in case it is half written. */
 const retryDelaysMs = [100, 200, 400, 800];
@@ -84,21 +85,14 @@ export class DirectoryView {
       },
       logger,
     );
-    const names = readdir(directory);
-    names.catch(() => {});
-    let [adopted, isCurrent] = [0, true];
-    for await (const group of saved) {
-      for (const cached of group) {
-        const isSame = isAt(`${directory}/${cached.file}`, cached.identity);
-        if (isSame && this.catalog.adoptCached(cached)) adopted++;
-        else isCurrent = false;
-      }
-      await nextSlice();
-    }
-    const files = (await names).filter(isSessionFile);
+    const [adopted, files] = await Promise.all([
+      adoptSaved(saved, directory, this.catalog),
+      sessionFilesIn(directory),
+    ]);
+    let { isCurrent } = adopted;
     // As many as there are, so it is these: files that come and go meanwhile are hinted at.
     const others =
-      files.length === adopted ? [] : files.filter((file) => this.catalog.get(file) === undefined);
+      files.length === adopted.count ? [] : files.filter((file) => this.catalog.get(file) === undefined);
     for (const file of others) {
       isCurrent = false;
       await nextSlice();
@@ -294,9 +288,9 @@ export class DirectoryView {
 
   async #compareAll(): Promise<void> {
     const { directory, clock, logger } = this.#options;
-    let names: string[];
+    let present: Set<string>;
     try {
-      names = await readdir(directory);
+      present = new Set(await sessionFilesIn(directory));
     } catch (error) {
       // Not to be taken for an empty directory: what is known stays known.
       this.#directoryFailure = (error as Error).message;
@@ -304,7 +298,6 @@ export class DirectoryView {
       return;
     }
     this.#directoryFailure = undefined;
-    const present = new Set(names.filter(isSessionFile));
     for (const file of present) {
       await nextSlice();
       if (this.#closed) return;

@@ -15,7 +15,7 @@ import type { IndexEntry } from "./session-index.ts";
 
 /** Another one is for another shape of rows, and is not read. */
 const version = 1;
-const rowsPerLine = 200;
+const rowsPerLine = 1000;
 const noLabels = Object.freeze({});
 
 /** A session's file, the state in which it was read, and what the index said of it. */
