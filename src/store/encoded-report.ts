@@ -29,27 +29,34 @@ export function encodeReport(delta: ProgressDelta, text?: Buffer): EncodedReport
 const quote = 0x22;
 const backslash = 0x5c;
 const comma = 0x2c;
-const openings: readonly number[] = [0x7b, 0x5b];
-const closings: readonly number[] = [0x7d, 0x5d];
+/** Of objects and of lists: these two differ in one bit, which is none of those that the others use. */
+const opening = 0x7b;
+const closing = 0x7d;
+const listBit = 0x20;
 
 /** At most how many bytes a document grows by a report, of which this is the JSON: each item gets a line of its own. */
 export function growthBound(report: Uint8Array): number {
   let items = 0;
   let depth = 0;
   let deepest = 0;
-  let isString = false;
   for (let at = 0; at < report.length; at++) {
     const byte = report[at] as number;
-    if (isString) {
-      if (byte === backslash) at++;
-      else if (byte === quote) isString = false;
-    } else if (byte === quote) isString = true;
+    if (byte === quote) at = endOfString(report, at);
     else if (byte === comma) items++;
-    else if (openings.includes(byte)) {
+    else if ((byte | listBit) === opening) {
       items++;
       depth++;
-      deepest = Math.max(deepest, depth);
-    } else if (closings.includes(byte)) depth--;
+      if (depth > deepest) deepest = depth;
+    } else if ((byte | listBit) === closing) depth--;
   }
   return report.length + items * (2 * deepest + 8);
+}
+
+/** Where the string that begins at a quote ends. */
+function endOfString(report: Uint8Array, start: number): number {
+  let at = start + 1;
+  for (let byte = report[at]; byte !== quote && at < report.length; byte = report[++at]) {
+    if (byte === backslash) at++;
+  }
+  return at;
 }

@@ -7,7 +7,7 @@ import { type JsonValue, keysPerSlice, putMember } from "../json.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import { type Session, type SessionSummary, summarize } from "../session/session.ts";
 import { nextSlice } from "../slices.ts";
-import { FileList } from "./file-list.ts";
+import { FileLists } from "./file-lists.ts";
 import { type Result, ResultMap } from "./result-map.ts";
 
 /** What a document holds, for writing it a piece at a time. */
@@ -22,8 +22,7 @@ export interface SessionParts {
 export class LiveSession {
   /** The document, with empty lists and results in their places. */
   #frame!: Session;
-  #processed!: FileList;
-  #pending!: FileList;
+  #files!: FileLists;
   #results!: ResultMap;
   /** The last activity, where the frame does not have it yet. */
   #time: Micros | undefined;
@@ -36,8 +35,7 @@ export class LiveSession {
   /** As the constructor, in slices. */
   static async load(session: Session): Promise<LiveSession> {
     const live = new LiveSession({ ...session, processed_files: [], pending_files: [], partial_results: {} });
-    live.#processed = await FileList.load(session.processed_files);
-    live.#pending = await FileList.load(session.pending_files);
+    live.#files = await FileLists.load(session.processed_files, session.pending_files);
     live.#results = await ResultMap.load(session.partial_results);
     return live;
   }
@@ -52,9 +50,9 @@ export class LiveSession {
     this.#version++;
     this.#frame = { ...session, processed_files: [], pending_files: [], partial_results: {} };
     this.#time = undefined;
-    if (session.processed_files !== before?.processed_files)
-      this.#processed = new FileList(session.processed_files);
-    if (session.pending_files !== before?.pending_files) this.#pending = new FileList(session.pending_files);
+    const { processed_files: processed, pending_files: pending } = session;
+    if (processed !== before?.processed_files || pending !== before?.pending_files)
+      this.#files = new FileLists(processed, pending);
     if (session.partial_results !== before?.partial_results)
       this.#results = new ResultMap(session.partial_results);
   }
@@ -68,22 +66,17 @@ export class LiveSession {
   }
 
   get processedCount(): number {
-    return this.#processed.size;
+    return this.#files.processedCount;
   }
 
   get pendingCount(): number {
-    return this.#pending.size;
+    return this.#files.pendingCount;
   }
 
   report(delta: ProgressDelta, revision: number, time: Micros): void {
-    for (const file of delta.processed ?? []) {
-      this.#pending.delete(file);
-      this.#processed.add(file);
-    }
-    for (const file of delta.added ?? []) {
-      if (!this.#processed.has(file)) this.#pending.add(file);
-    }
-    const { results } = delta;
+    const { processed, added, results } = delta;
+    if (processed !== undefined) for (const file of processed) this.#files.finish(file);
+    if (added !== undefined) for (const file of added) this.#files.add(file);
     if (results !== undefined) {
       for (const key of Object.keys(results)) this.#results.set(key, results[key] as JsonValue);
     }
@@ -109,15 +102,15 @@ export class LiveSession {
   /** Gives `use` what the document holds at the call, until it is done with it. */
   asNow<T>(use: (parts: SessionParts) => Promise<T>): Promise<T> {
     const frame = { ...this.#current() };
-    const [processed, pending] = [this.#processed.toArray(), this.#pending.toArray()];
+    const [processed, pending] = [this.#files.processed(), this.#files.pending()];
     return this.#results.asNow((results) => use({ frame, processed, pending, results }));
   }
 
   summary(bytes: number): SessionSummary {
     return {
       ...summarize(this.#current(), this.revision, bytes),
-      processed_count: this.#processed.size,
-      pending_count: this.#pending.size,
+      processed_count: this.processedCount,
+      pending_count: this.pendingCount,
     };
   }
 

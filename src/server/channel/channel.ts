@@ -2,6 +2,7 @@
  * Who works on which session: a lease lasts as long as its worker's connection, and a little longer for a worker that
  * lost it. Each lease that is held has a connection, a request that is about to become one, or a grace.
  */
+import type { Writable } from "node:stream";
 import type { WebSocket } from "ws";
 import type { Clock } from "../../clock.ts";
 import type { AttachQuery, DaemonMessage } from "../../contract/channel.ts";
@@ -129,12 +130,13 @@ export class WorkerChannel {
     }
   }
 
-  /** The request has become a connection, in the turn in which it was attached. */
-  open({ lease, session, greeting }: Attachment, socket: WebSocket): void {
+  /** The request has become a connection over `stream`, in the turn in which it was attached. */
+  open({ lease, session, greeting }: Attachment, socket: WebSocket, stream: Writable): void {
     const { store, bodyBytes, depth, logger } = this.#options;
     const { session_id: id, epoch } = lease;
     const connection: WorkerConnection = new WorkerConnection({
       socket,
+      stream,
       session,
       greeting,
       epoch,

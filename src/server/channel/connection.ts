@@ -1,4 +1,5 @@
 /** One worker at the other end of a WebSocket: messages in, answers out. What becomes of its lease is for others to say. */
+import type { Writable } from "node:stream";
 import type { WebSocket } from "ws";
 import { closeCodes, type DaemonMessage, type ProgressMessage } from "../../contract/channel.ts";
 import type { ProgressReply } from "../../contract/replies.ts";
@@ -6,6 +7,7 @@ import { isSessiondError, SessiondError } from "../../error.ts";
 import type { Logger } from "../../log.ts";
 import type { ProgressDelta } from "../../session/command.ts";
 import type { Session, SessionSummary } from "../../session/session.ts";
+import { ackFrame } from "./ack-frame.ts";
 import { Answers, errorMessage } from "./answers.ts";
 import type { Intake } from "./intake.ts";
 import { readMessage } from "./message.ts";
@@ -17,6 +19,8 @@ const maxUnreadBytes = 1024 * 1024;
 
 export interface ConnectionOptions {
   socket: WebSocket;
+  /** What that runs over. */
+  stream: Writable;
   session: Session;
   /** The first message to the worker. */
   greeting: string | Buffer;
@@ -226,9 +230,10 @@ export class WorkerConnection {
   }
 
   #send(message: DaemonMessage): void {
-    const { socket, logger } = this.#options;
+    const { socket, stream, logger } = this.#options;
     if (socket.readyState !== socket.OPEN) return;
-    socket.send(JSON.stringify(message));
+    if (message.type === "ack") stream.write(ackFrame(message.seq, message.revision), "latin1");
+    else socket.send(JSON.stringify(message));
     if (socket.bufferedAmount <= this.#unreadLimit) return;
     logger.warn(
       { ...this.#names, unread_bytes: socket.bufferedAmount },

@@ -54,7 +54,7 @@ export function attachRoute(app: FastifyInstance<Server>, channel: WorkerChannel
     handler: () => {
       throw notUpgraded();
     },
-    wsHandler: (socket, request) => channel.open(attachments.get(request.raw) as Attachment, socket),
+    wsHandler: (socket, { raw }) => channel.open(attachments.get(raw) as Attachment, socket, raw.socket),
   });
 }
 

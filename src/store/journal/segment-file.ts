@@ -2,14 +2,6 @@
 import { constants, writeSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 
-/**
- * Handing a write to another thread and hearing of its end takes as long as a fast disk takes for it. So a small one that few
- * wait for is made at once, as long as the one before it took less than this; a slow disk never holds up the event loop for
- * more than one. Where many wait, others report meanwhile.
- */
-const fastMs = 1;
-const few = 16;
-const smallBytes = 8 * 1024;
 /** The file is this much longer than what is in it, with nothing there: a write that changes its length takes longer. */
 const reservedBytes = 1024 * 1024;
 
@@ -39,7 +31,7 @@ export class SegmentFile {
   async append(bytes: Buffer, { waiting }: { waiting: number }): Promise<void> {
     if (this.#size + bytes.length > this.#length) await this.#reserve(bytes.length);
     const begun = performance.now();
-    const atOnce = this.#pace.isFast && waiting <= few && bytes.length <= smallBytes;
+    const atOnce = this.#pace.isBestAtOnce(bytes.length, waiting);
     let written = 0;
     while (written < bytes.length) {
       const rest = [bytes, written, bytes.length - written, this.#size + written] as const;
@@ -72,12 +64,29 @@ export class SegmentFile {
   }
 }
 
-/** How fast the disk is just now. */
+/** The disk took less than this for the last write. */
+const fastMs = 1;
+const few = 16;
+const smallBytes = 8 * 1024;
+
+/** How fast the disk is just now, and how many wait for it. */
 export class WritePace {
   #lastMs = 0;
+  /** The most that waited for one write lately: it goes down by one with every write. */
+  #crowd = 0;
 
   get isFast(): boolean {
     return this.#lastMs < fastMs;
+  }
+
+  /**
+   * Handing a write to another thread and hearing of its end takes as long as a fast disk takes for it. So a small one is made at
+   * once where few report; a slow disk never holds up the event loop for more than one. Where many report, some do so
+   * while others wait for the disk, and a write that happens to be for few of them would hold up the rest.
+   */
+  isBestAtOnce(bytes: number, waiting: number): boolean {
+    this.#crowd = Math.max(waiting, this.#crowd - 1);
+    return this.isFast && this.#crowd <= few && bytes <= smallBytes;
   }
 
   took(ms: number): void {
