@@ -17,7 +17,12 @@ export interface AckedReports {
 
 /** Resolves when the other side says `attached`. */
 export async function ackedReports(url: string): Promise<AckedReports> {
-  const socket = new WebSocket(url, { perMessageDeflate: false, maxPayload: 2 ** 30 });
+  const socket = new WebSocket(url, {
+    perMessageDeflate: false,
+    maxPayload: 2 ** 30,
+    // As our library does: masks guard against proxies, and there is none on the way.
+    generateMask: (mask) => mask.fill(0),
+  });
   const waiting: Waiting[] = [];
   let seq = 0;
 

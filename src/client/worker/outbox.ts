@@ -31,10 +31,11 @@ export interface Parcel {
   alone: boolean;
 }
 
-interface Message {
-  seq: number;
-  parcels: readonly Parcel[];
-  size: number;
+/** Reports that ride together. */
+export interface Message {
+  readonly seq: number;
+  readonly parcels: readonly Parcel[];
+  readonly text: string;
 }
 
 export class Outbox {
@@ -83,19 +84,17 @@ export class Outbox {
     const seq = ++this.#lastSeq;
     const reports = parcels.map(({ report }) => report);
     const text = progressText(seq, reports);
-    this.#inFlight.push({ seq, parcels, size: Buffer.byteLength(text) });
+    this.#inFlight.push({ seq, parcels, text });
     return text;
   }
 
-  /** The reports of every message up to this one are durable. Whoever asks tells their receipts. */
-  acked(seq: number): Parcel[] {
+  /** Every message up to this one is durable. Whoever asks tells the receipts. */
+  acked(seq: number): Message[] {
     const after = this.#inFlight.findIndex((message) => message.seq > seq);
-    const parcels = this.#inFlight
-      .splice(0, after === -1 ? this.#inFlight.length : after)
-      .flatMap((message) => message.parcels);
-    for (const { report } of parcels) this.#settle(report);
-    if (this.#isBehind) this.#waiting = withoutReplaced(this.#waiting, parcels);
-    return parcels;
+    const messages = this.#inFlight.splice(0, after === -1 ? this.#inFlight.length : after);
+    for (const { parcels } of messages) for (const { report } of parcels) this.#settle(report);
+    if (this.#isBehind) this.#waiting = withoutReplaced(this.#waiting, messages);
+    return messages;
   }
 
   /** A message was refused. If that may be the fault of one report among several, each is sent again alone. */
@@ -132,12 +131,13 @@ export class Outbox {
    * on, or the one report in it is refused.
    */
   tooLarge(error: SessiondError): void {
-    const largest = this.#inFlight.reduce<Message | undefined>(
-      (most, message) => (most === undefined || message.size > most.size ? message : most),
-      undefined,
-    );
+    let [largest, most] = [undefined as Message | undefined, 0];
+    for (const message of this.#inFlight) {
+      const size = Buffer.byteLength(message.text);
+      if (size > most) [largest, most] = [message, size];
+    }
     if (largest === undefined) return;
-    if (largest.parcels.length > 1) this.#maxSize = Math.min(this.#maxSize, largest.size) / 2;
+    if (largest.parcels.length > 1) this.#maxSize = Math.min(this.#maxSize, most) / 2;
     else this.refused(largest.seq, error);
   }
 
@@ -179,9 +179,9 @@ export class Outbox {
 }
 
 /** Without the results that reports which were made later, and are durable already, have replaced. */
-function withoutReplaced(waiting: readonly Parcel[], durable: readonly Parcel[]): Parcel[] {
+function withoutReplaced(waiting: readonly Parcel[], durable: readonly Message[]): Parcel[] {
   const latest = new Map<string, number>();
-  for (const { ordinal, report } of durable) {
+  for (const { ordinal, report } of durable.flatMap(({ parcels }) => parcels)) {
     for (const [key] of report.results) latest.set(key, Math.max(ordinal, latest.get(key) ?? 0));
   }
   return waiting.map((parcel) => {

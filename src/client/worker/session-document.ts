@@ -4,6 +4,9 @@ import type { Session, Status } from "../../session/session.ts";
 import { clientMaxDepth } from "../http.ts";
 import type { EncodedReport } from "./report.ts";
 
+/** A result is two levels down in its message. */
+const messageMaxDepth = clientMaxDepth + 2;
+
 export class SessionDocument {
   /**
    * Always as it is now. What is costly for a large session, its list of pending files and its results, is put together
@@ -15,7 +18,11 @@ export class SessionDocument {
   readonly #processed: string[];
   #pendingList: readonly string[] | undefined;
   readonly #results: Record<string, unknown>;
-  #newResults: EncodedReport["results"][] = [];
+  /**
+   * Messages that hold results, as they were sent: one long text costs the garbage collector nothing, where a text for each
+   * result would cost it more than everything else that is done for a report.
+   */
+  #newMessages: string[] = [];
   readonly #keepsResults: boolean;
 
   /** Takes the session over: it is nobody else's any more. */
@@ -33,11 +40,15 @@ export class SessionDocument {
     });
   }
 
-  /** Notes a report that is durable. Returns the files that are pending because of it. */
-  apply({ processed, results, added }: EncodedReport): string[] {
+  /** Notes the files of a report that is durable. Returns those that are pending because of it. */
+  apply({ processed, added }: Pick<EncodedReport, "processed" | "added">): string[] {
     for (const file of processed) this.#finish(file);
-    if (this.#keepsResults && results.length > 0) this.#newResults.push(results);
     return added.filter((file) => this.#find(file));
+  }
+
+  /** Notes the results in a message that is durable. */
+  keepResults(message: string): void {
+    if (this.#keepsResults) this.#newMessages.push(message);
   }
 
   isPending(file: string): boolean {
@@ -74,10 +85,11 @@ export class SessionDocument {
   }
 
   #mergeResults(): JsonObject {
-    for (const [key, json] of this.#newResults.flat()) {
-      putMember(this.#results, key, parseJson(json, clientMaxDepth));
+    for (const message of this.#newMessages) {
+      const { results = {} } = parseJson(message, messageMaxDepth) as { results?: JsonObject };
+      for (const key of Object.keys(results)) putMember(this.#results, key, results[key] as unknown);
     }
-    this.#newResults = [];
+    this.#newMessages = [];
     return this.#results as JsonObject;
   }
 }

@@ -257,13 +257,16 @@ export class WorkerSession {
     this.#channel.alive();
     this.#awaySince = undefined;
     this.#document.setRevision(revision);
+    const messages = this.#outbox.acked(seq);
     const added: string[] = [];
-    const parcels = this.#outbox.acked(seq);
-    for (const { report } of parcels) {
-      for (const file of this.#document.apply(report)) added.push(file);
+    for (const message of messages) {
+      for (const { report } of message.parcels) {
+        for (const file of this.#document.apply(report)) added.push(file);
+      }
+      this.#document.keepResults(message.text);
     }
     if (added.length > 0) this.#loop?.added(added);
-    for (const { receipt } of parcels) receipt.resolve({ revision });
+    for (const { parcels } of messages) for (const { receipt } of parcels) receipt.resolve({ revision });
     this.#settled();
   }
 

@@ -72,7 +72,9 @@ class Trial {
       else last = seq;
     }
     if (last === undefined) return;
-    for (const { receipt } of this.outbox.acked(last)) receipt.resolve({ revision: last });
+    for (const { parcels } of this.outbox.acked(last)) {
+      for (const { receipt } of parcels) receipt.resolve({ revision: last });
+    }
   }
 
   /** What is on the way is lost, and what the daemon has is not answered any more. */

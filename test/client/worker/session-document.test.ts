@@ -1,9 +1,9 @@
 import fc from "fast-check";
 import { expect, it } from "vitest";
-import { encodeReport } from "../../../src/client/worker/report.ts";
+import { encodeReport, progressText } from "../../../src/client/worker/report.ts";
 import { SessionDocument } from "../../../src/client/worker/session-document.ts";
 import { type JsonObject, parseJson, stringifyJson } from "../../../src/json.ts";
-import { applyProgress } from "../../../src/session/command.ts";
+import { applyProgress, type ProgressDelta } from "../../../src/session/command.ts";
 import type { Session } from "../../../src/session/session.ts";
 import { anyString, jsonObject, session as sessionState } from "../../support/arbitraries.ts";
 
@@ -13,6 +13,14 @@ const delta = fc.record({
   added: fc.array(file, { maxLength: 3 }),
   results: jsonObject,
 });
+
+/** As after the ack of a message with one report. */
+function note(document: SessionDocument, one: ProgressDelta): string[] {
+  const report = encodeReport(one);
+  const added = document.apply(report);
+  document.keepResults(progressText(1, [report]));
+  return added;
+}
 
 /** Without what is not told with an acknowledgment: files that the document names twice are listed once. */
 function normal(session: Session): Session {
@@ -28,7 +36,7 @@ it("is after each report what the daemon makes of it", () => {
       for (const one of deltas) {
         const before = new Set([...expected.pending_files, ...expected.processed_files]);
         expected = { ...expected, ...applyProgress(expected, one) };
-        const added = document.apply(encodeReport(one));
+        const added = note(document, one);
         expect(added).toEqual(expected.pending_files.filter((name) => !before.has(name)));
         if (look) expect(document.session).toEqual(expected);
       }
@@ -53,7 +61,7 @@ it("has no results where nobody wants them", () => {
     },
     false,
   );
-  document.apply(encodeReport({ processed: ["x"], results: { x: 1 } }));
+  note(document, { processed: ["x"], results: { x: 1 } });
   expect(document.session).toMatchObject({ processed_files: ["x"], pending_files: [], partial_results: {} });
 });
 
@@ -70,7 +78,7 @@ it("costs what a report holds, whatever the session holds", () => {
   });
   const startedAt = performance.now();
   for (const name of files) {
-    document.apply(encodeReport({ processed: [name], results: { [name]: 1 } }));
+    note(document, { processed: [name], results: { [name]: 1 } });
     // What tools look at for each file costs nothing of the lists.
     if (document.session.config.target_path !== "src") throw new Error("another session");
   }
