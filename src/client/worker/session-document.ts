@@ -4,6 +4,11 @@ import type { Session, Status } from "../../session/session.ts";
 import { clientMaxDepth } from "../http.ts";
 import type { EncodedReport } from "./report.ts";
 
+/** Where a file is listed: by a document that another program wrote, perhaps in both places. */
+type Listed = "pending" | "processed" | "both";
+
+const none: readonly string[] = Object.freeze([]);
+
 /** A result is two levels down in its message. */
 const messageMaxDepth = clientMaxDepth + 2;
 
@@ -13,8 +18,8 @@ export class SessionDocument {
    * when somebody looks.
    */
   readonly session: Session;
-  readonly #pending: Set<string>;
-  readonly #done: Set<string>;
+  /** In the order in which they became known. */
+  readonly #listed: Map<string, Listed>;
   readonly #processed: string[];
   #pendingList: readonly string[] | undefined;
   readonly #results: Record<string, unknown>;
@@ -28,9 +33,9 @@ export class SessionDocument {
   /** Takes the session over: it is nobody else's any more. */
   constructor(session: Session, keepsResults = true) {
     this.#keepsResults = keepsResults;
-    this.#pending = new Set(session.pending_files);
-    this.#done = new Set(session.processed_files);
+    this.#listed = new Map(session.pending_files.map((file) => [file, "pending"]));
     this.#processed = [...session.processed_files];
+    for (const file of this.#processed) this.#listed.set(file, this.isPending(file) ? "both" : "processed");
     this.#results = keepsResults ? (session.partial_results as Record<string, unknown>) : {};
     const own = { configurable: true, enumerable: true };
     this.session = Object.defineProperties(session, {
@@ -41,9 +46,9 @@ export class SessionDocument {
   }
 
   /** Notes the files of a report that is durable. Returns those that are pending because of it. */
-  apply({ processed, added }: Pick<EncodedReport, "processed" | "added">): string[] {
+  apply({ processed, added }: Pick<EncodedReport, "processed" | "added">): readonly string[] {
     for (const file of processed) this.#finish(file);
-    return added.filter((file) => this.#find(file));
+    return added.length === 0 ? none : added.filter((file) => this.#find(file));
   }
 
   /** Notes the results in a message that is durable. */
@@ -52,7 +57,8 @@ export class SessionDocument {
   }
 
   isPending(file: string): boolean {
-    return this.#pending.has(file);
+    const listed = this.#listed.get(file);
+    return listed === "pending" || listed === "both";
   }
 
   setRevision(revision: number): void {
@@ -66,21 +72,22 @@ export class SessionDocument {
   }
 
   #finish(file: string): void {
-    if (this.#pending.delete(file)) this.#pendingList = undefined;
-    if (this.#done.has(file)) return;
-    this.#done.add(file);
-    this.#processed.push(file);
+    const listed = this.#listed.get(file);
+    if (listed === "processed") return;
+    this.#listed.set(file, "processed");
+    if (listed !== undefined) this.#pendingList = undefined;
+    if (listed !== "both") this.#processed.push(file);
   }
 
   #find(file: string): boolean {
-    if (this.#done.has(file) || this.#pending.has(file)) return false;
-    this.#pending.add(file);
+    if (this.#listed.has(file)) return false;
+    this.#listed.set(file, "pending");
     this.#pendingList = undefined;
     return true;
   }
 
   #listPending(): readonly string[] {
-    this.#pendingList ??= [...this.#pending];
+    this.#pendingList ??= [...this.#listed.keys()].filter((file) => this.isPending(file));
     return this.#pendingList;
   }
 

@@ -15,7 +15,7 @@ const delta = fc.record({
 });
 
 /** As after the ack of a message with one report. */
-function note(document: SessionDocument, one: ProgressDelta): string[] {
+function note(document: SessionDocument, one: ProgressDelta): readonly string[] {
   const report = encodeReport(one);
   const added = document.apply(report);
   document.keepResults(progressText(1, [report]));
