@@ -157,7 +157,7 @@ export class Outbox {
     for (const parcel of this.#waiting) {
       const { processed, results, added } = parcel.report;
       size += parcel.report.size;
-      files += Math.max(processed.length, results.length, added.length);
+      files += Math.max(processed.length, results.length / 2, added.length);
       if (count > 0 && (parcel.alone || size > this.#maxSize || files > mostFiles)) break;
       count++;
       if (parcel.alone) break;
@@ -182,11 +182,15 @@ export class Outbox {
 function withoutReplaced(waiting: readonly Parcel[], durable: readonly Message[]): Parcel[] {
   const latest = new Map<string, number>();
   for (const { ordinal, report } of durable.flatMap(({ parcels }) => parcels)) {
-    for (const [key] of report.results) latest.set(key, Math.max(ordinal, latest.get(key) ?? 0));
+    for (const [at, key] of report.results.entries()) {
+      if (at % 2 === 0) latest.set(key, Math.max(ordinal, latest.get(key) ?? 0));
+    }
   }
   return waiting.map((parcel) => {
-    const isLatest = ([key]: readonly [string, string]) => (latest.get(key) ?? 0) < parcel.ordinal;
-    return { ...parcel, report: { ...parcel.report, results: parcel.report.results.filter(isLatest) } };
+    const { results } = parcel.report;
+    const isLatest = (_: string, at: number) =>
+      (latest.get(results[at - (at % 2)] as string) ?? 0) < parcel.ordinal;
+    return { ...parcel, report: { ...parcel.report, results: results.filter(isLatest) } };
   });
 }
 

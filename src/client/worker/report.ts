@@ -12,11 +12,15 @@ export interface Reported {
   revision: number;
 }
 
-/** A delta with its results as JSON, key by key, so that reports can be merged without reading them again. */
+/**
+ * A delta with its results as JSON, key by key, so that reports can be merged without reading them again. Thousands of these wait
+ * for their answers, so each is as few objects as can be.
+ */
 export interface EncodedReport {
   readonly processed: readonly string[];
   readonly added: readonly string[];
-  readonly results: readonly (readonly [key: string, json: string])[];
+  /** Each key, and its JSON after it. */
+  readonly results: readonly string[];
   /** Its characters in a message, but for those that JSON escapes. */
   readonly size: number;
 }
@@ -33,7 +37,7 @@ export function encodeReport(delta: ProgressDelta): EncodedReport {
 
 /** The report of one file, and of others that were found with it. @throws SessiondError `invalid_request` */
 export function encodeFile(file: string, result: unknown, added: readonly string[]): EncodedReport {
-  return sized([file], result === undefined ? [] : [encodeResult([file, result])], added);
+  return sized([file], result === undefined ? none : [file, encodeResult(file, result)], added);
 }
 
 const none: readonly never[] = Object.freeze([]);
@@ -42,17 +46,17 @@ function copy(files: readonly string[]): readonly string[] {
   return files.length === 0 ? none : files.slice();
 }
 
-function encodeResults(results: Readonly<Record<string, unknown>>): [string, string][] {
-  const encoded: [string, string][] = [];
+function encodeResults(results: Readonly<Record<string, unknown>>): readonly string[] {
+  const encoded: string[] = [];
   for (const key of Object.keys(results)) {
-    if (results[key] !== undefined) encoded.push(encodeResult([key, results[key]]));
+    if (results[key] !== undefined) encoded.push(key, encodeResult(key, results[key]));
   }
   return encoded;
 }
 
-function encodeResult([key, value]: [string, unknown]): [string, string] {
+function encodeResult(key: string, value: unknown): string {
   try {
-    return [key, stringifyJson(value, { maxDepth: clientMaxDepth })];
+    return stringifyJson(value, { maxDepth: clientMaxDepth });
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     throw new SessiondError("invalid_request", `the result "${key}" cannot be kept: ${error.message}`, {
@@ -63,13 +67,13 @@ function encodeResult([key, value]: [string, unknown]): [string, string] {
 
 function sized(
   processed: readonly string[],
-  results: readonly (readonly [string, string])[],
+  results: readonly string[],
   added: readonly string[],
 ): EncodedReport {
   let size = 0;
   for (const file of processed) size += file.length + punctuationSize;
   for (const file of added) size += file.length + punctuationSize;
-  for (const [key, json] of results) size += key.length + json.length + punctuationSize;
+  for (const text of results) size += text.length + punctuationSize / 2;
   return { processed, results, added, size };
 }
 
@@ -78,9 +82,13 @@ export function progressText(seq: number, reports: readonly EncodedReport[]): st
   const parts = [`{"type":"progress","seq":${seq}`];
   const processed = reports.flatMap((report) => report.processed);
   if (processed.length > 0) parts.push(`"processed":${JSON.stringify(processed)}`);
-  const results = new Map(reports.flatMap((report) => report.results));
-  if (results.size > 0) {
-    const entries = Array.from(results, ([key, json]) => `${JSON.stringify(key)}:${json}`);
+  const latest = new Map<string, string>();
+  for (const { results } of reports) {
+    for (let at = 0; at < results.length; at += 2)
+      latest.set(results[at] as string, results[at + 1] as string);
+  }
+  if (latest.size > 0) {
+    const entries = Array.from(latest, ([key, json]) => `${JSON.stringify(key)}:${json}`);
     parts.push(`"results":{${entries.join(",")}}`);
   }
   const added = reports.flatMap((report) => report.added);

@@ -266,7 +266,8 @@ export class WorkerSession {
       this.#document.keepResults(message.text);
     }
     if (added.length > 0) this.#loop?.added(added);
-    for (const { parcels } of messages) for (const { receipt } of parcels) receipt.resolve({ revision });
+    const reported: Reported = Object.freeze({ revision });
+    for (const { parcels } of messages) for (const { receipt } of parcels) receipt.resolve(reported);
     this.#settled();
   }
 
