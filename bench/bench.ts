@@ -28,6 +28,7 @@ import { endAllScopes, Scope } from "./scope.ts";
 import { startUps } from "./start-up.ts";
 import { barsTable, durabilityTable, table } from "./table.ts";
 import { stringifyResults } from "./text.ts";
+import { wholeSessions } from "./whole-session.ts";
 import { serveWorkers, workersArgument } from "./workers.ts";
 
 const parts = {
@@ -36,6 +37,7 @@ const parts = {
   in_flight: reportsInFlight,
   growth: costGrowth,
   bytes: bytesWritten,
+  whole: wholeSessions,
   start: startUps,
   list: listing,
   outside: outsideWrites,

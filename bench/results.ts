@@ -7,6 +7,7 @@ import type { Answered } from "./listing.ts";
 import type { Machine } from "./machine.ts";
 import type { Reports } from "./reports.ts";
 import type { StartUps } from "./start-up.ts";
+import type { Whole } from "./whole-session.ts";
 
 export interface Results {
   mode: "quick" | "full";
@@ -22,6 +23,7 @@ export interface Results {
   in_flight?: Reports;
   growth?: Growth[];
   bytes?: Written[];
+  whole?: Whole[];
   start?: StartUps;
   list?: Answered[];
   outside?: Answered[];
@@ -65,6 +67,8 @@ export const notes: Record<string, string> = {
     "One worker that waits, in sessions that are half done: what it costs to write all of a session grows from its beginning to its end, and the peers that do so are stopped long before, so that the middle stands for the mean. Sessions with fewer files than reports are gone through again and again. The time includes what was put off: the JSON file of sessiond, the checkpoint of SQLite's log.",
   bytes:
     "write_bytes of /proc/PID/io, which Linux counts in pages of 4096 bytes, of a session from beginning to end.",
+  whole:
+    "One session with all of its files done, on which something was reported just before. The stall is that of the daemon, the worst of the rounds.",
   start:
     "The files are in the page cache. The first start has no .sessiond directory, the next follows a clean stop. Above empty: without what an empty directory takes.",
   jobs: "true for each file, 2 at once: sessionctl run, which records each result durably in a session that it creates, and GNU parallel with --joblog --resume, which keeps a line in a file that it does not sync. From the start of the program to its end.",

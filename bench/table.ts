@@ -15,7 +15,7 @@ type Row = [
 const heads: Row = ["", "", "median", "p50", "p99", "written each", "longest stall"];
 
 export function table(results: Results): string {
-  const { waiting, in_flight, growth, bytes, start, list, outside, cleanup, jobs } = results;
+  const { waiting, in_flight, growth, bytes, whole, start, list, outside, cleanup, jobs } = results;
   const rows: Row[] = [heads];
   for (const entry of byWorkers(waiting?.peers))
     rows.push(throughputRow("durable reports, each waited for", entry));
@@ -36,6 +36,10 @@ export function table(results: Results): string {
     const what = `a session of ${count(files)} files, ${window === 1 ? "each waited for" : `${count(window)} in flight`}`;
     const written = `${count(bytes_per_report)} B, ${times} ×`;
     rows.push([what, peer, `${count(per_second)}/s`, "", "", written, ms(stall_ms)]);
+  }
+  for (const { what, files, bytes: size, ms: took, stall_ms } of whole ?? []) {
+    const session = `all of a session of ${count(files)} files, ${Math.round(size / 1e6)} MB`;
+    rows.push([session, `sessiond, ${what}`, ms(took), "", "", "", ms(stall_ms)]);
   }
   for (const { files, who, total_ms, above_empty_ms, stall_ms } of start?.list ?? []) {
     const figure = `${ms(total_ms)}, ${ms(above_empty_ms)} above empty`;

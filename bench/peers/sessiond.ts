@@ -36,7 +36,7 @@ export function sessiondPeer(
 }
 
 /** Done before, and written to the JSON file, as in a session that has been under way for long. */
-async function reportDone(client: SessionClient, id: string, files: readonly string[]): Promise<void> {
+export async function reportDone(client: SessionClient, id: string, files: readonly string[]): Promise<void> {
   if (files.length === 0) return;
   const atOnce = 20_000;
   for (let at = 0; at < files.length; at += atOnce) {
