@@ -45,9 +45,13 @@ export async function adoptSaved(
   let [groups, thread] = [0, undefined as StatThread | undefined];
   try {
     for await (const group of saved) {
-      if (++groups === groupsWithoutThread) thread = new StatThread();
-      if (thread?.isReady) underWay.push(adoptFrom(thread, group));
-      else adoptHere(group);
+      if (++groups === groupsWithoutThread) thread = StatThread.start();
+      if (thread?.isReady) {
+        const adopting = adoptFrom(thread, group);
+        // Told below.
+        adopting.catch(() => {});
+        underWay.push(adopting);
+      } else adoptHere(group);
       await nextSlice();
     }
     await Promise.all(underWay);

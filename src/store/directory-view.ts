@@ -27,6 +27,9 @@ const pollIntervalMs = 2000;
 /** A stall of the event loop this long may have overflowed the kernel's queue of events. */
 const stallMs = 1000;
 
+/** Of names that are only looked up. */
+const namesPerSlice = 1000;
+
 /** What keeps a file from being read and says nothing about the file. */
 const momentary = ["EMFILE", "ENFILE", "ENOMEM"];
 
@@ -61,6 +64,8 @@ export class DirectoryView {
   #rescanTimer: NodeJS.Timeout | undefined;
   #stallTimer: NodeJS.Timeout | undefined;
   #place = "";
+  /** Until everything was read once. */
+  #hintedAtStart: Set<string> | undefined = new Set();
   #closed = false;
 
   constructor(options: ViewOptions, queue: KeyedQueue) {
@@ -90,15 +95,17 @@ export class DirectoryView {
       sessionFilesIn(directory),
     ]);
     let { isCurrent } = adopted;
-    // As many as there are, so it is these: files that come and go meanwhile are hinted at.
-    const others =
-      files.length === adopted.count ? [] : files.filter((file) => this.catalog.get(file) === undefined);
-    for (const file of others) {
+    for (const [at, file] of files.entries()) {
+      if (at % namesPerSlice === 0) await nextSlice();
+      if (this.catalog.get(file) !== undefined) continue;
       isCurrent = false;
       await nextSlice();
       this.look(file);
       if (this.catalog.get(file)?.kind === "unreadable") this.#retryLater(file);
     }
+    // What went away between the look at a file and its being taken in was not known when it was hinted at.
+    for (const file of this.#hintedAtStart ?? []) this.look(file);
+    this.#hintedAtStart = undefined;
     this.#lastReconcile = formatTimestamp(this.#options.clock.now());
     this.#arm();
     this.#watchForStalls();
@@ -258,6 +265,7 @@ export class DirectoryView {
   /** A hint: look, and if the file is half written, look again soon. */
   async #follow(file: string): Promise<void> {
     if (this.#closed) return;
+    this.#hintedAtStart?.add(file);
     await this.refresh(file);
     if (this.catalog.get(file)?.kind === "unreadable") this.#retryLater(file);
   }

@@ -20,13 +20,17 @@ import { WriteBehind } from "./write-behind.ts";
 const idleMs = 30_000;
 const sweepIntervalMs = 5000;
 
-/** What a change of another kind was made to. */
+/** What a change of another kind is made to. */
 export interface Before {
-  session: Session;
   live: Live | undefined;
   version: number | undefined;
   /** The last report that it knew of, or 0. */
   last: number;
+}
+
+export interface Change {
+  from: Session;
+  to: Session;
 }
 
 export interface LiveSessionsOptions {
@@ -162,13 +166,13 @@ export class LiveSessions {
    *
    * @throws SessiondError with an unknown outcome: the change is in the file
    */
-  async changed(id: string, session: Session, before: Before, documentBytes: number): Promise<void> {
+  async changed(id: string, change: Change, before: Before, documentBytes: number): Promise<void> {
     const { journal, onReport } = this.#options;
     const live = this.get(id);
     if (live !== undefined) {
-      const isSame = live === before.live && live.state.version === before.version;
-      live.state.replace(session, isSame ? before.session : undefined);
-      live.generation = generationMark(session.generation) || live.generation;
+      const isSame = this.isStill(id, before);
+      live.state.replace(change.to, isSame ? change.from : undefined);
+      live.generation = generationMark(change.to.generation) || live.generation;
       live.documentBytes = documentBytes;
       live.lastUse = performance.now();
       this.#keep(live, before.last);
@@ -186,11 +190,17 @@ export class LiveSessions {
     }
   }
 
-  /** What a change of another kind is made to. No report is under way then. */
-  before(id: string, session: Session): Before {
+  /** What a change of another kind is made to, from now on. No report is under way then. */
+  before(id: string): Before {
     const live = this.get(id);
     const last = this.#options.journal.newest(id) ?? 0;
-    return { session, live, version: live?.state.version, last };
+    return { live, version: live?.state.version, last };
+  }
+
+  /** Whether the session has not been replaced since. */
+  isStill(id: string, { live, version }: Before): boolean {
+    const now = this.get(id);
+    return now === live && now?.state.version === version;
   }
 
   /**

@@ -2,11 +2,12 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SessiondError } from "../error.ts";
+import type { SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
 import { nextSlice } from "../slices.ts";
 import type { DirectoryView } from "./directory-view.ts";
 import { type Document, isRecent, readInSlices } from "./document.ts";
-import type { LiveSessions } from "./live-sessions.ts";
+import type { Before, LiveSessions } from "./live-sessions.ts";
 
 /** How long after one another a half-written document is read again before it counts as unreadable. */
 const halfWrittenDelaysMs = [20, 50, 100, 200];
@@ -19,6 +20,12 @@ export interface SessionDocumentsOptions {
   missing: (id: SessionId) => SessiondError;
 }
 
+/** A document, and what was known of the session in the moment in which it was this. */
+export interface Current extends Document {
+  summary: SessionSummary;
+  before: Before;
+}
+
 /** Callers hold the queue of the file. */
 export class SessionDocuments {
   readonly #options: SessionDocumentsOptions;
@@ -28,19 +35,26 @@ export class SessionDocuments {
   }
 
   /** The session as it is, from memory where it is being reported on, else from its file. */
-  async current(file: string, id: SessionId): Promise<Document> {
+  async current(file: string, id: SessionId): Promise<Current> {
     const { lives, view } = this.#options;
     if (lives.get(id) !== undefined) view.look(file);
     if (lives.get(id) === undefined || this.#holding(file, id) === undefined) {
       const document = await this.document(file, id);
       // A document that was half written is given its reports when it is whole.
-      if (lives.get(id) === undefined) return document;
+      if (lives.get(id) === undefined) return { ...document, ...this.#known(id) };
     }
     const [live, state] = [lives.get(id), this.#holding(file, id)];
     if (live === undefined || state === undefined) throw this.#options.missing(id);
-    const { identity } = state;
     const { documentBytes: bytes, mode } = live;
-    return { session: await live.state.toSession(), bytes, mode, identity };
+    // First, as other programs go on while a large session is put together.
+    const known = { bytes, mode, identity: state.identity, ...this.#known(id) };
+    return { ...known, session: await live.state.toSession() };
+  }
+
+  #known(id: SessionId): Pick<Current, "summary" | "before"> {
+    const summary = this.#catalog.index.get(id);
+    if (summary === undefined) throw this.#options.missing(id);
+    return { summary, before: this.#options.lives.before(id) };
   }
 
   #holding(file: string, id: SessionId) {

@@ -67,9 +67,10 @@ export class SessionFiles {
       if (isStill && lives.get(id) === undefined) return this.#stored(id, document.session);
     }
     // Not what the index knows: changed by another program, or by a write of ours that is not durable yet.
-    return this.inQueue(id, async (current) =>
-      this.#stored(id, (await this.#documents.current(current, id)).session),
-    );
+    return this.inQueue(id, async (current) => {
+      const { summary, session } = await this.#documents.current(current, id);
+      return withRevision(summary, session);
+    });
   }
 
   /** A function that returns the session it was given changes nothing. */
@@ -78,19 +79,26 @@ export class SessionFiles {
     options: ChangeOptions,
     fn: (session: Session) => Session | Promise<Session>,
   ): Promise<StoredSession> {
+    const { lives } = this.#options;
     return this.inQueue(id, async (file) => {
       this.#options.assertWritable();
       return whileChanging(id, async () => {
         const document = await this.#documents.current(file, id);
-        const known = this.summary(id);
+        const { summary: known, before } = document;
         assertExpected(known, options);
-        const before = this.#options.lives.before(id, document.session);
         const session = { ...document.session, revision: known.revision };
         const next = await fn(session);
         if (next === session) return { session, summary: known };
-        const stored = await this.#write(file, { ...next, revision: known.revision + 1 }, document);
+        // Large sessions take a while to put together and to write: another program may make it another one meanwhile, also
+        // by way of another file.
+        const inspect = () => {
+          const isStill = this.summary(id).revision === known.revision && lives.isStill(id, before);
+          if (!isStill) throw new TargetChanged();
+        };
+        const stored = await this.#write(file, { ...next, revision: known.revision + 1 }, document, inspect);
         if (this.#catalog.fileOf(id) !== file) throw busy(id, "unknown");
-        await this.#options.lives.changed(id, stored.session, before, stored.summary.bytes);
+        const change = { from: document.session, to: stored.session };
+        await lives.changed(id, change, before, stored.summary.bytes);
         return stored;
       });
     });
@@ -306,22 +314,41 @@ export class SessionFiles {
   }
 
   /** Replaces `before`, and only that state of the file; without it nothing may be there. */
-  async #write(file: string, session: Session, before: Document | undefined): Promise<StoredSession> {
+  async #write(
+    file: string,
+    session: Session,
+    before: Document | undefined,
+    inspect = () => {},
+  ): Promise<StoredSession> {
     const bytes = await encodeInSlices(partsOf(session));
     const mode = before?.mode ?? newFileMode;
-    const identity = await this.replaceFile(file, bytes, mode, before?.identity);
+    const identity = await this.replaceFile(file, bytes, mode, before?.identity, inspect);
     this.#catalog.adopt(file, { session, identity, bytes: bytes.length, mode }, session.revision ?? 1);
     return this.#stored(session.session_id as SessionId, session);
   }
 
-  /** Writes a session's file, durably, if it is still in the state that is expected; without one nothing may be there. */
-  replaceFile(file: string, bytes: Buffer, mode: number, expected: Identity | undefined): Promise<Identity> {
+  /**
+   * Writes a session's file, durably, if it is still in the state that is expected; without one nothing may be there. `inspect`
+   * throws when that is not enough.
+   */
+  replaceFile(
+    file: string,
+    bytes: Buffer,
+    mode: number,
+    expected: Identity | undefined,
+    inspect = () => {},
+  ): Promise<Identity> {
     const { directory, files, view } = this.#options;
-    const inspect = () => {
+    const inspectAll = () => {
       if (!view.isInPlace()) throw view.away();
       assertUnchanged(join(directory, file), expected);
+      inspect();
     };
-    return files.write(directory, file, bytes, { mode, exclusive: expected === undefined, inspect });
+    return files.write(directory, file, bytes, {
+      mode,
+      exclusive: expected === undefined,
+      inspect: inspectAll,
+    });
   }
 
   #stored(id: SessionId, session: Session): StoredSession {

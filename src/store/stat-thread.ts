@@ -28,7 +28,16 @@ export class StatThread {
   readonly #waiting: ((identities: Identity[] | undefined) => void)[] = [];
   #isReady = false;
 
-  constructor() {
+  /** Undefined where the system allows no more threads. */
+  static start(): StatThread | undefined {
+    try {
+      return new StatThread();
+    } catch {
+      return undefined;
+    }
+  }
+
+  private constructor() {
     this.#worker.once("message", () => {
       this.#isReady = true;
       this.#worker.on("message", (identities: string) => this.#waiting.shift()?.(identities.split("\0")));

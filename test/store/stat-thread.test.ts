@@ -11,7 +11,7 @@ import { tempDir } from "../support/temp-dir.ts";
 import { foreignSession, putOutside } from "./outside.ts";
 
 async function started(): Promise<StatThread> {
-  const thread = new StatThread();
+  const thread = StatThread.start() as StatThread;
   onTestFinished(() => thread.close());
   await vi.waitFor(() => expect(thread.isReady).toBe(true), { timeout: 10_000 });
   return thread;

@@ -263,7 +263,9 @@ export class WorkerSession {
       for (const { report } of message.parcels) {
         for (const file of this.#document.apply(report)) added.push(file);
       }
-      this.#document.keepResults(message.text);
+      if (message.parcels.some(({ report }) => report.results.length > 0)) {
+        this.#document.keepResults(message.text);
+      }
     }
     if (added.length > 0) this.#loop?.added(added);
     const reported: Reported = Object.freeze({ revision });

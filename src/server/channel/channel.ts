@@ -120,6 +120,8 @@ export class WorkerChannel {
       );
       if (this.#stopping)
         throw new SessiondError("shutting_down", "sessiond is shutting down; try again soon");
+      // Throws for one that is gone.
+      store.summary(id);
       if (!this.#holds(id, lease.epoch)) throw takenOver(id);
       if (!isAlive()) throw new SessiondError("invalid_request", "the connection was closed meanwhile");
       return { lease, session, greeting };

@@ -1,6 +1,7 @@
 /** Where a request becomes a worker's connection. Until then it is HTTP, and refused as HTTP. */
 import type { EventEmitter } from "node:events";
 import type { IncomingMessage, Server } from "node:http";
+import type { Writable } from "node:stream";
 import websocket from "@fastify/websocket";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { AttachQuery } from "../../contract/channel.ts";
@@ -15,6 +16,9 @@ const { path } = channels.attachWorker;
 /** How long a worker may take to answer the closing of its connection. */
 const closeTimeoutMs = 2000;
 
+/** What the WebSockets of requests run over. */
+const streams = new WeakMap<IncomingMessage, Writable>();
+
 /** Lets `attachRoute` be called. Requests that are to become a channel come as the event `upgrade` of `upgrades`. */
 export function acceptUpgrades(
   app: FastifyInstance<Server>,
@@ -22,6 +26,7 @@ export function acceptUpgrades(
   maxPayload: number,
   logger: Logger,
 ): void {
+  upgrades.on("upgrade", (request: IncomingMessage, stream: Writable) => streams.set(request, stream));
   const options = {
     server: upgrades as Server,
     perMessageDeflate: false,
@@ -54,7 +59,8 @@ export function attachRoute(app: FastifyInstance<Server>, channel: WorkerChannel
     handler: () => {
       throw notUpgraded();
     },
-    wsHandler: (socket, { raw }) => channel.open(attachments.get(raw) as Attachment, socket, raw.socket),
+    wsHandler: (socket, { raw }) =>
+      channel.open(attachments.get(raw) as Attachment, socket, streams.get(raw) as Writable),
   });
 }
 
