@@ -11,7 +11,15 @@ import type { Document } from "./document.ts";
 import { type EncodedReport, encodeReport } from "./encoded-report.ts";
 import type { Journal } from "./journal/journal.ts";
 import { type GenerationMark, generationMark, type JournalRecord, progressRecord } from "./journal/record.ts";
-import { type KnownDocument, type Live, newLive, type Restored, type Unwritten } from "./live.ts";
+import {
+  type Before,
+  type Change,
+  type KnownDocument,
+  type Live,
+  newLive,
+  type Restored,
+  type Unwritten,
+} from "./live.ts";
 import { LiveSession } from "./live-session.ts";
 import { type Identity, maxStoredBytes } from "./session-file.ts";
 import { WriteBehind } from "./write-behind.ts";
@@ -19,19 +27,6 @@ import { WriteBehind } from "./write-behind.ts";
 /** A session whose file holds everything leaves the memory after this long without a report. */
 const idleMs = 30_000;
 const sweepIntervalMs = 5000;
-
-/** What a change of another kind is made to. */
-export interface Before {
-  live: Live | undefined;
-  version: number | undefined;
-  /** The last report that it knew of, or 0. */
-  last: number;
-}
-
-export interface Change {
-  from: Session;
-  to: Session;
-}
 
 export interface LiveSessionsOptions {
   journal: Journal;

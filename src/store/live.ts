@@ -1,7 +1,7 @@
 /** A session that is being reported on, as it is kept in memory. */
 import type { Micros } from "../clock.ts";
 import type { ProgressDelta } from "../session/command.ts";
-import type { SessionSummary } from "../session/session.ts";
+import type { Session, SessionSummary } from "../session/session.ts";
 import type { Document } from "./document.ts";
 import { type GenerationMark, generationMark } from "./journal/record.ts";
 import type { LiveSession } from "./live-session.ts";
@@ -45,6 +45,20 @@ export interface Live {
   gone: boolean;
   /** The file as it was when it went missing: it may have been renamed. */
   lost: Identity | undefined;
+}
+
+/** What a change of another kind is made to. */
+export interface Before {
+  live: Live | undefined;
+  version: number | undefined;
+  /** The last report that it knew of, or 0. */
+  last: number;
+}
+
+/** What a change that is no report makes of the document. */
+export interface Change {
+  from: Session;
+  to: Session;
 }
 
 /** A report of an earlier run. */

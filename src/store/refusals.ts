@@ -1,5 +1,5 @@
 /** Why a change of a session is refused. */
-import { SessiondError } from "../error.ts";
+import { isSessiondError, SessiondError } from "../error.ts";
 import type { SessionSummary } from "../session/session.ts";
 import type { ChangeOptions } from "./session-store.ts";
 
@@ -29,4 +29,10 @@ export function assertExpected(known: SessionSummary, options: ChangeOptions): v
     const message = `session "${session_id}" was active at ${checkpoint_time}; read it again`;
     throw new SessiondError("revision_mismatch", message);
   }
+}
+
+export function adviseToPurge(error: unknown): never {
+  if (!isSessiondError(error, "storage_full")) throw error;
+  const message = `its last reports cannot be written to its file first, so it can only be purged: ${error.message}`;
+  throw new SessiondError("storage_full", message, { cause: error });
 }

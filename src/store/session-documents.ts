@@ -7,7 +7,8 @@ import type { SessionId } from "../session/session-id.ts";
 import { nextSlice } from "../slices.ts";
 import type { DirectoryView } from "./directory-view.ts";
 import { type Document, isRecent, readInSlices } from "./document.ts";
-import type { Before, LiveSessions } from "./live-sessions.ts";
+import type { Before } from "./live.ts";
+import type { LiveSessions } from "./live-sessions.ts";
 
 /** How long after one another a half-written document is read again before it counts as unreadable. */
 const halfWrittenDelaysMs = [20, 50, 100, 200];

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { type Clock, formatTimestamp } from "../clock.ts";
-import { isSessiondError, SessiondError, systemErrorCode } from "../error.ts";
+import { SessiondError, systemErrorCode } from "../error.ts";
 import type { KeyedQueue } from "../keyed-queue.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
@@ -13,16 +13,16 @@ import type { DirectoryView } from "./directory-view.ts";
 import { assertUnchanged, type Document, isAt, readInSlices } from "./document.ts";
 import { type DurableFiles, TargetChanged } from "./durable-file.ts";
 import type { LiveSessions } from "./live-sessions.ts";
-import { assertExpected, busy, sessionExists } from "./refusals.ts";
+import { adviseToPurge, assertExpected, busy, sessionExists } from "./refusals.ts";
 import { SessionDocuments } from "./session-documents.ts";
 import { alternativeFileFor, fileFor, type Identity, shortened } from "./session-file.ts";
 import type { ChangeOptions, StoredSession } from "./session-store.ts";
 import { encodeInSlices, partsOf } from "./session-writer.ts";
+import { whileChanging } from "./while-changing.ts";
 
 /** For new files; an existing file keeps its mode. */
 const newFileMode = 0o640;
-/** How often a change is tried again because another program wrote at the same time. */
-const changeAttempts = 10;
+
 export interface SessionFilesOptions {
   directory: string;
   quarantine: string;
@@ -360,22 +360,4 @@ export class SessionFiles {
 function withRevision(summary: SessionSummary, session: Session): StoredSession {
   const { revision } = summary;
   return { summary, session: session.revision === revision ? session : { ...session, revision } };
-}
-
-function adviseToPurge(error: unknown): never {
-  if (!isSessiondError(error, "storage_full")) throw error;
-  const message = `its last reports cannot be written to its file first, so it can only be purged: ${error.message}`;
-  throw new SessiondError("storage_full", message, { cause: error });
-}
-
-/** Begins anew as long as another program changes the file between a look at it and our own change. */
-async function whileChanging<T>(id: SessionId, attempt: () => Promise<T>): Promise<T> {
-  for (let count = 0; count < changeAttempts; count++) {
-    try {
-      return await attempt();
-    } catch (error) {
-      if (!(error instanceof TargetChanged)) throw error;
-    }
-  }
-  throw busy(id);
 }
