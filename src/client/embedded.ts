@@ -89,7 +89,7 @@ export class EmbeddedBackend implements Backend {
   async list(filter: Parameters<Backend["list"]>[0]) {
     const store = await this.#store();
     const { status, ...page } = filter;
-    return own(store.list({ ...page, ...(status === undefined ? {} : { status: [...status] }) }));
+    return own(await store.list({ ...page, ...(status === undefined ? {} : { status: [...status] }) }));
   }
 
   async stats() {

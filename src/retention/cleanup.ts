@@ -163,7 +163,7 @@ export class Cleanup {
   }
 
   /** What a person should look at. */
-  health(): HealthProblem[] {
+  health(): Promise<HealthProblem[]> {
     return cleanupHealth(this.#store, this.#approvals.all(), this.#jobs.failures, this.#clock.now());
   }
 

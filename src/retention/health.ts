@@ -5,12 +5,12 @@ import type { SessionStore } from "../store/session-store.ts";
 import type { HeldPlan } from "./approvals.ts";
 import type { JobName } from "./jobs.ts";
 
-export function cleanupHealth(
+export async function cleanupHealth(
   store: Pick<SessionStore, "list">,
   waiting: readonly HeldPlan[],
   failures: ReadonlyMap<JobName, string>,
   now: Micros,
-): HealthProblem[] {
+): Promise<HealthProblem[]> {
   return [
     ...waiting.map(({ policy, plan_id, why, since }) => ({
       code: "cleanup_waiting_approval",
@@ -24,13 +24,13 @@ export function cleanupHealth(
       hint: "it runs again at its next slot, or when it is asked to",
       session_id: null,
     })),
-    ...futureTimes(store, now),
+    ...(await futureTimes(store, now)),
   ];
 }
 
 /** The first page, newest first, is where they are. */
-function futureTimes(store: Pick<SessionStore, "list">, now: Micros): HealthProblem[] {
-  const { sessions } = store.list({ sort: "checkpoint_time" });
+async function futureTimes(store: Pick<SessionStore, "list">, now: Micros): Promise<HealthProblem[]> {
+  const { sessions } = await store.list({ sort: "checkpoint_time" });
   const ids = sessions
     .filter((session) => (parseTimestamp(session.checkpoint_time) ?? 0) > now)
     .map((session) => session.session_id);

@@ -237,7 +237,7 @@ class DirectoryStore implements SessionStore {
     return this.#parts.sessions.has(id);
   }
 
-  list(query: ListQuery = {}): SummaryPage {
+  list(query: ListQuery = {}): Promise<SummaryPage> {
     return this.#parts.view.catalog.index.list(query, this.#clock.now());
   }
 

@@ -22,6 +22,7 @@ import {
 } from "./live.ts";
 import { LiveSession } from "./live-session.ts";
 import { type Identity, maxStoredBytes } from "./session-file.ts";
+import { Settlements } from "./settlements.ts";
 import { WriteBehind } from "./write-behind.ts";
 
 /** A session whose file holds everything leaves the memory after this long without a report. */
@@ -45,11 +46,11 @@ export class LiveSessions {
   readonly #live = new Map<string, Live>();
   readonly #writeBehind: WriteBehind;
   readonly #sweeper: NodeJS.Timeout;
-  /** What the journal should be told when it has room again: by session, up to where its file holds everything. */
-  readonly #owed = new Map<string, number>();
+  readonly #settlements: Settlements;
 
   constructor(options: LiveSessionsOptions) {
     this.#options = options;
+    this.#settlements = new Settlements(options.journal);
     this.#writeBehind = new WriteBehind(options.maxLagMs, async (id) => {
       const due = this.#live.get(id);
       if (due?.lost === undefined && due?.isWaiting === false) await options.onDue(id);
@@ -152,7 +153,7 @@ export class LiveSessions {
   written(live: Live, last: number, documentBytes: number): Promise<void> {
     this.#keep(live, last);
     live.documentBytes = documentBytes;
-    return this.#settle(live.id, last);
+    return this.#settlements.settle(live.id, last);
   }
 
   /**
@@ -178,7 +179,7 @@ export class LiveSessions {
     try {
       await journal.settle(id, before.last);
     } catch (error) {
-      this.#owe(id, before.last);
+      this.#settlements.owe(id, before.last);
       if (!(error instanceof SessiondError)) throw error;
       const message = `the change was made, but a crash might put earlier reports on top of it: ${error.message}`;
       throw new SessiondError(error.code, message, { cause: error, outcome: "unknown" });
@@ -268,7 +269,7 @@ export class LiveSessions {
     const live = this.#live.get(id);
     if (live !== undefined) live.gone = true;
     this.#drop(id);
-    return this.#settle(id);
+    return this.#settlements.settle(id);
   }
 
   /** Sessions whose file lags behind. */
@@ -277,10 +278,8 @@ export class LiveSessions {
   }
 
   /** Tells the journal what it could not be told before. */
-  async settleOwed(): Promise<void> {
-    const owed = [...this.#owed];
-    this.#owed.clear();
-    await Promise.all(owed.map((entry) => this.#settle(...entry)));
+  settleOwed(): Promise<void> {
+    return this.#settlements.settleOwed();
   }
 
   close(): void {
@@ -295,7 +294,7 @@ export class LiveSessions {
     { revision, time, payload, sequence }: JournalRecord,
   ): ProgressReply {
     if (live.gone) {
-      void this.#settle(live.id, sequence);
+      void this.#settlements.settle(live.id, sequence);
       throw deleted(live.id);
     }
     const { state } = live;
@@ -318,20 +317,6 @@ export class LiveSessions {
     live.unwritten.push(report);
     live.unwrittenBytes += report.bytes;
     live.growth += report.growth;
-  }
-
-  /** Should it fail, it is made up for later: until then a start reports once more what the file holds already. */
-  async #settle(id: string, last = this.#options.journal.newest(id)): Promise<void> {
-    if (last === undefined) return;
-    try {
-      await this.#options.journal.settle(id, last);
-    } catch {
-      this.#owe(id, last);
-    }
-  }
-
-  #owe(id: string, last: number): void {
-    this.#owed.set(id, Math.max(last, this.#owed.get(id) ?? 0));
   }
 
   /** The file holds what was reported up to a sequence. */

@@ -3,6 +3,7 @@ import { type Micros, parseTimestamp } from "../clock.ts";
 import type { Stats, SummaryPage } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
 import type { SessionSummary } from "../session/session.ts";
+import { nextSlice } from "../slices.ts";
 import type { Changes, ListQuery, StoreChange } from "./session-store.ts";
 
 type Origin = StoreChange["origin"];
@@ -16,6 +17,7 @@ export interface IndexEntry {
 }
 
 const manyDeferred = 500;
+const entriesPerSlice = 1000;
 
 export class SessionIndex implements Changes {
   readonly #entries = new Map<string, IndexEntry>();
@@ -142,8 +144,12 @@ export class SessionIndex implements Changes {
     return { ...this.#counts };
   }
 
-  /** @throws SessiondError `invalid_request` for a cursor that no page gave out */
-  list(query: ListQuery, now: Micros): SummaryPage {
+  /**
+   * Sessions as they are at the call, looked through in slices.
+   *
+   * @throws SessiondError `invalid_request` for a cursor that no page gave out
+   */
+  async list(query: ListQuery, now: Micros): Promise<SummaryPage> {
     this.#catchUp();
     const sort = query.sort ?? "checkpoint_time";
     const limit = query.limit ?? 100;
@@ -158,8 +164,8 @@ export class SessionIndex implements Changes {
       total = order.length;
       more = start + limit < order.length;
     } else {
-      for (let at = 0; at < order.length; at++) {
-        const entry = order[at] as IndexEntry;
+      for (const [at, entry] of order.slice().entries()) {
+        if (at % entriesPerSlice === entriesPerSlice - 1) await nextSlice();
         if (!matches(entry)) continue;
         total++;
         if (at < start) continue;
@@ -240,15 +246,24 @@ function matcher(query: ListQuery, now: Micros): ((entry: IndexEntry) => boolean
       label.every(([key, value]) => Object.hasOwn(summary.labels, key) && summary.labels[key] === value),
     );
   }
-  if (q !== undefined) {
-    const wanted = q.toLowerCase();
-    tests.push(({ summary }) =>
-      [summary.session_id, summary.target_path, summary.status_reason ?? ""].some((text) =>
-        text.toLowerCase().includes(wanted),
-      ),
-    );
-  }
+  if (q !== undefined) tests.push(textMatcher(q.toLowerCase()));
   if (older_than !== undefined) tests.push(({ checkpoint }) => checkpoint <= now - older_than * 1000);
   if (pinned !== undefined) tests.push(({ summary }) => summary.pinned === pinned);
   return tests.length === 0 ? undefined : (entry) => tests.every((test) => test(entry));
+}
+
+/** Every session is looked at, so what can be the same for many of them is looked at once. */
+function textMatcher(wanted: string): (entry: IndexEntry) => boolean {
+  const isIn = (text: string) => text.toLowerCase().includes(wanted);
+  const targets = new Map<string, boolean>();
+  const isInTarget = (target: string) => {
+    let known = targets.get(target);
+    if (known === undefined) {
+      known = isIn(target);
+      targets.set(target, known);
+    }
+    return known;
+  };
+  return ({ summary: { session_id, target_path, status_reason } }) =>
+    isIn(session_id) || isInTarget(target_path) || (status_reason !== null && isIn(status_reason));
 }

@@ -86,7 +86,7 @@ export interface SessionStore {
   summary(id: SessionId): SessionSummary;
   has(id: SessionId): boolean;
   /** From the index alone. @throws `invalid_request` for a bad cursor */
-  list(query?: ListQuery): SummaryPage;
+  list(query?: ListQuery): Promise<SummaryPage>;
   stats(): Stats;
   /** Every session of the index at this moment, in no particular order. */
   all(): SessionSummary[];

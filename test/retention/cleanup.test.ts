@@ -117,7 +117,7 @@ describe("a scheduled pass above the limit", () => {
         why: "it would remove 30 of 35 sessions; max_delete_ratio is 0.5",
       },
     });
-    expect(cleanup.health()).toMatchObject([
+    expect(await cleanup.health()).toMatchObject([
       { code: "cleanup_waiting_approval", hint: expect.stringMatching(/--approve \w+ --yes/) },
     ]);
 
@@ -128,7 +128,7 @@ describe("a scheduled pass above the limit", () => {
     });
     expect(store.ids()).toHaveLength(5);
     expect((await cleanup.schedules())[0]?.waiting).toBeNull();
-    expect(cleanup.health()).toEqual([]);
+    expect(await cleanup.health()).toEqual([]);
 
     const again = cleanup.run(asked("completed", { approve: held.plan_id }));
     await expect(again).rejects.toMatchObject({ code: "approval_required" });
@@ -313,17 +313,17 @@ describe("what is told afterwards", () => {
     expect((await cleanup.history()).entries).toHaveLength(1);
   });
 
-  test("health tells of future times while there are any", () => {
+  test("health tells of future times while there are any", async () => {
     const store = storeOf(...manyAged(150, "running", 5), aged("ahead", "running", -1));
     const cleanup = cleanupOf(store);
-    expect(cleanup.health()).toMatchObject([
+    expect(await cleanup.health()).toMatchObject([
       { code: "checkpoint_time_in_future", session_id: "ahead", message: expect.stringContaining("ahead") },
     ]);
     store.put(aged("ahead too", "running", -2));
-    expect(cleanup.health()).toMatchObject([{ code: "checkpoint_time_in_future", session_id: null }]);
+    expect(await cleanup.health()).toMatchObject([{ code: "checkpoint_time_in_future", session_id: null }]);
     store.touch("ahead", { checkpoint_time: "2026-01-01T00:00:00Z" });
     store.touch("ahead too", { checkpoint_time: "2026-01-01T00:00:00Z" });
-    expect(cleanup.health()).toEqual([]);
+    expect(await cleanup.health()).toEqual([]);
   });
 
   test("health tells of a run that failed, until one succeeds", async () => {
@@ -331,12 +331,12 @@ describe("what is told afterwards", () => {
     const cleanup = cleanupOf(store);
     store.failRemovals(new SessiondError("storage_full", "the disk is full"));
     await cleanup.run(asked("failed"));
-    expect(cleanup.health()).toMatchObject([
+    expect(await cleanup.health()).toMatchObject([
       { code: "cleanup_failed", message: expect.stringContaining("the disk is full") },
     ]);
     store.failRemovals(undefined);
     await cleanup.run(asked("failed"));
-    expect(cleanup.health()).toEqual([]);
+    expect(await cleanup.health()).toEqual([]);
   });
 
   test("each job, its rule and its last run, also before start", async () => {

@@ -100,13 +100,13 @@ describe("on schedule", () => {
       throw new SessiondError("storage_failed", "the disk is gone");
     };
     await hours(5);
-    expect(cleanup.health()).toMatchObject([
+    expect(await cleanup.health()).toMatchObject([
       { code: "cleanup_failed", message: expect.stringContaining("trash failed: the disk is gone") },
     ]);
     expect(await job(cleanup, "trash")).toMatchObject({ last_run: { outcome: "failed" } });
     store.emptyTrash = emptyTrash;
     await hours(24);
-    expect(cleanup.health()).toEqual([]);
+    expect(await cleanup.health()).toEqual([]);
     await cleanup.stop();
   });
 

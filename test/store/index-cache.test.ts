@@ -34,7 +34,7 @@ test("a file that has not changed is not read", async () => {
   changeUnseen(join(directory, "s.json"), '"/src"', '"/SRC"');
   const store = await openStore(directory);
   expect(store.summary(id)).toMatchObject({ target_path: "/src", labels: { a: "1" }, revision: 1 });
-  expect(store.list().sessions).toEqual([store.summary(id)]);
+  expect((await store.list()).sessions).toEqual([store.summary(id)]);
 });
 
 test.each([

@@ -9,13 +9,12 @@ import type { AttachQuery, DaemonMessage } from "../../contract/channel.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
 import { stringifyJsonInSlices } from "../../json-slices.ts";
 import type { Logger } from "../../log.ts";
-import type { Session } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { Lease, SessionStore } from "../../store/session-store.ts";
 import type { WorkerHappening } from "../events/event-log.ts";
 import { replyDepth } from "../reply-depth.ts";
 import { AttachedWorkers, isOther } from "./attached-workers.ts";
-import { WorkerConnection } from "./connection.ts";
+import { type Beginning, type ConnectionOptions, WorkerConnection } from "./connection.ts";
 import { Graces } from "./grace.ts";
 import { Intake } from "./intake.ts";
 import { applyOnLost } from "./on-lost.ts";
@@ -33,11 +32,8 @@ export interface WorkerChannelOptions {
 }
 
 /** A lease that is about to have a connection. */
-export interface Attachment {
+export interface Attachment extends Beginning {
   lease: Lease;
-  session: Session;
-  /** The first message to the worker, with the session in it. */
-  greeting: string | Buffer;
 }
 
 export class WorkerChannel {
@@ -133,14 +129,12 @@ export class WorkerChannel {
   }
 
   /** The request has become a connection over `stream`, in the turn in which it was attached. */
-  open({ lease, session, greeting }: Attachment, socket: WebSocket, stream: Writable): void {
+  open({ lease, ...beginning }: Attachment, socket: WebSocket, stream: Writable): void {
     const { store, bodyBytes, depth, logger } = this.#options;
     const { session_id: id, epoch } = lease;
-    const connection: WorkerConnection = new WorkerConnection({
+    const options: ConnectionOptions = {
       socket,
       stream,
-      session,
-      greeting,
       epoch,
       intake: this.#intake,
       maxWaitingBytes: bodyBytes,
@@ -155,7 +149,8 @@ export class WorkerChannel {
       },
       onClosed: () => this.#closed(connection, lease),
       logger,
-    });
+    };
+    const connection = new WorkerConnection(options, beginning);
     logger.info({ ...lease }, "worker attached");
     this.#attached.add(connection);
     this.#tell("worker.attached", lease);

@@ -21,9 +21,6 @@ export interface ConnectionOptions {
   socket: WebSocket;
   /** What that runs over. */
   stream: Writable;
-  session: Session;
-  /** The first message to the worker. */
-  greeting: string | Buffer;
   epoch: number;
   intake: Intake;
   /** The most bytes of messages that may wait for their answers, beside the last one. */
@@ -35,6 +32,13 @@ export interface ConnectionOptions {
   onDetach: () => Promise<void>;
   onClosed: () => void;
   logger: Logger;
+}
+
+/** What a connection begins with, and does not keep: it is as large as the session. */
+export interface Beginning {
+  session: Session;
+  /** The first message to the worker, with the session in it. */
+  greeting: string | Buffer;
 }
 
 interface End {
@@ -61,8 +65,8 @@ export class WorkerConnection {
   #answering = false;
   #end: End | undefined;
 
-  constructor(options: ConnectionOptions) {
-    const { socket, session, greeting, epoch, logger } = options;
+  constructor(options: ConnectionOptions, { session, greeting }: Beginning) {
+    const { socket, epoch, logger } = options;
     this.#options = options;
     this.id = session.session_id;
     this.epoch = epoch;

@@ -59,8 +59,12 @@ export function attachRoute(app: FastifyInstance<Server>, channel: WorkerChannel
     handler: () => {
       throw notUpgraded();
     },
-    wsHandler: (socket, { raw }) =>
-      channel.open(attachments.get(raw) as Attachment, socket, streams.get(raw) as Writable),
+    wsHandler: (socket, { raw }) => {
+      const attachment = attachments.get(raw) as Attachment;
+      // It is as large as the session, and the request may be there as long as the connection.
+      attachments.delete(raw);
+      channel.open(attachment, socket, streams.get(raw) as Writable);
+    },
   });
 }
 

@@ -50,8 +50,8 @@ export function daemonHandlers({ store, cleanup, daemon, socketPath, channel }: 
       rss_bytes: process.memoryUsage.rss(),
     }),
 
-    getHealth: ({ status }) => {
-      const problems = [...store.health(), ...cleanup.health(), ...(daemon.problems?.() ?? [])];
+    getHealth: async ({ status }) => {
+      const problems = [...store.health(), ...(await cleanup.health()), ...(daemon.problems?.() ?? [])];
       const failed = problems.some((problem) => problem.code === "storage_failed");
       if (failed) status(503);
       return { status: failed ? "failed" : problems.length > 0 ? "degraded" : "ok", problems };

@@ -25,8 +25,8 @@ export function sessionHandlers(store: SessionStore, channel: Pick<WorkerChannel
       return session;
     },
 
-    listSessions: ({ query }) => {
-      const { sessions, ...page } = store.list(query);
+    listSessions: async ({ query }) => {
+      const { sessions, ...page } = await store.list(query);
       const worker = (summary: SessionSummary) => workerOf(summary.session_id as SessionId);
       return { sessions: sessions.map((summary) => ({ ...summary, worker: worker(summary) })), ...page };
     },
