@@ -7,12 +7,11 @@ import {
   JsonError,
   type JsonObject,
   type JsonValue,
-  keysPerSlice,
   parseJson,
   putMember,
   stringifyJson,
 } from "./json.ts";
-import { nextSlice } from "./slices.ts";
+import { itemsPerSlice, nextSlice } from "./slices.ts";
 
 /** A shorter text is parsed in one go. */
 const longText = 256 * 1024;
@@ -152,10 +151,10 @@ export async function stringifyJsonInSlices(value: unknown, maxDepth: number): P
 }
 
 function isLarge(value: unknown, levels: number): boolean {
-  if (Array.isArray(value)) return value.length > keysPerSlice;
+  if (Array.isArray(value)) return value.length > itemsPerSlice;
   if (!isJsonObject(value)) return false;
   const keys = Object.keys(value);
-  return keys.length > keysPerSlice || (levels > 0 && keys.some((key) => isLarge(value[key], levels - 1)));
+  return keys.length > itemsPerSlice || (levels > 0 && keys.some((key) => isLarge(value[key], levels - 1)));
 }
 
 /** What together is the JSON of a value. */
@@ -173,20 +172,20 @@ function* piecesOf(value: unknown, maxDepth: number, levels: number): Generator<
 }
 
 function* piecesOfList(list: readonly unknown[], maxDepth: number): Generator<Iterable<string>> {
-  for (let at = 0; at < list.length; at += keysPerSlice) {
-    yield inside(list.slice(at, at + keysPerSlice), maxDepth);
+  for (let at = 0; at < list.length; at += itemsPerSlice) {
+    yield inside(list.slice(at, at + itemsPerSlice), maxDepth);
   }
 }
 
 function* piecesOfObject(value: JsonObject, maxDepth: number, levels: number): Generator<Iterable<string>> {
   const keys = Object.keys(value).filter((key) => value[key] !== undefined);
-  if (levels > 0 && keys.length <= keysPerSlice) {
+  if (levels > 0 && keys.length <= itemsPerSlice) {
     for (const key of keys) yield member(key, value[key], maxDepth - 1, levels - 1);
     return;
   }
-  for (let at = 0; at < keys.length; at += keysPerSlice) {
+  for (let at = 0; at < keys.length; at += itemsPerSlice) {
     const some: Record<string, JsonValue> = {};
-    for (const key of keys.slice(at, at + keysPerSlice)) putMember(some, key, value[key] as JsonValue);
+    for (const key of keys.slice(at, at + itemsPerSlice)) putMember(some, key, value[key] as JsonValue);
     yield inside(some, maxDepth);
   }
 }

@@ -90,9 +90,6 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return prototype === Object.prototype || prototype === null;
 }
 
-/** So many keys of a large object are gone through in one go. */
-export const keysPerSlice = 1000;
-
 /** Gives an object under construction a member. `__proto__` is an ordinary key, where assignment would not make it one. */
 export function putMember<T>(target: Record<string, T>, key: string, value: T): void {
   if (key !== "__proto__") target[key] = value;

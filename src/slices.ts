@@ -15,6 +15,18 @@ export async function nextSlice(): Promise<void> {
   });
 }
 
+/** So many items of a long list, such as names or keys, are gone through before the next slice may begin. */
+export const itemsPerSlice = 1000;
+
+/** Gives each item to `take`, in slices. */
+export async function eachInSlices<T>(items: Iterable<T>, take: (item: T) => void): Promise<void> {
+  let count = 0;
+  for (const item of items) {
+    take(item);
+    if (++count % itemsPerSlice === 0) await nextSlice();
+  }
+}
+
 function resumeOne(): void {
   started = performance.now();
   const resume = waiting.shift();

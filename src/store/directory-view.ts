@@ -10,7 +10,7 @@ import { SessiondError, systemErrorCode } from "../error.ts";
 import type { KeyedQueue } from "../keyed-queue.ts";
 import type { Logger } from "../log.ts";
 import type { SessionSummary } from "../session/session.ts";
-import { nextSlice } from "../slices.ts";
+import { eachInSlices, nextSlice } from "../slices.ts";
 import { adoptSaved } from "./adopt-saved.ts";
 import { sessionFilesIn } from "./directory-names.ts";
 import { type DirectoryWatcher, watchDirectory } from "./directory-watcher.ts";
@@ -26,9 +26,6 @@ const retryDelaysMs = [100, 200, 400, 800];
 const pollIntervalMs = 2000;
 /** A stall of the event loop this long may have overflowed the kernel's queue of events. */
 const stallMs = 1000;
-
-/** Of names that are only looked up. */
-const namesPerSlice = 1000;
 
 /** What keeps a file from being read and says nothing about the file. */
 const momentary = ["EMFILE", "ENFILE", "ENOMEM"];
@@ -95,9 +92,11 @@ export class DirectoryView {
       sessionFilesIn(directory),
     ]);
     let { isCurrent } = adopted;
-    for (const [at, file] of files.entries()) {
-      if (at % namesPerSlice === 0) await nextSlice();
-      if (this.catalog.get(file) !== undefined) continue;
+    const others: string[] = [];
+    await eachInSlices(files, (file) => {
+      if (this.catalog.get(file) === undefined) others.push(file);
+    });
+    for (const file of others) {
       isCurrent = false;
       await nextSlice();
       this.look(file);

@@ -1,6 +1,4 @@
-import { nextSlice } from "../slices.ts";
-
-const namesPerSlice = 1000;
+import { eachInSlices } from "../slices.ts";
 
 /** Where a name is listed: twice its place, and one more if that is among the processed; several of these if it is listed more than once. */
 type Place = number | number[];
@@ -14,21 +12,15 @@ export class FileLists {
   #pendingCount = 0;
 
   constructor(processed: readonly string[] = [], pending: readonly string[] = []) {
-    for (const name of processed) this.#list(name, this.#pushProcessed(name));
-    for (const name of pending) this.#list(name, this.#pushPending(name));
+    for (const name of processed) this.#listProcessed(name);
+    for (const name of pending) this.#listPending(name);
   }
 
   /** As the constructor, in slices. */
   static async load(processed: readonly string[], pending: readonly string[]): Promise<FileLists> {
     const lists = new FileLists();
-    for (const [at, name] of processed.entries()) {
-      if (at % namesPerSlice === 0) await nextSlice();
-      lists.#list(name, lists.#pushProcessed(name));
-    }
-    for (const [at, name] of pending.entries()) {
-      if (at % namesPerSlice === 0) await nextSlice();
-      lists.#list(name, lists.#pushPending(name));
-    }
+    await eachInSlices(processed, (name) => lists.#listProcessed(name));
+    await eachInSlices(pending, (name) => lists.#listPending(name));
     return lists;
   }
 
@@ -84,6 +76,15 @@ export class FileLists {
   #takeOut(place: number): void {
     this.#pending[place / 2] = undefined;
     this.#pendingCount--;
+  }
+
+  /** As a document lists it: perhaps not for the first time. */
+  #listProcessed(name: string): void {
+    this.#list(name, this.#pushProcessed(name));
+  }
+
+  #listPending(name: string): void {
+    this.#list(name, this.#pushPending(name));
   }
 
   #list(name: string, place: number): void {

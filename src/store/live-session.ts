@@ -3,10 +3,10 @@
  * same as `applyProgress` on the document, which a test holds it to.
  */
 import { formatTimestamp, type Micros, parseTimestamp } from "../clock.ts";
-import { type JsonValue, keysPerSlice, putMember } from "../json.ts";
+import { type JsonValue, putMember } from "../json.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import { type Session, type SessionSummary, summarize } from "../session/session.ts";
-import { nextSlice } from "../slices.ts";
+import { eachInSlices } from "../slices.ts";
 import { FileLists } from "./file-lists.ts";
 import { type Result, ResultMap } from "./result-map.ts";
 
@@ -123,10 +123,6 @@ export class LiveSession {
 
 async function collect({ frame, processed, pending, results }: SessionParts): Promise<Session> {
   const partial_results: Record<string, JsonValue> = {};
-  let count = 0;
-  for (const [key, result] of results) {
-    putMember(partial_results, key, result);
-    if (++count % keysPerSlice === 0) await nextSlice();
-  }
+  await eachInSlices(results, ([key, result]) => putMember(partial_results, key, result));
   return { ...frame, processed_files: processed, pending_files: pending, partial_results };
 }

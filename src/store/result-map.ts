@@ -1,5 +1,5 @@
-import { type JsonObject, type JsonValue, keysPerSlice } from "../json.ts";
-import { nextSlice } from "../slices.ts";
+import type { JsonObject, JsonValue } from "../json.ts";
+import { eachInSlices } from "../slices.ts";
 
 export type Result = readonly [key: string, result: JsonValue];
 
@@ -16,10 +16,7 @@ export class ResultMap {
   /** As the constructor, in slices. */
   static async load(results: JsonObject): Promise<ResultMap> {
     const map = new ResultMap();
-    for (const [at, key] of Object.keys(results).entries()) {
-      if (at % keysPerSlice === 0) await nextSlice();
-      map.set(key, results[key] as JsonValue);
-    }
+    await eachInSlices(Object.keys(results), (key) => map.set(key, results[key] as JsonValue));
     return map;
   }
 

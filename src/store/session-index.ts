@@ -3,7 +3,7 @@ import { type Micros, parseTimestamp } from "../clock.ts";
 import type { Stats, SummaryPage } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
 import type { SessionSummary } from "../session/session.ts";
-import { nextSlice } from "../slices.ts";
+import { itemsPerSlice, nextSlice } from "../slices.ts";
 import type { Changes, ListQuery, StoreChange } from "./session-store.ts";
 
 type Origin = StoreChange["origin"];
@@ -17,7 +17,6 @@ export interface IndexEntry {
 }
 
 const manyDeferred = 500;
-const entriesPerSlice = 1000;
 
 export class SessionIndex implements Changes {
   readonly #entries = new Map<string, IndexEntry>();
@@ -164,8 +163,11 @@ export class SessionIndex implements Changes {
       total = order.length;
       more = start + limit < order.length;
     } else {
-      for (const [at, entry] of order.slice().entries()) {
-        if (at % entriesPerSlice === entriesPerSlice - 1) await nextSlice();
+      // Others may change the order meanwhile.
+      const entries = order.slice();
+      for (let at = 0; at < entries.length; at++) {
+        if (at % itemsPerSlice === itemsPerSlice - 1) await nextSlice();
+        const entry = entries[at] as IndexEntry;
         if (!matches(entry)) continue;
         total++;
         if (at < start) continue;
@@ -246,24 +248,15 @@ function matcher(query: ListQuery, now: Micros): ((entry: IndexEntry) => boolean
       label.every(([key, value]) => Object.hasOwn(summary.labels, key) && summary.labels[key] === value),
     );
   }
-  if (q !== undefined) tests.push(textMatcher(q.toLowerCase()));
+  if (q !== undefined) {
+    const wanted = q.toLowerCase();
+    tests.push(({ summary }) =>
+      [summary.session_id, summary.target_path, summary.status_reason ?? ""].some((text) =>
+        text.toLowerCase().includes(wanted),
+      ),
+    );
+  }
   if (older_than !== undefined) tests.push(({ checkpoint }) => checkpoint <= now - older_than * 1000);
   if (pinned !== undefined) tests.push(({ summary }) => summary.pinned === pinned);
   return tests.length === 0 ? undefined : (entry) => tests.every((test) => test(entry));
-}
-
-/** Every session is looked at, so what can be the same for many of them is looked at once. */
-function textMatcher(wanted: string): (entry: IndexEntry) => boolean {
-  const isIn = (text: string) => text.toLowerCase().includes(wanted);
-  const targets = new Map<string, boolean>();
-  const isInTarget = (target: string) => {
-    let known = targets.get(target);
-    if (known === undefined) {
-      known = isIn(target);
-      targets.set(target, known);
-    }
-    return known;
-  };
-  return ({ summary: { session_id, target_path, status_reason } }) =>
-    isIn(session_id) || isInTarget(target_path) || (status_reason !== null && isIn(status_reason));
 }
