@@ -156,11 +156,15 @@ class DirectoryStore implements SessionStore {
   }
 
   apply(id: SessionId, command: Command, options: ChangeOptions = {}): Promise<StoredSession> {
-    return this.#parts.state.changing(() =>
-      this.#parts.sessions.change(id, options, (session) => {
-        if (reporting.has(command.type)) this.#parts.leases.assertMayReport(id, options.epoch);
-        return applyCommand(session, command, formatTimestamp(this.#clock.now()));
-      }),
+    const { sessions, leases, state } = this.#parts;
+    const isReporting = reporting.has(command.type);
+    const apply = (session: Session) => {
+      if (isReporting) leases.assertMayReport(id, options.epoch);
+      return applyCommand(session, command, formatTimestamp(this.#clock.now()));
+    };
+    // What a worker makes of its session may list files as pending again that it reported.
+    return state.changing(() =>
+      isReporting ? sessions.replace(id, options, apply) : sessions.change(id, options, apply),
     );
   }
 
@@ -282,7 +286,7 @@ class DirectoryStore implements SessionStore {
         return { session: (await this.#save(session, {}, isBack)).summary, previous: null };
       await this.#parts.sessions.quarantineDuplicates(id);
       let previous: string | null = null;
-      const { summary } = await this.#parts.sessions.change(id, {}, async (current) => {
+      const { summary } = await this.#parts.sessions.replace(id, {}, async (current) => {
         this.#parts.leases.assertMayReport(id, undefined);
         ({ backup: previous } = await this.#parts.backups.create(current, undefined, this.#clock.now()));
         return applyCommand(current, { type: "save", session }, formatTimestamp(this.#clock.now()));

@@ -8,6 +8,7 @@ import { SessiondError } from "../error.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import type { Document } from "./document.ts";
+import { TargetChanged } from "./durable-file.ts";
 import { type EncodedReport, encodeReport } from "./encoded-report.ts";
 import type { Journal } from "./journal/journal.ts";
 import { type GenerationMark, generationMark, type JournalRecord, progressRecord } from "./journal/record.ts";
@@ -157,13 +158,10 @@ export class LiveSessions {
   }
 
   /**
-   * The session was changed in another way than by a report, and its file holds everything. Resolves when a start knows that too,
-   * so that it does not put reports on top that came before.
-   *
-   * @throws SessiondError with an unknown outcome: the change is in the file
+   * The session was changed in another way than by a report, and its file holds everything. Resolves when the journal was told, if
+   * it could be.
    */
-  async changed(id: string, change: Change, before: Before, documentBytes: number): Promise<void> {
-    const { journal, onReport } = this.#options;
+  changed(id: string, change: Change, before: Before, documentBytes: number): Promise<void> {
     const live = this.get(id);
     if (live !== undefined) {
       const isSame = this.isStill(id, before);
@@ -173,17 +171,19 @@ export class LiveSessions {
       live.lastUse = performance.now();
       this.#keep(live, before.last);
       this.#reportUnwritten(live);
-      if (live.unwritten.length > 0) onReport(id, live.summary);
+      if (live.unwritten.length > 0) this.#options.onReport(id, live.summary);
     }
-    if (before.last === 0) return;
-    try {
-      await journal.settle(id, before.last);
-    } catch (error) {
-      this.#settlements.owe(id, before.last);
-      if (!(error instanceof SessiondError)) throw error;
-      const message = `the change was made, but a crash might put earlier reports on top of it: ${error.message}`;
-      throw new SessiondError(error.code, message, { cause: error, outcome: "unknown" });
-    }
+    return this.#settlements.settle(id, before.last);
+  }
+
+  /**
+   * Resolves when a start would give nothing back to the session.
+   *
+   * @throws TargetChanged if its file does not hold everything; SessiondError `storage_full`, `storage_failed`
+   */
+  async settle(id: string): Promise<void> {
+    if (this.#live.get(id)?.unwritten.length) throw new TargetChanged();
+    await this.#options.journal.settle(id);
   }
 
   /** What a change of another kind is made to, from now on. No report is under way then. */

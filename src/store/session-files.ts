@@ -14,7 +14,7 @@ import { assertUnchanged, type Document, isAt, readInSlices } from "./document.t
 import { type DurableFiles, TargetChanged } from "./durable-file.ts";
 import type { LiveSessions } from "./live-sessions.ts";
 import { adviseToPurge, assertExpected, busy, sessionExists } from "./refusals.ts";
-import { SessionDocuments } from "./session-documents.ts";
+import { type Current, SessionDocuments } from "./session-documents.ts";
 import { alternativeFileFor, fileFor, type Identity, shortened } from "./session-file.ts";
 import type { ChangeOptions, StoredSession } from "./session-store.ts";
 import { encodeInSlices, partsOf } from "./session-writer.ts";
@@ -38,6 +38,8 @@ export interface SessionFilesOptions {
   /** Throws when no change may begin. */
   assertWritable: () => void;
 }
+
+type ChangeFunction = (session: Session) => Session | Promise<Session>;
 
 export class SessionFiles {
   readonly #options: SessionFilesOptions;
@@ -73,17 +75,38 @@ export class SessionFiles {
     });
   }
 
-  /** A function that returns the session it was given changes nothing. */
-  change(
+  /** A function that returns the session it was given changes nothing. Files that are listed as processed stay so. */
+  change(id: SessionId, options: ChangeOptions, fn: ChangeFunction): Promise<StoredSession> {
+    return this.#changing(id, options, fn, (file) => this.#documents.current(file, id));
+  }
+
+  /**
+   * As `change`, by a function that may undo what was reported: that is brought to its end first, as a crash could not tell any
+   * more which reports came before.
+   */
+  replace(id: SessionId, options: ChangeOptions, fn: ChangeFunction): Promise<StoredSession> {
+    const { lives } = this.#options;
+    return this.#changing(id, options, fn, async (file) => {
+      const document = await this.#documents.current(file, id);
+      if (document.before.last === 0) return document;
+      assertExpected(document.summary, options);
+      await this.#options.complete(id, file);
+      await lives.settle(id);
+      return this.#documents.current(file, id);
+    });
+  }
+
+  #changing(
     id: SessionId,
     options: ChangeOptions,
-    fn: (session: Session) => Session | Promise<Session>,
+    fn: ChangeFunction,
+    look: (file: string) => Promise<Current>,
   ): Promise<StoredSession> {
     const { lives } = this.#options;
     return this.inQueue(id, async (file) => {
       this.#options.assertWritable();
       return whileChanging(id, async () => {
-        const document = await this.#documents.current(file, id);
+        const document = await look(file);
         const { summary: known, before } = document;
         assertExpected(known, options);
         const session = { ...document.session, revision: known.revision };
@@ -234,7 +257,8 @@ export class SessionFiles {
         const inspect = () => assertUnchanged(join(this.#options.directory, file), identity);
         const result = await take(file, summary, inspect);
         this.#options.view.forget(file);
-        void this.#options.lives.forget(id);
+        // First, so that what is put in its place is not given the reports of this one.
+        await this.#options.lives.forget(id);
         return result;
       }),
     );

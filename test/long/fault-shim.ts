@@ -15,7 +15,7 @@ export type FaultyFunction =
 
 export interface Fault {
   fn: FaultyFunction;
-  effect: "EIO" | "ENOSPC" | "short";
+  effect: "EIO" | "ENOSPC" | "short" | "kill";
   /** Which call, from 1. */
   k: number;
 }

@@ -28,13 +28,7 @@ export type Report = [session_id: string, delta: ProgressDelta];
 type Change = (client: SessionClient, dir: string) => Promise<unknown>;
 
 /** One change, or reports that are all under way at the same time. */
-export type Step = Change | readonly Report[] | Replacement;
-
-/** A change of the whole document. If it is cut off, a start may put reports on top of it that came before. */
-export interface Replacement {
-  replace: Change;
-  earlier: readonly Report[];
-}
+export type Step = Change | readonly Report[];
 
 const done = (...files: string[]): ProgressDelta => ({
   processed: files,
@@ -68,14 +62,14 @@ export const steps: readonly Step[] = [
   (client) => client.completeSession("б/в"),
   async (client) => settled(await client.runCleanup("completed", { keep_recent: 0 })),
   (client) => client.reportProgress("a", done("10")),
-  {
-    replace: async (client) => {
-      // The oldest: restoring makes one itself.
-      const backup = (await client.listBackups("a")).backups.at(-1);
-      await client.restoreBackup("a", backup?.backup ?? "none");
-    },
-    earlier: [["a", done("10")]],
+  // What was just reported is undone.
+  async (client) => {
+    // The oldest: restoring makes one itself.
+    const backup = (await client.listBackups("a")).backups.at(-1);
+    await client.restoreBackup("a", backup?.backup ?? "none");
   },
+  (client) => client.reportProgress("a", done("11")),
+  (client) => client.checkpointSession("a", { processed_files: ["1"], pending_files: ["11"] }),
   (client) => client.createSession({ session_id: "c", config }),
   (client) => client.reportProgress("c", done("1")),
   (client) => client.deleteSession("c", { purge: true }),
