@@ -58,7 +58,7 @@ import { assembleStore, type DirectoryStoreOptions, type StoreParts } from "./st
 
 /** How often a save looks again whether there is a session, while others create and delete it. */
 const saveAttempts = 20;
-/** What only the worker may do as long as there is one. */
+/** What only the worker may do as long as there is one. It may undo what it reported. */
 const reporting: ReadonlySet<Command["type"]> = new Set(["progress", "checkpoint", "save"]);
 
 /** @throws SessiondError `directory_locked`, `storage_full`, `storage_failed` */
@@ -158,13 +158,12 @@ class DirectoryStore implements SessionStore {
   apply(id: SessionId, command: Command, options: ChangeOptions = {}): Promise<StoredSession> {
     const { sessions, leases, state } = this.#parts;
     const isReporting = reporting.has(command.type);
-    const apply = (session: Session) => {
-      if (isReporting) leases.assertMayReport(id, options.epoch);
-      return applyCommand(session, command, formatTimestamp(this.#clock.now()));
-    };
-    // What a worker makes of its session may list files as pending again that it reported.
+    const change = isReporting ? "replace" : "change";
     return state.changing(() =>
-      isReporting ? sessions.replace(id, options, apply) : sessions.change(id, options, apply),
+      sessions[change](id, options, (session) => {
+        if (isReporting) leases.assertMayReport(id, options.epoch);
+        return applyCommand(session, command, formatTimestamp(this.#clock.now()));
+      }),
     );
   }
 
@@ -219,16 +218,14 @@ class DirectoryStore implements SessionStore {
       return this.#parts.sessions.remove(id, options, !purge, async (file, summary, inspect) => {
         const lease = this.#parts.leases.get(id);
         if (lease !== undefined && !force) throw leaseHeld(lease);
-        const result = { session_id: id, purged: purge, bytes: summary.bytes };
-        if (purge) {
-          await this.#parts.files.remove(this.#directory, file, inspect);
-          this.#parts.leases.drop(id);
-          return { ...result, trash_id: null };
+        let trash_id: string | null = null;
+        if (purge) await this.#parts.files.remove(this.#directory, file, inspect);
+        else {
+          const from = [this.#directory, file] as const;
+          ({ trash_id } = await this.#parts.trash.add(from, summary, reason, this.#clock.now(), inspect));
         }
-        const from = [this.#directory, file] as const;
-        const { trash_id } = await this.#parts.trash.add(from, summary, reason, this.#clock.now(), inspect);
         this.#parts.leases.drop(id);
-        return { ...result, trash_id };
+        return { session_id: id, purged: purge, trash_id, bytes: summary.bytes };
       });
     });
   }

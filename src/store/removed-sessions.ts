@@ -9,12 +9,14 @@ import type { DirectoryView } from "./directory-view.ts";
 import { sessionExists } from "./refusals.ts";
 import { alternativeFileFor, fileFor } from "./session-file.ts";
 import type { SessionFiles } from "./session-files.ts";
+import type { SessionTurns } from "./session-turns.ts";
 import { type Trash, withoutFile } from "./trash.ts";
 
 export interface RemovedSessionsOptions {
   directory: string;
   trash: Trash;
   sessions: SessionFiles;
+  turns: SessionTurns;
   view: DirectoryView;
   clock: Clock;
 }
@@ -33,14 +35,14 @@ export class RemovedSessions {
 
   /** @throws SessiondError `session_not_found`, `session_exists` */
   async restore(id: SessionId, trashId: string | undefined): Promise<SessionSummary> {
-    const { directory, trash, sessions, view } = this.#options;
+    const { directory, trash, sessions, turns, view } = this.#options;
     const entry = trash.find(id, trashId);
     if (entry === undefined) {
       const message = `"${id}" is not in the trash; see what is with: sessionctl trash ls`;
       throw new SessiondError("session_not_found", message);
     }
     const names = [entry.file, fileFor(id), alternativeFileFor(id)];
-    const restored = await sessions.firstFree(names, async (file) => {
+    const restored = await turns.firstFree(names, async (file) => {
       if (sessions.exists(id)) throw sessionExists(id, beforeRestoring(entry));
       await trash.giveBack(entry, [directory, file]);
       view.catalog.index.from("change", () => view.look(file));

@@ -16,6 +16,7 @@ import type { LiveSessions } from "./live-sessions.ts";
 import { maxStoredBytes, tooLarge } from "./session-file.ts";
 import type { SessionFiles } from "./session-files.ts";
 import type { ProgressOptions } from "./session-store.ts";
+import type { SessionTurns } from "./session-turns.ts";
 import { encodeInSlices } from "./session-writer.ts";
 import { explained, type StorageState } from "./storage-state.ts";
 
@@ -23,6 +24,7 @@ export interface ReportsOptions {
   view: DirectoryView;
   lives: LiveSessions;
   sessions: SessionFiles;
+  turns: SessionTurns;
   leases: LeaseTable;
   state: StorageState;
 }
@@ -66,14 +68,14 @@ export class Reports {
   }
 
   #report(id: SessionId, report: EncodedReport, epoch: number | undefined): Promise<ProgressReply> {
-    const { lives, sessions, leases, state } = this.#options;
+    const { lives, sessions, turns, leases, state } = this.#options;
     const make = (live: Live) => {
       state.assertWritable();
       leases.assertMayReport(id, epoch);
       return lives.report(live, report);
     };
     const live = lives.get(id);
-    const mayGoOn = !this.#gatherings.has(id) && sessions.lastChange(id) === undefined && sessions.has(id);
+    const mayGoOn = !this.#gatherings.has(id) && turns.lastChange(id) === undefined && sessions.has(id);
     if (live !== undefined && mayGoOn && !lives.isOverfull(live, report)) return make(live);
     const gathering = this.#gather(id);
     const done = new Promise<ProgressReply>((resolve, refuse) => {
@@ -87,8 +89,8 @@ export class Reports {
    * report, so that a disk that is full does not keep the store from opening.
    */
   restore(id: SessionId, generation: GenerationMark, reports: readonly Restored[]): Promise<void> {
-    const { lives, sessions, view } = this.#options;
-    return sessions.inQueue(id, async (file) => {
+    const { lives, turns, view } = this.#options;
+    return turns.change(id, async (file) => {
       const document = await this.#document(id, file);
       const found = generationMark(document.session.generation);
       const own = reports.filter(
@@ -102,8 +104,8 @@ export class Reports {
 
   /** Writes the file of a session that was reported on. Reports go on meanwhile. @throws SessiondError */
   flush(id: SessionId): Promise<void> {
-    const { lives, sessions } = this.#options;
-    return sessions.inTurn(id, async (file) => {
+    const { lives, sessions, turns } = this.#options;
+    return turns.run(id, async (file) => {
       if (!lives.get(id)?.unwritten.length) return;
       try {
         sessions.held(id, file, {});
@@ -133,12 +135,12 @@ export class Reports {
 
   /** Keeps reports whose file cannot be written from holding on to the oldest part of the journal. */
   carryOver(id: SessionId): Promise<void> {
-    return this.#options.sessions.inQueue(id, () => this.#options.lives.carryOver(id));
+    return this.#options.turns.change(id, () => this.#options.lives.carryOver(id));
   }
 
   /** Where a report waits that is asked for now. */
   #gather(id: SessionId): Gathering {
-    const after = this.#options.sessions.lastChange(id);
+    const after = this.#options.turns.lastChange(id);
     const newest = this.#gatherings.get(id);
     if (newest !== undefined && newest.after === after) return newest;
     const gathering = { waiting: [], after };
@@ -149,7 +151,7 @@ export class Reports {
 
   /** Waits for what was asked for before, then makes all reports that came meanwhile, in one go. */
   async #makeGathered(id: SessionId, gathering: Gathering): Promise<void> {
-    const { sessions, lives } = this.#options;
+    const { turns, lives } = this.#options;
     const task = async (file: string) => {
       const live = await this.#loaded(id, file);
       const isOverfull = gathering.waiting.some(({ report }) => lives.isOverfull(live, report));
@@ -162,7 +164,7 @@ export class Reports {
       }
     };
     try {
-      await explained(() => sessions.inTurn(id, task));
+      await explained(() => turns.run(id, task));
     } catch (error) {
       this.#close(id, gathering);
       for (const { refuse } of gathering.waiting) refuse(error);

@@ -4,8 +4,7 @@
  */
 import { join } from "node:path";
 import { type Clock, formatTimestamp } from "../clock.ts";
-import { SessiondError, systemErrorCode } from "../error.ts";
-import type { KeyedQueue } from "../keyed-queue.ts";
+import { SessiondError } from "../error.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
 import { shellOperand } from "../shell-quote.ts";
@@ -17,6 +16,7 @@ import { adviseToPurge, assertExpected, busy, sessionExists } from "./refusals.t
 import { type Current, SessionDocuments } from "./session-documents.ts";
 import { alternativeFileFor, fileFor, type Identity, shortened } from "./session-file.ts";
 import type { ChangeOptions, StoredSession } from "./session-store.ts";
+import type { SessionTurns } from "./session-turns.ts";
 import { encodeInSlices, partsOf } from "./session-writer.ts";
 import { whileChanging } from "./while-changing.ts";
 
@@ -28,7 +28,7 @@ export interface SessionFilesOptions {
   quarantine: string;
   files: DurableFiles;
   view: DirectoryView;
-  queue: KeyedQueue;
+  turns: SessionTurns;
   clock: Clock;
   lives: LiveSessions;
   /** Writes every report of a session to its file; callers hold its queue. */
@@ -44,8 +44,6 @@ type ChangeFunction = (session: Session) => Session | Promise<Session>;
 export class SessionFiles {
   readonly #options: SessionFilesOptions;
   readonly #documents: SessionDocuments;
-  readonly #changes = new Map<string, { count: number; last: number }>();
-  #asked = 0;
 
   constructor(options: SessionFilesOptions) {
     this.#options = options;
@@ -53,7 +51,7 @@ export class SessionFiles {
   }
 
   async read(id: SessionId): Promise<StoredSession> {
-    const file = this.locate(id);
+    const file = this.#options.turns.locate(id);
     const path = join(this.#options.directory, file);
     const state = this.#catalog.get(file);
     if (state?.kind === "session" && state.id === id) {
@@ -69,7 +67,7 @@ export class SessionFiles {
       if (isStill && lives.get(id) === undefined) return this.#stored(id, document.session);
     }
     // Not what the index knows: changed by another program, or by a write of ours that is not durable yet.
-    return this.inQueue(id, async (current) => {
+    return this.#options.turns.change(id, async (current) => {
       const { summary, session } = await this.#documents.current(current, id);
       return withRevision(summary, session);
     });
@@ -103,7 +101,7 @@ export class SessionFiles {
     look: (file: string) => Promise<Current>,
   ): Promise<StoredSession> {
     const { lives } = this.#options;
-    return this.inQueue(id, async (file) => {
+    return this.#options.turns.change(id, async (file) => {
       this.#options.assertWritable();
       return whileChanging(id, async () => {
         const document = await look(file);
@@ -131,19 +129,22 @@ export class SessionFiles {
   async create(session: Session, isBack = false): Promise<StoredSession> {
     const { lives } = this.#options;
     const id = session.session_id as SessionId;
-    const created = await this.firstFree([fileFor(id), alternativeFileFor(id)], async (file) => {
-      this.#options.assertWritable();
-      this.#options.view.look(file);
-      if (this.has(id)) throw sessionExists(id, "choose another id, or work on that one");
-      if (this.#catalog.unreadableFor(id) !== undefined) throw this.missing(id);
-      if (this.#catalog.get(file) !== undefined) return undefined;
-      const revision = Math.max(session.revision ?? 1, this.#catalog.pastRevision(id) + 1);
-      if (isBack) lives.found(id);
-      const stored = await this.#write(file, { ...session, revision }, undefined);
-      if (isBack) return this.#withReports(file, stored);
-      await lives.forget(id);
-      return stored;
-    });
+    const created = await this.#options.turns.firstFree(
+      [fileFor(id), alternativeFileFor(id)],
+      async (file) => {
+        this.#options.assertWritable();
+        this.#options.view.look(file);
+        if (this.has(id)) throw sessionExists(id, "choose another id, or work on that one");
+        if (this.#catalog.unreadableFor(id) !== undefined) throw this.missing(id);
+        if (this.#catalog.get(file) !== undefined) return undefined;
+        const revision = Math.max(session.revision ?? 1, this.#catalog.pastRevision(id) + 1);
+        if (isBack) lives.found(id);
+        const stored = await this.#write(file, { ...session, revision }, undefined);
+        if (isBack) return this.#withReports(file, stored);
+        await lives.forget(id);
+        return stored;
+      },
+    );
     if (created === undefined) throw sessionExists(id, "its file names are taken by something else");
     return created;
   }
@@ -160,62 +161,13 @@ export class SessionFiles {
     return { session: live === undefined ? session : await live.state.toSession(), summary: complete };
   }
 
-  /** Runs a task for the first file name that is free: one that returns undefined or meets EEXIST is taken. */
-  async firstFree<T>(
-    names: readonly string[],
-    task: (file: string) => Promise<T | undefined>,
-  ): Promise<T | undefined> {
-    for (const file of names) {
-      const result = await this.#options.queue.run(file, async () => {
-        try {
-          return await task(file);
-        } catch (error) {
-          if (systemErrorCode(error) === "EEXIST") return undefined;
-          throw error;
-        }
-      });
-      if (result !== undefined) return result;
-    }
-    return undefined;
-  }
-
-  /**
-   * Runs a change in the queue of the session's file. No report is under way then, and those that are made meanwhile wait until
-   * it is over.
-   */
-  async inQueue<T>(id: SessionId, task: (file: string) => Promise<T>): Promise<T> {
-    this.#changes.set(id, { count: (this.#changes.get(id)?.count ?? 0) + 1, last: ++this.#asked });
-    try {
-      return await this.inTurn(id, async (file) => {
-        const live = this.#options.lives.get(id);
-        if (live !== undefined) await this.#options.lives.quiet(live);
-        return task(file);
-      });
-    } finally {
-      const { count, last } = this.#changes.get(id) ?? { count: 1, last: 0 };
-      if (count === 1) this.#changes.delete(id);
-      else this.#changes.set(id, { count: count - 1, last });
-    }
-  }
-
-  /** Runs in the queue of the session's file, wherever that is by the time its turn comes. Reports go on meanwhile. */
-  async inTurn<T>(id: SessionId, task: (file: string) => Promise<T>): Promise<T> {
-    for (;;) {
-      const file = this.locate(id);
-      const result = await this.#options.queue.run(file, async () =>
-        (this.#catalog.fileOf(id) ?? file) === file ? { value: await task(file) } : undefined,
-      );
-      if (result !== undefined) return result.value;
-    }
-  }
-
   /**
    * Moves a file out of the way, into quarantine, and tells where it is now; undefined if it holds a session by now,
    * or is gone.
    */
   quarantine(file: string): Promise<string | undefined> {
-    const { directory, files, view, queue, quarantine, lives, clock } = this.#options;
-    return queue.run(file, async () => {
+    const { directory, files, view, turns, quarantine, lives, clock } = this.#options;
+    return turns.runFor(file, async () => {
       this.#options.assertWritable();
       view.look(file);
       const state = this.#catalog.get(file);
@@ -248,7 +200,7 @@ export class SessionFiles {
     keep: boolean,
     take: (file: string, summary: SessionSummary, inspect: () => void) => Promise<T>,
   ): Promise<T> {
-    return this.inQueue(id, (file) =>
+    return this.#options.turns.change(id, (file) =>
       whileChanging(id, async () => {
         this.#options.assertWritable();
         this.held(id, file, options);
@@ -277,11 +229,6 @@ export class SessionFiles {
   /** The document as it is on disk now, with the index brought up to date. For callers that hold the queue. */
   document(file: string, id: SessionId): Promise<Document> {
     return this.#documents.document(file, id);
-  }
-
-  /** Tells the last of the changes that wait for their turn or run from any other; undefined if there is none. */
-  lastChange(id: SessionId): number | undefined {
-    return this.#changes.get(id)?.last;
   }
 
   has(id: SessionId): boolean {
@@ -331,10 +278,6 @@ export class SessionFiles {
 
   get #catalog() {
     return this.#options.view.catalog;
-  }
-
-  locate(id: SessionId): string {
-    return this.#catalog.fileOf(id) ?? this.#catalog.unreadableFor(id) ?? fileFor(id);
   }
 
   /** Replaces `before`, and only that state of the file; without it nothing may be there. */

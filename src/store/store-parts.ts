@@ -16,6 +16,7 @@ import { directoryRecords } from "./records.ts";
 import { RemovedSessions } from "./removed-sessions.ts";
 import { Reports } from "./reports.ts";
 import { SessionFiles } from "./session-files.ts";
+import { SessionTurns } from "./session-turns.ts";
 import { StorageState } from "./storage-state.ts";
 import { Trash } from "./trash.ts";
 
@@ -70,21 +71,22 @@ export function assembleStore(options: DirectoryStoreOptions, own: OwnDirectorie
     assertWritable();
     sessions.summary(id);
   });
+  const turns = new SessionTurns({ queue, view, lives });
   const sessions: SessionFiles = new SessionFiles({
     directory,
     quarantine: own.quarantine,
     files,
     view,
-    queue,
+    turns,
     lives,
     complete: (id, file) => reports.complete(id, file),
     clock,
     isDeleted: (id) => trash.has(id),
     assertWritable,
   });
-  const reports = new Reports({ view, lives, sessions, leases, state });
+  const reports = new Reports({ view, lives, sessions, turns, leases, state });
   const writeBehind = createWriteBehind({ state, reports, journal, logger });
-  const removed = new RemovedSessions({ directory, trash, sessions, view, clock });
+  const removed = new RemovedSessions({ directory, trash, sessions, turns, view, clock });
   return {
     state,
     queue,

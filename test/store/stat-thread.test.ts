@@ -1,7 +1,11 @@
-import { lstatSync, mkdirSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { lstatSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { systemClock } from "../../src/clock.ts";
+import { KeyedQueue } from "../../src/keyed-queue.ts";
+import { silentLogger } from "../../src/log.ts";
 import { adoptSaved } from "../../src/store/adopt-saved.ts";
+import { DirectoryView } from "../../src/store/directory-view.ts";
 import { readDocument } from "../../src/store/document.ts";
 import { FileCatalog } from "../../src/store/file-catalog.ts";
 import type { CachedFile } from "../../src/store/index-cache.ts";
@@ -52,30 +56,89 @@ test("a thread that has ended says so, also of what it was asked before", async 
   expect(await thread.identities(["/"])).toBeUndefined();
 });
 
-test("a saved index is believed where the files are the same, whoever looks at them", async () => {
-  const directory = await tempDir();
+/** So many sessions, as a run before this one knew them, a group each. */
+function remembered(directory: string, count: number) {
   const known = new FileCatalog();
-  const files = Array.from({ length: 400 }, (_, n) => `s${n}.json`);
+  const files = Array.from({ length: count }, (_, n) => `s${n}.json`);
   for (const [n, file] of files.entries()) {
     putOutside(directory, file, foreignSession(`s${n}`));
     const document = readDocument(join(directory, file));
     if (document !== undefined) known.adopt(file, document);
   }
-  const cached = [...known.cached()];
-  const changed = ["s3.json", "s250.json", "s399.json"];
-  for (const file of changed)
-    putOutside(directory, file, foreignSession(file.slice(0, -5), { status: "failed" }));
+  return { known, files, groups: [...known.cached()].map((cached) => [cached]) };
+}
 
-  async function* oneByOne(): AsyncGenerator<CachedFile[]> {
-    // The first ones before there is a thread, the last ones when it surely has begun.
-    yield* cached.slice(0, 200).map((file) => [file]);
-    const thread = await started();
-    await thread.close();
-    yield* cached.slice(200).map((file) => [file]);
-  }
-  const catalog = new FileCatalog();
-  expect(await adoptSaved(oneByOne(), directory, catalog)).toEqual({ count: 397, isCurrent: false });
-  expect([...catalog.names()].sort()).toEqual(files.filter((file) => !changed.includes(file)).sort());
-  expect(catalog.index.get("s250")).toBeUndefined();
-  expect(catalog.index.get("s251")).toEqual(known.index.get("s251"));
+/** The first groups come before there is a thread, the last ones when it has begun. */
+async function* withBegun(
+  groups: CachedFile[][],
+  hasBegun: () => Promise<void>,
+): AsyncGenerator<CachedFile[]> {
+  yield* groups.slice(0, groups.length / 2);
+  await hasBegun();
+  yield* groups.slice(groups.length / 2);
+}
+
+test.each(["looks at them", "is refused", "ends meanwhile"])(
+  "a saved index is believed where the files are the same, also if the thread %s",
+  async (what) => {
+    const directory = await tempDir();
+    const { known, files, groups } = remembered(directory, 400);
+    const changed = ["s3.json", "s250.json", "s399.json"];
+    for (const file of changed)
+      putOutside(directory, file, foreignSession(file.slice(0, -5), { status: "failed" }));
+    const start = vi.spyOn(StatThread, "start");
+    onTestFinished(() => start.mockRestore());
+    if (what === "is refused") start.mockReturnValue(undefined);
+    const saved = withBegun(groups, async () => {
+      const thread = start.mock.results[0]?.value as StatThread | undefined;
+      expect(start).toHaveBeenCalledOnce();
+      if (what === "is refused") return;
+      await vi.waitFor(() => expect(thread?.isReady).toBe(true), { timeout: 10_000 });
+      // It is asked first.
+      if (what === "ends meanwhile") setImmediate(() => thread?.close());
+    });
+    const catalog = new FileCatalog();
+    expect(await adoptSaved(saved, directory, catalog)).toEqual({ count: 397, isCurrent: false });
+    expect([...catalog.names()].sort()).toEqual(files.filter((file) => !changed.includes(file)).sort());
+    expect(catalog.index.get("s250")).toBeUndefined();
+    expect(catalog.index.get("s251")).toEqual(known.index.get("s251"));
+  },
+);
+
+test("a file that goes away after the thread looked at it, and before that is known, is not there", async () => {
+  const directory = await tempDir();
+  const { files, groups } = remembered(directory, 20);
+  const start = vi.spyOn(StatThread, "start");
+  const hinted = vi.spyOn(DirectoryView.prototype, "refresh");
+  const look = StatThread.prototype.identities;
+  const looking = vi.spyOn(StatThread.prototype, "identities");
+  onTestFinished(() => void vi.restoreAllMocks());
+  let gone = "";
+  looking.mockImplementation(async function (this: StatThread, paths) {
+    const identities = await look.call(this, paths);
+    if (gone !== "") return identities;
+    gone = basename(paths[0] as string);
+    rmSync(join(directory, gone));
+    await vi.waitFor(() => expect(hinted).toHaveBeenCalledWith(gone), { timeout: 10_000 });
+    return identities;
+  });
+  const saved = withBegun(groups, async () => {
+    const thread = start.mock.results[0]?.value as StatThread;
+    await vi.waitFor(() => expect(thread.isReady).toBe(true), { timeout: 10_000 });
+  });
+  const view = new DirectoryView(
+    {
+      directory,
+      rescanIntervalMs: 60_000,
+      clock: systemClock(),
+      logger: silentLogger,
+      outside: { adopted: () => undefined, lost() {} },
+      onReplaced() {},
+    },
+    new KeyedQueue(),
+  );
+  onTestFinished(() => view.close());
+  await view.open(saved);
+  expect(gone).not.toBe("");
+  expect([...view.catalog.names()].sort()).toEqual(files.filter((file) => file !== gone).sort());
 });

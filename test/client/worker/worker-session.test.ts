@@ -1,7 +1,8 @@
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished } from "vitest";
+import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { ConnectionError } from "../../../src/client/connection-error.ts";
 import { SessionManager } from "../../../src/client/session-manager.ts";
+import { SessionDocument } from "../../../src/client/worker/session-document.ts";
 import { WorkerStopped } from "../../../src/client/worker/stop.ts";
 import { SessiondError } from "../../../src/error.ts";
 import { ExactNumber, type JsonValue } from "../../../src/json.ts";
@@ -222,6 +223,20 @@ describe("reports of a worker", () => {
     expect(refused).toEqual([expect.objectContaining({ code: "payload_too_large" })]);
     expect(Object.keys((await client.getSession("a")).partial_results)).toHaveLength(299);
     expect(worker.epoch).toBeGreaterThan(epoch);
+  });
+
+  it("are kept as messages only if there are results in them", async () => {
+    const { create, attach } = await scene();
+    await create("a", ["x", "y", "z"]);
+    const worker = await attach("a");
+    const kept = vi.spyOn(SessionDocument.prototype, "keepResults");
+    onTestFinished(() => kept.mockRestore());
+    await worker.report({ processed: ["x"], added: ["w"] });
+    await worker.report({ processed: ["y"], results: {} });
+    expect(kept).not.toHaveBeenCalled();
+    await worker.report({ processed: ["z"], results: { z: 1 } });
+    expect(kept).toHaveBeenCalledOnce();
+    expect(worker.session.partial_results).toEqual({ z: 1 });
   });
 });
 
