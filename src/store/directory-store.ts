@@ -1,5 +1,4 @@
 /** The SessionStore over a directory: one JSON file per session, everything of the daemon's own in `.sessiond/`. */
-import { randomBytes } from "node:crypto";
 import { realpathSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { type Clock, formatTimestamp } from "../clock.ts";
@@ -31,6 +30,7 @@ import type { SessionId } from "../session/session-id.ts";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import { storageError } from "./durable-file.ts";
 import { assertKnownFormat, recordFormat } from "./format.ts";
+import { newGeneration } from "./generation.ts";
 import { leaseHeld } from "./leases.ts";
 import {
   makeDirectories,
@@ -159,12 +159,15 @@ class DirectoryStore implements SessionStore {
     const { sessions, leases, state } = this.#parts;
     const isReporting = reporting.has(command.type);
     const change = isReporting ? "replace" : "change";
-    return state.changing(() =>
-      sessions[change](id, options, (session) => {
-        if (isReporting) leases.assertMayReport(id, options.epoch);
+    const assertMay = () => isReporting && leases.assertMayReport(id, options.epoch);
+    return state.changing(async () => {
+      // Before anything is written for it.
+      assertMay();
+      return sessions[change](id, options, (session) => {
+        assertMay();
         return applyCommand(session, command, formatTimestamp(this.#clock.now()));
-      }),
-    );
+      });
+    });
   }
 
   report(id: SessionId, delta: ProgressDelta, options: ProgressOptions = {}): Promise<ProgressReply> {
@@ -362,8 +365,4 @@ class DirectoryStore implements SessionStore {
     await this.#parts.files.close();
     this.#lock.release();
   }
-}
-
-function newGeneration(): string {
-  return randomBytes(8).toString("hex");
 }

@@ -8,10 +8,10 @@ import { SessiondError } from "../error.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import type { Document } from "./document.ts";
-import { TargetChanged } from "./durable-file.ts";
 import { type EncodedReport, encodeReport } from "./encoded-report.ts";
+import { type GenerationMark, generationMark } from "./generation.ts";
 import type { Journal } from "./journal/journal.ts";
-import { type GenerationMark, generationMark, type JournalRecord, progressRecord } from "./journal/record.ts";
+import { type JournalRecord, progressRecord } from "./journal/record.ts";
 import {
   type Before,
   type Change,
@@ -176,14 +176,18 @@ export class LiveSessions {
     return this.#settlements.settle(id, before.last);
   }
 
+  /** Whether there are reports that its file does not hold. */
+  isUnwritten(id: string): boolean {
+    return (this.#live.get(id)?.unwritten.length ?? 0) > 0;
+  }
+
   /**
-   * Resolves when a start would give nothing back to the session.
+   * Resolves when a start would give nothing back to the session: its file holds everything, or is gone.
    *
-   * @throws TargetChanged if its file does not hold everything; SessiondError `storage_full`, `storage_failed`
+   * @throws SessiondError `storage_full`, `storage_failed`
    */
-  async settle(id: string): Promise<void> {
-    if (this.#live.get(id)?.unwritten.length) throw new TargetChanged();
-    await this.#options.journal.settle(id);
+  settle(id: string): Promise<void> {
+    return this.#options.journal.settle(id);
   }
 
   /** What a change of another kind is made to, from now on. No report is under way then. */

@@ -3,7 +3,7 @@ import type { Micros } from "../clock.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import type { Document } from "./document.ts";
-import { type GenerationMark, generationMark } from "./journal/record.ts";
+import { type GenerationMark, generationMark } from "./generation.ts";
 import type { LiveSession } from "./live-session.ts";
 import type { Identity } from "./session-file.ts";
 

@@ -32,7 +32,7 @@ export function assertExpected(known: SessionSummary, options: ChangeOptions): v
 }
 
 export function adviseToPurge(error: unknown): never {
-  if (!isSessiondError(error, "storage_full")) throw error;
+  if (!isSessiondError(error, "storage_full", "payload_too_large")) throw error;
   const message = `its last reports cannot be written to its file first, so it can only be purged: ${error.message}`;
-  throw new SessiondError("storage_full", message, { cause: error });
+  throw new SessiondError(error.code, message, { cause: error });
 }

@@ -8,7 +8,7 @@ import type { DirectoryView } from "./directory-view.ts";
 import type { Document } from "./document.ts";
 import { TargetChanged } from "./durable-file.ts";
 import { type EncodedReport, encodeReport } from "./encoded-report.ts";
-import { type GenerationMark, generationMark } from "./journal/record.ts";
+import { type GenerationMark, generationMark } from "./generation.ts";
 import type { LeaseTable } from "./leases.ts";
 import type { Live, Restored } from "./live.ts";
 import { LiveSession } from "./live-session.ts";
@@ -117,10 +117,11 @@ export class Reports {
     });
   }
 
-  /** As `flush`, for a caller that holds the queue. */
+  /** As `flush`, for a caller that holds the queue. @throws TargetChanged also if the session is in another file by now */
   async complete(id: SessionId, file: string): Promise<void> {
     const { lives, sessions, view } = this.#options;
     await nextSlice();
+    if (view.catalog.fileOf(id) !== file) throw new TargetChanged();
     const live = lives.get(id);
     const last = live?.unwritten.at(-1)?.sequence;
     if (live === undefined || last === undefined) return;

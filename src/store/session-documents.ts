@@ -37,19 +37,24 @@ export class SessionDocuments {
 
   /** The session as it is, from memory where it is being reported on, else from its file. */
   async current(file: string, id: SessionId): Promise<Current> {
-    const { lives, view } = this.#options;
-    if (lives.get(id) !== undefined) view.look(file);
-    if (lives.get(id) === undefined || this.#holding(file, id) === undefined) {
-      const document = await this.document(file, id);
-      // A document that was half written is given its reports when it is whole.
-      if (lives.get(id) === undefined) return { ...document, ...this.#known(id) };
-    }
+    const { lives } = this.#options;
+    const document = await this.ready(file, id);
+    // A document that was half written is given its reports when it is whole.
+    if (document !== undefined && lives.get(id) === undefined) return { ...document, ...this.#known(id) };
     const [live, state] = [lives.get(id), this.#holding(file, id)];
     if (live === undefined || state === undefined) throw this.#options.missing(id);
     const { documentBytes: bytes, mode } = live;
     // First, as other programs go on while a large session is put together.
     const known = { bytes, mode, identity: state.identity, ...this.#known(id) };
     return { ...known, session: await live.state.toSession() };
+  }
+
+  /** Takes in what another program may have written. Resolves with the document, if it had to be read for that. */
+  async ready(file: string, id: SessionId): Promise<Document | undefined> {
+    const { lives, view } = this.#options;
+    if (lives.get(id) !== undefined) view.look(file);
+    const isInMemory = lives.get(id) !== undefined && this.#holding(file, id) !== undefined;
+    return isInMemory ? undefined : this.document(file, id);
   }
 
   #known(id: SessionId): Pick<Current, "summary" | "before"> {

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { type Clock, formatTimestamp } from "../clock.ts";
-import { SessiondError } from "../error.ts";
+import { isSessiondError, SessiondError } from "../error.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
 import { shellOperand } from "../shell-quote.ts";
@@ -83,15 +83,26 @@ export class SessionFiles {
    * more which reports came before.
    */
   replace(id: SessionId, options: ChangeOptions, fn: ChangeFunction): Promise<StoredSession> {
-    const { lives } = this.#options;
     return this.#changing(id, options, fn, async (file) => {
-      const document = await this.#documents.current(file, id);
-      if (document.before.last === 0) return document;
-      assertExpected(document.summary, options);
-      await this.#options.complete(id, file);
-      await lives.settle(id);
+      await this.#documents.ready(file, id);
+      if (this.#options.lives.before(id).last > 0) await this.#settle(file, id, options);
       return this.#documents.current(file, id);
     });
+  }
+
+  /** Resolves when the file holds every report, and a start knows that. */
+  async #settle(file: string, id: SessionId, options: ChangeOptions): Promise<void> {
+    const { lives, complete } = this.#options;
+    this.assertExpected(id, options);
+    try {
+      await complete(id, file);
+    } catch (error) {
+      // Nothing but replacing it can make such a document smaller.
+      if (isSessiondError(error, "payload_too_large")) return;
+      throw error;
+    }
+    if (lives.isUnwritten(id)) throw new TargetChanged();
+    await lives.settle(id);
   }
 
   #changing(
@@ -139,6 +150,8 @@ export class SessionFiles {
         if (this.#catalog.get(file) !== undefined) return undefined;
         const revision = Math.max(session.revision ?? 1, this.#catalog.pastRevision(id) + 1);
         if (isBack) lives.found(id);
+        // What was reported to one that is gone is not for this one, whenever a crash comes.
+        else await lives.settle(id);
         const stored = await this.#write(file, { ...session, revision }, undefined);
         if (isBack) return this.#withReports(file, stored);
         await lives.forget(id);
@@ -209,8 +222,7 @@ export class SessionFiles {
         const inspect = () => assertUnchanged(join(this.#options.directory, file), identity);
         const result = await take(file, summary, inspect);
         this.#options.view.forget(file);
-        // First, so that what is put in its place is not given the reports of this one.
-        await this.#options.lives.forget(id);
+        void this.#options.lives.forget(id);
         return result;
       }),
     );

@@ -63,6 +63,33 @@ test("a change of a session that becomes another one meanwhile is made to one of
     expect(changed.session.processed_files).toEqual(session.processed_files);
 }, 60_000);
 
+const changes = {
+  pause: (store: SessionStore) => store.apply(id, { type: "transition", verb: "pause" }),
+  checkpoint: (store: SessionStore) =>
+    store.apply(id, { type: "checkpoint", checkpoint: { processed_files: ["mine"], pending_files: [] } }),
+  "restored backup": (store: SessionStore, backup: string) => store.restoreBackup(id, backup),
+};
+
+test.each(Object.entries(changes))(
+  "a %s of a session that another file takes meanwhile mixes the two in neither",
+  async (what, make) => {
+    const directory = await tempDir();
+    const store = await reportedOn(directory);
+    const { backup } = await store.backup(id);
+    await store.report(id, { processed: ["q"] });
+    putOutside(directory, "copy.json", copy());
+    const change = make(store, backup);
+    await store.reconcile();
+    await change;
+    const held = (file: string) =>
+      Object.keys(readDocument(join(directory, file))?.session.partial_results ?? {});
+    expect(held("s.json")).toHaveLength(count);
+    // Restored into whichever has the session then.
+    expect(what === "restored backup" ? [1, count] : [1]).toContain(held("copy.json").length);
+  },
+  60_000,
+);
+
 test("a session is read with the revision that it had with this content", async () => {
   const directory = await tempDir();
   const store = await reportedOn(directory);

@@ -6,9 +6,9 @@
  * The head has a checksum of its own, so that damage to a payload still tells whose it was, and damage to a head is told from
  * the end of the log. Numbers are little-endian.
  */
-import { createHash } from "node:crypto";
 import { crc32 } from "node:zlib";
 import type { Micros } from "../../clock.ts";
+import type { GenerationMark } from "../generation.ts";
 
 const magic = 0x4a53; // "SJ"
 const prefixBytes = 16;
@@ -22,9 +22,6 @@ export const kinds = {
   base: 2,
 } as const;
 export type Kind = (typeof kinds)[keyof typeof kinds];
-
-/** A session's generation, which may be any text, as a number of fixed size; 0 where it has none. */
-export type GenerationMark = bigint;
 
 export interface JournalRecord {
   /** Grows by one with every record of the journal. */
@@ -41,13 +38,6 @@ export interface JournalRecord {
   revision: number;
   time: Micros;
   payload: Buffer;
-}
-
-export function generationMark(generation: string | undefined): GenerationMark {
-  if (generation === undefined) return 0n;
-  // As JSON, so that halves of surrogate pairs stay apart.
-  const mark = createHash("sha256").update(JSON.stringify(generation)).digest().readBigUInt64LE(0);
-  return mark === 0n ? 1n : mark;
 }
 
 /** A report that is to be written; its sequence and link are set then. */

@@ -2,14 +2,12 @@
 import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
-import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test } from "vitest";
 import { systemClock } from "../../../src/clock.ts";
 import { silentLogger } from "../../../src/log.ts";
 import type { Session } from "../../../src/session/session.ts";
 import { parseSessionId } from "../../../src/session/session-id.ts";
 import { openDirectoryStore } from "../../../src/store/directory-store.ts";
-import { DurableFiles } from "../../../src/store/durable-file.ts";
-import { Journal } from "../../../src/store/journal/journal.ts";
 import type { SessionStore } from "../../../src/store/session-store.ts";
 import { eventually } from "../../support/eventually.ts";
 import { tempDir } from "../../support/temp-dir.ts";
@@ -93,77 +91,6 @@ describe.each(Object.entries(edits))("a program that %s", (_, edit) => {
     }
   });
 });
-
-test("a change of another kind is not undone by reports that came before it", async () => {
-  const directory = await tempDir();
-  const store = await open(directory);
-  await store.create({ session_id: id, config, pending_files: ["a", "b"] });
-  await store.report(id, { processed: ["a", "b"], results: { a: 1 } });
-  await store.apply(id, {
-    type: "checkpoint",
-    checkpoint: { processed_files: ["b"], pending_files: ["a"] },
-  });
-  const next = await open(await killed(directory));
-  expect((await next.read(id)).session).toMatchObject({ processed_files: ["b"], pending_files: ["a"] });
-});
-
-const undoing: Readonly<Record<string, (store: SessionStore, backup: string) => Promise<unknown>>> = {
-  checkpoint: (store) =>
-    store.apply(id, { type: "checkpoint", checkpoint: { processed_files: ["b"], pending_files: ["a"] } }),
-  "saved document": async (store) => {
-    const { session } = await store.read(id);
-    await store.save({ ...session, processed_files: ["b"], pending_files: ["a"], partial_results: {} });
-  },
-  "restored backup": (store, backup) => store.restoreBackup(id, backup),
-};
-
-test.each(Object.keys(undoing))(
-  "a %s is there as a whole or not at all after a kill at any moment",
-  async (what) => {
-    const directory = await tempDir();
-    const store = await open(directory);
-    await store.create({ session_id: id, config, pending_files: ["a", "b"] });
-    const { backup } = await store.backup(id);
-    await store.report(id, { processed: ["a"], results: { a: 1 } });
-    await store.report(id, { processed: ["b"], results: { b: 2 } });
-    const copies = copiesAround(directory);
-    const before = stateOf((await store.read(id)).session);
-    await undoing[what]?.(store, backup);
-    const after = stateOf((await store.read(id)).session);
-    expect(after).not.toEqual(before);
-    expect(copies.length).toBeGreaterThan(6);
-    vi.restoreAllMocks();
-    const found = [];
-    for (const copy of copies) found.push(stateOf((await (await open(copy)).read(id)).session));
-    expect(found).toContainEqual(after);
-    expect(found).toContainEqual(before);
-    for (const state of found) expect([before, after]).toContainEqual(state);
-  },
-);
-
-/** What kills would leave before and after everything that makes a change durable, from now on. */
-function copiesAround(directory: string): string[] {
-  const copies: string[] = [];
-  async function around(step: () => Promise<void>): Promise<void> {
-    copies.push(await killed(directory));
-    await step();
-    copies.push(await killed(directory));
-  }
-  const { settle } = Journal.prototype;
-  vi.spyOn(Journal.prototype, "settle").mockImplementation(function (this: Journal, ...args) {
-    return around(() => settle.apply(this, args));
-  });
-  const { sync } = DurableFiles.prototype;
-  vi.spyOn(DurableFiles.prototype, "sync").mockImplementation(function (this: DurableFiles, ...args) {
-    return around(() => sync.apply(this, args));
-  });
-  onTestFinished(() => void vi.restoreAllMocks());
-  return copies;
-}
-
-function stateOf({ processed_files, pending_files, partial_results }: Session) {
-  return { processed_files, pending_files, partial_results };
-}
 
 test("reports that arrive together, and while the session is changed, are applied in the order of the calls", async () => {
   const directory = await tempDir();

@@ -1,0 +1,208 @@
+/** Changes that undo what was reported, and sessions in the place of others: reports from before never come back on top of them. */
+import { cpSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
+import { systemClock } from "../../../src/clock.ts";
+import { SessiondError } from "../../../src/error.ts";
+import { silentLogger } from "../../../src/log.ts";
+import type { Session } from "../../../src/session/session.ts";
+import { parseSessionId } from "../../../src/session/session-id.ts";
+import { openDirectoryStore } from "../../../src/store/directory-store.ts";
+import { DurableFiles } from "../../../src/store/durable-file.ts";
+import { Journal } from "../../../src/store/journal/journal.ts";
+import { Reports } from "../../../src/store/reports.ts";
+import type { SessionStore } from "../../../src/store/session-store.ts";
+import { eventually } from "../../support/eventually.ts";
+import { tempDir } from "../../support/temp-dir.ts";
+import { config, foreignSession, putOutside } from "../outside.ts";
+
+const id = parseSessionId("s");
+
+async function open(directory: string): Promise<SessionStore> {
+  const [clock, logger] = [systemClock(), silentLogger];
+  // Files follow only when something but a report makes them.
+  const store = await openDirectoryStore({
+    directory,
+    rescanIntervalMs: 60_000,
+    clock,
+    logger,
+    maxLagMs: 3_600_000,
+  });
+  onTestFinished(() => {
+    vi.restoreAllMocks();
+    return store.close();
+  });
+  return store;
+}
+
+async function killed(directory: string): Promise<string> {
+  const copy = join(await tempDir(), "copy");
+  cpSync(directory, copy, { recursive: true });
+  return copy;
+}
+
+/** What kills would leave before and after everything that makes a change durable, until all mocks are restored. */
+function copiesAround(directory: string): string[] {
+  const copies: string[] = [];
+  async function around(step: () => Promise<void>): Promise<void> {
+    copies.push(await killed(directory));
+    await step();
+    copies.push(await killed(directory));
+  }
+  const { settle } = Journal.prototype;
+  vi.spyOn(Journal.prototype, "settle").mockImplementation(function (this: Journal, ...args) {
+    return around(() => settle.apply(this, args));
+  });
+  const { sync } = DurableFiles.prototype;
+  vi.spyOn(DurableFiles.prototype, "sync").mockImplementation(function (this: DurableFiles, ...args) {
+    return around(() => sync.apply(this, args));
+  });
+  return copies;
+}
+
+/** The journal is full, until all mocks are restored. */
+function failToSettle(): void {
+  vi.spyOn(Journal.prototype, "settle").mockRejectedValue(new SessiondError("storage_full", "full"));
+}
+
+function listsOf({ processed_files, pending_files, partial_results }: Session) {
+  return { processed_files, pending_files, partial_results };
+}
+
+async function found(store: SessionStore) {
+  return store.has(id) ? listsOf((await store.read(id)).session) : "absent";
+}
+
+async function foundIn(copies: readonly string[]) {
+  const states = [];
+  for (const copy of copies) states.push(await found(await open(copy)));
+  return states;
+}
+
+describe("a change that undoes what was reported", () => {
+  const undoing: Readonly<Record<string, (store: SessionStore, backup: string) => Promise<unknown>>> = {
+    checkpoint: (store) =>
+      store.apply(id, { type: "checkpoint", checkpoint: { processed_files: ["b"], pending_files: ["a"] } }),
+    "saved document": async (store) => {
+      const { session } = await store.read(id);
+      await store.save({ ...session, processed_files: ["b"], pending_files: ["a"], partial_results: {} });
+    },
+    "restored backup": (store, backup) => store.restoreBackup(id, backup),
+  };
+
+  async function reportedOn(directory: string) {
+    const store = await open(directory);
+    await store.create({ session_id: id, config, pending_files: ["a", "b"] });
+    const { backup } = await store.backup(id);
+    await store.report(id, { processed: ["a"], results: { a: 1 } });
+    await store.report(id, { processed: ["b"], results: { b: 2 } });
+    return { store, backup, before: await found(store) };
+  }
+
+  test.each(Object.keys(undoing))(
+    "is after a kill at any moment there as a whole or not at all: a %s",
+    async (what) => {
+      const directory = await tempDir();
+      const { store, backup, before } = await reportedOn(directory);
+      const copies = copiesAround(directory);
+      await undoing[what]?.(store, backup);
+      const after = await found(store);
+      vi.restoreAllMocks();
+      expect(after).not.toEqual(before);
+      const states = await foundIn([...copies, await killed(directory)]);
+      expect(states).toContainEqual(before);
+      expect(states.at(-1)).toEqual(after);
+      for (const state of states) expect([before, after]).toContainEqual(state);
+    },
+  );
+
+  test.each(Object.keys(undoing))("is refused where that cannot be made sure: a %s", async (what) => {
+    const directory = await tempDir();
+    const { store, backup, before } = await reportedOn(directory);
+    failToSettle();
+    await expect(undoing[what]?.(store, backup)).rejects.toMatchObject({ code: "storage_full" });
+    expect(await found(store)).toEqual(before);
+    expect(await foundIn([await killed(directory)])).toEqual([before]);
+    vi.restoreAllMocks();
+    await undoing[what]?.(store, backup);
+    expect(await found(store)).not.toEqual(before);
+  });
+
+  test.each(Object.keys(undoing))(
+    "makes a session smaller that has grown too large for a file: a %s",
+    async (what) => {
+      const { store, backup, before } = await reportedOn(await tempDir());
+      const complete = vi.spyOn(Reports.prototype, "complete");
+      complete.mockRejectedValue(new SessiondError("payload_too_large", "too large"));
+      await undoing[what]?.(store, backup);
+      expect(await found(store)).not.toEqual(before);
+      await expect(store.report(id, { processed: ["c"] })).resolves.toBeDefined();
+      await expect(store.remove(id, { reason: "test" })).rejects.toMatchObject({
+        code: "payload_too_large",
+        message: expect.stringMatching(/purged/),
+      });
+      expect(await store.remove(id, { reason: "test", purge: true })).toMatchObject({ purged: true });
+    },
+  );
+});
+
+describe("what is put in the place of a session that is gone has none of its reports", () => {
+  const gone: Readonly<Record<string, (store: SessionStore, directory: string) => Promise<void>>> = {
+    "taken away by another program": async (store, directory) => {
+      rmSync(join(directory, "s.json"));
+      await eventually(() => expect(store.has(id)).toBe(false));
+    },
+    "purged, of which the journal could not be told": async (store) => {
+      failToSettle();
+      await store.remove(id, { reason: "test", purge: true });
+      vi.restoreAllMocks();
+    },
+  };
+
+  async function withBackup(directory: string) {
+    const store = await open(directory);
+    await store.create({ session_id: id, config, pending_files: ["a", "b"] });
+    const { backup } = await store.backup(id);
+    const before = await found(store);
+    await store.report(id, { processed: ["a"], results: { a: 1 } });
+    return { store, backup, before };
+  }
+
+  test.each(Object.keys(gone))("a restored backup of one %s", async (how) => {
+    const directory = await tempDir();
+    const { store, backup, before } = await withBackup(directory);
+    await gone[how]?.(store, directory);
+    const copies = copiesAround(directory);
+    await store.restoreBackup(id, backup);
+    vi.restoreAllMocks();
+    const states = await foundIn([...copies, await killed(directory)]);
+    expect(states).toContainEqual("absent");
+    expect(states.at(-1)).toEqual(before);
+    for (const state of states) expect(["absent", before]).toContainEqual(state);
+  });
+
+  test("a new session, where the other one had no generation", async () => {
+    const directory = await tempDir();
+    putOutside(directory, "s.json", foreignSession("s"));
+    const store = await open(directory);
+    await store.report(id, { processed: ["a.py"], results: { old: 1 } });
+    await gone["taken away by another program"]?.(store, directory);
+    const copies = copiesAround(directory);
+    await store.create({ session_id: id, config, pending_files: ["a"] });
+    const created = await found(store);
+    vi.restoreAllMocks();
+    for (const state of await foundIn(copies)) expect(["absent", created]).toContainEqual(state);
+  });
+
+  test("and is refused where that cannot be made sure", async () => {
+    const directory = await tempDir();
+    const { store, backup, before } = await withBackup(directory);
+    await gone["taken away by another program"]?.(store, directory);
+    failToSettle();
+    await expect(store.restoreBackup(id, backup)).rejects.toMatchObject({ code: "storage_full" });
+    expect(await foundIn([await killed(directory)])).toEqual(["absent"]);
+    vi.restoreAllMocks();
+    await store.restoreBackup(id, backup);
+    expect(await foundIn([await killed(directory)])).toEqual([before]);
+  });
+});
