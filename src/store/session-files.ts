@@ -140,19 +140,28 @@ export class SessionFiles {
   async create(session: Session, isBack = false): Promise<StoredSession> {
     const { lives } = this.#options;
     const id = session.session_id as SessionId;
+    const assertMissing = () => {
+      if (this.has(id)) throw sessionExists(id, "choose another id, or work on that one");
+    };
     const created = await this.#options.turns.firstFree(
       [fileFor(id), alternativeFileFor(id)],
       async (file) => {
         this.#options.assertWritable();
         this.#options.view.look(file);
-        if (this.has(id)) throw sessionExists(id, "choose another id, or work on that one");
+        assertMissing();
         if (this.#catalog.unreadableFor(id) !== undefined) throw this.missing(id);
         if (this.#catalog.get(file) !== undefined) return undefined;
         const revision = Math.max(session.revision ?? 1, this.#catalog.pastRevision(id) + 1);
         if (isBack) lives.found(id);
         // What was reported to one that is gone is not for this one, whenever a crash comes.
         else await lives.settle(id);
-        const stored = await this.#write(file, { ...session, revision }, undefined);
+        // It may have come back meanwhile, under another name.
+        const writing = this.#write(file, { ...session, revision }, undefined, assertMissing);
+        const stored = await writing.catch(async (error: unknown) => {
+          // Then that one is to have its reports.
+          if (!isBack) await lives.carryOver(id).catch(() => {});
+          throw error;
+        });
         if (isBack) return this.#withReports(file, stored);
         await lives.forget(id);
         return stored;

@@ -59,7 +59,7 @@ export class SessionTurns {
         );
         if (result !== undefined) return result.value;
       } catch (error) {
-        if (isHere() || !isMissing(error) || moves === maxMoves) throw error;
+        if (isHere() || !isMissing(error) || moves >= maxMoves) throw error;
       }
     }
   }

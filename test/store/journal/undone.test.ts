@@ -1,5 +1,5 @@
 /** Changes that undo what was reported, and sessions in the place of others: reports from before never come back on top of them. */
-import { cpSync, rmSync } from "node:fs";
+import { cpSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { systemClock } from "../../../src/clock.ts";
@@ -204,5 +204,31 @@ describe("what is put in the place of a session that is gone has none of its rep
     vi.restoreAllMocks();
     await store.restoreBackup(id, backup);
     expect(await foundIn([await killed(directory)])).toEqual([before]);
+  });
+
+  test("but one that comes back, as nothing was put in its place, has them all", async () => {
+    const directory = await tempDir();
+    const { store, backup } = await withBackup(directory);
+    const reported = await found(store);
+    const [away, back] = [join(await tempDir(), "away.json"), join(directory, "back.json")];
+    renameSync(join(directory, "s.json"), away);
+    await eventually(() => expect(store.has(id)).toBe(false));
+    vi.spyOn(DurableFiles.prototype, "write").mockRejectedValueOnce(
+      new SessiondError("storage_full", "full"),
+    );
+    await expect(store.restoreBackup(id, backup)).rejects.toMatchObject({ code: "storage_full" });
+    const copies = [await killed(directory)];
+    for (const copy of copies) cpSync(away, join(copy, "back.json"));
+    expect(await foundIn(copies)).toEqual([reported]);
+    // It may also come back while the store is at it.
+    const { settle } = Journal.prototype;
+    vi.spyOn(Journal.prototype, "settle").mockImplementationOnce(async function (this: Journal, ...args) {
+      await settle.apply(this, args);
+      renameSync(away, back);
+      await store.reconcile();
+    });
+    await expect(store.create({ session_id: id, config })).rejects.toMatchObject({ code: "session_exists" });
+    expect(await found(store)).toEqual(reported);
+    expect(await foundIn([await killed(directory)])).toEqual([reported]);
   });
 });
