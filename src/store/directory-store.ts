@@ -162,7 +162,7 @@ class DirectoryStore implements SessionStore {
     const assertMay = () => isReporting && leases.assertMayReport(id, options.epoch);
     return state.changing(async () => {
       // Before anything is written for it.
-      assertMay();
+      if (sessions.has(id)) assertMay();
       return sessions[change](id, options, (session) => {
         assertMay();
         return applyCommand(session, command, formatTimestamp(this.#clock.now()));
@@ -196,11 +196,9 @@ class DirectoryStore implements SessionStore {
           await this.#parts.sessions.quarantineDuplicates(id);
           return { ...(await this.apply(id, { type: "save", session }, conditions)), created: false };
         }
-        const fresh = {
-          ...session,
-          revision: writtenRevision(session),
-          generation: session.generation ?? newGeneration(),
-        };
+        // With a generation of its own, so that nothing of one that was there before is taken for its own.
+        const generation = (isBack ? session.generation : undefined) ?? newGeneration();
+        const fresh = { ...session, revision: writtenRevision(session), generation };
         const create = () => this.#parts.sessions.create(fresh, isBack);
         return { ...(await this.#creating(id, create)), created: true };
       } catch (error) {

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { type Clock, formatTimestamp } from "../clock.ts";
-import { isSessiondError, SessiondError } from "../error.ts";
+import { SessiondError } from "../error.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
 import { shellOperand } from "../shell-quote.ts";
@@ -85,7 +85,8 @@ export class SessionFiles {
   replace(id: SessionId, options: ChangeOptions, fn: ChangeFunction): Promise<StoredSession> {
     return this.#changing(id, options, fn, async (file) => {
       await this.#documents.ready(file, id);
-      if (this.#options.lives.before(id).last > 0) await this.#settle(file, id, options);
+      const { lives } = this.#options;
+      if (lives.isUnwritten(id) || lives.before(id).last > 0) await this.#settle(file, id, options);
       return this.#documents.current(file, id);
     });
   }
@@ -94,13 +95,7 @@ export class SessionFiles {
   async #settle(file: string, id: SessionId, options: ChangeOptions): Promise<void> {
     const { lives, complete } = this.#options;
     this.assertExpected(id, options);
-    try {
-      await complete(id, file);
-    } catch (error) {
-      // Nothing but replacing it can make such a document smaller.
-      if (isSessiondError(error, "payload_too_large")) return;
-      throw error;
-    }
+    await complete(id, file);
     if (lives.isUnwritten(id)) throw new TargetChanged();
     await lives.settle(id);
   }
@@ -140,28 +135,19 @@ export class SessionFiles {
   async create(session: Session, isBack = false): Promise<StoredSession> {
     const { lives } = this.#options;
     const id = session.session_id as SessionId;
-    const assertMissing = () => {
-      if (this.has(id)) throw sessionExists(id, "choose another id, or work on that one");
-    };
     const created = await this.#options.turns.firstFree(
       [fileFor(id), alternativeFileFor(id)],
       async (file) => {
         this.#options.assertWritable();
         this.#options.view.look(file);
-        assertMissing();
+        if (this.has(id)) throw sessionExists(id, "choose another id, or work on that one");
         if (this.#catalog.unreadableFor(id) !== undefined) throw this.missing(id);
         if (this.#catalog.get(file) !== undefined) return undefined;
         const revision = Math.max(session.revision ?? 1, this.#catalog.pastRevision(id) + 1);
         if (isBack) lives.found(id);
-        // What was reported to one that is gone is not for this one, whenever a crash comes.
-        else await lives.settle(id);
-        // It may have come back meanwhile, under another name.
-        const writing = this.#write(file, { ...session, revision }, undefined, assertMissing);
-        const stored = await writing.catch(async (error: unknown) => {
-          // Then that one is to have its reports.
-          if (!isBack) await lives.carryOver(id).catch(() => {});
-          throw error;
-        });
+        const stored = await this.#write(file, { ...session, revision }, undefined);
+        // One that was gone came back, and its document is the newer one.
+        if (this.#catalog.fileOf(id) !== file) throw busy(id, "unknown");
         if (isBack) return this.#withReports(file, stored);
         await lives.forget(id);
         return stored;

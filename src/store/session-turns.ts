@@ -1,14 +1,10 @@
 /** Whose turn it is: changes of one session run one after another, in the queue of its file, wherever that is by then. */
-import { isSessiondError, systemErrorCode } from "../error.ts";
+import { systemErrorCode } from "../error.ts";
 import type { KeyedQueue } from "../keyed-queue.ts";
 import type { SessionId } from "../session/session-id.ts";
 import type { DirectoryView } from "./directory-view.ts";
-import { TargetChanged } from "./durable-file.ts";
 import type { LiveSessions } from "./live-sessions.ts";
 import { fileFor } from "./session-file.ts";
-
-/** How often a session may be given to another file while it is worked on. */
-const maxMoves = 10;
 
 export interface SessionTurnsOptions {
   queue: KeyedQueue;
@@ -47,20 +43,15 @@ export class SessionTurns {
     return this.#changes.get(id)?.last;
   }
 
-  /** Runs anything else. Reports go on meanwhile. A task that another file takes the session from is begun anew. */
+  /** Runs anything else. Reports go on meanwhile. */
   async run<T>(id: SessionId, task: (file: string) => Promise<T>): Promise<T> {
     const { queue, view } = this.#options;
-    for (let moves = 0; ; moves++) {
+    for (;;) {
       const file = this.locate(id);
-      const isHere = () => (view.catalog.fileOf(id) ?? file) === file;
-      try {
-        const result = await queue.run(file, async () =>
-          isHere() ? { value: await task(file) } : undefined,
-        );
-        if (result !== undefined) return result.value;
-      } catch (error) {
-        if (isHere() || !isMissing(error) || moves >= maxMoves) throw error;
-      }
+      const result = await queue.run(file, async () =>
+        (view.catalog.fileOf(id) ?? file) === file ? { value: await task(file) } : undefined,
+      );
+      if (result !== undefined) return result.value;
     }
   }
 
@@ -93,9 +84,4 @@ export class SessionTurns {
     const { catalog } = this.#options.view;
     return catalog.fileOf(id) ?? catalog.unreadableFor(id) ?? fileFor(id);
   }
-}
-
-/** What a session that was in a file looks like when it is not any more. */
-function isMissing(error: unknown): boolean {
-  return error instanceof TargetChanged || isSessiondError(error, "session_not_found", "session_deleted");
 }

@@ -11,7 +11,7 @@ import { openDirectoryStore } from "../../../src/store/directory-store.ts";
 import type { SessionStore } from "../../../src/store/session-store.ts";
 import { eventually } from "../../support/eventually.ts";
 import { tempDir } from "../../support/temp-dir.ts";
-import { config, putOutside } from "../outside.ts";
+import { config, foreignSession, putOutside } from "../outside.ts";
 
 const id = parseSessionId("s");
 const never = 3_600_000;
@@ -145,13 +145,8 @@ test.each([
   ["nothing", ""],
 ])("a generation of %s is one like any other", async (_, generation) => {
   const directory = await tempDir();
+  putOutside(directory, "s.json", foreignSession(id, { generation }));
   const store = await open(directory);
-  const session = {
-    ...(await store.create({ session_id: "x", config })).session,
-    session_id: id,
-    generation,
-  };
-  await store.save(session);
   await store.report(id, { processed: ["a"] });
   const next = await open(await killed(directory));
   expect(await processedIn(next)).toEqual(["a"]);

@@ -1,8 +1,8 @@
 /** Changes that undo what was reported, and sessions in the place of others: reports from before never come back on top of them. */
-import { cpSync, renameSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { cpSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { systemClock } from "../../../src/clock.ts";
+import { formatTimestamp, systemClock } from "../../../src/clock.ts";
 import { SessiondError } from "../../../src/error.ts";
 import { silentLogger } from "../../../src/log.ts";
 import type { Session } from "../../../src/session/session.ts";
@@ -10,11 +10,12 @@ import { parseSessionId } from "../../../src/session/session-id.ts";
 import { openDirectoryStore } from "../../../src/store/directory-store.ts";
 import { DurableFiles } from "../../../src/store/durable-file.ts";
 import { Journal } from "../../../src/store/journal/journal.ts";
+import { SegmentFile } from "../../../src/store/journal/segment-file.ts";
 import { Reports } from "../../../src/store/reports.ts";
 import type { SessionStore } from "../../../src/store/session-store.ts";
 import { eventually } from "../../support/eventually.ts";
 import { tempDir } from "../../support/temp-dir.ts";
-import { config, foreignSession, putOutside } from "../outside.ts";
+import { config, putOutside } from "../outside.ts";
 
 const id = parseSessionId("s");
 
@@ -129,14 +130,13 @@ describe("a change that undoes what was reported", () => {
   });
 
   test.each(Object.keys(undoing))(
-    "makes a session smaller that has grown too large for a file: a %s",
+    "is refused where the session has grown too large for a file, which can be purged: a %s",
     async (what) => {
       const { store, backup, before } = await reportedOn(await tempDir());
       const complete = vi.spyOn(Reports.prototype, "complete");
       complete.mockRejectedValue(new SessiondError("payload_too_large", "too large"));
-      await undoing[what]?.(store, backup);
-      expect(await found(store)).not.toEqual(before);
-      await expect(store.report(id, { processed: ["c"] })).resolves.toBeDefined();
+      await expect(undoing[what]?.(store, backup)).rejects.toMatchObject({ code: "payload_too_large" });
+      expect(await found(store)).toEqual(before);
       await expect(store.remove(id, { reason: "test" })).rejects.toMatchObject({
         code: "payload_too_large",
         message: expect.stringMatching(/purged/),
@@ -176,58 +176,62 @@ describe("what is put in the place of a session that is gone has none of its rep
     await store.restoreBackup(id, backup);
     vi.restoreAllMocks();
     const states = await foundIn([...copies, await killed(directory)]);
-    expect(states).toContainEqual("absent");
     expect(states.at(-1)).toEqual(before);
     for (const state of states) expect(["absent", before]).toContainEqual(state);
   });
 
-  test("a new session, where the other one had no generation", async () => {
-    const directory = await tempDir();
-    putOutside(directory, "s.json", foreignSession("s"));
-    const store = await open(directory);
-    await store.report(id, { processed: ["a.py"], results: { old: 1 } });
-    await gone["taken away by another program"]?.(store, directory);
-    const copies = copiesAround(directory);
-    await store.create({ session_id: id, config, pending_files: ["a"] });
-    const created = await found(store);
-    vi.restoreAllMocks();
-    for (const state of await foundIn(copies)) expect(["absent", created]).toContainEqual(state);
-  });
-
-  test("and is refused where that cannot be made sure", async () => {
+  test("a report that was under way when the session was taken away", async () => {
     const directory = await tempDir();
     const { store, backup, before } = await withBackup(directory);
+    let letGo = () => {};
+    const { append } = SegmentFile.prototype;
+    const written = new Promise<void>((resolve) => {
+      vi.spyOn(SegmentFile.prototype, "append").mockImplementationOnce(async function (
+        this: SegmentFile,
+        ...args
+      ) {
+        await append.apply(this, args);
+        resolve();
+        await new Promise<void>((go) => {
+          letGo = go;
+        });
+      });
+    });
+    const report = store.report(id, { processed: ["b"], results: { b: 2 } });
+    await written;
     await gone["taken away by another program"]?.(store, directory);
-    failToSettle();
-    await expect(store.restoreBackup(id, backup)).rejects.toMatchObject({ code: "storage_full" });
-    expect(await foundIn([await killed(directory)])).toEqual(["absent"]);
-    vi.restoreAllMocks();
-    await store.restoreBackup(id, backup);
-    expect(await foundIn([await killed(directory)])).toEqual([before]);
+    const restoring = store.restoreBackup(id, backup);
+    await eventually(() => expect(store.has(id)).toBe(true));
+    const copy = await killed(directory);
+    letGo();
+    await expect(report).rejects.toMatchObject({ outcome: "unknown" });
+    await restoring;
+    expect(await found(store)).toEqual(before);
+    expect(await foundIn([copy, await killed(directory)])).toEqual([before, before]);
   });
 
-  test("but one that comes back, as nothing was put in its place, has them all", async () => {
+  test("but one that comes back meanwhile keeps them", async () => {
     const directory = await tempDir();
     const { store, backup } = await withBackup(directory);
     const reported = await found(store);
-    const [away, back] = [join(await tempDir(), "away.json"), join(directory, "back.json")];
+    const away = join(await tempDir(), "away.json");
     renameSync(join(directory, "s.json"), away);
     await eventually(() => expect(store.has(id)).toBe(false));
-    vi.spyOn(DurableFiles.prototype, "write").mockRejectedValueOnce(
-      new SessiondError("storage_full", "full"),
-    );
-    await expect(store.restoreBackup(id, backup)).rejects.toMatchObject({ code: "storage_full" });
-    const copies = [await killed(directory)];
-    for (const copy of copies) cpSync(away, join(copy, "back.json"));
-    expect(await foundIn(copies)).toEqual([reported]);
-    // It may also come back while the store is at it.
-    const { settle } = Journal.prototype;
-    vi.spyOn(Journal.prototype, "settle").mockImplementationOnce(async function (this: Journal, ...args) {
-      await settle.apply(this, args);
-      renameSync(away, back);
-      await store.reconcile();
+    // Last written after the backup, so that it is the newer one.
+    const document = JSON.parse(readFileSync(away, "utf8")) as Session;
+    putOutside(dirname(away), "away.json", {
+      ...document,
+      checkpoint_time: formatTimestamp(systemClock().now()),
     });
-    await expect(store.create({ session_id: id, config })).rejects.toMatchObject({ code: "session_exists" });
+    const { sync } = DurableFiles.prototype;
+    vi.spyOn(DurableFiles.prototype, "sync").mockImplementation(async function (this: DurableFiles, of) {
+      await sync.call(this, of);
+      if (of !== directory) return;
+      vi.restoreAllMocks();
+      renameSync(away, join(directory, "back.json"));
+      await eventually(() => expect(store.has(id)).toBe(true));
+    });
+    await expect(store.restoreBackup(id, backup)).rejects.toMatchObject({ outcome: "unknown" });
     expect(await found(store)).toEqual(reported);
     expect(await foundIn([await killed(directory)])).toEqual([reported]);
   });
