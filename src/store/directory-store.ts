@@ -30,7 +30,7 @@ import type { SessionId } from "../session/session-id.ts";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import { storageError } from "./durable-file.ts";
 import { assertKnownFormat, recordFormat } from "./format.ts";
-import { newGeneration } from "./generation.ts";
+import { newGeneration, standInGeneration } from "./generation.ts";
 import { leaseHeld } from "./leases.ts";
 import {
   makeDirectories,
@@ -196,8 +196,10 @@ class DirectoryStore implements SessionStore {
           await this.#parts.sessions.quarantineDuplicates(id);
           return { ...(await this.apply(id, { type: "save", session }, conditions)), created: false };
         }
-        // With a generation of its own, so that nothing of one that was there before is taken for its own.
-        const generation = (isBack ? session.generation : undefined) ?? newGeneration();
+        // What was reported to one that is gone is of another generation.
+        const generation = isBack
+          ? standInGeneration(this.#parts.lives.generationOf(id), session.generation)
+          : newGeneration();
         const fresh = { ...session, revision: writtenRevision(session), generation };
         const create = () => this.#parts.sessions.create(fresh, isBack);
         return { ...(await this.#creating(id, create)), created: true };

@@ -14,3 +14,12 @@ export function generationMark(generation: string | undefined): GenerationMark {
   const mark = createHash("sha256").update(JSON.stringify(generation)).digest().readBigUInt64LE(0);
   return mark === 0n ? 1n : mark;
 }
+
+/**
+ * What a document gets that stands in for one that cannot be read: its own, unless reports wait for another, of which nothing but
+ * the mark may be known. Then none, which fits any.
+ */
+export function standInGeneration(waiting: GenerationMark, own: string | undefined): string | undefined {
+  if (waiting === 0n) return own ?? newGeneration();
+  return waiting === generationMark(own) ? own : undefined;
+}

@@ -235,6 +235,11 @@ export class LiveSessions {
     if (live !== undefined) live.lost = undefined;
   }
 
+  /** Of the reports that wait for a document; 0 where there are none. */
+  generationOf(id: string): GenerationMark {
+    return this.#live.get(id)?.generation ?? 0n;
+  }
+
   /** The file is gone. Should it turn up under another name, it is still the session. */
   lost(id: string, identity: Identity): void {
     const live = this.#live.get(id);

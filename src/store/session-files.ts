@@ -135,6 +135,7 @@ export class SessionFiles {
   async create(session: Session, isBack = false): Promise<StoredSession> {
     const { lives } = this.#options;
     const id = session.session_id as SessionId;
+    let lost = false;
     const created = await this.#options.turns.firstFree(
       [fileFor(id), alternativeFileFor(id)],
       async (file) => {
@@ -146,14 +147,19 @@ export class SessionFiles {
         const revision = Math.max(session.revision ?? 1, this.#catalog.pastRevision(id) + 1);
         if (isBack) lives.found(id);
         const stored = await this.#write(file, { ...session, revision }, undefined);
-        // One that was gone came back, and its document is the newer one.
-        if (this.#catalog.fileOf(id) !== file) throw busy(id, "unknown");
+        lost = this.#catalog.fileOf(id) !== file;
+        if (lost) return stored;
         if (isBack) return this.#withReports(file, stored);
         await lives.forget(id);
         return stored;
       },
     );
     if (created === undefined) throw sessionExists(id, "its file names are taken by something else");
+    if (lost) {
+      // One that was gone came back meanwhile, with a newer document, and is to stay the session.
+      await this.quarantineDuplicates(id);
+      throw busy(id);
+    }
     return created;
   }
 

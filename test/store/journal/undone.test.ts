@@ -1,8 +1,8 @@
 /** Changes that undo what was reported, and sessions in the place of others: reports from before never come back on top of them. */
-import { cpSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { dirname, join } from "node:path";
+import { cpSync, renameSync, rmSync } from "node:fs";
+import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { formatTimestamp, systemClock } from "../../../src/clock.ts";
+import { systemClock } from "../../../src/clock.ts";
 import { SessiondError } from "../../../src/error.ts";
 import { silentLogger } from "../../../src/log.ts";
 import type { Session } from "../../../src/session/session.ts";
@@ -217,12 +217,6 @@ describe("what is put in the place of a session that is gone has none of its rep
     const away = join(await tempDir(), "away.json");
     renameSync(join(directory, "s.json"), away);
     await eventually(() => expect(store.has(id)).toBe(false));
-    // Last written after the backup, so that it is the newer one.
-    const document = JSON.parse(readFileSync(away, "utf8")) as Session;
-    putOutside(dirname(away), "away.json", {
-      ...document,
-      checkpoint_time: formatTimestamp(systemClock().now()),
-    });
     const { sync } = DurableFiles.prototype;
     vi.spyOn(DurableFiles.prototype, "sync").mockImplementation(async function (this: DurableFiles, of) {
       await sync.call(this, of);
@@ -231,8 +225,54 @@ describe("what is put in the place of a session that is gone has none of its rep
       renameSync(away, join(directory, "back.json"));
       await eventually(() => expect(store.has(id)).toBe(true));
     });
-    await expect(store.restoreBackup(id, backup)).rejects.toMatchObject({ outcome: "unknown" });
+    await expect(store.restoreBackup(id, backup)).rejects.toMatchObject({ outcome: "not_applied" });
     expect(await found(store)).toEqual(reported);
     expect(await foundIn([await killed(directory)])).toEqual([reported]);
+  });
+});
+
+describe("what stands in for a document that cannot be read has the reports that wait for it", () => {
+  async function unreadable(directory: string, store: SessionStore): Promise<void> {
+    putOutside(directory, "s.json", "{");
+    await eventually(() => expect(store.has(id)).toBe(false));
+  }
+
+  test("also where it is of an earlier creation", async () => {
+    const directory = await tempDir();
+    const store = await open(directory);
+    await store.create({ session_id: id, config, pending_files: ["a", "b"] });
+    const { backup } = await store.backup(id);
+    rmSync(join(directory, "s.json"));
+    await eventually(() => expect(store.has(id)).toBe(false));
+    await store.restoreBackup(id, backup);
+    await store.report(id, { processed: ["a"], results: { a: 1 } });
+    const reported = await found(store);
+    const copy = await killed(directory);
+    await unreadable(directory, store);
+    expect(await store.recover(id)).toMatchObject({ recovered: true });
+    expect(await found(store)).toEqual(reported);
+    expect(await foundIn([await killed(directory)])).toEqual([reported]);
+    // Nothing but the journal knows of the reports then.
+    putOutside(copy, "s.json", "{");
+    const next = await open(copy);
+    expect(await next.recover(id)).toMatchObject({ recovered: true });
+    expect(await found(next)).toEqual(reported);
+  });
+
+  test("also where another program left the generation out", async () => {
+    const directory = await tempDir();
+    const store = await open(directory);
+    await store.create({ session_id: id, config, pending_files: ["a", "b"] });
+    await store.report(id, { processed: ["a"] });
+    await store.backup(id);
+    const { generation: _, ...rest } = (await store.read(id)).session;
+    putOutside(directory, "s.json", rest);
+    await eventually(() => expect(store.summary(id).generation).toBeNull());
+    await store.backup(id);
+    await store.report(id, { processed: ["b"] });
+    const reported = await found(store);
+    await unreadable(directory, store);
+    expect(await store.recover(id)).toMatchObject({ recovered: true });
+    expect(await found(store)).toEqual(reported);
   });
 });
