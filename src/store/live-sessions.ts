@@ -182,7 +182,7 @@ export class LiveSessions {
   }
 
   /**
-   * Resolves when a start would give nothing back to the session: its file holds everything, or is gone.
+   * The session's file holds everything. Resolves when a start would give nothing back to it.
    *
    * @throws SessiondError `storage_full`, `storage_failed`
    */

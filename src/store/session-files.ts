@@ -84,9 +84,7 @@ export class SessionFiles {
    */
   replace(id: SessionId, options: ChangeOptions, fn: ChangeFunction): Promise<StoredSession> {
     return this.#changing(id, options, fn, async (file) => {
-      await this.#documents.ready(file, id);
-      const { lives } = this.#options;
-      if (lives.isUnwritten(id) || lives.before(id).last > 0) await this.#settle(file, id, options);
+      if (this.#options.lives.before(id).last > 0) await this.#settle(file, id, options);
       return this.#documents.current(file, id);
     });
   }
@@ -94,6 +92,7 @@ export class SessionFiles {
   /** Resolves when the file holds every report, and a start knows that. */
   async #settle(file: string, id: SessionId, options: ChangeOptions): Promise<void> {
     const { lives, complete } = this.#options;
+    await this.#documents.ready(file, id);
     this.assertExpected(id, options);
     await complete(id, file);
     if (lives.isUnwritten(id)) throw new TargetChanged();
@@ -133,27 +132,24 @@ export class SessionFiles {
 
   /** `isBack` if it is one that was there before, and is to have the reports that were made to it meanwhile. */
   async create(session: Session, isBack = false): Promise<StoredSession> {
-    const { lives } = this.#options;
+    const { lives, turns } = this.#options;
     const id = session.session_id as SessionId;
     let lost = false;
-    const created = await this.#options.turns.firstFree(
-      [fileFor(id), alternativeFileFor(id)],
-      async (file) => {
-        this.#options.assertWritable();
-        this.#options.view.look(file);
-        if (this.has(id)) throw sessionExists(id, "choose another id, or work on that one");
-        if (this.#catalog.unreadableFor(id) !== undefined) throw this.missing(id);
-        if (this.#catalog.get(file) !== undefined) return undefined;
-        const revision = Math.max(session.revision ?? 1, this.#catalog.pastRevision(id) + 1);
-        if (isBack) lives.found(id);
-        const stored = await this.#write(file, { ...session, revision }, undefined);
-        lost = this.#catalog.fileOf(id) !== file;
-        if (lost) return stored;
-        if (isBack) return this.#withReports(file, stored);
-        await lives.forget(id);
-        return stored;
-      },
-    );
+    const created = await turns.firstFree([fileFor(id), alternativeFileFor(id)], async (file) => {
+      this.#options.assertWritable();
+      this.#options.view.look(file);
+      if (this.has(id)) throw sessionExists(id, "choose another id, or work on that one");
+      if (this.#catalog.unreadableFor(id) !== undefined) throw this.missing(id);
+      if (this.#catalog.get(file) !== undefined) return undefined;
+      const revision = Math.max(session.revision ?? 1, this.#catalog.pastRevision(id) + 1);
+      if (isBack) lives.found(id);
+      const stored = await this.#write(file, { ...session, revision }, undefined);
+      lost = this.#catalog.fileOf(id) !== file;
+      if (lost) return stored;
+      if (isBack) return this.#withReports(file, stored);
+      await lives.forget(id);
+      return stored;
+    });
     if (created === undefined) throw sessionExists(id, "its file names are taken by something else");
     if (lost) {
       // One that was gone came back meanwhile, with a newer document, and is to stay the session.

@@ -16,12 +16,8 @@ export class Settlements {
     try {
       await this.#journal.settle(id, last);
     } catch {
-      this.owe(id, last);
+      this.#owed.set(id, Math.max(last, this.#owed.get(id) ?? 0));
     }
-  }
-
-  owe(id: string, last: number): void {
-    this.#owed.set(id, Math.max(last, this.#owed.get(id) ?? 0));
   }
 
   async settleOwed(): Promise<void> {

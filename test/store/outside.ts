@@ -1,25 +1,59 @@
 /** What these suites share: stores that close with the test, and other programs that meddle with their files. */
-import { renameSync, writeFileSync } from "node:fs";
+import { cpSync, renameSync, writeFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { type Clock, systemClock } from "../../src/clock.ts";
+import { KeyedQueue } from "../../src/keyed-queue.ts";
 import { silentLogger } from "../../src/log.ts";
 import type { Session } from "../../src/session/session.ts";
 import { openDirectoryStore } from "../../src/store/directory-store.ts";
+import { DirectoryView } from "../../src/store/directory-view.ts";
 import type { SessionStore } from "../../src/store/session-store.ts";
+import type { DirectoryStoreOptions } from "../../src/store/store-parts.ts";
+import { tempDir } from "../support/temp-dir.ts";
 
 export const config = { target_path: "/src" };
 
-export async function openStore(directory: string, clock: Clock = systemClock()): Promise<SessionStore> {
-  const store = await openDirectoryStore({
-    directory,
-    rescanIntervalMs: 60_000,
-    clock,
-    logger: silentLogger,
-  });
+export function openStore(directory: string, clock: Clock = systemClock()): Promise<SessionStore> {
+  return open({ directory, clock });
+}
+
+/** A store whose files follow only when something but a report makes them, unless they are to lag less. */
+export function openLagging(directory: string, maxLagMs = 3_600_000): Promise<SessionStore> {
+  return open({ directory, clock: systemClock(), maxLagMs });
+}
+
+async function open(
+  options: Omit<DirectoryStoreOptions, "rescanIntervalMs" | "logger">,
+): Promise<SessionStore> {
+  const store = await openDirectoryStore({ ...options, rescanIntervalMs: 60_000, logger: silentLogger });
   onTestFinished(() => store.close());
   return store;
+}
+
+/** What a kill at this moment would leave: nothing of ours runs while it is copied, and files are renamed by ourselves. */
+export async function killed(directory: string): Promise<string> {
+  const copy = join(await tempDir(), "copy");
+  cpSync(directory, copy, { recursive: true });
+  return copy;
+}
+
+/** A view of a directory that nobody has opened yet. */
+export function newView(directory: string): DirectoryView {
+  const view = new DirectoryView(
+    {
+      directory,
+      rescanIntervalMs: 60_000,
+      clock: systemClock(),
+      logger: silentLogger,
+      outside: { adopted: () => undefined, lost() {} },
+      onReplaced() {},
+    },
+    new KeyedQueue(),
+  );
+  onTestFinished(() => view.close());
+  return view;
 }
 
 /** The document of another program: it knows of no revision and no generation. */

@@ -3,18 +3,14 @@ import { unlinkSync } from "node:fs";
 import { opendir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { systemClock } from "../../src/clock.ts";
-import { KeyedQueue } from "../../src/keyed-queue.ts";
-import { silentLogger } from "../../src/log.ts";
 import { parseSessionId } from "../../src/session/session-id.ts";
-import { DirectoryView } from "../../src/store/directory-view.ts";
 import { readDocument } from "../../src/store/document.ts";
 import { FileCatalog } from "../../src/store/file-catalog.ts";
 import type { CachedFile } from "../../src/store/index-cache.ts";
 import { Reports } from "../../src/store/reports.ts";
 import type { SessionStore } from "../../src/store/session-store.ts";
 import { tempDir } from "../support/temp-dir.ts";
-import { foreignSession, openStore, putOutside } from "./outside.ts";
+import { foreignSession, newView, openStore, putOutside } from "./outside.ts";
 
 const id = parseSessionId("s");
 const count = 100_000;
@@ -147,18 +143,7 @@ test("a start finds a new file also while a known one goes away", async () => {
   const names: string[] = [];
   for await (const { name } of await opendir(directory)) names.push(name);
   const last = names.filter((name) => name !== "new.json").at(-1) as string;
-  const view = new DirectoryView(
-    {
-      directory,
-      rescanIntervalMs: 60_000,
-      clock: systemClock(),
-      logger: silentLogger,
-      outside: { adopted: () => undefined, lost: () => {} },
-      onReplaced: () => {},
-    },
-    new KeyedQueue(),
-  );
-  onTestFinished(() => view.close());
+  const view = newView(directory);
   async function* saved(): AsyncGenerator<CachedFile[]> {
     setImmediate(() => unlinkSync(join(directory, last)));
     yield cached;

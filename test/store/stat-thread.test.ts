@@ -1,9 +1,6 @@
 import { lstatSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
-import { systemClock } from "../../src/clock.ts";
-import { KeyedQueue } from "../../src/keyed-queue.ts";
-import { silentLogger } from "../../src/log.ts";
 import { adoptSaved } from "../../src/store/adopt-saved.ts";
 import { DirectoryView } from "../../src/store/directory-view.ts";
 import { readDocument } from "../../src/store/document.ts";
@@ -12,7 +9,7 @@ import type { CachedFile } from "../../src/store/index-cache.ts";
 import { identityOf } from "../../src/store/session-file.ts";
 import { StatThread } from "../../src/store/stat-thread.ts";
 import { tempDir } from "../support/temp-dir.ts";
-import { foreignSession, putOutside } from "./outside.ts";
+import { foreignSession, newView, putOutside } from "./outside.ts";
 
 async function started(): Promise<StatThread> {
   const thread = StatThread.start() as StatThread;
@@ -126,18 +123,7 @@ test("a file that goes away after the thread looked at it, and before that is kn
     const thread = start.mock.results[0]?.value as StatThread;
     await vi.waitFor(() => expect(thread.isReady).toBe(true), { timeout: 10_000 });
   });
-  const view = new DirectoryView(
-    {
-      directory,
-      rescanIntervalMs: 60_000,
-      clock: systemClock(),
-      logger: silentLogger,
-      outside: { adopted: () => undefined, lost() {} },
-      onReplaced() {},
-    },
-    new KeyedQueue(),
-  );
-  onTestFinished(() => view.close());
+  const view = newView(directory);
   await view.open(saved);
   expect(gone).not.toBe("");
   expect([...view.catalog.names()].sort()).toEqual(files.filter((file) => file !== gone).sort());

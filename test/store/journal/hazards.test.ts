@@ -1,36 +1,16 @@
 /** What other programs, kills and bad luck do to reports that were acknowledged a moment ago. */
-import { cpSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { systemClock } from "../../../src/clock.ts";
-import { silentLogger } from "../../../src/log.ts";
 import type { Session } from "../../../src/session/session.ts";
 import { parseSessionId } from "../../../src/session/session-id.ts";
-import { openDirectoryStore } from "../../../src/store/directory-store.ts";
 import type { SessionStore } from "../../../src/store/session-store.ts";
 import { eventually } from "../../support/eventually.ts";
 import { tempDir } from "../../support/temp-dir.ts";
-import { config, foreignSession, putOutside } from "../outside.ts";
+import { config, foreignSession, killed, openLagging, putOutside } from "../outside.ts";
 
 const id = parseSessionId("s");
-const never = 3_600_000;
-
-async function open(directory: string, maxLagMs = never): Promise<SessionStore> {
-  const clock = systemClock();
-  const options = { directory, rescanIntervalMs: 60_000, clock, logger: silentLogger, maxLagMs };
-  const store = await openDirectoryStore(options);
-  onTestFinished(() => store.close());
-  return store;
-}
-
-/** What a kill at this moment would leave: nothing of ours runs while it is copied, and files are renamed by ourselves. */
-async function killed(directory: string): Promise<string> {
-  const copy = join(await tempDir(), "copy");
-  cpSync(directory, copy, { recursive: true });
-  return copy;
-}
-
 const documentIn = (directory: string) =>
   JSON.parse(readFileSync(join(directory, "s.json"), "utf8")) as Session;
 
@@ -59,7 +39,7 @@ const edits: Readonly<Record<string, (document: Session) => Session>> = {
 describe.each(Object.entries(edits))("a program that %s", (_, edit) => {
   test("edits the file under load: no kill takes what was acknowledged", async () => {
     const directory = await tempDir();
-    const store = await open(directory, 5);
+    const store = await openLagging(directory, 5);
     await store.create({ session_id: id, config });
     const acknowledged: string[] = [];
     const copies: { copy: string; expected: string[] }[] = [];
@@ -83,7 +63,7 @@ describe.each(Object.entries(edits))("a program that %s", (_, edit) => {
     expect(new Set(await processedIn(store))).toEqual(new Set(acknowledged));
     await store.close();
     for (const { copy, expected } of copies) {
-      const next = await open(copy);
+      const next = await openLagging(copy);
       const found = new Set(await processedIn(next));
       expect(expected.filter((file) => !found.has(file))).toEqual([]);
       expect(next.health()).toEqual([]);
@@ -94,7 +74,7 @@ describe.each(Object.entries(edits))("a program that %s", (_, edit) => {
 
 test("reports that arrive together, and while the session is changed, are applied in the order of the calls", async () => {
   const directory = await tempDir();
-  const store = await open(directory, 1);
+  const store = await openLagging(directory, 1);
   await store.create({ session_id: id, config });
   const tasks: Promise<unknown>[] = [];
   let last = 0;
@@ -108,12 +88,14 @@ test("reports that arrive together, and while the session is changed, are applie
   const { session } = await store.read(id);
   expect(session.partial_results).toEqual({ last });
   expect(session.pending_files).toEqual(Array.from({ length: 2000 }, (_, n) => `f${n}`));
-  expect((await (await open(await killed(directory))).read(id)).session.pending_files).toHaveLength(2000);
+  expect((await (await openLagging(await killed(directory))).read(id)).session.pending_files).toHaveLength(
+    2000,
+  );
 });
 
 test("a file that is deleted and written again, as some editors save, is still the session", async () => {
   const directory = await tempDir();
-  const store = await open(directory);
+  const store = await openLagging(directory);
   await store.create({ session_id: id, config, pending_files: ["a"] });
   const text = readFileSync(join(directory, "s.json"), "utf8");
   await store.report(id, { processed: ["a"] });
@@ -126,7 +108,7 @@ test("a file that is deleted and written again, as some editors save, is still t
 
 test("an id that is changed inside of the file takes the reports out of sight, and back with it", async () => {
   const directory = await tempDir();
-  const store = await open(directory);
+  const store = await openLagging(directory);
   await store.create({ session_id: id, config, pending_files: ["a"] });
   const document = documentIn(directory);
   await store.report(id, { processed: ["a"] });
@@ -146,16 +128,16 @@ test.each([
 ])("a generation of %s is one like any other", async (_, generation) => {
   const directory = await tempDir();
   putOutside(directory, "s.json", foreignSession(id, { generation }));
-  const store = await open(directory);
+  const store = await openLagging(directory);
   await store.report(id, { processed: ["a"] });
-  const next = await open(await killed(directory));
+  const next = await openLagging(await killed(directory));
   expect(await processedIn(next)).toEqual(["a"]);
   expect((await next.read(id)).session.generation).toBe(generation);
 });
 
 test("a program that keeps writing while the store opens does not keep it from opening", async () => {
   const directory = await tempDir();
-  const store = await open(directory);
+  const store = await openLagging(directory);
   await store.create({ session_id: id, config, pending_files: ["a"] });
   await store.report(id, { processed: ["a"] });
   const copy = await killed(directory);
@@ -170,7 +152,7 @@ test("a program that keeps writing while the store opens does not keep it from o
   const writer = new Worker(script, { eval: true });
   onTestFinished(async () => void (await writer.terminate()));
   await eventually(() => expect(documentIn(copy).note).toBeDefined());
-  const next = await open(copy);
+  const next = await openLagging(copy);
   await eventually(async () => expect(await processedIn(next)).toEqual(["a"]));
   await writer.terminate();
   await eventually(async () => expect((await next.read(id)).session.note).toBeDefined());
@@ -182,7 +164,7 @@ test("a program that keeps writing while the store opens does not keep it from o
 /** A session whose reports wait because its file cannot be read, so that the segments of several starts stay. */
 async function waiting(): Promise<{ directory: string; text: string }> {
   let directory = await tempDir();
-  const store = await open(directory);
+  const store = await openLagging(directory);
   await store.create({ session_id: id, config, pending_files: ["a", "b", "c"] });
   await store.create({ session_id: "other", config, pending_files: ["x", "y"] });
   await store.report(id, { processed: ["a"] });
@@ -190,7 +172,7 @@ async function waiting(): Promise<{ directory: string; text: string }> {
   for (const file of ["x", "y"]) {
     directory = await killed(directory);
     writeFileSync(join(directory, "s.json"), "broken");
-    const next = await open(directory);
+    const next = await openLagging(directory);
     await next.report(parseSessionId("other"), { processed: [file] });
   }
   return { directory: await killed(directory), text };
@@ -199,7 +181,7 @@ async function waiting(): Promise<{ directory: string; text: string }> {
 test("reports wait for their file through any number of kills", async () => {
   const { directory, text } = await waiting();
   expect(segmentsIn(directory).length).toBe(3);
-  const store = await open(directory);
+  const store = await openLagging(directory);
   writeFileSync(join(directory, "s.json"), text);
   await eventually(async () => expect(await processedIn(store)).toEqual(["a"]));
   expect(store.summary(parseSessionId("other")).processed_count).toBe(2);
@@ -211,7 +193,7 @@ test("reports wait for their file through any number of kills", async () => {
 test.each([0, 1])("segment %i that somebody took away is missed", async (missing) => {
   const { directory } = await waiting();
   rmSync(segmentsIn(directory)[missing] as string);
-  const store = await open(directory);
+  const store = await openLagging(directory);
   expect(store.health()).toContainEqual(expect.objectContaining({ code: "journal_damaged" }));
 });
 
@@ -219,17 +201,17 @@ test("a file of somebody else in the journal's directory is left alone", async (
   const { directory } = await waiting();
   const foreign = join(directory, ".sessiond", "journal", "9999999999999999.log");
   writeFileSync(foreign, "mine");
-  const store = await open(directory);
+  const store = await openLagging(directory);
   await store.report(parseSessionId("other"), { added: ["z"] });
   expect(readFileSync(foreign, "utf8")).toBe("mine");
   expect(store.health().filter(({ code }) => code === "journal_damaged")).toEqual([]);
-  const next = await open(await killed(directory));
+  const next = await openLagging(await killed(directory));
   expect(next.summary(parseSessionId("other")).pending_count).toBe(1);
 });
 
 test("a session whose file cannot be written does not make the journal grow without end", async () => {
   const directory = await tempDir();
-  const store = await open(directory, 50);
+  const store = await openLagging(directory, 50);
   await store.create({ session_id: id, config, pending_files: ["a"] });
   await store.create({ session_id: "other", config });
   await store.report(id, { processed: ["a"], results: { a: "kept" } });
@@ -243,13 +225,13 @@ test("a session whose file cannot be written does not make the journal grow with
   const copy = await killed(directory);
   renameSync(join(copy, "s.json"), join(copy, "s.broken"));
   writeFileSync(join(copy, "s.json"), text);
-  const next = await open(copy);
+  const next = await openLagging(copy);
   expect((await next.read(id)).session.partial_results).toEqual({ a: "kept" });
 }, 60_000);
 
 test("a journal that nothing needs any more goes while the store runs, and not only when it is large", async () => {
   const directory = await tempDir();
-  const store = await open(directory, 20);
+  const store = await openLagging(directory, 20);
   await store.create({ session_id: id, config });
   for (let n = 0; n < 30; n++) await store.report(id, { results: { filler: `${n}${"x".repeat(100_000)}` } });
   await eventually(() => expect(documentIn(directory).partial_results.filler).toMatch(/^29x/));
@@ -259,6 +241,6 @@ test("a journal that nothing needs any more goes while the store runs, and not o
     const sizes = segmentsIn(directory).map((segment) => readFileSync(segment).length);
     expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(1_200_000);
   });
-  const next = await open(await killed(directory));
+  const next = await openLagging(await killed(directory));
   expect((await next.read(id)).session.partial_results.last).toBe(true);
 });

@@ -1,40 +1,23 @@
 /** Acknowledged reports outlive the process: the directory as a kill would leave it, opened by the next one. */
 import { appendFile, cp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
-import { systemClock } from "../../../src/clock.ts";
+import { expect, test } from "vitest";
 import { parseJson, stringifyJson } from "../../../src/json.ts";
-import { silentLogger } from "../../../src/log.ts";
 import type { Session } from "../../../src/session/session.ts";
 import { parseSessionId } from "../../../src/session/session-id.ts";
-import { openDirectoryStore } from "../../../src/store/directory-store.ts";
 import type { SessionStore } from "../../../src/store/session-store.ts";
 import { eventually } from "../../support/eventually.ts";
 import { tempDir } from "../../support/temp-dir.ts";
+import { config, openLagging } from "../outside.ts";
 
-const config = { target_path: "/src" };
 const id = parseSessionId("s");
 const names = Array.from({ length: 40 }, (_, n) => `f${n}`);
-const never = 3_600_000;
-
-async function open(directory: string, maxLagMs = never): Promise<SessionStore> {
-  const store = await openDirectoryStore({
-    directory,
-    rescanIntervalMs: 60_000,
-    clock: systemClock(),
-    logger: silentLogger,
-    maxLagMs,
-  });
-  onTestFinished(() => store.close());
-  return store;
-}
-
 /** A store with reports whose JSON file lags behind, and a copy of its directory as a kill would leave it. */
 async function killed(
   prepare?: (store: SessionStore, directory: string) => Promise<void>,
 ): Promise<{ copy: string; session: Session }> {
   const directory = await tempDir();
-  const store = await open(directory);
+  const store = await openLagging(directory);
   await store.create({ session_id: id, config, pending_files: names });
   await Promise.all(
     names.slice(0, 20).map((name, n) => store.report(id, { processed: [name], results: { [name]: n } })),
@@ -53,7 +36,7 @@ const segments = async (directory: string) =>
 test("are in the journal before the file, and in the file after a start", async () => {
   const { copy, session } = await killed();
   expect((await fileOf(copy)).processed_files).toEqual([]);
-  const store = await open(copy);
+  const store = await openLagging(copy);
   expect((await store.read(id)).session).toEqual(session);
   await eventually(async () => expect(await fileOf(copy)).toEqual(session));
   expect(store.summary(id)).toMatchObject({
@@ -72,7 +55,7 @@ test("are applied once, whether the file was written before the kill or not", as
     await store.report(id, { processed: ["f30"], added: ["new"] });
   });
   for (let start = 0; start < 3; start++) {
-    const store = await open(copy);
+    const store = await openLagging(copy);
     expect((await store.read(id)).session).toEqual(session);
     await store.close();
   }
@@ -86,7 +69,7 @@ test("are given to a document that another program put in the place meanwhile", 
   >;
   for (const key of ["revision", "generation", "created_time"]) delete document[key];
   await writeFile(join(copy, "s.json"), stringifyJson(document, { indent: 2 }));
-  const store = await open(copy);
+  const store = await openLagging(copy);
   const { session } = await store.read(id);
   expect(session).toMatchObject({
     note: "edited",
@@ -97,7 +80,7 @@ test("are given to a document that another program put in the place meanwhile", 
 
 test("are given to a document that replaces the file while the store runs", async () => {
   const directory = await tempDir();
-  const store = await open(directory);
+  const store = await openLagging(directory);
   await store.create({ session_id: id, config, pending_files: names });
   const before = await readFile(join(directory, "s.json"), "utf8");
   await store.report(id, { processed: ["f0"], results: { f0: 1 } });
@@ -116,7 +99,7 @@ test("are given to a document that replaces the file while the store runs", asyn
 test("come to nothing when another program deleted the session", async () => {
   const { copy } = await killed();
   await rm(join(copy, "s.json"));
-  const store = await open(copy);
+  const store = await openLagging(copy);
   expect(store.stats().total).toBe(0);
   await store.close();
   expect(await segments(copy)).toEqual([]);
@@ -126,10 +109,10 @@ test("wait for a file that cannot be read, until it can", async () => {
   const { copy, session } = await killed();
   const text = await readFile(join(copy, "s.json"), "utf8");
   await writeFile(join(copy, "s.json"), "broken");
-  const first = await open(copy);
+  const first = await openLagging(copy);
   await expect(first.read(id)).rejects.toMatchObject({ code: "session_corrupt" });
   await first.close();
-  const second = await open(copy);
+  const second = await openLagging(copy);
   await writeFile(join(copy, "s.json"), text);
   await eventually(() => expect(second.summary(id).processed_count).toBe(20));
   expect((await second.read(id)).session.partial_results).toEqual(session.partial_results);
@@ -137,7 +120,7 @@ test("wait for a file that cannot be read, until it can", async () => {
 
 test("are given to the backup that recover puts in the place of an unreadable file", async () => {
   const directory = await tempDir();
-  const store = await open(directory);
+  const store = await openLagging(directory);
   await store.create({ session_id: id, config, pending_files: names });
   await store.backup(id);
   await store.report(id, { processed: ["f0"], results: { f0: 1 } });
@@ -155,14 +138,14 @@ test("are given to the backup that recover puts in the place of an unreadable fi
 
 test("are in what the trash holds, and stay with their own session", async () => {
   const directory = await tempDir();
-  const store = await open(directory);
+  const store = await openLagging(directory);
   await store.create({ session_id: id, config, pending_files: names });
   await store.report(id, { processed: ["f0"] });
   await store.remove(id, { reason: "test" });
   await store.create({ session_id: id, config: { target_path: "/second" }, pending_files: names });
   const copy = join(await tempDir(), "copy");
   await cp(directory, copy, { recursive: true });
-  const next = await open(copy);
+  const next = await openLagging(copy);
   expect((await next.read(id)).session.processed_files).toEqual([]);
   await next.remove(id, { reason: "test", purge: true });
   await next.restoreTrash(id);
@@ -173,7 +156,7 @@ test("a tail that was not acknowledged is cut off; every acknowledged report bef
   const { copy, session } = await killed();
   const [segment = ""] = await segments(copy);
   await appendFile(join(copy, ".sessiond", "journal", segment), "half a record");
-  const store = await open(copy);
+  const store = await openLagging(copy);
   expect((await store.read(id)).session).toEqual(session);
   expect(store.health()).toEqual([]);
 });
@@ -187,7 +170,7 @@ test("cut anywhere, the journal gives the reports in order and none in pieces", 
     const torn = join(await tempDir(), "copy");
     await cp(copy, torn, { recursive: true });
     await truncate(join(torn, ".sessiond", "journal", segment), cut);
-    const store = await open(torn);
+    const store = await openLagging(torn);
     const { processed_files, pending_files, partial_results } = (await store.read(id)).session;
     expect([...processed_files, ...pending_files]).toEqual(names);
     expect(Object.keys(partial_results)).toEqual(processed_files);
@@ -207,7 +190,7 @@ test("damage in the middle stops that session, names it, and keeps the segment",
   const at = bytes.indexOf('"f7"');
   bytes[at + 1] = 0x00;
   await writeFile(path, bytes);
-  const store = await open(copy);
+  const store = await openLagging(copy);
   expect(store.health()).toMatchObject([{ code: "journal_damaged", session_id: "s" }]);
   expect((await store.read(id)).session).toMatchObject({
     status: "paused",
@@ -223,14 +206,14 @@ test("damage in the middle stops that session, names it, and keeps the segment",
 
 test("the file follows within the lag, and the journal goes once nothing needs it", async () => {
   const directory = await tempDir();
-  const store = await open(directory, 50);
+  const store = await openLagging(directory, 50);
   await store.create({ session_id: id, config, pending_files: names });
   await store.report(id, { processed: ["f0"] });
   await eventually(async () => expect((await fileOf(directory)).processed_files).toEqual(["f0"]));
   await store.report(id, { processed: ["f1"] });
   await store.close();
   expect((await fileOf(directory)).processed_files).toEqual(["f0", "f1"]);
-  const next = await open(directory, 50);
+  const next = await openLagging(directory, 50);
   expect(await segments(directory)).toEqual([]);
   expect((await next.read(id)).session.processed_files).toEqual(["f0", "f1"]);
 });

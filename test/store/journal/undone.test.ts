@@ -1,45 +1,27 @@
 /** Changes that undo what was reported, and sessions in the place of others: reports from before never come back on top of them. */
-import { cpSync, renameSync, rmSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { systemClock } from "../../../src/clock.ts";
 import { SessiondError } from "../../../src/error.ts";
-import { silentLogger } from "../../../src/log.ts";
 import type { Session } from "../../../src/session/session.ts";
 import { parseSessionId } from "../../../src/session/session-id.ts";
-import { openDirectoryStore } from "../../../src/store/directory-store.ts";
 import { DurableFiles } from "../../../src/store/durable-file.ts";
 import { Journal } from "../../../src/store/journal/journal.ts";
 import { SegmentFile } from "../../../src/store/journal/segment-file.ts";
 import { Reports } from "../../../src/store/reports.ts";
+import { SessionDocuments } from "../../../src/store/session-documents.ts";
 import type { SessionStore } from "../../../src/store/session-store.ts";
 import { eventually } from "../../support/eventually.ts";
 import { tempDir } from "../../support/temp-dir.ts";
-import { config, putOutside } from "../outside.ts";
+import { config, killed, openLagging, putOutside } from "../outside.ts";
 
 const id = parseSessionId("s");
 
 async function open(directory: string): Promise<SessionStore> {
-  const [clock, logger] = [systemClock(), silentLogger];
-  // Files follow only when something but a report makes them.
-  const store = await openDirectoryStore({
-    directory,
-    rescanIntervalMs: 60_000,
-    clock,
-    logger,
-    maxLagMs: 3_600_000,
-  });
-  onTestFinished(() => {
-    vi.restoreAllMocks();
-    return store.close();
-  });
+  const store = await openLagging(directory);
+  // Before it is closed.
+  onTestFinished(() => void vi.restoreAllMocks());
   return store;
-}
-
-async function killed(directory: string): Promise<string> {
-  const copy = join(await tempDir(), "copy");
-  cpSync(directory, copy, { recursive: true });
-  return copy;
 }
 
 /** What kills would leave before and after everything that makes a change durable, until all mocks are restored. */
@@ -144,6 +126,15 @@ describe("a change that undoes what was reported", () => {
       expect(await store.remove(id, { reason: "test", purge: true })).toMatchObject({ purged: true });
     },
   );
+});
+
+test("a checkpoint of a session that nobody reports on reads its file once", async () => {
+  const directory = await tempDir();
+  const store = await open(directory);
+  await store.create({ session_id: id, config, pending_files: ["a"] });
+  const reading = vi.spyOn(SessionDocuments.prototype, "document");
+  await store.apply(id, { type: "checkpoint", checkpoint: { processed_files: ["a"], pending_files: [] } });
+  expect(reading).toHaveBeenCalledOnce();
 });
 
 describe("what is put in the place of a session that is gone has none of its reports", () => {
