@@ -182,8 +182,9 @@ export class Outbox {
 function withoutReplaced(waiting: readonly Parcel[], durable: readonly Message[]): Parcel[] {
   const latest = new Map<string, number>();
   for (const { ordinal, report } of durable.flatMap(({ parcels }) => parcels)) {
-    for (const [at, key] of report.results.entries()) {
-      if (at % 2 === 0) latest.set(key, Math.max(ordinal, latest.get(key) ?? 0));
+    for (let at = 0; at < report.results.length; at += 2) {
+      const key = report.results[at] as string;
+      latest.set(key, Math.max(ordinal, latest.get(key) ?? 0));
     }
   }
   return waiting.map((parcel) => {

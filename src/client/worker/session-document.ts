@@ -2,12 +2,10 @@
 import { type JsonObject, parseJson, putMember } from "../../json.ts";
 import type { Session, Status } from "../../session/session.ts";
 import { clientMaxDepth } from "../http.ts";
-import type { EncodedReport } from "./report.ts";
+import { type EncodedReport, none } from "./report.ts";
 
 /** Where a file is listed: by a document that another program wrote, perhaps in both places. */
 type Listed = "pending" | "processed" | "both";
-
-const none: readonly string[] = Object.freeze([]);
 
 /** A result is two levels down in its message. */
 const messageMaxDepth = clientMaxDepth + 2;
