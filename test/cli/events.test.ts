@@ -178,6 +178,22 @@ it("gives up when its time is over", async () => {
   expect([code, stderr]).toEqual([124, "sessionctl: not so within 500ms: status completed; a is running\n"]);
 });
 
+it("says that the daemon is away also while it still looks at what there is", async () => {
+  const all = await scene();
+  const ids = Array.from({ length: 50 }, (_, n) => `s${n}`);
+  for (const id of ids) await all.create(id);
+  await all.client.pauseSession("s0");
+  const waiting = running(all.socketPath, "wait", ...ids);
+  await waiting.says(/s0 is paused/);
+  await all.daemon.stop();
+  await waiting.says(/sessiond is away/);
+  await all.restart();
+  await waiting.says(/sessiond is back/);
+  for (const id of ids) await all.client.completeSession(id);
+  expect(await waiting.ended).toMatchObject({ code: 0 });
+  expect(waiting.seen.stderr.match(/is away/g)).toHaveLength(1);
+});
+
 it("goes on waiting over restarts of the daemon, also for what happens while it is away", async () => {
   const all = await scene();
   await all.create("a");

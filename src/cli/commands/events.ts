@@ -34,11 +34,18 @@ export const registerEvents: Registration = (program, run) => {
     );
 };
 
-/** Says when the daemon is away. */
+/** Says when the daemon is away, once, whoever notices first, and when the events are back. */
 export function reconnecting({ out }: Context) {
+  let isAway = false;
   return {
-    onLost: () => out.say("sessiond is away; waiting for it to come back"),
-    onReconnected: () => out.say("sessiond is back"),
+    onLost() {
+      if (!isAway) out.say("sessiond is away; waiting for it to come back");
+      isAway = true;
+    },
+    onReconnected() {
+      isAway = false;
+      out.say("sessiond is back");
+    },
   };
 }
 

@@ -79,7 +79,8 @@ async function wait(
   timeoutMs: number,
 ): Promise<ExitCode> {
   const { client, out } = context;
-  const waiting = new Waiting(context, ids, wanted);
+  const connection = reconnecting(context);
+  const waiting = new Waiting(context, ids, wanted, connection.onLost);
   const over = new AbortController();
   const timer = timeoutMs > 0 ? setTimeout(() => over.abort(), Math.min(timeoutMs, 2 ** 31 - 1)) : undefined;
   const { signal } = over;
@@ -89,7 +90,7 @@ async function wait(
       sessions: ids.size > maxFiltered ? undefined : [...ids],
       kinds: ["session.created", "session.status", "session.deleted"],
       signal,
-      ...reconnecting(context),
+      ...connection,
     });
     for await (const event of events) {
       await waiting.take(event, signal);
@@ -111,14 +112,16 @@ async function wait(
 class Waiting {
   readonly #context: Context;
   readonly #wanted: ReadonlySet<Goal>;
+  readonly #onLost: () => void;
   /** Sessions that are waited for still. */
   readonly #left: Set<string>;
   readonly #seen = new Map<string, Seen>();
   #exitCode: ExitCode = exitCodes.ok;
 
-  constructor(context: Context, ids: ReadonlySet<string>, wanted: ReadonlySet<Goal>) {
+  constructor(context: Context, ids: ReadonlySet<string>, wanted: ReadonlySet<Goal>, onLost: () => void) {
     this.#context = context;
     this.#wanted = wanted;
+    this.#onLost = onLost;
     this.#left = new Set(ids);
   }
 
@@ -168,6 +171,8 @@ class Waiting {
         return this.#judge({ session_id, status, status_reason });
       } catch (error) {
         if (signal.aborted) throw error;
+        // The events tell only of a loss while somebody waits for the next one.
+        if (error instanceof ConnectionError) this.#onLost();
         if (error instanceof ConnectionError || isSessiondError(error, ...passing)) {
           if (performance.now() > end) throw error;
         } else return this.#missed(session_id, error);
