@@ -1,7 +1,7 @@
 /** How texts on the command line become values. A refusal is a usage error of commander's. */
 import { InvalidArgumentError, Option } from "commander";
-import { DurationError, parseDuration } from "../duration.ts";
 import { statuses } from "../session/session.ts";
+import { DurationError, parseDuration } from "../time/duration.ts";
 
 /** Checks a duration and leaves it as it was written, for the daemon to read. */
 export function durationText(text: string): string {

@@ -1,4 +1,4 @@
-import { microsPerMs, parseTimestamp } from "../clock.ts";
+import { microsPerMs, parseTimestamp } from "../time/clock.ts";
 
 const units = [
   ["d", 86_400_000],

@@ -1,8 +1,7 @@
-import { systemClock } from "../clock.ts";
 import type { SessionSummaryAndHealth } from "../contract/replies.ts";
 import type { Body, RouteName } from "../contract/routes.ts";
 import { SessiondError } from "../error.ts";
-import { defaultMaxDepth, JsonError, parseJson, stringifyJson } from "../json.ts";
+import { defaultMaxDepth, JsonError, parseJson, stringifyJson } from "../json/exact-json.ts";
 import { silentLogger } from "../log.ts";
 import { appendHistory } from "../retention/history.ts";
 import { runPass } from "../retention/pass.ts";
@@ -13,6 +12,7 @@ import { generateSessionId, parseSessionId, type SessionId } from "../session/se
 import type { Verb } from "../session/transition.ts";
 import { openDirectoryStore } from "../store/directory-store.ts";
 import type { SessionStore } from "../store/session-store.ts";
+import { systemClock } from "../time/clock.ts";
 import type { Backend, CleanupRule } from "./backend.ts";
 import { checkBody } from "./check-body.ts";
 import { clientMaxDepth } from "./http.ts";

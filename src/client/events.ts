@@ -15,7 +15,7 @@ import {
 } from "../contract/events.ts";
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
 import { SessiondError } from "../error.ts";
-import { isJsonObject, type JsonValue, parseJson } from "../json.ts";
+import { isJsonObject, type JsonValue, parseJson } from "../json/exact-json.ts";
 import { backoffMs, connectAttempts, isQueueFull } from "./backoff.ts";
 import {
   ConnectionError,

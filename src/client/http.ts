@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Route } from "../contract/routes.ts";
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
 import { SessiondError, systemErrorCode } from "../error.ts";
-import { isJsonObject, JsonError, type JsonValue, parseJson, stringifyJson } from "../json.ts";
+import { isJsonObject, JsonError, type JsonValue, parseJson, stringifyJson } from "../json/exact-json.ts";
 import { backoffMs, connectAttempts, isQueueFull } from "./backoff.ts";
 import { checkSocketPath, connectionError, notSessiond, timedOut } from "./connection-error.ts";
 import { problemError } from "./problem.ts";

@@ -40,7 +40,7 @@ export {
   type JsonValue,
   parseJson,
   stringifyJson,
-} from "../json.ts";
+} from "../json/exact-json.ts";
 export type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";
 export type { Finding, FindingCode } from "../session/diagnosis.ts";
 export type { Session, SessionConfig, SessionSummary, Status } from "../session/session.ts";

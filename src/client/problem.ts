@@ -1,6 +1,6 @@
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
 import { type ErrorCode, type Issue, SessiondError } from "../error.ts";
-import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../json/exact-json.ts";
 import type { HttpReply } from "./http.ts";
 
 /**

@@ -33,7 +33,7 @@ import {
   routes,
 } from "../contract/routes.ts";
 import { clientSocketPath } from "../contract/socket-path.ts";
-import { isJsonObject, type JsonObject } from "../json.ts";
+import { isJsonObject, type JsonObject } from "../json/exact-json.ts";
 import type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import { type EventsOptions, followEvents } from "./events.ts";

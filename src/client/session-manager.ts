@@ -10,7 +10,7 @@ import type {
 import type { CreateSessionBody } from "../contract/routes.ts";
 import { clientSocketPath, defaultSessionsDir } from "../contract/socket-path.ts";
 import { type ErrorCode, isSessiondError, SessiondError } from "../error.ts";
-import type { JsonObject } from "../json.ts";
+import type { JsonObject } from "../json/exact-json.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import type { Session, SessionConfig, SessionSummary, Status } from "../session/session.ts";
 import type { Verb } from "../session/transition.ts";

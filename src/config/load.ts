@@ -1,7 +1,7 @@
 import { resolve } from "node:path";
 import { daemonSocketPath, defaultSessionsDir } from "../contract/socket-path.ts";
-import { type LogLevel, logLevelSchema } from "../log-options.ts";
-import { pathOption } from "../option.ts";
+import { pathOption } from "../options/kinds.ts";
+import { type LogLevel, logLevelSchema } from "../options/log.ts";
 import { type SocketOptions, socketPathProblem } from "../server/options.ts";
 import { checkConfigText } from "./check.ts";
 import { readConfigFile } from "./config-file.ts";

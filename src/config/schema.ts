@@ -1,7 +1,7 @@
 /** The whole file: each owner's section under its key. */
 import type { z } from "zod";
-import { logSchema } from "../log-options.ts";
-import { pathOption, section } from "../option.ts";
+import { pathOption, section } from "../options/kinds.ts";
+import { logSchema } from "../options/log.ts";
 import { cleanupSchema, trashSchema } from "../retention/options.ts";
 import { workerSchema } from "../server/channel/options.ts";
 import { limitsSchema, socketSchema } from "../server/options.ts";

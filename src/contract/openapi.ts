@@ -1,7 +1,7 @@
 /** The route table as an OpenAPI 3.1 document, for people who generate a client in another language. */
 import { z } from "zod";
 import { errorCodes } from "../error.ts";
-import type { JsonObject, JsonValue } from "../json.ts";
+import type { JsonObject, JsonValue } from "../json/exact-json.ts";
 import { httpStatus, problemMediaType } from "./errors.ts";
 import { infoReply, sessionReply, summaryAndHealthReply, summaryReply } from "./replies.ts";
 import { type Endpoint, endpoints } from "./routes.ts";

@@ -2,7 +2,7 @@
  * What the schemas of a report accept, at a tenth of their cost: reports come by the ten thousand. What is refused here is for
  * the schema to refuse, with the reason. A test holds the one to the other.
  */
-import { isJsonObject } from "../json.ts";
+import { isJsonObject } from "../json/exact-json.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import type { ProgressMessage } from "./channel.ts";
 

@@ -1,8 +1,8 @@
 /** What requests may carry: checks for bodies, which are never rebuilt, and readers for queries, which are text. */
 import { z } from "zod";
-import { DurationError, parseDuration } from "../duration.ts";
 import type { LabelChanges } from "../session/command.ts";
 import { jsonObjectSchema, type SessionConfig } from "../session/session.ts";
+import { DurationError, parseDuration } from "../time/duration.ts";
 
 /** Text such as `30d`, read as milliseconds. */
 export const durationText = z.string().transform((text, context) => {

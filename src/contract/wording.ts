@@ -1,6 +1,6 @@
 /** What the schemas of the contract say of a value that they refuse, where they have no words of their own. */
 import type { z } from "zod";
-import { ExactNumber } from "../json.ts";
+import { ExactNumber } from "../json/exact-json.ts";
 
 const typeNames: Readonly<Record<string, string>> = {
   string: "a string",

@@ -3,7 +3,6 @@
  * part that starts pushes its release, so a start that fails halfway gives everything back.
  */
 import type { Logger } from "pino";
-import { type Clock, formatTimestamp } from "../clock.ts";
 import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";
 import { ConfigError } from "../config/problem.ts";
 import { changedKeys } from "../config/reload.ts";
@@ -11,6 +10,7 @@ import type { ReloadResult } from "../contract/replies.ts";
 import { Cleanup } from "../retention/cleanup.ts";
 import { type ControlServer, createControlServer } from "../server/control-server.ts";
 import { openDirectoryStore } from "../store/directory-store.ts";
+import { type Clock, formatTimestamp } from "../time/clock.ts";
 import { version } from "../version.ts";
 import type { InheritedSockets } from "./systemd/service-manager.ts";
 

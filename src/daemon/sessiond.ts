@@ -2,10 +2,10 @@
 /** The program `sessiond`: arguments, signals and exit status around a daemon. */
 import process from "node:process";
 import type { Logger } from "pino";
-import { systemClock } from "../clock.ts";
 import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";
 import { ConfigError } from "../config/problem.ts";
 import { isSessiondError } from "../error.ts";
+import { systemClock } from "../time/clock.ts";
 import { version } from "../version.ts";
 import { type Arguments, parseArguments, usage } from "./arguments.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";

@@ -1,10 +1,10 @@
-import { type Clock, formatTimestamp } from "../clock.ts";
+import { KeyedQueue } from "../async/keyed-queue.ts";
+import { nextSlice } from "../async/slices.ts";
 import type { CleanupResult, HealthProblem, HistoryPage, ScheduleEntry } from "../contract/replies.ts";
 import { isSessiondError, SessiondError } from "../error.ts";
-import { KeyedQueue } from "../keyed-queue.ts";
 import type { Logger } from "../log.ts";
-import { nextSlice } from "../slices.ts";
 import type { SessionStore } from "../store/session-store.ts";
+import { type Clock, formatTimestamp } from "../time/clock.ts";
 import { Approvals } from "./approvals.ts";
 import { cleanupHealth } from "./health.ts";
 import { appendHistory, type HistoryQuery, readHistory } from "./history.ts";

@@ -1,7 +1,8 @@
 /** What about cleanup a person should look at. */
-import { type Micros, parseTimestamp } from "../clock.ts";
+
 import type { HealthProblem } from "../contract/replies.ts";
 import type { SessionStore } from "../store/session-store.ts";
+import { type Micros, parseTimestamp } from "../time/clock.ts";
 import type { HeldPlan } from "./approvals.ts";
 import type { JobName } from "./jobs.ts";
 

@@ -1,10 +1,11 @@
 /** The account of what cleanup removed, when, and by which rule. */
-import { type Clock, formatTimestamp } from "../clock.ts";
+
 import { type HistoryEntry, type HistoryPage, historyReply, type TrashEntry } from "../contract/replies.ts";
 import type { Query } from "../contract/routes.ts";
 import { SessiondError } from "../error.ts";
-import type { JsonValue } from "../json.ts";
+import type { JsonValue } from "../json/exact-json.ts";
 import type { Records } from "../store/session-store.ts";
+import { type Clock, formatTimestamp } from "../time/clock.ts";
 import { listId } from "./policy.ts";
 
 export type HistoryQuery = Partial<Query<"getCleanupHistory">>;

@@ -1,9 +1,9 @@
 /** The jobs of cleanup: when each runs, and what is remembered of it from one process to the next. */
 import { z } from "zod";
-import { formatTimestamp, microsPerMs, parseTimestamp } from "../clock.ts";
 import { policyNames, type ScheduleEntry } from "../contract/replies.ts";
 import type { Logger } from "../log.ts";
 import type { Records } from "../store/session-store.ts";
+import { formatTimestamp, microsPerMs, parseTimestamp } from "../time/clock.ts";
 import { Remembered } from "./remembered.ts";
 import { type Job, Scheduler, type ScheduleTrigger, type Timing } from "./schedule.ts";
 

@@ -7,7 +7,7 @@ import {
   shareOption,
   switchOption,
   textOption,
-} from "../option.ts";
+} from "../options/kinds.ts";
 import { cronProblem } from "./schedule.ts";
 
 const longestAge = "36500d";

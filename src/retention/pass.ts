@@ -1,10 +1,11 @@
 /** Carries a plan out, a little at a time. */
-import { type Clock, formatTimestamp } from "../clock.ts";
+
+import { nextSlice } from "../async/slices.ts";
 import type { CleanupResult, HistoryEntry } from "../contract/replies.ts";
 import { isSessiondError } from "../error.ts";
 import type { SessionId } from "../session/session-id.ts";
-import { nextSlice } from "../slices.ts";
 import type { SessionStore } from "../store/session-store.ts";
+import { type Clock, formatTimestamp } from "../time/clock.ts";
 import { describePolicy, type KeepReason, type Plan, type Removal } from "./policy.ts";
 
 export type Trigger = CleanupResult["trigger"];

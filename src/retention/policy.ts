@@ -1,9 +1,9 @@
 /** What a cleanup policy means: which sessions it removes, which it keeps, and why. */
 import { createHash } from "node:crypto";
-import { type Micros, microsPerMs, parseTimestamp } from "../clock.ts";
 import type { Decision } from "../contract/replies.ts";
-import { formatDuration } from "../duration.ts";
 import type { SessionSummary } from "../session/session.ts";
+import { type Micros, microsPerMs, parseTimestamp } from "../time/clock.ts";
+import { formatDuration } from "../time/duration.ts";
 
 export type Policy =
   | { readonly name: "completed"; readonly keepRecent: number }

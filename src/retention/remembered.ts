@@ -1,6 +1,6 @@
 import type { z } from "zod";
-import type { JsonValue } from "../json.ts";
-import { KeyedQueue } from "../keyed-queue.ts";
+import { KeyedQueue } from "../async/keyed-queue.ts";
+import type { JsonValue } from "../json/exact-json.ts";
 import type { Logger } from "../log.ts";
 import type { Records } from "../store/session-store.ts";
 

@@ -1,7 +1,7 @@
 /** From options and a request to the policy that is meant. */
 import type { PolicyName } from "../contract/replies.ts";
-import { formatDuration } from "../duration.ts";
 import { SessiondError } from "../error.ts";
+import { formatDuration } from "../time/duration.ts";
 import type { JobName, JobSettings } from "./jobs.ts";
 import type { CleanupOptions, TrashOptions } from "./options.ts";
 import type { Trigger } from "./pass.ts";

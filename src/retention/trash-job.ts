@@ -1,5 +1,5 @@
-import { type Clock, formatTimestamp } from "../clock.ts";
 import type { SessionStore } from "../store/session-store.ts";
+import { type Clock, formatTimestamp } from "../time/clock.ts";
 import { appendHistory, trashHistory } from "./history.ts";
 import type { LastRun } from "./jobs.ts";
 import type { Trigger } from "./pass.ts";

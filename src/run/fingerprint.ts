@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { createReadStream, readFileSync, type Stats, statSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
-import { isJsonObject, type JsonValue } from "../json.ts";
+import { isJsonObject, type JsonValue } from "../json/exact-json.ts";
 
 export interface Fingerprint {
   size: number;

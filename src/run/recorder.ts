@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { isSessiondError } from "../error.ts";
-import type { JsonObject } from "../json.ts";
+import type { JsonObject } from "../json/exact-json.ts";
 
 const retryMs = 500;
 

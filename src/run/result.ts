@@ -1,6 +1,6 @@
 /** What is recorded of a file. */
 import { isUtf8 } from "node:buffer";
-import { isJsonObject, JsonError, type JsonObject, type JsonValue, parseJson } from "../json.ts";
+import { isJsonObject, JsonError, type JsonObject, type JsonValue, parseJson } from "../json/exact-json.ts";
 import type { Ended } from "./child.ts";
 import type { Fingerprint } from "./fingerprint.ts";
 

@@ -1,5 +1,5 @@
 /** Which files of a session run, which do not, and why. */
-import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../json/exact-json.ts";
 
 export interface Known {
   readonly processed: readonly string[];

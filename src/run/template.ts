@@ -1,5 +1,5 @@
 /** The command of a file: which words it has, with the file in the place of `{}` and its relatives. */
-import { shellQuote } from "../shell-quote.ts";
+import { shellQuote } from "../text/shell-quote.ts";
 
 export interface Template {
   /** The words of the command as they were given. */

@@ -2,13 +2,13 @@
 import type { EventEmitter } from "node:events";
 import type { Server } from "node:http";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import { nextSlice } from "../async/slices.ts";
 import { type Endpoint, endpoints, type Route, type RouteName, routes } from "../contract/routes.ts";
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
 import { SessiondError } from "../error.ts";
-import { stringifyJsonInSlices } from "../json-slices.ts";
+import { stringifyJsonInSlices } from "../json/in-slices.ts";
 import type { Logger } from "../log.ts";
 import { parseSessionId } from "../session/session-id.ts";
-import { nextSlice } from "../slices.ts";
 import { acceptJsonBodies } from "./body.ts";
 import type { WorkerChannel } from "./channel/channel.ts";
 import { acceptUpgrades, attachRoute } from "./channel/route.ts";

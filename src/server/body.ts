@@ -2,8 +2,8 @@
 import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { SessiondError } from "../error.ts";
-import { JsonError, type JsonValue } from "../json.ts";
-import { parseJsonInSlices } from "../json-slices.ts";
+import { JsonError, type JsonValue } from "../json/exact-json.ts";
+import { parseJsonInSlices } from "../json/in-slices.ts";
 import { wrongMediaType } from "./problem.ts";
 
 /** An empty body is no body, whatever its type: `curl -d ''` calls it a form. */

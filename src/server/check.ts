@@ -3,7 +3,7 @@ import type { z } from "zod";
 import type { Endpoint } from "../contract/routes.ts";
 import { wording } from "../contract/wording.ts";
 import { type Issue, SessiondError } from "../error.ts";
-import { isJsonObject } from "../json.ts";
+import { isJsonObject } from "../json/exact-json.ts";
 
 export type QueryValues = Readonly<Record<string, string | string[]>>;
 

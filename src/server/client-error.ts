@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { problemMediaType } from "../contract/errors.ts";
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
 import { systemErrorCode } from "../error.ts";
-import { stringifyJson } from "../json.ts";
+import { stringifyJson } from "../json/exact-json.ts";
 import { problemOf, RequestError } from "./problem.ts";
 
 export function answerClientError(error: Error, socket: Socket): void {

@@ -1,7 +1,14 @@
 import { resolve } from "node:path";
 import type { z } from "zod";
 import { maxSocketPathBytes } from "../contract/socket-path.ts";
-import { countOption, durationOption, pathOption, section, sizeOption, textOption } from "../option.ts";
+import {
+  countOption,
+  durationOption,
+  pathOption,
+  section,
+  sizeOption,
+  textOption,
+} from "../options/kinds.ts";
 
 /** What is wrong with an absolute socket path, if anything: a longer one would be cut short silently. */
 export function socketPathProblem(path: string): string | undefined {

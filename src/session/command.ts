@@ -3,7 +3,7 @@
  * same one; a store only decides how the outcome becomes durable.
  */
 import { SessiondError } from "../error.ts";
-import type { JsonObject } from "../json.ts";
+import type { JsonObject } from "../json/exact-json.ts";
 import type { Session, Status } from "./session.ts";
 import { nextStatus, type Verb, verbFor } from "./transition.ts";
 

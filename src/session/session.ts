@@ -3,8 +3,8 @@
  * documents and never rebuild them, so that unknown keys and exact values pass through untouched.
  */
 import { z } from "zod";
-import { parseTimestamp } from "../clock.ts";
-import { isJsonObject, type JsonObject, type JsonValue } from "../json.ts";
+import { isJsonObject, type JsonObject, type JsonValue } from "../json/exact-json.ts";
+import { parseTimestamp } from "../time/clock.ts";
 import { sessionIdProblem } from "./session-id.ts";
 
 export const statuses = ["running", "paused", "completed", "failed"] as const;

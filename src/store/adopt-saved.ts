@@ -1,5 +1,5 @@
 /** What a start need not read: files that are still as they were when the index was saved. */
-import { nextSlice } from "../slices.ts";
+import { nextSlice } from "../async/slices.ts";
 import { isAt } from "./document.ts";
 import type { FileCatalog } from "./file-catalog.ts";
 import type { CachedFile } from "./index-cache.ts";

@@ -1,12 +1,12 @@
 /** Copies of a session's document, `<name>_<YYYYMMDD_HHMMSS>.json` in UTC, by default in `backups/` of the sessions directory. */
 import { lstatSync, readdirSync, realpathSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
-import { formatTimestamp, type Micros, microsPerMs } from "../clock.ts";
 import type { Backup } from "../contract/replies.ts";
 import { SessiondError, systemErrorCode } from "../error.ts";
 import type { Session } from "../session/session.ts";
 import { safeName } from "../session/session-id.ts";
-import { shellOperand } from "../shell-quote.ts";
+import { shellOperand } from "../text/shell-quote.ts";
+import { formatTimestamp, type Micros, microsPerMs } from "../time/clock.ts";
 import { readDocument } from "./document.ts";
 import { type DurableFiles, storageError } from "./durable-file.ts";
 import { makeDirectory } from "./own-directories.ts";

@@ -1,5 +1,5 @@
 import { opendirSync } from "node:fs";
-import { nextSlice } from "../slices.ts";
+import { nextSlice } from "../async/slices.ts";
 import { isSessionFile } from "./session-file.ts";
 
 const namesPerSlice = 500;

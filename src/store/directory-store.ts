@@ -1,7 +1,7 @@
 /** The SessionStore over a directory: one JSON file per session, everything of the daemon's own in `.sessiond/`. */
 import { realpathSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { type Clock, formatTimestamp } from "../clock.ts";
+import { KeyedQueue } from "../async/keyed-queue.ts";
 import type {
   Backup,
   Emptied,
@@ -16,7 +16,6 @@ import type {
   Validation,
 } from "../contract/replies.ts";
 import { isSessiondError, SessiondError } from "../error.ts";
-import { KeyedQueue } from "../keyed-queue.ts";
 import type { Logger } from "../log.ts";
 import { applyCommand, type Command, type ProgressDelta } from "../session/command.ts";
 import {
@@ -27,6 +26,7 @@ import {
   writtenRevision,
 } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
+import { type Clock, formatTimestamp } from "../time/clock.ts";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import { storageError } from "./durable-file.ts";
 import { assertKnownFormat, recordFormat } from "./format.ts";

@@ -4,13 +4,13 @@
  */
 import { type BigIntStats, statSync } from "node:fs";
 import { join } from "node:path";
-import { type Clock, formatTimestamp } from "../clock.ts";
+import type { KeyedQueue } from "../async/keyed-queue.ts";
+import { eachInSlices, nextSlice } from "../async/slices.ts";
 import type { HealthProblem, Info } from "../contract/replies.ts";
 import { SessiondError, systemErrorCode } from "../error.ts";
-import type { KeyedQueue } from "../keyed-queue.ts";
 import type { Logger } from "../log.ts";
 import type { SessionSummary } from "../session/session.ts";
-import { eachInSlices, nextSlice } from "../slices.ts";
+import { type Clock, formatTimestamp } from "../time/clock.ts";
 import { adoptSaved } from "./adopt-saved.ts";
 import { sessionFilesIn } from "./directory-names.ts";
 import { type DirectoryWatcher, watchDirectory } from "./directory-watcher.ts";

@@ -1,6 +1,6 @@
 /** A report as it goes into the journal, and what it may do to the document. Pure. */
 import { SessiondError } from "../error.ts";
-import { JsonError, stringifyJson } from "../json.ts";
+import { JsonError, stringifyJson } from "../json/exact-json.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import { maxStoredDepth } from "./session-file.ts";
 

@@ -2,11 +2,12 @@
  * What is known of every file in the sessions directory, and through it the index. In memory; it decides which file
  * is the session when two carry one id, and how revisions go on when another program wrote. It reads nothing.
  */
-import { parseTimestamp } from "../clock.ts";
+
 import type { HealthProblem } from "../contract/replies.ts";
 import { type SessionSummary, summarize, writtenRevision } from "../session/session.ts";
 import { sessionIdProblem } from "../session/session-id.ts";
-import { shellOperand } from "../shell-quote.ts";
+import { shellOperand } from "../text/shell-quote.ts";
+import { parseTimestamp } from "../time/clock.ts";
 import type { Document } from "./document.ts";
 import type { CachedFile } from "./index-cache.ts";
 import { alternativeFileFor, fileFor, type Identity } from "./session-file.ts";

@@ -1,4 +1,4 @@
-import { eachInSlices } from "../slices.ts";
+import { eachInSlices } from "../async/slices.ts";
 
 /** Where a name is listed: twice its place, and one more if that is among the processed; several of these if it is listed more than once. */
 type Place = number | number[];

@@ -6,10 +6,10 @@
  */
 import { readFile } from "node:fs/promises";
 import { crc32 } from "node:zlib";
-import type { Micros } from "../clock.ts";
+import { nextSlice } from "../async/slices.ts";
 import { systemErrorCode } from "../error.ts";
 import { type SessionSummary, type Status, statuses } from "../session/session.ts";
-import { nextSlice } from "../slices.ts";
+import type { Micros } from "../time/clock.ts";
 import type { Identity } from "./session-file.ts";
 import type { IndexEntry } from "./session-index.ts";
 

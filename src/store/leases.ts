@@ -3,7 +3,7 @@
  * that a late write under an old one is told apart (a fencing token). How long a lease lasts is for the caller to say.
  */
 import { isSessiondError, SessiondError } from "../error.ts";
-import { isJsonObject, type JsonValue } from "../json.ts";
+import { isJsonObject, type JsonValue } from "../json/exact-json.ts";
 import type { SessionId } from "../session/session-id.ts";
 import type { Lease, LeaseRequest, Leases, Records } from "./session-store.ts";
 

@@ -2,11 +2,12 @@
  * A session in memory, in a form in which a report costs what the report holds and not what the session holds. It means the
  * same as `applyProgress` on the document, which a test holds it to.
  */
-import { formatTimestamp, type Micros, parseTimestamp } from "../clock.ts";
-import { type JsonValue, putMember } from "../json.ts";
+
+import { eachInSlices } from "../async/slices.ts";
+import { type JsonValue, putMember } from "../json/exact-json.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import { type Session, type SessionSummary, summarize } from "../session/session.ts";
-import { eachInSlices } from "../slices.ts";
+import { formatTimestamp, type Micros, parseTimestamp } from "../time/clock.ts";
 import { FileLists } from "./file-lists.ts";
 import { type Result, ResultMap } from "./result-map.ts";
 

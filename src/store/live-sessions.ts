@@ -2,11 +2,12 @@
  * Sessions that are being reported on. A report is durable once its journal record is; the session file follows later. Nothing
  * here writes a session file: it decides when one is due, and asks for it.
  */
-import type { Clock } from "../clock.ts";
+
 import type { ProgressReply } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
+import type { Clock } from "../time/clock.ts";
 import type { Document } from "./document.ts";
 import { type EncodedReport, encodeReport } from "./encoded-report.ts";
 import { type GenerationMark, generationMark } from "./generation.ts";

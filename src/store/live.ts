@@ -1,7 +1,8 @@
 /** A session that is being reported on, as it is kept in memory. */
-import type { Micros } from "../clock.ts";
+
 import type { ProgressDelta } from "../session/command.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
+import type { Micros } from "../time/clock.ts";
 import type { Document } from "./document.ts";
 import { type GenerationMark, generationMark } from "./generation.ts";
 import type { LiveSession } from "./live-session.ts";

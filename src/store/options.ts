@@ -1,4 +1,4 @@
-import { durationOption, section } from "../option.ts";
+import { durationOption, section } from "../options/kinds.ts";
 
 /** The `storage` section. */
 export const storageSchema = section({

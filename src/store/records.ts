@@ -1,9 +1,9 @@
 /** The daemon's own small documents (`<name>.json`) and logs (`<name>.jsonl`), durable. */
 import { type FileHandle, open, readFile, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { KeyedQueue } from "../async/keyed-queue.ts";
 import { SessiondError, systemErrorCode } from "../error.ts";
-import { JsonError, type JsonValue, parseJson, stringifyJson } from "../json.ts";
-import { KeyedQueue } from "../keyed-queue.ts";
+import { JsonError, type JsonValue, parseJson, stringifyJson } from "../json/exact-json.ts";
 import type { Logger } from "../log.ts";
 import { type DurableFiles, storageError } from "./durable-file.ts";
 import type { Records } from "./session-store.ts";

@@ -1,9 +1,10 @@
 /** Diagnosing a session, and putting it right with nothing lost: after a backup, or by way of the quarantine. */
+
+import { nextSlice } from "../async/slices.ts";
 import type { Recovery, Validation } from "../contract/replies.ts";
 import { isSessiondError } from "../error.ts";
 import { diagnose, type Finding, repair } from "../session/diagnosis.ts";
 import type { SessionId } from "../session/session-id.ts";
-import { nextSlice } from "../slices.ts";
 import type { FileCatalog } from "./file-catalog.ts";
 import type { SessionFiles } from "./session-files.ts";
 import type { SessionStore } from "./session-store.ts";

@@ -1,10 +1,11 @@
 /** What is in the trash, for whoever wants it back, or gone for good. */
-import { type Clock, formatTimestamp } from "../clock.ts";
+
 import type { Emptied, TrashEntry, TrashListing } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
 import type { SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
-import { shellOperand, shellQuote } from "../shell-quote.ts";
+import { shellOperand, shellQuote } from "../text/shell-quote.ts";
+import { type Clock, formatTimestamp } from "../time/clock.ts";
 import type { DirectoryView } from "./directory-view.ts";
 import { sessionExists } from "./refusals.ts";
 import { alternativeFileFor, fileFor } from "./session-file.ts";

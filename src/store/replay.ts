@@ -1,11 +1,11 @@
 /** The start after a run that may not have ended well: what the journal holds goes back to its sessions. */
 import type { HealthProblem } from "../contract/replies.ts";
-import { JsonError, parseJson } from "../json.ts";
+import { JsonError, parseJson } from "../json/exact-json.ts";
 import type { Logger } from "../log.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import type { Session } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
-import { shellOperand } from "../shell-quote.ts";
+import { shellOperand } from "../text/shell-quote.ts";
 import { growthBound } from "./encoded-report.ts";
 import type { FileCatalog } from "./file-catalog.ts";
 import type { Journal } from "./journal/journal.ts";

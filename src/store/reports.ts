@@ -1,9 +1,10 @@
 /** Reports of progress: into the journal at once, into the session's file later. */
+
+import { nextSlice } from "../async/slices.ts";
 import type { ProgressReply } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import type { SessionId } from "../session/session-id.ts";
-import { nextSlice } from "../slices.ts";
 import type { DirectoryView } from "./directory-view.ts";
 import type { Document } from "./document.ts";
 import { TargetChanged } from "./durable-file.ts";

@@ -1,5 +1,5 @@
-import type { JsonObject, JsonValue } from "../json.ts";
-import { eachInSlices } from "../slices.ts";
+import { eachInSlices } from "../async/slices.ts";
+import type { JsonObject, JsonValue } from "../json/exact-json.ts";
 
 export type Result = readonly [key: string, result: JsonValue];
 

@@ -1,10 +1,10 @@
 /** Sessions as they are now: from memory where they are being reported on, else from their files, which anybody may be writing. */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { nextSlice } from "../async/slices.ts";
 import type { SessiondError } from "../error.ts";
 import type { SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
-import { nextSlice } from "../slices.ts";
 import type { DirectoryView } from "./directory-view.ts";
 import { type Document, isRecent, readInSlices } from "./document.ts";
 import type { Before } from "./live.ts";

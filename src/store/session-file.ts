@@ -1,8 +1,8 @@
 /** One session as a file: its bytes, its name, and how two states of a file are told apart. Pure. */
 import type { BigIntStats } from "node:fs";
 import { wording } from "../contract/wording.ts";
-import { JsonError, parseJson } from "../json.ts";
-import { parseJsonInSlices } from "../json-slices.ts";
+import { JsonError, parseJson } from "../json/exact-json.ts";
+import { parseJsonInSlices } from "../json/in-slices.ts";
 import { type Session, sessionSchema } from "../session/session.ts";
 import { safeName, uniqueName } from "../session/session-id.ts";
 

@@ -3,11 +3,11 @@
  * durably, index. Other programs may change the same files at any moment.
  */
 import { join } from "node:path";
-import { type Clock, formatTimestamp } from "../clock.ts";
 import { SessiondError } from "../error.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
-import { shellOperand } from "../shell-quote.ts";
+import { shellOperand } from "../text/shell-quote.ts";
+import { type Clock, formatTimestamp } from "../time/clock.ts";
 import type { DirectoryView } from "./directory-view.ts";
 import { assertUnchanged, type Document, isAt, readInSlices } from "./document.ts";
 import { type DurableFiles, TargetChanged } from "./durable-file.ts";

@@ -1,9 +1,10 @@
 /** What the store knows of every session without opening it. In memory, derived, pure: it reads no file and no clock. */
-import { type Micros, parseTimestamp } from "../clock.ts";
+
+import { itemsPerSlice, nextSlice } from "../async/slices.ts";
 import type { Stats, SummaryPage } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
 import type { SessionSummary } from "../session/session.ts";
-import { itemsPerSlice, nextSlice } from "../slices.ts";
+import { type Micros, parseTimestamp } from "../time/clock.ts";
 import type { Changes, ListQuery, StoreChange } from "./session-store.ts";
 
 type Origin = StoreChange["origin"];

@@ -19,7 +19,7 @@ import type {
   Validation,
 } from "../contract/replies.ts";
 import type { Query } from "../contract/routes.ts";
-import type { JsonValue } from "../json.ts";
+import type { JsonValue } from "../json/exact-json.ts";
 import type { Command, ProgressDelta } from "../session/command.ts";
 import type { NewSession, Session, SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";

@@ -1,6 +1,7 @@
 /** Whose turn it is: changes of one session run one after another, in the queue of its file, wherever that is by then. */
+
+import type { KeyedQueue } from "../async/keyed-queue.ts";
 import { systemErrorCode } from "../error.ts";
-import type { KeyedQueue } from "../keyed-queue.ts";
 import type { SessionId } from "../session/session-id.ts";
 import type { DirectoryView } from "./directory-view.ts";
 import type { LiveSessions } from "./live-sessions.ts";

@@ -2,10 +2,11 @@
  * A session as the bytes of its file: two-space indent, non-ASCII as it is, a newline at the end. Made a piece at a time, so that a
  * large one does not hold others up.
  */
+
+import { nextSlice } from "../async/slices.ts";
 import { SessiondError } from "../error.ts";
-import { JsonError, type JsonValue, stringifyJson } from "../json.ts";
+import { JsonError, type JsonValue, stringifyJson } from "../json/exact-json.ts";
 import type { Session } from "../session/session.ts";
-import { nextSlice } from "../slices.ts";
 import type { SessionParts } from "./live-session.ts";
 import { maxStoredBytes, maxStoredDepth, tooLarge, UnreadableError } from "./session-file.ts";
 

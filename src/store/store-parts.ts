@@ -1,8 +1,9 @@
 /** The parts of a directory store, put together. Which part knows which is decided here and nowhere else. */
-import type { Clock } from "../clock.ts";
-import { KeyedQueue } from "../keyed-queue.ts";
+
+import { KeyedQueue } from "../async/keyed-queue.ts";
 import type { Logger } from "../log.ts";
 import type { SessionId } from "../session/session-id.ts";
+import type { Clock } from "../time/clock.ts";
 import { Backups } from "./backups.ts";
 import { DirectoryView } from "./directory-view.ts";
 import { DurableFiles } from "./durable-file.ts";

@@ -12,7 +12,7 @@ import { displayWidth, safe, truncate } from "../../src/cli/terminal-text.ts";
 import { ago, roughly } from "../../src/cli/time.ts";
 import { ConnectionError, type ConnectionReason } from "../../src/client/connection-error.ts";
 import { SessiondError } from "../../src/error.ts";
-import { parseJson } from "../../src/json.ts";
+import { parseJson } from "../../src/json/exact-json.ts";
 import { anyString, jsonValue } from "../support/arbitraries.ts";
 
 describe("text for a terminal", () => {

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import type { JsonObject } from "../../src/json.ts";
+import type { JsonObject } from "../../src/json/exact-json.ts";
 import type { Session } from "../../src/session/session.ts";
 import {
   type DaemonOptions,

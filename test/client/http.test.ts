@@ -11,7 +11,7 @@ import { describe, expect, it, onTestFinished } from "vitest";
 import { transform } from "../../rolldown.config.ts";
 import { ConnectionError } from "../../src/client/connection-error.ts";
 import { SessiondError } from "../../src/error.ts";
-import { ExactNumber } from "../../src/json.ts";
+import { ExactNumber } from "../../src/json/exact-json.ts";
 import type { Session } from "../../src/session/session.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";

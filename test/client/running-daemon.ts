@@ -1,9 +1,9 @@
 import { join } from "node:path";
 import { pino } from "pino";
 import { onTestFinished } from "vitest";
-import { systemClock } from "../../src/clock.ts";
 import { type ConfigSources, loadConfig } from "../../src/config/load.ts";
 import { startDaemon } from "../../src/daemon/daemon.ts";
+import { systemClock } from "../../src/time/clock.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 export interface RunningDaemon {

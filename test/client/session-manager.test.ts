@@ -7,7 +7,7 @@ import { build } from "rolldown";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { transform } from "../../rolldown.config.ts";
 import { SessionManager } from "../../src/client/session-manager.ts";
-import { type JsonObject, stringifyJson } from "../../src/json.ts";
+import { type JsonObject, stringifyJson } from "../../src/json/exact-json.ts";
 import type { Session, Status } from "../../src/session/session.ts";
 import { configDefaults, statuses } from "../../src/session/session.ts";
 import { jsonObject, sessionConfig, session as sessionState } from "../support/arbitraries.ts";

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { systemConfigFile } from "../../src/config/config-file.ts";
 import { loadConfig } from "../../src/config/load.ts";
-import { formatDuration, parseDuration } from "../../src/duration.ts";
+import { formatDuration, parseDuration } from "../../src/time/duration.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { configError, loader } from "./config-text.ts";
 

@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { workerMessageSchema } from "../../src/contract/channel.ts";
 import { isProgressDelta, isProgressMessage } from "../../src/contract/progress.ts";
 import { routes } from "../../src/contract/routes.ts";
-import { isJsonObject } from "../../src/json.ts";
+import { isJsonObject } from "../../src/json/exact-json.ts";
 
 const odd = fc.oneof(
   fc.constantFrom(

@@ -3,7 +3,7 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import type { SessionClient } from "../../src/client/session-client.ts";
-import { parseJson } from "../../src/json.ts";
+import { parseJson } from "../../src/json/exact-json.ts";
 import type { Session } from "../../src/session/session.ts";
 
 /** @throws for a file that is not whole JSON */

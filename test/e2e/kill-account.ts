@@ -1,7 +1,7 @@
 /** What may be there after a crash, by the account of fixtures/account.mjs, and whether it is. */
 import { readFileSync } from "node:fs";
 import { expect } from "vitest";
-import type { JsonValue } from "../../src/json.ts";
+import type { JsonValue } from "../../src/json/exact-json.ts";
 import type { Session } from "../../src/session/session.ts";
 
 interface Change {

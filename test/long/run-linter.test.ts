@@ -3,7 +3,7 @@ import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { glob } from "tinyglobby";
 import { expect, test } from "vitest";
-import type { JsonObject } from "../../src/json.ts";
+import type { JsonObject } from "../../src/json/exact-json.ts";
 import type { Session } from "../../src/session/session.ts";
 import { outcome, type Scene, scene } from "../cli/running-run.ts";
 import { eventually } from "../support/eventually.ts";

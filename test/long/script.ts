@@ -2,7 +2,6 @@
 import { appendFileSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SessionClient } from "../../src/client/session-client.ts";
-import { systemClock } from "../../src/clock.ts";
 import type { CleanupResult, HealthProblem } from "../../src/contract/replies.ts";
 import { SessiondError } from "../../src/error.ts";
 import { silentLogger } from "../../src/log.ts";
@@ -10,6 +9,7 @@ import { applyProgress, type ProgressDelta } from "../../src/session/command.ts"
 import type { Session } from "../../src/session/session.ts";
 import { parseSessionId } from "../../src/session/session-id.ts";
 import { openDirectoryStore } from "../../src/store/directory-store.ts";
+import { systemClock } from "../../src/time/clock.ts";
 import { expectIndexEqualsDirectory, readSessions } from "../e2e/directory.ts";
 import { startDaemon } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";

@@ -1,11 +1,11 @@
 import { afterEach, describe, expect, onTestFinished, test } from "vitest";
-import type { Clock } from "../../src/clock.ts";
 import type { CleanupResult } from "../../src/contract/replies.ts";
 import { SessiondError } from "../../src/error.ts";
 import { silentLogger } from "../../src/log.ts";
 import { Cleanup } from "../../src/retention/cleanup.ts";
 import type { CleanupOptions } from "../../src/retention/options.ts";
 import type { CleanupRequest } from "../../src/retention/request.ts";
+import type { Clock } from "../../src/time/clock.ts";
 import { type MemoryStore, memoryStore } from "../support/memory-store.ts";
 import { aged, cleanupOptions, manyAged, now, trashOptions } from "./sessions.ts";
 

@@ -1,10 +1,10 @@
 import cron from "node-cron";
 import { afterEach, beforeEach, describe, expect, onTestFinished, test, vi } from "vitest";
-import { formatTimestamp, systemClock } from "../../src/clock.ts";
 import { SessiondError } from "../../src/error.ts";
 import { silentLogger } from "../../src/log.ts";
 import { Cleanup } from "../../src/retention/cleanup.ts";
 import type { CleanupOptions } from "../../src/retention/options.ts";
+import { formatTimestamp, systemClock } from "../../src/time/clock.ts";
 import { type MemoryStore, memoryStore } from "../support/memory-store.ts";
 import { aged, cleanupOptions, dayMs, trashOptions } from "./sessions.ts";
 

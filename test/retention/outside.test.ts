@@ -5,13 +5,13 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { expect, onTestFinished, test } from "vitest";
-import { type Clock, formatTimestamp, type Micros } from "../../src/clock.ts";
 import { silentLogger } from "../../src/log.ts";
 import { Cleanup } from "../../src/retention/cleanup.ts";
 import { runPass } from "../../src/retention/pass.ts";
 import { plan } from "../../src/retention/policy.ts";
 import type { Session } from "../../src/session/session.ts";
 import type { SessionStore } from "../../src/store/session-store.ts";
+import { type Clock, formatTimestamp, type Micros } from "../../src/time/clock.ts";
 import {
   foreignSession,
   inTrash,

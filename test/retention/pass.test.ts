@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { Clock } from "../../src/clock.ts";
 import type { HistoryEntry } from "../../src/contract/replies.ts";
 import { SessiondError } from "../../src/error.ts";
 import { type Pass, runPass } from "../../src/retention/pass.ts";
 import { type Policy, plan } from "../../src/retention/policy.ts";
+import type { Clock } from "../../src/time/clock.ts";
 import { type MemoryStore, memoryStore } from "../support/memory-store.ts";
 import { aged, dayMs, manyAged, now, policies, stores } from "./sessions.ts";
 

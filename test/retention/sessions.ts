@@ -1,8 +1,8 @@
 import fc from "fast-check";
-import { formatTimestamp, type Micros, parseTimestamp } from "../../src/clock.ts";
 import type { CleanupOptions, TrashOptions } from "../../src/retention/options.ts";
 import type { Policy } from "../../src/retention/policy.ts";
 import { type SessionSummary, statuses } from "../../src/session/session.ts";
+import { formatTimestamp, type Micros, parseTimestamp } from "../../src/time/clock.ts";
 
 export const now = parseTimestamp("2026-03-01T00:00:00Z") as Micros;
 export const dayMs = 86_400_000;

@@ -1,7 +1,7 @@
 import { utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { JsonValue } from "../../src/json.ts";
+import type { JsonValue } from "../../src/json/exact-json.ts";
 import { changeOf, takeFingerprint } from "../../src/run/fingerprint.ts";
 import { tempDir } from "../support/temp-dir.ts";
 

@@ -1,7 +1,7 @@
 import { request } from "node:http";
 import { expect, test } from "vitest";
 import { closeCodes } from "../../src/contract/channel.ts";
-import { ExactNumber } from "../../src/json.ts";
+import { ExactNumber } from "../../src/json/exact-json.ts";
 import { eventually } from "../support/eventually.ts";
 import { jsonOf } from "../support/http.ts";
 import { attachWorker, openSocket, type Refused } from "./channel-worker.ts";

@@ -1,6 +1,5 @@
 import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
-import { systemClock } from "../../src/clock.ts";
 import type { StreamEvent } from "../../src/contract/events.ts";
 import { SessiondError } from "../../src/error.ts";
 import { silentLogger } from "../../src/log.ts";
@@ -11,6 +10,7 @@ import { EventReader } from "../../src/server/events/reader.ts";
 import { EventRing } from "../../src/server/events/ring.ts";
 import type { SessionSummary } from "../../src/session/session.ts";
 import { SessionIndex } from "../../src/store/session-index.ts";
+import { systemClock } from "../../src/time/clock.ts";
 import { eventually } from "../support/eventually.ts";
 
 const clock = systemClock();

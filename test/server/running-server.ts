@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { systemClock } from "../../src/clock.ts";
 import { type Logger, silentLogger } from "../../src/log.ts";
 import { Cleanup } from "../../src/retention/cleanup.ts";
 import { cleanupSchema, trashSchema } from "../../src/retention/options.ts";
@@ -13,6 +12,7 @@ import {
 import type { LimitsOptions } from "../../src/server/options.ts";
 import { openDirectoryStore } from "../../src/store/directory-store.ts";
 import type { SessionStore } from "../../src/store/session-store.ts";
+import { systemClock } from "../../src/time/clock.ts";
 import { type HttpCall, type HttpReply, http } from "../support/http.ts";
 import { tempDir } from "../support/temp-dir.ts";
 

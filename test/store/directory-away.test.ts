@@ -1,7 +1,7 @@
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { stringifyJson } from "../../src/json.ts";
+import { stringifyJson } from "../../src/json/exact-json.ts";
 import type { Session } from "../../src/session/session.ts";
 import { parseSessionId } from "../../src/session/session-id.ts";
 import { tempDir } from "../support/temp-dir.ts";

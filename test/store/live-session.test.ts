@@ -1,12 +1,12 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { formatTimestamp } from "../../src/clock.ts";
-import { stringifyJson } from "../../src/json.ts";
+import { stringifyJson } from "../../src/json/exact-json.ts";
 import { applyCommand, type ProgressDelta } from "../../src/session/command.ts";
 import type { Session } from "../../src/session/session.ts";
 import { LiveSession } from "../../src/store/live-session.ts";
 import { decodeSession, maxStoredDepth } from "../../src/store/session-file.ts";
 import { encodeInSlices } from "../../src/store/session-writer.ts";
+import { formatTimestamp } from "../../src/time/clock.ts";
 import { anyString, jsonObject, session } from "../support/arbitraries.ts";
 
 const files = fc.array(fc.oneof(fc.constantFrom("a", "b", "c", "d"), anyString), { maxLength: 6 });

@@ -3,14 +3,14 @@ import { cpSync, renameSync, writeFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { type Clock, systemClock } from "../../src/clock.ts";
-import { KeyedQueue } from "../../src/keyed-queue.ts";
+import { KeyedQueue } from "../../src/async/keyed-queue.ts";
 import { silentLogger } from "../../src/log.ts";
 import type { Session } from "../../src/session/session.ts";
 import { openDirectoryStore } from "../../src/store/directory-store.ts";
 import { DirectoryView } from "../../src/store/directory-view.ts";
 import type { SessionStore } from "../../src/store/session-store.ts";
 import type { DirectoryStoreOptions } from "../../src/store/store-parts.ts";
+import { type Clock, systemClock } from "../../src/time/clock.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 export const config = { target_path: "/src" };

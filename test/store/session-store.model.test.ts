@@ -7,9 +7,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { systemClock } from "../../src/clock.ts";
 import { isSessiondError } from "../../src/error.ts";
-import { parseJson, stringifyJson } from "../../src/json.ts";
+import { parseJson, stringifyJson } from "../../src/json/exact-json.ts";
 import { silentLogger } from "../../src/log.ts";
 import { applyCommand, type Command, type ProgressDelta } from "../../src/session/command.ts";
 import type { Session } from "../../src/session/session.ts";
@@ -18,6 +17,7 @@ import { transitions, verbs } from "../../src/session/transition.ts";
 import { openDirectoryStore } from "../../src/store/directory-store.ts";
 import { fileFor } from "../../src/store/session-file.ts";
 import type { SessionStore } from "../../src/store/session-store.ts";
+import { systemClock } from "../../src/time/clock.ts";
 import { session as anySession, jsonObject } from "../support/arbitraries.ts";
 import { eventually } from "../support/eventually.ts";
 

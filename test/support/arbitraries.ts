@@ -1,8 +1,8 @@
 import fc from "fast-check";
-import { formatTimestamp } from "../../src/clock.ts";
-import { ExactNumber, type JsonObject, type JsonValue } from "../../src/json.ts";
+import { ExactNumber, type JsonObject, type JsonValue } from "../../src/json/exact-json.ts";
 import { analysisDepths, type Session, type SessionConfig, statuses } from "../../src/session/session.ts";
 import { sessionIdProblem } from "../../src/session/session-id.ts";
+import { formatTimestamp } from "../../src/time/clock.ts";
 
 const tieKey = fc.constantFrom(
   "__proto__",

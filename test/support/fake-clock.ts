@@ -1,4 +1,4 @@
-import type { Clock, Micros } from "../../src/clock.ts";
+import type { Clock, Micros } from "../../src/time/clock.ts";
 
 export interface FakeClock extends Clock {
   advance(ms: number): void;

@@ -1,7 +1,7 @@
 import { type IncomingHttpHeaders, request } from "node:http";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
-import { type JsonValue, parseJson, stringifyJson } from "../../src/json.ts";
+import { type JsonValue, parseJson, stringifyJson } from "../../src/json/exact-json.ts";
 
 export interface HttpReply {
   status: number;

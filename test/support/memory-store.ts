@@ -1,12 +1,12 @@
-import { type Clock, formatTimestamp } from "../../src/clock.ts";
 import type { TrashEntry } from "../../src/contract/replies.ts";
 import { SessiondError } from "../../src/error.ts";
-import type { JsonValue } from "../../src/json.ts";
+import type { JsonValue } from "../../src/json/exact-json.ts";
 import type { CleanupStore } from "../../src/retention/cleanup.ts";
 import type { SessionSummary } from "../../src/session/session.ts";
 import type { SessionId } from "../../src/session/session-id.ts";
 import { SessionIndex } from "../../src/store/session-index.ts";
 import type { Records } from "../../src/store/session-store.ts";
+import { type Clock, formatTimestamp } from "../../src/time/clock.ts";
 
 export interface MemoryStore extends CleanupStore {
   readonly records: Records;

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import type { Backup } from "../../contract/replies.ts";
-import { formatSize } from "../../size.ts";
+import { formatSize } from "../../text/size.ts";
 import { type Context, forEachSession, type Registration } from "../context.ts";
 import { safe } from "../terminal-text.ts";
 import { ago } from "../time.ts";

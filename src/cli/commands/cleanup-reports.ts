@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { HistoryEntry, HistoryPage, ScheduleEntry } from "../../contract/replies.ts";
-import { formatSize } from "../../size.ts";
+import { formatSize } from "../../text/size.ts";
 import { wholeNumber } from "../arguments.ts";
 import type { Runner } from "../context.ts";
 import { safe } from "../terminal-text.ts";

@@ -1,7 +1,7 @@
 import { type Command, Option } from "commander";
 import type { CleanupResult, Decision, PolicyName } from "../../contract/replies.ts";
 import type { RunCleanupBody } from "../../contract/routes.ts";
-import { formatSize } from "../../size.ts";
+import { formatSize } from "../../text/size.ts";
 import { durationText, planId, wholeNumber } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
 import type { Context, Registration, Runner } from "../context.ts";

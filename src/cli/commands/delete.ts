@@ -1,5 +1,5 @@
 import { isSessiondError, SessiondError } from "../../error.ts";
-import { shellOperand } from "../../shell-quote.ts";
+import { shellOperand } from "../../text/shell-quote.ts";
 import { confirm } from "../confirm.ts";
 import { forEachSession, type Registration } from "../context.ts";
 import { safe } from "../terminal-text.ts";

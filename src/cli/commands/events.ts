@@ -1,7 +1,7 @@
 import { Option } from "commander";
-import { parseTimestamp } from "../../clock.ts";
 import { type EventKind, eventKinds, type SessionEvent, type StreamEvent } from "../../contract/events.ts";
-import { shellOperand } from "../../shell-quote.ts";
+import { shellOperand } from "../../text/shell-quote.ts";
+import { parseTimestamp } from "../../time/clock.ts";
 import { repeated } from "../arguments.ts";
 import type { Context, Registration } from "../context.ts";
 import { jsonText, type Output, statusStyle } from "../output.ts";

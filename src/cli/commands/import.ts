@@ -1,7 +1,13 @@
 import { Option } from "commander";
 import { clientMaxDepth } from "../../client/http.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
-import { isJsonObject, JsonError, type JsonObject, type JsonValue, parseJson } from "../../json.ts";
+import {
+  isJsonObject,
+  JsonError,
+  type JsonObject,
+  type JsonValue,
+  parseJson,
+} from "../../json/exact-json.ts";
 import type { Session } from "../../session/session.ts";
 import { newId } from "../arguments.ts";
 import { type Context, forEachSession, type Registration } from "../context.ts";

@@ -1,5 +1,5 @@
 import type { ResultPage } from "../../contract/replies.ts";
-import type { JsonObject } from "../../json.ts";
+import type { JsonObject } from "../../json/exact-json.ts";
 import { wholeNumber } from "../arguments.ts";
 import type { Registration } from "../context.ts";
 

@@ -1,6 +1,6 @@
 import type { FilePage, SessionSummaryAndHealth } from "../../contract/replies.ts";
-import { shellOperand } from "../../shell-quote.ts";
-import { formatSize } from "../../size.ts";
+import { shellOperand } from "../../text/shell-quote.ts";
+import { formatSize } from "../../text/size.ts";
 import { type Context, forEachSession, type Registration } from "../context.ts";
 import { statusStyle } from "../output.ts";
 import { facts } from "../table.ts";

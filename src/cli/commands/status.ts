@@ -1,5 +1,5 @@
 import type { Health, Info, Stats } from "../../contract/replies.ts";
-import { formatSize } from "../../size.ts";
+import { formatSize } from "../../text/size.ts";
 import type { Context, Registration } from "../context.ts";
 import { exitCodes } from "../exit-code.ts";
 import type { Output } from "../output.ts";

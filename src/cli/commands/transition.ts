@@ -1,7 +1,7 @@
 import { isSessiondError, SessiondError } from "../../error.ts";
 import type { Session, SessionSummary, Status } from "../../session/session.ts";
 import type { Verb } from "../../session/transition.ts";
-import { shellOperand } from "../../shell-quote.ts";
+import { shellOperand } from "../../text/shell-quote.ts";
 import { type Context, forEachSession, type Registration } from "../context.ts";
 import { counted } from "../count.ts";
 import { safe } from "../terminal-text.ts";

@@ -1,7 +1,7 @@
 import type { TrashEntry } from "../../contract/replies.ts";
 import { isSessiondError } from "../../error.ts";
 import type { SessionSummary } from "../../session/session.ts";
-import { formatSize } from "../../size.ts";
+import { formatSize } from "../../text/size.ts";
 import { durationText } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
 import { type Context, forEachSession, type Registration } from "../context.ts";

@@ -1,4 +1,4 @@
-import { shellOperand } from "../../shell-quote.ts";
+import { shellOperand } from "../../text/shell-quote.ts";
 import { forEachSession, type Registration } from "../context.ts";
 import { exitCodes } from "../exit-code.ts";
 import { safe } from "../terminal-text.ts";

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { SessionClient } from "../../client/session-client.ts";
 import { SessiondError } from "../../error.ts";
-import { isJsonObject } from "../../json.ts";
+import { isJsonObject } from "../../json/exact-json.ts";
 import { programProblem } from "../../run/find-program.ts";
 import { changeOf } from "../../run/fingerprint.ts";
 import {

@@ -7,7 +7,7 @@ import { Runner } from "../../run/runner.ts";
 import type { RunSummary, Stop } from "../../run/runner-options.ts";
 import { finishSession, type Opened, type Opening, openSession } from "../../run/session-run.ts";
 import type { Template } from "../../run/template.ts";
-import { shellOperand } from "../../shell-quote.ts";
+import { shellOperand } from "../../text/shell-quote.ts";
 import type { Context } from "../context.ts";
 import { counted } from "../count.ts";
 import { CommandError, type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";

@@ -4,7 +4,7 @@ import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Halt, parseHalt } from "../../run/halt.ts";
 import { parseJobs } from "../../run/jobs.ts";
 import { OptionError } from "../../run/option-error.ts";
-import { parseSize, SizeError } from "../../size.ts";
+import { parseSize, SizeError } from "../../text/size.ts";
 import { durationMs, label, repeated, wholeNumber } from "../arguments.ts";
 import { type ProgressMode, progressModes } from "../progress/index.ts";
 

@@ -1,10 +1,10 @@
 /** What a run prints of each file. */
 
-import { stringifyJson } from "../../json.ts";
+import { stringifyJson } from "../../json/exact-json.ts";
 import type { FileResult } from "../../run/result.ts";
 import type { FileEnd } from "../../run/runner-options.ts";
 import type { Choice } from "../../run/selection.ts";
-import { formatSize } from "../../size.ts";
+import { formatSize } from "../../text/size.ts";
 import type { Context } from "../context.ts";
 import type { ProgressDisplay } from "../progress/index.ts";
 import { safe } from "../terminal-text.ts";

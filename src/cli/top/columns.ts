@@ -1,7 +1,8 @@
 /** The sessions as a table that fits: columns shorten, then leave, by how much they tell. Pure. */
-import { microsPerMs, parseTimestamp } from "../../clock.ts";
+
 import type { ListedSession } from "../../contract/replies.ts";
 import type { SessionSummary } from "../../session/session.ts";
+import { microsPerMs, parseTimestamp } from "../../time/clock.ts";
 import type { Look } from "../look.ts";
 import { statusStyle } from "../output.ts";
 import type { Enough } from "../progress/rate.ts";

@@ -1,7 +1,8 @@
 /** What `sessionctl top` looks like. Pure: what is known and a size in, lines out that fit in it. */
-import { microsPerMs, parseTimestamp } from "../../clock.ts";
+
 import type { Stats } from "../../contract/replies.ts";
 import { type Status, statuses } from "../../session/session.ts";
+import { microsPerMs, parseTimestamp } from "../../time/clock.ts";
 import { counted } from "../count.ts";
 import type { Look } from "../look.ts";
 import { type Style, statusStyle } from "../output.ts";

@@ -4,7 +4,7 @@ import { connect } from "node:net";
 import { WebSocket } from "ws";
 import type { DaemonMessage } from "../../contract/channel.ts";
 import { protocolHeader, protocolVersion } from "../../contract/version.ts";
-import { isJsonObject, parseJson } from "../../json.ts";
+import { isJsonObject, parseJson } from "../../json/exact-json.ts";
 import { connectionError, notSessiond, timedOut } from "../connection-error.ts";
 import { clientMaxDepth, readReply } from "../http.ts";
 import { problemError } from "../problem.ts";

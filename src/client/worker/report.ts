@@ -2,7 +2,7 @@
 
 import { isProgressDelta } from "../../contract/progress.ts";
 import { SessiondError } from "../../error.ts";
-import { JsonError, stringifyJson } from "../../json.ts";
+import { JsonError, stringifyJson } from "../../json/exact-json.ts";
 import type { ProgressDelta } from "../../session/command.ts";
 import { checkBody } from "../check-body.ts";
 import { clientMaxDepth } from "../http.ts";

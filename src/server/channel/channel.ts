@@ -4,13 +4,13 @@
  */
 import type { Writable } from "node:stream";
 import type { WebSocket } from "ws";
-import type { Clock } from "../../clock.ts";
 import type { AttachQuery, DaemonMessage } from "../../contract/channel.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
-import { stringifyJsonInSlices } from "../../json-slices.ts";
+import { stringifyJsonInSlices } from "../../json/in-slices.ts";
 import type { Logger } from "../../log.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { Lease, SessionStore } from "../../store/session-store.ts";
+import type { Clock } from "../../time/clock.ts";
 import type { WorkerHappening } from "../events/event-log.ts";
 import { replyDepth } from "../reply-depth.ts";
 import { AttachedWorkers, isOther } from "./attached-workers.ts";

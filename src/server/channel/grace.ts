@@ -1,5 +1,5 @@
 /** Leases whose worker is gone: each may be taken up again for a while, and then ends. */
-import { type Clock, formatTimestamp, microsPerMs } from "../../clock.ts";
+import { type Clock, formatTimestamp, microsPerMs } from "../../time/clock.ts";
 
 /** How long after a failure to end a lease, such as on a full disk, it is tried again; twice as long after each. */
 const firstRetryMs = 1000;

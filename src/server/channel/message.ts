@@ -3,7 +3,7 @@ import { type WorkerMessage, workerMessageSchema } from "../../contract/channel.
 import { isProgressMessage } from "../../contract/progress.ts";
 import { wording } from "../../contract/wording.ts";
 import { SessiondError } from "../../error.ts";
-import { isJsonObject, JsonError, parseJson } from "../../json.ts";
+import { isJsonObject, JsonError, parseJson } from "../../json/exact-json.ts";
 import { issuesOf } from "../check.ts";
 
 /** A progress message that was refused has the `seq` to refuse it by; what has none is no message at all. */

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { choiceOption, durationOption, section } from "../../option.ts";
+import { choiceOption, durationOption, section } from "../../options/kinds.ts";
 
 /** The `worker` section. */
 export const workerSchema = section({

@@ -3,12 +3,12 @@
  * it asks: while nobody follows it does not, and they cost nothing.
  */
 import { randomBytes } from "node:crypto";
-import { type Clock, formatTimestamp } from "../../clock.ts";
 import type { SessionEvent } from "../../contract/events.ts";
 import { isSessiondError } from "../../error.ts";
 import type { SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { SessionStore, StoreChange } from "../../store/session-store.ts";
+import { type Clock, formatTimestamp } from "../../time/clock.ts";
 import { differences, factsOf, type Happening } from "./changes.ts";
 import { UntoldProgress } from "./progress.ts";
 import { EventRing } from "./ring.ts";

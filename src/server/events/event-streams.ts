@@ -1,9 +1,10 @@
 /** Everybody who follows the events. While nobody does, nothing is done for them but to note what happens. */
-import type { Clock } from "../../clock.ts";
+
 import { type EventsQuery, heartbeatMs } from "../../contract/events.ts";
 import { SessiondError } from "../../error.ts";
 import type { Logger } from "../../log.ts";
 import type { SessionStore } from "../../store/session-store.ts";
+import type { Clock } from "../../time/clock.ts";
 import { RequestError } from "../problem.ts";
 import { EventLog, type WorkerHappening } from "./event-log.ts";
 import { EventReader } from "./reader.ts";

@@ -3,8 +3,8 @@
  * memory; one that the log has overtaken is told so, and its connection ends.
  */
 import { Readable } from "node:stream";
-import { formatTimestamp, type Micros } from "../../clock.ts";
 import { type DroppedEvent, type ResetEvent, retryMs } from "../../contract/events.ts";
+import { formatTimestamp, type Micros } from "../../time/clock.ts";
 import { type EventLog, eventText } from "./event-log.ts";
 import type { Recorded } from "./ring.ts";
 

@@ -1,6 +1,6 @@
 import { type PolicyName, policyNames } from "../../contract/replies.ts";
-import { parseDuration } from "../../duration.ts";
 import type { Cleanup } from "../../retention/cleanup.ts";
+import { parseDuration } from "../../time/duration.ts";
 import type { Handlers } from "../handler.ts";
 import { RequestError } from "../problem.ts";
 

@@ -1,9 +1,9 @@
-import { type Clock, microsPerMs, parseTimestamp } from "../../clock.ts";
 import { openApiDocument } from "../../contract/openapi.ts";
 import type { HealthProblem, ReloadResult } from "../../contract/replies.ts";
 import { protocolVersion } from "../../contract/version.ts";
 import type { Cleanup } from "../../retention/cleanup.ts";
 import type { SessionStore } from "../../store/session-store.ts";
+import { type Clock, microsPerMs, parseTimestamp } from "../../time/clock.ts";
 import type { WorkerChannel } from "../channel/channel.ts";
 import type { Handlers } from "../handler.ts";
 

@@ -7,7 +7,7 @@
  * the end of the log. Numbers are little-endian.
  */
 import { crc32 } from "node:zlib";
-import type { Micros } from "../../clock.ts";
+import type { Micros } from "../../time/clock.ts";
 import type { GenerationMark } from "../generation.ts";
 
 const magic = 0x4a53; // "SJ"

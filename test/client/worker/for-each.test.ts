@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { ConnectionError } from "../../../src/client/connection-error.ts";
 import type { WorkContext } from "../../../src/client/worker/for-each.ts";
-import { ExactNumber, type JsonValue } from "../../../src/json.ts";
+import { ExactNumber, type JsonValue } from "../../../src/json/exact-json.ts";
 import { eventually } from "../../support/eventually.ts";
 import { attach, names, scene, wireTo } from "./fixture.ts";
 

@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { Outbox } from "../../../src/client/worker/outbox.ts";
 import { encodeReport, type Reported } from "../../../src/client/worker/report.ts";
 import { SessiondError } from "../../../src/error.ts";
-import { type JsonObject, type JsonValue, parseJson, stringifyJson } from "../../../src/json.ts";
+import { type JsonObject, type JsonValue, parseJson, stringifyJson } from "../../../src/json/exact-json.ts";
 import type { ProgressDelta } from "../../../src/session/command.ts";
 import { applyProgress } from "../../../src/session/command.ts";
 import { jsonValue } from "../../support/arbitraries.ts";

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { encodeReport, progressText } from "../../../src/client/worker/report.ts";
 import { SessionDocument } from "../../../src/client/worker/session-document.ts";
-import { type JsonObject, parseJson, stringifyJson } from "../../../src/json.ts";
+import { type JsonObject, parseJson, stringifyJson } from "../../../src/json/exact-json.ts";
 import { applyProgress, type ProgressDelta } from "../../../src/session/command.ts";
 import type { Session } from "../../../src/session/session.ts";
 import { anyString, jsonObject, session as sessionState } from "../../support/arbitraries.ts";

@@ -5,7 +5,7 @@ import { SessionManager } from "../../../src/client/session-manager.ts";
 import { SessionDocument } from "../../../src/client/worker/session-document.ts";
 import { WorkerStopped } from "../../../src/client/worker/stop.ts";
 import { SessiondError } from "../../../src/error.ts";
-import { ExactNumber, type JsonValue } from "../../../src/json.ts";
+import { ExactNumber, type JsonValue } from "../../../src/json/exact-json.ts";
 import { eventually } from "../../support/eventually.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 import { clientOf, fakeDaemon, rawServer, reply } from "../fake-daemon.ts";

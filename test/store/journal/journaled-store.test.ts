@@ -2,7 +2,7 @@
 import { appendFile, cp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { parseJson, stringifyJson } from "../../../src/json.ts";
+import { parseJson, stringifyJson } from "../../../src/json/exact-json.ts";
 import type { Session } from "../../../src/session/session.ts";
 import { parseSessionId } from "../../../src/session/session-id.ts";
 import type { SessionStore } from "../../../src/store/session-store.ts";

@@ -3,8 +3,8 @@
  * that say what is wrong and how to put it right; the reader of the file adds the place.
  */
 import { z } from "zod";
-import { DurationError, formatDuration, parseDuration } from "./duration.ts";
-import { formatSize, parseSize, SizeError } from "./size.ts";
+import { formatSize, parseSize, SizeError } from "../text/size.ts";
+import { DurationError, formatDuration, parseDuration } from "../time/duration.ts";
 
 /** A set of keys. A section with nothing in it, which YAML reads as null, has the defaults of its keys. */
 export function section<Shape extends z.ZodRawShape>(shape: Shape) {

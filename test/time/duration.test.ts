@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { DurationError, formatDuration, parseDuration } from "../../src/duration.ts";
+import { DurationError, formatDuration, parseDuration } from "../../src/time/duration.ts";
 
 const longest = 100_000 * 86_400_000;
 

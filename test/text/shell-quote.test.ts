@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { shellOperand, shellQuote } from "../src/shell-quote.ts";
+import { shellOperand, shellQuote } from "../../src/text/shell-quote.ts";
 
 /** What a shell makes of a line: one argument per element. */
 function argumentsOf(line: string): string[] {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { formatTimestamp, parseTimestamp, systemClock } from "../src/clock.ts";
+import { formatTimestamp, parseTimestamp, systemClock } from "../../src/time/clock.ts";
 
 test.each([
   ["2026-01-02T03:04:05.123456Z", 1767323045123456],

@@ -1,6 +1,8 @@
 /**
  * `parseJson` and `stringifyJson` for what is so large that doing it in one go would hold everything else up.
  */
+
+import { itemsPerSlice, nextSlice } from "../async/slices.ts";
 import {
   endOfString,
   isJsonObject,
@@ -10,8 +12,7 @@ import {
   parseJson,
   putMember,
   stringifyJson,
-} from "./json.ts";
-import { itemsPerSlice, nextSlice } from "./slices.ts";
+} from "./exact-json.ts";
 
 /** A shorter text is parsed in one go. */
 const longText = 256 * 1024;

@@ -1,4 +1,4 @@
-import { choiceOption, section } from "./option.ts";
+import { choiceOption, section } from "./kinds.ts";
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
 export type LogLevel = (typeof logLevels)[number];

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { formatSize, parseSize, SizeError } from "../../src/size.ts";
+import { formatSize, parseSize, SizeError } from "../../src/text/size.ts";
 
 test.each([
   ["0B", 0],

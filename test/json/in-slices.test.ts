@@ -1,9 +1,9 @@
 /** Long texts and large values mean the same, and fail the same, in one go or a piece at a time. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { JsonError, type JsonValue, parseJson, stringifyJson } from "../src/json.ts";
-import { parseJsonInSlices, stringifyJsonInSlices } from "../src/json-slices.ts";
-import { anyString, jsonValue } from "./support/arbitraries.ts";
+import { JsonError, type JsonValue, parseJson, stringifyJson } from "../../src/json/exact-json.ts";
+import { parseJsonInSlices, stringifyJsonInSlices } from "../../src/json/in-slices.ts";
+import { anyString, jsonValue } from "../support/arbitraries.ts";
 
 const maxDepth = 20;
 

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ExactNumber, JsonError, parseJson, stringifyJson } from "../src/json.ts";
-import { jsonValue } from "./support/arbitraries.ts";
+import { ExactNumber, JsonError, parseJson, stringifyJson } from "../../src/json/exact-json.ts";
+import { jsonValue } from "../support/arbitraries.ts";
 
 describe("numbers", () => {
   test.each([
