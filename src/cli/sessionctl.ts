@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { guard } from "../run/guard-process.ts";
+import { guard } from "../runner/guard-process.ts";
 import { exitCodes } from "./exit-code.ts";
 import { main } from "./main.ts";
 import { guardVerb } from "./run/guard-command.ts";

@@ -7,7 +7,7 @@ import { barLine, barLines } from "../../src/cli/progress/bar.ts";
 import { createProgressDisplay, type ProgressMode } from "../../src/cli/progress/index.ts";
 import { nextLineMs, plainLine } from "../../src/cli/progress/plain.ts";
 import { displayWidth } from "../../src/cli/terminal-text.ts";
-import type { RunProgress } from "../../src/run/progress.ts";
+import type { RunProgress } from "../../src/runner/progress.ts";
 import { anyString } from "../support/arbitraries.ts";
 import { eventually } from "../support/eventually.ts";
 import { progressOf } from "./sample-progress.ts";

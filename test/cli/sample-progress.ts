@@ -1,5 +1,5 @@
 import type { ListedSession } from "../../src/contract/replies.ts";
-import type { RunProgress } from "../../src/run/progress.ts";
+import type { RunProgress } from "../../src/runner/progress.ts";
 import type { Status } from "../../src/session/session.ts";
 
 export function progressOf(given: Partial<RunProgress> = {}): RunProgress {

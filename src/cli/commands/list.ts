@@ -1,7 +1,7 @@
 import { Option } from "commander";
 import type { ListSessionsQuery } from "../../client/query.ts";
 import type { SessionPage } from "../../contract/replies.ts";
-import { isRunLabel } from "../../run/session-run.ts";
+import { isRunLabel } from "../../runner/session-run.ts";
 import type { SessionSummary, Status } from "../../session/session.ts";
 import { durationText, label, statusOption, wholeNumber } from "../arguments.ts";
 import type { Context, Registration } from "../context.ts";

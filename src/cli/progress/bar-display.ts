@@ -1,5 +1,5 @@
 /** The bar on a terminal: where it is drawn, when, and how the terminal is left. */
-import type { RunProgress } from "../../run/progress.ts";
+import type { RunProgress } from "../../runner/progress.ts";
 import type { Look } from "../look.ts";
 import type { OutputStream } from "../output.ts";
 import { guardTerminal } from "../terminal-guard.ts";

@@ -1,5 +1,5 @@
 /** What the bar looks like. Pure: progress and a width in, lines out, none of them wider. */
-import type { RunProgress } from "../../run/progress.ts";
+import type { RunProgress } from "../../runner/progress.ts";
 import type { Look } from "../look.ts";
 import type { Style } from "../output.ts";
 import { displayWidth, padEnd, padStart } from "../terminal-text.ts";

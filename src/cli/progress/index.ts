@@ -1,5 +1,5 @@
 /** How a run shows its progress: to people at a terminal, in a log, or to another program. */
-import type { RunProgress } from "../../run/progress.ts";
+import type { RunProgress } from "../../runner/progress.ts";
 import { lookFor } from "../look.ts";
 import type { OutputStream } from "../output.ts";
 import { createBarDisplay } from "./bar-display.ts";

@@ -1,5 +1,5 @@
 import { stripVTControlCharacters } from "node:util";
-import type { RunProgress } from "../../run/progress.ts";
+import type { RunProgress } from "../../runner/progress.ts";
 import type { OutputStream } from "../output.ts";
 import type { ProgressDisplay } from "./index.ts";
 import type { Pace } from "./pace.ts";

@@ -1,4 +1,4 @@
-import type { RunProgress } from "../../run/progress.ts";
+import type { RunProgress } from "../../runner/progress.ts";
 import { observe, perSecond, type Rate, startRate } from "./rate.ts";
 
 /** A figure that changes more often cannot be read. */

@@ -1,4 +1,4 @@
-import type { RunProgress } from "../../run/progress.ts";
+import type { RunProgress } from "../../runner/progress.ts";
 import type { OutputStream } from "../output.ts";
 import { safe } from "../terminal-text.ts";
 import type { ProgressDisplay } from "./index.ts";

@@ -4,8 +4,8 @@ import { resolve } from "node:path";
 import { SessionClient } from "../../client/session-client.ts";
 import { SessiondError } from "../../error.ts";
 import { isJsonObject } from "../../json/exact-json.ts";
-import { programProblem } from "../../run/find-program.ts";
-import { changeOf } from "../../run/fingerprint.ts";
+import { programProblem } from "../../runner/find-program.ts";
+import { changeOf } from "../../runner/fingerprint.ts";
 import {
   hasFailed,
   type Known,
@@ -13,9 +13,21 @@ import {
   resultOf,
   type Selection,
   select,
-} from "../../run/selection.ts";
-import { commandLabel, directoryLabel, findSession, type Opening, untilFree } from "../../run/session-run.ts";
-import { commandFor, commandLine, hasPlaceholder, type Template, templateText } from "../../run/template.ts";
+} from "../../runner/selection.ts";
+import {
+  commandLabel,
+  directoryLabel,
+  findSession,
+  type Opening,
+  untilFree,
+} from "../../runner/session-run.ts";
+import {
+  commandFor,
+  commandLine,
+  hasPlaceholder,
+  type Template,
+  templateText,
+} from "../../runner/template.ts";
 import type { Session } from "../../session/session.ts";
 import { newId } from "../arguments.ts";
 import type { Context } from "../context.ts";

@@ -1,12 +1,12 @@
 /** A run from its session to its exit code: signals, display, what is said at the end. */
 import type { WorkerSession } from "../../client/worker/worker-session.ts";
-import { Guard } from "../../run/guard.ts";
-import { JobLog } from "../../run/joblog.ts";
-import { markVariable } from "../../run/mark.ts";
-import { Runner } from "../../run/runner.ts";
-import type { RunSummary, Stop } from "../../run/runner-options.ts";
-import { finishSession, type Opened, type Opening, openSession } from "../../run/session-run.ts";
-import type { Template } from "../../run/template.ts";
+import { Guard } from "../../runner/guard.ts";
+import { JobLog } from "../../runner/joblog.ts";
+import { markVariable } from "../../runner/mark.ts";
+import { Runner } from "../../runner/runner.ts";
+import type { RunSummary, Stop } from "../../runner/runner-options.ts";
+import { finishSession, type Opened, type Opening, openSession } from "../../runner/session-run.ts";
+import type { Template } from "../../runner/template.ts";
 import { shellOperand } from "../../text/shell-quote.ts";
 import type { Context } from "../context.ts";
 import { counted } from "../count.ts";

@@ -1,9 +1,9 @@
 /** The options of `run`, and how their texts are read. */
 import { availableParallelism } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { type Halt, parseHalt } from "../../run/halt.ts";
-import { parseJobs } from "../../run/jobs.ts";
-import { OptionError } from "../../run/option-error.ts";
+import { type Halt, parseHalt } from "../../runner/halt.ts";
+import { parseJobs } from "../../runner/jobs.ts";
+import { OptionError } from "../../runner/option-error.ts";
 import { parseSize, SizeError } from "../../text/size.ts";
 import { durationMs, label, repeated, wholeNumber } from "../arguments.ts";
 import { type ProgressMode, progressModes } from "../progress/index.ts";

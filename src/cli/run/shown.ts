@@ -1,9 +1,9 @@
 /** What a run prints of each file. */
 
 import { stringifyJson } from "../../json/exact-json.ts";
-import type { FileResult } from "../../run/result.ts";
-import type { FileEnd } from "../../run/runner-options.ts";
-import type { Choice } from "../../run/selection.ts";
+import type { FileResult } from "../../runner/result.ts";
+import type { FileEnd } from "../../runner/runner-options.ts";
+import type { Choice } from "../../runner/selection.ts";
 import { formatSize } from "../../text/size.ts";
 import type { Context } from "../context.ts";
 import type { ProgressDisplay } from "../progress/index.ts";

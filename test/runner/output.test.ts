@@ -1,10 +1,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Captured, type Output } from "../../src/run/captured.ts";
-import { lineText } from "../../src/run/joblog.ts";
-import { KeepOrder } from "../../src/run/keep-order.ts";
-import { fileResult } from "../../src/run/result.ts";
-import { directoryName } from "../../src/run/result-files.ts";
+import { Captured, type Output } from "../../src/runner/captured.ts";
+import { lineText } from "../../src/runner/joblog.ts";
+import { KeepOrder } from "../../src/runner/keep-order.ts";
+import { fileResult } from "../../src/runner/result.ts";
+import { directoryName } from "../../src/runner/result-files.ts";
 
 function captured(limit: number, chunks: readonly string[]): Output {
   const capture = new Captured(limit);

@@ -2,7 +2,7 @@ import { utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { JsonValue } from "../../src/json/exact-json.ts";
-import { changeOf, takeFingerprint } from "../../src/run/fingerprint.ts";
+import { changeOf, takeFingerprint } from "../../src/runner/fingerprint.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 test("a file has changed when its content has, whatever its times say", async () => {

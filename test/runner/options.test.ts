@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type Halt, haltReason, isReached, parseHalt } from "../../src/run/halt.ts";
-import { parseJobs } from "../../src/run/jobs.ts";
+import { type Halt, haltReason, isReached, parseHalt } from "../../src/runner/halt.ts";
+import { parseJobs } from "../../src/runner/jobs.ts";
 
 test.each([
   ["4", 4],

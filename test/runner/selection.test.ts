@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { hasFailed, type Known, nothingKnown, select, type Wishes } from "../../src/run/selection.ts";
+import { hasFailed, type Known, nothingKnown, select, type Wishes } from "../../src/runner/selection.ts";
 
 const wishes: Wishes = { given: [], retryFailed: false, changed: undefined };
 const known: Known = {

@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { commandFor, commandLine, templateText } from "../../src/run/template.ts";
+import { commandFor, commandLine, templateText } from "../../src/runner/template.ts";
 
 const plain = (words: string[], file: string) => commandFor({ words, shell: false }, file);
 const shell = (words: string[], file: string) => commandFor({ words, shell: true }, file);
