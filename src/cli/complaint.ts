@@ -1,4 +1,4 @@
-import { ConnectionError } from "../client/connection-error.ts";
+import { ConnectionError } from "../client/http/connection-error.ts";
 import { type Issue, SessiondError } from "../error.ts";
 import { CommandError } from "./exit-code.ts";
 import type { Output } from "./output.ts";

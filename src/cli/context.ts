@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { ConnectionError } from "../client/connection-error.ts";
+import { ConnectionError } from "../client/http/connection-error.ts";
 import type { SessionClient } from "../client/session-client.ts";
 import { complainAbout } from "./complaint.ts";
 import type { Terminal } from "./confirm.ts";

@@ -1,4 +1,4 @@
-import { ConnectionError } from "../client/connection-error.ts";
+import { ConnectionError } from "../client/http/connection-error.ts";
 import { type Issue, SessiondError } from "../error.ts";
 
 /** What `sessionctl` exits with. Scripts rely on these; new ones may be added. */

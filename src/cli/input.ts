@@ -2,7 +2,7 @@
 import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
-import { clientMaxDepth } from "../client/http.ts";
+import { clientMaxDepth } from "../client/http/http.ts";
 import { isJsonObject, JsonError, type JsonObject, parseJson } from "../json/exact-json.ts";
 import { CommandError, usageError } from "./exit-code.ts";
 

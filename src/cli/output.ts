@@ -1,6 +1,6 @@
 /** Data goes to stdout, talk to stderr. What comes from sessions is made safe before it is shown to people. */
 import { styleText } from "node:util";
-import { clientMaxDepth } from "../client/http.ts";
+import { clientMaxDepth } from "../client/http/http.ts";
 import { stringifyJson } from "../json/exact-json.ts";
 import type { Status } from "../session/session.ts";
 import { type Column, table } from "./table.ts";

@@ -16,17 +16,17 @@ import {
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
 import { SessiondError } from "../error.ts";
 import { isJsonObject, type JsonValue, parseJson } from "../json/exact-json.ts";
-import { backoffMs, connectAttempts, isQueueFull } from "./backoff.ts";
+import { backoffMs, connectAttempts, isQueueFull } from "./http/backoff.ts";
 import {
   ConnectionError,
   checkSocketPath,
   connectionError,
   notSessiond,
   timedOut,
-} from "./connection-error.ts";
-import { clientMaxDepth, readReply } from "./http.ts";
+} from "./http/connection-error.ts";
+import { clientMaxDepth, readReply } from "./http/http.ts";
+import { encodeQuery } from "./http/query.ts";
 import { problemError } from "./problem.ts";
-import { encodeQuery } from "./query.ts";
 
 export interface EventsOptions {
   /** Only events of these sessions. */

@@ -44,9 +44,9 @@ export {
 export type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";
 export type { Finding, FindingCode } from "../session/diagnosis.ts";
 export type { Session, SessionConfig, SessionSummary, Status } from "../session/session.ts";
-export { ConnectionError, type ConnectionReason } from "./connection-error.ts";
 export type { EventsOptions } from "./events.ts";
-export type { CallOptions } from "./http.ts";
+export { ConnectionError, type ConnectionReason } from "./http/connection-error.ts";
+export type { CallOptions } from "./http/http.ts";
 export type {
   DeleteQuery,
   EmptyTrashQuery,
@@ -54,7 +54,13 @@ export type {
   ListFilesQuery,
   ListSessionsQuery,
   PageQuery,
-} from "./query.ts";
+} from "./http/query.ts";
+export {
+  type ConnectOptions,
+  type EmbeddedOptions,
+  type NewSessionOptions,
+  SessionManager,
+} from "./manager/session-manager.ts";
 export {
   type AttachOptions,
   type ChangeCallOptions,
@@ -62,12 +68,6 @@ export {
   type SessionClientOptions,
   type TransitionOptions,
 } from "./session-client.ts";
-export {
-  type ConnectOptions,
-  type EmbeddedOptions,
-  type NewSessionOptions,
-  SessionManager,
-} from "./session-manager.ts";
 export type { ForEachOptions, ForEachSummary, Work, WorkContext } from "./worker/for-each.ts";
 export type { Reported } from "./worker/report.ts";
 export { type StopCause, WorkerStopped } from "./worker/stop.ts";

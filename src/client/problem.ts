@@ -1,7 +1,7 @@
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
 import { type ErrorCode, type Issue, SessiondError } from "../error.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json/exact-json.ts";
-import type { HttpReply } from "./http.ts";
+import type { HttpReply } from "./http/http.ts";
 
 /**
  * An error reply as the error it reports. A code that only a newer daemon knows is kept as its text;

@@ -37,7 +37,7 @@ import { isJsonObject, type JsonObject } from "../json/exact-json.ts";
 import type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import { type EventsOptions, followEvents } from "./events.ts";
-import { type CallOptions, defaultTimeoutMs, HttpTransport, successBody } from "./http.ts";
+import { type CallOptions, defaultTimeoutMs, HttpTransport, successBody } from "./http/http.ts";
 import type {
   DeleteQuery,
   EmptyTrashQuery,
@@ -45,7 +45,7 @@ import type {
   ListFilesQuery,
   ListSessionsQuery,
   PageQuery,
-} from "./query.ts";
+} from "./http/query.ts";
 import { WorkerSession } from "./worker/worker-session.ts";
 
 export interface SessionClientOptions {

@@ -1,6 +1,6 @@
 /** What becomes of the session of a run: before it, so that its worker finds all files pending, and after it. */
 import { setTimeout as sleep } from "node:timers/promises";
-import { ConnectionError } from "../client/connection-error.ts";
+import { ConnectionError } from "../client/http/connection-error.ts";
 import type { SessionClient } from "../client/session-client.ts";
 import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { isSessiondError, SessiondError } from "../error.ts";

@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { describe, expect, it } from "vitest";
 import { parseJson } from "../../src/json/exact-json.ts";
-import { fakeDaemon, reply } from "../client/fake-daemon.ts";
+import { fakeDaemon, reply } from "../client/http/fake-daemon.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { type CommandLine, commandLine } from "./command-line.ts";

@@ -10,7 +10,7 @@ import { createOutput, jsonText } from "../../src/cli/output.ts";
 import { facts, table } from "../../src/cli/table.ts";
 import { displayWidth, safe, truncate } from "../../src/cli/terminal-text.ts";
 import { ago, roughly } from "../../src/cli/time.ts";
-import { ConnectionError, type ConnectionReason } from "../../src/client/connection-error.ts";
+import { ConnectionError, type ConnectionReason } from "../../src/client/http/connection-error.ts";
 import { SessiondError } from "../../src/error.ts";
 import { parseJson } from "../../src/json/exact-json.ts";
 import { anyString, jsonValue } from "../support/arbitraries.ts";

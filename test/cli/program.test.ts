@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { chmod, chown } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { expect, it } from "vitest";
-import { fakeDaemon } from "../client/fake-daemon.ts";
+import { fakeDaemon } from "../client/http/fake-daemon.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { bundledProgram, commandLine, outcome, start } from "./command-line.ts";

@@ -4,7 +4,7 @@ import fc from "fast-check";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createLook, isUtf8 } from "../../src/cli/look.ts";
 import { barLine, barLines } from "../../src/cli/progress/bar.ts";
-import { createProgressDisplay, type ProgressMode } from "../../src/cli/progress/index.ts";
+import { createProgressDisplay, type ProgressMode } from "../../src/cli/progress/display.ts";
 import { nextLineMs, plainLine } from "../../src/cli/progress/plain.ts";
 import { displayWidth } from "../../src/cli/terminal-text.ts";
 import type { RunProgress } from "../../src/runner/progress.ts";

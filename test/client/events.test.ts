@@ -6,7 +6,7 @@ import type { SessionClient } from "../../src/client/session-client.ts";
 import type { StreamEvent } from "../../src/contract/events.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";
-import { clientOf, fakeDaemon, reply } from "./fake-daemon.ts";
+import { clientOf, fakeDaemon, reply } from "./http/fake-daemon.ts";
 import { scene } from "./worker/fixture.ts";
 
 /** Collects events in the background until the test ends, or the events do. */

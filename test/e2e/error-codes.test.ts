@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { SessionManager } from "../../src/client/manager/session-manager.ts";
 import { SessionClient } from "../../src/client/session-client.ts";
-import { SessionManager } from "../../src/client/session-manager.ts";
 import { type ErrorCode, errorCodes, SessiondError } from "../../src/error.ts";
 import { attachWorker, type Refused } from "../server/channel-worker.ts";
 import { startServer } from "../server/running-server.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { ConnectionError } from "../../src/client/connection-error.ts";
+import { ConnectionError } from "../../src/client/http/connection-error.ts";
 import type { SessionClient } from "../../src/client/session-client.ts";
 import { SessiondError } from "../../src/error.ts";
 import { canCompile } from "../e2e/capability.ts";

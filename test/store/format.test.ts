@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { SessionManager } from "../../src/client/session-manager.ts";
+import { SessionManager } from "../../src/client/manager/session-manager.ts";
 import { format } from "../../src/store/format.ts";
 import { tempDir } from "../support/temp-dir.ts";
 

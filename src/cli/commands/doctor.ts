@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
-import { ConnectionError } from "../../client/connection-error.ts";
+import { ConnectionError } from "../../client/http/connection-error.ts";
 import type { Health, HealthProblem } from "../../contract/replies.ts";
 import { protocolVersion } from "../../contract/version.ts";
 import type { Context, Registration } from "../context.ts";

@@ -1,5 +1,5 @@
 import { writeFile } from "node:fs/promises";
-import { ConnectionError } from "../../client/connection-error.ts";
+import { ConnectionError } from "../../client/http/connection-error.ts";
 import type { Session } from "../../session/session.ts";
 import { complainAbout } from "../complaint.ts";
 import type { Registration } from "../context.ts";

@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import { clientMaxDepth } from "../../client/http.ts";
+import { clientMaxDepth } from "../../client/http/http.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
 import {
   isJsonObject,

@@ -1,5 +1,5 @@
 import { Option } from "commander";
-import type { ListSessionsQuery } from "../../client/query.ts";
+import type { ListSessionsQuery } from "../../client/http/query.ts";
 import type { SessionPage } from "../../contract/replies.ts";
 import { isRunLabel } from "../../runner/session-run.ts";
 import type { SessionSummary, Status } from "../../session/session.ts";

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
-import { ConnectionError } from "../../client/connection-error.ts";
+import { ConnectionError } from "../../client/http/connection-error.ts";
 import type { StreamEvent } from "../../contract/events.ts";
 import { isSessiondError } from "../../error.ts";
 import { statuses } from "../../session/session.ts";

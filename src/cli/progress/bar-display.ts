@@ -4,7 +4,7 @@ import type { Look } from "../look.ts";
 import type { OutputStream } from "../output.ts";
 import { guardTerminal } from "../terminal-guard.ts";
 import { barLine, barLines } from "./bar.ts";
-import type { ProgressDisplay } from "./index.ts";
+import type { ProgressDisplay } from "./display.ts";
 import type { Pace } from "./pace.ts";
 
 /** Ten times a second is as often as people see. */

@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from "node:util";
 import type { RunProgress } from "../../runner/progress.ts";
 import type { OutputStream } from "../output.ts";
-import type { ProgressDisplay } from "./index.ts";
+import type { ProgressDisplay } from "./display.ts";
 import type { Pace } from "./pace.ts";
 import { etaMs } from "./rate.ts";
 

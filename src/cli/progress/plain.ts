@@ -1,7 +1,7 @@
 import type { RunProgress } from "../../runner/progress.ts";
 import type { OutputStream } from "../output.ts";
 import { safe } from "../terminal-text.ts";
-import type { ProgressDisplay } from "./index.ts";
+import type { ProgressDisplay } from "./display.ts";
 import type { Pace } from "./pace.ts";
 import { etaMs } from "./rate.ts";
 import { rateText, timeText } from "./wording.ts";

@@ -11,7 +11,7 @@ import { shellOperand } from "../../text/shell-quote.ts";
 import type { Context } from "../context.ts";
 import { counted } from "../count.ts";
 import { CommandError, type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
-import { createProgressDisplay, modeOf, type ProgressDisplay } from "../progress/index.ts";
+import { createProgressDisplay, modeOf, type ProgressDisplay } from "../progress/display.ts";
 import { safe } from "../terminal-text.ts";
 import { guardCommand } from "./guard-command.ts";
 import type { RunOptions } from "./options.ts";

@@ -6,7 +6,7 @@ import type { FileEnd } from "../../runner/runner-options.ts";
 import type { Choice } from "../../runner/selection.ts";
 import { formatSize } from "../../text/size.ts";
 import type { Context } from "../context.ts";
-import type { ProgressDisplay } from "../progress/index.ts";
+import type { ProgressDisplay } from "../progress/display.ts";
 import { safe } from "../terminal-text.ts";
 
 export interface Shower {

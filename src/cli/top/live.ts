@@ -1,5 +1,5 @@
 /** The live view: polls, keys and resizes in, frames out. */
-import { ConnectionError } from "../../client/connection-error.ts";
+import { ConnectionError } from "../../client/http/connection-error.ts";
 import type { SessionClient } from "../../client/session-client.ts";
 import { SessiondError } from "../../error.ts";
 import type { Terminal } from "../confirm.ts";

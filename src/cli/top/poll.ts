@@ -1,6 +1,6 @@
 /** What a look at the daemon brings: a few listings from its index, however many sessions it has. */
-import type { CallOptions } from "../../client/http.ts";
-import type { ListSessionsQuery } from "../../client/query.ts";
+import type { CallOptions } from "../../client/http/http.ts";
+import type { ListSessionsQuery } from "../../client/http/query.ts";
 import type { SessionClient } from "../../client/session-client.ts";
 import type { Health, Info, ListedSession, Schedules, SessionPage, Stats } from "../../contract/replies.ts";
 import type { Status } from "../../session/session.ts";

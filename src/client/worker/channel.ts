@@ -5,10 +5,10 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { attachPath, closeCodes, type DaemonMessage } from "../../contract/channel.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
-import { backoffMs, connectAttempts, isQueueFull } from "../backoff.ts";
-import { ConnectionError, checkSocketPath, connectionError } from "../connection-error.ts";
-import { fillPath } from "../http.ts";
-import { encodeQuery } from "../query.ts";
+import { backoffMs, connectAttempts, isQueueFull } from "../http/backoff.ts";
+import { ConnectionError, checkSocketPath, connectionError } from "../http/connection-error.ts";
+import { fillPath } from "../http/http.ts";
+import { encodeQuery } from "../http/query.ts";
 import { type Attached, Connection, type ConnectionEnd } from "./connection.ts";
 import { errorOf } from "./error.ts";
 

@@ -5,8 +5,8 @@ import { WebSocket } from "ws";
 import type { DaemonMessage } from "../../contract/channel.ts";
 import { protocolHeader, protocolVersion } from "../../contract/version.ts";
 import { isJsonObject, parseJson } from "../../json/exact-json.ts";
-import { connectionError, notSessiond, timedOut } from "../connection-error.ts";
-import { clientMaxDepth, readReply } from "../http.ts";
+import { connectionError, notSessiond, timedOut } from "../http/connection-error.ts";
+import { clientMaxDepth, readReply } from "../http/http.ts";
 import { problemError } from "../problem.ts";
 import { errorOf } from "./error.ts";
 

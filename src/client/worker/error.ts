@@ -1,7 +1,7 @@
 /** Errors of the channel, as the client throws them. */
 import type { DaemonMessage } from "../../contract/channel.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
-import { ConnectionError } from "../connection-error.ts";
+import { ConnectionError } from "../http/connection-error.ts";
 
 export function errorOf(message: Extract<DaemonMessage, { type: "error" }>): SessiondError {
   const { code, detail, outcome } = message;

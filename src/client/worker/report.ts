@@ -4,8 +4,8 @@ import { isProgressDelta } from "../../contract/progress.ts";
 import { SessiondError } from "../../error.ts";
 import { JsonError, stringifyJson } from "../../json/exact-json.ts";
 import type { ProgressDelta } from "../../session/command.ts";
-import { checkBody } from "../check-body.ts";
-import { clientMaxDepth } from "../http.ts";
+import { checkBody } from "../http/check-body.ts";
+import { clientMaxDepth } from "../http/http.ts";
 
 export interface Reported {
   /** The session's revision after this report, and perhaps others. */

@@ -7,7 +7,7 @@ import { type WebSocket, WebSocketServer } from "ws";
 import type { AttachOptions, SessionClient } from "../../../src/client/session-client.ts";
 import type { WorkerSession } from "../../../src/client/worker/worker-session.ts";
 import { tempDir } from "../../support/temp-dir.ts";
-import { clientOf } from "../fake-daemon.ts";
+import { clientOf } from "../http/fake-daemon.ts";
 import { type RunningDaemon, startDaemonIn } from "../running-daemon.ts";
 
 export interface Scene {

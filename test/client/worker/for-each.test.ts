@@ -2,7 +2,7 @@ import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
-import { ConnectionError } from "../../../src/client/connection-error.ts";
+import { ConnectionError } from "../../../src/client/http/connection-error.ts";
 import type { WorkContext } from "../../../src/client/worker/for-each.ts";
 import { ExactNumber, type JsonValue } from "../../../src/json/exact-json.ts";
 import { eventually } from "../../support/eventually.ts";

@@ -1,7 +1,7 @@
 /** Daemons that fail, stop or talk in ways that a healthy one seldom does. */
 import { expect, it } from "vitest";
 import type { WebSocket } from "ws";
-import { ConnectionError } from "../../../src/client/connection-error.ts";
+import { ConnectionError } from "../../../src/client/http/connection-error.ts";
 import { closeCodes, type DaemonMessage, type ProgressMessage } from "../../../src/contract/channel.ts";
 import { eventually } from "../../support/eventually.ts";
 import { attach, webSocketDaemon } from "./fixture.ts";

@@ -1,14 +1,14 @@
 import { join } from "node:path";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
-import { ConnectionError } from "../../../src/client/connection-error.ts";
-import { SessionManager } from "../../../src/client/session-manager.ts";
+import { ConnectionError } from "../../../src/client/http/connection-error.ts";
+import { SessionManager } from "../../../src/client/manager/session-manager.ts";
 import { SessionDocument } from "../../../src/client/worker/session-document.ts";
 import { WorkerStopped } from "../../../src/client/worker/stop.ts";
 import { SessiondError } from "../../../src/error.ts";
 import { ExactNumber, type JsonValue } from "../../../src/json/exact-json.ts";
 import { eventually } from "../../support/eventually.ts";
 import { tempDir } from "../../support/temp-dir.ts";
-import { clientOf, fakeDaemon, rawServer, reply } from "../fake-daemon.ts";
+import { clientOf, fakeDaemon, rawServer, reply } from "../http/fake-daemon.ts";
 import { attach, names, scene, webSocketDaemon, wireTo } from "./fixture.ts";
 
 async function failure(call: Promise<unknown>): Promise<SessiondError> {

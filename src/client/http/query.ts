@@ -1,5 +1,5 @@
 /** What can be asked of the listing endpoints, in the names of the API, and how it is written in a URL. */
-import type { Status } from "../session/session.ts";
+import type { Status } from "../../session/session.ts";
 
 export interface PageQuery {
   /** Entries per page, 1 to 1000. */

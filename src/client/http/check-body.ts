@@ -1,6 +1,6 @@
-import { type Route, type RouteName, routes } from "../contract/routes.ts";
-import { wording } from "../contract/wording.ts";
-import { SessiondError } from "../error.ts";
+import { type Route, type RouteName, routes } from "../../contract/routes.ts";
+import { wording } from "../../contract/wording.ts";
+import { SessiondError } from "../../error.ts";
 
 /** The checks that the daemon makes of the body of a request. @throws SessiondError `invalid_request` */
 export function checkBody(name: RouteName, body: unknown): void {

@@ -5,13 +5,13 @@
 import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Route } from "../contract/routes.ts";
-import { protocolHeader, protocolVersion } from "../contract/version.ts";
-import { SessiondError, systemErrorCode } from "../error.ts";
-import { isJsonObject, JsonError, type JsonValue, parseJson, stringifyJson } from "../json/exact-json.ts";
+import type { Route } from "../../contract/routes.ts";
+import { protocolHeader, protocolVersion } from "../../contract/version.ts";
+import { SessiondError, systemErrorCode } from "../../error.ts";
+import { isJsonObject, JsonError, type JsonValue, parseJson, stringifyJson } from "../../json/exact-json.ts";
+import { problemError } from "../problem.ts";
 import { backoffMs, connectAttempts, isQueueFull } from "./backoff.ts";
 import { checkSocketPath, connectionError, notSessiond, timedOut } from "./connection-error.ts";
-import { problemError } from "./problem.ts";
 import { encodeQuery } from "./query.ts";
 
 /** Deeper than any daemon is configured to accept, so that whatever it stores can be read. */

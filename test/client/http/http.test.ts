@@ -8,14 +8,14 @@ import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { build } from "rolldown";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { transform } from "../../rolldown.config.ts";
-import { ConnectionError } from "../../src/client/connection-error.ts";
-import { SessiondError } from "../../src/error.ts";
-import { ExactNumber } from "../../src/json/exact-json.ts";
-import type { Session } from "../../src/session/session.ts";
-import { eventually } from "../support/eventually.ts";
-import { tempDir } from "../support/temp-dir.ts";
-import { withoutRoot } from "../support/without-root.ts";
+import { transform } from "../../../rolldown.config.ts";
+import { ConnectionError } from "../../../src/client/http/connection-error.ts";
+import { SessiondError } from "../../../src/error.ts";
+import { ExactNumber } from "../../../src/json/exact-json.ts";
+import type { Session } from "../../../src/session/session.ts";
+import { eventually } from "../../support/eventually.ts";
+import { tempDir } from "../../support/temp-dir.ts";
+import { withoutRoot } from "../../support/without-root.ts";
 import { clientOf, fakeDaemon, rawServer, reply } from "./fake-daemon.ts";
 
 const document: Session = {

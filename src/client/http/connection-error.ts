@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { maxSocketPathBytes, ownSocketPaths, serviceSocketPath } from "../contract/socket-path.ts";
-import { systemErrorCode } from "../error.ts";
+import { maxSocketPathBytes, ownSocketPaths, serviceSocketPath } from "../../contract/socket-path.ts";
+import { systemErrorCode } from "../../error.ts";
 import { refusedAccess } from "./socket-access.ts";
 
 const startAdvice =

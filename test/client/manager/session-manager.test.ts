@@ -5,14 +5,14 @@ import { basename, join } from "node:path";
 import fc from "fast-check";
 import { build } from "rolldown";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { transform } from "../../rolldown.config.ts";
-import { SessionManager } from "../../src/client/session-manager.ts";
-import { type JsonObject, stringifyJson } from "../../src/json/exact-json.ts";
-import type { Session, Status } from "../../src/session/session.ts";
-import { configDefaults, statuses } from "../../src/session/session.ts";
-import { jsonObject, sessionConfig, session as sessionState } from "../support/arbitraries.ts";
-import { tempDir } from "../support/temp-dir.ts";
-import { startDaemonIn } from "./running-daemon.ts";
+import { transform } from "../../../rolldown.config.ts";
+import { SessionManager } from "../../../src/client/manager/session-manager.ts";
+import { type JsonObject, stringifyJson } from "../../../src/json/exact-json.ts";
+import type { Session, Status } from "../../../src/session/session.ts";
+import { configDefaults, statuses } from "../../../src/session/session.ts";
+import { jsonObject, sessionConfig, session as sessionState } from "../../support/arbitraries.ts";
+import { tempDir } from "../../support/temp-dir.ts";
+import { startDaemonIn } from "../running-daemon.ts";
 
 const backends = {
   embedded: async (directory: string) => {

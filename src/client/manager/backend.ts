@@ -8,13 +8,13 @@ import type {
   Stats,
   SummaryPage,
   Validation,
-} from "../contract/replies.ts";
-import type { CreateSessionBody } from "../contract/routes.ts";
-import type { Checkpoint, ProgressDelta } from "../session/command.ts";
-import type { Session, SessionSummary, Status } from "../session/session.ts";
-import type { Verb } from "../session/transition.ts";
-import type { AttachOptions } from "./session-client.ts";
-import type { WorkerSession } from "./worker/worker-session.ts";
+} from "../../contract/replies.ts";
+import type { CreateSessionBody } from "../../contract/routes.ts";
+import type { Checkpoint, ProgressDelta } from "../../session/command.ts";
+import type { Session, SessionSummary, Status } from "../../session/session.ts";
+import type { Verb } from "../../session/transition.ts";
+import type { AttachOptions } from "../session-client.ts";
+import type { WorkerSession } from "../worker/worker-session.ts";
 
 export interface CleanupRule {
   policy: PolicyName;

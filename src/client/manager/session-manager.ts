@@ -6,19 +6,19 @@ import type {
   SessionSummaryAndHealth,
   Stats,
   Validation,
-} from "../contract/replies.ts";
-import type { CreateSessionBody } from "../contract/routes.ts";
-import { clientSocketPath, defaultSessionsDir } from "../contract/socket-path.ts";
-import { type ErrorCode, isSessiondError, SessiondError } from "../error.ts";
-import type { JsonObject } from "../json/exact-json.ts";
-import type { ProgressDelta } from "../session/command.ts";
-import type { Session, SessionConfig, SessionSummary, Status } from "../session/session.ts";
-import type { Verb } from "../session/transition.ts";
+} from "../../contract/replies.ts";
+import type { CreateSessionBody } from "../../contract/routes.ts";
+import { clientSocketPath, defaultSessionsDir } from "../../contract/socket-path.ts";
+import { type ErrorCode, isSessiondError, SessiondError } from "../../error.ts";
+import type { JsonObject } from "../../json/exact-json.ts";
+import type { ProgressDelta } from "../../session/command.ts";
+import type { Session, SessionConfig, SessionSummary, Status } from "../../session/session.ts";
+import type { Verb } from "../../session/transition.ts";
+import type { AttachOptions, SessionClientOptions } from "../session-client.ts";
+import type { WorkerSession } from "../worker/worker-session.ts";
 import type { Backend, CleanupRule } from "./backend.ts";
 import { connectedBackend } from "./connected.ts";
 import { EmbeddedBackend } from "./embedded.ts";
-import type { AttachOptions, SessionClientOptions } from "./session-client.ts";
-import type { WorkerSession } from "./worker/worker-session.ts";
 
 export interface EmbeddedOptions {
   /** Where the session files are; created if need be. Default `.sessions`. */

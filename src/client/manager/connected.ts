@@ -1,7 +1,7 @@
-import type { Status } from "../session/session.ts";
-import { type Verb, verbFor } from "../session/transition.ts";
+import type { Status } from "../../session/session.ts";
+import { type Verb, verbFor } from "../../session/transition.ts";
+import { SessionClient, type SessionClientOptions } from "../session-client.ts";
 import type { Backend } from "./backend.ts";
-import { SessionClient, type SessionClientOptions } from "./session-client.ts";
 
 /** Sessions that a daemon keeps, over its socket. */
 export function connectedBackend(options: SessionClientOptions): Backend {

@@ -1,21 +1,21 @@
-import type { SessionSummaryAndHealth } from "../contract/replies.ts";
-import type { Body, RouteName } from "../contract/routes.ts";
-import { SessiondError } from "../error.ts";
-import { defaultMaxDepth, JsonError, parseJson, stringifyJson } from "../json/exact-json.ts";
-import { silentLogger } from "../log.ts";
-import { appendHistory } from "../retention/history.ts";
-import { runPass } from "../retention/pass.ts";
-import { type Policy, plan } from "../retention/policy.ts";
-import type { Command } from "../session/command.ts";
-import type { Status } from "../session/session.ts";
-import { generateSessionId, parseSessionId, type SessionId } from "../session/session-id.ts";
-import type { Verb } from "../session/transition.ts";
-import { openDirectoryStore } from "../store/directory-store.ts";
-import type { SessionStore } from "../store/session-store.ts";
-import { systemClock } from "../time/clock.ts";
+import type { SessionSummaryAndHealth } from "../../contract/replies.ts";
+import type { Body, RouteName } from "../../contract/routes.ts";
+import { SessiondError } from "../../error.ts";
+import { defaultMaxDepth, JsonError, parseJson, stringifyJson } from "../../json/exact-json.ts";
+import { silentLogger } from "../../log.ts";
+import { appendHistory } from "../../retention/history.ts";
+import { runPass } from "../../retention/pass.ts";
+import { type Policy, plan } from "../../retention/policy.ts";
+import type { Command } from "../../session/command.ts";
+import type { Status } from "../../session/session.ts";
+import { generateSessionId, parseSessionId, type SessionId } from "../../session/session-id.ts";
+import type { Verb } from "../../session/transition.ts";
+import { openDirectoryStore } from "../../store/directory-store.ts";
+import type { SessionStore } from "../../store/session-store.ts";
+import { systemClock } from "../../time/clock.ts";
+import { checkBody } from "../http/check-body.ts";
+import { clientMaxDepth } from "../http/http.ts";
 import type { Backend, CleanupRule } from "./backend.ts";
-import { checkBody } from "./check-body.ts";
-import { clientMaxDepth } from "./http.ts";
 
 const rescanIntervalMs = 60_000;
 

@@ -2,8 +2,8 @@ import { createServer, type RequestListener } from "node:http";
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { SessionClient, type SessionClientOptions } from "../../src/client/session-client.ts";
-import { tempDir } from "../support/temp-dir.ts";
+import { SessionClient, type SessionClientOptions } from "../../../src/client/session-client.ts";
+import { tempDir } from "../../support/temp-dir.ts";
 
 export interface FakeDaemon {
   socketPath: string;

@@ -1,5 +1,5 @@
 /** When a connection that could not be made, or was lost, is tried again. */
-import { systemErrorCode } from "../error.ts";
+import { systemErrorCode } from "../../error.ts";
 
 /** So often is connecting tried where the queue of connections is full, which empties in milliseconds. */
 export const connectAttempts = 6;
