@@ -9,19 +9,19 @@ import { SessiondError } from "../error.ts";
 import { stringifyJsonInSlices } from "../json/in-slices.ts";
 import type { Logger } from "../log.ts";
 import { parseSessionId } from "../session/session-id.ts";
-import { acceptJsonBodies } from "./body.ts";
 import type { WorkerChannel } from "./channel/channel.ts";
 import { acceptUpgrades, attachRoute } from "./channel/route.ts";
 import { upgradeOptions } from "./channel/upgrade.ts";
-import { checkBody, checkQuery, parseQuery, type QueryValues } from "./check.ts";
-import { answerClientError } from "./client-error.ts";
 import type { EventStreams } from "./events/event-streams.ts";
 import { eventsRoute } from "./events/route.ts";
-import { type Handlers, noBody } from "./handler.ts";
+import { acceptJsonBodies } from "./http/body.ts";
+import { checkBody, checkQuery, parseQuery, type QueryValues } from "./http/check.ts";
+import { answerClientError } from "./http/client-error.ts";
+import { errorHandler, noSuchEndpoint, RequestError } from "./http/error-reply.ts";
+import { type Handlers, noBody } from "./http/handler.ts";
+import { entityTag, parseIfMatch } from "./http/precondition.ts";
+import { replyDepth } from "./http/reply-depth.ts";
 import type { LimitsOptions } from "./options.ts";
-import { entityTag, parseIfMatch } from "./precondition.ts";
-import { errorHandler, noSuchEndpoint, RequestError } from "./problem.ts";
-import { replyDepth } from "./reply-depth.ts";
 
 export interface AppOptions {
   handlers: Handlers;

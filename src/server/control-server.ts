@@ -7,9 +7,6 @@ import { createApp } from "./app.ts";
 import { WorkerChannel } from "./channel/channel.ts";
 import type { WorkerOptions } from "./channel/options.ts";
 import { takeUpgrades } from "./channel/upgrade.ts";
-import { type ClaimedSocket, claimSocket, type SocketSettings } from "./claim-socket.ts";
-import { Connections } from "./connections.ts";
-import { connectionLimit } from "./descriptors.ts";
 import { EventStreams } from "./events/event-streams.ts";
 import type { LimitsOptions } from "./options.ts";
 import { backupHandlers } from "./routes/backups.ts";
@@ -18,6 +15,9 @@ import { type DaemonFacts, daemonHandlers } from "./routes/daemon.ts";
 import { progressHandlers } from "./routes/progress.ts";
 import { sessionHandlers } from "./routes/sessions.ts";
 import { trashHandlers } from "./routes/trash.ts";
+import { type ClaimedSocket, claimSocket, type SocketSettings } from "./socket/claim-socket.ts";
+import { Connections } from "./socket/connections.ts";
+import { connectionLimit } from "./socket/descriptors.ts";
 
 export type { DaemonFacts };
 

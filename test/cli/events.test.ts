@@ -4,7 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { scene } from "../client/worker/fixture.ts";
-import type { AnyEvent } from "../server/event-reader.ts";
+import type { AnyEvent } from "../server/events/event-reader.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { bundledProgram, type Outcome, outcome, start } from "./command-line.ts";

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { SessionManager } from "../../src/client/manager/session-manager.ts";
 import { SessionClient } from "../../src/client/session-client.ts";
 import { type ErrorCode, errorCodes, SessiondError } from "../../src/error.ts";
-import { attachWorker, type Refused } from "../server/channel-worker.ts";
+import { attachWorker, type Refused } from "../server/channel/channel-worker.ts";
 import { startServer } from "../server/running-server.ts";
 import { type DaemonProcess, launchDaemon, startDaemon } from "../support/daemon-process.ts";
 import { tempDir } from "../support/temp-dir.ts";

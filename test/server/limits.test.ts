@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
-import { connectionLimit } from "../../src/server/descriptors.ts";
+import { connectionLimit } from "../../src/server/socket/descriptors.ts";
 import { eventually } from "../support/eventually.ts";
 import { jsonOf } from "../support/http.ts";
 import { startServer } from "./running-server.ts";

@@ -12,7 +12,7 @@ import type { SessionId } from "../../session/session-id.ts";
 import type { Lease, SessionStore } from "../../store/session-store.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { WorkerHappening } from "../events/event-log.ts";
-import { replyDepth } from "../reply-depth.ts";
+import { replyDepth } from "../http/reply-depth.ts";
 import { AttachedWorkers, isOther } from "./attached-workers.ts";
 import { type Beginning, type ConnectionOptions, WorkerConnection } from "./connection.ts";
 import { Graces } from "./grace.ts";

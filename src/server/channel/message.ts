@@ -4,7 +4,7 @@ import { isProgressMessage } from "../../contract/progress.ts";
 import { wording } from "../../contract/wording.ts";
 import { SessiondError } from "../../error.ts";
 import { isJsonObject, JsonError, parseJson } from "../../json/exact-json.ts";
-import { issuesOf } from "../check.ts";
+import { issuesOf } from "../http/check.ts";
 
 /** A progress message that was refused has the `seq` to refuse it by; what has none is no message at all. */
 export type Received =

@@ -8,8 +8,8 @@ import type { AttachQuery } from "../../contract/channel.ts";
 import { channels } from "../../contract/routes.ts";
 import type { Logger } from "../../log.ts";
 import { parseSessionId } from "../../session/session-id.ts";
-import { checkQuery, type QueryValues } from "../check.ts";
-import { RequestError } from "../problem.ts";
+import { checkQuery, type QueryValues } from "../http/check.ts";
+import { RequestError } from "../http/error-reply.ts";
 import type { Attachment, WorkerChannel } from "./channel.ts";
 
 const { path } = channels.attachWorker;

@@ -7,7 +7,7 @@ import type { EventEmitter } from "node:events";
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
 import { channels } from "../../contract/routes.ts";
-import type { Connections } from "../connections.ts";
+import type { Connections } from "../socket/connections.ts";
 
 const pattern = new RegExp(`^${channels.attachWorker.path.replace(/\{\w+\}/, "[^/?]+")}(\\?|$)`);
 

@@ -5,7 +5,7 @@ import { SessiondError } from "../../error.ts";
 import type { Logger } from "../../log.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import type { Clock } from "../../time/clock.ts";
-import { RequestError } from "../problem.ts";
+import { RequestError } from "../http/error-reply.ts";
 import { EventLog, type WorkerHappening } from "./event-log.ts";
 import { EventReader } from "./reader.ts";
 

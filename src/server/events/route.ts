@@ -2,8 +2,8 @@ import type { Server } from "node:http";
 import type { FastifyInstance } from "fastify";
 import { type EventsQuery, eventIdSchema, eventsMediaType } from "../../contract/events.ts";
 import { streams } from "../../contract/routes.ts";
-import { checkQuery, type QueryValues } from "../check.ts";
-import { RequestError } from "../problem.ts";
+import { checkQuery, type QueryValues } from "../http/check.ts";
+import { RequestError } from "../http/error-reply.ts";
 import type { EventStreams } from "./event-streams.ts";
 
 export function eventsRoute(app: FastifyInstance<Server>, events: EventStreams): void {

@@ -1,5 +1,5 @@
 import type { SessionStore } from "../../store/session-store.ts";
-import type { Handlers } from "../handler.ts";
+import type { Handlers } from "../http/handler.ts";
 
 export function backupHandlers(store: SessionStore) {
   return {

@@ -1,8 +1,8 @@
 import { type PolicyName, policyNames } from "../../contract/replies.ts";
 import type { Cleanup } from "../../retention/cleanup.ts";
 import { parseDuration } from "../../time/duration.ts";
-import type { Handlers } from "../handler.ts";
-import { RequestError } from "../problem.ts";
+import { RequestError } from "../http/error-reply.ts";
+import type { Handlers } from "../http/handler.ts";
 
 export function cleanupHandlers(cleanup: Cleanup) {
   return {

@@ -5,7 +5,7 @@ import type { Cleanup } from "../../retention/cleanup.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import { type Clock, microsPerMs, parseTimestamp } from "../../time/clock.ts";
 import type { WorkerChannel } from "../channel/channel.ts";
-import type { Handlers } from "../handler.ts";
+import type { Handlers } from "../http/handler.ts";
 
 /** What the server tells of the daemon around it. */
 export interface DaemonFacts {

@@ -3,7 +3,7 @@ import type { SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { Verb } from "../../session/transition.ts";
 import type { SessionStore } from "../../store/session-store.ts";
-import type { Handlers } from "../handler.ts";
+import type { Handlers } from "../http/handler.ts";
 
 export function progressHandlers(store: SessionStore) {
   const transition = (verb: Verb) => async (call: TransitionCall) => {

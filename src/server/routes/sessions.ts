@@ -3,9 +3,9 @@ import type { SessionSummary } from "../../session/session.ts";
 import { generateSessionId, parseSessionId, type SessionId } from "../../session/session-id.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import type { WorkerChannel } from "../channel/channel.ts";
-import { type Handlers, noBody } from "../handler.ts";
-import { pageOf } from "../page.ts";
-import { matchesNone, onlyIfAbsent } from "../precondition.ts";
+import { type Handlers, noBody } from "../http/handler.ts";
+import { pageOf } from "../http/page.ts";
+import { matchesNone, onlyIfAbsent } from "../http/precondition.ts";
 
 export function sessionHandlers(store: SessionStore, channel: Pick<WorkerChannel, "isConnected">) {
   const workerOf = (id: SessionId) => {

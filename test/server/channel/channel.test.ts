@@ -1,11 +1,11 @@
 import { request } from "node:http";
 import { expect, test } from "vitest";
-import { closeCodes } from "../../src/contract/channel.ts";
-import { ExactNumber } from "../../src/json/exact-json.ts";
-import { eventually } from "../support/eventually.ts";
-import { jsonOf } from "../support/http.ts";
+import { closeCodes } from "../../../src/contract/channel.ts";
+import { ExactNumber } from "../../../src/json/exact-json.ts";
+import { eventually } from "../../support/eventually.ts";
+import { jsonOf } from "../../support/http.ts";
+import { type RunningServer, startServer } from "../running-server.ts";
 import { attachWorker, openSocket, type Refused } from "./channel-worker.ts";
-import { type RunningServer, startServer } from "./running-server.ts";
 
 test("a worker attaches, reports, is acked when it is durable, and detaches", async () => {
   const { socketPath, create, call, store } = await startServer();

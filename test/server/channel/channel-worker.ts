@@ -3,10 +3,10 @@ import type { IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
 import { onTestFinished } from "vitest";
 import { WebSocket } from "ws";
-import type { DaemonMessage } from "../../src/contract/channel.ts";
-import { type JsonObject, parseJson, stringifyJson } from "../../src/json/exact-json.ts";
-import type { Session } from "../../src/session/session.ts";
-import { eventually } from "../support/eventually.ts";
+import type { DaemonMessage } from "../../../src/contract/channel.ts";
+import { type JsonObject, parseJson, stringifyJson } from "../../../src/json/exact-json.ts";
+import type { Session } from "../../../src/session/session.ts";
+import { eventually } from "../../support/eventually.ts";
 
 export interface AttachOptions {
   worker?: string;

@@ -3,13 +3,13 @@ import { rename, rm, truncate, unlink, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import type { SessionId } from "../../src/session/session-id.ts";
-import { eventually } from "../support/eventually.ts";
-import { http, jsonOf } from "../support/http.ts";
-import { tempDir } from "../support/temp-dir.ts";
-import { attachWorker } from "./channel-worker.ts";
+import type { SessionId } from "../../../src/session/session-id.ts";
+import { eventually } from "../../support/eventually.ts";
+import { http, jsonOf } from "../../support/http.ts";
+import { tempDir } from "../../support/temp-dir.ts";
+import { attachWorker } from "../channel/channel-worker.ts";
+import { startServer } from "../running-server.ts";
 import { type AnyEvent, follow } from "./event-reader.ts";
-import { startServer } from "./running-server.ts";
 
 const kinds = (events: readonly AnyEvent[]) => events.map(({ kind }) => kind);
 const documentOf = (id: string, changes: object = {}) =>

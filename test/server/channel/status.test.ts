@@ -1,11 +1,11 @@
 import { readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { closeCodes } from "../../src/contract/channel.ts";
-import { eventually } from "../support/eventually.ts";
-import { jsonOf } from "../support/http.ts";
+import { closeCodes } from "../../../src/contract/channel.ts";
+import { eventually } from "../../support/eventually.ts";
+import { jsonOf } from "../../support/http.ts";
+import { type RunningServer, startServer } from "../running-server.ts";
 import { attachWorker, type TestWorker } from "./channel-worker.ts";
-import { type RunningServer, startServer } from "./running-server.ts";
 
 async function attached(): Promise<RunningServer & { worker: TestWorker; file: string }> {
   const server = await startServer();

@@ -1,9 +1,9 @@
 /** Checks what a request carries against its row of the route table. */
 import type { z } from "zod";
-import type { Endpoint } from "../contract/routes.ts";
-import { wording } from "../contract/wording.ts";
-import { type Issue, SessiondError } from "../error.ts";
-import { isJsonObject } from "../json/exact-json.ts";
+import type { Endpoint } from "../../contract/routes.ts";
+import { wording } from "../../contract/wording.ts";
+import { type Issue, SessiondError } from "../../error.ts";
+import { isJsonObject } from "../../json/exact-json.ts";
 
 export type QueryValues = Readonly<Record<string, string | string[]>>;
 

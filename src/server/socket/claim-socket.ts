@@ -13,9 +13,9 @@ import {
 } from "node:fs";
 import { connect, Server } from "node:net";
 import { dirname, join, resolve } from "node:path";
-import { maxSocketPathBytes } from "../contract/socket-path.ts";
-import { SessiondError, systemErrorCode } from "../error.ts";
-import type { SocketOptions } from "./options.ts";
+import { maxSocketPathBytes } from "../../contract/socket-path.ts";
+import { SessiondError, systemErrorCode } from "../../error.ts";
+import type { SocketOptions } from "../options.ts";
 
 /** Unlike in the configuration, the path is settled. */
 export interface SocketSettings extends Pick<SocketOptions, "mode" | "group"> {

@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { type IncomingMessage, request } from "node:http";
 import { createParser } from "eventsource-parser";
 import { expect, onTestFinished } from "vitest";
-import { streamEventSchema } from "../../src/contract/events.ts";
-import { eventually } from "../support/eventually.ts";
+import { streamEventSchema } from "../../../src/contract/events.ts";
+import { eventually } from "../../support/eventually.ts";
 
 /** Anything that an event may have: tests look into it and fail where it is not what they expect. */
 export type AnyEvent = Readonly<Record<string, unknown>> & { kind: string; id?: string };

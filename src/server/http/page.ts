@@ -1,5 +1,5 @@
 /** Pages of a list of names that may change between two pages. */
-import { SessiondError } from "../error.ts";
+import { SessiondError } from "../../error.ts";
 
 export interface Page {
   items: string[];

@@ -1,11 +1,11 @@
 /** Answers what is not even HTTP, or comes too slowly to become a request. */
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
-import { problemMediaType } from "../contract/errors.ts";
-import { protocolHeader, protocolVersion } from "../contract/version.ts";
-import { systemErrorCode } from "../error.ts";
-import { stringifyJson } from "../json/exact-json.ts";
-import { problemOf, RequestError } from "./problem.ts";
+import { problemMediaType } from "../../contract/errors.ts";
+import { protocolHeader, protocolVersion } from "../../contract/version.ts";
+import { systemErrorCode } from "../../error.ts";
+import { stringifyJson } from "../../json/exact-json.ts";
+import { problemOf, RequestError } from "./error-reply.ts";
 
 export function answerClientError(error: Error, socket: Socket): void {
   const code = systemErrorCode(error);

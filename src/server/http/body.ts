@@ -1,10 +1,10 @@
 /** From the bytes of a body to the value that they say, exactly. */
 import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { SessiondError } from "../error.ts";
-import { JsonError, type JsonValue } from "../json/exact-json.ts";
-import { parseJsonInSlices } from "../json/in-slices.ts";
-import { wrongMediaType } from "./problem.ts";
+import { SessiondError } from "../../error.ts";
+import { JsonError, type JsonValue } from "../../json/exact-json.ts";
+import { parseJsonInSlices } from "../../json/in-slices.ts";
+import { wrongMediaType } from "./error-reply.ts";
 
 /** An empty body is no body, whatever its type: `curl -d ''` calls it a form. */
 export function acceptJsonBodies(app: FastifyInstance, maxDepth: number): void {

@@ -2,10 +2,10 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
-import { eventually } from "../support/eventually.ts";
-import { jsonOf } from "../support/http.ts";
+import { eventually } from "../../support/eventually.ts";
+import { jsonOf } from "../../support/http.ts";
+import { startServer } from "../running-server.ts";
 import { attachWorker } from "./channel-worker.ts";
-import { startServer } from "./running-server.ts";
 
 /** A text frame as a client sends it, under a mask that changes nothing. */
 function frame(text: string): Buffer {

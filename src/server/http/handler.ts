@@ -1,6 +1,6 @@
 /** What a handler is given and what it returns, derived from its row of the route table. */
-import type { Body, Query, Reply, RouteName, Routes } from "../contract/routes.ts";
-import type { SessionId } from "../session/session-id.ts";
+import type { Body, Query, Reply, RouteName, Routes } from "../../contract/routes.ts";
+import type { SessionId } from "../../session/session-id.ts";
 import type { IfMatch } from "./precondition.ts";
 
 /** Returned for a reply that is complete with its headers. */

@@ -4,8 +4,8 @@ import { lstatSync, mkdirSync, readdirSync, statSync, symlinkSync, watch, writeF
 import { connect, createServer, type Server } from "node:net";
 import { dirname, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { claimSocket, type SocketSettings } from "../../src/server/claim-socket.ts";
-import { tempDir } from "../support/temp-dir.ts";
+import { claimSocket, type SocketSettings } from "../../../src/server/socket/claim-socket.ts";
+import { tempDir } from "../../support/temp-dir.ts";
 
 test("a socket appears with its final mode, and nothing else stays behind", async () => {
   const directory = await tempDir();

@@ -1,5 +1,5 @@
 /** Entity tags: the revision of a session in quotes. */
-import { SessiondError } from "../error.ts";
+import { SessiondError } from "../../error.ts";
 
 /** A revision, or `*` for whichever there is. */
 export type IfMatch = number | "*";

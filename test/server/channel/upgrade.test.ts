@@ -3,8 +3,8 @@ import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { jsonOf } from "../support/http.ts";
-import { startServer } from "./running-server.ts";
+import { jsonOf } from "../../support/http.ts";
+import { startServer } from "../running-server.ts";
 
 const offer = "GET /v1/stats HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: h2c\r\n\r\n";
 const upgrade = { connection: "Upgrade, HTTP2-Settings", upgrade: "h2c", "http2-settings": "AAMAAABk" };

@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import type { DaemonMessage } from "../../src/contract/channel.ts";
-import { SessiondError } from "../../src/error.ts";
-import { Answers } from "../../src/server/channel/answers.ts";
+import type { DaemonMessage } from "../../../src/contract/channel.ts";
+import { SessiondError } from "../../../src/error.ts";
+import { Answers } from "../../../src/server/channel/answers.ts";
 
 test("whatever the order of outcomes, every message is answered once, and no ack is beyond what is owed", () => {
   const step = fc.record({ settle: fc.nat(), refuse: fc.boolean(), take: fc.boolean() });

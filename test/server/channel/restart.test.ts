@@ -4,12 +4,12 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
-import { closeCodes } from "../../src/contract/channel.ts";
-import { eventually } from "../support/eventually.ts";
-import { jsonOf } from "../support/http.ts";
-import { tempDir } from "../support/temp-dir.ts";
+import { closeCodes } from "../../../src/contract/channel.ts";
+import { eventually } from "../../support/eventually.ts";
+import { jsonOf } from "../../support/http.ts";
+import { tempDir } from "../../support/temp-dir.ts";
+import { type RunningServer, startServer } from "../running-server.ts";
 import { attachWorker, openSocket } from "./channel-worker.ts";
-import { type RunningServer, startServer } from "./running-server.ts";
 
 /** What a daemon does when it is told to stop. */
 async function stop({ server, store }: RunningServer): Promise<void> {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { pageOf } from "../../src/server/page.ts";
+import { pageOf } from "../../../src/server/http/page.ts";
 
 function readAll(lists: readonly (readonly string[])[], limit: number): string[] {
   const seen: string[] = [];

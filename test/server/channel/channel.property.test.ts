@@ -2,10 +2,10 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { WebSocket } from "ws";
-import { eventually } from "../support/eventually.ts";
-import { jsonOf } from "../support/http.ts";
+import { eventually } from "../../support/eventually.ts";
+import { jsonOf } from "../../support/http.ts";
+import { type RunningServer, startServer } from "../running-server.ts";
 import { attachWorker, Refused, type TestWorker } from "./channel-worker.ts";
-import { type RunningServer, startServer } from "./running-server.ts";
 
 class Actor {
   readonly acked = new Set<string>();

@@ -1,11 +1,11 @@
 /** The one place where an error becomes a reply. */
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { httpStatus, type Problem, problemMediaType } from "../contract/errors.ts";
-import { protocolHeader, protocolVersion } from "../contract/version.ts";
-import { type ErrorDetails, SessiondError } from "../error.ts";
-import { stringifyJson } from "../json/exact-json.ts";
-import type { Logger } from "../log.ts";
-import { formatSize } from "../text/size.ts";
+import { httpStatus, type Problem, problemMediaType } from "../../contract/errors.ts";
+import { protocolHeader, protocolVersion } from "../../contract/version.ts";
+import { type ErrorDetails, SessiondError } from "../../error.ts";
+import { stringifyJson } from "../../json/exact-json.ts";
+import type { Logger } from "../../log.ts";
+import { formatSize } from "../../text/size.ts";
 
 /** An `invalid_request` that has a more telling status than 400, and perhaps a header that belongs to it. */
 export class RequestError extends SessiondError {

@@ -1,17 +1,17 @@
 import fc from "fast-check";
 import { expect, onTestFinished, test } from "vitest";
-import type { StreamEvent } from "../../src/contract/events.ts";
-import { SessiondError } from "../../src/error.ts";
-import { silentLogger } from "../../src/log.ts";
-import { factsOf } from "../../src/server/events/changes.ts";
-import { EventLog } from "../../src/server/events/event-log.ts";
-import { EventStreams } from "../../src/server/events/event-streams.ts";
-import { EventReader } from "../../src/server/events/reader.ts";
-import { EventRing } from "../../src/server/events/ring.ts";
-import type { SessionSummary } from "../../src/session/session.ts";
-import { SessionIndex } from "../../src/store/session-index.ts";
-import { systemClock } from "../../src/time/clock.ts";
-import { eventually } from "../support/eventually.ts";
+import type { StreamEvent } from "../../../src/contract/events.ts";
+import { SessiondError } from "../../../src/error.ts";
+import { silentLogger } from "../../../src/log.ts";
+import { factsOf } from "../../../src/server/events/changes.ts";
+import { EventLog } from "../../../src/server/events/event-log.ts";
+import { EventStreams } from "../../../src/server/events/event-streams.ts";
+import { EventReader } from "../../../src/server/events/reader.ts";
+import { EventRing } from "../../../src/server/events/ring.ts";
+import type { SessionSummary } from "../../../src/session/session.ts";
+import { SessionIndex } from "../../../src/store/session-index.ts";
+import { systemClock } from "../../../src/time/clock.ts";
+import { eventually } from "../../support/eventually.ts";
 
 const clock = systemClock();
 

@@ -2,11 +2,11 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { closeCodes } from "../../src/contract/channel.ts";
-import { eventually } from "../support/eventually.ts";
-import { jsonOf } from "../support/http.ts";
+import { closeCodes } from "../../../src/contract/channel.ts";
+import { eventually } from "../../support/eventually.ts";
+import { jsonOf } from "../../support/http.ts";
+import { type RunningServer, startServer } from "../running-server.ts";
 import { attachWorker, type Refused } from "./channel-worker.ts";
-import { type RunningServer, startServer } from "./running-server.ts";
 
 /** Long enough for a test to do something within it. */
 const longGrace = { reattachGraceMs: 60_000 };
