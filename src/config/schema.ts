@@ -5,7 +5,7 @@ import { logSchema } from "../options/log.ts";
 import { cleanupSchema, trashSchema } from "../retention/options.ts";
 import { workerSchema } from "../server/channel/options.ts";
 import { limitsSchema, socketSchema } from "../server/options.ts";
-import { storageSchema } from "../store/options.ts";
+import { storageSchema } from "../store/directory/options.ts";
 
 export const configSchema = section({
   sessions_dir: pathOption()

@@ -9,7 +9,7 @@ import { changedKeys } from "../config/reload.ts";
 import type { ReloadResult } from "../contract/replies.ts";
 import { Cleanup } from "../retention/cleanup.ts";
 import { type ControlServer, createControlServer } from "../server/control-server.ts";
-import { openDirectoryStore } from "../store/directory-store.ts";
+import { openDirectoryStore } from "../store/directory/directory-store.ts";
 import { type Clock, formatTimestamp } from "../time/clock.ts";
 import { version } from "../version.ts";
 import type { InheritedSockets } from "./systemd/service-manager.ts";

@@ -8,7 +8,7 @@ import { silentLogger } from "../../src/log.ts";
 import { applyProgress, type ProgressDelta } from "../../src/session/command.ts";
 import type { Session } from "../../src/session/session.ts";
 import { parseSessionId } from "../../src/session/session-id.ts";
-import { openDirectoryStore } from "../../src/store/directory-store.ts";
+import { openDirectoryStore } from "../../src/store/directory/directory-store.ts";
 import { systemClock } from "../../src/time/clock.ts";
 import { expectIndexEqualsDirectory, readSessions } from "../e2e/directory.ts";
 import { startDaemon } from "../support/daemon-process.ts";

@@ -8,7 +8,7 @@ import { Cleanup } from "../../src/retention/cleanup.ts";
 import { runPass } from "../../src/retention/pass.ts";
 import { plan } from "../../src/retention/policy.ts";
 import type { SessionId } from "../../src/session/session-id.ts";
-import { openDirectoryStore } from "../../src/store/directory-store.ts";
+import { openDirectoryStore } from "../../src/store/directory/directory-store.ts";
 import type { SessionStore } from "../../src/store/session-store.ts";
 import { type FakeClock, fakeClock } from "../support/fake-clock.ts";
 import { tempDir } from "../support/temp-dir.ts";

@@ -19,7 +19,7 @@ import {
   openStore,
   putOutside,
   quarantined,
-} from "../store/outside.ts";
+} from "../store/directory/outside.ts";
 import { eventually } from "../support/eventually.ts";
 import { fakeClock } from "../support/fake-clock.ts";
 import { tempDir } from "../support/temp-dir.ts";

@@ -10,7 +10,7 @@ import {
   type DaemonFacts,
 } from "../../src/server/control-server.ts";
 import type { LimitsOptions } from "../../src/server/options.ts";
-import { openDirectoryStore } from "../../src/store/directory-store.ts";
+import { openDirectoryStore } from "../../src/store/directory/directory-store.ts";
 import type { SessionStore } from "../../src/store/session-store.ts";
 import { systemClock } from "../../src/time/clock.ts";
 import { type HttpCall, type HttpReply, http } from "../support/http.ts";

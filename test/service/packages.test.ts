@@ -1,7 +1,7 @@
 /** Installing, upgrading and removing, as a Debian package, from npm, and for a user. */
 import { appendFileSync, existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import { format } from "../../src/store/format.ts";
+import { format } from "../../src/store/directory/disk/format-record.ts";
 import { eventually } from "../support/eventually.ts";
 import { suites } from "../support/machine.ts";
 import { callWhile, createCallers, lost } from "./callers.ts";

@@ -10,7 +10,7 @@ import type { Command } from "../../session/command.ts";
 import type { Status } from "../../session/session.ts";
 import { generateSessionId, parseSessionId, type SessionId } from "../../session/session-id.ts";
 import type { Verb } from "../../session/transition.ts";
-import { openDirectoryStore } from "../../store/directory-store.ts";
+import { openDirectoryStore } from "../../store/directory/directory-store.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import { systemClock } from "../../time/clock.ts";
 import { checkBody } from "../http/check-body.ts";

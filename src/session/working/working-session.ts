@@ -1,0 +1,129 @@
+/**
+ * A session in memory, in a form in which a report costs what the report holds and not what the session holds. It means the
+ * same as `applyProgress` on the document, which a test holds it to.
+ */
+
+import { eachInSlices } from "../../async/slices.ts";
+import { type JsonValue, putMember } from "../../json/exact-json.ts";
+import { formatTimestamp, type Micros, parseTimestamp } from "../../time/clock.ts";
+import type { ProgressDelta } from "../command.ts";
+import { type Session, type SessionSummary, summarize } from "../session.ts";
+import { FileLists } from "./file-lists.ts";
+import { type Result, ResultMap } from "./result-map.ts";
+
+/** What a document holds, for writing it a piece at a time. */
+export interface SessionParts {
+  /** The document, with anything in the places of its lists and results. */
+  frame: Session;
+  processed: readonly string[];
+  pending: readonly string[];
+  results: Iterable<Result>;
+}
+
+export class LiveSession {
+  /** The document, with empty lists and results in their places. */
+  #frame!: Session;
+  #files!: FileLists;
+  #results!: ResultMap;
+  /** The last activity, where the frame does not have it yet. */
+  #time: Micros | undefined;
+  #version = 0;
+
+  constructor(session: Session) {
+    this.replace(session);
+  }
+
+  /** As the constructor, in slices. */
+  static async load(session: Session): Promise<LiveSession> {
+    const live = new LiveSession({ ...session, processed_files: [], pending_files: [], partial_results: {} });
+    live.#files = await FileLists.load(session.processed_files, session.pending_files);
+    live.#results = await ResultMap.load(session.partial_results);
+    return live;
+  }
+
+  /** How often the document was replaced. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** `before` is the document that this session gave out and `session` came of: what is the same object needs no work. */
+  replace(session: Session, before?: Session): void {
+    this.#version++;
+    this.#frame = { ...session, processed_files: [], pending_files: [], partial_results: {} };
+    this.#time = undefined;
+    const { processed_files: processed, pending_files: pending } = session;
+    if (processed !== before?.processed_files || pending !== before?.pending_files)
+      this.#files = new FileLists(processed, pending);
+    if (session.partial_results !== before?.partial_results)
+      this.#results = new ResultMap(session.partial_results);
+  }
+
+  get revision(): number {
+    return this.#frame.revision ?? 1;
+  }
+
+  get status(): Session["status"] {
+    return this.#frame.status;
+  }
+
+  get processedCount(): number {
+    return this.#files.processedCount;
+  }
+
+  get pendingCount(): number {
+    return this.#files.pendingCount;
+  }
+
+  report(delta: ProgressDelta, revision: number, time: Micros): void {
+    const { processed, added, results } = delta;
+    if (processed !== undefined) for (const file of processed) this.#files.finish(file);
+    if (added !== undefined) for (const file of added) this.#files.add(file);
+    if (results !== undefined) {
+      for (const key of Object.keys(results)) this.#results.set(key, results[key] as JsonValue);
+    }
+    this.#frame.revision = revision;
+    this.#time = time;
+  }
+
+  /** As `report`, of something that happened earlier: the last activity stays the later of the two. */
+  reportAgain(delta: ProgressDelta, revision: number, time: Micros): void {
+    const last = this.#time ?? parseTimestamp(this.#frame.checkpoint_time) ?? 0;
+    const { checkpoint_time } = this.#current();
+    this.report(delta, revision, time);
+    if (last < time) return;
+    this.#time = undefined;
+    this.#frame.checkpoint_time = checkpoint_time;
+  }
+
+  /** The whole document as it is at the call, apart from this object. Costs what the session holds, in slices. */
+  toSession(): Promise<Session> {
+    return this.asNow(collect);
+  }
+
+  /** Gives `use` what the document holds at the call, until it is done with it. */
+  asNow<T>(use: (parts: SessionParts) => Promise<T>): Promise<T> {
+    const frame = { ...this.#current() };
+    const [processed, pending] = [this.#files.processed(), this.#files.pending()];
+    return this.#results.asNow((results) => use({ frame, processed, pending, results }));
+  }
+
+  summary(bytes: number): SessionSummary {
+    return {
+      ...summarize(this.#current(), this.revision, bytes),
+      processed_count: this.processedCount,
+      pending_count: this.pendingCount,
+    };
+  }
+
+  #current(): Session {
+    if (this.#time !== undefined) this.#frame.checkpoint_time = formatTimestamp(this.#time);
+    this.#time = undefined;
+    return this.#frame;
+  }
+}
+
+async function collect({ frame, processed, pending, results }: SessionParts): Promise<Session> {
+  const partial_results: Record<string, JsonValue> = {};
+  await eachInSlices(results, ([key, result]) => putMember(partial_results, key, result));
+  return { ...frame, processed_files: processed, pending_files: pending, partial_results };
+}

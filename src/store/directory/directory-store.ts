@@ -1,0 +1,368 @@
+/** The SessionStore over a directory: one JSON file per session, everything of the daemon's own in `.sessiond/`. */
+import { realpathSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { KeyedQueue } from "../../async/keyed-queue.ts";
+import type {
+  Backup,
+  Emptied,
+  HealthProblem,
+  ProgressReply,
+  Recovery,
+  Restored,
+  Stats,
+  SummaryPage,
+  TrashEntry,
+  TrashListing,
+  Validation,
+} from "../../contract/replies.ts";
+import { isSessiondError, SessiondError } from "../../error.ts";
+import type { Logger } from "../../log.ts";
+import { applyCommand, type Command, type ProgressDelta } from "../../session/command.ts";
+import {
+  type NewSession,
+  newSession,
+  type Session,
+  type SessionSummary,
+  writtenRevision,
+} from "../../session/session.ts";
+import type { SessionId } from "../../session/session-id.ts";
+import { type Clock, formatTimestamp } from "../../time/clock.ts";
+import { newGeneration, standInGeneration } from "../generation.ts";
+import { leaseHeld } from "../lease-table.ts";
+import type {
+  ChangeOptions,
+  Changes,
+  Leases,
+  ListQuery,
+  ProgressOptions,
+  Records,
+  RemoveOptions,
+  SaveOptions,
+  SessionStore,
+  StoredSession,
+} from "../session-store.ts";
+import { assembleStore, type DirectoryStoreOptions, type StoreParts } from "./assemble.ts";
+import { type DirectoryLock, lockDirectory } from "./disk/directory-lock.ts";
+import { storageError } from "./disk/durable-files.ts";
+import { assertKnownFormat, recordFormat } from "./disk/format-record.ts";
+import {
+  makeDirectories,
+  makeDirectory,
+  type OwnDirectories,
+  ownDirectories,
+  sweepStaging,
+} from "./disk/own-directories.ts";
+import { explained } from "./disk/storage-state.ts";
+import { recover, validate } from "./repair.ts";
+import { replayJournal } from "./replay-journal.ts";
+
+/** How often a save looks again whether there is a session, while others create and delete it. */
+const saveAttempts = 20;
+/** What only the worker may do as long as there is one. It may undo what it reported. */
+const reporting: ReadonlySet<Command["type"]> = new Set(["progress", "checkpoint", "save"]);
+
+/** @throws SessiondError `directory_locked`, `storage_full`, `storage_failed` */
+export async function openDirectoryStore(options: DirectoryStoreOptions): Promise<SessionStore> {
+  let lock: DirectoryLock | undefined;
+  try {
+    makeDirectory(resolve(options.directory));
+    const directory = realpathSync(options.directory);
+    const own = ownDirectories(directory);
+    assertKnownFormat(own);
+    makeDirectories(own);
+    lock = lockDirectory(directory, join(own.base, "lock"));
+    // Again, as nobody else can change it from here on.
+    assertKnownFormat(own);
+    sweepStaging(own);
+    recordFormat(own);
+    const store = new DirectoryStore({ ...options, directory }, own, lock);
+    await store.open();
+    return store;
+  } catch (error) {
+    lock?.release();
+    throw storageError(error);
+  }
+}
+
+class DirectoryStore implements SessionStore {
+  readonly records: Records;
+  readonly leases: Leases;
+  readonly #directory: string;
+  readonly #quarantine: string;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #lock: DirectoryLock;
+  readonly #parts: StoreParts;
+  readonly #creations = new KeyedQueue();
+  #damage: HealthProblem[] = [];
+  #closing: Promise<void> | undefined;
+  #catchingUp: Promise<void> | undefined;
+
+  constructor(options: DirectoryStoreOptions, own: OwnDirectories, lock: DirectoryLock) {
+    this.#directory = options.directory;
+    this.#quarantine = own.quarantine;
+    this.#clock = options.clock;
+    this.#logger = options.logger;
+    this.#lock = lock;
+    this.#parts = assembleStore(options, own);
+    this.records = this.#parts.records;
+    this.leases = this.#parts.leases;
+  }
+
+  get changes(): Changes {
+    return this.#parts.view.catalog.index;
+  }
+
+  get failed(): Promise<Error> {
+    return this.#parts.state.failed;
+  }
+
+  async open(): Promise<void> {
+    try {
+      await this.#parts.files.sync(this.#directory);
+      const isCurrent = await this.#parts.view.open(this.#parts.saver.load());
+      const { catalog } = this.#parts.view;
+      const own = { catalog, quarantine: this.#quarantine, logger: this.#logger };
+      this.#damage = await replayJournal({ ...this.#parts, ...own });
+      await this.#parts.leases.load();
+      await this.#parts.trash.load((inode) => catalog.holds(inode));
+      this.#parts.saver.begin(isCurrent);
+    } catch (error) {
+      await this.#parts.view.close();
+      this.#parts.lives.close();
+      await this.#parts.journal.close();
+      await this.#parts.files.close();
+      throw error;
+    }
+    this.#parts.lives.begin();
+    this.#catchingUp = this.#catchUp();
+  }
+
+  /** Brings the files up to date with what the journal gave back, one after another. */
+  async #catchUp(): Promise<void> {
+    for (const id of this.#parts.lives.unwritten()) {
+      if (this.#closing !== undefined) return;
+      await this.#parts.writeBehind(id as SessionId);
+    }
+  }
+
+  create(input: NewSession): Promise<StoredSession> {
+    const session = newSession(input, newGeneration(), formatTimestamp(this.#clock.now()));
+    return this.#creating(input.session_id, () => this.#parts.sessions.create(session));
+  }
+
+  read(id: SessionId): Promise<StoredSession> {
+    return explained(() => this.#parts.sessions.read(id));
+  }
+
+  apply(id: SessionId, command: Command, options: ChangeOptions = {}): Promise<StoredSession> {
+    const { sessions, leases, state } = this.#parts;
+    const isReporting = reporting.has(command.type);
+    const change = isReporting ? "replace" : "change";
+    const assertMay = () => isReporting && leases.assertMayReport(id, options.epoch);
+    return state.changing(async () => {
+      // Before anything is written for it.
+      if (sessions.has(id)) assertMay();
+      return sessions[change](id, options, (session) => {
+        assertMay();
+        return applyCommand(session, command, formatTimestamp(this.#clock.now()));
+      });
+    });
+  }
+
+  report(id: SessionId, delta: ProgressDelta, options: ProgressOptions = {}): Promise<ProgressReply> {
+    return this.#parts.reports.report(id, delta, options);
+  }
+
+  save(session: Session, options: SaveOptions = {}): Promise<StoredSession & { created: boolean }> {
+    return explained(() => this.#save(session, options));
+  }
+
+  /** `isBack` if it is a backup of a session that was there before. */
+  async #save(
+    session: Session,
+    options: SaveOptions,
+    isBack = false,
+  ): Promise<StoredSession & { created: boolean }> {
+    const id = session.session_id as SessionId;
+    const { ifAbsent = false, ...conditions } = options;
+    const isConditional = conditions.ifRevision !== undefined || conditions.ifGeneration !== undefined;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        if (this.#parts.sessions.exists(id) || isConditional) {
+          if (ifAbsent) throw new SessiondError("revision_mismatch", `session "${id}" exists`);
+          this.#parts.sessions.assertExpected(id, conditions);
+          // A file with an older state must not come back because this document claims to be older still.
+          await this.#parts.sessions.quarantineDuplicates(id);
+          return { ...(await this.apply(id, { type: "save", session }, conditions)), created: false };
+        }
+        // What was reported to one that is gone is of another generation.
+        const generation = isBack
+          ? standInGeneration(this.#parts.lives.generationOf(id), session.generation)
+          : newGeneration();
+        const fresh = { ...session, revision: writtenRevision(session), generation };
+        const create = () => this.#parts.sessions.create(fresh, isBack);
+        return { ...(await this.#creating(id, create)), created: true };
+      } catch (error) {
+        // Created or deleted by somebody else a moment ago: looked at again.
+        const isRace = isSessiondError(error, "session_exists")
+          ? this.has(id)
+          : isSessiondError(error, "session_not_found", "session_deleted") && !isConditional;
+        if (!isRace || attempt === saveAttempts) throw error;
+      }
+    }
+  }
+
+  remove(id: SessionId, options: RemoveOptions) {
+    const { purge = false, force = false, reason } = options;
+    return explained(async () => {
+      this.#parts.sessions.assertExpected(id, options);
+      await this.#parts.sessions.quarantineDuplicates(id);
+      return this.#parts.sessions.remove(id, options, !purge, async (file, summary, inspect) => {
+        const lease = this.#parts.leases.get(id);
+        if (lease !== undefined && !force) throw leaseHeld(lease);
+        let trash_id: string | null = null;
+        if (purge) await this.#parts.files.remove(this.#directory, file, inspect);
+        else {
+          const from = [this.#directory, file] as const;
+          ({ trash_id } = await this.#parts.trash.add(from, summary, reason, this.#clock.now(), inspect));
+        }
+        this.#parts.leases.drop(id);
+        return { session_id: id, purged: purge, trash_id, bytes: summary.bytes };
+      });
+    });
+  }
+
+  summary(id: SessionId): SessionSummary {
+    return this.#parts.sessions.summary(id);
+  }
+
+  has(id: SessionId): boolean {
+    return this.#parts.sessions.has(id);
+  }
+
+  list(query: ListQuery = {}): Promise<SummaryPage> {
+    return this.#parts.view.catalog.index.list(query, this.#clock.now());
+  }
+
+  stats(): Stats {
+    return this.#parts.view.catalog.index.stats();
+  }
+
+  all(): SessionSummary[] {
+    return this.#parts.view.catalog.index.all();
+  }
+
+  backup(id: SessionId, directory?: string): Promise<Backup> {
+    return this.#parts.state.changing(async () => {
+      this.#parts.state.assertWritable();
+      await this.#parts.reports.flush(id);
+      const { session } = await this.read(id);
+      return this.#parts.backups.create(session, directory, this.#clock.now());
+    });
+  }
+
+  listBackups(id: SessionId): Promise<Backup[]> {
+    return explained(async () => {
+      const backups = this.#parts.backups.list(id);
+      if (backups.length === 0 && !this.#parts.sessions.exists(id)) throw this.#parts.sessions.missing(id);
+      return backups;
+    });
+  }
+
+  /** What is there is backed up in the same turn of its queue in which it is replaced, so nothing falls between. */
+  restoreBackup(id: SessionId, backup: string): Promise<Restored> {
+    return this.#restoreBackup(id, backup, this.#parts.view.catalog.unreadableFor(id) !== undefined);
+  }
+
+  /** `isBack` if it stands in for a document that cannot be read, and is to have the reports that wait for that. */
+  #restoreBackup(id: SessionId, backup: string, isBack: boolean): Promise<Restored> {
+    return this.#parts.state.changing(async () => {
+      this.#parts.state.assertWritable();
+      const session = this.#parts.backups.read(id, backup);
+      const unreadable = this.#parts.view.catalog.unreadableFor(id);
+      if (unreadable !== undefined) await this.#parts.sessions.quarantine(unreadable);
+      if (!this.#parts.sessions.exists(id))
+        return { session: (await this.#save(session, {}, isBack)).summary, previous: null };
+      await this.#parts.sessions.quarantineDuplicates(id);
+      let previous: string | null = null;
+      const { summary } = await this.#parts.sessions.replace(id, {}, async (current) => {
+        this.#parts.leases.assertMayReport(id, undefined);
+        ({ backup: previous } = await this.#parts.backups.create(current, undefined, this.#clock.now()));
+        return applyCommand(current, { type: "save", session }, formatTimestamp(this.#clock.now()));
+      });
+      return { session: summary, previous };
+    });
+  }
+
+  validate(id: SessionId): Promise<Validation> {
+    return validate(id, this, this.#parts.view.catalog);
+  }
+
+  recover(id: SessionId): Promise<Recovery> {
+    const { state, sessions, view } = this.#parts;
+    const read = (of: SessionId) => this.read(of);
+    const backup = (of: SessionId) => this.backup(of);
+    const listBackups = (of: SessionId) => this.listBackups(of);
+    const restoreBackup = (of: SessionId, name: string) => this.#restoreBackup(of, name, true);
+    const store = { read, backup, listBackups, restoreBackup };
+    return state.changing(() => recover(id, store, sessions, view.catalog));
+  }
+
+  async listTrash(): Promise<TrashListing> {
+    return this.#parts.removed.list();
+  }
+
+  restoreTrash(id: SessionId, trashId?: string): Promise<SessionSummary> {
+    return this.#creating(id, async () => {
+      this.#parts.state.assertWritable();
+      return this.#parts.removed.restore(id, trashId);
+    });
+  }
+
+  emptyTrash(olderThanMs = 0): Promise<Emptied & { entries: TrashEntry[] }> {
+    return this.#parts.state.changing(async () => {
+      this.#parts.state.assertWritable();
+      return this.#parts.removed.empty(olderThanMs);
+    });
+  }
+
+  health(): HealthProblem[] {
+    return [...this.#parts.state.problems(), ...this.#damage, ...this.#parts.view.problems()];
+  }
+
+  watcher() {
+    return this.#parts.view.watcher();
+  }
+
+  reconcile(): Promise<void> {
+    return this.#parts.view.reconcile();
+  }
+
+  close(): Promise<void> {
+    this.#parts.state.refuseChanges();
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  /** Creations of one id run one after another, whatever file each of them would use. */
+  #creating<T>(id: string, task: () => Promise<T>): Promise<T> {
+    return this.#creations.run(id, () => this.#parts.state.changing(task));
+  }
+
+  async #close(): Promise<void> {
+    await this.#parts.view.close();
+    await this.#creations.idle();
+    await this.#parts.queue.idle();
+    await this.#catchingUp;
+    await this.#parts.lives.idle();
+    for (const id of this.#parts.lives.unwritten()) await this.#parts.writeBehind(id as SessionId);
+    await this.#parts.lives.settleOwed();
+    this.#parts.lives.close();
+    await this.#parts.journal.close();
+    await this.#parts.saver.close();
+    await this.#parts.records.idle();
+    await this.#parts.files.close();
+    this.#lock.release();
+  }
+}

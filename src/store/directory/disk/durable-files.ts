@@ -1,0 +1,231 @@
+/**
+ * Files that are there after a power cut. Each write has five steps: stage (write-file-atomic writes and syncs
+ * the bytes in a directory that nobody watches), verify (it reports success on a short write, so the size is
+ * compared), inspect (the caller may look at the target once more), commit (rename into place, or link where
+ * nothing may be replaced), and sync the directory.
+ */
+import { type BigIntStats, closeSync, constants, linkSync, openSync, renameSync, unlinkSync } from "node:fs";
+import { type FileHandle, lstat, open, rm } from "node:fs/promises";
+import { join } from "node:path";
+import writeFileAtomic from "write-file-atomic";
+import { SessiondError, systemErrorCode } from "../../../error.ts";
+import { type Identity, identityOf } from "./session-codec.ts";
+
+/** The file is not, or not any more, what the caller decided about. */
+export class TargetChanged extends Error {}
+
+export interface WriteOptions {
+  mode: number;
+  /** Fail with EEXIST rather than replace what is there. */
+  exclusive?: boolean;
+  /** Called right before the commit, with nothing between the two; what it throws undoes the write. */
+  inspect?: (() => void) | undefined;
+}
+
+export type Place = readonly [directory: string, name: string];
+
+export class DurableFiles {
+  readonly #stagingDirectory: string;
+  readonly #directories = new Map<string, DirectorySync>();
+  readonly #onSyncFailure: (error: Error) => void;
+  #staged = 0;
+  #failure: SessiondError | undefined;
+
+  /**
+   * The directories that are written to often are named up front: their descriptors stay open, so that neither
+   * the cost nor a lack of descriptors stands between a change and its sync. `onSyncFailure` is told of a
+   * sync that failed: after it the page cache cannot be believed.
+   */
+  constructor(
+    stagingDirectory: string,
+    directories: readonly string[],
+    onSyncFailure: (error: Error) => void,
+  ) {
+    this.#stagingDirectory = stagingDirectory;
+    for (const directory of directories) this.#directories.set(directory, new DirectorySync(directory));
+    this.#onSyncFailure = onSyncFailure;
+  }
+
+  /** Resolves to the identity of the new file once it is durable. @throws SessiondError `storage_full`, `storage_failed` */
+  async write(directory: string, name: string, bytes: Uint8Array, options: WriteOptions): Promise<Identity> {
+    const staged = join(this.#stagingDirectory, `${++this.#staged}`);
+    const target = join(directory, name);
+    let stats: BigIntStats;
+    try {
+      // A fresh options object each time: the library writes into it.
+      await writeFileAtomic(staged, bytes as Buffer, { mode: options.mode, fsync: true });
+      stats = await lstat(staged, { bigint: true });
+      if (stats.size !== BigInt(bytes.length)) {
+        throw new SessiondError(
+          "storage_full",
+          `only ${stats.size} of ${bytes.length} bytes could be written: the disk is full`,
+        );
+      }
+      options.inspect?.();
+      commit(staged, target, options.exclusive ?? false);
+    } catch (error) {
+      await rm(staged, { force: true }).catch(() => {});
+      if (error instanceof TargetChanged || systemErrorCode(error) === "EEXIST") throw error;
+      throw this.#explain(error);
+    }
+    await this.sync(directory);
+    return identityOf(stats);
+  }
+
+  /**
+   * Renames durably, between directories of one file system. `inspect` is called right before it.
+   *
+   * @throws TargetChanged also when there is nothing to rename any more; EEXIST
+   */
+  async move(
+    from: Place,
+    to: Place,
+    options: Pick<WriteOptions, "exclusive" | "inspect"> = {},
+  ): Promise<void> {
+    try {
+      options.inspect?.();
+      commit(join(...from), join(...to), options.exclusive ?? false);
+    } catch (error) {
+      if (systemErrorCode(error) === "ENOENT") throw new TargetChanged();
+      if (error instanceof TargetChanged || systemErrorCode(error) === "EEXIST") throw error;
+      throw this.#explain(error);
+    }
+    await Promise.all([this.sync(to[0]), this.sync(from[0])]);
+  }
+
+  async remove(directory: string, name: string, inspect: () => void): Promise<void> {
+    try {
+      inspect();
+      unlinkSync(join(directory, name));
+    } catch (error) {
+      if (error instanceof TargetChanged) throw error;
+      if (systemErrorCode(error) !== "ENOENT") throw this.#explain(error);
+    }
+    await this.sync(directory);
+  }
+
+  /** Makes the names in a directory durable. Callers that wait at one time share one sync. */
+  async sync(directory: string): Promise<void> {
+    // One that succeeds after another failed proves nothing: the kernel may have dropped what it could not write.
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      await (this.#directories.get(directory)?.sync() ?? syncOnce(directory));
+    } catch (error) {
+      throw this.syncFailed(`${directory} could not be synced`, error);
+    }
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
+  /** Nothing is acknowledged any more, and what was under way has an unknown outcome. */
+  syncFailed(what: string, cause: unknown): SessiondError {
+    const message = `${what}: ${(cause as Error).message}`;
+    const failure = new SessiondError("storage_failed", message, { cause, outcome: "unknown" });
+    this.#failure ??= failure;
+    this.#onSyncFailure(failure);
+    return failure;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(Array.from(this.#directories.values(), (entry) => entry.close()));
+    this.#directories.clear();
+  }
+
+  #explain(error: unknown): SessiondError {
+    const failure = storageError(error);
+    const { syscall } = error as NodeJS.ErrnoException;
+    if (failure.code === "storage_failed" && syscall === "fsync")
+      this.syncFailed("a file could not be synced", error);
+    return failure;
+  }
+}
+
+/** A failure of the file system in the words of the contract. Anything else is thrown on as it is: it is a bug. */
+export function storageError(error: unknown): SessiondError {
+  if (error instanceof SessiondError) return error;
+  const code = systemErrorCode(error);
+  if (code === undefined) throw error;
+  const { message } = error as Error;
+  if (code === "ENOSPC" || code === "EDQUOT" || code === "EFBIG") {
+    return new SessiondError(
+      "storage_full",
+      `nothing was changed: ${message}; free some space and try again`,
+      { cause: error },
+    );
+  }
+  return new SessiondError("storage_failed", `nothing was changed: ${message}`, { cause: error });
+}
+
+/**
+ * Synchronous, so that nothing comes between looking at the target and this but a microsecond: a rename in the thread
+ * pool waits there behind syncs. What must not replace anything gets a second name first, and then loses its first one.
+ */
+function commit(from: string, to: string, exclusive: boolean): void {
+  if (!exclusive) {
+    renameSync(from, to);
+    return;
+  }
+  try {
+    linkSync(from, to);
+  } catch (error) {
+    const code = systemErrorCode(error);
+    if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EMLINK") throw error;
+    // No hard links on this file system. Opening with O_EXCL claims the name instead.
+    closeSync(openSync(to, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY));
+    renameSync(from, to);
+    return;
+  }
+  // The file is where it should be, so failing to take its first name away is no failure of this.
+  if (!unlinked(from)) unlinked(from);
+}
+
+function unlinked(path: string): boolean {
+  try {
+    unlinkSync(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function syncOnce(path: string): Promise<void> {
+  const handle = await open(path, "r");
+  await handle.sync().finally(() => handle.close());
+}
+
+class DirectorySync {
+  readonly #handle: Promise<FileHandle>;
+  #running: Promise<void> | undefined;
+  #next: Promise<void> | undefined;
+
+  constructor(path: string) {
+    this.#handle = open(path, "r");
+    this.#handle.catch(() => {});
+  }
+
+  /** A sync that began after this call: a running one may have missed the caller's change. */
+  sync(): Promise<void> {
+    if (this.#running === undefined) return this.#start();
+    // If the running one fails, so does this one, without trying.
+    this.#next ??= this.#running.then(() => {
+      this.#next = undefined;
+      return this.#start();
+    });
+    return this.#next;
+  }
+
+  #start(): Promise<void> {
+    this.#running = this.#sync().finally(() => {
+      this.#running = undefined;
+    });
+    return this.#running;
+  }
+
+  async #sync(): Promise<void> {
+    await (await this.#handle).sync();
+  }
+
+  async close(): Promise<void> {
+    await (this.#next ?? this.#running)?.catch(() => {});
+    await (await this.#handle.catch(() => undefined))?.close();
+  }
+}

@@ -1,0 +1,99 @@
+/**
+ * A session as the bytes of its file: two-space indent, non-ASCII as it is, a newline at the end. Made a piece at a time, so that a
+ * large one does not hold others up.
+ */
+
+import { nextSlice } from "../../../async/slices.ts";
+import { SessiondError } from "../../../error.ts";
+import { JsonError, type JsonValue, stringifyJson } from "../../../json/exact-json.ts";
+import type { Session } from "../../../session/session.ts";
+import type { SessionParts } from "../../../session/working/working-session.ts";
+import { maxStoredBytes, maxStoredDepth, tooLarge, UnreadableError } from "./session-codec.ts";
+
+const pieceLength = 64 * 1024;
+
+export function partsOf(session: Session): SessionParts {
+  return {
+    frame: session,
+    processed: session.processed_files,
+    pending: session.pending_files,
+    results: pairsOf(session.partial_results),
+  };
+}
+
+/** As Object.entries, which takes long for many: one pair after another. */
+function* pairsOf(results: Session["partial_results"]): Generator<readonly [string, JsonValue]> {
+  for (const key of Object.keys(results)) yield [key, results[key] as JsonValue];
+}
+
+/** The session as it was at the call. @throws SessiondError `payload_too_large`, `invalid_request` */
+export async function encodeInSlices(parts: SessionParts): Promise<Buffer> {
+  try {
+    return await encodePieces(parts);
+  } catch (error) {
+    if (error instanceof UnreadableError) throw new SessiondError("payload_too_large", error.message);
+    if (error instanceof JsonError) {
+      throw new SessiondError("invalid_request", `the session cannot be kept: ${error.message}`);
+    }
+    throw error;
+  }
+}
+
+async function encodePieces({ frame, processed, pending, results }: SessionParts): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let size = 0;
+
+  async function add(text: string): Promise<void> {
+    const piece = Buffer.from(text);
+    size += piece.length;
+    if (size > maxStoredBytes) throw new UnreadableError(tooLarge(size));
+    pieces.push(piece);
+    await nextSlice();
+  }
+
+  async function addItems<T>(
+    items: Iterable<T>,
+    open: string,
+    close: string,
+    encode: (item: T) => string,
+  ): Promise<void> {
+    let piece = open;
+    let count = 0;
+    for (const item of items) {
+      piece += `${count++ === 0 ? "" : ","}\n    ${encode(item)}`;
+      if (piece.length < pieceLength) continue;
+      await add(piece);
+      piece = "";
+    }
+    return add(count === 0 ? open + close : `${piece}\n  ${close}`);
+  }
+
+  const lists: Readonly<Record<string, readonly string[]>> = {
+    processed_files: processed,
+    pending_files: pending,
+  };
+  let separator = "{";
+  for (const [key, value] of Object.entries(frame)) {
+    if (value === undefined) continue;
+    await add(`${separator}\n  ${JSON.stringify(key)}: `);
+    separator = ",";
+    const list = Object.hasOwn(lists, key) ? lists[key] : undefined;
+    if (list !== undefined) await addItems(list, "[", "]", (file) => JSON.stringify(file));
+    else if (key !== "partial_results") await add(indented(value as JsonValue, 1));
+    else
+      await addItems(
+        results,
+        "{",
+        "}",
+        ([name, result]) => `${JSON.stringify(name)}: ${indented(result, 2)}`,
+      );
+  }
+  await add("\n}\n");
+  return Buffer.concat(pieces, size);
+}
+
+/** Line breaks inside of strings are escaped, so every one there is belongs to the layout. */
+function indented(value: JsonValue, level: number): string {
+  const text = stringifyJson(value, { indent: 2, maxDepth: maxStoredDepth - level });
+  return text.replaceAll("\n", `\n${"  ".repeat(level)}`);
+}

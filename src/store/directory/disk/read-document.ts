@@ -1,0 +1,103 @@
+/** Reads a session document from a path that anybody may have written to. */
+import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, readSync } from "node:fs";
+import { systemErrorCode } from "../../../error.ts";
+import type { Session } from "../../../session/session.ts";
+import { TargetChanged } from "./durable-files.ts";
+import {
+  decodeInSlices,
+  decodeSession,
+  type Identity,
+  identityOf,
+  maxStoredBytes,
+  tooLarge,
+  UnreadableError,
+} from "./session-codec.ts";
+
+export interface Document {
+  session: Session;
+  bytes: number;
+  mode: number;
+  identity: Identity;
+}
+
+/** The state of a regular file, or undefined if there is none: links are never followed, pipes never opened. */
+export function statDocument(path: string): BigIntStats | undefined {
+  const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+  return stats?.isFile() ? stats : undefined;
+}
+
+/**
+ * Synchronous on purpose: for the small files that sessions are, a round through the thread pool costs many times
+ * the read itself. Callers read many files in slices.
+ *
+ * @throws UnreadableError, or the file system's error
+ */
+export function readDocument(path: string): Document | undefined {
+  const file = readFile(path);
+  return file && { session: decodeSession(file.bytes), ...file.facts };
+}
+
+/** Half-written or gone for a moment counts as not there yet. Takes its time with a large one. */
+export async function readInSlices(path: string): Promise<Document | undefined> {
+  try {
+    const file = readFile(path);
+    return file && { session: await decodeInSlices(file.bytes), ...file.facts };
+  } catch (error) {
+    if (error instanceof UnreadableError) return undefined;
+    throw error;
+  }
+}
+
+function readFile(path: string): { bytes: Uint8Array; facts: Omit<Document, "session"> } | undefined {
+  let fd: number;
+  try {
+    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (["ENOENT", "ELOOP", "ENXIO"].includes(systemErrorCode(error) ?? "")) return undefined;
+    if (["EACCES", "EPERM"].includes(systemErrorCode(error) ?? ""))
+      throw new UnreadableError("no permission to read it");
+    throw error;
+  }
+  try {
+    const stats = fstatSync(fd, { bigint: true });
+    if (!stats.isFile()) return undefined;
+    if (stats.size > maxStoredBytes) throw new UnreadableError(tooLarge(Number(stats.size)));
+    const bytes = readAll(fd, Number(stats.size));
+    const facts = {
+      bytes: bytes.length,
+      mode: Number(stats.mode & 0o777n),
+      identity: identityOf(stats),
+    };
+    return { bytes, facts };
+  } finally {
+    closeSync(fd);
+  }
+}
+
+function readAll(fd: number, size: number): Uint8Array {
+  const buffer = Buffer.allocUnsafe(size);
+  let length = 0;
+  while (length < size) {
+    const read = readSync(fd, buffer, length, size - length, length);
+    if (read === 0) break;
+    length += read;
+  }
+  return buffer.subarray(0, length);
+}
+
+/** Whether a file may still be being written. */
+export function isRecent(path: string): boolean {
+  const stats = statDocument(path);
+  return stats !== undefined && Date.now() - Number(stats.mtimeMs) < 2000;
+}
+
+/** @throws TargetChanged */
+export function assertUnchanged(path: string, expected: Identity | undefined): void {
+  if (expected !== undefined && !isAt(path, expected)) throw new TargetChanged();
+}
+
+/** Whether a file is still in a state that is known. */
+export function isAt(path: string, identity: Identity): boolean {
+  const stats = statDocument(path);
+  return stats !== undefined && identityOf(stats) === identity;
+}

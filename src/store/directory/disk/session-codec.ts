@@ -1,0 +1,98 @@
+/** One session as a file: its bytes, its name, and how two states of a file are told apart. Pure. */
+import type { BigIntStats } from "node:fs";
+import { wording } from "../../../contract/wording.ts";
+import { JsonError, parseJson } from "../../../json/exact-json.ts";
+import { parseJsonInSlices } from "../../../json/in-slices.ts";
+import { type Session, sessionSchema } from "../../../session/session.ts";
+import { safeName, uniqueName } from "../../../session/session-id.ts";
+
+/** Deeper documents are unreadable. Requests are held to a lower limit, so what was accepted stays readable. */
+export const maxStoredDepth = 500;
+
+/** The longest document that is opened: below the longest string that the engine can hold. */
+export const maxStoredBytes = 256 * 1024 * 1024;
+
+/** Why the bytes of a file are not a session. */
+export class UnreadableError extends Error {}
+
+/** Space, tab, line breaks, and the bytes of a byte order mark, which the decoder drops. */
+const whitespace = [0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb, 0xbf];
+const openBrace = 0x7b;
+
+/** @throws UnreadableError */
+export function decodeSession(bytes: Uint8Array): Session {
+  const text = textOf(bytes);
+  try {
+    return checked(parseJson(text, maxStoredDepth));
+  } catch (error) {
+    throw unreadable(error);
+  }
+}
+
+/** As `decodeSession`, a piece at a time. */
+export async function decodeInSlices(bytes: Uint8Array): Promise<Session> {
+  const text = textOf(bytes);
+  try {
+    return checked(await parseJsonInSlices(text, maxStoredDepth));
+  } catch (error) {
+    throw unreadable(error);
+  }
+}
+
+function textOf(bytes: Uint8Array): string {
+  if (bytes.length === 0) throw new UnreadableError("the file is empty");
+  // Told at once, before a large file is parsed for nothing.
+  const first = bytes.find((byte) => !whitespace.includes(byte));
+  if (first !== openBrace) throw new UnreadableError("not a session: the document is no object");
+  try {
+    return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new UnreadableError("the file is not UTF-8");
+  }
+}
+
+function checked(value: unknown): Session {
+  const result = sessionSchema.safeParse(value, { error: wording });
+  if (result.success) return value as Session;
+  const [issue] = result.error.issues;
+  throw new UnreadableError(`not a session: ${issue?.path.join(".") || "the document"}: ${issue?.message}`);
+}
+
+function unreadable(error: unknown): unknown {
+  return error instanceof JsonError ? new UnreadableError(`not valid JSON: ${error.message}`) : error;
+}
+
+export function tooLarge(bytes: number): string {
+  return `the document has ${bytes} bytes; at most ${maxStoredBytes} are kept`;
+}
+
+/** Whether a name in the sessions directory is that of a session: `*.json`, and not hidden. */
+export function isSessionFile(name: string): boolean {
+  return name.endsWith(".json") && !name.startsWith(".");
+}
+
+export function fileFor(id: string): string {
+  return `${safeName(id)}.json`;
+}
+
+/** Where a session goes whose own file name already belongs to another one. */
+export function alternativeFileFor(id: string): string {
+  return `${uniqueName(id)}.json`;
+}
+
+/**
+ * What tells one state of a file from the next. A rewrite changes the inode or the time, at the resolution of the
+ * file system's clock; the size catches most of what happens within one tick of it.
+ */
+export type Identity = string;
+
+export function identityOf(stats: BigIntStats): Identity {
+  return `${stats.ino}:${stats.size}:${stats.mtimeNs}`;
+}
+
+/** At most 200 bytes of a name, its end, which tells most. */
+export function shortened(file: string): string {
+  let name = file;
+  while (Buffer.byteLength(name) > 200) name = name.slice(1);
+  return name.toWellFormed();
+}

@@ -1,0 +1,120 @@
+/**
+ * One change of one session as bytes. Pure.
+ *
+ *     magic 2 · head length 2 · payload length 4 · head CRC-32 4 · payload CRC-32 4 · head · payload
+ *
+ * The head has a checksum of its own, so that damage to a payload still tells whose it was, and damage to a head is told from
+ * the end of the log. Numbers are little-endian.
+ */
+import { crc32 } from "node:zlib";
+import type { Micros } from "../../../time/clock.ts";
+import type { GenerationMark } from "../../generation.ts";
+
+const magic = 0x4a53; // "SJ"
+const prefixBytes = 16;
+/** Kind 1 · sequence 8 · link 8 · revision 8 · time 8 · generation 8; the session id follows. */
+const fixedHeadBytes = 41;
+
+export const kinds = {
+  /** A report of progress; the payload is its delta as JSON. */
+  progress: 1,
+  /** The session's file holds every report up to `link`. No payload. */
+  base: 2,
+} as const;
+export type Kind = (typeof kinds)[keyof typeof kinds];
+
+export interface JournalRecord {
+  /** Grows by one with every record of the journal. */
+  sequence: number;
+  kind: Kind;
+  sessionId: string;
+  generation: GenerationMark;
+  /**
+   * Of a report: the sequence of the session's report before it, as long as the file may not hold that one; else 0. So one that
+   * is missing is noticed. Of a base: the last sequence that the file holds.
+   */
+  link: number;
+  /** The session's revision with this change. */
+  revision: number;
+  time: Micros;
+  payload: Buffer;
+}
+
+/** A report that is to be written; its sequence and link are set then. */
+export function progressRecord(
+  sessionId: string,
+  {
+    generation,
+    revision,
+    time,
+    payload,
+  }: Pick<JournalRecord, "generation" | "revision" | "time" | "payload">,
+): JournalRecord {
+  return { sequence: 0, kind: kinds.progress, sessionId, generation, link: 0, revision, time, payload };
+}
+
+/** Its length as {@link writeRecord} writes it. */
+export function recordBytes({ sessionId, payload }: JournalRecord): number {
+  return prefixBytes + fixedHeadBytes + Buffer.byteLength(sessionId) + payload.length;
+}
+
+/** Returns where the next one goes. */
+export function writeRecord(record: JournalRecord, bytes: Buffer, start: number): number {
+  const { payload } = record;
+  const head = start + prefixBytes;
+  let at = bytes.writeUInt8(record.kind, head);
+  at = bytes.writeDoubleLE(record.sequence, at);
+  at = bytes.writeDoubleLE(record.link, at);
+  at = bytes.writeDoubleLE(record.revision, at);
+  at = bytes.writeDoubleLE(record.time, at);
+  at = bytes.writeBigUInt64LE(record.generation, at);
+  at += bytes.write(record.sessionId, at);
+  bytes.writeUInt16LE(magic, start);
+  bytes.writeUInt16LE(at - head, start + 2);
+  bytes.writeUInt32LE(payload.length, start + 4);
+  bytes.writeUInt32LE(crc32(bytes.subarray(head, at), payload.length), start + 8);
+  bytes.writeUInt32LE(crc32(payload), start + 12);
+  return at + payload.copy(bytes, at);
+}
+
+export type Decoded =
+  /** `end` is where the next record begins. */
+  | { state: "good"; record: JournalRecord; end: number }
+  /** Whose it was is known, what it said is not. */
+  | { state: "damaged"; record: Omit<JournalRecord, "payload">; end: number }
+  /** No record begins here, or not all of it is there. */
+  | { state: "unknown" };
+
+export function decodeRecord(bytes: Buffer, start: number): Decoded {
+  if (start + prefixBytes > bytes.length || bytes.readUInt16LE(start) !== magic) return { state: "unknown" };
+  const headLength = bytes.readUInt16LE(start + 2);
+  const payloadLength = bytes.readUInt32LE(start + 4);
+  const headEnd = start + prefixBytes + headLength;
+  if (headLength < fixedHeadBytes || headEnd > bytes.length) return { state: "unknown" };
+  const head = bytes.subarray(start + prefixBytes, headEnd);
+  // The length of the payload is part of what the checksum covers.
+  if (crc32(head, payloadLength) !== bytes.readUInt32LE(start + 8)) return { state: "unknown" };
+  const end = headEnd + payloadLength;
+  if (end > bytes.length) return { state: "unknown" };
+  const known = {
+    kind: head.readUInt8(0) as Kind,
+    sequence: head.readDoubleLE(1),
+    link: head.readDoubleLE(9),
+    revision: head.readDoubleLE(17),
+    time: head.readDoubleLE(25),
+    generation: head.readBigUInt64LE(33),
+    sessionId: head.toString("utf8", fixedHeadBytes),
+  };
+  const payload = bytes.subarray(headEnd, end);
+  if (crc32(payload) !== bytes.readUInt32LE(start + 12)) return { state: "damaged", record: known, end };
+  return { state: "good", record: { ...known, payload }, end };
+}
+
+/** Where the next whole record begins, at or after a place that holds none; -1 if there is none. */
+export function findRecord(bytes: Buffer, start: number): number {
+  const mark = Buffer.from([magic & 0xff, magic >> 8]);
+  for (let at = bytes.indexOf(mark, start); at !== -1; at = bytes.indexOf(mark, at + 1)) {
+    if (decodeRecord(bytes, at).state !== "unknown") return at;
+  }
+  return -1;
+}

@@ -1,0 +1,172 @@
+/** The daemon's own small documents (`<name>.json`) and logs (`<name>.jsonl`), durable. */
+import { type FileHandle, open, readFile, rename, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { KeyedQueue } from "../../async/keyed-queue.ts";
+import { SessiondError, systemErrorCode } from "../../error.ts";
+import { JsonError, type JsonValue, parseJson, stringifyJson } from "../../json/exact-json.ts";
+import type { Logger } from "../../log.ts";
+import type { Records } from "../session-store.ts";
+import { type DurableFiles, storageError } from "./disk/durable-files.ts";
+import { explained } from "./disk/storage-state.ts";
+
+/** A log over this size is put aside as its one predecessor, and the former predecessor goes. */
+const maxLogBytes = 8 * 1024 * 1024;
+const blockBytes = 64 * 1024;
+
+export interface RecordsOptions {
+  directory: string;
+  /** Where a record goes that cannot be read. */
+  quarantine: string;
+  files: DurableFiles;
+  logger: Logger;
+  assertWritable: () => void;
+}
+
+export function directoryRecords({
+  directory,
+  quarantine,
+  files,
+  logger,
+  assertWritable,
+}: RecordsOptions): Records & { idle(): Promise<void> } {
+  const queue = new KeyedQueue();
+
+  async function append(name: string, entries: readonly JsonValue[]): Promise<void> {
+    const path = join(directory, `${name}.jsonl`);
+    try {
+      const size = (await stat(path).catch(ignoreMissing))?.size ?? 0;
+      if (size > maxLogBytes) await rename(path, join(directory, `${name}.1.jsonl`));
+      const created = size === 0 || size > maxLogBytes;
+      const handle = await open(path, "a", 0o640);
+      try {
+        const lines = entries.map((entry) => `${stringifyJson(entry)}\n`).join("");
+        // A line that an interrupted append left unfinished must not swallow the next one.
+        const repaired = !created && !(await endsWithNewline(path, size));
+        await handle.appendFile(repaired ? `\n${lines}` : lines);
+        await handle.datasync().catch((error: unknown) => {
+          throw files.syncFailed(`${path} could not be synced`, error);
+        });
+      } finally {
+        await handle.close();
+      }
+      if (created) await files.sync(directory);
+    } catch (error) {
+      throw storageError(error);
+    }
+  }
+
+  async function tail(name: string, limit: number, cursor?: string) {
+    const entries: JsonValue[] = [];
+    let at = cursor === undefined ? undefined : parseCursor(cursor);
+    for (const [generation, file] of [`${name}.jsonl`, `${name}.1.jsonl`].entries()) {
+      if (at !== undefined && at.generation > generation) continue;
+      const end = at?.generation === generation ? at.offset : undefined;
+      const offset = await readBackwards(join(directory, file), end, (line) => {
+        const entry = parseLine(line);
+        if (entry !== undefined) entries.push(entry);
+        return entries.length < limit;
+      });
+      if (entries.length === limit)
+        return { entries, cursor: offset === 0 && generation === 1 ? null : `${generation}-${offset}` };
+      at = undefined;
+    }
+    return { entries, cursor: null };
+  }
+
+  return {
+    async load(name) {
+      const text = await readFile(join(directory, `${name}.json`), "utf8").catch(ignoreMissing);
+      if (text === undefined) return undefined;
+      try {
+        return parseJson(text);
+      } catch (error) {
+        if (!(error instanceof JsonError)) throw error;
+        // Not the truth about any session: put aside, where it can be looked into, and begun anew.
+        const aside = join(quarantine, `${name}-${Date.now()}.json`);
+        logger.warn({ record: name, why: error.message, moved_to: aside }, "a record could not be read");
+        await rename(join(directory, `${name}.json`), aside);
+        return undefined;
+      }
+    },
+    async replace(name, value) {
+      assertWritable();
+      const bytes = Buffer.from(`${stringifyJson(value, { indent: 2 })}\n`);
+      await queue.run(name, () => files.write(directory, `${name}.json`, bytes, { mode: 0o640 }));
+    },
+    async append(name, entries) {
+      assertWritable();
+      if (entries.length > 0) await queue.run(name, () => append(name, entries));
+    },
+    tail: (name, limit, cursor) => explained(() => tail(name, limit, cursor)),
+    idle: () => queue.idle(),
+  };
+}
+
+function parseCursor(cursor: string): { generation: number; offset: number } {
+  const match = /^([01])-(\d{1,12})$/.exec(cursor);
+  if (match === null) {
+    throw new SessiondError("invalid_request", "the cursor does not belong to this log", {
+      issues: [{ path: "cursor", message: "must be the next_cursor of a page" }],
+    });
+  }
+  return { generation: Number(match[1]), offset: Number(match[2]) };
+}
+
+/** A line that a power cut damaged is skipped: a log is an account, not the truth. */
+function parseLine(line: string): JsonValue | undefined {
+  try {
+    return parseJson(line);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Gives the lines before `end` last first, until `take` returns false; resolves to where the last one given begins. */
+async function readBackwards(
+  path: string,
+  end: number | undefined,
+  take: (line: string) => boolean,
+): Promise<number> {
+  const handle = await open(path, "r").catch(ignoreMissing);
+  if (handle === undefined) return 0;
+  try {
+    let position = Math.min(end ?? Number.POSITIVE_INFINITY, (await handle.stat()).size);
+    let rest = Buffer.alloc(0);
+    while (position > 0) {
+      const start = Math.max(0, position - blockBytes);
+      let block = Buffer.concat([await readBlock(handle, start, position - start), rest]);
+      position = start;
+      let newline = block.lastIndexOf(0x0a);
+      while (newline !== -1) {
+        const line = block.subarray(newline + 1).toString();
+        block = block.subarray(0, newline);
+        if (line !== "" && !take(line)) return start + newline + 1;
+        newline = block.lastIndexOf(0x0a);
+      }
+      rest = block;
+    }
+    if (rest.length > 0) take(rest.toString());
+    return 0;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function readBlock(handle: FileHandle, position: number, length: number): Promise<Buffer> {
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position);
+  return buffer.subarray(0, bytesRead);
+}
+
+async function endsWithNewline(path: string, size: number): Promise<boolean> {
+  const handle = await open(path, "r");
+  try {
+    return (await readBlock(handle, size - 1, 1))[0] === 0x0a;
+  } finally {
+    await handle.close();
+  }
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (systemErrorCode(error) === "ENOENT") return undefined;
+  throw error;
+}

@@ -1,0 +1,91 @@
+/** Diagnosing a session, and putting it right with nothing lost: after a backup, or by way of the quarantine. */
+
+import { nextSlice } from "../../async/slices.ts";
+import type { Recovery, Validation } from "../../contract/replies.ts";
+import { isSessiondError } from "../../error.ts";
+import { diagnose, type Finding, repair } from "../../session/diagnosis.ts";
+import type { SessionId } from "../../session/session-id.ts";
+import type { SessionStore } from "../session-store.ts";
+import type { SessionFiles } from "./changes/session-files.ts";
+import type { FileCatalog } from "./view/file-catalog.ts";
+
+type RecoverableStore = Pick<SessionStore, "read" | "backup" | "listBackups" | "restoreBackup">;
+
+export async function validate(
+  id: SessionId,
+  store: RecoverableStore,
+  catalog: FileCatalog,
+): Promise<Validation> {
+  const findings: Finding[] = [];
+  try {
+    const { session } = await store.read(id);
+    // Putting a large session together took a while, and so does looking through it.
+    await nextSlice();
+    findings.push(...diagnose(session));
+    for (const file of catalog.duplicatesOf(id)) {
+      const message = `${file} holds an older state of this session`;
+      findings.push({ code: "duplicate_session", message, repairable: true });
+    }
+  } catch (error) {
+    if (!isSessiondError(error, "session_corrupt")) throw error;
+    findings.push({ code: "unreadable", message: error.message, repairable: true });
+  }
+  return { session_id: id, valid: findings.length === 0, findings };
+}
+
+export async function recover(
+  id: SessionId,
+  store: RecoverableStore,
+  sessions: SessionFiles,
+  catalog: FileCatalog,
+): Promise<Recovery> {
+  const { findings } = await validate(id, store, catalog);
+  if (findings.some((finding) => finding.code === "unreadable"))
+    return recoverUnreadable(id, store, sessions, catalog);
+
+  const actions: string[] = [];
+  let backup: string | null = null;
+  let quarantined: string | null = null;
+  if (findings.some((finding) => finding.repairable)) {
+    ({ backup } = await store.backup(id));
+    for (const place of await sessions.quarantineDuplicates(id)) {
+      quarantined = place;
+      actions.push(`moved an older state of this session to ${place}`);
+    }
+    await sessions.change(id, {}, repair);
+  }
+  for (const { code, message, repairable } of findings) {
+    if (!repairable) actions.push(`left as it is: ${message}`);
+    else if (code !== "duplicate_session") actions.push(`put right: ${message}`);
+  }
+  return { session_id: id, recovered: true, actions, backup, quarantined };
+}
+
+async function recoverUnreadable(
+  id: SessionId,
+  store: RecoverableStore,
+  sessions: SessionFiles,
+  catalog: FileCatalog,
+): Promise<Recovery> {
+  const file = catalog.unreadableFor(id);
+  // Mended by another program since it was diagnosed.
+  const quarantined = file === undefined ? undefined : await sessions.quarantine(file);
+  if (quarantined === undefined) return recover(id, store, sessions, catalog);
+  const actions = [`moved the unreadable ${file} to ${quarantined}`];
+  const backups = await store.listBackups(id).catch((error: unknown) => {
+    if (isSessiondError(error, "session_not_found", "session_deleted")) return [];
+    throw error;
+  });
+  for (const { backup } of backups) {
+    try {
+      await store.restoreBackup(id, backup);
+      actions.push(`restored the newest readable backup, ${backup}`);
+      return { session_id: id, recovered: true, actions, backup: null, quarantined };
+    } catch (error) {
+      if (!isSessiondError(error, "invalid_request")) throw error;
+      actions.push(`passed over ${backup}: ${error.message}`);
+    }
+  }
+  actions.push("there is no backup to restore");
+  return { session_id: id, recovered: false, actions, backup: null, quarantined };
+}

@@ -1,0 +1,126 @@
+/** The start after a run that may not have ended well: what the journal holds goes back to its sessions. */
+import type { HealthProblem } from "../../contract/replies.ts";
+import { JsonError, parseJson } from "../../json/exact-json.ts";
+import type { Logger } from "../../log.ts";
+import type { ProgressDelta } from "../../session/command.ts";
+import type { Session } from "../../session/session.ts";
+import type { SessionId } from "../../session/session-id.ts";
+import { shellOperand } from "../../text/shell-quote.ts";
+import type { Reports } from "./changes/reports.ts";
+import type { SessionFiles } from "./changes/session-files.ts";
+import { maxStoredDepth } from "./disk/session-codec.ts";
+import { growthBound } from "./journal/encode-report.ts";
+import type { Journal } from "./journal/journal.ts";
+import { type JournalContents, readJournal, type SessionReports } from "./journal/read-journal.ts";
+import type { Restored } from "./reported/reported-session.ts";
+import type { LiveSessions } from "./reported/reported-sessions.ts";
+import type { FileCatalog } from "./view/file-catalog.ts";
+
+export interface ReplayOptions {
+  journal: Journal;
+  catalog: FileCatalog;
+  sessions: SessionFiles;
+  reports: Reports;
+  lives: LiveSessions;
+  quarantine: string;
+  logger: Logger;
+}
+
+/** Resolves with what could not be made whole. Nothing that is wrong with one session keeps the others from their reports. */
+export async function replayJournal(options: ReplayOptions): Promise<HealthProblem[]> {
+  const { journal, quarantine, logger } = options;
+  const contents = await readJournal(journal);
+  const problems: HealthProblem[] = [];
+  for (const name of contents.damagedSegments) {
+    logger.error({ segment: name }, "a segment of the journal is damaged, and kept in quarantine");
+    await journal
+      .preserve(name, quarantine)
+      .catch((error: unknown) => logger.error({ err: error, segment: name }, "it could not be kept"));
+  }
+  for (const [id, found] of contents.sessions) {
+    const isDamaged = await giveBack(id as SessionId, found, options);
+    if (isDamaged) problems.push(await stop(id as SessionId, options));
+  }
+  problems.push(...losses(contents));
+  await journal.prune();
+  return problems;
+}
+
+/** Resolves with whether reports of a session that is there are damaged. */
+async function giveBack(id: SessionId, found: SessionReports, options: ReplayOptions): Promise<boolean> {
+  const { catalog, reports, lives, logger } = options;
+  const { restored, isDamaged } = decode(found);
+  const generation = restored.findLast((report) => report.generation !== 0n)?.generation ?? 0n;
+  if (catalog.index.get(id) !== undefined) {
+    try {
+      await reports.restore(id, generation, restored);
+      logger.debug({ session_id: id, reports: restored.length }, "reports of an earlier run were given back");
+      return isDamaged;
+    } catch (error) {
+      logger.warn({ err: error, session_id: id }, "reports of an earlier run wait for their session");
+    }
+  } else if (catalog.unreadableFor(id) === undefined) {
+    void lives.forget(id);
+    return false;
+  }
+  // They wait until the file can be read, or a backup is in its place.
+  const own = restored.filter((report) => report.generation === 0n || report.generation === generation);
+  lives.await(id, placeholder(id), generation, own);
+  return isDamaged;
+}
+
+function decode({ reports, damaged }: SessionReports): { restored: Restored[]; isDamaged: boolean } {
+  const restored: Restored[] = [];
+  let isDamaged = damaged;
+  for (const { payload, sequence, revision, generation, time } of reports) {
+    try {
+      const { processed, results, added } = parseJson(payload.toString(), maxStoredDepth) as ProgressDelta;
+      const delta = { processed, results, added };
+      const growth = growthBound(payload);
+      restored.push({ delta, sequence, revision, generation, time, bytes: payload.length, growth });
+    } catch (error) {
+      if (!(error instanceof JsonError)) throw error;
+      isDamaged = true;
+    }
+  }
+  return { restored, isDamaged };
+}
+
+/** Reports of it are damaged: its worker is to stop, and its owner to know. What was lost is pending still. */
+async function stop(id: SessionId, { sessions, logger }: ReplayOptions): Promise<HealthProblem> {
+  const message = `reports of "${id}" in the journal were damaged: files that were done may be pending again`;
+  await sessions
+    .change(id, {}, (session) =>
+      session.status === "running" ? { ...session, status: "paused", status_reason: message } : session,
+    )
+    .catch((error: unknown) => logger.error({ err: error, session_id: id }, "it could not be paused"));
+  const hint = `look at it, then go on with: sessionctl resume ${shellOperand(id)}`;
+  return { code: "journal_damaged", message, hint, session_id: id };
+}
+
+function losses({ unknownBytes, missingRecords }: JournalContents): HealthProblem[] {
+  if (unknownBytes === 0 && missingRecords === 0) return [];
+  const what = unknownBytes > 0 ? `${unknownBytes} bytes` : `${missingRecords} records`;
+  return [
+    {
+      code: "journal_damaged",
+      message: `${what} of the journal could not be read; reports of progress may be missing`,
+      hint: "compare what your sessions have processed with their results; damaged segments are in .sessiond/quarantine",
+      session_id: null,
+    },
+  ];
+}
+
+/** Stands for a document that cannot be read yet, and is replaced by it. */
+function placeholder(session_id: string): Session {
+  return {
+    session_id,
+    status: "running",
+    config: { target_path: session_id },
+    processed_files: [],
+    pending_files: [],
+    partial_results: {},
+    checkpoint_time: "1970-01-01T00:00:00Z",
+    revision: 1,
+  };
+}

@@ -1,0 +1,188 @@
+/**
+ * Removed sessions, each as its document (`<trash_id>.json`) and a note of what it was (`<trash_id>.info`). The
+ * note is written first and not synced: if a power cut takes it, the document still tells what it is.
+ */
+import { randomBytes } from "node:crypto";
+import { lstatSync, readdirSync, readFileSync } from "node:fs";
+import { rm, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { nextSlice } from "../../../async/slices.ts";
+import type { TrashEntry } from "../../../contract/replies.ts";
+import type { SessionSummary } from "../../../session/session.ts";
+import { formatTimestamp, type Micros, parseTimestamp } from "../../../time/clock.ts";
+import { type DurableFiles, type Place, storageError, TargetChanged } from "../disk/durable-files.ts";
+import { readDocument } from "../disk/read-document.ts";
+import { fileFor, isSessionFile } from "../disk/session-codec.ts";
+
+/** A trash entry, and the file that it came from. */
+export interface Trashed extends TrashEntry {
+  file: string;
+}
+
+/** As the contract has it: which file it was is nobody's business outside the store. */
+export function withoutFile({ file: _, ...entry }: Trashed): TrashEntry {
+  return entry;
+}
+
+export class Trash {
+  readonly #directory: string;
+  readonly #files: DurableFiles;
+  /** By session id, oldest first. */
+  readonly #entries = new Map<string, Trashed[]>();
+
+  constructor(directory: string, files: DurableFiles) {
+    this.#directory = directory;
+    this.#files = files;
+  }
+
+  /** Reads what is there. `isLive` tells of a document that a restore had already brought back when it was cut off. */
+  async load(isLive: (inode: bigint) => boolean): Promise<void> {
+    const names = readdirSync(this.#directory).sort();
+    const present = new Set(names);
+    for (const name of names) {
+      await nextSlice();
+      if (name.endsWith(".info") && !present.has(name.replace(/info$/, "json"))) {
+        await rm(join(this.#directory, name), { force: true });
+      } else if (name.endsWith(".json")) {
+        const path = join(this.#directory, name);
+        const stats = lstatSync(path, { bigint: true });
+        if (!stats.isFile()) continue;
+        if (stats.nlink > 1n && isLive(stats.ino)) await rm(path);
+        else this.#add(this.#describe(name.slice(0, -".json".length), Number(stats.size)));
+      }
+    }
+  }
+
+  has(id: string): boolean {
+    return this.#entries.has(id);
+  }
+
+  /** Newest first. */
+  list(): Trashed[] {
+    return [...this.#entries.values()]
+      .flat()
+      .sort((a, b) => (a.trash_id < b.trash_id ? 1 : a.trash_id > b.trash_id ? -1 : 0));
+  }
+
+  /** The entry with this trash id, or the newest of the session. */
+  find(id: string, trashId: string | undefined): Trashed | undefined {
+    const entries = this.#entries.get(id);
+    return trashId === undefined ? entries?.at(-1) : entries?.find((entry) => entry.trash_id === trashId);
+  }
+
+  /** Takes a session's file in. */
+  async add(
+    from: Place,
+    summary: SessionSummary,
+    reason: string,
+    now: Micros,
+    inspect: () => void,
+  ): Promise<Trashed> {
+    const removed_time = formatTimestamp(now);
+    const entry: Trashed = {
+      trash_id: `${removed_time.replace(/\D/g, "")}-${randomBytes(4).toString("hex")}`,
+      session_id: summary.session_id,
+      status: summary.status,
+      removed_time,
+      reason,
+      bytes: summary.bytes,
+      file: from[1],
+    };
+    const info = join(this.#directory, `${entry.trash_id}.info`);
+    try {
+      await writeFile(info, JSON.stringify(entry), { mode: 0o640, flag: "wx" });
+    } catch (error) {
+      // A full disk must not stand in the way of making room: the document tells enough without the note.
+      await rm(info, { force: true }).catch(() => {});
+      if (storageError(error).code !== "storage_full") throw storageError(error);
+    }
+    try {
+      await this.#files.move(from, [this.#directory, `${entry.trash_id}.json`], { inspect });
+    } catch (error) {
+      if (error instanceof TargetChanged) await rm(info, { force: true }).catch(() => {});
+      throw error;
+    }
+    this.#add(entry);
+    return entry;
+  }
+
+  /** Gives a document back. @throws EEXIST if a file of that name is there; TargetChanged if the document is gone */
+  async giveBack(entry: Trashed, to: Place): Promise<void> {
+    try {
+      await this.#files.move([this.#directory, `${entry.trash_id}.json`], to, { exclusive: true });
+    } catch (error) {
+      if (error instanceof TargetChanged) await this.#forget(entry);
+      throw error;
+    }
+    await this.#forget(entry);
+  }
+
+  /** Deletes entries for good. */
+  async purge(entries: readonly Trashed[]): Promise<void> {
+    try {
+      for (const entry of entries) {
+        await rm(join(this.#directory, `${entry.trash_id}.json`), { force: true });
+        await this.#forget(entry);
+      }
+    } catch (error) {
+      throw storageError(error);
+    }
+    await this.#files.sync(this.#directory);
+  }
+
+  async #forget(entry: Trashed): Promise<void> {
+    // A note that stays behind is taken away at the next start.
+    await rm(join(this.#directory, `${entry.trash_id}.info`), { force: true }).catch(() => {});
+    const rest = (this.#entries.get(entry.session_id) ?? []).filter(
+      (other) => other.trash_id !== entry.trash_id,
+    );
+    if (rest.length === 0) this.#entries.delete(entry.session_id);
+    else this.#entries.set(entry.session_id, rest);
+  }
+
+  #add(entry: Trashed): void {
+    const entries = this.#entries.get(entry.session_id);
+    if (entries === undefined) this.#entries.set(entry.session_id, [entry]);
+    else entries.push(entry);
+  }
+
+  #describe(trashId: string, bytes: number): Trashed {
+    try {
+      const info = JSON.parse(readFileSync(join(this.#directory, `${trashId}.info`), "utf8")) as Trashed;
+      if (info.trash_id === trashId && typeof info.session_id === "string" && isFileName(info.file))
+        return info;
+    } catch {
+      // No note, or half of one: the document is asked.
+    }
+    const entry = { trash_id: trashId, removed_time: timeIn(trashId), reason: "unknown", bytes };
+    try {
+      const session = readDocument(join(this.#directory, `${trashId}.json`))?.session;
+      if (session !== undefined) {
+        return {
+          ...entry,
+          session_id: session.session_id,
+          status: session.status,
+          file: fileFor(session.session_id),
+        };
+      }
+    } catch {
+      // Unreadable as well: kept under a name of its own.
+    }
+    return { ...entry, session_id: trashId, status: null, file: `${trashId}.json` };
+  }
+}
+
+/** A note that was tampered with must not lead a restore out of the directory. */
+function isFileName(name: unknown): name is string {
+  return typeof name === "string" && name === basename(name) && isSessionFile(name);
+}
+
+/** A trash id begins with the digits of the time of removal. */
+function timeIn(trashId: string): string {
+  const match = /^(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})(\d{6})-/.exec(trashId);
+  const text =
+    match === null
+      ? ""
+      : `${match[1]}-${match[2]}-${match[3]}T${match[4]}:${match[5]}:${match[6]}.${match[7]}Z`;
+  return parseTimestamp(text) === undefined ? formatTimestamp(0) : text;
+}

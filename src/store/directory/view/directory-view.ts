@@ -1,0 +1,365 @@
+/**
+ * Keeps the catalog equal to the directory: reads everything at the start, then each file that a hint names, and
+ * compares all of them from time to time, because hints can be lost.
+ */
+import { type BigIntStats, statSync } from "node:fs";
+import { join } from "node:path";
+import type { KeyedQueue } from "../../../async/keyed-queue.ts";
+import { eachInSlices, nextSlice } from "../../../async/slices.ts";
+import type { HealthProblem, Info } from "../../../contract/replies.ts";
+import { SessiondError, systemErrorCode } from "../../../error.ts";
+import type { Logger } from "../../../log.ts";
+import type { SessionSummary } from "../../../session/session.ts";
+import { type Clock, formatTimestamp } from "../../../time/clock.ts";
+import { storageError } from "../disk/durable-files.ts";
+import { type Document, readDocument, statDocument } from "../disk/read-document.ts";
+import { type Identity, identityOf, UnreadableError } from "../disk/session-codec.ts";
+import { adoptSaved } from "./adopt-saved-index.ts";
+import { FileCatalog, type FileState } from "./file-catalog.ts";
+import { sessionFilesIn } from "./list-session-files.ts";
+import type { CachedFile } from "./saved-index.ts";
+import { type DirectoryWatcher, watchDirectory } from "./watcher.ts";
+
+/** How often and how long after another a file that cannot be read is read again, in case it is half written. */
+const retryDelaysMs = [100, 200, 400, 800];
+/** Without a watch, reconciling is all there is, so it must be frequent. */
+const pollIntervalMs = 2000;
+/** A stall of the event loop this long may have overflowed the kernel's queue of events. */
+const stallMs = 1000;
+
+/** What keeps a file from being read and says nothing about the file. */
+const momentary = ["EMFILE", "ENFILE", "ENOMEM"];
+
+/** Told of what other programs did to a session file. */
+export interface OutsideChanges {
+  /** A document was found in a file; the summary returned, if any, is what the session is now. */
+  adopted(document: Document): SessionSummary | undefined;
+  /** The file of this session is gone. */
+  lost(id: string, identity: Identity): void;
+}
+
+export interface ViewOptions {
+  directory: string;
+  rescanIntervalMs: number;
+  clock: Clock;
+  logger: Logger;
+  outside: OutsideChanges;
+  /** Told when the directory that was opened is not the one at its path any more. */
+  onReplaced: (error: Error) => void;
+}
+
+export class DirectoryView {
+  readonly catalog = new FileCatalog();
+  readonly #options: ViewOptions;
+  readonly #queue: KeyedQueue;
+  readonly #retries = new Map<string, { attempts: number; timer: NodeJS.Timeout }>();
+  #watcher: DirectoryWatcher | undefined;
+  #watchFailure: string | undefined;
+  #directoryFailure: string | undefined;
+  #lastReconcile: string | null = null;
+  #reconciling: Promise<void> | undefined;
+  #rescanTimer: NodeJS.Timeout | undefined;
+  #stallTimer: NodeJS.Timeout | undefined;
+  #place = "";
+  /** Until everything was read once. */
+  #hintedAtStart: Set<string> | undefined = new Set();
+  #closed = false;
+
+  constructor(options: ViewOptions, queue: KeyedQueue) {
+    this.#options = options;
+    this.#queue = queue;
+  }
+
+  /**
+   * Watches first and reads then, so that nothing falls between. Files that are still as they were need no reading; resolves with
+   * whether that was all of them.
+   */
+  async open(saved: AsyncIterable<CachedFile[]>): Promise<boolean> {
+    const { directory, logger } = this.#options;
+    const { dev, ino } = statSync(directory);
+    this.#place = `${dev}:${ino}`;
+    this.#watcher = await watchDirectory(
+      directory,
+      (file) => this.#follow(file),
+      (reason) => {
+        this.#watchFailure = reason;
+        this.#arm();
+      },
+      logger,
+    );
+    const [adopted, files] = await Promise.all([
+      adoptSaved(saved, directory, this.catalog),
+      sessionFilesIn(directory),
+    ]);
+    let { isCurrent } = adopted;
+    const others: string[] = [];
+    await eachInSlices(files, (file) => {
+      if (this.catalog.get(file) === undefined) others.push(file);
+    });
+    for (const file of others) {
+      isCurrent = false;
+      await nextSlice();
+      this.look(file);
+      if (this.catalog.get(file)?.kind === "unreadable") this.#retryLater(file);
+    }
+    // What went away between the look at a file and its being taken in was not known when it was hinted at.
+    for (const file of this.#hintedAtStart ?? []) this.look(file);
+    this.#hintedAtStart = undefined;
+    this.#lastReconcile = formatTimestamp(this.#options.clock.now());
+    this.#arm();
+    this.#watchForStalls();
+    return isCurrent;
+  }
+
+  /**
+   * Brings the catalog up to date with one file, at once, and returns the document if it had to be read. Callers hold
+   * the file's queue, or know that nothing else runs. What is known of a file in this very state is believed, unless `isAfresh`.
+   */
+  look(file: string, isAfresh = false): Document | undefined {
+    return this.catalog.index.from("outside", () => this.#look(file, isAfresh));
+  }
+
+  #look(file: string, isAfresh: boolean): Document | undefined {
+    const path = join(this.#options.directory, file);
+    const known = this.catalog.get(file);
+    const stats = statOrFailure(path);
+    if (stats instanceof Error) {
+      // Not to be taken for a file that is gone: what is known stays known.
+      this.#directoryFailure = stats.message;
+      return undefined;
+    }
+    if (stats === undefined) {
+      if (known !== undefined && this.isInPlace()) this.#gone(file);
+      return undefined;
+    }
+    if (!isAfresh && this.#isKnown(file, stats)) return undefined;
+    try {
+      const document = readDocument(path);
+      if (document === undefined) this.#gone(file);
+      else this.#adopt(file, document);
+      this.#settled(file);
+      return document;
+    } catch (error) {
+      if (momentary.includes(systemErrorCode(error) ?? "")) {
+        // No word about this file, which is looked at again when everything is compared.
+        this.#options.logger.warn({ file, err: error }, "a session file could not be read now");
+        return undefined;
+      }
+      const why = error instanceof UnreadableError ? error.message : storageError(error).message;
+      this.#lookAgain(this.catalog.markUnreadable(file, stateOf(stats), why));
+      return undefined;
+    }
+  }
+
+  /** Whether a file is in the state in which it was read last. */
+  #isKnown(file: string, stats: BigIntStats): boolean {
+    const known = this.catalog.get(file);
+    return known?.identity === (known?.kind === "unreadable" ? stateOf(stats) : identityOf(stats));
+  }
+
+  #gone(file: string): void {
+    const known = this.catalog.get(file);
+    this.#lookAgain(this.catalog.forget(file));
+    this.#lost(known);
+  }
+
+  #adopt(file: string, document: Document): void {
+    const known = this.catalog.get(file);
+    this.#lookAgain(this.catalog.adopt(file, document));
+    const { session_id } = document.session;
+    if (known?.id !== session_id) this.#lost(known);
+    if (this.catalog.fileOf(session_id) !== file) return;
+    const revision = this.catalog.index.get(session_id)?.revision;
+    const summary = this.#options.outside.adopted({
+      ...document,
+      session: { ...document.session, revision },
+    });
+    if (summary !== undefined) this.catalog.index.set(summary);
+  }
+
+  /** Another program took away the file of a session, or gave it to another one. */
+  #lost(known: FileState | undefined): void {
+    if (known?.id !== undefined && this.catalog.fileOf(known.id) === undefined)
+      this.#options.outside.lost(known.id, known.identity);
+  }
+
+  /** The file was taken away by us. */
+  forget(file: string): void {
+    this.#lookAgain(this.catalog.forget(file));
+  }
+
+  /** Looks in the file's queue. */
+  refresh(file: string): Promise<void> {
+    return this.#queue.run(file, async () => {
+      this.look(file);
+    });
+  }
+
+  reconcile(): Promise<void> {
+    this.#reconciling ??= this.#compareAll().finally(() => {
+      this.#reconciling = undefined;
+    });
+    return this.#reconciling;
+  }
+
+  watcher(): Info["watcher"] {
+    return {
+      mode: this.#isWatching() ? "watching" : "polling",
+      last_reconcile_time: this.#lastReconcile,
+      rescan_interval_ms: this.#intervalMs(),
+    };
+  }
+
+  problems(): HealthProblem[] {
+    const problems = this.catalog.problems();
+    if (!this.#isWatching()) {
+      problems.unshift({
+        code: "watcher_degraded",
+        message: `changes by other programs are seen only every ${this.#intervalMs()} ms: ${this.#watchFailure}`,
+        hint: "raise fs.inotify.max_user_watches or max_user_instances with sysctl, then restart sessiond",
+        session_id: null,
+      });
+    }
+    if (this.#directoryFailure !== undefined) {
+      problems.unshift({
+        code: "directory_unreadable",
+        message: `the sessions directory cannot be read: ${this.#directoryFailure}`,
+        hint: "the index shows what was last known; bring the directory back",
+        session_id: null,
+      });
+    }
+    return problems;
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearTimeout(this.#rescanTimer);
+    clearInterval(this.#stallTimer);
+    for (const { timer } of this.#retries.values()) clearTimeout(timer);
+    await this.#watcher?.close();
+    await this.#reconciling?.catch(() => {});
+  }
+
+  /**
+   * Whether the directory that was opened is the one at its path. One that is missing is not an empty one; in one that
+   * was replaced, writes would go where nobody looks.
+   */
+  isInPlace(): boolean {
+    const { directory, onReplaced } = this.#options;
+    try {
+      const { dev, ino } = statSync(directory);
+      if (`${dev}:${ino}` === this.#place) return true;
+      onReplaced(new Error(`${directory} was replaced by another directory`));
+    } catch (error) {
+      this.#directoryFailure = (error as Error).message;
+    }
+    return false;
+  }
+
+  away(): SessiondError {
+    const { directory } = this.#options;
+    return new SessiondError("storage_failed", `${directory} is not there any more; bring it back`);
+  }
+
+  /** A hint: look, and if the file is half written, look again soon. */
+  async #follow(file: string): Promise<void> {
+    if (this.#closed) return;
+    this.#hintedAtStart?.add(file);
+    await this.refresh(file);
+    if (this.catalog.get(file)?.kind === "unreadable") this.#retryLater(file);
+  }
+
+  #retryLater(file: string): void {
+    const attempts = this.#retries.get(file)?.attempts ?? 0;
+    const delay = retryDelaysMs[attempts];
+    if (delay === undefined || this.#closed) {
+      const state = this.catalog.get(file);
+      if (state?.kind === "unreadable")
+        this.#options.logger.warn({ file, why: state.why }, "a session file cannot be read");
+      this.#settled(file);
+      return;
+    }
+    clearTimeout(this.#retries.get(file)?.timer);
+    const timer = setTimeout(() => void this.#follow(file), delay).unref();
+    this.#retries.set(file, { attempts: attempts + 1, timer });
+  }
+
+  #settled(file: string): void {
+    clearTimeout(this.#retries.get(file)?.timer);
+    this.#retries.delete(file);
+  }
+
+  #lookAgain(files: readonly string[]): void {
+    for (const file of files) if (!this.#closed) void this.refresh(file);
+  }
+
+  async #compareAll(): Promise<void> {
+    const { directory, clock, logger } = this.#options;
+    let present: Set<string>;
+    try {
+      present = new Set(await sessionFilesIn(directory));
+    } catch (error) {
+      // Not to be taken for an empty directory: what is known stays known.
+      this.#directoryFailure = (error as Error).message;
+      logger.error({ err: error }, "the sessions directory cannot be read");
+      return;
+    }
+    this.#directoryFailure = undefined;
+    for (const file of present) {
+      await nextSlice();
+      if (this.#closed) return;
+      const stats = statDocument(join(directory, file));
+      const same = stats === undefined ? this.catalog.get(file) === undefined : this.#isKnown(file, stats);
+      if (!same) await this.refresh(file);
+    }
+    for (const file of [...this.catalog.names()]) {
+      await nextSlice();
+      if (!present.has(file)) await this.refresh(file);
+    }
+    this.#lastReconcile = formatTimestamp(clock.now());
+  }
+
+  #isWatching(): boolean {
+    return this.#watcher?.watching() ?? false;
+  }
+
+  #intervalMs(): number {
+    const { rescanIntervalMs } = this.#options;
+    return this.#isWatching() ? rescanIntervalMs : Math.min(rescanIntervalMs, pollIntervalMs);
+  }
+
+  #arm(): void {
+    clearTimeout(this.#rescanTimer);
+    if (this.#closed) return;
+    this.#rescanTimer = setTimeout(() => {
+      this.reconcile()
+        .catch((error: unknown) =>
+          this.#options.logger.error({ err: error }, "comparing the sessions directory failed"),
+        )
+        .finally(() => this.#arm());
+    }, this.#intervalMs()).unref();
+  }
+
+  #watchForStalls(): void {
+    let last = performance.now();
+    this.#stallTimer = setInterval(() => {
+      const now = performance.now();
+      if (now - last > stallMs + stallMs / 2) void this.reconcile().catch(() => {});
+      last = now;
+      if (this.isInPlace()) this.#directoryFailure = undefined;
+    }, stallMs / 2).unref();
+  }
+}
+
+function statOrFailure(path: string): BigIntStats | undefined | Error {
+  try {
+    return statDocument(path);
+  } catch (error) {
+    return error as Error;
+  }
+}
+
+/** Of a file that cannot be read, also its permissions count: changing them may mend it. */
+function stateOf(stats: BigIntStats): Identity {
+  return `${identityOf(stats)}:${stats.ctimeNs}`;
+}

@@ -1,0 +1,246 @@
+/**
+ * What is known of every file in the sessions directory, and through it the index. In memory; it decides which file
+ * is the session when two carry one id, and how revisions go on when another program wrote. It reads nothing.
+ */
+
+import type { HealthProblem } from "../../../contract/replies.ts";
+import { type SessionSummary, summarize, writtenRevision } from "../../../session/session.ts";
+import { sessionIdProblem } from "../../../session/session-id.ts";
+import { shellOperand } from "../../../text/shell-quote.ts";
+import { parseTimestamp } from "../../../time/clock.ts";
+import { SessionIndex } from "../../session-index.ts";
+import type { Document } from "../disk/read-document.ts";
+import { alternativeFileFor, fileFor, type Identity } from "../disk/session-codec.ts";
+import type { CachedFile } from "./saved-index.ts";
+
+export type FileState =
+  | { kind: "session"; identity: Identity; id: string }
+  /** Another file with the same id has the newer checkpoint. */
+  | { kind: "duplicate"; identity: Identity; id: string }
+  /** `id` is what it held when it could last be read. */
+  | { kind: "unreadable"; identity: Identity; id: string | undefined; why: string };
+
+/** How many sessions that are gone are remembered; memory must not grow with time. */
+const maxPast = 10_000;
+
+export class FileCatalog {
+  readonly index = new SessionIndex();
+  readonly #files = new Map<string, FileState>();
+  readonly #fileOf = new Map<string, string>();
+  readonly #unreadable = new Set<string>();
+  /** By id, the files that lost against the one that is the session. */
+  readonly #duplicates = new Map<string, Set<string>>();
+  /** The last revisions of sessions that are not in the index any more, so that none is given out twice. */
+  readonly #past = new Map<string, { revision: number; identity: Identity }>();
+
+  /** The last revision that is known of a session, also of one that is gone; 0 if none is. */
+  pastRevision(id: string): number {
+    return this.index.get(id)?.revision ?? this.#past.get(id)?.revision ?? 0;
+  }
+
+  get(file: string): FileState | undefined {
+    return this.#files.get(file);
+  }
+
+  fileOf(id: string): string | undefined {
+    return this.#fileOf.get(id);
+  }
+
+  /** Whether one of the files has this inode. */
+  holds(inode: bigint): boolean {
+    const wanted = `${inode}:`;
+    for (const { identity } of this.#files.values()) if (identity.startsWith(wanted)) return true;
+    return false;
+  }
+
+  names(): IterableIterator<string> {
+    return this.#files.keys();
+  }
+
+  duplicatesOf(id: string): string[] {
+    return [...(this.#duplicates.get(id) ?? [])];
+  }
+
+  /** The file in which a session of this id would be, if it could be read. */
+  unreadableFor(id: string): string | undefined {
+    const natural = [fileFor(id), alternativeFileFor(id), `${id}.json`];
+    for (const file of this.#unreadable) {
+      const known = this.#files.get(file)?.id;
+      if (known === undefined ? natural.includes(file) : known === id) return file;
+    }
+    return undefined;
+  }
+
+  whyUnreadable(file: string): string {
+    const state = this.#files.get(file);
+    return state?.kind === "unreadable" ? state.why : "unreadable";
+  }
+
+  /**
+   * Takes in what a file holds now. Without a revision the change came from outside: the session goes on from the
+   * revision that was known, or from the one in the document where that is higher. Returns the files that must be
+   * looked at again: those of an id that this one no longer holds, or that lost against what it held before.
+   */
+  adopt(file: string, document: Document, revision?: number): string[] {
+    const { session, identity, bytes } = document;
+    const id = session.session_id;
+    const before = this.#files.get(file);
+    const again =
+      before !== undefined && before.id !== undefined && before.id !== id ? this.forget(file) : [];
+    this.#clear(file);
+    const known = revision ?? this.#outsideRevision(writtenRevision(session), id, identity);
+    const isOutside = revision === undefined;
+    again.push(...this.#place(file, identity, summarize(session, known, bytes), isOutside));
+    return again;
+  }
+
+  /** Takes in a file that is still as it was when the index was saved, before any other. Tells whether it was new. */
+  adoptCached({ file, identity, entry }: CachedFile): boolean {
+    const id = entry.summary.session_id;
+    // A session that came and went while the index was saved may be in it twice.
+    if (this.#fileOf.has(id) || this.#files.has(file)) return false;
+    this.#files.set(file, { kind: "session", identity, id });
+    this.#fileOf.set(id, file);
+    this.index.add(entry);
+    return true;
+  }
+
+  /** What `adoptCached` is to be given at another start: every file that is the one of its session. */
+  *cached(): Generator<CachedFile> {
+    for (const [file, { kind, identity, id }] of this.#files) {
+      const isIts = kind === "session" && this.#fileOf.get(id) === file;
+      const entry = isIts ? this.index.entry(id) : undefined;
+      if (entry !== undefined) yield { file, identity, entry };
+    }
+  }
+
+  /** Decides whether a file is the one of its session. */
+  #place(file: string, identity: Identity, summary: SessionSummary, isOutside: boolean): string[] {
+    const id = summary.session_id;
+    const rival = this.#fileOf.get(id);
+    if (rival !== undefined && rival !== file) {
+      const known = this.index.get(id) as SessionSummary;
+      if (!isNewer(summary, file, known, rival)) {
+        this.#addDuplicate(file, id, identity);
+        return [];
+      }
+      this.#addDuplicate(rival, id, (this.#files.get(rival) as FileState).identity);
+    }
+    this.#files.set(file, { kind: "session", identity, id });
+    this.#fileOf.set(id, file);
+    this.index.set(summary);
+    return isOutside && rival === file ? this.#dropDuplicates(id) : [];
+  }
+
+  /** We wrote the file anew; what the index says of the session is not older than what was written. */
+  written(file: string, identity: Identity, bytes: number): void {
+    const state = this.#files.get(file);
+    if (state?.kind !== "session") return;
+    this.#files.set(file, { ...state, identity });
+    const summary = this.index.get(state.id);
+    if (summary !== undefined) this.index.set({ ...summary, bytes });
+  }
+
+  markUnreadable(file: string, identity: Identity, why: string): string[] {
+    const id = this.#files.get(file)?.id;
+    const again = this.forget(file);
+    this.#files.set(file, { kind: "unreadable", identity, id, why });
+    this.#unreadable.add(file);
+    return again;
+  }
+
+  /** The file is gone. Returns the duplicates of its session, of which one may be the session now. */
+  forget(file: string): string[] {
+    const state = this.#files.get(file);
+    this.#clear(file);
+    if (state?.kind !== "session") return [];
+    this.#fileOf.delete(state.id);
+    this.#remember(state.id, state.identity);
+    this.index.delete(state.id);
+    return this.#dropDuplicates(state.id);
+  }
+
+  problems(): HealthProblem[] {
+    const problems: HealthProblem[] = [];
+    for (const file of this.#unreadable) {
+      const state = this.#files.get(file) as FileState & { kind: "unreadable" };
+      const id = state.id ?? file.slice(0, -".json".length);
+      const obstacle = this.#obstacle(id);
+      problems.push({
+        code: "unreadable_file",
+        message: `${file}: ${state.why}`,
+        hint:
+          obstacle === undefined
+            ? `mend the file, or move it to quarantine with: sessionctl recover ${shellOperand(id)}`
+            : `mend the file, or move it out of the directory by hand, with mv: ${obstacle}`,
+        session_id: obstacle === undefined ? id : null,
+      });
+    }
+    for (const [id, files] of this.#duplicates) {
+      for (const file of files) {
+        problems.push({
+          code: "duplicate_session",
+          message: `${file} has the same session_id as ${this.#fileOf.get(id)}, whose checkpoint is newer`,
+          hint: `move or delete it, or put it into quarantine with: sessionctl recover ${shellOperand(id)}`,
+          session_id: id,
+        });
+      }
+    }
+    return problems;
+  }
+
+  /** Why recovering a session of this id would not reach an unreadable file that may be its own. */
+  #obstacle(id: string): string | undefined {
+    const other = this.#fileOf.get(id);
+    if (other !== undefined) return `recover cannot tell it from session "${id}", which is in ${other}`;
+    return sessionIdProblem(id) === undefined ? undefined : "recover needs an id, and its name is none";
+  }
+
+  #remember(id: string, identity: Identity): void {
+    this.#past.delete(id);
+    this.#past.set(id, { revision: this.pastRevision(id), identity });
+    const [oldest] = this.#past.keys();
+    if (this.#past.size > maxPast && oldest !== undefined) this.#past.delete(oldest);
+  }
+
+  /** Forgets what lost against a file that changed, so that it is judged anew. */
+  #dropDuplicates(id: string): string[] {
+    const files = this.duplicatesOf(id);
+    for (const file of files) this.#clear(file);
+    return files;
+  }
+
+  #outsideRevision(written: number, id: string, identity: Identity): number {
+    const past = this.#past.get(id);
+    // The very file that was gone: renamed, or brought back from the trash.
+    if (past?.identity === identity && this.index.get(id) === undefined) return past.revision;
+    return Math.max(written, this.pastRevision(id) + 1);
+  }
+
+  #addDuplicate(file: string, id: string, identity: Identity): void {
+    this.#files.set(file, { kind: "duplicate", identity, id });
+    const files = this.#duplicates.get(id);
+    if (files === undefined) this.#duplicates.set(id, new Set([file]));
+    else files.add(file);
+  }
+
+  #clear(file: string): void {
+    const state = this.#files.get(file);
+    this.#files.delete(file);
+    this.#unreadable.delete(file);
+    if (state?.kind !== "duplicate") return;
+    const files = this.#duplicates.get(state.id);
+    files?.delete(file);
+    if (files?.size === 0) this.#duplicates.delete(state.id);
+  }
+}
+
+/** The newer checkpoint wins; of equal ones the file that has the session's own name, then the first by name. */
+function isNewer(summary: SessionSummary, file: string, known: SessionSummary, rival: string): boolean {
+  const difference =
+    (parseTimestamp(summary.checkpoint_time) ?? 0) - (parseTimestamp(known.checkpoint_time) ?? 0);
+  if (difference !== 0) return difference > 0;
+  const natural = fileFor(summary.session_id);
+  if (file === natural || rival === natural) return file === natural;
+  return file < rival;
+}

@@ -1,0 +1,66 @@
+/** Saves what the index knows from time to time, so that the next start need not read every file. */
+import { join } from "node:path";
+import type { Logger } from "../../../log.ts";
+import type { DurableFiles } from "../disk/durable-files.ts";
+import type { FileCatalog } from "./file-catalog.ts";
+import { type CachedFile, encodeCache, readCache } from "./saved-index.ts";
+
+const fileName = "index";
+const saveIntervalMs = 300_000;
+
+export interface IndexSaverOptions {
+  /** The daemon's own. */
+  directory: string;
+  files: DurableFiles;
+  catalog: FileCatalog;
+  logger: Logger;
+}
+
+export class IndexSaver {
+  readonly #options: IndexSaverOptions;
+  #hasChanged = false;
+  #timer: NodeJS.Timeout | undefined;
+  #saving: Promise<void> = Promise.resolve();
+
+  constructor(options: IndexSaverOptions) {
+    this.#options = options;
+  }
+
+  load(): AsyncGenerator<CachedFile[]> {
+    return readCache(join(this.#options.directory, fileName));
+  }
+
+  /** Everything was compared with the files; `isCurrent` if nothing was found that the saved index does not have. */
+  begin(isCurrent: boolean): void {
+    this.#hasChanged = !isCurrent;
+    this.#options.catalog.index.subscribe(() => {
+      this.#hasChanged = true;
+    });
+    this.#timer = setInterval(() => void this.save(), saveIntervalMs).unref();
+    if (!isCurrent) void this.save();
+  }
+
+  /** Failing costs no more than reading files at the next start. */
+  save(): Promise<void> {
+    this.#saving = this.#saving.then(() => this.#save());
+    return this.#saving;
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.save();
+  }
+
+  async #save(): Promise<void> {
+    if (!this.#hasChanged) return;
+    this.#hasChanged = false;
+    const { directory, files, catalog, logger } = this.#options;
+    try {
+      const bytes = await encodeCache(catalog.cached());
+      await files.write(directory, fileName, bytes, { mode: 0o640 });
+    } catch (error) {
+      this.#hasChanged = true;
+      logger.warn({ err: error }, "the index could not be saved; the next start reads every file");
+    }
+  }
+}

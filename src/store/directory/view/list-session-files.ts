@@ -1,0 +1,21 @@
+import { opendirSync } from "node:fs";
+import { nextSlice } from "../../../async/slices.ts";
+import { isSessionFile } from "../disk/session-codec.ts";
+
+const namesPerSlice = 500;
+
+/** The names that may be those of sessions. In slices: `readdir` gives all of a large directory in one go, and takes longer. */
+export async function sessionFilesIn(path: string): Promise<string[]> {
+  const directory = opendirSync(path, { bufferSize: namesPerSlice });
+  try {
+    const names: string[] = [];
+    for (let count = 1; ; count++) {
+      const entry = directory.readSync();
+      if (entry === null) return names;
+      if (isSessionFile(entry.name)) names.push(entry.name);
+      if (count % namesPerSlice === 0) await nextSlice();
+    }
+  } finally {
+    directory.closeSync();
+  }
+}

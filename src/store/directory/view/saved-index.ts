@@ -1,0 +1,154 @@
+/**
+ * What the index knew of each file when it was last saved, so that a start need not read files that have not changed. Derived:
+ * whatever of it cannot be believed is left out, and those files are read.
+ *
+ * One line of JSON per group of rows, each after the CRC-32 of it. Pure but for reading the file.
+ */
+import { readFile } from "node:fs/promises";
+import { crc32 } from "node:zlib";
+import { nextSlice } from "../../../async/slices.ts";
+import { systemErrorCode } from "../../../error.ts";
+import { type SessionSummary, type Status, statuses } from "../../../session/session.ts";
+import type { Micros } from "../../../time/clock.ts";
+import type { IndexEntry } from "../../session-index.ts";
+import type { Identity } from "../disk/session-codec.ts";
+
+/** Another one is for another shape of rows, and is not read. */
+const version = 1;
+const rowsPerLine = 1000;
+const noLabels = Object.freeze({});
+
+/** A session's file, the state in which it was read, and what the index said of it. */
+export interface CachedFile {
+  file: string;
+  identity: Identity;
+  entry: IndexEntry;
+}
+
+/** What repeats is left out: 0 stands for a file named after its id, no labels, a creation at the time of the checkpoint. */
+type Row = [
+  session_id: string,
+  file: string | 0,
+  identity: Identity,
+  checkpoint_time: string,
+  checkpoint: Micros,
+  created_time: string | null | 0,
+  created: Micros | 0,
+  status: number,
+  status_reason: string | null,
+  target_path: string,
+  generation: string | null,
+  revision: number,
+  processed_count: number,
+  pending_count: number,
+  bytes: number,
+  pinned: boolean | 0,
+  labels: SessionSummary["labels"] | 0,
+];
+
+export async function encodeCache(entries: Iterable<CachedFile>): Promise<Buffer> {
+  const lines = [lineOf({ version })];
+  let rows: Row[] = [];
+  for (const entry of entries) {
+    rows.push(rowOf(entry));
+    if (rows.length < rowsPerLine) continue;
+    lines.push(lineOf(rows));
+    rows = [];
+    await nextSlice();
+  }
+  if (rows.length > 0) lines.push(lineOf(rows));
+  return Buffer.concat(lines);
+}
+
+/** A group at a time. Nothing where there is no cache, or none that this version can read. */
+export async function* readCache(path: string): AsyncGenerator<CachedFile[]> {
+  const lines = linesOf(await read(path));
+  const head = lines.next().value as { version?: unknown } | undefined;
+  if (head?.version !== version) return;
+  for (const rows of lines) yield (rows as Row[]).map(entryOf);
+}
+
+function* linesOf(bytes: Buffer): Generator<unknown> {
+  for (let start = 0; start < bytes.length; ) {
+    const end = bytes.indexOf(0x0a, start);
+    if (end === -1) return;
+    const json = bytes.subarray(start + 9, end);
+    if (bytes.toString("latin1", start, start + 8) !== checksum(json)) return;
+    yield JSON.parse(json.toString());
+    start = end + 1;
+  }
+}
+
+async function read(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (error) {
+    if (systemErrorCode(error) === undefined) throw error;
+    return Buffer.alloc(0);
+  }
+}
+
+function lineOf(value: unknown): Buffer {
+  const json = Buffer.from(JSON.stringify(value));
+  return Buffer.concat([Buffer.from(`${checksum(json)} `), json, Buffer.from("\n")]);
+}
+
+function checksum(bytes: Buffer): string {
+  return crc32(bytes).toString(16).padStart(8, "0");
+}
+
+function rowOf({ file, identity, entry: { summary, checkpoint, created } }: CachedFile): Row {
+  const { session_id, created_time, labels } = summary;
+  const isFresh = created_time === summary.checkpoint_time;
+  return [
+    session_id,
+    file === `${session_id}.json` ? 0 : file,
+    identity,
+    summary.checkpoint_time,
+    checkpoint,
+    isFresh ? 0 : created_time,
+    isFresh ? 0 : created,
+    statuses.indexOf(summary.status),
+    summary.status_reason,
+    summary.target_path,
+    summary.generation,
+    summary.revision,
+    summary.processed_count,
+    summary.pending_count,
+    summary.bytes,
+    summary.pinned || 0,
+    Object.keys(labels).length === 0 ? 0 : labels,
+  ];
+}
+
+function entryOf(row: Row): CachedFile {
+  const [session_id, file, identity, checkpoint_time, checkpoint, created_time, created] = row;
+  const summary: SessionSummary = {
+    session_id,
+    status: statuses[row[7]] as Status,
+    status_reason: row[8],
+    target_path: shared(row[9]),
+    checkpoint_time,
+    created_time: created_time === 0 ? checkpoint_time : created_time,
+    generation: row[10],
+    revision: row[11],
+    labels: row[16] === 0 ? noLabels : row[16],
+    pinned: row[15] === true,
+    processed_count: row[12],
+    pending_count: row[13],
+    bytes: row[14],
+  };
+  const entry = { summary, checkpoint, created: created_time === 0 ? checkpoint : created };
+  return { file: file === 0 ? `${session_id}.json` : file, identity, entry };
+}
+
+/** Few targets have many sessions: the same text need not be in memory for each of them. */
+const targets = new Map<string, string>();
+const manyTargets = 1000;
+
+function shared(target: string): string {
+  const known = targets.get(target);
+  if (known !== undefined) return known;
+  if (targets.size < manyTargets) targets.set(target, target);
+  return target;
+}

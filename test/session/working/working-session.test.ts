@@ -1,0 +1,84 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { stringifyJson } from "../../../src/json/exact-json.ts";
+import { applyCommand, type ProgressDelta } from "../../../src/session/command.ts";
+import type { Session } from "../../../src/session/session.ts";
+import { LiveSession } from "../../../src/session/working/working-session.ts";
+import { encodeInSlices } from "../../../src/store/directory/disk/encode-session.ts";
+import { decodeSession, maxStoredDepth } from "../../../src/store/directory/disk/session-codec.ts";
+import { formatTimestamp } from "../../../src/time/clock.ts";
+import { anyString, jsonObject, session } from "../../support/arbitraries.ts";
+
+const files = fc.array(fc.oneof(fc.constantFrom("a", "b", "c", "d"), anyString), { maxLength: 6 });
+const delta: fc.Arbitrary<ProgressDelta> = fc.record(
+  { processed: files, added: files, results: jsonObject },
+  { requiredKeys: [] },
+);
+
+test("reports mean in memory what they mean to the document", async () => {
+  await fc.assert(
+    fc.asyncProperty(session, fc.array(delta, { maxLength: 6 }), async (any, deltas) => {
+      const live = new LiveSession(any);
+      let expected = any;
+      for (const [index, change] of deltas.entries()) {
+        const time = index * 1000;
+        expected = {
+          ...applyCommand(expected, { type: "progress", delta: change }, formatTimestamp(time)),
+          revision: index + 5,
+        };
+        live.report(change, index + 5, time);
+      }
+      expect(await live.toSession()).toEqual(expected);
+      expect([live.processedCount, live.pendingCount]).toEqual([
+        expected.processed_files.length,
+        expected.pending_files.length,
+      ]);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("what is gone through in slices is the session as it was when that began, whatever is reported meanwhile", async () => {
+  await fc.assert(
+    fc.asyncProperty(session, fc.array(delta, { maxLength: 6 }), async (any, deltas) => {
+      const live = new LiveSession(any);
+      const before = structuredClone(await live.toSession());
+      const slow = live.asNow(async ({ processed, pending, results }) => {
+        const seen: [string, unknown][] = [];
+        for (const entry of results) {
+          seen.push([...entry]);
+          await undefined;
+        }
+        return [[...processed], [...pending], seen];
+      });
+      for (const [index, change] of deltas.entries()) {
+        live.report(change, index + 5, index * 1000);
+        await undefined;
+      }
+      live.replace({ ...any, partial_results: { replaced: true } });
+      expect(await slow).toEqual([
+        before.processed_files,
+        before.pending_files,
+        Object.entries(before.partial_results),
+      ]);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("a session written in pieces is the same to the byte", async () => {
+  await fc.assert(
+    fc.asyncProperty(session, async (any) => {
+      const bytes = await new LiveSession(any).asNow(encodeInSlices);
+      // Only the order of keys that look like numbers is the engine's own in a whole object.
+      expect(decodeSession(bytes)).toEqual(decodeSession(whole(any)));
+      if (!Object.keys(any.partial_results).some((key) => /^\d+$/.test(key)))
+        expect(bytes.toString()).toBe(whole(any).toString());
+    }),
+    { numRuns: 300 },
+  );
+});
+
+function whole(session: Session): Buffer {
+  return Buffer.from(`${stringifyJson(session, { indent: 2, maxDepth: maxStoredDepth })}\n`);
+}

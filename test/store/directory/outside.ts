@@ -1,0 +1,109 @@
+/** What these suites share: stores that close with the test, and other programs that meddle with their files. */
+import { cpSync, renameSync, writeFileSync } from "node:fs";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { KeyedQueue } from "../../../src/async/keyed-queue.ts";
+import { silentLogger } from "../../../src/log.ts";
+import type { Session } from "../../../src/session/session.ts";
+import type { DirectoryStoreOptions } from "../../../src/store/directory/assemble.ts";
+import { openDirectoryStore } from "../../../src/store/directory/directory-store.ts";
+import { DirectoryView } from "../../../src/store/directory/view/directory-view.ts";
+import type { SessionStore } from "../../../src/store/session-store.ts";
+import { type Clock, systemClock } from "../../../src/time/clock.ts";
+import { tempDir } from "../../support/temp-dir.ts";
+
+export const config = { target_path: "/src" };
+
+export function openStore(directory: string, clock: Clock = systemClock()): Promise<SessionStore> {
+  return open({ directory, clock });
+}
+
+/** A store whose files follow only when something but a report makes them, unless they are to lag less. */
+export function openLagging(directory: string, maxLagMs = 3_600_000): Promise<SessionStore> {
+  return open({ directory, clock: systemClock(), maxLagMs });
+}
+
+async function open(
+  options: Omit<DirectoryStoreOptions, "rescanIntervalMs" | "logger">,
+): Promise<SessionStore> {
+  const store = await openDirectoryStore({ ...options, rescanIntervalMs: 60_000, logger: silentLogger });
+  onTestFinished(() => store.close());
+  return store;
+}
+
+/** What a kill at this moment would leave: nothing of ours runs while it is copied, and files are renamed by ourselves. */
+export async function killed(directory: string): Promise<string> {
+  const copy = join(await tempDir(), "copy");
+  cpSync(directory, copy, { recursive: true });
+  return copy;
+}
+
+/** A view of a directory that nobody has opened yet. */
+export function newView(directory: string): DirectoryView {
+  const view = new DirectoryView(
+    {
+      directory,
+      rescanIntervalMs: 60_000,
+      clock: systemClock(),
+      logger: silentLogger,
+      outside: { adopted: () => undefined, lost() {} },
+      onReplaced() {},
+    },
+    new KeyedQueue(),
+  );
+  onTestFinished(() => view.close());
+  return view;
+}
+
+/** The document of another program: it knows of no revision and no generation. */
+export function foreignSession(session_id: string, changes: Partial<Session> = {}): Session {
+  return {
+    session_id,
+    status: "running",
+    config: { target_path: "/elsewhere" },
+    processed_files: [],
+    pending_files: ["a.py"],
+    partial_results: {},
+    checkpoint_time: "2026-01-02T03:04:05.123456Z",
+    ...changes,
+  };
+}
+
+/** Puts a document in place at once and whole, as other programs do: a temporary file, then a rename. */
+export function putOutside(directory: string, file: string, session: Session | string): void {
+  const staged = join(directory, `.${file}.tmp`);
+  writeFileSync(staged, typeof session === "string" ? session : JSON.stringify(session));
+  renameSync(staged, join(directory, file));
+}
+
+export interface MeddlingClock extends Clock {
+  /**
+   * Runs this once, at the next reading. A store reads the clock after it looked at a file and before it acts on it,
+   * so that this is another program that comes in between.
+   */
+  meddle(task: () => void): void;
+}
+
+export function meddlingClock(clock: Clock = systemClock()): MeddlingClock {
+  let next: (() => void) | undefined;
+  return {
+    now() {
+      const task = next;
+      next = undefined;
+      task?.();
+      return clock.now();
+    },
+    meddle(task) {
+      next = task;
+    },
+  };
+}
+
+export function quarantined(directory: string): Promise<string[]> {
+  return readdir(join(directory, ".sessiond", "quarantine"));
+}
+
+export function inTrash(directory: string): Promise<string[]> {
+  return readdir(join(directory, ".sessiond", "trash"));
+}

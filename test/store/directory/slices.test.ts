@@ -1,0 +1,154 @@
+/** Large sessions are put together and written in slices, and other programs go on meanwhile. */
+import { unlinkSync } from "node:fs";
+import { opendir } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { parseSessionId } from "../../../src/session/session-id.ts";
+import { Reports } from "../../../src/store/directory/changes/reports.ts";
+import { readDocument } from "../../../src/store/directory/disk/read-document.ts";
+import { FileCatalog } from "../../../src/store/directory/view/file-catalog.ts";
+import type { CachedFile } from "../../../src/store/directory/view/saved-index.ts";
+import type { SessionStore } from "../../../src/store/session-store.ts";
+import { tempDir } from "../../support/temp-dir.ts";
+import { foreignSession, newView, openStore, putOutside } from "./outside.ts";
+
+const id = parseSessionId("s");
+const count = 100_000;
+const results = Object.fromEntries(
+  Array.from({ length: count }, (_, n) => [`r${n}`, { n, text: "x".repeat(20) }]),
+);
+const large = foreignSession("s", {
+  processed_files: ["mine"],
+  pending_files: ["p", "q"],
+  partial_results: results,
+});
+/** Another file of the same session, with the newer checkpoint. */
+const copy = () =>
+  foreignSession("s", {
+    checkpoint_time: new Date().toISOString(),
+    processed_files: ["copy"],
+    pending_files: ["other"],
+    partial_results: { copy: 1 },
+  });
+
+/** A store that has a large session in memory. */
+async function reportedOn(directory: string): Promise<SessionStore> {
+  putOutside(directory, "s.json", large);
+  const store = await openStore(directory);
+  await store.report(id, { processed: ["p"] });
+  return store;
+}
+
+test("a change of a session that becomes another one meanwhile is made to one of them, whole", async () => {
+  const directory = await tempDir();
+  const store = await reportedOn(directory);
+  // Which writes the file.
+  await store.backup(id);
+  putOutside(directory, "copy.json", copy());
+  const change = store.apply(id, { type: "transition", verb: "pause" });
+  await store.reconcile();
+  const changed = await change.catch(() => undefined);
+  const { session } = await store.read(id);
+  const isMine = session.processed_files.includes("mine");
+  const wholes = [
+    ["mine,p", "q", count],
+    ["copy", "other", 1],
+  ];
+  const held = Object.keys(session.partial_results).length;
+  expect([`${session.processed_files}`, `${session.pending_files}`, held]).toEqual(wholes[isMine ? 0 : 1]);
+  if (changed !== undefined && session.status === "paused")
+    expect(changed.session.processed_files).toEqual(session.processed_files);
+}, 60_000);
+
+const changes = {
+  pause: (store: SessionStore) => store.apply(id, { type: "transition", verb: "pause" }),
+  checkpoint: (store: SessionStore) =>
+    store.apply(id, { type: "checkpoint", checkpoint: { processed_files: ["mine"], pending_files: [] } }),
+  "restored backup": (store: SessionStore, backup: string) => store.restoreBackup(id, backup),
+};
+
+test.each(Object.entries(changes))(
+  "a %s of a session that another file takes meanwhile mixes the two in neither",
+  async (what, make) => {
+    const directory = await tempDir();
+    const store = await reportedOn(directory);
+    const { backup } = await store.backup(id);
+    await store.report(id, { processed: ["q"] });
+    putOutside(directory, "copy.json", copy());
+    const change = make(store, backup);
+    await store.reconcile();
+    await change.catch(() => undefined);
+    const held = (file: string) =>
+      Object.keys(readDocument(join(directory, file))?.session.partial_results ?? {});
+    expect(held("s.json")).toHaveLength(count);
+    // Restored into whichever has the session then.
+    expect(what === "restored backup" ? [1, count] : [1]).toContain(held("copy.json").length);
+  },
+  60_000,
+);
+
+test("reports of a session are not written to a file that has just lost it to another one", async () => {
+  const directory = await tempDir();
+  const store = await reportedOn(directory);
+  const { complete } = Reports.prototype;
+  const completing = vi.spyOn(Reports.prototype, "complete");
+  onTestFinished(() => completing.mockRestore());
+  completing.mockImplementationOnce(async function (this: Reports, ...args) {
+    putOutside(directory, "copy.json", copy());
+    await store.reconcile();
+    return complete.apply(this, args);
+  });
+  await changes.checkpoint(store).catch(() => undefined);
+  const first = readDocument(join(directory, "s.json"))?.session;
+  expect(first?.processed_files).toEqual(["mine"]);
+  expect(Object.keys(first?.partial_results ?? {})).toHaveLength(count);
+}, 60_000);
+
+test("a session is read with the revision that it had with this content", async () => {
+  const directory = await tempDir();
+  const store = await reportedOn(directory);
+  putOutside(directory, "s.json", { ...large, processed_files: ["mine", "more"] });
+  const reading = store.read(id);
+  putOutside(directory, "copy.json", copy());
+  await store.reconcile();
+  const [first, then] = [await reading, await store.read(id)];
+  if (first.summary.revision === then.summary.revision)
+    expect(first.session.processed_files).toEqual(then.session.processed_files);
+  expect(first.summary.processed_count).toBe(first.session.processed_files.length);
+}, 60_000);
+
+test("reports go on while a session is read, and the read is of one moment", async () => {
+  const store = await reportedOn(await tempDir());
+  const reading = store.read(id);
+  for (let n = 0; n < 50; n++)
+    await store.report(id, { processed: [`f${n}`], results: { [`r${n}`]: "new" } });
+  const { session, summary } = await reading;
+  expect(session.revision).toBe(summary.revision);
+  expect(summary.processed_count).toBe(session.processed_files.length);
+  const replaced = Object.values(session.partial_results).filter((result) => result === "new").length;
+  expect(session.processed_files).toHaveLength(2 + replaced);
+}, 60_000);
+
+test("a start finds a new file also while a known one goes away", async () => {
+  const directory = await tempDir();
+  const known = new FileCatalog();
+  for (let n = 0; n < 3000; n++) {
+    putOutside(directory, `s${n}.json`, foreignSession(`s${n}`));
+    const document = readDocument(join(directory, `s${n}.json`));
+    if (document !== undefined) known.adopt(`s${n}.json`, document);
+  }
+  putOutside(directory, "new.json", foreignSession("new"));
+  const cached = [...known.cached()];
+  // In the order of the directory itself.
+  const names: string[] = [];
+  for await (const { name } of await opendir(directory)) names.push(name);
+  const last = names.filter((name) => name !== "new.json").at(-1) as string;
+  const view = newView(directory);
+  async function* saved(): AsyncGenerator<CachedFile[]> {
+    setImmediate(() => unlinkSync(join(directory, last)));
+    yield cached;
+  }
+  expect(await view.open(saved())).toBe(false);
+  expect(view.catalog.index.has("new")).toBe(true);
+  await vi.waitFor(() => expect(view.catalog.get(last)).toBeUndefined(), 10_000);
+}, 60_000);

@@ -1,0 +1,130 @@
+import { lstatSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { expect, onTestFinished, test, vi } from "vitest";
+import { readDocument } from "../../../../src/store/directory/disk/read-document.ts";
+import { identityOf } from "../../../../src/store/directory/disk/session-codec.ts";
+import { adoptSaved } from "../../../../src/store/directory/view/adopt-saved-index.ts";
+import { DirectoryView } from "../../../../src/store/directory/view/directory-view.ts";
+import { FileCatalog } from "../../../../src/store/directory/view/file-catalog.ts";
+import type { CachedFile } from "../../../../src/store/directory/view/saved-index.ts";
+import { StatThread } from "../../../../src/store/directory/view/stat-thread.ts";
+import { tempDir } from "../../../support/temp-dir.ts";
+import { foreignSession, newView, putOutside } from "../outside.ts";
+
+async function started(): Promise<StatThread> {
+  const thread = StatThread.start() as StatThread;
+  onTestFinished(() => thread.close());
+  await vi.waitFor(() => expect(thread.isReady).toBe(true), { timeout: 10_000 });
+  return thread;
+}
+
+test("the thread sees of a file what everybody else sees", async () => {
+  const directory = await tempDir();
+  const names = [
+    "a.json",
+    "with\nbreak.json",
+    "ünïcode 😀.json",
+    "link.json",
+    "directory.json",
+    "missing.json",
+  ];
+  for (const name of names.slice(0, 3)) writeFileSync(join(directory, name), name);
+  utimesSync(join(directory, "a.json"), 1_700_000_000.123456, 1_700_000_000.123456);
+  symlinkSync("a.json", join(directory, "link.json"));
+  mkdirSync(join(directory, "directory.json"));
+  const paths = names.map((name) => join(directory, name));
+  const seen = paths.slice(0, 3).map((path) => identityOf(lstatSync(path, { bigint: true })));
+  const thread = await started();
+  expect(await thread.identities(paths)).toEqual([...seen, "", "", ""]);
+  const [one, other] = await Promise.all([
+    thread.identities([paths[0] as string]),
+    thread.identities(paths.slice(1, 3)),
+  ]);
+  expect([...(one ?? []), ...(other ?? [])]).toEqual(seen);
+});
+
+test("a thread that has ended says so, also of what it was asked before", async () => {
+  const thread = await started();
+  const asked = thread.identities(Array.from({ length: 1000 }, () => "/"));
+  await thread.close();
+  const answer = await asked;
+  if (answer !== undefined) expect(answer).toHaveLength(1000);
+  expect(thread.isReady).toBe(false);
+  expect(await thread.identities(["/"])).toBeUndefined();
+});
+
+/** So many sessions, as a run before this one knew them, a group each. */
+function remembered(directory: string, count: number) {
+  const known = new FileCatalog();
+  const files = Array.from({ length: count }, (_, n) => `s${n}.json`);
+  for (const [n, file] of files.entries()) {
+    putOutside(directory, file, foreignSession(`s${n}`));
+    const document = readDocument(join(directory, file));
+    if (document !== undefined) known.adopt(file, document);
+  }
+  return { known, files, groups: [...known.cached()].map((cached) => [cached]) };
+}
+
+/** The first groups come before there is a thread, the last ones when it has begun. */
+async function* withBegun(
+  groups: CachedFile[][],
+  hasBegun: () => Promise<void>,
+): AsyncGenerator<CachedFile[]> {
+  yield* groups.slice(0, groups.length / 2);
+  await hasBegun();
+  yield* groups.slice(groups.length / 2);
+}
+
+test.each(["looks at them", "is refused", "ends meanwhile"])(
+  "a saved index is believed where the files are the same, also if the thread %s",
+  async (what) => {
+    const directory = await tempDir();
+    const { known, files, groups } = remembered(directory, 400);
+    const changed = ["s3.json", "s250.json", "s399.json"];
+    for (const file of changed)
+      putOutside(directory, file, foreignSession(file.slice(0, -5), { status: "failed" }));
+    const start = vi.spyOn(StatThread, "start");
+    onTestFinished(() => start.mockRestore());
+    if (what === "is refused") start.mockReturnValue(undefined);
+    const saved = withBegun(groups, async () => {
+      const thread = start.mock.results[0]?.value as StatThread | undefined;
+      expect(start).toHaveBeenCalledOnce();
+      if (what === "is refused") return;
+      await vi.waitFor(() => expect(thread?.isReady).toBe(true), { timeout: 10_000 });
+      // It is asked first.
+      if (what === "ends meanwhile") setImmediate(() => thread?.close());
+    });
+    const catalog = new FileCatalog();
+    expect(await adoptSaved(saved, directory, catalog)).toEqual({ count: 397, isCurrent: false });
+    expect([...catalog.names()].sort()).toEqual(files.filter((file) => !changed.includes(file)).sort());
+    expect(catalog.index.get("s250")).toBeUndefined();
+    expect(catalog.index.get("s251")).toEqual(known.index.get("s251"));
+  },
+);
+
+test("a file that goes away after the thread looked at it, and before that is known, is not there", async () => {
+  const directory = await tempDir();
+  const { files, groups } = remembered(directory, 20);
+  const start = vi.spyOn(StatThread, "start");
+  const hinted = vi.spyOn(DirectoryView.prototype, "refresh");
+  const look = StatThread.prototype.identities;
+  const looking = vi.spyOn(StatThread.prototype, "identities");
+  onTestFinished(() => void vi.restoreAllMocks());
+  let gone = "";
+  looking.mockImplementation(async function (this: StatThread, paths) {
+    const identities = await look.call(this, paths);
+    if (gone !== "") return identities;
+    gone = basename(paths[0] as string);
+    rmSync(join(directory, gone));
+    await vi.waitFor(() => expect(hinted).toHaveBeenCalledWith(gone), { timeout: 10_000 });
+    return identities;
+  });
+  const saved = withBegun(groups, async () => {
+    const thread = start.mock.results[0]?.value as StatThread;
+    await vi.waitFor(() => expect(thread.isReady).toBe(true), { timeout: 10_000 });
+  });
+  const view = newView(directory);
+  await view.open(saved);
+  expect(gone).not.toBe("");
+  expect([...view.catalog.names()].sort()).toEqual(files.filter((file) => file !== gone).sort());
+});
