@@ -26,7 +26,7 @@ export class ResultMap {
   }
 
   /** Gives `use` the results as they are at the call, until it is done with them. */
-  async asNow<T>(use: (results: Iterable<Result>) => Promise<T>): Promise<T> {
+  async withSnapshot<T>(use: (results: Iterable<Result>) => Promise<T>): Promise<T> {
     const replaced = new Map<string, JsonValue>();
     this.#replaced.add(replaced);
     try {

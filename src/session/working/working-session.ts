@@ -20,7 +20,7 @@ export interface SessionParts {
   results: Iterable<Result>;
 }
 
-export class LiveSession {
+export class WorkingSession {
   /** The document, with empty lists and results in their places. */
   #frame!: Session;
   #files!: FileLists;
@@ -34,8 +34,13 @@ export class LiveSession {
   }
 
   /** As the constructor, in slices. */
-  static async load(session: Session): Promise<LiveSession> {
-    const live = new LiveSession({ ...session, processed_files: [], pending_files: [], partial_results: {} });
+  static async load(session: Session): Promise<WorkingSession> {
+    const live = new WorkingSession({
+      ...session,
+      processed_files: [],
+      pending_files: [],
+      partial_results: {},
+    });
     live.#files = await FileLists.load(session.processed_files, session.pending_files);
     live.#results = await ResultMap.load(session.partial_results);
     return live;
@@ -86,7 +91,7 @@ export class LiveSession {
   }
 
   /** As `report`, of something that happened earlier: the last activity stays the later of the two. */
-  reportAgain(delta: ProgressDelta, revision: number, time: Micros): void {
+  reapply(delta: ProgressDelta, revision: number, time: Micros): void {
     const last = this.#time ?? parseTimestamp(this.#frame.checkpoint_time) ?? 0;
     const { checkpoint_time } = this.#current();
     this.report(delta, revision, time);
@@ -97,14 +102,14 @@ export class LiveSession {
 
   /** The whole document as it is at the call, apart from this object. Costs what the session holds, in slices. */
   toSession(): Promise<Session> {
-    return this.asNow(collect);
+    return this.withSnapshot(collect);
   }
 
   /** Gives `use` what the document holds at the call, until it is done with it. */
-  asNow<T>(use: (parts: SessionParts) => Promise<T>): Promise<T> {
+  withSnapshot<T>(use: (parts: SessionParts) => Promise<T>): Promise<T> {
     const frame = { ...this.#current() };
     const [processed, pending] = [this.#files.processed(), this.#files.pending()];
-    return this.#results.asNow((results) => use({ frame, processed, pending, results }));
+    return this.#results.withSnapshot((results) => use({ frame, processed, pending, results }));
   }
 
   summary(bytes: number): SessionSummary {

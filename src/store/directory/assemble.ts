@@ -16,8 +16,8 @@ import { StorageState } from "./disk/storage-state.ts";
 import { Journal } from "./journal/journal.ts";
 import { directoryRecords } from "./records.ts";
 import { LiveSessions } from "./reported/reported-sessions.ts";
-import { RemovedSessions } from "./trash/trash.ts";
-import { Trash } from "./trash/trash-files.ts";
+import { Trash } from "./trash/trash.ts";
+import { TrashFiles } from "./trash/trash-files.ts";
 import { DirectoryView } from "./view/directory-view.ts";
 import { IndexSaver } from "./view/index-saver.ts";
 
@@ -53,13 +53,13 @@ export function assembleStore(options: DirectoryStoreOptions, own: OwnDirectorie
     journal,
     maxLagMs,
     clock,
-    onOutcome: (error) => state.note(error),
+    onOutcome: (error) => state.recordOutcome(error),
     onReport: (id, summary) => view.catalog.index.defer(id, summary),
     onDue: (id) => writeBehind(id as SessionId),
   });
   const view = new DirectoryView({ ...options, onReplaced: fail, outside: lives }, queue);
   const saver = new IndexSaver({ directory: own.base, files, catalog: view.catalog, logger });
-  const trash = new Trash(own.trash, files);
+  const trashFiles = new TrashFiles(own.trash, files);
   const backups = new Backups(directory, outsideBackups, files);
   const records = directoryRecords({
     directory: own.base,
@@ -82,12 +82,12 @@ export function assembleStore(options: DirectoryStoreOptions, own: OwnDirectorie
     lives,
     complete: (id, file) => reports.complete(id, file),
     clock,
-    isDeleted: (id) => trash.has(id),
+    isDeleted: (id) => trashFiles.has(id),
     assertWritable,
   });
   const reports = new Reports({ view, lives, sessions, turns, leases, state });
   const writeBehind = createWriteBehind({ state, reports, journal, logger });
-  const removed = new RemovedSessions({ directory, trash, sessions, turns, view, clock });
+  const trash = new Trash({ directory, files: trashFiles, sessions, turns, view, clock });
   return {
     state,
     queue,
@@ -97,12 +97,11 @@ export function assembleStore(options: DirectoryStoreOptions, own: OwnDirectorie
     leases,
     view,
     saver,
-    trash,
     backups,
     records,
     sessions,
     reports,
     writeBehind,
-    removed,
+    trash,
   };
 }

@@ -8,7 +8,7 @@ import { safeName } from "../../session/session-id.ts";
 import { shellOperand } from "../../text/shell-quote.ts";
 import { formatTimestamp, type Micros, microsPerMs } from "../../time/clock.ts";
 import { type DurableFiles, storageError } from "./disk/durable-files.ts";
-import { encodeInSlices, partsOf } from "./disk/encode-session.ts";
+import { encodeSession, partsOf } from "./disk/encode-session.ts";
 import { makeDirectory } from "./disk/own-directories.ts";
 import { readDocument } from "./disk/read-document.ts";
 import { UnreadableError } from "./disk/session-codec.ts";
@@ -29,7 +29,7 @@ export class Backups {
 
   async create(session: Session, directory: string | undefined, now: Micros): Promise<Backup> {
     const target = await this.#directory(directory);
-    const bytes = await encodeInSlices(partsOf(session));
+    const bytes = await encodeSession(partsOf(session));
     const created_time = formatTimestamp(now);
     const stamp = created_time.slice(0, 19).replace(/[-:]/g, "").replace("T", "_");
     for (let copy = 1; ; copy++) {

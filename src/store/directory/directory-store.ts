@@ -52,8 +52,8 @@ import {
   ownDirectories,
   sweepStaging,
 } from "./disk/own-directories.ts";
-import { explained } from "./disk/storage-state.ts";
-import { recover, validate } from "./repair.ts";
+import { withStorageErrors } from "./disk/storage-state.ts";
+import { repairSession, validateSession } from "./repair.ts";
 import { replayJournal } from "./replay-journal.ts";
 
 /** How often a save looks again whether there is a session, while others create and delete it. */
@@ -152,7 +152,7 @@ class DirectoryStore implements SessionStore {
   }
 
   read(id: SessionId): Promise<StoredSession> {
-    return explained(() => this.#parts.sessions.read(id));
+    return withStorageErrors(() => this.#parts.sessions.read(id));
   }
 
   apply(id: SessionId, command: Command, options: ChangeOptions = {}): Promise<StoredSession> {
@@ -160,7 +160,7 @@ class DirectoryStore implements SessionStore {
     const isReporting = reporting.has(command.type);
     const change = isReporting ? "replace" : "change";
     const assertMay = () => isReporting && leases.assertMayReport(id, options.epoch);
-    return state.changing(async () => {
+    return state.runChange(async () => {
       // Before anything is written for it.
       if (sessions.has(id)) assertMay();
       return sessions[change](id, options, (session) => {
@@ -175,7 +175,7 @@ class DirectoryStore implements SessionStore {
   }
 
   save(session: Session, options: SaveOptions = {}): Promise<StoredSession & { created: boolean }> {
-    return explained(() => this.#save(session, options));
+    return withStorageErrors(() => this.#save(session, options));
   }
 
   /** `isBack` if it is a backup of a session that was there before. */
@@ -215,7 +215,7 @@ class DirectoryStore implements SessionStore {
 
   remove(id: SessionId, options: RemoveOptions) {
     const { purge = false, force = false, reason } = options;
-    return explained(async () => {
+    return withStorageErrors(async () => {
       this.#parts.sessions.assertExpected(id, options);
       await this.#parts.sessions.quarantineDuplicates(id);
       return this.#parts.sessions.remove(id, options, !purge, async (file, summary, inspect) => {
@@ -223,10 +223,7 @@ class DirectoryStore implements SessionStore {
         if (lease !== undefined && !force) throw leaseHeld(lease);
         let trash_id: string | null = null;
         if (purge) await this.#parts.files.remove(this.#directory, file, inspect);
-        else {
-          const from = [this.#directory, file] as const;
-          ({ trash_id } = await this.#parts.trash.add(from, summary, reason, this.#clock.now(), inspect));
-        }
+        else ({ trash_id } = await this.#parts.trash.add(file, summary, reason, inspect));
         this.#parts.leases.drop(id);
         return { session_id: id, purged: purge, trash_id, bytes: summary.bytes };
       });
@@ -254,7 +251,7 @@ class DirectoryStore implements SessionStore {
   }
 
   backup(id: SessionId, directory?: string): Promise<Backup> {
-    return this.#parts.state.changing(async () => {
+    return this.#parts.state.runChange(async () => {
       this.#parts.state.assertWritable();
       await this.#parts.reports.flush(id);
       const { session } = await this.read(id);
@@ -263,7 +260,7 @@ class DirectoryStore implements SessionStore {
   }
 
   listBackups(id: SessionId): Promise<Backup[]> {
-    return explained(async () => {
+    return withStorageErrors(async () => {
       const backups = this.#parts.backups.list(id);
       if (backups.length === 0 && !this.#parts.sessions.exists(id)) throw this.#parts.sessions.missing(id);
       return backups;
@@ -277,7 +274,7 @@ class DirectoryStore implements SessionStore {
 
   /** `isBack` if it stands in for a document that cannot be read, and is to have the reports that wait for that. */
   #restoreBackup(id: SessionId, backup: string, isBack: boolean): Promise<Restored> {
-    return this.#parts.state.changing(async () => {
+    return this.#parts.state.runChange(async () => {
       this.#parts.state.assertWritable();
       const session = this.#parts.backups.read(id, backup);
       const unreadable = this.#parts.view.catalog.unreadableFor(id);
@@ -296,7 +293,7 @@ class DirectoryStore implements SessionStore {
   }
 
   validate(id: SessionId): Promise<Validation> {
-    return validate(id, this, this.#parts.view.catalog);
+    return validateSession(id, this, this.#parts.view.catalog);
   }
 
   recover(id: SessionId): Promise<Recovery> {
@@ -306,24 +303,24 @@ class DirectoryStore implements SessionStore {
     const listBackups = (of: SessionId) => this.listBackups(of);
     const restoreBackup = (of: SessionId, name: string) => this.#restoreBackup(of, name, true);
     const store = { read, backup, listBackups, restoreBackup };
-    return state.changing(() => recover(id, store, sessions, view.catalog));
+    return state.runChange(() => repairSession(id, store, sessions, view.catalog));
   }
 
   async listTrash(): Promise<TrashListing> {
-    return this.#parts.removed.list();
+    return this.#parts.trash.list();
   }
 
   restoreTrash(id: SessionId, trashId?: string): Promise<SessionSummary> {
     return this.#creating(id, async () => {
       this.#parts.state.assertWritable();
-      return this.#parts.removed.restore(id, trashId);
+      return this.#parts.trash.restore(id, trashId);
     });
   }
 
   emptyTrash(olderThanMs = 0): Promise<Emptied & { entries: TrashEntry[] }> {
-    return this.#parts.state.changing(async () => {
+    return this.#parts.state.runChange(async () => {
       this.#parts.state.assertWritable();
-      return this.#parts.removed.empty(olderThanMs);
+      return this.#parts.trash.empty(olderThanMs);
     });
   }
 
@@ -347,7 +344,7 @@ class DirectoryStore implements SessionStore {
 
   /** Creations of one id run one after another, whatever file each of them would use. */
   #creating<T>(id: string, task: () => Promise<T>): Promise<T> {
-    return this.#creations.run(id, () => this.#parts.state.changing(task));
+    return this.#creations.run(id, () => this.#parts.state.runChange(task));
   }
 
   async #close(): Promise<void> {

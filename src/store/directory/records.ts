@@ -7,7 +7,7 @@ import { JsonError, type JsonValue, parseJson, stringifyJson } from "../../json/
 import type { Logger } from "../../log.ts";
 import type { Records } from "../session-store.ts";
 import { type DurableFiles, storageError } from "./disk/durable-files.ts";
-import { explained } from "./disk/storage-state.ts";
+import { withStorageErrors } from "./disk/storage-state.ts";
 
 /** A log over this size is put aside as its one predecessor, and the former predecessor goes. */
 const maxLogBytes = 8 * 1024 * 1024;
@@ -97,7 +97,7 @@ export function directoryRecords({
       assertWritable();
       if (entries.length > 0) await queue.run(name, () => append(name, entries));
     },
-    tail: (name, limit, cursor) => explained(() => tail(name, limit, cursor)),
+    tail: (name, limit, cursor) => withStorageErrors(() => tail(name, limit, cursor)),
     idle: () => queue.idle(),
   };
 }

@@ -9,11 +9,11 @@ import type { SessionStore } from "../session-store.ts";
 import type { SessionFiles } from "./changes/session-files.ts";
 import type { FileCatalog } from "./view/file-catalog.ts";
 
-type RecoverableStore = Pick<SessionStore, "read" | "backup" | "listBackups" | "restoreBackup">;
+type RepairableStore = Pick<SessionStore, "read" | "backup" | "listBackups" | "restoreBackup">;
 
-export async function validate(
+export async function validateSession(
   id: SessionId,
-  store: RecoverableStore,
+  store: RepairableStore,
   catalog: FileCatalog,
 ): Promise<Validation> {
   const findings: Finding[] = [];
@@ -33,15 +33,15 @@ export async function validate(
   return { session_id: id, valid: findings.length === 0, findings };
 }
 
-export async function recover(
+export async function repairSession(
   id: SessionId,
-  store: RecoverableStore,
+  store: RepairableStore,
   sessions: SessionFiles,
   catalog: FileCatalog,
 ): Promise<Recovery> {
-  const { findings } = await validate(id, store, catalog);
+  const { findings } = await validateSession(id, store, catalog);
   if (findings.some((finding) => finding.code === "unreadable"))
-    return recoverUnreadable(id, store, sessions, catalog);
+    return repairUnreadable(id, store, sessions, catalog);
 
   const actions: string[] = [];
   let backup: string | null = null;
@@ -61,16 +61,16 @@ export async function recover(
   return { session_id: id, recovered: true, actions, backup, quarantined };
 }
 
-async function recoverUnreadable(
+async function repairUnreadable(
   id: SessionId,
-  store: RecoverableStore,
+  store: RepairableStore,
   sessions: SessionFiles,
   catalog: FileCatalog,
 ): Promise<Recovery> {
   const file = catalog.unreadableFor(id);
   // Mended by another program since it was diagnosed.
   const quarantined = file === undefined ? undefined : await sessions.quarantine(file);
-  if (quarantined === undefined) return recover(id, store, sessions, catalog);
+  if (quarantined === undefined) return repairSession(id, store, sessions, catalog);
   const actions = [`moved the unreadable ${file} to ${quarantined}`];
   const backups = await store.listBackups(id).catch((error: unknown) => {
     if (isSessiondError(error, "session_not_found", "session_deleted")) return [];

@@ -3,8 +3,8 @@ import { expect, test } from "vitest";
 import { stringifyJson } from "../../../src/json/exact-json.ts";
 import { applyCommand, type ProgressDelta } from "../../../src/session/command.ts";
 import type { Session } from "../../../src/session/session.ts";
-import { LiveSession } from "../../../src/session/working/working-session.ts";
-import { encodeInSlices } from "../../../src/store/directory/disk/encode-session.ts";
+import { WorkingSession } from "../../../src/session/working/working-session.ts";
+import { encodeSession } from "../../../src/store/directory/disk/encode-session.ts";
 import { decodeSession, maxStoredDepth } from "../../../src/store/directory/disk/session-codec.ts";
 import { formatTimestamp } from "../../../src/time/clock.ts";
 import { anyString, jsonObject, session } from "../../support/arbitraries.ts";
@@ -18,7 +18,7 @@ const delta: fc.Arbitrary<ProgressDelta> = fc.record(
 test("reports mean in memory what they mean to the document", async () => {
   await fc.assert(
     fc.asyncProperty(session, fc.array(delta, { maxLength: 6 }), async (any, deltas) => {
-      const live = new LiveSession(any);
+      const live = new WorkingSession(any);
       let expected = any;
       for (const [index, change] of deltas.entries()) {
         const time = index * 1000;
@@ -41,9 +41,9 @@ test("reports mean in memory what they mean to the document", async () => {
 test("what is gone through in slices is the session as it was when that began, whatever is reported meanwhile", async () => {
   await fc.assert(
     fc.asyncProperty(session, fc.array(delta, { maxLength: 6 }), async (any, deltas) => {
-      const live = new LiveSession(any);
+      const live = new WorkingSession(any);
       const before = structuredClone(await live.toSession());
-      const slow = live.asNow(async ({ processed, pending, results }) => {
+      const slow = live.withSnapshot(async ({ processed, pending, results }) => {
         const seen: [string, unknown][] = [];
         for (const entry of results) {
           seen.push([...entry]);
@@ -69,7 +69,7 @@ test("what is gone through in slices is the session as it was when that began, w
 test("a session written in pieces is the same to the byte", async () => {
   await fc.assert(
     fc.asyncProperty(session, async (any) => {
-      const bytes = await new LiveSession(any).asNow(encodeInSlices);
+      const bytes = await new WorkingSession(any).withSnapshot(encodeSession);
       // Only the order of keys that look like numbers is the engine's own in a whole object.
       expect(decodeSession(bytes)).toEqual(decodeSession(whole(any)));
       if (!Object.keys(any.partial_results).some((key) => /^\d+$/.test(key)))

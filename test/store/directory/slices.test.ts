@@ -7,7 +7,7 @@ import { parseSessionId } from "../../../src/session/session-id.ts";
 import { Reports } from "../../../src/store/directory/changes/reports.ts";
 import { readDocument } from "../../../src/store/directory/disk/read-document.ts";
 import { FileCatalog } from "../../../src/store/directory/view/file-catalog.ts";
-import type { CachedFile } from "../../../src/store/directory/view/saved-index.ts";
+import type { SavedFile } from "../../../src/store/directory/view/saved-index.ts";
 import type { SessionStore } from "../../../src/store/session-store.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 import { foreignSession, newView, openStore, putOutside } from "./outside.ts";
@@ -138,13 +138,13 @@ test("a start finds a new file also while a known one goes away", async () => {
     if (document !== undefined) known.adopt(`s${n}.json`, document);
   }
   putOutside(directory, "new.json", foreignSession("new"));
-  const cached = [...known.cached()];
+  const cached = [...known.toSave()];
   // In the order of the directory itself.
   const names: string[] = [];
   for await (const { name } of await opendir(directory)) names.push(name);
   const last = names.filter((name) => name !== "new.json").at(-1) as string;
   const view = newView(directory);
-  async function* saved(): AsyncGenerator<CachedFile[]> {
+  async function* saved(): AsyncGenerator<SavedFile[]> {
     setImmediate(() => unlinkSync(join(directory, last)));
     yield cached;
   }

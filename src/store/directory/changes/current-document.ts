@@ -5,7 +5,7 @@ import { nextSlice } from "../../../async/slices.ts";
 import type { SessiondError } from "../../../error.ts";
 import type { SessionSummary } from "../../../session/session.ts";
 import type { SessionId } from "../../../session/session-id.ts";
-import { type Document, isRecent, readInSlices } from "../disk/read-document.ts";
+import { type Document, isRecent, readDocumentInSlices } from "../disk/read-document.ts";
 import type { Before } from "../reported/reported-session.ts";
 import type { LiveSessions } from "../reported/reported-sessions.ts";
 import type { DirectoryView } from "../view/directory-view.ts";
@@ -76,7 +76,7 @@ export class SessionDocuments {
       const state = this.#holding(file, id);
       if (state !== undefined) {
         const known = looked?.identity === state.identity;
-        const document = known ? looked : await readInSlices(join(this.#options.directory, file));
+        const document = known ? looked : await readDocumentInSlices(join(this.#options.directory, file));
         if (document?.identity === state.identity) return this.#withWaiting(id, document);
         // It was readable when it was in this state.
         this.#options.view.look(file, true);

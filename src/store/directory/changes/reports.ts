@@ -5,15 +5,15 @@ import type { ProgressReply } from "../../../contract/replies.ts";
 import { SessiondError } from "../../../error.ts";
 import type { ProgressDelta } from "../../../session/command.ts";
 import type { SessionId } from "../../../session/session-id.ts";
-import { LiveSession } from "../../../session/working/working-session.ts";
+import { WorkingSession } from "../../../session/working/working-session.ts";
 import { type GenerationMark, generationMark } from "../../generation.ts";
 import type { LeaseTable } from "../../lease-table.ts";
 import type { ProgressOptions } from "../../session-store.ts";
 import { TargetChanged } from "../disk/durable-files.ts";
-import { encodeInSlices } from "../disk/encode-session.ts";
+import { encodeSession } from "../disk/encode-session.ts";
 import type { Document } from "../disk/read-document.ts";
 import { maxStoredBytes, tooLarge } from "../disk/session-codec.ts";
-import { explained, type StorageState } from "../disk/storage-state.ts";
+import { type StorageState, withStorageErrors } from "../disk/storage-state.ts";
 import { type EncodedReport, encodeReport } from "../journal/encode-report.ts";
 import type { Live, Restored } from "../reported/reported-session.ts";
 import type { LiveSessions } from "../reported/reported-sessions.ts";
@@ -82,7 +82,7 @@ export class Reports {
     const done = new Promise<ProgressReply>((resolve, refuse) => {
       gathering.waiting.push({ report, make: (live) => resolve(make(live)), refuse });
     });
-    return state.noted(done);
+    return state.track(done);
   }
 
   /**
@@ -127,7 +127,7 @@ export class Reports {
     const last = live?.unwritten.at(-1)?.sequence;
     if (live === undefined || last === undefined) return;
     const expected = view.catalog.get(file)?.identity;
-    const bytes = await live.state.asNow(encodeInSlices);
+    const bytes = await live.state.withSnapshot(encodeSession);
     const identity = await sessions.replaceFile(file, bytes, live.mode, expected);
     // Meanwhile another file may have become the one of this session, which is to have the reports.
     if (view.catalog.fileOf(id) !== file || lives.get(id) !== live) return;
@@ -166,7 +166,7 @@ export class Reports {
       }
     };
     try {
-      await explained(() => turns.run(id, task));
+      await withStorageErrors(() => turns.run(id, task));
     } catch (error) {
       this.#close(id, gathering);
       for (const { refuse } of gathering.waiting) refuse(error);
@@ -185,7 +185,7 @@ export class Reports {
     for (let attempt = 1; ; attempt++) {
       const document = await this.#document(id, file);
       // Where another program writes it all the time, at one go.
-      const state = attempt < maxLoads ? await LiveSession.load(document.session) : undefined;
+      const state = attempt < maxLoads ? await WorkingSession.load(document.session) : undefined;
       if (state !== undefined && view.catalog.get(file)?.identity !== document.identity) continue;
       // A document that could not be read before may have been given its reports by now.
       return lives.get(id) ?? lives.add(id, document, state);

@@ -11,8 +11,8 @@ import { type Clock, formatTimestamp } from "../../../time/clock.ts";
 import { adviseToPurge, assertExpected, busy, sessionExists } from "../../change-conditions.ts";
 import type { ChangeOptions, StoredSession } from "../../session-store.ts";
 import { type DurableFiles, TargetChanged } from "../disk/durable-files.ts";
-import { encodeInSlices, partsOf } from "../disk/encode-session.ts";
-import { assertUnchanged, type Document, isAt, readInSlices } from "../disk/read-document.ts";
+import { encodeSession, partsOf } from "../disk/encode-session.ts";
+import { assertUnchanged, type Document, isUnchanged, readDocumentInSlices } from "../disk/read-document.ts";
 import { alternativeFileFor, fileFor, type Identity, shortened } from "../disk/session-codec.ts";
 import type { LiveSessions } from "../reported/reported-sessions.ts";
 import type { DirectoryView } from "../view/directory-view.ts";
@@ -57,12 +57,12 @@ export class SessionFiles {
     if (state?.kind === "session" && state.id === id) {
       const { lives } = this.#options;
       const live = lives.get(id);
-      if (live !== undefined && isAt(path, state.identity)) {
+      if (live !== undefined && isUnchanged(path, state.identity)) {
         // As they are now: reports go on while a large one is put together.
         const summary = this.summary(id);
         return withRevision(summary, await live.state.toSession());
       }
-      const document = live === undefined ? await readInSlices(path) : undefined;
+      const document = live === undefined ? await readDocumentInSlices(path) : undefined;
       const isStill = document?.identity === state.identity && this.#catalog.get(file) === state;
       if (isStill && lives.get(id) === undefined) return this.#stored(id, document.session);
     }
@@ -296,7 +296,7 @@ export class SessionFiles {
     before: Document | undefined,
     inspect = () => {},
   ): Promise<StoredSession> {
-    const bytes = await encodeInSlices(partsOf(session));
+    const bytes = await encodeSession(partsOf(session));
     const mode = before?.mode ?? newFileMode;
     const identity = await this.replaceFile(file, bytes, mode, before?.identity, inspect);
     this.#catalog.adopt(file, { session, identity, bytes: bytes.length, mode }, session.revision ?? 1);

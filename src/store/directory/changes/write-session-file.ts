@@ -22,10 +22,10 @@ export function createWriteBehind({ state, reports, journal, logger }: FileWriti
   /** What keeps the oldest part of the journal goes into its file, or where that cannot be, to the end of the journal. */
   async function freeJournal(): Promise<void> {
     if (journal.closedSegments <= manySegments) return;
-    for (const id of journal.oldest() as SessionId[]) {
+    for (const id of journal.sessionsInOldest() as SessionId[]) {
       try {
         await reports.flush(id).catch(() => {});
-        if (journal.isOldest(id)) await reports.carryOver(id);
+        if (journal.isInOldest(id)) await reports.carryOver(id);
       } catch (error) {
         logger.warn({ err: error, session_id: id }, "the journal cannot be made shorter yet");
       }
@@ -34,7 +34,7 @@ export function createWriteBehind({ state, reports, journal, logger }: FileWriti
 
   return async (id: SessionId): Promise<void> => {
     try {
-      await state.changing(() => reports.flush(id));
+      await state.runChange(() => reports.flush(id));
     } catch (error) {
       logger.warn({ err: error, session_id: id }, "a session file could not be written yet");
     }

@@ -27,7 +27,7 @@ function* pairsOf(results: Session["partial_results"]): Generator<readonly [stri
 }
 
 /** The session as it was at the call. @throws SessiondError `payload_too_large`, `invalid_request` */
-export async function encodeInSlices(parts: SessionParts): Promise<Buffer> {
+export async function encodeSession(parts: SessionParts): Promise<Buffer> {
   try {
     return await encodePieces(parts);
   } catch (error) {

@@ -4,8 +4,8 @@ import { systemErrorCode } from "../../../error.ts";
 import type { Session } from "../../../session/session.ts";
 import { TargetChanged } from "./durable-files.ts";
 import {
-  decodeInSlices,
   decodeSession,
+  decodeSessionInSlices,
   type Identity,
   identityOf,
   maxStoredBytes,
@@ -38,10 +38,10 @@ export function readDocument(path: string): Document | undefined {
 }
 
 /** Half-written or gone for a moment counts as not there yet. Takes its time with a large one. */
-export async function readInSlices(path: string): Promise<Document | undefined> {
+export async function readDocumentInSlices(path: string): Promise<Document | undefined> {
   try {
     const file = readFile(path);
-    return file && { session: await decodeInSlices(file.bytes), ...file.facts };
+    return file && { session: await decodeSessionInSlices(file.bytes), ...file.facts };
   } catch (error) {
     if (error instanceof UnreadableError) return undefined;
     throw error;
@@ -93,11 +93,11 @@ export function isRecent(path: string): boolean {
 
 /** @throws TargetChanged */
 export function assertUnchanged(path: string, expected: Identity | undefined): void {
-  if (expected !== undefined && !isAt(path, expected)) throw new TargetChanged();
+  if (expected !== undefined && !isUnchanged(path, expected)) throw new TargetChanged();
 }
 
 /** Whether a file is still in a state that is known. */
-export function isAt(path: string, identity: Identity): boolean {
+export function isUnchanged(path: string, identity: Identity): boolean {
   const stats = statDocument(path);
   return stats !== undefined && identityOf(stats) === identity;
 }

@@ -30,7 +30,7 @@ export function decodeSession(bytes: Uint8Array): Session {
 }
 
 /** As `decodeSession`, a piece at a time. */
-export async function decodeInSlices(bytes: Uint8Array): Promise<Session> {
+export async function decodeSessionInSlices(bytes: Uint8Array): Promise<Session> {
   const text = textOf(bytes);
   try {
     return checked(await parseJsonInSlices(text, maxStoredDepth));

@@ -41,26 +41,26 @@ export class StorageState {
   }
 
   /** Runs a change. A full disk is remembered until a change finds room. */
-  changing<T>(task: () => Promise<T>): Promise<T> {
-    return this.noted(explained(task));
+  runChange<T>(task: () => Promise<T>): Promise<T> {
+    return this.track(withStorageErrors(task));
   }
 
   /** A change that is under way, whose errors are in the words of the contract. */
-  noted<T>(change: Promise<T>): Promise<T> {
+  track<T>(change: Promise<T>): Promise<T> {
     return change.then(
       (result) => {
-        this.note();
+        this.recordOutcome();
         return result;
       },
       (error: unknown) => {
-        this.note(error);
+        this.recordOutcome(error);
         throw error;
       },
     );
   }
 
   /** A change was made, or refused with an error. */
-  note(error?: unknown): void {
+  recordOutcome(error?: unknown): void {
     if (error === undefined) this.#full = undefined;
     else if (isSessiondError(error, "storage_full")) this.#full = error.message;
   }
@@ -80,7 +80,7 @@ export class StorageState {
 }
 
 /** Runs a task; a failure of the file system is told in the words of the contract. */
-export async function explained<T>(task: () => Promise<T>): Promise<T> {
+export async function withStorageErrors<T>(task: () => Promise<T>): Promise<T> {
   try {
     return await task();
   } catch (error) {

@@ -23,7 +23,7 @@ export function encodeFrame(firstSequence: number, records: readonly JournalReco
   return frame;
 }
 
-export interface Replay {
+export interface SegmentContents {
   records: JournalRecord[];
   /** Records whose payload is damaged: whose session and which revision is still known. */
   damaged: Omit<JournalRecord, "payload">[];
@@ -37,27 +37,27 @@ export interface Replay {
  * Everything that a segment holds. What follows the last whole frame is a torn tail in the segment that was being
  * written, and damage in any other.
  */
-export function decodeSegment(bytes: Buffer, isLast: boolean): Replay {
-  const replay: Replay = { records: [], damaged: [], gaps: [], end: 0 };
+export function decodeSegment(bytes: Buffer, isLast: boolean): SegmentContents {
+  const contents: SegmentContents = { records: [], damaged: [], gaps: [], end: 0 };
   let at = 0;
   while (at < bytes.length) {
     const frame = frameAt(bytes, at);
     if (frame?.isWhole) {
-      readRecords(bytes.subarray(at + headBytes, frame.end), at + headBytes, replay);
+      readRecords(bytes.subarray(at + headBytes, frame.end), at + headBytes, contents);
       at = frame.end;
-      replay.end = at;
+      contents.end = at;
       continue;
     }
     const next = findFrame(bytes, at + 1);
-    if (next === -1 && isLast) return replay;
+    if (next === -1 && isLast) return contents;
     // Damage in the middle. Records whose own checksums hold are believed all the same.
     const to = next === -1 ? bytes.length : next;
     const body = bytes.subarray(frame === undefined ? at : at + headBytes, to);
-    if (body.some((byte) => byte !== 0)) readRecords(body, to - body.length, replay);
+    if (body.some((byte) => byte !== 0)) readRecords(body, to - body.length, contents);
     at = to;
-    replay.end = at;
+    contents.end = at;
   }
-  return replay;
+  return contents;
 }
 
 function frameAt(bytes: Buffer, at: number): { end: number; isWhole: boolean } | undefined {
@@ -77,19 +77,19 @@ function findFrame(bytes: Buffer, start: number): number {
   return -1;
 }
 
-function readRecords(body: Buffer, offset: number, replay: Replay): void {
+function readRecords(body: Buffer, offset: number, contents: SegmentContents): void {
   let at = 0;
   while (at < body.length) {
     const decoded = decodeRecord(body, at);
     if (decoded.state === "unknown") {
       const next = findRecord(body, at + 1);
       const to = next === -1 ? body.length : next;
-      replay.gaps.push({ from: offset + at, to: offset + to });
+      contents.gaps.push({ from: offset + at, to: offset + to });
       at = to;
       continue;
     }
-    if (decoded.state === "good") replay.records.push(decoded.record);
-    else replay.damaged.push(decoded.record);
+    if (decoded.state === "good") contents.records.push(decoded.record);
+    else contents.damaged.push(decoded.record);
     at = decoded.end;
   }
 }

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { SessiondError, systemErrorCode } from "../../../error.ts";
 import { type DurableFiles, storageError } from "../disk/durable-files.ts";
 import { type Batch, newBatch } from "./batch.ts";
-import { decodeSegment, encodeFrame, type Replay } from "./frame.ts";
+import { decodeSegment, encodeFrame, type SegmentContents } from "./frame.ts";
 import { PruneMark } from "./prune-mark.ts";
 import { type JournalRecord, kinds } from "./record.ts";
 import { SegmentFile, WritePace } from "./segment-file.ts";
@@ -23,10 +23,10 @@ const batchBytes = 1024 * 1024;
 interface Segment {
   name: string;
   /** By session id, the newest report in this segment that no base record covers. */
-  unsettled: Map<string, number>;
+  needed: Map<string, number>;
 }
 
-export interface ReplayedSegment extends Replay {
+export interface ReadSegment extends SegmentContents {
   name: string;
 }
 
@@ -42,6 +42,8 @@ export class Journal {
   readonly #closed: Segment[] = [];
   /** By session id, the newest report that no base record covers. */
   readonly #newest = new Map<string, number>();
+  /** By session id, the base that could not be recorded yet. */
+  readonly #owedBases = new Map<string, number>();
   #mark: PruneMark | undefined;
   #current: Segment | undefined;
   #file: SegmentFile | undefined;
@@ -60,7 +62,7 @@ export class Journal {
    * Reads all segments, oldest first, and cuts the torn tail of the last one off before anything else is written. Resolves with
    * the sequence from which on everything should be there, or undefined if that is not known.
    */
-  async replay(onSegment: (segment: ReplayedSegment) => void): Promise<number | undefined> {
+  async readSegments(onSegment: (segment: ReadSegment) => void): Promise<number | undefined> {
     const { directory, files } = this.#options;
     const names = (await readdir(directory)).filter(isSegment).sort();
     this.#mark = await PruneMark.open(join(directory, "pruned"));
@@ -76,17 +78,17 @@ export class Journal {
         continue;
       }
       const bytes = await readFile(path);
-      const replay = decodeSegment(bytes, isLast);
-      const end = (replay.records.at(-1)?.sequence ?? 0) + 1;
-      if (replay.end === 0 || (isLast && replay.gaps.length === 0 && this.#isPruned(end))) {
+      const contents = decodeSegment(bytes, isLast);
+      const end = (contents.records.at(-1)?.sequence ?? 0) + 1;
+      if (contents.end === 0 || (isLast && contents.gaps.length === 0 && this.#isPruned(end))) {
         await unlink(path);
         continue;
       }
-      if (replay.end < bytes.length) await cut(path, replay.end);
+      if (contents.end < bytes.length) await cut(path, contents.end);
       this.#sequence = Math.max(this.#sequence, end);
-      this.#closed.push({ name, unsettled: new Map() });
-      for (const record of replay.records) this.#replayed(record);
-      onSegment({ ...replay, name });
+      this.#closed.push({ name, needed: new Map() });
+      for (const record of contents.records) this.#noteRecord(record);
+      onSegment({ ...contents, name });
     }
     await files.sync(directory);
     return this.#mark.sequence;
@@ -98,16 +100,16 @@ export class Journal {
   }
 
   /** Sessions that keep the oldest segment from going. */
-  oldest(): string[] {
-    return [...(this.#closed[0]?.unsettled.keys() ?? [])];
+  sessionsInOldest(): string[] {
+    return [...(this.#closed[0]?.needed.keys() ?? [])];
   }
 
-  isOldest(sessionId: string): boolean {
-    return this.#closed[0]?.unsettled.has(sessionId) ?? false;
+  isInOldest(sessionId: string): boolean {
+    return this.#closed[0]?.needed.has(sessionId) ?? false;
   }
 
   /** The newest report of a session that a start would give back to it. */
-  newest(sessionId: string): number | undefined {
+  newestReport(sessionId: string): number | undefined {
     return this.#newest.get(sessionId);
   }
 
@@ -121,15 +123,38 @@ export class Journal {
   }
 
   /**
-   * The session's file holds every report up to a sequence, by default all that are durable, or the session is gone. Resolves
-   * when that is durable; then a start does not give them back, and segments that nothing else needs go.
+   * Records that the session's file holds every report up to a sequence, by default all that are durable; also that the session
+   * is gone. Resolves when the record is durable: then a start does not give those reports back, and segments that nothing
+   * else needs go.
+   *
+   * @throws SessiondError `storage_full`, `storage_failed`
    */
-  async settle(sessionId: string, upTo = this.#newest.get(sessionId)): Promise<void> {
+  async advanceBase(sessionId: string, upTo = this.#newest.get(sessionId)): Promise<void> {
     if (upTo === undefined || !this.#newest.has(sessionId)) return;
     await this.#wait(baseRecord(sessionId, upTo));
     await this.prune().catch(() => {
       // Tried again with the next one.
     });
+  }
+
+  /**
+   * As `advanceBase`, but never rejects: what fails is tried again by {@link retryBases}. Until then a start reports once
+   * more what the file holds already, which changes nothing but the revision.
+   */
+  async tryAdvanceBase(sessionId: string, upTo = this.#newest.get(sessionId)): Promise<void> {
+    if (upTo === undefined) return;
+    try {
+      await this.advanceBase(sessionId, upTo);
+    } catch {
+      this.#owedBases.set(sessionId, Math.max(upTo, this.#owedBases.get(sessionId) ?? 0));
+    }
+  }
+
+  /** Records the bases that could not be recorded before. Never rejects. */
+  async retryBases(): Promise<void> {
+    const owed = [...this.#owedBases];
+    this.#owedBases.clear();
+    await Promise.all(owed.map((entry) => this.tryAdvanceBase(...entry)));
   }
 
   /** Removes the oldest segments that nothing needs, in order: a base record may be what explains an earlier segment. */
@@ -181,19 +206,19 @@ export class Journal {
     return mark !== undefined && sequence <= mark;
   }
 
-  #replayed({ kind, sessionId, sequence, link }: JournalRecord): void {
+  #noteRecord({ kind, sessionId, sequence, link }: JournalRecord): void {
     if (kind === kinds.base) {
-      this.#settled(sessionId, link);
+      this.#applyBase(sessionId, link);
       return;
     }
-    this.#closed.at(-1)?.unsettled.set(sessionId, sequence);
+    this.#closed.at(-1)?.needed.set(sessionId, sequence);
     this.#newest.set(sessionId, sequence);
   }
 
   async #prune(): Promise<void> {
     const { directory, files } = this.#options;
     let count = 0;
-    while (this.#closed[count]?.unsettled.size === 0) count++;
+    while (this.#closed[count]?.needed.size === 0) count++;
     if (count === 0) return;
     const first = (this.#closed[count] ?? this.#current)?.name;
     await this.#mark?.write(first === undefined ? this.#sequence : sequenceOf(first));
@@ -236,13 +261,13 @@ export class Journal {
     }
     await this.#append(file, encodeFrame(first, records), records.length);
     this.#sequence = first + records.length;
-    const { unsettled } = this.#current as Segment;
+    const { needed } = this.#current as Segment;
     for (const { kind, sessionId, sequence, link } of records) {
       if (kind === kinds.base) {
-        this.#settled(sessionId, link);
+        this.#applyBase(sessionId, link);
         continue;
       }
-      unsettled.set(sessionId, sequence);
+      needed.set(sessionId, sequence);
       this.#newest.set(sessionId, sequence);
     }
     if (file.size > leastSegmentBytes) await this.#retire();
@@ -251,7 +276,7 @@ export class Journal {
   /** Lets go of a segment that nothing needs, so that it makes room at once. */
   async #retire(): Promise<void> {
     const file = this.#file;
-    if (this.#current === undefined || this.#current.unsettled.size > 0 || !file?.size) return;
+    if (this.#current === undefined || this.#current.needed.size > 0 || !file?.size) return;
     this.#closed.push(this.#current);
     this.#current = undefined;
     this.#file = undefined;
@@ -259,11 +284,11 @@ export class Journal {
     await file.close().catch(() => {});
   }
 
-  #settled(sessionId: string, upTo: number): void {
+  #applyBase(sessionId: string, upTo: number): void {
     if ((this.#newest.get(sessionId) ?? 0) <= upTo) this.#newest.delete(sessionId);
     for (const segment of [...this.#closed, this.#current]) {
-      const newest = segment?.unsettled.get(sessionId);
-      if (newest !== undefined && newest <= upTo) segment?.unsettled.delete(sessionId);
+      const newest = segment?.needed.get(sessionId);
+      if (newest !== undefined && newest <= upTo) segment?.needed.delete(sessionId);
     }
   }
 
@@ -298,7 +323,7 @@ export class Journal {
     }
     await this.#file?.close();
     if (this.#current !== undefined) this.#closed.push(this.#current);
-    this.#current = { name, unsettled: new Map() };
+    this.#current = { name, needed: new Map() };
     this.#file = file;
     return file;
   }

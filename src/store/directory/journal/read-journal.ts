@@ -1,5 +1,5 @@
 /** What the journal holds that the session files may not: read at the start, given back per session. Pure but for reading. */
-import type { Journal, ReplayedSegment } from "./journal.ts";
+import type { Journal, ReadSegment } from "./journal.ts";
 import { type JournalRecord, kinds } from "./record.ts";
 
 export interface SessionReports {
@@ -33,8 +33,8 @@ export async function readJournal(journal: Journal): Promise<JournalContents> {
     bases: new Map(),
     expected: undefined,
   };
-  const segments: ReplayedSegment[] = [];
-  reading.expected = await journal.replay((segment) => segments.push(segment));
+  const segments: ReadSegment[] = [];
+  reading.expected = await journal.readSegments((segment) => segments.push(segment));
   for (const segment of segments) addSegment(reading, segment);
   const { contents, bases } = reading;
   for (const [id, session] of contents.sessions) {
@@ -46,7 +46,7 @@ export async function readJournal(journal: Journal): Promise<JournalContents> {
   return contents;
 }
 
-function addSegment(reading: Reading, segment: ReplayedSegment): void {
+function addSegment(reading: Reading, segment: ReadSegment): void {
   const { contents, bases } = reading;
   const all: (JournalRecord | Omit<JournalRecord, "payload">)[] = [...segment.records, ...segment.damaged];
   all.sort((a, b) => a.sequence - b.sequence);

@@ -2,7 +2,7 @@
 
 import type { ProgressDelta } from "../../../session/command.ts";
 import type { Session, SessionSummary } from "../../../session/session.ts";
-import type { LiveSession } from "../../../session/working/working-session.ts";
+import type { WorkingSession } from "../../../session/working/working-session.ts";
 import type { Micros } from "../../../time/clock.ts";
 import { type GenerationMark, generationMark } from "../../generation.ts";
 import type { Document } from "../disk/read-document.ts";
@@ -21,7 +21,7 @@ export interface Unwritten {
 
 export interface Live {
   readonly id: string;
-  readonly state: LiveSession;
+  readonly state: WorkingSession;
   /** What the index is to show. */
   readonly summary: () => SessionSummary;
   /** Of its creation; kept where another program leaves it out of the document. */
@@ -71,7 +71,7 @@ export interface Restored extends Unwritten {
 export type KnownDocument = Pick<Document, "session" | "bytes" | "mode">;
 
 /** The session, of which this is the `state`, carries the revision that the index knows. */
-export function newLive(id: string, { session, bytes, mode }: KnownDocument, state: LiveSession): Live {
+export function newLive(id: string, { session, bytes, mode }: KnownDocument, state: WorkingSession): Live {
   const live: Live = {
     id,
     state,

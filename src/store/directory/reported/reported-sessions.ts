@@ -7,7 +7,7 @@ import type { ProgressReply } from "../../../contract/replies.ts";
 import { SessiondError } from "../../../error.ts";
 import type { ProgressDelta } from "../../../session/command.ts";
 import type { Session, SessionSummary } from "../../../session/session.ts";
-import { LiveSession } from "../../../session/working/working-session.ts";
+import { WorkingSession } from "../../../session/working/working-session.ts";
 import type { Clock } from "../../../time/clock.ts";
 import { type GenerationMark, generationMark } from "../../generation.ts";
 import type { Document } from "../disk/read-document.ts";
@@ -15,7 +15,6 @@ import { type Identity, maxStoredBytes } from "../disk/session-codec.ts";
 import { type EncodedReport, encodeReport } from "../journal/encode-report.ts";
 import type { Journal } from "../journal/journal.ts";
 import { type JournalRecord, progressRecord } from "../journal/record.ts";
-import { Settlements } from "../journal/settlements.ts";
 import {
   type Before,
   type Change,
@@ -48,11 +47,9 @@ export class LiveSessions {
   readonly #live = new Map<string, Live>();
   readonly #writeBehind: WriteBehind;
   readonly #sweeper: NodeJS.Timeout;
-  readonly #settlements: Settlements;
 
   constructor(options: LiveSessionsOptions) {
     this.#options = options;
-    this.#settlements = new Settlements(options.journal);
     this.#writeBehind = new WriteBehind(options.maxLagMs, async (id) => {
       const due = this.#live.get(id);
       if (due?.lost === undefined && due?.isWaiting === false) await options.onDue(id);
@@ -80,7 +77,7 @@ export class LiveSessions {
   }
 
   /** The session carries the revision that the index knows. */
-  add(id: string, document: KnownDocument, state = new LiveSession(document.session)): Live {
+  add(id: string, document: KnownDocument, state = new WorkingSession(document.session)): Live {
     const live = newLive(id, document, state);
     this.#live.set(id, live);
     return live;
@@ -96,7 +93,7 @@ export class LiveSessions {
     const live = this.add(id, document);
     live.generation ||= generation;
     for (const { revision, delta, sequence, bytes, growth, time } of reports) {
-      live.state.reportAgain(delta, Math.max(revision, live.state.revision + 1), time);
+      live.state.reapply(delta, Math.max(revision, live.state.revision + 1), time);
       this.#unwritten(live, { delta, sequence, bytes, growth, time });
     }
     live.assigned = live.state.revision;
@@ -155,7 +152,7 @@ export class LiveSessions {
   written(live: Live, last: number, documentBytes: number): Promise<void> {
     this.#keep(live, last);
     live.documentBytes = documentBytes;
-    return this.#settlements.settle(live.id, last);
+    return this.#options.journal.tryAdvanceBase(live.id, last);
   }
 
   /**
@@ -174,7 +171,7 @@ export class LiveSessions {
       this.#reportUnwritten(live);
       if (live.unwritten.length > 0) this.#options.onReport(id, live.summary);
     }
-    return this.#settlements.settle(id, before.last);
+    return this.#options.journal.tryAdvanceBase(id, before.last);
   }
 
   /** Whether there are reports that its file does not hold. */
@@ -188,13 +185,13 @@ export class LiveSessions {
    * @throws SessiondError `storage_full`, `storage_failed`
    */
   settle(id: string): Promise<void> {
-    return this.#options.journal.settle(id);
+    return this.#options.journal.advanceBase(id);
   }
 
   /** What a change of another kind is made to, from now on. No report is under way then. */
   before(id: string): Before {
     const live = this.get(id);
-    const last = this.#options.journal.newest(id) ?? 0;
+    const last = this.#options.journal.newestReport(id) ?? 0;
     return { live, version: live?.state.version, last };
   }
 
@@ -271,7 +268,7 @@ export class LiveSessions {
       ...entry,
       sequence: reports[index]?.sequence ?? 0,
     }));
-    await journal.settle(id, last);
+    await journal.advanceBase(id, last);
   }
 
   /** The session was deleted, or another one has its id. Resolves when the journal was told, if it could be. */
@@ -279,7 +276,7 @@ export class LiveSessions {
     const live = this.#live.get(id);
     if (live !== undefined) live.gone = true;
     this.#drop(id);
-    return this.#settlements.settle(id);
+    return this.#options.journal.tryAdvanceBase(id);
   }
 
   /** Sessions whose file lags behind. */
@@ -289,7 +286,7 @@ export class LiveSessions {
 
   /** Tells the journal what it could not be told before. */
   settleOwed(): Promise<void> {
-    return this.#settlements.settleOwed();
+    return this.#options.journal.retryBases();
   }
 
   close(): void {
@@ -304,7 +301,7 @@ export class LiveSessions {
     { revision, time, payload, sequence }: JournalRecord,
   ): ProgressReply {
     if (live.gone) {
-      void this.#settlements.settle(live.id, sequence);
+      void this.#options.journal.tryAdvanceBase(live.id, sequence);
       throw deleted(live.id);
     }
     const { state } = live;
@@ -338,8 +335,7 @@ export class LiveSessions {
   }
 
   #reportUnwritten(live: Live): void {
-    for (const { delta, time } of live.unwritten)
-      live.state.reportAgain(delta, live.state.revision + 1, time);
+    for (const { delta, time } of live.unwritten) live.state.reapply(delta, live.state.revision + 1, time);
     if (live.unwritten.length > 0) this.#writeBehind.schedule(live);
   }
 

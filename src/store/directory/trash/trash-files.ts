@@ -24,7 +24,7 @@ export function withoutFile({ file: _, ...entry }: Trashed): TrashEntry {
   return entry;
 }
 
-export class Trash {
+export class TrashFiles {
   readonly #directory: string;
   readonly #files: DurableFiles;
   /** By session id, oldest first. */

@@ -11,33 +11,44 @@ import type { SessionFiles } from "../changes/session-files.ts";
 import type { SessionTurns } from "../changes/session-turns.ts";
 import { alternativeFileFor, fileFor } from "../disk/session-codec.ts";
 import type { DirectoryView } from "../view/directory-view.ts";
-import { type Trash, withoutFile } from "./trash-files.ts";
+import { type TrashFiles, withoutFile } from "./trash-files.ts";
 
-export interface RemovedSessionsOptions {
+export interface TrashOptions {
   directory: string;
-  trash: Trash;
+  files: TrashFiles;
   sessions: SessionFiles;
   turns: SessionTurns;
   view: DirectoryView;
   clock: Clock;
 }
 
-export class RemovedSessions {
-  readonly #options: RemovedSessionsOptions;
+export class Trash {
+  readonly #options: TrashOptions;
 
-  constructor(options: RemovedSessionsOptions) {
+  constructor(options: TrashOptions) {
     this.#options = options;
   }
 
+  /** As `TrashFiles.load`. */
+  load(isLive: (inode: bigint) => boolean): Promise<void> {
+    return this.#options.files.load(isLive);
+  }
+
+  /** Takes in the file of a session, which `inspect` may still forbid. */
+  add(file: string, summary: SessionSummary, reason: string, inspect: () => void): Promise<TrashEntry> {
+    const { directory, files, clock } = this.#options;
+    return files.add([directory, file], summary, reason, clock.now(), inspect);
+  }
+
   list(): TrashListing {
-    const entries = this.#options.trash.list().map(withoutFile);
+    const entries = this.#options.files.list().map(withoutFile);
     return { entries, total: entries.length, bytes: sizeOf(entries) };
   }
 
   /** @throws SessiondError `session_not_found`, `session_exists` */
   async restore(id: SessionId, trashId: string | undefined): Promise<SessionSummary> {
-    const { directory, trash, sessions, turns, view } = this.#options;
-    const entry = trash.find(id, trashId);
+    const { directory, files, sessions, turns, view } = this.#options;
+    const entry = files.find(id, trashId);
     if (entry === undefined) {
       const message = `"${id}" is not in the trash; see what is with: sessionctl trash ls`;
       throw new SessiondError("session_not_found", message);
@@ -45,7 +56,7 @@ export class RemovedSessions {
     const names = [entry.file, fileFor(id), alternativeFileFor(id)];
     const restored = await turns.firstFree(names, async (file) => {
       if (sessions.exists(id)) throw sessionExists(id, beforeRestoring(entry));
-      await trash.giveBack(entry, [directory, file]);
+      await files.giveBack(entry, [directory, file]);
       view.catalog.index.from("change", () => view.look(file));
       return sessions.summary(id);
     });
@@ -54,10 +65,10 @@ export class RemovedSessions {
   }
 
   async empty(olderThanMs: number): Promise<Emptied & { entries: TrashEntry[] }> {
-    const { trash, clock } = this.#options;
+    const { files, clock } = this.#options;
     const limit = formatTimestamp(clock.now() - olderThanMs * 1000);
-    const entries = trash.list().filter((entry) => entry.removed_time <= limit);
-    await trash.purge(entries);
+    const entries = files.list().filter((entry) => entry.removed_time <= limit);
+    await files.purge(entries);
     return { removed: entries.length, bytes: sizeOf(entries), entries: entries.map(withoutFile) };
   }
 }

@@ -1,8 +1,8 @@
 /** What a start need not read: files that are still as they were when the index was saved. */
 import { nextSlice } from "../../../async/slices.ts";
-import { isAt } from "../disk/read-document.ts";
+import { isUnchanged } from "../disk/read-document.ts";
 import type { FileCatalog } from "./file-catalog.ts";
-import type { CachedFile } from "./saved-index.ts";
+import type { SavedFile } from "./saved-index.ts";
 import { StatThread } from "./stat-thread.ts";
 
 /** Of the saved index; for fewer a second thread would not be worth its start. */
@@ -15,26 +15,26 @@ export interface Adopted {
 }
 
 /** Takes in what can be believed of a saved index. Most of the time goes into looking at the files, on a second thread if they are many. */
-export async function adoptSaved(
-  saved: AsyncIterable<CachedFile[]>,
+export async function adoptSavedIndex(
+  saved: AsyncIterable<SavedFile[]>,
   directory: string,
   catalog: FileCatalog,
 ): Promise<Adopted> {
   const adopted: Adopted = { count: 0, isCurrent: true };
-  const pathOf = ({ file }: CachedFile) => `${directory}/${file}`;
+  const pathOf = ({ file }: SavedFile) => `${directory}/${file}`;
 
-  function adopt(group: readonly CachedFile[], isSame: (cached: CachedFile, at: number) => boolean): void {
+  function adopt(group: readonly SavedFile[], isSame: (cached: SavedFile, at: number) => boolean): void {
     for (const [at, cached] of group.entries()) {
-      if (isSame(cached, at) && catalog.adoptCached(cached)) adopted.count++;
+      if (isSame(cached, at) && catalog.adoptSaved(cached)) adopted.count++;
       else adopted.isCurrent = false;
     }
   }
 
-  function adoptHere(group: readonly CachedFile[]): void {
-    adopt(group, (cached) => isAt(pathOf(cached), cached.identity));
+  function adoptHere(group: readonly SavedFile[]): void {
+    adopt(group, (cached) => isUnchanged(pathOf(cached), cached.identity));
   }
 
-  async function adoptFrom(thread: StatThread, group: readonly CachedFile[]): Promise<void> {
+  async function adoptFrom(thread: StatThread, group: readonly SavedFile[]): Promise<void> {
     const identities = await thread.identities(group.map(pathOf));
     await nextSlice();
     if (identities === undefined) adoptHere(group);

@@ -14,11 +14,11 @@ import { type Clock, formatTimestamp } from "../../../time/clock.ts";
 import { storageError } from "../disk/durable-files.ts";
 import { type Document, readDocument, statDocument } from "../disk/read-document.ts";
 import { type Identity, identityOf, UnreadableError } from "../disk/session-codec.ts";
-import { adoptSaved } from "./adopt-saved-index.ts";
+import { adoptSavedIndex } from "./adopt-saved-index.ts";
 import { FileCatalog, type FileState } from "./file-catalog.ts";
-import { sessionFilesIn } from "./list-session-files.ts";
-import type { CachedFile } from "./saved-index.ts";
-import { type DirectoryWatcher, watchDirectory } from "./watcher.ts";
+import { listSessionFiles } from "./list-session-files.ts";
+import type { SavedFile } from "./saved-index.ts";
+import { type Watcher, watchDirectory } from "./watcher.ts";
 
 /** How often and how long after another a file that cannot be read is read again, in case it is half written. */
 const retryDelaysMs = [100, 200, 400, 800];
@@ -53,7 +53,7 @@ export class DirectoryView {
   readonly #options: ViewOptions;
   readonly #queue: KeyedQueue;
   readonly #retries = new Map<string, { attempts: number; timer: NodeJS.Timeout }>();
-  #watcher: DirectoryWatcher | undefined;
+  #watcher: Watcher | undefined;
   #watchFailure: string | undefined;
   #directoryFailure: string | undefined;
   #lastReconcile: string | null = null;
@@ -74,7 +74,7 @@ export class DirectoryView {
    * Watches first and reads then, so that nothing falls between. Files that are still as they were need no reading; resolves with
    * whether that was all of them.
    */
-  async open(saved: AsyncIterable<CachedFile[]>): Promise<boolean> {
+  async open(saved: AsyncIterable<SavedFile[]>): Promise<boolean> {
     const { directory, logger } = this.#options;
     const { dev, ino } = statSync(directory);
     this.#place = `${dev}:${ino}`;
@@ -88,8 +88,8 @@ export class DirectoryView {
       logger,
     );
     const [adopted, files] = await Promise.all([
-      adoptSaved(saved, directory, this.catalog),
-      sessionFilesIn(directory),
+      adoptSavedIndex(saved, directory, this.catalog),
+      listSessionFiles(directory),
     ]);
     let { isCurrent } = adopted;
     const others: string[] = [];
@@ -297,7 +297,7 @@ export class DirectoryView {
     const { directory, clock, logger } = this.#options;
     let present: Set<string>;
     try {
-      present = new Set(await sessionFilesIn(directory));
+      present = new Set(await listSessionFiles(directory));
     } catch (error) {
       // Not to be taken for an empty directory: what is known stays known.
       this.#directoryFailure = (error as Error).message;

@@ -11,7 +11,7 @@ import { parseTimestamp } from "../../../time/clock.ts";
 import { SessionIndex } from "../../session-index.ts";
 import type { Document } from "../disk/read-document.ts";
 import { alternativeFileFor, fileFor, type Identity } from "../disk/session-codec.ts";
-import type { CachedFile } from "./saved-index.ts";
+import type { SavedFile } from "./saved-index.ts";
 
 export type FileState =
   | { kind: "session"; identity: Identity; id: string }
@@ -95,7 +95,7 @@ export class FileCatalog {
   }
 
   /** Takes in a file that is still as it was when the index was saved, before any other. Tells whether it was new. */
-  adoptCached({ file, identity, entry }: CachedFile): boolean {
+  adoptSaved({ file, identity, entry }: SavedFile): boolean {
     const id = entry.summary.session_id;
     // A session that came and went while the index was saved may be in it twice.
     if (this.#fileOf.has(id) || this.#files.has(file)) return false;
@@ -105,8 +105,8 @@ export class FileCatalog {
     return true;
   }
 
-  /** What `adoptCached` is to be given at another start: every file that is the one of its session. */
-  *cached(): Generator<CachedFile> {
+  /** What `adoptSaved` is to be given at another start: every file that is the one of its session. */
+  *toSave(): Generator<SavedFile> {
     for (const [file, { kind, identity, id }] of this.#files) {
       const isIts = kind === "session" && this.#fileOf.get(id) === file;
       const entry = isIts ? this.index.entry(id) : undefined;

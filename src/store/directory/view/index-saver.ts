@@ -3,7 +3,7 @@ import { join } from "node:path";
 import type { Logger } from "../../../log.ts";
 import type { DurableFiles } from "../disk/durable-files.ts";
 import type { FileCatalog } from "./file-catalog.ts";
-import { type CachedFile, encodeCache, readCache } from "./saved-index.ts";
+import { encodeSavedIndex, readSavedIndex, type SavedFile } from "./saved-index.ts";
 
 const fileName = "index";
 const saveIntervalMs = 300_000;
@@ -26,8 +26,8 @@ export class IndexSaver {
     this.#options = options;
   }
 
-  load(): AsyncGenerator<CachedFile[]> {
-    return readCache(join(this.#options.directory, fileName));
+  load(): AsyncGenerator<SavedFile[]> {
+    return readSavedIndex(join(this.#options.directory, fileName));
   }
 
   /** Everything was compared with the files; `isCurrent` if nothing was found that the saved index does not have. */
@@ -56,7 +56,7 @@ export class IndexSaver {
     this.#hasChanged = false;
     const { directory, files, catalog, logger } = this.#options;
     try {
-      const bytes = await encodeCache(catalog.cached());
+      const bytes = await encodeSavedIndex(catalog.toSave());
       await files.write(directory, fileName, bytes, { mode: 0o640 });
     } catch (error) {
       this.#hasChanged = true;

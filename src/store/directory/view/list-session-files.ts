@@ -5,7 +5,7 @@ import { isSessionFile } from "../disk/session-codec.ts";
 const namesPerSlice = 500;
 
 /** The names that may be those of sessions. In slices: `readdir` gives all of a large directory in one go, and takes longer. */
-export async function sessionFilesIn(path: string): Promise<string[]> {
+export async function listSessionFiles(path: string): Promise<string[]> {
   const directory = opendirSync(path, { bufferSize: namesPerSlice });
   try {
     const names: string[] = [];

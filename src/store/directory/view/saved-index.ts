@@ -19,7 +19,7 @@ const rowsPerLine = 1000;
 const noLabels = Object.freeze({});
 
 /** A session's file, the state in which it was read, and what the index said of it. */
-export interface CachedFile {
+export interface SavedFile {
   file: string;
   identity: Identity;
   entry: IndexEntry;
@@ -46,7 +46,7 @@ type Row = [
   labels: SessionSummary["labels"] | 0,
 ];
 
-export async function encodeCache(entries: Iterable<CachedFile>): Promise<Buffer> {
+export async function encodeSavedIndex(entries: Iterable<SavedFile>): Promise<Buffer> {
   const lines = [lineOf({ version })];
   let rows: Row[] = [];
   for (const entry of entries) {
@@ -61,7 +61,7 @@ export async function encodeCache(entries: Iterable<CachedFile>): Promise<Buffer
 }
 
 /** A group at a time. Nothing where there is no cache, or none that this version can read. */
-export async function* readCache(path: string): AsyncGenerator<CachedFile[]> {
+export async function* readSavedIndex(path: string): AsyncGenerator<SavedFile[]> {
   const lines = linesOf(await read(path));
   const head = lines.next().value as { version?: unknown } | undefined;
   if (head?.version !== version) return;
@@ -97,7 +97,7 @@ function checksum(bytes: Buffer): string {
   return crc32(bytes).toString(16).padStart(8, "0");
 }
 
-function rowOf({ file, identity, entry: { summary, checkpoint, created } }: CachedFile): Row {
+function rowOf({ file, identity, entry: { summary, checkpoint, created } }: SavedFile): Row {
   const { session_id, created_time, labels } = summary;
   const isFresh = created_time === summary.checkpoint_time;
   return [
@@ -121,7 +121,7 @@ function rowOf({ file, identity, entry: { summary, checkpoint, created } }: Cach
   ];
 }
 
-function entryOf(row: Row): CachedFile {
+function entryOf(row: Row): SavedFile {
   const [session_id, file, identity, checkpoint_time, checkpoint, created_time, created] = row;
   const summary: SessionSummary = {
     session_id,

@@ -15,7 +15,7 @@ const settleMs = 100;
 /** A name that is never quiet is looked at all the same. */
 const longestWaitMs = 1000;
 
-export interface DirectoryWatcher {
+export interface Watcher {
   /** False when the system refused to watch, or stopped: only reconciling sees changes then. */
   watching(): boolean;
   close(): Promise<void>;
@@ -26,7 +26,7 @@ export async function watchDirectory(
   onHint: (name: string) => void,
   onLost: (reason: string) => void,
   logger: Logger,
-): Promise<DirectoryWatcher> {
+): Promise<Watcher> {
   let watching = true;
   const settle = new Settle(onHint);
   const watcher = new UnlistedWatcher({

@@ -32,9 +32,9 @@ function copiesAround(directory: string): string[] {
     await step();
     copies.push(await killed(directory));
   }
-  const { settle } = Journal.prototype;
-  vi.spyOn(Journal.prototype, "settle").mockImplementation(function (this: Journal, ...args) {
-    return around(() => settle.apply(this, args));
+  const { advanceBase } = Journal.prototype;
+  vi.spyOn(Journal.prototype, "advanceBase").mockImplementation(function (this: Journal, ...args) {
+    return around(() => advanceBase.apply(this, args));
   });
   const { sync } = DurableFiles.prototype;
   vi.spyOn(DurableFiles.prototype, "sync").mockImplementation(function (this: DurableFiles, ...args) {
@@ -44,8 +44,8 @@ function copiesAround(directory: string): string[] {
 }
 
 /** The journal is full, until all mocks are restored. */
-function failToSettle(): void {
-  vi.spyOn(Journal.prototype, "settle").mockRejectedValue(new SessiondError("storage_full", "full"));
+function failToAdvanceBase(): void {
+  vi.spyOn(Journal.prototype, "advanceBase").mockRejectedValue(new SessiondError("storage_full", "full"));
 }
 
 function listsOf({ processed_files, pending_files, partial_results }: Session) {
@@ -102,7 +102,7 @@ describe("a change that undoes what was reported", () => {
   test.each(Object.keys(undoing))("is refused where that cannot be made sure: a %s", async (what) => {
     const directory = await tempDir();
     const { store, backup, before } = await reportedOn(directory);
-    failToSettle();
+    failToAdvanceBase();
     await expect(undoing[what]?.(store, backup)).rejects.toMatchObject({ code: "storage_full" });
     expect(await found(store)).toEqual(before);
     expect(await foundIn([await killed(directory)])).toEqual([before]);
@@ -144,7 +144,7 @@ describe("what is put in the place of a session that is gone has none of its rep
       await eventually(() => expect(store.has(id)).toBe(false));
     },
     "purged, of which the journal could not be told": async (store) => {
-      failToSettle();
+      failToAdvanceBase();
       await store.remove(id, { reason: "test", purge: true });
       vi.restoreAllMocks();
     },

@@ -3,10 +3,10 @@ import { basename, join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { readDocument } from "../../../../src/store/directory/disk/read-document.ts";
 import { identityOf } from "../../../../src/store/directory/disk/session-codec.ts";
-import { adoptSaved } from "../../../../src/store/directory/view/adopt-saved-index.ts";
+import { adoptSavedIndex } from "../../../../src/store/directory/view/adopt-saved-index.ts";
 import { DirectoryView } from "../../../../src/store/directory/view/directory-view.ts";
 import { FileCatalog } from "../../../../src/store/directory/view/file-catalog.ts";
-import type { CachedFile } from "../../../../src/store/directory/view/saved-index.ts";
+import type { SavedFile } from "../../../../src/store/directory/view/saved-index.ts";
 import { StatThread } from "../../../../src/store/directory/view/stat-thread.ts";
 import { tempDir } from "../../../support/temp-dir.ts";
 import { foreignSession, newView, putOutside } from "../outside.ts";
@@ -62,14 +62,11 @@ function remembered(directory: string, count: number) {
     const document = readDocument(join(directory, file));
     if (document !== undefined) known.adopt(file, document);
   }
-  return { known, files, groups: [...known.cached()].map((cached) => [cached]) };
+  return { known, files, groups: [...known.toSave()].map((cached) => [cached]) };
 }
 
 /** The first groups come before there is a thread, the last ones when it has begun. */
-async function* withBegun(
-  groups: CachedFile[][],
-  hasBegun: () => Promise<void>,
-): AsyncGenerator<CachedFile[]> {
+async function* withBegun(groups: SavedFile[][], hasBegun: () => Promise<void>): AsyncGenerator<SavedFile[]> {
   yield* groups.slice(0, groups.length / 2);
   await hasBegun();
   yield* groups.slice(groups.length / 2);
@@ -95,7 +92,7 @@ test.each(["looks at them", "is refused", "ends meanwhile"])(
       if (what === "ends meanwhile") setImmediate(() => thread?.close());
     });
     const catalog = new FileCatalog();
-    expect(await adoptSaved(saved, directory, catalog)).toEqual({ count: 397, isCurrent: false });
+    expect(await adoptSavedIndex(saved, directory, catalog)).toEqual({ count: 397, isCurrent: false });
     expect([...catalog.names()].sort()).toEqual(files.filter((file) => !changed.includes(file)).sort());
     expect(catalog.index.get("s250")).toBeUndefined();
     expect(catalog.index.get("s251")).toEqual(known.index.get("s251"));
