@@ -11,6 +11,7 @@ import { SessionFiles } from "./changes/session-files.ts";
 import { SessionTurns } from "./changes/session-turns.ts";
 import { createWriteBehind } from "./changes/write-session-file.ts";
 import { DurableFiles } from "./disk/durable-files.ts";
+import type { FileSystem } from "./disk/file-system.ts";
 import type { OwnDirectories } from "./disk/own-directories.ts";
 import { StorageState } from "./disk/storage-state.ts";
 import { Journal } from "./journal/journal.ts";
@@ -31,24 +32,31 @@ export interface DirectoryStoreOptions {
   maxLagMs?: number;
   /** Let backups be written to and read from anywhere, for a caller with rights of its own. */
   outsideBackups?: boolean;
+  /** By default that of the machine. */
+  fileSystem?: FileSystem;
+}
+
+export interface AssemblyOptions extends DirectoryStoreOptions {
+  fs: FileSystem;
 }
 
 const defaultMaxLagMs = 1000;
 
 export type StoreParts = ReturnType<typeof assembleStore>;
 
-export function assembleStore(options: DirectoryStoreOptions, own: OwnDirectories) {
-  const { directory, clock, logger, outsideBackups = false, maxLagMs = defaultMaxLagMs } = options;
+export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
+  const { fs, directory, clock, logger, outsideBackups = false, maxLagMs = defaultMaxLagMs } = options;
   const state = new StorageState(logger);
   const fail = (error: Error) => state.fail(error);
   const assertWritable = () => state.assertWritable();
   const queue = new KeyedQueue();
   const files = new DurableFiles(
+    fs,
     own.staging,
     [directory, own.base, own.trash, own.quarantine, own.journal],
     fail,
   );
-  const journal = new Journal({ directory: own.journal, files, onFailure: fail });
+  const journal = new Journal({ directory: own.journal, fs, files, onFailure: fail });
   const lives: LiveSessions = new LiveSessions({
     journal,
     maxLagMs,
@@ -58,10 +66,11 @@ export function assembleStore(options: DirectoryStoreOptions, own: OwnDirectorie
     onDue: (id) => writeBehind(id as SessionId),
   });
   const view = new DirectoryView({ ...options, onReplaced: fail, outside: lives }, queue);
-  const saver = new IndexSaver({ directory: own.base, files, catalog: view.catalog, logger });
-  const trashFiles = new TrashFiles(own.trash, files);
-  const backups = new Backups(directory, outsideBackups, files);
+  const saver = new IndexSaver({ directory: own.base, fs, files, catalog: view.catalog, logger });
+  const trashFiles = new TrashFiles(fs, own.trash, files);
+  const backups = new Backups(fs, directory, outsideBackups, files);
   const records = directoryRecords({
+    fs,
     directory: own.base,
     quarantine: own.quarantine,
     files,
@@ -74,6 +83,7 @@ export function assembleStore(options: DirectoryStoreOptions, own: OwnDirectorie
   });
   const turns = new SessionTurns({ queue, view, lives });
   const sessions: SessionFiles = new SessionFiles({
+    fs,
     directory,
     quarantine: own.quarantine,
     files,

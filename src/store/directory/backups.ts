@@ -1,5 +1,4 @@
 /** Copies of a session's document, `<name>_<YYYYMMDD_HHMMSS>.json` in UTC, by default in `backups/` of the sessions directory. */
-import { lstatSync, readdirSync, realpathSync } from "node:fs";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import type { Backup } from "../../contract/replies.ts";
 import { SessiondError, systemErrorCode } from "../../error.ts";
@@ -9,18 +8,21 @@ import { shellOperand } from "../../text/shell-quote.ts";
 import { formatTimestamp, type Micros, microsPerMs } from "../../time/clock.ts";
 import { type DurableFiles, storageError } from "./disk/durable-files.ts";
 import { encodeSession, partsOf } from "./disk/encode-session.ts";
+import type { FileSystem } from "./disk/file-system.ts";
 import { makeDirectory } from "./disk/own-directories.ts";
 import { readDocument } from "./disk/read-document.ts";
 import { UnreadableError } from "./disk/session-codec.ts";
 
 export class Backups {
+  readonly #fs: FileSystem;
   readonly #root: string;
   readonly #default: string;
   readonly #anywhere: boolean;
   readonly #files: DurableFiles;
 
   /** Unless `anywhere`, paths that lead out of the sessions directory are refused. */
-  constructor(sessionsDirectory: string, anywhere: boolean, files: DurableFiles) {
+  constructor(fs: FileSystem, sessionsDirectory: string, anywhere: boolean, files: DurableFiles) {
+    this.#fs = fs;
     this.#root = sessionsDirectory;
     this.#default = join(sessionsDirectory, "backups");
     this.#anywhere = anywhere;
@@ -59,14 +61,14 @@ export class Backups {
       )
       .map((backup) => {
         const path = join(this.#default, backup);
-        const stats = lstatSync(path, { throwIfNoEntry: false });
+        const stats = this.#fs.lstatSync(path);
         if (!stats?.isFile()) return undefined;
         return {
           session_id: id,
           backup,
           path,
-          created_time: formatTimestamp(Math.floor(stats.mtimeMs) * microsPerMs),
-          bytes: stats.size,
+          created_time: formatTimestamp(Number(stats.mtimeMs) * microsPerMs),
+          bytes: Number(stats.size),
         };
       })
       .filter((backup) => backup !== undefined)
@@ -86,7 +88,7 @@ export class Backups {
     const path = this.#locate(backup);
     let session: Session | undefined;
     try {
-      session = readDocument(path)?.session;
+      session = readDocument(this.#fs, path)?.session;
     } catch (error) {
       if (!(error instanceof UnreadableError)) throw storageError(error);
       throw refuse(`${path} cannot be read: ${error.message}`);
@@ -101,7 +103,7 @@ export class Backups {
 
   #names(): string[] {
     try {
-      return readdirSync(this.#default);
+      return this.#fs.readdirSync(this.#default);
     } catch (error) {
       if (systemErrorCode(error) === "ENOENT") return [];
       throw storageError(error);
@@ -113,7 +115,7 @@ export class Backups {
     const directory = wanted === undefined ? this.#default : resolve(this.#root, wanted);
     if (!this.#isInside(directory)) throw outside("directory", this.#root);
     try {
-      makeDirectory(directory);
+      makeDirectory(this.#fs, directory);
     } catch (error) {
       const isSync = (error as NodeJS.ErrnoException).syscall === "fsync";
       throw isSync
@@ -133,19 +135,19 @@ export class Backups {
   /** Judged by where the path really leads: a symbolic link inside the directory could lead out of it. */
   #isInside(path: string): boolean {
     if (this.#anywhere) return true;
-    const way = relative(realpathSync(this.#root), realPath(path));
+    const way = relative(this.#fs.realpathSync(this.#root), realPath(this.#fs, path));
     const [first] = way.split(sep);
     return way !== "" && first !== ".." && first !== ".sessiond" && !isAbsolute(way);
   }
 }
 
 /** The path with every symbolic link on the way resolved, also where its last parts do not exist yet. */
-function realPath(path: string): string {
+function realPath(fs: FileSystem, path: string): string {
   try {
-    return realpathSync(path);
+    return fs.realpathSync(path);
   } catch (error) {
     if (systemErrorCode(error) !== "ENOENT" || dirname(path) === path) throw pathError("directory", error);
-    return join(realPath(dirname(path)), basename(path));
+    return join(realPath(fs, dirname(path)), basename(path));
   }
 }
 

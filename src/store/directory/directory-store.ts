@@ -1,6 +1,4 @@
 /** The SessionStore over a directory: one JSON file per session, everything of the daemon's own in `.sessiond/`. */
-import { realpathSync } from "node:fs";
-import { join, resolve } from "node:path";
 import { KeyedQueue } from "../../async/keyed-queue.ts";
 import type {
   Backup,
@@ -41,17 +39,17 @@ import type {
   SessionStore,
   StoredSession,
 } from "../session-store.ts";
-import { assembleStore, type DirectoryStoreOptions, type StoreParts } from "./assemble.ts";
-import { type DirectoryLock, lockDirectory } from "./disk/directory-lock.ts";
-import { storageError } from "./disk/durable-files.ts";
-import { assertKnownFormat, recordFormat } from "./disk/format-record.ts";
 import {
-  makeDirectories,
-  makeDirectory,
-  type OwnDirectories,
-  ownDirectories,
-  sweepStaging,
-} from "./disk/own-directories.ts";
+  type AssemblyOptions,
+  assembleStore,
+  type DirectoryStoreOptions,
+  type StoreParts,
+} from "./assemble.ts";
+import type { DirectoryLock } from "./disk/directory-lock.ts";
+import { storageError } from "./disk/durable-files.ts";
+import { nodeFileSystem } from "./disk/node-file-system.ts";
+import type { OwnDirectories } from "./disk/own-directories.ts";
+import { prepareDirectory } from "./disk/prepare-directory.ts";
 import { withStorageErrors } from "./disk/storage-state.ts";
 import { repairSession, validateSession } from "./repair.ts";
 import { replayJournal } from "./replay-journal.ts";
@@ -63,19 +61,12 @@ const reporting: ReadonlySet<Command["type"]> = new Set(["progress", "checkpoint
 
 /** @throws SessiondError `directory_locked`, `storage_full`, `storage_failed` */
 export async function openDirectoryStore(options: DirectoryStoreOptions): Promise<SessionStore> {
+  const { fileSystem: fs = nodeFileSystem } = options;
   let lock: DirectoryLock | undefined;
   try {
-    makeDirectory(resolve(options.directory));
-    const directory = realpathSync(options.directory);
-    const own = ownDirectories(directory);
-    assertKnownFormat(own);
-    makeDirectories(own);
-    lock = lockDirectory(directory, join(own.base, "lock"));
-    // Again, as nobody else can change it from here on.
-    assertKnownFormat(own);
-    sweepStaging(own);
-    recordFormat(own);
-    const store = new DirectoryStore({ ...options, directory }, own, lock);
+    const prepared = prepareDirectory(fs, options.directory);
+    lock = prepared.lock;
+    const store = new DirectoryStore({ ...options, directory: prepared.directory, fs }, prepared.own, lock);
     await store.open();
     return store;
   } catch (error) {
@@ -98,7 +89,7 @@ class DirectoryStore implements SessionStore {
   #closing: Promise<void> | undefined;
   #catchingUp: Promise<void> | undefined;
 
-  constructor(options: DirectoryStoreOptions, own: OwnDirectories, lock: DirectoryLock) {
+  constructor(options: AssemblyOptions, own: OwnDirectories, lock: DirectoryLock) {
     this.#directory = options.directory;
     this.#quarantine = own.quarantine;
     this.#clock = options.clock;

@@ -1,5 +1,5 @@
 /** The daemon's own small documents (`<name>.json`) and logs (`<name>.jsonl`), durable. */
-import { type FileHandle, open, readFile, rename, stat } from "node:fs/promises";
+import { constants } from "node:fs";
 import { join } from "node:path";
 import { KeyedQueue } from "../../async/keyed-queue.ts";
 import { SessiondError, systemErrorCode } from "../../error.ts";
@@ -7,13 +7,16 @@ import { JsonError, type JsonValue, parseJson, stringifyJson } from "../../json/
 import type { Logger } from "../../log.ts";
 import type { Records } from "../session-store.ts";
 import { type DurableFiles, storageError } from "./disk/durable-files.ts";
+import type { FileSystem, OpenFile } from "./disk/file-system.ts";
 import { withStorageErrors } from "./disk/storage-state.ts";
 
 /** A log over this size is put aside as its one predecessor, and the former predecessor goes. */
 const maxLogBytes = 8 * 1024 * 1024;
 const blockBytes = 64 * 1024;
+const appending = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
 
 export interface RecordsOptions {
+  fs: FileSystem;
   directory: string;
   /** Where a record goes that cannot be read. */
   quarantine: string;
@@ -23,6 +26,7 @@ export interface RecordsOptions {
 }
 
 export function directoryRecords({
+  fs,
   directory,
   quarantine,
   files,
@@ -34,14 +38,14 @@ export function directoryRecords({
   async function append(name: string, entries: readonly JsonValue[]): Promise<void> {
     const path = join(directory, `${name}.jsonl`);
     try {
-      const size = (await stat(path).catch(ignoreMissing))?.size ?? 0;
-      if (size > maxLogBytes) await rename(path, join(directory, `${name}.1.jsonl`));
+      const size = sizeOf(fs, path);
+      if (size > maxLogBytes) fs.renameSync(path, join(directory, `${name}.1.jsonl`));
       const created = size === 0 || size > maxLogBytes;
-      const handle = await open(path, "a", 0o640);
+      const handle = await fs.open(path, appending, 0o640);
       try {
         const lines = entries.map((entry) => `${stringifyJson(entry)}\n`).join("");
         // A line that an interrupted append left unfinished must not swallow the next one.
-        const repaired = !created && !(await endsWithNewline(path, size));
+        const repaired = !created && !(await endsWithNewline(fs, path, size));
         await handle.appendFile(repaired ? `\n${lines}` : lines);
         await handle.datasync().catch((error: unknown) => {
           throw files.syncFailed(`${path} could not be synced`, error);
@@ -61,7 +65,7 @@ export function directoryRecords({
     for (const [generation, file] of [`${name}.jsonl`, `${name}.1.jsonl`].entries()) {
       if (at !== undefined && at.generation > generation) continue;
       const end = at?.generation === generation ? at.offset : undefined;
-      const offset = await readBackwards(join(directory, file), end, (line) => {
+      const offset = await readBackwards(fs, join(directory, file), end, (line) => {
         const entry = parseLine(line);
         if (entry !== undefined) entries.push(entry);
         return entries.length < limit;
@@ -75,16 +79,16 @@ export function directoryRecords({
 
   return {
     async load(name) {
-      const text = await readFile(join(directory, `${name}.json`), "utf8").catch(ignoreMissing);
-      if (text === undefined) return undefined;
+      const bytes = await fs.readFile(join(directory, `${name}.json`)).catch(ignoreMissing);
+      if (bytes === undefined) return undefined;
       try {
-        return parseJson(text);
+        return parseJson(bytes.toString());
       } catch (error) {
         if (!(error instanceof JsonError)) throw error;
         // Not the truth about any session: put aside, where it can be looked into, and begun anew.
         const aside = join(quarantine, `${name}-${Date.now()}.json`);
         logger.warn({ record: name, why: error.message, moved_to: aside }, "a record could not be read");
-        await rename(join(directory, `${name}.json`), aside);
+        fs.renameSync(join(directory, `${name}.json`), aside);
         return undefined;
       }
     },
@@ -123,11 +127,12 @@ function parseLine(line: string): JsonValue | undefined {
 
 /** Gives the lines before `end` last first, until `take` returns false; resolves to where the last one given begins. */
 async function readBackwards(
+  fs: FileSystem,
   path: string,
   end: number | undefined,
   take: (line: string) => boolean,
 ): Promise<number> {
-  const handle = await open(path, "r").catch(ignoreMissing);
+  const handle = await fs.open(path, constants.O_RDONLY).catch(ignoreMissing);
   if (handle === undefined) return 0;
   try {
     let position = Math.min(end ?? Number.POSITIVE_INFINITY, (await handle.stat()).size);
@@ -152,13 +157,22 @@ async function readBackwards(
   }
 }
 
-async function readBlock(handle: FileHandle, position: number, length: number): Promise<Buffer> {
-  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, position);
+async function readBlock(handle: OpenFile, position: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(length);
+  const { bytesRead } = await handle.read(buffer, 0, length, position);
   return buffer.subarray(0, bytesRead);
 }
 
-async function endsWithNewline(path: string, size: number): Promise<boolean> {
-  const handle = await open(path, "r");
+function sizeOf(fs: FileSystem, path: string): number {
+  try {
+    return Number(fs.statSync(path).size);
+  } catch (error) {
+    return ignoreMissing(error) ?? 0;
+  }
+}
+
+async function endsWithNewline(fs: FileSystem, path: string, size: number): Promise<boolean> {
+  const handle = await fs.open(path, constants.O_RDONLY);
   try {
     return (await readBlock(handle, size - 1, 1))[0] === 0x0a;
   } finally {

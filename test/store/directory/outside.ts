@@ -8,6 +8,7 @@ import { silentLogger } from "../../../src/log.ts";
 import type { Session } from "../../../src/session/session.ts";
 import type { DirectoryStoreOptions } from "../../../src/store/directory/assemble.ts";
 import { openDirectoryStore } from "../../../src/store/directory/directory-store.ts";
+import { nodeFileSystem } from "../../../src/store/directory/disk/node-file-system.ts";
 import { DirectoryView } from "../../../src/store/directory/view/directory-view.ts";
 import type { SessionStore } from "../../../src/store/session-store.ts";
 import { type Clock, systemClock } from "../../../src/time/clock.ts";
@@ -43,6 +44,7 @@ export async function killed(directory: string): Promise<string> {
 export function newView(directory: string): DirectoryView {
   const view = new DirectoryView(
     {
+      fs: nodeFileSystem,
       directory,
       rescanIntervalMs: 60_000,
       clock: systemClock(),

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { parseSessionId } from "../../../src/session/session-id.ts";
 import { Reports } from "../../../src/store/directory/changes/reports.ts";
+import { nodeFileSystem } from "../../../src/store/directory/disk/node-file-system.ts";
 import { readDocument } from "../../../src/store/directory/disk/read-document.ts";
 import { FileCatalog } from "../../../src/store/directory/view/file-catalog.ts";
 import type { SavedFile } from "../../../src/store/directory/view/saved-index.ts";
@@ -79,7 +80,7 @@ test.each(Object.entries(changes))(
     await store.reconcile();
     await change.catch(() => undefined);
     const held = (file: string) =>
-      Object.keys(readDocument(join(directory, file))?.session.partial_results ?? {});
+      Object.keys(readDocument(nodeFileSystem, join(directory, file))?.session.partial_results ?? {});
     expect(held("s.json")).toHaveLength(count);
     // Restored into whichever has the session then.
     expect(what === "restored backup" ? [1, count] : [1]).toContain(held("copy.json").length);
@@ -99,7 +100,7 @@ test("reports of a session are not written to a file that has just lost it to an
     return complete.apply(this, args);
   });
   await changes.checkpoint(store).catch(() => undefined);
-  const first = readDocument(join(directory, "s.json"))?.session;
+  const first = readDocument(nodeFileSystem, join(directory, "s.json"))?.session;
   expect(first?.processed_files).toEqual(["mine"]);
   expect(Object.keys(first?.partial_results ?? {})).toHaveLength(count);
 }, 60_000);
@@ -134,7 +135,7 @@ test("a start finds a new file also while a known one goes away", async () => {
   const known = new FileCatalog();
   for (let n = 0; n < 3000; n++) {
     putOutside(directory, `s${n}.json`, foreignSession(`s${n}`));
-    const document = readDocument(join(directory, `s${n}.json`));
+    const document = readDocument(nodeFileSystem, join(directory, `s${n}.json`));
     if (document !== undefined) known.adopt(`s${n}.json`, document);
   }
   putOutside(directory, "new.json", foreignSession("new"));

@@ -5,6 +5,7 @@ import { nextSlice } from "../../../async/slices.ts";
 import type { SessiondError } from "../../../error.ts";
 import type { SessionSummary } from "../../../session/session.ts";
 import type { SessionId } from "../../../session/session-id.ts";
+import type { FileSystem } from "../disk/file-system.ts";
 import { type Document, isRecent, readDocumentInSlices } from "../disk/read-document.ts";
 import type { Before } from "../reported/reported-session.ts";
 import type { LiveSessions } from "../reported/reported-sessions.ts";
@@ -14,6 +15,7 @@ import type { DirectoryView } from "../view/directory-view.ts";
 const halfWrittenDelaysMs = [20, 50, 100, 200];
 
 export interface SessionDocumentsOptions {
+  fs: FileSystem;
   directory: string;
   view: DirectoryView;
   lives: LiveSessions;
@@ -76,13 +78,15 @@ export class SessionDocuments {
       const state = this.#holding(file, id);
       if (state !== undefined) {
         const known = looked?.identity === state.identity;
-        const document = known ? looked : await readDocumentInSlices(join(this.#options.directory, file));
+        const document = known
+          ? looked
+          : await readDocumentInSlices(this.#options.fs, join(this.#options.directory, file));
         if (document?.identity === state.identity) return this.#withWaiting(id, document);
         // It was readable when it was in this state.
         this.#options.view.look(file, true);
       } else if (
         this.#catalog.get(file)?.kind !== "unreadable" ||
-        !isRecent(join(this.#options.directory, file))
+        !isRecent(this.#options.fs, join(this.#options.directory, file))
       ) {
         throw this.#options.missing(id);
       }

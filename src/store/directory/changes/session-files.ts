@@ -12,6 +12,7 @@ import { adviseToPurge, assertExpected, busy, sessionExists } from "../../change
 import type { ChangeOptions, StoredSession } from "../../session-store.ts";
 import { type DurableFiles, TargetChanged } from "../disk/durable-files.ts";
 import { encodeSession, partsOf } from "../disk/encode-session.ts";
+import type { FileSystem } from "../disk/file-system.ts";
 import { assertUnchanged, type Document, isUnchanged, readDocumentInSlices } from "../disk/read-document.ts";
 import { alternativeFileFor, fileFor, type Identity, shortened } from "../disk/session-codec.ts";
 import type { LiveSessions } from "../reported/reported-sessions.ts";
@@ -24,6 +25,7 @@ import { whileChanging } from "./while-changing.ts";
 const newFileMode = 0o640;
 
 export interface SessionFilesOptions {
+  fs: FileSystem;
   directory: string;
   quarantine: string;
   files: DurableFiles;
@@ -57,12 +59,12 @@ export class SessionFiles {
     if (state?.kind === "session" && state.id === id) {
       const { lives } = this.#options;
       const live = lives.get(id);
-      if (live !== undefined && isUnchanged(path, state.identity)) {
+      if (live !== undefined && isUnchanged(this.#options.fs, path, state.identity)) {
         // As they are now: reports go on while a large one is put together.
         const summary = this.summary(id);
         return withRevision(summary, await live.state.toSession());
       }
-      const document = live === undefined ? await readDocumentInSlices(path) : undefined;
+      const document = live === undefined ? await readDocumentInSlices(this.#options.fs, path) : undefined;
       const isStill = document?.identity === state.identity && this.#catalog.get(file) === state;
       if (isStill && lives.get(id) === undefined) return this.#stored(id, document.session);
     }
@@ -216,7 +218,8 @@ export class SessionFiles {
         this.held(id, file, options);
         if (keep) await this.#options.complete(id, file).catch(adviseToPurge);
         const { summary, identity } = this.held(id, file, {});
-        const inspect = () => assertUnchanged(join(this.#options.directory, file), identity);
+        const inspect = () =>
+          assertUnchanged(this.#options.fs, join(this.#options.directory, file), identity);
         const result = await take(file, summary, inspect);
         this.#options.view.forget(file);
         void this.#options.lives.forget(id);
@@ -314,10 +317,10 @@ export class SessionFiles {
     expected: Identity | undefined,
     inspect = () => {},
   ): Promise<Identity> {
-    const { directory, files, view } = this.#options;
+    const { fs, directory, files, view } = this.#options;
     const inspectAll = () => {
       if (!view.isInPlace()) throw view.away();
-      assertUnchanged(join(directory, file), expected);
+      assertUnchanged(fs, join(directory, file), expected);
       inspect();
     };
     return files.write(directory, file, bytes, {

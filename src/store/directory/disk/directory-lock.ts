@@ -4,9 +4,10 @@
  * Node.js has no flock, so util-linux's flock(1) takes it on a descriptor that we share with it and keep.
  */
 import { spawnSync } from "node:child_process";
-import { closeSync, constants, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { constants } from "node:fs";
 import { hostname } from "node:os";
 import { SessiondError, systemErrorCode } from "../../../error.ts";
+import type { FileSystem } from "./file-system.ts";
 
 export interface DirectoryLock {
   release(): void;
@@ -18,8 +19,8 @@ export interface DirectoryLock {
  *
  * @throws SessiondError `directory_locked`, naming the holder; `storage_failed` where locks cannot be taken
  */
-export function lockDirectory(directory: string, note: string): DirectoryLock {
-  const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+export function lockDirectory(fs: FileSystem, directory: string, note: string): DirectoryLock {
+  const fd = fs.openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     const { status, error, stderr } = spawnSync("flock", ["--nonblock", "3"], {
       stdio: ["ignore", "ignore", "pipe", fd],
@@ -30,29 +31,29 @@ export function lockDirectory(directory: string, note: string): DirectoryLock {
       throw new SessiondError("storage_failed", `cannot lock ${directory}: ${why}`, { cause: error });
     }
     if (status === 1) {
-      const message = `${directory} is in use by ${holder(note)}; stop it, or talk to it over its socket`;
+      const message = `${directory} is in use by ${holder(fs, note)}; stop it, or talk to it over its socket`;
       throw new SessiondError("directory_locked", message);
     }
     if (status !== 0) {
       throw new SessiondError("storage_failed", `cannot lock ${directory}: ${stderr.toString().trim()}`);
     }
-    leaveNote(note);
+    leaveNote(fs, note);
   } catch (error) {
-    closeSync(fd);
+    fs.closeSync(fd);
     throw error;
   }
-  return { release: () => closeSync(fd) };
+  return { release: () => fs.closeSync(fd) };
 }
 
-function leaveNote(path: string): void {
-  rmSync(path, { force: true });
+function leaveNote(fs: FileSystem, path: string): void {
+  fs.rmSync(path, { recursive: true, force: true });
   const note = { pid: process.pid, host: hostname(), program: process.argv[1] ?? "node" };
-  writeFileSync(path, JSON.stringify(note), { flag: "wx", mode: 0o640 });
+  fs.writeFileSync(path, JSON.stringify(note), { flag: "wx", mode: 0o640, flush: false });
 }
 
-function holder(note: string): string {
+function holder(fs: FileSystem, note: string): string {
   try {
-    const { pid, host, program } = JSON.parse(readFileSync(note, "utf8"));
+    const { pid, host, program } = JSON.parse(fs.readFileSync(note).toString());
     return `process ${pid} on ${host} (${program})`;
   } catch {
     return "another process";

@@ -4,11 +4,11 @@
  * compared), inspect (the caller may look at the target once more), commit (rename into place, or link where
  * nothing may be replaced), and sync the directory.
  */
-import { type BigIntStats, closeSync, constants, linkSync, openSync, renameSync, unlinkSync } from "node:fs";
-import { type FileHandle, lstat, open, rm } from "node:fs/promises";
+import { constants } from "node:fs";
 import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { SessiondError, systemErrorCode } from "../../../error.ts";
+import type { FileSystem, OpenFile } from "./file-system.ts";
 import { type Identity, identityOf } from "./session-codec.ts";
 
 /** The file is not, or not any more, what the caller decided about. */
@@ -25,6 +25,7 @@ export interface WriteOptions {
 export type Place = readonly [directory: string, name: string];
 
 export class DurableFiles {
+  readonly #fs: FileSystem;
   readonly #stagingDirectory: string;
   readonly #directories = new Map<string, DirectorySync>();
   readonly #onSyncFailure: (error: Error) => void;
@@ -37,12 +38,14 @@ export class DurableFiles {
    * sync that failed: after it the page cache cannot be believed.
    */
   constructor(
+    fs: FileSystem,
     stagingDirectory: string,
     directories: readonly string[],
     onSyncFailure: (error: Error) => void,
   ) {
+    this.#fs = fs;
     this.#stagingDirectory = stagingDirectory;
-    for (const directory of directories) this.#directories.set(directory, new DirectorySync(directory));
+    for (const directory of directories) this.#directories.set(directory, new DirectorySync(fs, directory));
     this.#onSyncFailure = onSyncFailure;
   }
 
@@ -50,26 +53,28 @@ export class DurableFiles {
   async write(directory: string, name: string, bytes: Uint8Array, options: WriteOptions): Promise<Identity> {
     const staged = join(this.#stagingDirectory, `${++this.#staged}`);
     const target = join(directory, name);
-    let stats: BigIntStats;
+    let identity: Identity;
     try {
-      // A fresh options object each time: the library writes into it.
-      await writeFileAtomic(staged, bytes as Buffer, { mode: options.mode, fsync: true });
-      stats = await lstat(staged, { bigint: true });
+      await this.#fs.writeSynced(staged, bytes, options.mode);
+      const stats = this.#fs.lstatSync(staged);
+      if (stats === undefined)
+        throw new SessiondError("storage_failed", `${staged} was taken away while it was being written`);
       if (stats.size !== BigInt(bytes.length)) {
         throw new SessiondError(
           "storage_full",
           `only ${stats.size} of ${bytes.length} bytes could be written: the disk is full`,
         );
       }
+      identity = identityOf(stats);
       options.inspect?.();
-      commit(staged, target, options.exclusive ?? false);
+      this.#commit(staged, target, options.exclusive ?? false);
     } catch (error) {
-      await rm(staged, { force: true }).catch(() => {});
+      this.#unlinked(staged);
       if (error instanceof TargetChanged || systemErrorCode(error) === "EEXIST") throw error;
       throw this.#explain(error);
     }
     await this.sync(directory);
-    return identityOf(stats);
+    return identity;
   }
 
   /**
@@ -84,7 +89,7 @@ export class DurableFiles {
   ): Promise<void> {
     try {
       options.inspect?.();
-      commit(join(...from), join(...to), options.exclusive ?? false);
+      this.#commit(join(...from), join(...to), options.exclusive ?? false);
     } catch (error) {
       if (systemErrorCode(error) === "ENOENT") throw new TargetChanged();
       if (error instanceof TargetChanged || systemErrorCode(error) === "EEXIST") throw error;
@@ -96,7 +101,7 @@ export class DurableFiles {
   async remove(directory: string, name: string, inspect: () => void): Promise<void> {
     try {
       inspect();
-      unlinkSync(join(directory, name));
+      this.#fs.unlinkSync(join(directory, name));
     } catch (error) {
       if (error instanceof TargetChanged) throw error;
       if (systemErrorCode(error) !== "ENOENT") throw this.#explain(error);
@@ -109,7 +114,7 @@ export class DurableFiles {
     // One that succeeds after another failed proves nothing: the kernel may have dropped what it could not write.
     if (this.#failure !== undefined) throw this.#failure;
     try {
-      await (this.#directories.get(directory)?.sync() ?? syncOnce(directory));
+      await (this.#directories.get(directory)?.sync() ?? this.#syncOnce(directory));
     } catch (error) {
       throw this.syncFailed(`${directory} could not be synced`, error);
     }
@@ -128,6 +133,44 @@ export class DurableFiles {
   async close(): Promise<void> {
     await Promise.all(Array.from(this.#directories.values(), (entry) => entry.close()));
     this.#directories.clear();
+  }
+
+  /**
+   * Synchronous, so that nothing comes between looking at the target and this but a microsecond: a rename in the thread
+   * pool waits there behind syncs. What must not replace anything gets a second name first, and then loses its first one.
+   */
+  #commit(from: string, to: string, exclusive: boolean): void {
+    const fs = this.#fs;
+    if (!exclusive) {
+      fs.renameSync(from, to);
+      return;
+    }
+    try {
+      fs.linkSync(from, to);
+    } catch (error) {
+      const code = systemErrorCode(error);
+      if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EMLINK") throw error;
+      // No hard links on this file system. Opening with O_EXCL claims the name instead.
+      fs.closeSync(fs.openSync(to, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY));
+      fs.renameSync(from, to);
+      return;
+    }
+    // The file is where it should be, so failing to take its first name away is no failure of this.
+    if (!this.#unlinked(from)) this.#unlinked(from);
+  }
+
+  #unlinked(path: string): boolean {
+    try {
+      this.#fs.unlinkSync(path);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  async #syncOnce(path: string): Promise<void> {
+    const file = await this.#fs.open(path, constants.O_RDONLY);
+    await file.sync().finally(() => file.close());
   }
 
   #explain(error: unknown): SessiondError {
@@ -155,50 +198,19 @@ export function storageError(error: unknown): SessiondError {
   return new SessiondError("storage_failed", `nothing was changed: ${message}`, { cause: error });
 }
 
-/**
- * Synchronous, so that nothing comes between looking at the target and this but a microsecond: a rename in the thread
- * pool waits there behind syncs. What must not replace anything gets a second name first, and then loses its first one.
- */
-function commit(from: string, to: string, exclusive: boolean): void {
-  if (!exclusive) {
-    renameSync(from, to);
-    return;
-  }
-  try {
-    linkSync(from, to);
-  } catch (error) {
-    const code = systemErrorCode(error);
-    if (code !== "EPERM" && code !== "ENOTSUP" && code !== "EMLINK") throw error;
-    // No hard links on this file system. Opening with O_EXCL claims the name instead.
-    closeSync(openSync(to, constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY));
-    renameSync(from, to);
-    return;
-  }
-  // The file is where it should be, so failing to take its first name away is no failure of this.
-  if (!unlinked(from)) unlinked(from);
-}
-
-function unlinked(path: string): boolean {
-  try {
-    unlinkSync(path);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-async function syncOnce(path: string): Promise<void> {
-  const handle = await open(path, "r");
-  await handle.sync().finally(() => handle.close());
+/** As {@link FileSystem.writeSynced}. */
+export async function writeSynced(path: string, bytes: Uint8Array, mode: number): Promise<void> {
+  // A fresh options object each time: the library writes into it.
+  await writeFileAtomic(path, bytes as Buffer, { mode, fsync: true });
 }
 
 class DirectorySync {
-  readonly #handle: Promise<FileHandle>;
+  readonly #handle: Promise<OpenFile>;
   #running: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
-  constructor(path: string) {
-    this.#handle = open(path, "r");
+  constructor(fs: FileSystem, path: string) {
+    this.#handle = fs.open(path, constants.O_RDONLY);
     this.#handle.catch(() => {});
   }
 

@@ -2,11 +2,11 @@
  * Which format the state of a directory has, so that a program that does not know it leaves it alone. It is counted
  * up when an older program would lose or misread something, and not for what it can pass over.
  */
-import { closeSync, fsyncSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SessiondError, systemErrorCode } from "../../../error.ts";
 import { version } from "../../../version.ts";
-import type { OwnDirectories } from "./own-directories.ts";
+import type { FileSystem } from "./file-system.ts";
+import { type OwnDirectories, syncDirectory } from "./own-directories.ts";
 
 /** What this program reads and writes. Directories without a record are of format 1; 2 has a journal of reports. */
 export const format = 2;
@@ -20,8 +20,8 @@ interface FormatRecord {
 }
 
 /** @throws SessiondError `directory_too_new`; `storage_failed` for a record that cannot be read */
-export function assertKnownFormat(own: OwnDirectories): void {
-  const found = readRecord(own);
+export function assertKnownFormat(fs: FileSystem, own: OwnDirectories): void {
+  const found = readRecord(fs, own);
   if (found === undefined || found.format <= format) return;
   throw new SessiondError(
     "directory_too_new",
@@ -30,24 +30,19 @@ export function assertKnownFormat(own: OwnDirectories): void {
 }
 
 /** Makes the format durable before anything is written in it. Only the holder of the lock may. */
-export function recordFormat(own: OwnDirectories): void {
-  if (readRecord(own)?.format === format) return;
+export function recordFormat(fs: FileSystem, own: OwnDirectories): void {
+  if (readRecord(fs, own)?.format === format) return;
   const record: FormatRecord = { format, written_by: `sessiond ${version}` };
   const staged = join(own.staging, recordName);
-  writeFileSync(staged, `${JSON.stringify(record)}\n`, { mode: 0o640, flush: true });
-  renameSync(staged, join(own.base, recordName));
-  const directory = openSync(own.base, "r");
-  try {
-    fsyncSync(directory);
-  } finally {
-    closeSync(directory);
-  }
+  fs.writeFileSync(staged, `${JSON.stringify(record)}\n`, { mode: 0o640, flag: "w", flush: true });
+  fs.renameSync(staged, join(own.base, recordName));
+  syncDirectory(fs, own.base);
 }
 
-function readRecord(own: OwnDirectories): FormatRecord | undefined {
+function readRecord(fs: FileSystem, own: OwnDirectories): FormatRecord | undefined {
   const path = join(own.base, recordName);
   try {
-    const record = JSON.parse(readFileSync(path, "utf8")) as FormatRecord;
+    const record = JSON.parse(fs.readFileSync(path).toString()) as FormatRecord;
     if (Number.isSafeInteger(record.format) && record.format > 0) return record;
   } catch (error) {
     if (systemErrorCode(error) === "ENOENT") return undefined;

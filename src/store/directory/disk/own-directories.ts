@@ -1,6 +1,7 @@
-import { closeSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, rmSync } from "node:fs";
+import { constants } from "node:fs";
 import { dirname, join } from "node:path";
 import { SessiondError } from "../../../error.ts";
+import type { FileSystem } from "./file-system.ts";
 
 /** What the daemon keeps for itself, all of it below `.sessiond/` in the sessions directory. */
 export interface OwnDirectories {
@@ -24,32 +25,37 @@ export function ownDirectories(sessionsDirectory: string): OwnDirectories {
 }
 
 /** @throws SessiondError `storage_failed` for a symbolic link: what is swept must be ours */
-export function makeDirectories(own: OwnDirectories): void {
+export function makeDirectories(fs: FileSystem, own: OwnDirectories): void {
   for (const path of [own.base, own.staging, own.trash, own.quarantine, own.journal]) {
-    makeDirectory(path);
-    if (!lstatSync(path).isDirectory()) {
+    makeDirectory(fs, path);
+    if (!fs.lstatSync(path)?.isDirectory()) {
       throw new SessiondError("storage_failed", `${path} is a symbolic link; put a directory in its place`);
     }
   }
 }
 
 /** Makes a directory if it is missing, with its name in the one above durable. */
-export function makeDirectory(path: string): void {
-  const created = mkdirSync(path, { recursive: true, mode: 0o750 });
+export function makeDirectory(fs: FileSystem, path: string): void {
+  const created = fs.mkdirSync(path, { recursive: true, mode: 0o750 });
   if (created === undefined) return;
   for (let above = path; above !== dirname(created); ) {
     above = dirname(above);
-    const fd = openSync(above, "r");
-    try {
-      fsyncSync(fd);
-    } finally {
-      closeSync(fd);
-    }
+    syncDirectory(fs, above);
+  }
+}
+
+/** Makes the names in a directory durable. For the start, before there is anybody to keep waiting. */
+export function syncDirectory(fs: FileSystem, path: string): void {
+  const fd = fs.openSync(path, constants.O_RDONLY);
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
   }
 }
 
 /** Takes away what interrupted writes left. Only the holder of the lock may judge that nobody writes it any more. */
-export function sweepStaging(own: OwnDirectories): void {
-  for (const name of readdirSync(own.staging))
-    rmSync(join(own.staging, name), { recursive: true, force: true });
+export function sweepStaging(fs: FileSystem, own: OwnDirectories): void {
+  for (const name of fs.readdirSync(own.staging))
+    fs.rmSync(join(own.staging, name), { recursive: true, force: true });
 }

@@ -1,8 +1,9 @@
 /** Reads a session document from a path that anybody may have written to. */
-import { type BigIntStats, closeSync, constants, fstatSync, lstatSync, openSync, readSync } from "node:fs";
+import { type BigIntStats, constants } from "node:fs";
 import { systemErrorCode } from "../../../error.ts";
 import type { Session } from "../../../session/session.ts";
 import { TargetChanged } from "./durable-files.ts";
+import type { FileSystem } from "./file-system.ts";
 import {
   decodeSession,
   decodeSessionInSlices,
@@ -21,8 +22,8 @@ export interface Document {
 }
 
 /** The state of a regular file, or undefined if there is none: links are never followed, pipes never opened. */
-export function statDocument(path: string): BigIntStats | undefined {
-  const stats = lstatSync(path, { bigint: true, throwIfNoEntry: false });
+export function statDocument(fs: FileSystem, path: string): BigIntStats | undefined {
+  const stats = fs.lstatSync(path);
   return stats?.isFile() ? stats : undefined;
 }
 
@@ -32,15 +33,15 @@ export function statDocument(path: string): BigIntStats | undefined {
  *
  * @throws UnreadableError, or the file system's error
  */
-export function readDocument(path: string): Document | undefined {
-  const file = readFile(path);
+export function readDocument(fs: FileSystem, path: string): Document | undefined {
+  const file = readFile(fs, path);
   return file && { session: decodeSession(file.bytes), ...file.facts };
 }
 
 /** Half-written or gone for a moment counts as not there yet. Takes its time with a large one. */
-export async function readDocumentInSlices(path: string): Promise<Document | undefined> {
+export async function readDocumentInSlices(fs: FileSystem, path: string): Promise<Document | undefined> {
   try {
-    const file = readFile(path);
+    const file = readFile(fs, path);
     return file && { session: await decodeSessionInSlices(file.bytes), ...file.facts };
   } catch (error) {
     if (error instanceof UnreadableError) return undefined;
@@ -48,10 +49,13 @@ export async function readDocumentInSlices(path: string): Promise<Document | und
   }
 }
 
-function readFile(path: string): { bytes: Uint8Array; facts: Omit<Document, "session"> } | undefined {
+function readFile(
+  fs: FileSystem,
+  path: string,
+): { bytes: Uint8Array; facts: Omit<Document, "session"> } | undefined {
   let fd: number;
   try {
-    fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    fd = fs.openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
   } catch (error) {
     if (["ENOENT", "ELOOP", "ENXIO"].includes(systemErrorCode(error) ?? "")) return undefined;
     if (["EACCES", "EPERM"].includes(systemErrorCode(error) ?? ""))
@@ -59,10 +63,10 @@ function readFile(path: string): { bytes: Uint8Array; facts: Omit<Document, "ses
     throw error;
   }
   try {
-    const stats = fstatSync(fd, { bigint: true });
+    const stats = fs.fstatSync(fd);
     if (!stats.isFile()) return undefined;
     if (stats.size > maxStoredBytes) throw new UnreadableError(tooLarge(Number(stats.size)));
-    const bytes = readAll(fd, Number(stats.size));
+    const bytes = readAll(fs, fd, Number(stats.size));
     const facts = {
       bytes: bytes.length,
       mode: Number(stats.mode & 0o777n),
@@ -70,15 +74,15 @@ function readFile(path: string): { bytes: Uint8Array; facts: Omit<Document, "ses
     };
     return { bytes, facts };
   } finally {
-    closeSync(fd);
+    fs.closeSync(fd);
   }
 }
 
-function readAll(fd: number, size: number): Uint8Array {
+function readAll(fs: FileSystem, fd: number, size: number): Uint8Array {
   const buffer = Buffer.allocUnsafe(size);
   let length = 0;
   while (length < size) {
-    const read = readSync(fd, buffer, length, size - length, length);
+    const read = fs.readSync(fd, buffer, length, size - length, length);
     if (read === 0) break;
     length += read;
   }
@@ -86,18 +90,18 @@ function readAll(fd: number, size: number): Uint8Array {
 }
 
 /** Whether a file may still be being written. */
-export function isRecent(path: string): boolean {
-  const stats = statDocument(path);
+export function isRecent(fs: FileSystem, path: string): boolean {
+  const stats = statDocument(fs, path);
   return stats !== undefined && Date.now() - Number(stats.mtimeMs) < 2000;
 }
 
 /** @throws TargetChanged */
-export function assertUnchanged(path: string, expected: Identity | undefined): void {
-  if (expected !== undefined && !isUnchanged(path, expected)) throw new TargetChanged();
+export function assertUnchanged(fs: FileSystem, path: string, expected: Identity | undefined): void {
+  if (expected !== undefined && !isUnchanged(fs, path, expected)) throw new TargetChanged();
 }
 
 /** Whether a file is still in a state that is known. */
-export function isUnchanged(path: string, identity: Identity): boolean {
-  const stats = statDocument(path);
+export function isUnchanged(fs: FileSystem, path: string, identity: Identity): boolean {
+  const stats = statDocument(fs, path);
   return stats !== undefined && identityOf(stats) === identity;
 }

@@ -3,10 +3,11 @@
  * Segments begin anew at each start and when they are large, and go, oldest first, when base records say
  * that the session files hold everything in them.
  */
-import { copyFile, link, open, readdir, readFile, truncate, unlink } from "node:fs/promises";
+import { constants } from "node:fs";
 import { join } from "node:path";
 import { SessiondError, systemErrorCode } from "../../../error.ts";
 import { type DurableFiles, storageError } from "../disk/durable-files.ts";
+import type { FileSystem } from "../disk/file-system.ts";
 import { type Batch, newBatch } from "./batch.ts";
 import { decodeSegment, encodeFrame, type SegmentContents } from "./frame.ts";
 import { PruneMark } from "./prune-mark.ts";
@@ -32,6 +33,7 @@ export interface ReadSegment extends SegmentContents {
 
 export interface JournalOptions {
   directory: string;
+  fs: FileSystem;
   files: DurableFiles;
   /** A write that should have been durable failed: nothing can be acknowledged any more. */
   onFailure: (error: Error) => void;
@@ -63,9 +65,9 @@ export class Journal {
    * the sequence from which on everything should be there, or undefined if that is not known.
    */
   async readSegments(onSegment: (segment: ReadSegment) => void): Promise<number | undefined> {
-    const { directory, files } = this.#options;
-    const names = (await readdir(directory)).filter(isSegment).sort();
-    this.#mark = await PruneMark.open(join(directory, "pruned"));
+    const { directory, fs, files } = this.#options;
+    const names = fs.readdirSync(directory).filter(isSegment).sort();
+    this.#mark = await PruneMark.open(fs, join(directory, "pruned"));
     // An empty journal begins here; of one that has segments and no mark, the beginning is not known.
     if (names.length === 0 && this.#mark.sequence === undefined) await this.#mark.write(1);
     this.#sequence = this.#mark.sequence ?? 1;
@@ -74,17 +76,17 @@ export class Journal {
       const next = names[index + 1];
       const isLast = next === undefined;
       if (!isLast && this.#isPruned(sequenceOf(next))) {
-        await unlink(path);
+        await fs.unlink(path);
         continue;
       }
-      const bytes = await readFile(path);
+      const bytes = await fs.readFile(path);
       const contents = decodeSegment(bytes, isLast);
       const end = (contents.records.at(-1)?.sequence ?? 0) + 1;
       if (contents.end === 0 || (isLast && contents.gaps.length === 0 && this.#isPruned(end))) {
-        await unlink(path);
+        await fs.unlink(path);
         continue;
       }
-      if (contents.end < bytes.length) await cut(path, contents.end);
+      if (contents.end < bytes.length) await cut(fs, path, contents.end);
       this.#sequence = Math.max(this.#sequence, end);
       this.#closed.push({ name, needed: new Map() });
       for (const record of contents.records) this.#noteRecord(record);
@@ -167,12 +169,14 @@ export class Journal {
   async preserve(name: string, quarantine: string): Promise<void> {
     const segment = join(this.#options.directory, name);
     const kept = join(quarantine, `journal-${name}`);
-    await link(segment, kept).catch((error: unknown) => {
-      if (systemErrorCode(error) === "EEXIST") return;
+    const { fs, files } = this.#options;
+    try {
+      fs.linkSync(segment, kept);
+    } catch (error) {
       // Not every file system has hard links.
-      return copyFile(segment, kept);
-    });
-    await this.#options.files.sync(quarantine);
+      if (systemErrorCode(error) !== "EEXIST") await fs.writeSynced(kept, await fs.readFile(segment), 0o640);
+    }
+    await files.sync(quarantine);
   }
 
   async close(): Promise<void> {
@@ -216,14 +220,14 @@ export class Journal {
   }
 
   async #prune(): Promise<void> {
-    const { directory, files } = this.#options;
+    const { directory, fs, files } = this.#options;
     let count = 0;
     while (this.#closed[count]?.needed.size === 0) count++;
     if (count === 0) return;
     const first = (this.#closed[count] ?? this.#current)?.name;
     await this.#mark?.write(first === undefined ? this.#sequence : sequenceOf(first));
     for (; count > 0; count--) {
-      await unlink(join(directory, this.#closed[0]?.name as string)).catch(ignoreMissing);
+      await fs.unlink(join(directory, this.#closed[0]?.name as string)).catch(ignoreMissing);
       this.#closed.shift();
     }
     await files.sync(directory);
@@ -312,9 +316,9 @@ export class Journal {
 
   /** The new segment and its name are durable before the first record in it is acknowledged. */
   async #begin(): Promise<SegmentFile> {
-    const { directory, files } = this.#options;
+    const { directory, fs, files } = this.#options;
     const name = `${String(this.#sequence).padStart(16, "0")}.log`;
-    const file = await SegmentFile.create(join(directory, name), this.#pace);
+    const file = await SegmentFile.create(fs, join(directory, name), this.#pace);
     try {
       await files.sync(directory);
     } catch (error) {
@@ -349,10 +353,14 @@ function ignoreMissing(error: unknown): void {
   if (systemErrorCode(error) !== "ENOENT") throw error;
 }
 
-async function cut(path: string, end: number): Promise<void> {
-  await truncate(path, end);
-  const handle = await open(path, "r+");
-  await handle.sync().finally(() => handle.close());
+async function cut(fs: FileSystem, path: string, end: number): Promise<void> {
+  const file = await fs.open(path, constants.O_RDWR);
+  try {
+    await file.truncate(end);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
 }
 
 const nothing = Buffer.alloc(0);

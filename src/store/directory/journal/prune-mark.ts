@@ -3,24 +3,25 @@
  * must succeed on a full disk: removing segments makes room.
  */
 import { constants } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
 import { crc32 } from "node:zlib";
+import type { FileSystem, OpenFile } from "../disk/file-system.ts";
 
 const bytes = 12;
 
 export class PruneMark {
-  readonly #handle: FileHandle;
+  readonly #handle: OpenFile;
   /** Sequences below this may be gone; undefined if nothing is known. */
   sequence: number | undefined;
 
-  private constructor(handle: FileHandle, sequence: number | undefined) {
+  private constructor(handle: OpenFile, sequence: number | undefined) {
     this.#handle = handle;
     this.sequence = sequence;
   }
 
-  static async open(path: string): Promise<PruneMark> {
-    const handle = await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_DSYNC, 0o640);
-    const { buffer, bytesRead } = await handle.read(Buffer.alloc(bytes), 0, bytes, 0);
+  static async open(fs: FileSystem, path: string): Promise<PruneMark> {
+    const handle = await fs.open(path, constants.O_RDWR | constants.O_CREAT | constants.O_DSYNC, 0o640);
+    const buffer = Buffer.alloc(bytes);
+    const { bytesRead } = await handle.read(buffer, 0, bytes, 0);
     const isWhole = bytesRead === bytes && crc32(buffer.subarray(0, 8)) === buffer.readUInt32LE(8);
     return new PruneMark(handle, isWhole ? buffer.readDoubleLE(0) : undefined);
   }

@@ -1,25 +1,27 @@
 /** The file of the segment that is being written: what is appended to it is durable when the call ends. */
-import { constants, writeSync } from "node:fs";
-import { type FileHandle, open } from "node:fs/promises";
+import { constants } from "node:fs";
+import type { FileSystem, OpenFile } from "../disk/file-system.ts";
 
 /** The file is this much longer than what is in it, with nothing there: a write that changes its length takes longer. */
 const reservedBytes = 1024 * 1024;
 
 export class SegmentFile {
-  readonly #handle: FileHandle;
+  readonly #fs: FileSystem;
+  readonly #handle: OpenFile;
   readonly #pace: WritePace;
   #size = 0;
   #length = 0;
 
-  private constructor(handle: FileHandle, pace: WritePace) {
+  private constructor(fs: FileSystem, handle: OpenFile, pace: WritePace) {
+    this.#fs = fs;
     this.#handle = handle;
     this.#pace = pace;
   }
 
   /** Every write is durable when it returns: O_DSYNC of open(2). @throws if there is a file of this name */
-  static async create(path: string, pace: WritePace): Promise<SegmentFile> {
+  static async create(fs: FileSystem, path: string, pace: WritePace): Promise<SegmentFile> {
     const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_DSYNC;
-    return new SegmentFile(await open(path, flags, 0o640), pace);
+    return new SegmentFile(fs, await fs.open(path, flags, 0o640), pace);
   }
 
   /** Of what was appended. */
@@ -36,7 +38,7 @@ export class SegmentFile {
     while (written < bytes.length) {
       const rest = [bytes, written, bytes.length - written, this.#size + written] as const;
       written += atOnce
-        ? writeSync(this.#handle.fd, ...rest)
+        ? this.#fs.writeSync(this.#handle.fd, ...rest)
         : (await this.#handle.write(...rest)).bytesWritten;
     }
     this.#size += bytes.length;

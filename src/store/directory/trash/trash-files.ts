@@ -3,14 +3,14 @@
  * note is written first and not synced: if a power cut takes it, the document still tells what it is.
  */
 import { randomBytes } from "node:crypto";
-import { lstatSync, readdirSync, readFileSync } from "node:fs";
-import { rm, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { nextSlice } from "../../../async/slices.ts";
 import type { TrashEntry } from "../../../contract/replies.ts";
+import { systemErrorCode } from "../../../error.ts";
 import type { SessionSummary } from "../../../session/session.ts";
 import { formatTimestamp, type Micros, parseTimestamp } from "../../../time/clock.ts";
 import { type DurableFiles, type Place, storageError, TargetChanged } from "../disk/durable-files.ts";
+import type { FileSystem } from "../disk/file-system.ts";
 import { readDocument } from "../disk/read-document.ts";
 import { fileFor, isSessionFile } from "../disk/session-codec.ts";
 
@@ -25,29 +25,30 @@ export function withoutFile({ file: _, ...entry }: Trashed): TrashEntry {
 }
 
 export class TrashFiles {
+  readonly #fs: FileSystem;
   readonly #directory: string;
   readonly #files: DurableFiles;
   /** By session id, oldest first. */
   readonly #entries = new Map<string, Trashed[]>();
 
-  constructor(directory: string, files: DurableFiles) {
+  constructor(fs: FileSystem, directory: string, files: DurableFiles) {
+    this.#fs = fs;
     this.#directory = directory;
     this.#files = files;
   }
 
   /** Reads what is there. `isLive` tells of a document that a restore had already brought back when it was cut off. */
   async load(isLive: (inode: bigint) => boolean): Promise<void> {
-    const names = readdirSync(this.#directory).sort();
+    const names = this.#fs.readdirSync(this.#directory).sort();
     const present = new Set(names);
     for (const name of names) {
       await nextSlice();
       if (name.endsWith(".info") && !present.has(name.replace(/info$/, "json"))) {
-        await rm(join(this.#directory, name), { force: true });
+        await this.#unlink(name);
       } else if (name.endsWith(".json")) {
-        const path = join(this.#directory, name);
-        const stats = lstatSync(path, { bigint: true });
-        if (!stats.isFile()) continue;
-        if (stats.nlink > 1n && isLive(stats.ino)) await rm(path);
+        const stats = this.#fs.lstatSync(join(this.#directory, name));
+        if (!stats?.isFile()) continue;
+        if (stats.nlink > 1n && isLive(stats.ino)) await this.#unlink(name);
         else this.#add(this.#describe(name.slice(0, -".json".length), Number(stats.size)));
       }
     }
@@ -88,18 +89,19 @@ export class TrashFiles {
       bytes: summary.bytes,
       file: from[1],
     };
-    const info = join(this.#directory, `${entry.trash_id}.info`);
+    const info = `${entry.trash_id}.info`;
     try {
-      await writeFile(info, JSON.stringify(entry), { mode: 0o640, flag: "wx" });
+      const options = { mode: 0o640, flag: "wx", flush: false } as const;
+      this.#fs.writeFileSync(join(this.#directory, info), JSON.stringify(entry), options);
     } catch (error) {
       // A full disk must not stand in the way of making room: the document tells enough without the note.
-      await rm(info, { force: true }).catch(() => {});
+      await this.#unlink(info).catch(() => {});
       if (storageError(error).code !== "storage_full") throw storageError(error);
     }
     try {
       await this.#files.move(from, [this.#directory, `${entry.trash_id}.json`], { inspect });
     } catch (error) {
-      if (error instanceof TargetChanged) await rm(info, { force: true }).catch(() => {});
+      if (error instanceof TargetChanged) await this.#unlink(info).catch(() => {});
       throw error;
     }
     this.#add(entry);
@@ -121,7 +123,7 @@ export class TrashFiles {
   async purge(entries: readonly Trashed[]): Promise<void> {
     try {
       for (const entry of entries) {
-        await rm(join(this.#directory, `${entry.trash_id}.json`), { force: true });
+        await this.#unlink(`${entry.trash_id}.json`);
         await this.#forget(entry);
       }
     } catch (error) {
@@ -132,12 +134,20 @@ export class TrashFiles {
 
   async #forget(entry: Trashed): Promise<void> {
     // A note that stays behind is taken away at the next start.
-    await rm(join(this.#directory, `${entry.trash_id}.info`), { force: true }).catch(() => {});
+    await this.#unlink(`${entry.trash_id}.info`).catch(() => {});
     const rest = (this.#entries.get(entry.session_id) ?? []).filter(
       (other) => other.trash_id !== entry.trash_id,
     );
     if (rest.length === 0) this.#entries.delete(entry.session_id);
     else this.#entries.set(entry.session_id, rest);
+  }
+
+  async #unlink(name: string): Promise<void> {
+    try {
+      await this.#fs.unlink(join(this.#directory, name));
+    } catch (error) {
+      if (systemErrorCode(error) !== "ENOENT") throw error;
+    }
   }
 
   #add(entry: Trashed): void {
@@ -148,7 +158,9 @@ export class TrashFiles {
 
   #describe(trashId: string, bytes: number): Trashed {
     try {
-      const info = JSON.parse(readFileSync(join(this.#directory, `${trashId}.info`), "utf8")) as Trashed;
+      const info = JSON.parse(
+        this.#fs.readFileSync(join(this.#directory, `${trashId}.info`)).toString(),
+      ) as Trashed;
       if (info.trash_id === trashId && typeof info.session_id === "string" && isFileName(info.file))
         return info;
     } catch {
@@ -156,7 +168,7 @@ export class TrashFiles {
     }
     const entry = { trash_id: trashId, removed_time: timeIn(trashId), reason: "unknown", bytes };
     try {
-      const session = readDocument(join(this.#directory, `${trashId}.json`))?.session;
+      const session = readDocument(this.#fs, join(this.#directory, `${trashId}.json`))?.session;
       if (session !== undefined) {
         return {
           ...entry,

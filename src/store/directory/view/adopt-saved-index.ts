@@ -1,5 +1,6 @@
 /** What a start need not read: files that are still as they were when the index was saved. */
 import { nextSlice } from "../../../async/slices.ts";
+import type { FileSystem } from "../disk/file-system.ts";
 import { isUnchanged } from "../disk/read-document.ts";
 import type { FileCatalog } from "./file-catalog.ts";
 import type { SavedFile } from "./saved-index.ts";
@@ -17,6 +18,7 @@ export interface Adopted {
 /** Takes in what can be believed of a saved index. Most of the time goes into looking at the files, on a second thread if they are many. */
 export async function adoptSavedIndex(
   saved: AsyncIterable<SavedFile[]>,
+  fs: FileSystem,
   directory: string,
   catalog: FileCatalog,
 ): Promise<Adopted> {
@@ -31,7 +33,7 @@ export async function adoptSavedIndex(
   }
 
   function adoptHere(group: readonly SavedFile[]): void {
-    adopt(group, (cached) => isUnchanged(pathOf(cached), cached.identity));
+    adopt(group, (cached) => isUnchanged(fs, pathOf(cached), cached.identity));
   }
 
   async function adoptFrom(thread: StatThread, group: readonly SavedFile[]): Promise<void> {

@@ -2,7 +2,7 @@
  * Keeps the catalog equal to the directory: reads everything at the start, then each file that a hint names, and
  * compares all of them from time to time, because hints can be lost.
  */
-import { type BigIntStats, statSync } from "node:fs";
+import type { BigIntStats } from "node:fs";
 import { join } from "node:path";
 import type { KeyedQueue } from "../../../async/keyed-queue.ts";
 import { eachInSlices, nextSlice } from "../../../async/slices.ts";
@@ -12,6 +12,7 @@ import type { Logger } from "../../../log.ts";
 import type { SessionSummary } from "../../../session/session.ts";
 import { type Clock, formatTimestamp } from "../../../time/clock.ts";
 import { storageError } from "../disk/durable-files.ts";
+import type { FileSystem } from "../disk/file-system.ts";
 import { type Document, readDocument, statDocument } from "../disk/read-document.ts";
 import { type Identity, identityOf, UnreadableError } from "../disk/session-codec.ts";
 import { adoptSavedIndex } from "./adopt-saved-index.ts";
@@ -39,6 +40,7 @@ export interface OutsideChanges {
 }
 
 export interface ViewOptions {
+  fs: FileSystem;
   directory: string;
   rescanIntervalMs: number;
   clock: Clock;
@@ -75,8 +77,8 @@ export class DirectoryView {
    * whether that was all of them.
    */
   async open(saved: AsyncIterable<SavedFile[]>): Promise<boolean> {
-    const { directory, logger } = this.#options;
-    const { dev, ino } = statSync(directory);
+    const { fs, directory, logger } = this.#options;
+    const { dev, ino } = fs.statSync(directory);
     this.#place = `${dev}:${ino}`;
     this.#watcher = await watchDirectory(
       directory,
@@ -88,8 +90,8 @@ export class DirectoryView {
       logger,
     );
     const [adopted, files] = await Promise.all([
-      adoptSavedIndex(saved, directory, this.catalog),
-      listSessionFiles(directory),
+      adoptSavedIndex(saved, fs, directory, this.catalog),
+      listSessionFiles(fs, directory),
     ]);
     let { isCurrent } = adopted;
     const others: string[] = [];
@@ -122,7 +124,7 @@ export class DirectoryView {
   #look(file: string, isAfresh: boolean): Document | undefined {
     const path = join(this.#options.directory, file);
     const known = this.catalog.get(file);
-    const stats = statOrFailure(path);
+    const stats = statOrFailure(this.#options.fs, path);
     if (stats instanceof Error) {
       // Not to be taken for a file that is gone: what is known stays known.
       this.#directoryFailure = stats.message;
@@ -134,7 +136,7 @@ export class DirectoryView {
     }
     if (!isAfresh && this.#isKnown(file, stats)) return undefined;
     try {
-      const document = readDocument(path);
+      const document = readDocument(this.#options.fs, path);
       if (document === undefined) this.#gone(file);
       else this.#adopt(file, document);
       this.#settled(file);
@@ -245,9 +247,9 @@ export class DirectoryView {
    * was replaced, writes would go where nobody looks.
    */
   isInPlace(): boolean {
-    const { directory, onReplaced } = this.#options;
+    const { fs, directory, onReplaced } = this.#options;
     try {
-      const { dev, ino } = statSync(directory);
+      const { dev, ino } = fs.statSync(directory);
       if (`${dev}:${ino}` === this.#place) return true;
       onReplaced(new Error(`${directory} was replaced by another directory`));
     } catch (error) {
@@ -294,10 +296,10 @@ export class DirectoryView {
   }
 
   async #compareAll(): Promise<void> {
-    const { directory, clock, logger } = this.#options;
+    const { fs, directory, clock, logger } = this.#options;
     let present: Set<string>;
     try {
-      present = new Set(await listSessionFiles(directory));
+      present = new Set(await listSessionFiles(fs, directory));
     } catch (error) {
       // Not to be taken for an empty directory: what is known stays known.
       this.#directoryFailure = (error as Error).message;
@@ -308,7 +310,7 @@ export class DirectoryView {
     for (const file of present) {
       await nextSlice();
       if (this.#closed) return;
-      const stats = statDocument(join(directory, file));
+      const stats = statDocument(fs, join(directory, file));
       const same = stats === undefined ? this.catalog.get(file) === undefined : this.#isKnown(file, stats);
       if (!same) await this.refresh(file);
     }
@@ -351,9 +353,9 @@ export class DirectoryView {
   }
 }
 
-function statOrFailure(path: string): BigIntStats | undefined | Error {
+function statOrFailure(fs: FileSystem, path: string): BigIntStats | undefined | Error {
   try {
-    return statDocument(path);
+    return statDocument(fs, path);
   } catch (error) {
     return error as Error;
   }

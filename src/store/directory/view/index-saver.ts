@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import type { Logger } from "../../../log.ts";
 import type { DurableFiles } from "../disk/durable-files.ts";
+import type { FileSystem } from "../disk/file-system.ts";
 import type { FileCatalog } from "./file-catalog.ts";
 import { encodeSavedIndex, readSavedIndex, type SavedFile } from "./saved-index.ts";
 
@@ -11,6 +12,7 @@ const saveIntervalMs = 300_000;
 export interface IndexSaverOptions {
   /** The daemon's own. */
   directory: string;
+  fs: FileSystem;
   files: DurableFiles;
   catalog: FileCatalog;
   logger: Logger;
@@ -27,7 +29,8 @@ export class IndexSaver {
   }
 
   load(): AsyncGenerator<SavedFile[]> {
-    return readSavedIndex(join(this.#options.directory, fileName));
+    const { fs, directory } = this.#options;
+    return readSavedIndex(fs, join(directory, fileName));
   }
 
   /** Everything was compared with the files; `isCurrent` if nothing was found that the saved index does not have. */

@@ -1,12 +1,12 @@
-import { opendirSync } from "node:fs";
 import { nextSlice } from "../../../async/slices.ts";
+import type { FileSystem } from "../disk/file-system.ts";
 import { isSessionFile } from "../disk/session-codec.ts";
 
 const namesPerSlice = 500;
 
 /** The names that may be those of sessions. In slices: `readdir` gives all of a large directory in one go, and takes longer. */
-export async function listSessionFiles(path: string): Promise<string[]> {
-  const directory = opendirSync(path, { bufferSize: namesPerSlice });
+export async function listSessionFiles(fs: FileSystem, path: string): Promise<string[]> {
+  const directory = fs.opendirSync(path, { bufferSize: namesPerSlice });
   try {
     const names: string[] = [];
     for (let count = 1; ; count++) {

@@ -4,13 +4,13 @@
  *
  * One line of JSON per group of rows, each after the CRC-32 of it. Pure but for reading the file.
  */
-import { readFile } from "node:fs/promises";
 import { crc32 } from "node:zlib";
 import { nextSlice } from "../../../async/slices.ts";
 import { systemErrorCode } from "../../../error.ts";
 import { type SessionSummary, type Status, statuses } from "../../../session/session.ts";
 import type { Micros } from "../../../time/clock.ts";
 import type { IndexEntry } from "../../session-index.ts";
+import type { FileSystem } from "../disk/file-system.ts";
 import type { Identity } from "../disk/session-codec.ts";
 
 /** Another one is for another shape of rows, and is not read. */
@@ -61,8 +61,8 @@ export async function encodeSavedIndex(entries: Iterable<SavedFile>): Promise<Bu
 }
 
 /** A group at a time. Nothing where there is no cache, or none that this version can read. */
-export async function* readSavedIndex(path: string): AsyncGenerator<SavedFile[]> {
-  const lines = linesOf(await read(path));
+export async function* readSavedIndex(fs: FileSystem, path: string): AsyncGenerator<SavedFile[]> {
+  const lines = linesOf(await read(fs, path));
   const head = lines.next().value as { version?: unknown } | undefined;
   if (head?.version !== version) return;
   for (const rows of lines) yield (rows as Row[]).map(entryOf);
@@ -79,9 +79,9 @@ function* linesOf(bytes: Buffer): Generator<unknown> {
   }
 }
 
-async function read(path: string): Promise<Buffer> {
+async function read(fs: FileSystem, path: string): Promise<Buffer> {
   try {
-    return await readFile(path);
+    return await fs.readFile(path);
   } catch (error) {
     if (systemErrorCode(error) === undefined) throw error;
     return Buffer.alloc(0);

@@ -4,6 +4,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { DurableFiles, TargetChanged } from "../../../../src/store/directory/disk/durable-files.ts";
+import { nodeFileSystem } from "../../../../src/store/directory/disk/node-file-system.ts";
 import { identityOf } from "../../../../src/store/directory/disk/session-codec.ts";
 import { tempDir } from "../../../support/temp-dir.ts";
 
@@ -12,7 +13,7 @@ async function place() {
   const [staging, other] = [join(directory, "staging"), join(directory, "other")];
   await mkdir(staging);
   await mkdir(other);
-  const files = new DurableFiles(staging, [directory], () => {});
+  const files = new DurableFiles(nodeFileSystem, staging, [directory], () => {});
   onTestFinished(() => files.close());
   const target = join(directory, "s.json");
   writeFileSync(target, "before");

@@ -1,6 +1,7 @@
 import { lstatSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
+import { nodeFileSystem } from "../../../../src/store/directory/disk/node-file-system.ts";
 import { readDocument } from "../../../../src/store/directory/disk/read-document.ts";
 import { identityOf } from "../../../../src/store/directory/disk/session-codec.ts";
 import { adoptSavedIndex } from "../../../../src/store/directory/view/adopt-saved-index.ts";
@@ -59,7 +60,7 @@ function remembered(directory: string, count: number) {
   const files = Array.from({ length: count }, (_, n) => `s${n}.json`);
   for (const [n, file] of files.entries()) {
     putOutside(directory, file, foreignSession(`s${n}`));
-    const document = readDocument(join(directory, file));
+    const document = readDocument(nodeFileSystem, join(directory, file));
     if (document !== undefined) known.adopt(file, document);
   }
   return { known, files, groups: [...known.toSave()].map((cached) => [cached]) };
@@ -92,7 +93,10 @@ test.each(["looks at them", "is refused", "ends meanwhile"])(
       if (what === "ends meanwhile") setImmediate(() => thread?.close());
     });
     const catalog = new FileCatalog();
-    expect(await adoptSavedIndex(saved, directory, catalog)).toEqual({ count: 397, isCurrent: false });
+    expect(await adoptSavedIndex(saved, nodeFileSystem, directory, catalog)).toEqual({
+      count: 397,
+      isCurrent: false,
+    });
     expect([...catalog.names()].sort()).toEqual(files.filter((file) => !changed.includes(file)).sort());
     expect(catalog.index.get("s250")).toBeUndefined();
     expect(catalog.index.get("s251")).toEqual(known.index.get("s251"));
