@@ -53,6 +53,14 @@ export function progressRecord(
   return { sequence: 0, kind: kinds.progress, sessionId, generation, link: 0, revision, time, payload };
 }
 
+const nothing = Buffer.alloc(0);
+
+/** The record that a session's file holds every report up to a sequence; its own sequence is set when it is written. */
+export function baseRecord(sessionId: string, upTo: number): JournalRecord {
+  const kind = kinds.base;
+  return { sequence: 0, kind, sessionId, generation: 0n, link: upTo, revision: 0, time: 0, payload: nothing };
+}
+
 /** Its length as {@link writeRecord} writes it. */
 export function recordBytes({ sessionId, payload }: JournalRecord): number {
   return prefixBytes + fixedHeadBytes + Buffer.byteLength(sessionId) + payload.length;

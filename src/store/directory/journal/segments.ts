@@ -1,0 +1,169 @@
+/**
+ * Which segments the journal has, which sessions still need each of them, and removing those that nobody needs. Knows nothing of
+ * how records are written.
+ */
+import { join } from "node:path";
+import { systemErrorCode } from "../../../error.ts";
+import type { DurableFiles } from "../disk/durable-files.ts";
+import type { FileSystem } from "../disk/file-system.ts";
+import { PruneMark } from "./prune-mark.ts";
+import { type JournalRecord, kinds } from "./record.ts";
+
+interface Segment {
+  name: string;
+  /** By session id, the newest report in this segment that no base record covers. */
+  needed: Map<string, number>;
+}
+
+export interface SegmentsOptions {
+  directory: string;
+  fs: FileSystem;
+  files: DurableFiles;
+}
+
+export class Segments {
+  readonly #options: SegmentsOptions;
+  /** Oldest first. */
+  readonly #closed: Segment[] = [];
+  /** The one that is being written. */
+  #current: Segment | undefined;
+  /** By session id, the newest report that no base record covers. */
+  readonly #newest = new Map<string, number>();
+  #mark: PruneMark | undefined;
+  #pruning: Promise<void> = Promise.resolve();
+
+  constructor(options: SegmentsOptions) {
+    this.#options = options;
+  }
+
+  /** The names of all segments, oldest first. Call it before anything else. */
+  async list(): Promise<string[]> {
+    const { directory, fs } = this.#options;
+    const names = fs.readdirSync(directory).filter(isSegment).sort();
+    this.#mark = await PruneMark.open(fs, join(directory, "pruned"));
+    // An empty journal begins here; of one that has segments and no mark, the beginning is not known.
+    if (names.length === 0 && this.#mark.sequence === undefined) await this.#mark.write(1);
+    return names;
+  }
+
+  /** The sequence from which on every record should be there; undefined if that is not known. */
+  get firstSequence(): number | undefined {
+    return this.#mark?.sequence;
+  }
+
+  /** Whether everything before a sequence was pruned, also where removing it failed. */
+  isPruned(sequence: number): boolean {
+    const first = this.firstSequence;
+    return first !== undefined && sequence <= first;
+  }
+
+  get closedCount(): number {
+    return this.#closed.length;
+  }
+
+  /** Sessions that keep the oldest closed segment from being removed. */
+  sessionsInOldest(): string[] {
+    return [...(this.#closed[0]?.needed.keys() ?? [])];
+  }
+
+  isInOldest(sessionId: string): boolean {
+    return this.#closed[0]?.needed.has(sessionId) ?? false;
+  }
+
+  /** The newest report of a session that a start would give back to it. */
+  newestReport(sessionId: string): number | undefined {
+    return this.#newest.get(sessionId);
+  }
+
+  /** A segment of an earlier run was read. */
+  addClosed(name: string, records: readonly JournalRecord[]): void {
+    const segment: Segment = { name, needed: new Map() };
+    this.#closed.push(segment);
+    this.#take(segment, records);
+  }
+
+  /** From now on records go to a new segment. */
+  begin(name: string): void {
+    this.closeCurrent();
+    this.#current = { name, needed: new Map() };
+  }
+
+  closeCurrent(): void {
+    if (this.#current !== undefined) this.#closed.push(this.#current);
+    this.#current = undefined;
+  }
+
+  /** Whether nobody needs the segment that is being written. */
+  get isCurrentFree(): boolean {
+    return this.#current?.needed.size === 0;
+  }
+
+  /** Records are durable in the segment that is being written. */
+  written(records: readonly JournalRecord[]): void {
+    this.#take(this.#current as Segment, records);
+  }
+
+  /**
+   * Removes the oldest segments that nobody needs, in order: a base record may be what explains an earlier segment. `next` is the
+   * sequence of the next record that is written.
+   */
+  prune(next: () => number): Promise<void> {
+    this.#pruning = this.#pruning.catch(() => {}).then(() => this.#prune(next()));
+    return this.#pruning;
+  }
+
+  async close(): Promise<void> {
+    await this.#mark?.close();
+  }
+
+  #take(segment: Segment, records: readonly JournalRecord[]): void {
+    for (const { kind, sessionId, sequence, link } of records) {
+      if (kind === kinds.base) {
+        this.#applyBase(sessionId, link);
+        continue;
+      }
+      segment.needed.set(sessionId, sequence);
+      this.#newest.set(sessionId, sequence);
+    }
+  }
+
+  #applyBase(sessionId: string, upTo: number): void {
+    if ((this.#newest.get(sessionId) ?? 0) <= upTo) this.#newest.delete(sessionId);
+    for (const segment of [...this.#closed, this.#current]) {
+      const newest = segment?.needed.get(sessionId);
+      if (newest !== undefined && newest <= upTo) segment?.needed.delete(sessionId);
+    }
+  }
+
+  async #prune(next: number): Promise<void> {
+    const { directory, fs, files } = this.#options;
+    let count = 0;
+    while (this.#closed[count]?.needed.size === 0) count++;
+    if (count === 0) return;
+    const first = (this.#closed[count] ?? this.#current)?.name;
+    await this.#mark?.write(first === undefined ? next : sequenceOf(first));
+    for (; count > 0; count--) {
+      await fs.unlink(join(directory, this.#closed[0]?.name as string)).catch(ignoreMissing);
+      this.#closed.shift();
+    }
+    await files.sync(directory);
+  }
+}
+
+/** The name of a segment whose first record has this sequence. */
+export function segmentName(sequence: number): string {
+  return `${String(sequence).padStart(16, "0")}.log`;
+}
+
+/** The first sequence that a segment may hold. */
+export function sequenceOf(name: string): number {
+  return Number(name.slice(0, 16));
+}
+
+function isSegment(name: string): boolean {
+  return /^\d{16}\.log$/.test(name) && Number.isSafeInteger(sequenceOf(name));
+}
+
+function ignoreMissing(error: unknown): void {
+  if (systemErrorCode(error) !== "ENOENT") throw error;
+}
