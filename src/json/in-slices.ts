@@ -1,10 +1,9 @@
 /**
- * `parseJson` and `stringifyJson` for what is so large that doing it in one go would hold everything else up.
+ * Variants of `parseJson` and `stringifyJson` for large documents. They work in pieces and yield to the event
+ * loop between them.
  */
-
 import { itemsPerSlice, nextSlice } from "../async/slices.ts";
 import {
-  endOfString,
   isJsonObject,
   JsonError,
   type JsonObject,
@@ -13,14 +12,15 @@ import {
   putMember,
   stringifyJson,
 } from "./exact-json.ts";
+import { endOfString } from "./scan.ts";
 
-/** A shorter text is parsed in one go. */
+/** A shorter text is parsed in one piece. */
 const longText = 256 * 1024;
 const pieceLength = 64 * 1024;
 
 /**
- * The lists and objects right below the outermost object are parsed a piece at a time. What does not look as expected is left to
- * `parseJson`, with its errors.
+ * Parses the lists and objects directly below the outermost object in pieces. Text of any other form, and
+ * text with an error, goes to `parseJson` as a whole, so that results and errors are the same.
  *
  * @throws JsonError
  */
@@ -37,7 +37,7 @@ export async function parseJsonInSlices(text: string, maxDepth: number): Promise
 
 interface Parsed {
   value: JsonValue;
-  /** Right behind it. */
+  /** The index after the value. */
   end: number;
 }
 
@@ -53,7 +53,8 @@ async function parsePieces(text: string, maxDepth: number): Promise<JsonValue | 
     if (text[colon] !== ":") return undefined;
     const parsed = await parseMember(text, skipBlank(text, colon + 1), maxDepth);
     const key = parseJson(text.slice(keyStart, keyEnd));
-    if (parsed === undefined || typeof key !== "string" || !put(result, key, parsed.value)) return undefined;
+    if (parsed === undefined || typeof key !== "string" || !addMember(result, key, parsed.value))
+      return undefined;
     at = skipBlank(text, parsed.end);
   } while (text[at] === ",");
   return text[at] === "}" && skipBlank(text, at + 1) === text.length ? result : undefined;
@@ -73,14 +74,17 @@ function parseMember(text: string, start: number, maxDepth: number): Promise<Par
     const members: Record<string, JsonValue> = {};
     return parseContainer(text, start, "}", (piece, isWhole) => {
       const entries = Object.entries(parseJson(`{${piece}}`, maxDepth - 1) as Record<string, JsonValue>);
-      const isNew = entries.every(([key, value]) => put(members, key, value));
+      const isNew = entries.every(([key, value]) => addMember(members, key, value));
       return isNew && (isWhole || entries.length > 0) ? members : undefined;
     });
   }
   return Promise.resolve(parseScalar(text, start, maxDepth));
 }
 
-/** `add` takes in some of the items, and returns all of them so far; `isWhole` if the piece is all there is. */
+/**
+ * Parses a list or an object in pieces. `add` parses one piece and returns everything so far, or undefined if
+ * the piece is wrong. `isWhole` says that the piece is the whole content, which alone may be empty.
+ */
 async function parseContainer(
   text: string,
   start: number,
@@ -120,8 +124,8 @@ function parseScalar(text: string, start: number, maxDepth: number): Parsed {
   return { value: parseJson(text.slice(start, end), maxDepth - 1), end };
 }
 
-/** Two values under one key could not both be kept: tells whether this is the first. */
-function put(target: Record<string, JsonValue>, key: string, value: JsonValue): boolean {
+/** Adds a member. Returns false for a duplicate key. */
+function addMember(target: Record<string, JsonValue>, key: string, value: JsonValue): boolean {
   if (Object.hasOwn(target, key)) return false;
   putMember(target, key, value);
   return true;
@@ -133,10 +137,10 @@ function skipBlank(text: string, start: number): number {
   return at;
 }
 
-/** Lists and objects this far below the outermost one are written a piece at a time, if they are large. */
+/** Large lists and objects are written in pieces down to this many levels below the outermost one. */
 const levelsInPieces = 2;
 
-/** As UTF-8 where it is large, a piece at a time, else as text in one go. @throws JsonError */
+/** Writes a large value as UTF-8 in pieces, and any other as text at once. @throws JsonError */
 export async function stringifyJsonInSlices(value: unknown, maxDepth: number): Promise<string | Buffer> {
   if (!isLarge(value, levelsInPieces)) return stringifyJson(value, { maxDepth });
   const pieces: Buffer[] = [];
@@ -158,7 +162,7 @@ function isLarge(value: unknown, levels: number): boolean {
   return keys.length > itemsPerSlice || (levels > 0 && keys.some((key) => isLarge(value[key], levels - 1)));
 }
 
-/** What together is the JSON of a value. */
+/** Yields the JSON of a value in pieces. */
 function* piecesOf(value: unknown, maxDepth: number, levels: number): Generator<string> {
   const isList = Array.isArray(value);
   if (!isList && !isJsonObject(value)) return yield stringifyJson(value, { maxDepth });
@@ -174,7 +178,7 @@ function* piecesOf(value: unknown, maxDepth: number, levels: number): Generator<
 
 function* piecesOfList(list: readonly unknown[], maxDepth: number): Generator<Iterable<string>> {
   for (let at = 0; at < list.length; at += itemsPerSlice) {
-    yield inside(list.slice(at, at + itemsPerSlice), maxDepth);
+    yield content(list.slice(at, at + itemsPerSlice), maxDepth);
   }
 }
 
@@ -187,7 +191,7 @@ function* piecesOfObject(value: JsonObject, maxDepth: number, levels: number): G
   for (let at = 0; at < keys.length; at += itemsPerSlice) {
     const some: Record<string, JsonValue> = {};
     for (const key of keys.slice(at, at + itemsPerSlice)) putMember(some, key, value[key] as JsonValue);
-    yield inside(some, maxDepth);
+    yield content(some, maxDepth);
   }
 }
 
@@ -196,7 +200,7 @@ function* member(key: string, value: unknown, maxDepth: number, levels: number):
   yield* piecesOf(value, maxDepth, levels);
 }
 
-/** Without the brackets around it. */
-function inside(value: unknown, maxDepth: number): [string] {
+/** The JSON of a list or an object without its brackets. */
+function content(value: unknown, maxDepth: number): [string] {
   return [stringifyJson(value, { maxDepth }).slice(1, -1)];
 }
