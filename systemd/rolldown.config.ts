@@ -1,7 +1,7 @@
+/** The bundle in the Debian package. It contains all dependencies, as the package installs no npm modules. */
 import { defineConfig } from "rolldown";
 import { transform } from "../rolldown.config.ts";
 
-// For the Debian package: with everything inside, so that nothing is installed besides it.
 export default defineConfig({
   input: { sessiond: "src/daemon/sessiond.ts", sessionctl: "src/cli/sessionctl.ts" },
   platform: "node",

@@ -1,3 +1,4 @@
+/** The command line of `sessiond`: its help and its flags. */
 import { parseArgs } from "node:util";
 import type { ConfigFlags } from "../config/load.ts";
 
@@ -6,16 +7,16 @@ export const usage = `Usage: sessiond [options]
 Keeps the state of long analysis sessions, so that they survive interruption.
 
 Options:
-  --config FILE         configuration; else $SESSIOND_CONFIG, else /etc/sessiond/sessiond.yaml if present
+  --config FILE         configuration file (default: $SESSIOND_CONFIG, else /etc/sessiond/sessiond.yaml)
   --sessions-dir DIR    directory of the session files (default: ./.sessions)
   --socket PATH         Unix socket to listen on (default: in $XDG_RUNTIME_DIR or the sessions directory)
-  --log-level LEVEL     debug, info, warn or error
+  --log-level LEVEL     lowest level to log: debug, info, warn or error
   --check-config        check the configuration and exit
   --version             print the version and exit
-  --help                print this and exit
+  --help                print this help and exit
 
-Signals: TERM and INT stop gracefully, a second one at once; HUP reads the configuration again.
-Exit status: 0 stopped as asked; 1 failed; 64 wrong usage; 78 wrong configuration.
+Signals: SIGTERM and SIGINT stop gracefully, a second one stops at once; SIGHUP reloads the configuration.
+Exit status: 0 stopped by a signal; 1 failed; 64 usage error; 78 configuration error.
 `;
 
 export interface Arguments extends ConfigFlags {
@@ -24,7 +25,7 @@ export interface Arguments extends ConfigFlags {
   help: boolean;
 }
 
-/** @throws TypeError in words for the user */
+/** @throws TypeError with a message for the user */
 export function parseArguments(argv: readonly string[]): Arguments {
   const { values } = parseArgs({
     args: [...argv],

@@ -1,6 +1,7 @@
 /**
- * Puts the parts together. Starting reads from top to bottom; stopping is the same list from the bottom up. Each
- * part that starts pushes its release, so a start that fails halfway gives everything back.
+ * Starts and stops the parts of the daemon: the store, then cleanup, then the server. Each part that has
+ * started adds its release to a list. Stopping runs that list backwards, and so does a start that fails
+ * halfway.
  */
 import type { Logger } from "pino";
 import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";
@@ -14,25 +15,30 @@ import { type Clock, formatTimestamp } from "../time/clock.ts";
 import { version } from "../version.ts";
 import type { InheritedSockets } from "./systemd/service-manager.ts";
 
-/** How long open requests may take after a signal before they are cut off. */
+/** How long open requests may go on after a signal before they are cut off. */
 const drainMs = 8000;
 
 export interface DaemonOptions {
   config: Config;
-  /** Where the configuration came from, to read it again. */
+  /** Where the configuration was read, for a reload. */
   sources: ConfigSources;
   clock: Clock;
   logger: Logger;
-  /** Sockets to serve in place of those that the configuration names. */
+  /** Sockets opened by systemd. They replace those of the configuration. */
   inherited?: InheritedSockets;
 }
 
 export interface Daemon {
-  /** Reads the configuration again. @throws ConfigError, and then the old one stays whole */
+  /**
+   * Reads the configuration again. @throws ConfigError, in which case the old one stays in force as a whole
+   */
   reload(): Promise<ReloadResult>;
-  /** Refuses new work, finishes what is under way, makes it durable. The same promise however often it is called. */
+  /**
+   * Refuses new requests, finishes open ones and writes everything to disk. Every call returns the same
+   * promise.
+   */
   stop(): Promise<void>;
-  /** Resolves when storage has failed and the process should end, to start again through recovery. */
+  /** Resolves when the storage has failed. The process must then exit, as only a restart recovers safely. */
   readonly failed: Promise<Error>;
 }
 
@@ -51,7 +57,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     try {
       return await applyConfig();
     } catch (error) {
-      logger.error(`the configuration was refused and the old one stays: ${(error as Error).message}`);
+      logger.error(`reload failed, the old configuration stays in force: ${(error as Error).message}`);
       throw error;
     }
   }
@@ -59,17 +65,17 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   async function applyConfig(): Promise<ReloadResult> {
     const next = loadConfig(sources);
     if (current.file !== null && next.file === null) {
-      const message = "is gone; put it back, or restart sessiond to go on with defaults";
+      const message = "no longer exists; restore the file, or restart sessiond to use the defaults";
       throw new ConfigError([{ file: current.file, line: null, column: null, key: "", message }]);
     }
-    // Against the configuration of the start, not of the last reload: what needs a restart goes on needing it.
+    // Compared with the start, not with the last reload: such a key needs a restart until there is one.
     const { restart } = changedKeys(config, next);
     const { live } = changedKeys(current, next);
     logger.level = next.log.level;
     await cleanup.configure(next.cleanup, next.trash);
     server.configure(next.worker);
     current = next;
-    logger.info({ applied: live, needs_restart: restart }, "configuration read again");
+    logger.info({ applied: live, needs_restart: restart }, "configuration reloaded");
     return { applied: live, needs_restart: restart };
   }
 
@@ -115,7 +121,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     releases.push(() => server.close(drainMs));
     await server.listen();
 
-    // Last, because catching up may take a while and clients need not wait for it.
+    // Last, because missed runs may take a while and clients need not wait for them.
     await cleanup.start();
 
     let stopped: Promise<void> | undefined;

@@ -1,14 +1,14 @@
-/** Log lines as their readers want them. Each comes in as the JSON object that pino makes of an event. */
+/** Formats log lines for the journal and bounds their length. The input is a line of JSON from pino. */
 import { fstatSync } from "node:fs";
 
-/** journald cuts longer ones in two (`LineMax=`), and what follows the cut has no priority. */
+/** journald splits a longer line (`LineMax=`), and all but its first part have no priority. */
 export const maxLineBytes = 48 * 1024;
-/** For what is quoted within an event that is too long. */
+/** The limits below apply to the values of an event whose line is too long. */
 const maxTextLength = 2000;
 const maxItems = 20;
 const maxDepth = 6;
 
-/** By the level of pino, as sd-daemon(3) has them. */
+/** Turns a level of pino into a priority of sd-daemon(3). */
 function priorityOf(level: number): number {
   if (level >= 60) return 2;
   if (level >= 50) return 3;
@@ -16,7 +16,7 @@ function priorityOf(level: number): number {
   return level >= 30 ? 6 : 7;
 }
 
-/** Whether a descriptor is the connection to the journal that systemd says it made for us. */
+/** Whether a descriptor is a connection to the journal, which systemd names in `$JOURNAL_STREAM`. */
 export function isJournal(env: NodeJS.ProcessEnv, descriptor: number): boolean {
   const [device, inode] = (env.JOURNAL_STREAM ?? "").split(":");
   if (device === undefined || inode === undefined) return false;
@@ -28,7 +28,7 @@ export function isJournal(env: NodeJS.ProcessEnv, descriptor: number): boolean {
   }
 }
 
-/** The same event in a line that is not too long for any reader. */
+/** Shortens an event whose line is longer than {@link maxLineBytes}. */
 export function boundedLine(line: string): string {
   if (Buffer.byteLength(line) <= maxLineBytes) return line;
   const event = JSON.parse(line) as LogEvent;
@@ -38,8 +38,8 @@ export function boundedLine(line: string): string {
 }
 
 /**
- * A line for the journal: priority, what happened, and the details as JSON. Who, when and which process the
- * journal knows by itself.
+ * Formats an event for the journal: priority, message, and details as JSON. The journal itself records the
+ * time and the process.
  */
 export function journalLine(line: string): string {
   const { level, time: _, msg = "", ...details } = JSON.parse(boundedLine(line)) as LogEvent;
@@ -48,7 +48,7 @@ export function journalLine(line: string): string {
   return `${prefixed(level, `${what}${more}`)}\n`;
 }
 
-/** A line for the journal of what is no event. */
+/** Formats plain text of one or more lines for the journal. `level` is a level of pino. */
 export function journalText(level: number, text: string): string {
   return text
     .trimEnd()
@@ -63,10 +63,10 @@ interface LogEvent {
   msg?: unknown;
 }
 
-/** A character that a terminal acts on would also make the journal show nothing but `[blob data]`. */
+/** Escapes control characters: with one of them the journal shows only `[blob data]`. */
 function prefixed(level: number, text: string): string {
   const line = `<${priorityOf(level)}>${text.replace(/\p{Cc}/gu, (character) => escaped(character))}`;
-  // In UTF-8 a character has four bytes at most.
+  // A character has at most four bytes in UTF-8.
   return Buffer.byteLength(line) < maxLineBytes ? line : `${line.slice(0, maxLineBytes / 4 - 1)}…`;
 }
 

@@ -1,14 +1,17 @@
+/** Creates the daemon's logger, which writes to standard error. */
 import { type Logger, pino } from "pino";
 import pretty from "pino-pretty";
 import { boundedLine, journalLine } from "./log-lines.ts";
 
-/** How much is kept of a log that cannot be written at the moment; what follows is dropped. */
+/** How much of the log is kept in memory while it cannot be written. Lines beyond that are dropped. */
 const maxUnwrittenBytes = 1024 * 1024;
 
 /** Who reads the log: a person at a terminal, the journal of systemd, or any other program. */
 export type LogReader = "terminal" | "journal" | "program";
 
-/** Logs to standard error: readable lines for people, lines with a priority for the journal, else JSON objects. */
+/**
+ * Writes readable lines for a terminal, lines with a priority for the journal, else one JSON object a line.
+ */
 export function createLogger(level: string, reader: LogReader): Logger {
   const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
   if (reader === "terminal") {
@@ -18,7 +21,7 @@ export function createLogger(level: string, reader: LogReader): Logger {
     );
   }
   const destination = pino.destination({ dest: 2, sync: true, maxLength: maxUnwrittenBytes });
-  // Such as a file on a full disk: the daemon goes on, and what could be kept is written when there is room.
+  // The log may be a file on a full disk. The daemon goes on, and writes the kept lines when there is room.
   destination.on("error", () => {});
   const format = reader === "journal" ? journalLine : boundedLine;
   return pino(options, {

@@ -1,5 +1,7 @@
 #!/usr/bin/env node
-/** The program `sessiond`: arguments, signals and exit status around a daemon. */
+/**
+ * The entry point of the program `sessiond`: arguments, signals and exit status. `daemon.ts` does the rest.
+ */
 import process from "node:process";
 import type { Logger } from "pino";
 import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";
@@ -17,16 +19,18 @@ import { type ServiceManager, takeServiceManager } from "./systemd/service-manag
 
 const exitStatus = { ok: 0, failed: 1, usage: 64, config: 78 } as const;
 
-/** As pino counts. */
+/** The level "error" of pino. */
 const errorLevel = 50;
 
-/** Stopping takes no longer than this, whatever hangs: the drain of the server and a margin for the rest. */
+/**
+ * The process exits after this time even if stopping hangs. Longer than the server waits for open requests.
+ */
 const stopDeadlineMs = 15_000;
 
 const code = await main(process.argv.slice(2));
 if (code !== undefined) process.exitCode = code;
 
-/** Resolves to an exit status, or to undefined when the daemon runs. */
+/** Resolves to an exit status, or to undefined if the daemon is running. */
 async function main(argv: string[]): Promise<number | undefined> {
   let args: Arguments;
   try {
@@ -37,11 +41,11 @@ async function main(argv: string[]): Promise<number | undefined> {
   }
   if (args.help) process.stdout.write(usage);
   else if (args.version) process.stdout.write(`sessiond ${version}\n`);
-  else return configured(args);
+  else return loadConfigAndRun(args);
   return exitStatus.ok;
 }
 
-async function configured(args: Arguments): Promise<number | undefined> {
+async function loadConfigAndRun(args: Arguments): Promise<number | undefined> {
   const sources: ConfigSources = { flags: args, env: process.env, cwd: process.cwd() };
   const toJournal = isJournal(process.env, 2);
   let config: Config;
@@ -55,14 +59,14 @@ async function configured(args: Arguments): Promise<number | undefined> {
     return exitStatus.config;
   }
   if (args.checkConfig) {
-    process.stdout.write(`${config.file ?? "the built-in configuration"} is good\n`);
+    process.stdout.write(`${config.file ?? "the default configuration"} is valid\n`);
     return exitStatus.ok;
   }
   const logger = createLogger(
     config.log.level,
     toJournal ? "journal" : process.stderr.isTTY ? "terminal" : "program",
   );
-  // The unit keeps Node.js from printing them, as that would be without a priority.
+  // Node.js would print warnings without a priority, so the unit sets NODE_NO_WARNINGS.
   if (toJournal) process.on("warning", (warning) => logger.warn({ err: warning }, warning.message));
   return run(config, sources, manager, logger);
 }
@@ -92,7 +96,8 @@ async function run(
       const hint = manager.notifySocket === undefined ? "" : sandboxHint(config.sessionsDir);
       logger.fatal({ code: error.code }, `cannot start: ${error.message}${hint}`);
     }
-    // What the next start would run into as well is for somebody to put right.
+    // The service manager does not restart after this exit status, as the next start would fail in the same
+    // way.
     return isSessiondError(error, "invalid_request", "directory_too_new")
       ? exitStatus.config
       : exitStatus.failed;
@@ -111,12 +116,14 @@ async function run(
 }
 
 interface Signals {
+  /** Gives the signals their daemon. A signal that arrived before is handled now. */
   attach(daemon: Daemon): void;
 }
 
 /**
- * Listens before anything starts: a library that adds its own listener for the time of a write then sees that
- * somebody else takes care of the signal. A signal during the start is kept until there is a daemon for it.
+ * Must be called before anything else starts. A library that listens for signals during a write
+ * (`signal-exit`) ends the process unless it finds another listener. A signal during the start is kept until
+ * `attach`.
  */
 function listenForSignals(logger: Logger, notifier: Notifier): Signals {
   let daemon: Daemon | undefined;
@@ -130,7 +137,7 @@ function listenForSignals(logger: Logger, notifier: Notifier): Signals {
 
   function stop(status: number): void {
     setTimeout(() => {
-      logger.error(`not stopped after ${stopDeadlineMs} ms; leaving`);
+      logger.error(`still not stopped after ${stopDeadlineMs / 1000} s; exiting now`);
       end(exitStatus.failed);
     }, stopDeadlineMs).unref();
     void notifier.stopping();
@@ -140,7 +147,7 @@ function listenForSignals(logger: Logger, notifier: Notifier): Signals {
         end(status);
       },
       (error: unknown) => {
-        logger.error({ err: error }, "stopping failed");
+        logger.error({ err: error }, "sessiond stopped with an error");
         end(exitStatus.failed);
       },
     );
@@ -149,7 +156,7 @@ function listenForSignals(logger: Logger, notifier: Notifier): Signals {
   for (const signal of ["SIGTERM", "SIGINT"] as const) {
     process.on(signal, () => {
       if (stopping !== undefined) {
-        logger.warn(`${signal} again: stopping at once`);
+        logger.warn(`second signal (${signal}): exiting at once`);
         end(signal === "SIGINT" ? 130 : 143);
       }
       stopping = signal;
@@ -159,18 +166,19 @@ function listenForSignals(logger: Logger, notifier: Notifier): Signals {
   }
   function reload(): void {
     reloadWanted = daemon === undefined;
-    // Which has logged why.
+    // The daemon has logged the error already.
     daemon?.reload().catch(() => {});
   }
 
   process.on("SIGHUP", reload);
-  // Over the limit of a file's size (LimitFSIZE, ulimit -f) a write is to fail, and not the daemon with it.
+  // Beyond the limit of a file's size (LimitFSIZE, ulimit -f) the write fails; without this the daemon would
+  // end.
   process.on("SIGXFSZ", () => {});
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
     process.on(event, (error: unknown) => {
       logger.fatal(
         { err: error },
-        `${event}: this is a bug; sessiond ends to start again from what is on disk`,
+        `${event}: a bug in sessiond; exiting, nothing acknowledged is lost, and a restart recovers from disk`,
       );
       end(exitStatus.failed);
     });

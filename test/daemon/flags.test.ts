@@ -73,7 +73,7 @@ test("a daemon whose flags are wrong ends with 78 and says which", async () => {
     [["--log-level", "loud"], "--log-level: "],
     [["--sessions-dir", ""], "--sessions-dir: "],
     [["--socket", `/tmp/${"x".repeat(120)}`], "--socket: "],
-    [["--config", "/nowhere/sessiond.yaml"], "/nowhere/sessiond.yaml: there is no such file"],
+    [["--config", "/nowhere/sessiond.yaml"], "/nowhere/sessiond.yaml: file not found (given by --config)"],
   ];
   await Promise.all(
     wrong.map(async ([args, message]) => {

@@ -85,7 +85,7 @@ test("more than one socket for control is a mistake of the units: 78", async () 
     descriptors: [boundSocket(join(directory, "a.sock")), boundSocket(join(directory, "b.sock"))],
   });
   expect(await program.exited).toEqual({ code: 78, signal: null });
-  expect(program.stderr()).toContain("more than one socket for control");
+  expect(program.stderr()).toContain("more than one control socket");
 });
 
 test("to the journal each line begins with its priority", async () => {

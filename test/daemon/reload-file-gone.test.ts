@@ -27,7 +27,7 @@ test.skipIf(!canMount())("a file that is gone is no reason to go on with default
   });
   daemon.kill("SIGHUP");
   await eventually(() =>
-    expect(daemon.stderr()).toMatch(/refused and the old one stays.*is gone; put it back/),
+    expect(daemon.stderr()).toMatch(/old configuration stays in force.*no longer exists; restore the file/),
   );
   expect(await daemon.client.getCleanup()).toEqual(before);
 

@@ -62,7 +62,7 @@ test("SIGHUP while it starts is heeded when it has started", async () => {
   await eventually(() => expect(daemon.stderr()).toContain("sessiond is starting"));
   await writeFile(daemon.configFile, "trash: { retention: 3d }");
   daemon.kill("SIGHUP");
-  await eventually(() => expect(daemon.stderr()).toMatch(/"trash\.retention".*configuration read again/));
+  await eventually(() => expect(daemon.stderr()).toMatch(/"trash\.retention".*configuration reloaded/));
 });
 
 test("a bad file is refused with file, line and column, and nothing of it is applied", async () => {
@@ -83,11 +83,13 @@ test("a bad file is refused with file, line and column, and nothing of it is app
     issues: [{ path: "cleanup.expired.max_age", message: expect.stringContaining("7min") }],
   });
   daemon.kill("SIGHUP");
-  await eventually(() => expect(daemon.stderr()).toMatch(/refused and the old one stays.*sessiond\.yaml:4:/));
+  await eventually(() =>
+    expect(daemon.stderr()).toMatch(/reload failed, the old configuration stays in force.*sessiond\.yaml:4:/),
+  );
   await rm(daemon.configFile);
   await expect(daemon.client.reload()).rejects.toMatchObject({
     code: "invalid_request",
-    message: expect.stringContaining("there is no such file"),
+    message: expect.stringContaining("file not found"),
   });
   expect(await daemon.client.getCleanup()).toEqual(before);
   expect(daemon.stderr()).not.toContain('"msg":"request"');

@@ -1,6 +1,6 @@
 /**
- * Reports to the service manager. Node.js has no datagram sockets of the Unix kind, so systemd-notify(1) sends
- * what there is to say; as it is a child process, the unit needs NotifyAccess=all.
+ * Notifies systemd of the state of the service. Node.js has no Unix datagram sockets, so systemd-notify(1)
+ * sends the messages. It runs as a child process, for which the unit needs NotifyAccess=all.
  */
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
@@ -8,18 +8,22 @@ import type { Logger } from "../../log.ts";
 import type { ServiceManager } from "./service-manager.ts";
 
 export interface Notifier {
-  /** Resolves when the service manager knows that clients are served. `status` is for people. */
+  /** Reports that clients are served. Resolves when systemd has been told. `status` is text for people. */
   ready(status: string): Promise<void>;
-  /** No more signs of life: stopping has a deadline of its own. */
+  /**
+   * Reports that the service stops, and ends the keep-alive messages: systemd has a separate deadline for
+   * stopping.
+   */
   stopping(): Promise<void>;
 }
 
-const whileStartingMs = 5000;
-/** By how much each sign of life puts the deadline of a long start off. */
+/** How often a keep-alive message is sent during the start. */
+const startIntervalMs = 5000;
+/** By how much each of them extends the deadline of the start. */
 const extensionMs = 30_000;
 const sendTimeoutMs = 5000;
 
-/** Signs of life are sent from timers of the event loop, and so end when it is blocked. */
+/** Keep-alive messages come from a timer, so that they stop when the event loop is blocked. */
 export function createNotifier(
   { notifySocket, watchdogMs }: Pick<ServiceManager, "notifySocket" | "watchdogMs">,
   logger: Logger,
@@ -35,33 +39,32 @@ export function createNotifier(
         timeout: sendTimeoutMs,
       });
     } catch (error) {
-      logger.error({ err: error }, "systemd-notify failed: systemd may end this service for being silent");
+      logger.error({ err: error }, "systemd-notify failed; systemd may kill this service as unresponsive");
     }
   }
 
-  async function live(): Promise<void> {
-    // One that takes long is a sign of life as well.
+  async function sendKeepAlive(): Promise<void> {
     if (sending) return;
     sending = true;
     await send("WATCHDOG=1", ...(starting ? [`EXTEND_TIMEOUT_USEC=${extensionMs * 1000}`] : []));
     sending = false;
   }
 
-  /** Three chances before the time is over, since any of them may come late. */
+  // Three messages within the watchdog's time, as any of them may be late.
   const thirdMs = watchdogMs === undefined ? undefined : Math.max(1, Math.floor(watchdogMs / 3));
-  let timer = setInterval(live, Math.min(whileStartingMs, thirdMs ?? whileStartingMs));
+  let timer = setInterval(sendKeepAlive, Math.min(startIntervalMs, thirdMs ?? startIntervalMs));
   timer.unref();
 
   return {
     async ready(status) {
       starting = false;
       clearInterval(timer);
-      if (thirdMs !== undefined) timer = setInterval(live, thirdMs).unref();
+      if (thirdMs !== undefined) timer = setInterval(sendKeepAlive, thirdMs).unref();
       await send("READY=1", `STATUS=${status}`, "WATCHDOG=1");
     },
     async stopping() {
       clearInterval(timer);
-      await send("STOPPING=1", "STATUS=Finishing what is under way");
+      await send("STOPPING=1", "STATUS=Finishing open requests");
     },
   };
 }

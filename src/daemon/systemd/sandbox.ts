@@ -1,21 +1,28 @@
+/** A hint for an operator whose sessions directory is closed to the service by systemd's sandbox. */
 import { accessSync, constants, existsSync } from "node:fs";
 import { dirname } from "node:path";
 
 /**
- * What to do when a service cannot keep anything in its directory: the unit lets it write to its state directory
- * alone. Empty where that is not the reason.
+ * Says what to do if the service may not write to the sessions directory; otherwise empty. The unit lets the
+ * service write only below its state directory.
  */
 export function sandboxHint(directory: string): string {
   try {
-    // Node.js says ENOENT of a directory that it cannot make on what it may only read, so that is asked for here.
-    accessSync(existing(directory), constants.W_OK);
+    // Checked here, as on a read-only file system Node.js reports ENOENT for a directory that it cannot
+    // create.
+    accessSync(nearestExisting(directory), constants.W_OK);
     return "";
   } catch {
-    return `; the service may not write to ${directory}: it must belong to user sessiond, and unless it is below /var/lib/sessiond the unit must allow it: sudo systemctl edit sessiond, then [Service] and ReadWritePaths=${directory}`;
+    return (
+      `. The service may not write to ${directory}: the directory must belong to user sessiond. ` +
+      "If it is not below /var/lib/sessiond, the unit must allow it too: " +
+      `run "sudo systemctl edit sessiond" and add the lines [Service] and ReadWritePaths=${directory}`
+    );
   }
 }
 
-function existing(path: string): string {
+/** The path, or the nearest directory above it that exists. */
+function nearestExisting(path: string): string {
   const above = dirname(path);
-  return existsSync(path) || above === path ? path : existing(above);
+  return existsSync(path) || above === path ? path : nearestExisting(above);
 }

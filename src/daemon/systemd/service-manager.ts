@@ -1,26 +1,28 @@
-/** What systemd hands to a service in its environment: sockets, and where to report. */
+/**
+ * Reads what systemd passes to a service in its environment: open sockets, and where to send notifications.
+ */
 import { fstatSync } from "node:fs";
 import { ConfigError } from "../../config/problem.ts";
 
 export interface ServiceManager {
-  /** Where it waits for reports; undefined if nobody does. */
+  /** The socket for notifications; undefined if the service manager wants none. */
   notifySocket: string | undefined;
-  /** Without a sign of life for this long the process is killed; undefined if nobody watches. */
+  /** The process is killed after this time without a keep-alive message; undefined without a watchdog. */
   watchdogMs: number | undefined;
   sockets: InheritedSockets;
 }
 
-/** Descriptors of sockets that the service manager listens on for us. */
+/** Descriptors of listening sockets that the service manager has opened. */
 export interface InheritedSockets {
   control?: number;
   readOnly?: number;
 }
 
-/** Where the descriptors begin: `SD_LISTEN_FDS_START` of sd_listen_fds(3). */
+/** `SD_LISTEN_FDS_START` of sd_listen_fds(3). */
 const firstDescriptor = 3;
-/** `FileDescriptorName=` of the socket unit for reading; every other one is for control. */
+/** `FileDescriptorName=` of the read-only socket's unit. A socket of any other name is the control socket. */
 const readOnlyName = "read";
-const ours = [
+const variables = [
   "NOTIFY_SOCKET",
   "WATCHDOG_USEC",
   "WATCHDOG_PID",
@@ -30,13 +32,13 @@ const ours = [
 ] as const;
 
 /**
- * Takes the variables out of the environment, so that no child process takes them for its own.
+ * Removes the variables from the environment, as child processes must not inherit them.
  *
- * @throws ConfigError for sockets that nothing can be done with
+ * @throws ConfigError for sockets that cannot be used
  */
 export function takeServiceManager(env: NodeJS.ProcessEnv, pid: number = process.pid): ServiceManager {
-  const given = Object.fromEntries(ours.map((name) => [name, env[name]]));
-  for (const name of ours) delete env[name];
+  const given = Object.fromEntries(variables.map((name) => [name, env[name]]));
+  for (const name of variables) delete env[name];
   const isWatched = given.WATCHDOG_PID === undefined || given.WATCHDOG_PID === String(pid);
   const watchdogMs = isWatched ? Math.floor(Number(given.WATCHDOG_USEC ?? 0) / 1000) : 0;
   const count = given.LISTEN_PID === String(pid) ? Number(given.LISTEN_FDS ?? 0) : 0;
@@ -53,15 +55,16 @@ function inheritedSockets(count: number, names: readonly string[]): InheritedSoc
     const kind = names[index] === readOnlyName ? "readOnly" : "control";
     const descriptor = firstDescriptor + index;
     if (sockets[kind] !== undefined) {
-      throw unusable(`passes more than one socket for ${kind === "control" ? "control" : "reading"}`);
+      throw unusable(`more than one ${kind === "control" ? "control" : "read-only"} socket`);
     }
-    if (!fstatSync(descriptor).isSocket()) throw unusable("passes something that is not a socket");
+    if (!fstatSync(descriptor).isSocket()) throw unusable("a descriptor that is not a socket");
     sockets[kind] = descriptor;
   }
   return sockets;
 }
 
 function unusable(what: string): ConfigError {
-  const message = `the service manager ${what}; leave one ListenStream= in sessiond.socket, and one in sessiond-read.socket`;
+  const advice = "keep one ListenStream= in sessiond.socket and one in sessiond-read.socket";
+  const message = `systemd passed ${what}; ${advice}`;
   return new ConfigError([{ file: null, line: null, column: null, key: "LISTEN_FDS", message }]);
 }
