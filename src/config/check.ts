@@ -1,26 +1,30 @@
+/**
+ * Checks the text of a configuration file against the schema and reports every problem with its line and
+ * column. Reading the file is left to `config-file.ts`.
+ */
 import type { z } from "zod";
 import { type ConfigDocument, type Place, parseConfigText, type TextProblem } from "./document.ts";
 import { knownKeys } from "./json-schema.ts";
 import { configSchema, type WrittenConfig } from "./schema.ts";
 
 export interface CheckedText {
-  /** Undefined if there are problems. */
+  /** Undefined if there is any problem. */
   config: WrittenConfig | undefined;
   problems: TextProblem[];
   placeOf(path: readonly PropertyKey[]): Place;
 }
 
-/** Reads the text of a configuration file and finds everything that is wrong with it. */
+/** Parses and checks the text of a configuration file. Reports all problems, not only the first. */
 export function checkConfigText(text: string): CheckedText {
   const document = parseConfigText(text);
   if (document.value === undefined)
     return { config: undefined, problems: document.problems, placeOf: document.placeOf };
   const parsed = configSchema.safeParse(document.value);
   const reported = document.problems.map(({ key }) => key);
-  const consequential = (key: string) =>
-    reported.some((other) => key === other || key.startsWith(`${other}.`));
+  // A key whose YAML is wrong has no usable value, so a second problem for it would only mislead.
+  const isReported = (key: string) => reported.some((other) => key === other || key.startsWith(`${other}.`));
   const found = (parsed.error?.issues ?? []).flatMap((issue) => problemsOf(issue, document));
-  const problems = [...document.problems, ...found.filter(({ key }) => !consequential(key))];
+  const problems = [...document.problems, ...found.filter(({ key }) => !isReported(key))];
   problems.sort((a, b) => a.line - b.line || a.column - b.column);
   return {
     config: problems.length === 0 ? parsed.data : undefined,
@@ -35,17 +39,20 @@ export function checkConfigText(text: string): CheckedText {
 function problemsOf(issue: z.core.$ZodIssue, document: ConfigDocument): TextProblem[] {
   if (issue.code !== "unrecognized_keys") {
     const message =
-      issue.path.length === 0 ? "must hold keys with values, such as `log: { level: info }`" : issue.message;
+      issue.path.length === 0
+        ? "must consist of keys and values, such as `log: { level: info }`"
+        : issue.message;
     return [{ ...document.placeOf(issue.path), key: issue.path.join("."), message }];
   }
   return issue.keys.map((name) => {
     const path = [...issue.path, name];
     const key = path.join(".");
-    return { ...document.placeOfKey(path), key, message: unknownKey(key) };
+    return { ...document.placeOfKey(path), key, message: unknownKeyMessage(key) };
   });
 }
 
-function unknownKey(key: string): string {
+/** Suggests the key that was probably meant: similar in the same section, else the same name in another. */
+function unknownKeyMessage(key: string): string {
   const [section, name] = splitKey(key);
   const all = knownKeys().map((known) => ({ known, parts: splitKey(known) }));
   const here = all.filter(({ parts }) => parts[0] === section);
@@ -56,7 +63,8 @@ function unknownKey(key: string): string {
   if (near !== undefined) return `unknown key; did you mean ${near.name}?`;
   const elsewhere = all.filter(({ parts }) => parts[1] === name).map(({ known }) => known);
   if (elsewhere.length > 0) return `unknown key; did you mean ${elsewhere.join(" or ")}?`;
-  return `unknown key; ${section === "" ? "the file" : section} can have ${here.map(({ parts }) => parts[1]).join(", ")}`;
+  const names = here.map(({ parts }) => parts[1]).join(", ");
+  return `unknown key; the keys ${section === "" ? "at the top level" : `of ${section}`} are ${names}`;
 }
 
 function splitKey(key: string): [section: string, name: string] {
@@ -64,7 +72,7 @@ function splitKey(key: string): [section: string, name: string] {
   return [key.slice(0, Math.max(at, 0)), key.slice(at + 1)];
 }
 
-/** Letters to insert, delete or replace, in any case, and with - for _. */
+/** The Levenshtein distance, ignoring case and the difference between - and _. */
 function editDistance(a: string, b: string): number {
   const [from, to] = [a, b].map((text) => text.toLowerCase().replaceAll("-", "_")) as [string, string];
   let row = Array.from({ length: to.length + 1 }, (_, index) => index);

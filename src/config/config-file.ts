@@ -1,3 +1,4 @@
+/** Finds and reads the configuration file. Its text is parsed elsewhere (`check.ts`). */
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { systemErrorCode } from "../error.ts";
@@ -7,16 +8,16 @@ import { ConfigError } from "./problem.ts";
 export const systemConfigFile = "/etc/sessiond/sessiond.yaml";
 
 export interface ConfigFile {
-  /** Absolute. */
+  /** An absolute path. */
   file: string;
   text: string;
 }
 
 /**
- * The configuration file: the one named by flag, else by `$SESSIOND_CONFIG`, else that of the
- * system if there is one.
+ * Reads the file given by `--config`, else by `$SESSIOND_CONFIG`, else {@link systemConfigFile}. Returns
+ * undefined if neither is given and the system has no such file.
  *
- * @throws ConfigError if it cannot be read
+ * @throws ConfigError if the file cannot be read
  */
 export function readConfigFile(
   flag: string | undefined,
@@ -25,28 +26,30 @@ export function readConfigFile(
 ): ConfigFile | undefined {
   if (flag === "") {
     throw new ConfigError([
-      { file: null, line: null, column: null, key: "--config", message: "is empty; name a file" },
+      { file: null, line: null, column: null, key: "--config", message: "is empty; give the path of a file" },
     ]);
   }
-  if (flag !== undefined) return read(resolve(cwd, flag), "is named by --config");
-  if (env.SESSIOND_CONFIG) return read(resolve(cwd, env.SESSIOND_CONFIG), "is named by $SESSIOND_CONFIG");
+  if (flag !== undefined) return read(resolve(cwd, flag), "given by --config");
+  if (env.SESSIOND_CONFIG) return read(resolve(cwd, env.SESSIOND_CONFIG), "given by $SESSIOND_CONFIG");
   try {
-    return read(systemConfigFile, "is used because neither --config nor $SESSIOND_CONFIG names another");
+    return read(systemConfigFile, "the default, as neither --config nor $SESSIOND_CONFIG is given");
   } catch (error) {
-    // Only what is certainly absent is passed over: defaults in place of a file that cannot be
-    // read would start a service over an empty directory.
+    // The defaults apply only if the file is certainly absent. With defaults in place of a file that cannot
+    // be read, the service would start with an empty directory of sessions.
     const code = systemErrorCode((error as Error).cause);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;
     throw error;
   }
 }
 
-function read(file: string, why: string): ConfigFile {
+/** `origin` says in an error why this file is read. */
+function read(file: string, origin: string): ConfigFile {
   let bytes: Buffer;
   try {
     bytes = readFileSync(file);
   } catch (error) {
-    const message = `${readProblems[systemErrorCode(error) ?? ""] ?? `cannot be read (${(error as Error).message})`}; it ${why}`;
+    const known = readProblems[systemErrorCode(error) ?? ""];
+    const message = `${known ?? `cannot be read: ${(error as Error).message}`} (${origin})`;
     throw new ConfigError([{ file, line: null, column: null, key: "", message }], error);
   }
   try {
@@ -55,16 +58,16 @@ function read(file: string, why: string): ConfigFile {
     const text = new TextDecoder().decode(bytes);
     const place = placeAt(text, Math.max(text.indexOf("\ufffd"), 0));
     throw new ConfigError(
-      [{ file, ...place, key: "", message: "is not UTF-8; save the file in that encoding" }],
+      [{ file, ...place, key: "", message: "not valid UTF-8; save the file as UTF-8" }],
       error,
     );
   }
 }
 
 const readProblems: Readonly<Record<string, string>> = {
-  ENOENT: "there is no such file",
-  ENOTDIR: "there is no such file: a part of the path is not a directory",
-  EACCES: "this user may not read the file; change its permissions, or those of the directories above",
-  EISDIR: "is a directory; name a file in it",
-  ELOOP: "symbolic links lead around in a circle",
+  ENOENT: "file not found",
+  ENOTDIR: "file not found: a part of the path is not a directory",
+  EACCES: "permission denied; let this user read the file and enter the directories above it",
+  EISDIR: "is a directory; give the path of a file in it",
+  ELOOP: "too many symbolic links, or a loop of them",
 };

@@ -1,4 +1,7 @@
-/** YAML text as a value, with the place of each key and what is wrong with the text itself. */
+/**
+ * Parses YAML text: its value, the line and column of each key, and the errors of the YAML itself. Which keys
+ * a configuration may have is not known here.
+ */
 import {
   type Alias,
   type Document,
@@ -16,7 +19,7 @@ import {
 import { explain, missingAnchor } from "./syntax.ts";
 
 export interface Place {
-  /** From 1. */
+  /** Counted from 1, like the column. */
   line: number;
   column: number;
 }
@@ -27,23 +30,29 @@ export interface TextProblem extends Place {
 }
 
 export interface ConfigDocument {
-  /** Plain data; null for an empty file. Undefined where the text is too broken to say. */
+  /** Plain data; null for an empty file; undefined if the text cannot be parsed. */
   value: unknown;
   problems: TextProblem[];
-  /** Where the value of a key is; the key itself where it has none; else the nearest section around. */
+  /**
+   * The place of a key's value. Without a value: that of the key. Without the key: that of the nearest
+   * section.
+   */
   placeOf(path: readonly PropertyKey[]): Place;
   placeOfKey(path: readonly PropertyKey[]): Place;
 }
 
-/** Far more than a configuration has. Deep nesting would end the process inside the YAML library. */
+/**
+ * A configuration has far fewer. The limit also bounds nesting, which can exhaust the stack of the YAML
+ * library.
+ */
 const maxItems = 250;
 
-/** What these say concerns one key; the rest of the text can be relied on. */
+/** Errors of one key, after which the rest of the text is still reliable. */
 const localErrors: readonly string[] = ["DUPLICATE_KEY", "TAG_RESOLVE_FAILED"];
 
 export function parseConfigText(text: string): ConfigDocument {
   const excess = offsetOfExcess(text);
-  // The part that is parsed after all serves no more than the places.
+  // Text beyond the limit is not parsed. The part before it only gives the places.
   const document = parseDocument(text.slice(0, excess ?? text.length), {
     prettyErrors: false,
     logLevel: "error",
@@ -75,9 +84,9 @@ export function parseConfigText(text: string): ConfigDocument {
     try {
       value = document.toJS();
     } catch (error) {
-      // The library's guard against a few aliases that stand for millions of values.
+      // The library refuses a few aliases that expand to millions of values.
       if (!(error instanceof ReferenceError)) throw error;
-      add(startOfNode(aliases(document)[0]) ?? 0, "", "too many aliases; write the values out");
+      add(startOfNode(aliases(document)[0]) ?? 0, "", "too many YAML aliases; write the values out");
     }
   }
   return {
@@ -97,17 +106,17 @@ function offsetOfExcess(text: string): number | undefined {
   let offset = 0;
   let items = 0;
   for (const token of new Lexer().lex(text)) {
-    if (marksOfLexer.includes(token)) continue;
+    if (lexerMarks.includes(token)) continue;
     if (["-", "?", ":", "[", "{", ","].includes(token) && ++items > maxItems) return offset;
     offset += token.length;
   }
   return undefined;
 }
 
-/** Tokens that are not in the text: a document, an end of flow and a scalar begin. */
-const marksOfLexer: readonly string[] = ["\u0002", "\u0018", "\u001f"];
+/** Tokens of the lexer that stand for no text: start of a document, end of a flow, start of a scalar. */
+const lexerMarks: readonly string[] = ["\u0002", "\u0018", "\u001f"];
 
-/** One mistake often makes the parser stumble several times over the same line. */
+/** Keeps one syntax error a line, as one mistake often causes several. */
 function firstOfEachLine(problems: readonly TextProblem[]): TextProblem[] {
   const sorted = [...problems].sort((a, b) => a.line - b.line || a.column - b.column);
   return sorted.filter(
@@ -115,7 +124,7 @@ function firstOfEachLine(problems: readonly TextProblem[]): TextProblem[] {
   );
 }
 
-/** Where an error begins: a quotation mark that is never closed is reported where the text ends. */
+/** Where an error begins. The parser reports an unclosed quotation mark at the end of the text. */
 function startOf(error: YAMLError, document: Document): number {
   let start = error.pos[0];
   if (error.code !== "MISSING_CHAR") return start;

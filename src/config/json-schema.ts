@@ -1,3 +1,4 @@
+/** The configuration schema as JSON Schema, and the text of `config/sessiond.schema.json`. */
 import { z } from "zod";
 import { configSchema } from "./schema.ts";
 
@@ -9,14 +10,14 @@ interface Section {
   properties?: Readonly<Record<string, Section>>;
 }
 
-/** The JSON Schema of the configuration file, as a person writes it. */
+/** The JSON Schema of the configuration file as it is written, before units are parsed. */
 export function configJsonSchema(): Section {
   const schema = z.toJSONSchema(configSchema, { io: "input", target: "draft-07" }) as Section;
   allowEmpty(schema);
   return schema;
 }
 
-/** A section may have nothing in it, which YAML reads as null; its default is that of its keys. */
+/** Allows an empty section, which YAML reads as null. The defaults of its keys then apply. */
 function allowEmpty(section: Section): void {
   if (section.properties === undefined) return;
   section.type = ["object", "null"];
@@ -24,7 +25,9 @@ function allowEmpty(section: Section): void {
   for (const below of Object.values(section.properties)) allowEmpty(below);
 }
 
-/** Every key of the file with dots between sections, in the order of the schema: `socket`, `socket.path` … */
+/**
+ * Every key of the file, sections separated by dots, in the order of the schema: `socket`, `socket.path` …
+ */
 export function knownKeys(): string[] {
   const walk = (at: Section, prefix: string): string[] =>
     Object.entries(at.properties ?? {}).flatMap(([key, below]) => [
@@ -41,7 +44,7 @@ export function renderJsonSchema(): string {
   return `${render({ ...head, ...title, properties }, "")}\n`;
 }
 
-/** As the formatter of this repository has JSON: two spaces, and a list on one line where it fits. */
+/** Formats JSON as this repository's formatter does: two spaces, and a list on one line where it fits. */
 function render(value: unknown, indent: string, taken = 0): string {
   if (typeof value !== "object" || value === null) return JSON.stringify(value);
   const inner = `${indent}  `;
@@ -54,7 +57,7 @@ function render(value: unknown, indent: string, taken = 0): string {
   }
   const line = `[${value.map((item) => JSON.stringify(item)).join(", ")}]`;
   const plain = value.every((item) => typeof item !== "object" || item === null);
-  // One more for the comma that may follow.
+  // + 1 for a comma at the end.
   if (plain && indent.length + taken + line.length + 1 <= maxWidth) return line;
   return `[\n${value.map((item) => `${inner}${render(item, inner)}`).join(",\n")}\n${indent}]`;
 }

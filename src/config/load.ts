@@ -1,3 +1,4 @@
+/** Builds the configuration of a daemon from flags, file and defaults. */
 import { resolve } from "node:path";
 import { daemonSocketPath, defaultSessionsDir } from "../contract/socket-path.ts";
 import { pathOption } from "../options/kinds.ts";
@@ -10,10 +11,10 @@ import { configSchema, type WrittenConfig } from "./schema.ts";
 
 type Frozen<T> = T extends object ? { readonly [Key in keyof T]: Frozen<T[Key]> } : T;
 
-/** Everything the daemon is told, complete and checked. Frozen all through. */
+/** The complete, checked configuration. Deeply frozen; all paths are absolute. */
 export type Config = Frozen<
   Omit<WrittenConfig, "sessions_dir" | "socket"> & {
-    /** The file it was read from; null for defaults alone. Absolute, as every path here. */
+    /** The file that was read; null if there was none. */
     file: string | null;
     sessionsDir: string;
     socket: SocketOptions & { path: string };
@@ -30,14 +31,14 @@ export interface ConfigFlags {
 export interface ConfigSources {
   flags: ConfigFlags;
   env: NodeJS.ProcessEnv;
-  /** The directory that relative paths begin at. */
+  /** Relative paths are resolved against this directory. */
   cwd: string;
 }
 
 /**
- * Reads the configuration: flags win over the file, the file over the defaults.
+ * Reads the configuration. Flags override the file, and the file overrides the defaults.
  *
- * @throws ConfigError with everything that is wrong
+ * @throws ConfigError with all problems
  */
 export function loadConfig({ flags, env, cwd }: ConfigSources): Config {
   const problems: ConfigProblem[] = checkFlags(flags);
@@ -51,14 +52,16 @@ export function loadConfig({ flags, env, cwd }: ConfigSources): Config {
   const { sessions_dir, socket, log, ...rest } = written;
   const sessionsDir = resolve(cwd, flags.sessionsDir ?? sessions_dir ?? defaultSessionsDir);
   const path = resolve(cwd, flags.socket ?? socket.path ?? daemonSocketPath(sessionsDir, env));
-  // Only now is the path known in full, and its full length is what counts.
+  // The limit applies to the absolute path, which is known only now.
   const tooLong = socketPathProblem(path);
   if (tooLong !== undefined) {
     const inFile = flags.socket === undefined && socket.path !== undefined && checked !== undefined;
     const place = inFile ? checked.placeOf(["socket", "path"]) : { line: null, column: null };
     const key = flags.socket === undefined ? "socket.path" : "--socket";
     const isDefault = flags.socket === undefined && !inFile;
-    const message = isDefault ? `by default, ${tooLong}, with --socket or in the file` : tooLong;
+    const message = isDefault
+      ? `the default does not fit: ${tooLong}, with --socket or in the file`
+      : tooLong;
     throw new ConfigError([{ file: inFile ? file : null, ...place, key, message }]);
   }
   const readOnlyPath =

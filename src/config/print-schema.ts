@@ -1,4 +1,7 @@
-/** Writes `config/sessiond.schema.json`, for editors; with `--check`, fails if the file is not up to date. */
+/**
+ * A program: writes `config/sessiond.schema.json`, for editors. With `--check` it fails if the file is
+ * outdated.
+ */
 import { readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { systemErrorCode } from "../error.ts";
@@ -10,7 +13,7 @@ const schema = renderJsonSchema();
 if (!process.argv.includes("--check")) {
   writeFileSync(file, schema);
 } else if (readText(file) !== schema) {
-  process.stderr.write(`${file} is not up to date with the configuration schema: run \`npm run schema\`\n`);
+  process.stderr.write(`${file} does not match the configuration schema: run \`npm run schema\`\n`);
   process.exitCode = 1;
 }
 

@@ -1,19 +1,20 @@
+/** The error for a bad configuration, and its form: one line a problem, `FILE:LINE:COLUMN: KEY: MESSAGE`. */
 import { SessiondError } from "../error.ts";
 
-/** One thing wrong with the configuration. */
+/** One problem of the configuration. */
 export interface ConfigProblem {
-  /** The file that it is in; null for a flag or a default. */
+  /** The configuration file; null for a flag or a default. */
   file: string | null;
-  /** From 1, as editors count; null where the whole file is meant. */
+  /** Counted from 1, like the column; null if the problem is of the whole file. */
   line: number | null;
   column: number | null;
-  /** The key with dots between sections, or the flag; empty where none is meant. */
+  /** The key, sections separated by dots, or the flag; empty if the problem is of no single key. */
   key: string;
-  /** What is wrong, and how to put it right. */
+  /** What is wrong and how to correct it. */
   message: string;
 }
 
-/** A configuration that cannot be used, with everything that is wrong with it, one line each. */
+/** Thrown for a configuration that cannot be used. The message has one line for each problem. */
 export class ConfigError extends SessiondError {
   readonly problems: readonly ConfigProblem[];
 
@@ -31,7 +32,7 @@ function problemLine({ file, line, column, key, message }: ConfigProblem): strin
   return parts.map((part) => oneLine(String(part))).join(": ");
 }
 
-/** What is quoted from a file may hold anything; it must not break the line, or flood the terminal. */
+/** Text quoted from a file may contain line breaks or escape sequences, or be very long. */
 function oneLine(text: string): string {
   const escaped = text.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
   return escaped.length <= 500 ? escaped : `${escaped.slice(0, 500)}…`;

@@ -1,15 +1,17 @@
+/** Compares two configurations, to tell which changed keys a running daemon can apply. */
 import type { Config } from "./load.ts";
 
-/** What can be put in force while the daemon runs: whole sections, or single keys. */
+/** Sections and keys that a running daemon can apply. All others need a restart. */
 const liveKeys: readonly string[] = ["worker", "cleanup", "trash", "log.level"];
 
 export interface ChangedKeys {
-  /** Keys as the file has them, such as `cleanup.expired.max_age`. */
+  /** Keys as written in the file, such as `cleanup.expired.max_age`, that can change at once. */
   live: string[];
+  /** Keys that change at the next start. */
   restart: string[];
 }
 
-/** Which keys have another value, by whether the change takes effect at once or at the next start. */
+/** Lists the keys whose values differ. */
 export function changedKeys(before: Config, after: Config): ChangedKeys {
   const [old, now] = [writtenValues(before), writtenValues(after)];
   const keys = [...new Set([...old.keys(), ...now.keys()])];
@@ -31,7 +33,7 @@ function writtenValues({ file: _file, ...config }: Config): Map<string, unknown>
   return values;
 }
 
-/** The key in the file that a name in Config stands for: `maxAgeMs` for `max_age`, `bodyBytes` for `body`. */
+/** Turns a name in Config into the key in the file: `maxAgeMs` into `max_age`, `bodyBytes` into `body`. */
 function writtenName(name: string): string {
   return name.replace(/(Ms|Bytes)$/, "").replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }

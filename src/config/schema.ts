@@ -1,4 +1,4 @@
-/** The whole file: each owner's section under its key. */
+/** The schema of the whole file. Each section is declared by the part of the program that it configures. */
 import type { z } from "zod";
 import { pathOption, section } from "../options/kinds.ts";
 import { logSchema } from "../options/log.ts";
@@ -10,19 +10,19 @@ import { storageSchema } from "../store/directory/options.ts";
 export const configSchema = section({
   sessions_dir: pathOption()
     .optional()
-    .describe("The directory of the session files. Left out: .sessions in the daemon's working directory.")
+    .describe("The directory of the session files. Default: .sessions in the daemon's working directory.")
     .meta({ examples: ["/var/lib/sessiond/sessions"] }),
-  socket: socketSchema.prefault({}).describe("The Unix socket that the daemon is controlled over."),
+  socket: socketSchema.prefault({}).describe("The Unix socket on which the daemon serves its API."),
   storage: storageSchema.prefault({}).describe("How session files are written and watched."),
   worker: workerSchema
     .prefault({})
-    .describe("Workers attached to a session, each over a connection that makes it the only one to report."),
+    .describe("Workers, which hold sessions over a connection and report progress."),
   cleanup: cleanupSchema
     .prefault({})
-    .describe("Removal of sessions that are no longer needed, to the trash."),
-  trash: trashSchema.prefault({}).describe("Removed sessions, which can come back for a while."),
-  limits: limitsSchema.prefault({}).describe("What one client can ask of the daemon."),
-  log: logSchema.prefault({}).describe("The daemon's log, on standard error."),
+    .describe("Policies that move sessions that are no longer needed to the trash."),
+  trash: trashSchema.prefault({}).describe("Removed sessions, which can be restored for a while."),
+  limits: limitsSchema.prefault({}).describe("Limits for requests and connections."),
+  log: logSchema.prefault({}).describe("The daemon's log, written to standard error."),
 });
 
 export type WrittenConfig = z.output<typeof configSchema>;

@@ -1,12 +1,12 @@
 /**
- * The kinds of value that a configuration key can have. Each refuses what it cannot read in words
- * that say what is wrong and how to put it right; the reader of the file adds the place.
+ * The types of value that a configuration key can have. Each error message says what is wrong and how to
+ * correct it. The place in the file is added by `config/`.
  */
 import { z } from "zod";
 import { formatSize, parseSize, SizeError } from "../text/size.ts";
 import { DurationError, formatDuration, parseDuration } from "../time/duration.ts";
 
-/** A set of keys. A section with nothing in it, which YAML reads as null, has the defaults of its keys. */
+/** A mapping of known keys. An empty section, which YAML reads as null, gets the defaults of its keys. */
 export function section<Shape extends z.ZodRawShape>(shape: Shape) {
   return z.preprocess(
     (value) => (value === null ? {} : value),
@@ -16,7 +16,9 @@ export function section<Shape extends z.ZodRawShape>(shape: Shape) {
   );
 }
 
-/** Text such as `30s` or `12h`, or a bare 0, read as milliseconds; the bounds are included. */
+/**
+ * A duration such as `30s` or `12h`, or a bare 0 if allowed. Yields milliseconds. The bounds are inclusive.
+ */
 export function durationOption(minimum: string, maximum: string) {
   const error = ({ input }: { input?: unknown }): string => {
     if (input === 0) return outside(minimum, maximum, "0");
@@ -32,7 +34,7 @@ export function durationOption(minimum: string, maximum: string) {
   return written.transform(quantity(parseDuration, formatDuration, minimum, maximum));
 }
 
-/** Text such as `64MiB`, read as bytes; the bounds are included. */
+/** A size such as `64MiB`. Yields bytes. The bounds are inclusive. */
 export function sizeOption(minimum: string, maximum: string) {
   const written = z
     .string({
@@ -45,7 +47,7 @@ export function sizeOption(minimum: string, maximum: string) {
   return written.transform(quantity(parseSize, formatSize, minimum, maximum));
 }
 
-/** Reads what parses and is within the bounds. */
+/** A zod transform that parses text with a unit and checks the bounds. */
 function quantity(
   parse: (text: string) => number,
   format: (amount: number) => string,
@@ -70,13 +72,13 @@ function quantity(
   };
 }
 
-/** A whole number; the bounds are included. */
+/** A whole number. The bounds are inclusive. */
 export function countOption(minimum: number, maximum: number) {
   const error = must(`a whole number from ${minimum} to ${maximum}`);
   return z.int({ error, abort: true }).min(minimum, { error }).max(maximum, { error });
 }
 
-/** A share of a whole, from 0 to 1. */
+/** A ratio from 0 to 1. */
 export function shareOption() {
   const error = must("a number from 0 to 1, such as 0.5");
   return z.number({ error }).min(0, { error }).max(1, { error });
@@ -90,7 +92,10 @@ export function choiceOption<const Values extends readonly [string, ...string[]]
   return z.enum(values, { error: must(`one of ${values.join(", ")}`) });
 }
 
-/** Text, held to a rule that returns what is wrong with it, or nothing. `what` describes good text. */
+/**
+ * Text that `problem` checks: it returns a message, or undefined if the text is valid. `what` names valid
+ * text.
+ */
 export function textOption(what: string, problem: (text: string) => string | undefined) {
   return z.string({ error: must(what) }).superRefine((text, context) => {
     const message = problem(text);
@@ -98,25 +103,26 @@ export function textOption(what: string, problem: (text: string) => string | und
   });
 }
 
-/** A path, absolute or relative to the daemon's working directory. Nothing in it is expanded. */
+/** A path, absolute or relative to the daemon's working directory. `~` and `$` are not expanded. */
 export function pathOption() {
   return textOption("a path", pathProblem);
 }
 
 function pathProblem(path: string): string | undefined {
-  if (path.trim() === "") return "is empty; write a path, or take it out for the default";
-  if (/\p{Cc}/u.test(path)) return "holds a control character; write the path without it";
+  if (path.trim() === "") return "is empty; write a path, or leave it out to use the default";
+  if (/\p{Cc}/u.test(path)) return "contains a control character; remove it";
   if (/^[~$]/.test(path)) {
-    return `${JSON.stringify(path)} is not expanded as a shell would; write the whole path, such as /home/me/sessions`;
+    const begin = `${JSON.stringify(path)} begins with ${path.charAt(0)}, which is not expanded here`;
+    return `${begin}; write the full path, such as /home/me/sessions`;
   }
   return undefined;
 }
 
-/** A message for a value of the wrong kind. `what` completes "must be" and "write". */
+/** The message for a value of the wrong type. `what` completes "must be" and "write". */
 function must(what: string) {
   return ({ input }: { input?: unknown }): string =>
     input === null || input === undefined
-      ? `has no value; write ${what}, or take the line out for the default`
+      ? `has no value; write ${what}, or remove the line to use the default`
       : `must be ${what}, not ${shown(input)}`;
 }
 

@@ -1,3 +1,4 @@
+/** Options of the log, for the configuration and the command line. */
 import { choiceOption, section } from "./kinds.ts";
 
 export const logLevels = ["debug", "info", "warn", "error"] as const;
@@ -7,5 +8,5 @@ export const logLevelSchema = choiceOption(logLevels);
 
 /** The `log` section. */
 export const logSchema = section({
-  level: logLevelSchema.prefault("info").describe("The least severe messages that are logged."),
+  level: logLevelSchema.prefault("info").describe("The lowest level that is logged."),
 });

@@ -1,3 +1,4 @@
+/** The `cleanup` and `trash` sections of the configuration. */
 import type { z } from "zod";
 import {
   choiceOption,
@@ -18,7 +19,7 @@ function cronOption() {
 
 function timezoneProblem(zone: string): string | undefined {
   try {
-    // Intl also takes offsets such as +02:00, which no daylight saving time is known for.
+    // Intl also accepts offsets such as +02:00, which have no daylight saving time.
     if (/^[A-Za-z]/.test(zone)) {
       new Intl.DateTimeFormat("en", { timeZone: zone });
       return undefined;
@@ -29,10 +30,12 @@ function timezoneProblem(zone: string): string | undefined {
   return `${JSON.stringify(zone)} is not a time zone; write an IANA name, such as UTC or Europe/Berlin`;
 }
 
-const schedule = "When it runs: minute, hour, day of month, month, day of week, in cleanup.timezone.";
+const enabled = "Whether the policy runs on its schedule. It can be run by hand in any case.";
+const schedule =
+  "When the policy runs: minute, hour, day of month, month, day of week, in the zone cleanup.timezone.";
 
 const completedSchema = section({
-  enabled: switchOption().prefault(true).describe("Whether this policy runs on its schedule."),
+  enabled: switchOption().prefault(true).describe(enabled),
   schedule: cronOption()
     .prefault("0 3 * * *")
     .describe(schedule)
@@ -40,7 +43,7 @@ const completedSchema = section({
   keep_recent: countOption(0, 1_000_000)
     .prefault(10)
     .describe(
-      "How many completed sessions are kept, those with the newest checkpoints; 0 removes all of them.",
+      "How many completed sessions to keep, those with the newest checkpoints. 0 removes all completed sessions.",
     ),
 }).transform((written) => ({
   enabled: written.enabled,
@@ -49,7 +52,7 @@ const completedSchema = section({
 }));
 
 const expiredSchema = section({
-  enabled: switchOption().prefault(true).describe("Whether this policy runs on its schedule."),
+  enabled: switchOption().prefault(true).describe(enabled),
   schedule: cronOption()
     .prefault("30 3 * * *")
     .describe(schedule)
@@ -57,7 +60,7 @@ const expiredSchema = section({
   max_age: durationOption("1s", longestAge)
     .prefault("30d")
     .describe(
-      "How long a session, whatever its status, may go without activity before it is removed. Not 0: that would remove sessions while they run.",
+      "A session of any status is removed this long after its last checkpoint. 0 is not allowed, as it would remove sessions that are running.",
     ),
 }).transform((written) => ({
   enabled: written.enabled,
@@ -66,7 +69,7 @@ const expiredSchema = section({
 }));
 
 const failedSchema = section({
-  enabled: switchOption().prefault(true).describe("Whether this policy runs on its schedule."),
+  enabled: switchOption().prefault(true).describe(enabled),
   schedule: cronOption()
     .prefault("0 4 * * *")
     .describe(schedule)
@@ -74,7 +77,7 @@ const failedSchema = section({
   max_age: durationOption("0", longestAge)
     .prefault("7d")
     .describe(
-      "How long after its last activity a failed session is removed; 0 removes every failed session.",
+      "A failed session is removed this long after its last checkpoint. 0 removes all failed sessions.",
     ),
 }).transform((written) => ({
   enabled: written.enabled,
@@ -82,30 +85,34 @@ const failedSchema = section({
   maxAgeMs: written.max_age,
 }));
 
-/** The `cleanup` section: what is removed, when, and what holds a pass back. */
+/** The `cleanup` section: the policies, their schedules, and the limits of a pass. */
 export const cleanupSchema = section({
   timezone: textOption("an IANA time zone, such as UTC or Europe/Berlin", timezoneProblem)
     .prefault("UTC")
-    .describe("The IANA time zone of every schedule, that of the trash included.")
+    .describe("The IANA time zone of all schedules, including that of the trash.")
     .meta({ examples: ["UTC", "Europe/Berlin"] }),
   on_missed: choiceOption(["run_once", "skip"])
     .prefault("run_once")
     .describe(
-      "What becomes of runs that fell due while the daemon was not running: run_once makes up for them with one run at start, skip waits for the next.",
+      "What to do about scheduled runs that were missed while the daemon was not running: run_once runs the policy once at start, skip waits for its next scheduled time.",
     ),
   max_delete_ratio: shareOption()
     .prefault(0.5)
     .describe(
-      "The largest share of all sessions that a scheduled run may remove. Above it, and above 10 sessions, nothing is removed until somebody approves that plan. 1 is no limit.",
+      "The largest share of all sessions that a scheduled run may remove, from 0 to 1. A run that would remove more, and more than 10 sessions, removes nothing until its plan is approved. 1 means no limit.",
     ),
   max_delete_count: countOption(1, 1_000_000_000)
     .optional()
     .describe(
-      "The largest number of sessions that a scheduled run may remove; beyond it the plan waits for approval as above. Left out, there is no such limit.",
+      "The largest number of sessions that a scheduled run may remove. A run that would remove more removes nothing until its plan is approved. Default: no limit.",
     )
     .meta({ examples: [1000] }),
-  completed: completedSchema.prefault({}).describe("Keeps the most recent completed sessions."),
-  expired: expiredSchema.prefault({}).describe("Removes sessions that saw no activity for long."),
+  completed: completedSchema
+    .prefault({})
+    .describe("Removes completed sessions, except for the most recent ones."),
+  expired: expiredSchema
+    .prefault({})
+    .describe("Removes sessions without activity for a long time, whatever their status."),
   failed: failedSchema.prefault({}).describe("Removes failed sessions."),
 }).transform(({ max_delete_count, ...written }) => ({
   timezone: written.timezone,
@@ -117,19 +124,21 @@ export const cleanupSchema = section({
   failed: written.failed,
 }));
 
-/** The `trash` section: how long a removal can be undone. */
+/** The `trash` section: how long a removed session can be restored. */
 export const trashSchema = section({
   enabled: switchOption()
     .prefault(true)
-    .describe("Whether the trash is emptied on its schedule. If not, it keeps everything until told."),
+    .describe(
+      "Whether old sessions are deleted from the trash on its schedule. If false, the trash keeps everything until it is emptied by hand.",
+    ),
   retention: durationOption("0", longestAge)
     .prefault("7d")
     .describe(
-      "How long a removed session stays in the trash and can come back; 0 empties all of it at each run.",
+      "How long a removed session stays in the trash and can be restored. 0 deletes everything at each run.",
     ),
   schedule: cronOption()
     .prefault("30 4 * * *")
-    .describe("When the trash is emptied of what is older: five cron fields, in cleanup.timezone.")
+    .describe("When old sessions are deleted from the trash: five cron fields, in the zone cleanup.timezone.")
     .meta({ examples: ["30 4 * * *"] }),
 }).transform((written) => ({
   enabled: written.enabled,

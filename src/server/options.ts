@@ -1,3 +1,4 @@
+/** The `socket` and `limits` sections of the configuration. */
 import { resolve } from "node:path";
 import type { z } from "zod";
 import { maxSocketPathBytes } from "../contract/socket-path.ts";
@@ -10,11 +11,12 @@ import {
   textOption,
 } from "../options/kinds.ts";
 
-/** What is wrong with an absolute socket path, if anything: a longer one would be cut short silently. */
+/** Checks the length of an absolute socket path, as the system silently truncates one that is too long. */
 export function socketPathProblem(path: string): string | undefined {
   const bytes = Buffer.byteLength(path);
   if (bytes <= maxSocketPathBytes) return undefined;
-  return `${path} has ${bytes} bytes, and a socket path can have ${maxSocketPathBytes}; choose a shorter one, such as /run/sessiond/sessiond.sock`;
+  const tooLong = `${path} has ${bytes} bytes, but a socket path can have at most ${maxSocketPathBytes}`;
+  return `${tooLong}; choose a shorter one, such as /run/sessiond/sessiond.sock`;
 }
 
 function socketPathOption() {
@@ -26,64 +28,64 @@ function socketPathOption() {
 
 function modeProblem(mode: string): string | undefined {
   if (!/^0?[0-7]{3}$/.test(mode)) {
-    return `${JSON.stringify(mode)} is not a mode; write three octal digits after a 0, in quotes, such as "0660"`;
+    return `${JSON.stringify(mode)} is not a mode; write 0 and three octal digits, in quotes, such as "0660"`;
   }
   if ((Number.parseInt(mode, 8) & 0o600) === 0o600) return undefined;
-  return `"${mode}" would lock the owner out; let the owner read and write, as "0600" or "0660" do`;
+  return `"${mode}" gives the owner no access; let the owner read and write, as "0600" or "0660" do`;
 }
 
 function groupProblem(group: string): string | undefined {
   if (/^[A-Za-z_][A-Za-z0-9_.-]*\$?$/.test(group) && group.length <= 32) return undefined;
-  return `${JSON.stringify(group)} is not the name of a group; write one that \`getent group\` lists`;
+  return `${JSON.stringify(group)} is not a group name; write a group that \`getent group\` lists`;
 }
 
 function modeOption() {
   return textOption(
-    'an octal mode in quotes, such as "0660" (without them YAML reads a number)',
+    'an octal mode in quotes, such as "0660" (YAML reads it as a number without quotes)',
     modeProblem,
   ).meta({ pattern: "^0?[0-7]{3}$", examples: ["0660", "0600"] });
 }
 
 function groupOption() {
-  return textOption("the name of a group", groupProblem);
+  return textOption("a group name", groupProblem);
 }
 
-/** The `socket` section. Without `path` the daemon listens where its sessions directory says. */
+/** The `socket` section. `config/load.ts` chooses the default of `path`, which depends on other options. */
 export const socketSchema = section({
   path: socketPathOption()
     .optional()
     .describe(
-      "Where the daemon listens; at most 107 bytes. Left out: sessiond.sock in $XDG_RUNTIME_DIR, or else in .sessiond/ of the sessions directory.",
+      "The path of the socket, at most 107 bytes. Default: sessiond.sock in $XDG_RUNTIME_DIR, or, if that is not set, in .sessiond/ below the sessions directory.",
     )
     .meta({ examples: ["/run/sessiond/sessiond.sock"] }),
   mode: modeOption()
     .optional()
     .describe(
-      'Who may connect, as permissions of the socket: an octal mode in quotes. Left out: "0660" with a group, "0600" (the daemon\'s own user) without.',
+      'The permissions of the socket, which say who may connect: an octal mode in quotes. Default: "0660" if a group is set, else "0600" (only the daemon\'s own user).',
     ),
   group: groupOption()
     .optional()
-    .describe("The group that the socket is given to. The daemon must be a member of it, or root.")
+    .describe("The group of the socket. The daemon must be a member of it, or run as root.")
     .meta({ examples: ["sessiond"] }),
   read_only_path: socketPathOption()
     .optional()
     .describe(
-      "A second socket, for monitoring: it answers GET and HEAD, and refuses everything else. Left out: there is none.",
+      "The path of a second, read-only socket, for monitoring. It accepts GET and HEAD only. Default: no second socket.",
     )
     .meta({ examples: ["/run/sessiond/read.sock"] }),
   read_only_mode: modeOption()
     .optional()
     .describe(
-      'Who may connect to the second socket: an octal mode in quotes. Left out: "0660" with a group of its own, "0600" without.',
+      'The permissions of the read-only socket: an octal mode in quotes. Default: "0660" if read_only_group is set, else "0600".',
     ),
   read_only_group: groupOption()
     .optional()
-    .describe("The group that the second socket is given to. The daemon must be a member of it, or root.")
+    .describe("The group of the read-only socket. The daemon must be a member of it, or run as root.")
     .meta({ examples: ["sessiond-read"] }),
 })
   .superRefine(({ path, read_only_path: readOnlyPath }, context) => {
     if (readOnlyPath === undefined || path === undefined || resolve(readOnlyPath) !== resolve(path)) return;
-    const message = "is the path of the other socket; choose another, such as /run/sessiond/read.sock";
+    const message = "is the same as path; choose another, such as /run/sessiond/read.sock";
     context.addIssue({ code: "custom", path: ["read_only_path"], message });
   })
   .transform((written) => ({
@@ -103,20 +105,20 @@ function permissions(mode: string | undefined, group: string | undefined): { mod
   return group === undefined ? { mode: bits } : { mode: bits, group };
 }
 
-/** The `limits` section: what one client can ask of the daemon. */
+/** The `limits` section. */
 export const limitsSchema = section({
-  body: sizeOption("1KiB", "256MiB").prefault("64MiB").describe("The largest request body."),
+  body: sizeOption("1KiB", "256MiB").prefault("64MiB").describe("The maximum size of a request body."),
   depth: countOption(1, 500)
     .prefault(64)
-    .describe("How many levels deep the JSON of a request may nest, from 1 to 500."),
+    .describe("The maximum nesting depth of JSON in a request, from 1 to 500."),
   connections: countOption(1, 100_000)
     .prefault(1024)
     .describe(
-      "How many connections may be open at once. Keep it below the limit of open files (`ulimit -n`), so that sessions can still be written.",
+      "The maximum number of open connections. Keep it well below the limit of open files (`ulimit -n`), because writing sessions needs files too.",
     ),
   request_timeout: durationOption("1s", "1h")
     .prefault("30s")
-    .describe("How long a client may take to send a whole request."),
+    .describe("The maximum time for a client to send a complete request."),
 }).transform((written) => ({
   bodyBytes: written.body,
   depth: written.depth,
@@ -124,6 +126,6 @@ export const limitsSchema = section({
   requestTimeoutMs: written.request_timeout,
 }));
 
-/** `mode` holds permission bits, such as 0o660. */
+/** `mode` and `readOnlyMode` are permission bits, such as 0o660. */
 export type SocketOptions = z.output<typeof socketSchema>;
 export type LimitsOptions = z.output<typeof limitsSchema>;

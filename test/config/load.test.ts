@@ -210,7 +210,7 @@ describe("socket paths too long for the system", () => {
     expect(error.problems).toEqual([
       expect.objectContaining({ file, line: 2, column: 9, key: "socket.path" }),
     ]);
-    expect(error.message).toContain(`/${long}/s.sock has 108 bytes, and a socket path can have 107`);
+    expect(error.message).toContain(`/${long}/s.sock has 108 bytes, but a socket path can have at most 107`);
   });
 
   test("given by flag, and by default", async () => {
@@ -219,7 +219,9 @@ describe("socket paths too long for the system", () => {
       expect.stringMatching(/^--socket: .* has 112 bytes/),
     ]);
     expect(problems("", { sessionsDir: `/${long}` })).toEqual([
-      expect.stringMatching(/^socket\.path: by default, .* has 125 bytes, .*, with --socket or in the file$/),
+      expect.stringMatching(
+        /^socket\.path: the default does not fit: .* has 125 bytes, .*, with --socket or in the file$/,
+      ),
     ]);
     expect(problems(`sessions_dir: /${long}`)).toHaveLength(1);
   });
@@ -238,9 +240,9 @@ describe("a file that cannot be read", () => {
 
   test("that is missing", async () => {
     const path = join(await tempDir(), "none.yaml");
-    expect(refusal(path).message).toBe(`${path}: there is no such file; it is named by --config`);
+    expect(refusal(path).message).toBe(`${path}: file not found (given by --config)`);
     expect(refusal("", { SESSIOND_CONFIG: path }).message).toBe(
-      `${path}: there is no such file; it is named by $SESSIOND_CONFIG`,
+      `${path}: file not found (given by $SESSIOND_CONFIG)`,
     );
     expect(refusal(path).problems).toEqual([
       expect.objectContaining({ file: path, line: null, column: null, key: "" }),
@@ -249,18 +251,20 @@ describe("a file that cannot be read", () => {
 
   test("that has no name", () => {
     expect(configError(() => loadConfig({ flags: { config: "" }, env: {}, cwd: "/" })).message).toBe(
-      "--config: is empty; name a file",
+      "--config: is empty; give the path of a file",
     );
   });
 
   test("that is a directory, below a file, or a link to itself", async () => {
     const directory = await tempDir();
-    expect(refusal(directory).message).toContain("is a directory; name a file in it");
+    expect(refusal(directory).message).toContain(
+      "is a directory; give the path of a file in it (given by --config)",
+    );
     const file = writeConfig(directory, "a.yaml", "");
     expect(refusal(join(file, "b.yaml")).message).toContain("a part of the path is not a directory");
     const link = join(directory, "link.yaml");
     symlinkSync(link, link);
-    expect(refusal(link).message).toContain("symbolic links lead around in a circle");
+    expect(refusal(link).message).toContain("too many symbolic links, or a loop of them");
   });
 
   test("that this user may not read", async () => {
@@ -269,7 +273,7 @@ describe("a file that cannot be read", () => {
     const file = writeConfig(directory, "a.yaml", "log: {}");
     chmodSync(file, 0);
     asUnprivileged();
-    expect(refusal(file).message).toContain("this user may not read the file");
+    expect(refusal(file).message).toContain("permission denied; let this user read the file");
   });
 });
 

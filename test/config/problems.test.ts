@@ -36,7 +36,7 @@ describe("unknown keys", () => {
     ],
     [
       "socket:\n  owner: root\n",
-      "2:3: socket.owner: unknown key; socket can have path, mode, group, read_only_path, read_only_mode, read_only_group",
+      "2:3: socket.owner: unknown key; the keys of socket are path, mode, group, read_only_path, read_only_mode, read_only_group",
     ],
     ["__proto__: { a: 1 }\n", "1:1: __proto__: unknown key; …"],
     ["<<: { log: {} }\n", "1:1: <<: unknown key; …"],
@@ -50,34 +50,34 @@ describe("values", () => {
   refusals([
     [
       "sessions_dir: ~/sessions\n",
-      '1:15: sessions_dir: "~/sessions" is not expanded …; write the whole path…',
+      '1:15: sessions_dir: "~/sessions" begins with ~, which is not expanded here; write the full path, such as /home/me/sessions',
     ],
-    ["sessions_dir: $HOME/sessions\n", "1:15: sessions_dir: …is not expanded…"],
+    ["sessions_dir: $HOME/sessions\n", "1:15: sessions_dir: …begins with $, which is not expanded…"],
     ["sessions_dir: ''\n", "1:15: sessions_dir: is empty; …"],
-    ['sessions_dir: "a\\0b"\n', "1:15: sessions_dir: holds a control character; …"],
+    ['sessions_dir: "a\\0b"\n', "1:15: sessions_dir: contains a control character; …"],
     ["sessions_dir: 5\n", "1:15: sessions_dir: must be a path, not 5"],
     ["sessions_dir: [a]\n", "1:15: sessions_dir: must be a path, not a list"],
     [
       "sessions_dir:\n",
-      "1:1: sessions_dir: has no value; write a path, or take the line out for the default",
+      "1:1: sessions_dir: has no value; write a path, or remove the line to use the default",
     ],
     ["sessions_dir: ~\n", "1:15: sessions_dir: has no value; …"],
     [
       `socket: { path: /${"x".repeat(107)} }`,
-      "1:17: socket.path: /…x has 108 bytes, and a socket path can have 107; choose a shorter one…",
+      "1:17: socket.path: /…x has 108 bytes, but a socket path can have at most 107; choose a shorter one…",
     ],
     [`socket: { path: /${"ü".repeat(54)} }`, "1:17: socket.path: …has 109 bytes…"],
     [
       "socket:\n  mode: 0600\n",
-      '2:9: socket.mode: must be an octal mode in quotes, such as "0660" (without them YAML reads a number), not 600',
+      '2:9: socket.mode: must be an octal mode in quotes, such as "0660" (YAML reads it as a number without quotes), not 600',
     ],
     ["socket: { mode: 0o660 }", "1:17: socket.mode: must be an octal mode in quotes…"],
     ['socket: { mode: "0680" }', '1:17: socket.mode: "0680" is not a mode; …'],
     ['socket: { mode: "04755" }', '1:17: socket.mode: "04755" is not a mode; …'],
     ['socket: { mode: "u=rw" }', '1:17: socket.mode: "u=rw" is not a mode; …'],
-    ['socket: { mode: "0060" }', '1:17: socket.mode: "0060" would lock the owner out; …'],
-    ["socket: { group: 1000 }", "1:18: socket.group: must be the name of a group, not 1000"],
-    ["socket: { group: a b }", '1:18: socket.group: "a b" is not the name of a group; …'],
+    ['socket: { mode: "0060" }', '1:17: socket.mode: "0060" gives the owner no access; …'],
+    ["socket: { group: 1000 }", "1:18: socket.group: must be a group name, not 1000"],
+    ["socket: { group: a b }", '1:18: socket.group: "a b" is not a group name; …'],
     ["storage: { max_lag: 1 }", "1:21: storage.max_lag: 1 has no unit; write 1s, 1min, 1h or 1d"],
     ["storage: { max_lag: 0 }", "1:21: storage.max_lag: must be from 10ms to 10min, not 0"],
     ["storage: { max_lag: -5 }", "1:21: storage.max_lag: must be a duration, such as …, not -5"],
@@ -140,54 +140,51 @@ describe("values", () => {
     ["log: { level: verbose }", '1:15: log.level: must be one of debug, info, warn, error, not "verbose"'],
     ["log: info\n", '1:6: log: must be a section of keys, not "info"'],
     ["cleanup:\n  - completed\n", "2:3: cleanup: must be a section of keys, not a list"],
-    ["- sessions_dir\n", "1:1: must hold keys with values, such as …"],
-    ["# text\n\njust text\n", "3:1: must hold keys with values, such as …"],
-    ["log: { level: *x }\n", "1:15: \\*x stands for a value named &x…".replace("\\", "")],
+    ["- sessions_dir\n", "1:1: must consist of keys and values, such as …"],
+    ["# text\n\njust text\n", "3:1: must consist of keys and values, such as …"],
+    ["log: { level: *x }\n", "1:15: *x is a YAML alias, but no &x comes before it; …"],
   ]);
 });
 
 describe("text that is not good YAML", () => {
   refusals([
-    ["socket:\n\tpath: /x\n", "2:1: a tab is used to indent; use spaces"],
-    ["log: {}\nlog:\n  level: info\n", "2:1: log: is given twice in this section; keep one of them"],
-    [
-      "log:\n  level: info\n  level: warn\n",
-      "3:3: log.level: is given twice in this section; keep one of them",
-    ],
+    ["socket:\n\tpath: /x\n", "2:1: indented with a tab; use spaces"],
+    ["log: {}\nlog:\n  level: info\n", "2:1: log: appears twice in this section; keep one"],
+    ["log:\n  level: info\n  level: warn\n", "3:3: log.level: appears twice in this section; keep one"],
     ["socket:\n  path: 'x\nlog: {}\n", "2:9: this quotation mark is never closed; close it"],
     ['log:\n  level: "info\n', "2:10: this quotation mark is never closed; close it"],
-    ["sessions_dir /x\nlog: {}\n", "1:1: this line is no key with a value; …"],
-    ["log: {}\nlevel\n", "2:1: this line is no key with a value; …"],
-    ["sessions_dir: a: b\n", "1:15: this value and what follows do not fit together; …"],
-    ["log:\n  level: info\n   more: 1\n", "2:10: this value and what follows do not fit together; …"],
+    ["sessions_dir /x\nlog: {}\n", "1:1: not a key with a value; …"],
+    ["log: {}\nlevel\n", "2:1: not a key with a value; …"],
+    ["sessions_dir: a: b\n", "1:15: the lines below do not fit this value; …"],
+    ["log:\n  level: info\n   more: 1\n", "2:10: the lines below do not fit this value; …"],
     [
       "socket: { path: /x\n",
-      "2:1: the indentation does not fit the lines above, or a bracket is not closed; …",
+      "2:1: the indentation does not match the lines above, or a bracket is not closed; …",
     ],
-    ["trash:\n  schedule: * * * * *\n", "2:13: \\* and & name values in YAML…".replace("\\", "")],
+    ["trash:\n  schedule: * * * * *\n", "2:13: * and & begin a YAML alias or anchor, …"],
     [
       "trash:\n  schedule: */5 * * * *\n",
-      '2:13: */5 stands for …put a value that begins with * …"*/5 * * * *"',
+      '2:13: */5 is a YAML alias, …put a value that begins with * …"*/5 * * * *"',
     ],
     [
       "log: &l {}\ntrash:\n  schedule: *l * * *\n",
-      "3:16: * stands for a named value in YAML, and more follows; …",
+      "3:16: * begins a YAML alias, but more text follows its name; …",
     ],
     ["sessions_dir: @x\n", "1:15: a value cannot begin with this character; put the value in quotes"],
-    ['sessions_dir: "C:\\q"\n', "1:…: unknown escape; …"],
+    ['sessions_dir: "C:\\q"\n', "1:…: unknown escape sequence; …"],
     ["? [a]\n: 1\n", "1:3: a key must be plain text; …"],
     ["log: &l {}\n*l : 1\n", "2:1: …"],
-    ["log: {}\n---\nlog: {}\n", "2:1: a second document begins here; …"],
+    ["log: {}\n---\nlog: {}\n", "2:1: a second YAML document begins here; …"],
     ["%SESSIOND 1\n---\nlog: {}\n", "1:1: a line that begins with % …"],
-    ["log: { level: !env LEVEL }\n", "1:15: log.level: tags, which begin with !, are not supported; …"],
-    ["log: !!binary aGk=\n", "1:6: log: tags, which begin with !, …"],
+    ["log: { level: !env LEVEL }\n", "1:15: log.level: YAML tags, which begin with !, are not supported; …"],
+    ["log: !!binary aGk=\n", "1:6: log: YAML tags, which begin with !, …"],
     ["log: {}\n}\n", "2:1: …"],
     [`${"[".repeat(20_000)}\n`, "1:251: more than 250 keys and list items; …"],
     [`${"- ".repeat(20_000)}\n`, "1:501: more than 250 keys and list items; …"],
     [`log: {}\n${"? ".repeat(20_000)}\n`, "2:…: more than 250 keys and list items; …"],
     [
       "a: &a [1,1,1,1,1,1]\nb: &b [*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b]\nd: [*c,*c,*c,*c,*c,*c]\n",
-      "2:8: too many aliases; write the values out",
+      "2:8: too many YAML aliases; write the values out",
     ],
     [
       "cleanup: &a\n  completed: *a\n",
@@ -197,7 +194,7 @@ describe("text that is not good YAML", () => {
 
   test("a file that is not UTF-8", () => {
     const bytes = Buffer.concat([Buffer.from("log:\n  level: "), Buffer.from([0xff, 0x0a])]);
-    expect(config.problems(bytes)).toEqual(["2:10: is not UTF-8; save the file in that encoding"]);
+    expect(config.problems(bytes)).toEqual(["2:10: not valid UTF-8; save the file as UTF-8"]);
   });
 
   test("Windows line ends and a byte order mark move no place", () => {
@@ -243,8 +240,8 @@ describe("several at once", () => {
     expect(
       config.problems("log: { level: loud }", { socket: "", logLevel: "quiet", sessionsDir: "~/x" }),
     ).toEqual([
-      expect.stringMatching(/^--sessions-dir: "~\/x" is not expanded/),
-      "--socket: is empty; write a path, or take it out for the default",
+      expect.stringMatching(/^--sessions-dir: "~\/x" begins with ~, which is not expanded/),
+      "--socket: is empty; write a path, or leave it out to use the default",
       '--log-level: must be one of debug, info, warn, error, not "quiet"',
       expect.stringMatching(/^1:15: log\.level: /),
     ]);
@@ -252,7 +249,7 @@ describe("several at once", () => {
 
   test("a mistake in the text of a key hides what follows from it, and nothing else", () => {
     expect(config.problems("log: { level: !env L }\ntrash: { enabled: 1 }")).toEqual([
-      expect.stringMatching(/^1:15: log\.level: tags/),
+      expect.stringMatching(/^1:15: log\.level: YAML tags/),
       "2:19: trash.enabled: must be true or false, not 1",
     ]);
   });

@@ -1,17 +1,17 @@
+/** The `worker` section of the configuration. */
 import type { z } from "zod";
 import { choiceOption, durationOption, section } from "../../options/kinds.ts";
 
-/** The `worker` section. */
 export const workerSchema = section({
   reattach_grace: durationOption("0", "1h")
     .prefault("10s")
     .describe(
-      "How long a worker that lost its connection may take to come back to its session, restarts of the daemon included. So long nobody else can attach.",
+      "How long a worker may take to reconnect after it lost its connection, also over a restart of the daemon. Until then no other worker can attach to the session.",
     ),
   on_lost: choiceOption(["pause", "fail", "leave"])
     .prefault("pause")
     .describe(
-      "What becomes of the session of a worker that does not come back, if it is still running: it is paused, failed, or left as it is.",
+      "What happens to a running session whose worker does not reconnect in time: pause it, fail it, or leave it as it is.",
     ),
 }).transform((written) => ({ reattachGraceMs: written.reattach_grace, onLost: written.on_lost }));
 
