@@ -1,6 +1,8 @@
+/** The error that all of sessiond throws on purpose, and the closed list of its codes. */
+
 /**
- * The closed list of error codes. They are part of the contract: programs decide by
- * the code, people read the message. `contract/errors.ts` gives each its HTTP status.
+ * Programs decide by the code; people read the message. The codes are therefore part of the contract.
+ * `contract/errors.ts` has the HTTP status of each.
  */
 export const errorCodes = [
   "invalid_request",
@@ -26,9 +28,11 @@ export const errorCodes = [
 
 export type ErrorCode = (typeof errorCodes)[number];
 
-/** One thing wrong with an input: where (`config.target_path`, `pending_files[3]`) and what. */
+/** One problem of an invalid input. */
 export interface Issue {
+  /** The place, such as `config.target_path` or `pending_files[3]`; empty for the whole input. */
   path: string;
+  /** What is wrong there. */
   message: string;
 }
 
@@ -36,16 +40,18 @@ export interface ErrorDetails {
   issues?: readonly Issue[];
   cause?: unknown;
   /**
-   * Whether the change may have happened all the same. `not_applied` (the default) is a
-   * promise; after `unknown` the caller must look, or repeat an idempotent operation.
+   * `not_applied` (the default) promises that nothing was changed. After `unknown` the change may or may not
+   * have happened: the caller must look, or repeat an idempotent operation.
    */
   outcome?: "not_applied" | "unknown";
 }
 
-/** What every module of sessiond throws on purpose. Anything else is a bug and becomes `internal`. */
+/** Every error that sessiond throws on purpose. Any other error is a bug, which clients see as `internal`. */
 export class SessiondError extends Error {
   readonly code: ErrorCode;
+  /** The problems of an invalid input; undefined for most codes. */
   readonly issues: readonly Issue[] | undefined;
+  /** Whether a change that failed may have happened: see {@link ErrorDetails}. */
   readonly outcome: "not_applied" | "unknown";
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
@@ -57,11 +63,12 @@ export class SessiondError extends Error {
   }
 }
 
+/** Whether this is a {@link SessiondError} with one of the codes, or with any code if none is given. */
 export function isSessiondError(error: unknown, ...codes: ErrorCode[]): error is SessiondError {
   return error instanceof SessiondError && (codes.length === 0 || codes.includes(error.code));
 }
 
-/** The `code` of a Node.js system error (`ENOENT`, `EACCES` …), if it is one. */
+/** The `code` of a Node.js system error (`ENOENT`, `EACCES` …); undefined for any other value. */
 export function systemErrorCode(error: unknown): string | undefined {
   const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
   return typeof code === "string" ? code : undefined;

@@ -1,7 +1,7 @@
+/** The logger that the parts of the program are given. Only the daemon creates one. */
 import type { Logger as PinoLogger } from "pino";
 import { pino } from "pino";
 
-/** What modules log through. They get one; only the daemon makes one. */
 export type Logger = Pick<PinoLogger, "debug" | "info" | "warn" | "error">;
 
 export const silentLogger: Logger = pino({ level: "silent" });

@@ -1,4 +1,4 @@
-/** Runs tasks one after another for each key, and different keys side by side. */
+/** Runs the tasks of one key one after another, and those of different keys at the same time. */
 export class KeyedQueue {
   readonly #tails = new Map<string, Promise<unknown>>();
 
@@ -14,7 +14,7 @@ export class KeyedQueue {
     return result;
   }
 
-  /** Resolves when everything that was asked for, also meanwhile, is finished. */
+  /** Resolves when no task is left, including tasks that were added while waiting. */
   async idle(): Promise<void> {
     while (this.#tails.size > 0) await Promise.all(this.#tails.values());
   }

@@ -1,5 +1,7 @@
+/** Sizes in bytes, read from the configuration and written for people. */
 const bytesPerUnit = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, kB: 1000, MB: 1e6, GB: 1e9 } as const;
 
+/** Thrown for text that is not a size. The message is for the person who wrote it. */
 export class SizeError extends Error {}
 
 /** Reads a size such as `64MiB`, `500kB` or `1048576B` as whole bytes. @throws SizeError */
@@ -17,12 +19,12 @@ export function parseSize(text: string): number {
   return bytes;
 }
 
-/** Writes bytes for people: `999 B`, `1.5 KiB`, `64.0 MiB`. */
+/** Formats bytes for people: `999 B`, `1.5 KiB`, `64.0 MiB`. */
 export function formatSize(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
   let value = bytes / 1024;
   let unit = 0;
-  // Just below the next unit, one decimal would show 1024.0 of this one.
+  // From 1023.95 on, rounding to one decimal would give 1024.0 of this unit.
   while (value >= 1023.95 && unit < largeUnits.length - 1) {
     value /= 1024;
     unit++;

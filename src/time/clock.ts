@@ -1,6 +1,8 @@
+/** Time in microseconds: the clock, and timestamps in ISO 8601. */
+
 /**
- * Time as sessiond keeps it: whole microseconds since 1970-01-01T00:00:00Z. A double holds them
- * exactly until the year 2255, and they order the microsecond timestamps of session files.
+ * Whole microseconds since 1970-01-01T00:00:00Z, the precision of the timestamps in session files. A double
+ * holds such a number exactly until the year 2255.
  */
 export type Micros = number;
 
@@ -11,9 +13,8 @@ export interface Clock {
 const maxDriftMicros = 1_000_000;
 
 /**
- * The system clock, made strictly increasing so that two changes never carry one time:
- * within a millisecond it counts microseconds up. A backward step of a second or more is a
- * clock that was set, and is followed.
+ * The system clock, made strictly increasing so that no two changes have the same time: within a millisecond
+ * it counts up in microseconds. If the system clock was set back by a second or more, this clock follows it.
  */
 export function systemClock(): Clock {
   let last = 0;
@@ -29,7 +30,7 @@ export function systemClock(): Clock {
 
 export const microsPerMs = 1000;
 
-/** Formats as ISO 8601 in UTC with six fraction digits: `2026-01-02T03:04:05.123456Z`. */
+/** Formats a time as ISO 8601 in UTC with six decimals: `2026-01-02T03:04:05.123456Z`. */
 export function formatTimestamp(at: Micros): string {
   const ms = Math.floor(at / microsPerMs);
   const rest = String(at - ms * microsPerMs).padStart(3, "0");
@@ -40,8 +41,8 @@ const timestampPattern =
   /^(\d{4})-(\d{2})-(\d{2})[Tt ](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,6}))?(?:[Zz]|([+-])(\d{2}):(\d{2}))$/;
 
 /**
- * Reads an ISO 8601 date and time with an offset (RFC 3339 profile) and at most six fraction digits.
- * Returns undefined for anything else, impossible dates such as 30 February included.
+ * Parses an ISO 8601 date and time with an offset (the profile of RFC 3339) and at most six decimals. Returns
+ * undefined for anything else, including dates that do not exist, such as 30 February.
  */
 export function parseTimestamp(text: string): Micros | undefined {
   const match = timestampPattern.exec(text);
@@ -60,7 +61,7 @@ export function parseTimestamp(text: string): Micros | undefined {
   const offsetMinutes = Number(match[10] ?? 0);
   if (offsetHours > 23 || offsetMinutes > 59) return undefined;
   const offset = (match[8] === "-" ? -1 : 1) * (offsetHours * 60 + offsetMinutes) * 60_000;
-  // Date.UTC takes the years 0 to 99 for 1900 to 1999: 400 years later the calendar is the same.
+  // Date.UTC takes the years 0 to 99 for 1900 to 1999. The calendar repeats every 400 years.
   const ms = Date.UTC(year + 400, month - 1, day, hour, minute, second) - msPer400Years;
   return (ms - offset) * microsPerMs + Number((match[7] ?? "").padEnd(6, "0"));
 }

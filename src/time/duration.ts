@@ -1,17 +1,18 @@
+/** Durations as text with units, read and written. */
 const msPerUnit = { ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 
-/** Writing uses no weeks: `14d` is read more surely than `2w`. */
+/** Weeks are read but not written: `14d` is easier to understand than `2w`. */
 const writtenUnits = ["d", "h", "min", "s"] as const;
 
-/** Keeps a time plus a duration exact when it is counted in microseconds: about 285 years. */
+/** About 285 years. A time plus such a duration is still an exact number of microseconds. */
 const longestMs = Number.MAX_SAFE_INTEGER / 1000;
 
-/** Why a text is not a duration, in words for the person who wrote it. */
+/** Thrown for text that is not a duration. The message is for the person who wrote it. */
 export class DurationError extends Error {}
 
 /**
- * Reads `500ms`, `30s`, `7min`, `12h`, `30d`, `2w`, or a sum such as `1h30min`, as whole milliseconds. A
- * bare `m` is refused because it means minutes to some and months to others.
+ * Parses `500ms`, `30s`, `7min`, `12h`, `30d`, `2w`, or a sum such as `1h30min`, into whole milliseconds. The
+ * unit `m` is refused, because it means minutes to some and months to others.
  *
  * @throws DurationError
  */
@@ -28,7 +29,7 @@ export function parseDuration(text: string): number {
   for (const [, amount = "", unit = ""] of parts) total += Number(amount) * unitMs(text, amount, unit);
   if (total > longestMs) throw new DurationError(`"${text}" is too long: write at most 100000d`);
   const ms = Math.round(total);
-  // Rounding to 0 would change the meaning: a 0 stands for "at once" or "all".
+  // Rounding to 0 would change the meaning, as 0 stands for "at once" or "all".
   if (ms === 0 && total > 0) throw new DurationError(`"${text}" is too short: write 0 or at least 1ms`);
   return ms;
 }
@@ -40,8 +41,9 @@ function unitMs(text: string, amount: string, unit: string): number {
     );
   }
   if (unit === "m" || unit === "M") {
+    const days = formatDuration(Math.round(Number(amount) * 30 * msPerUnit.d));
     throw new DurationError(
-      `"${text}" is ambiguous (minutes or months?): write ${amount}min for minutes or ${formatDuration(Math.round(Number(amount) * 30 * msPerUnit.d))} for months`,
+      `"${text}" is ambiguous (minutes or months?): write ${amount}min for minutes or ${days} for months`,
     );
   }
   if (!Object.hasOwn(msPerUnit, unit)) {
@@ -51,8 +53,8 @@ function unitMs(text: string, amount: string, unit: string): number {
 }
 
 /**
- * Writes whole milliseconds the way {@link parseDuration} reads them back exactly, in the largest
- * unit that does: `30d`, `36h`, `90s`, `1500ms`.
+ * Formats whole milliseconds in the largest unit that is exact: `30d`, `36h`, `90s`, `1500ms`. {@link
+ * parseDuration} reads the same number back.
  */
 export function formatDuration(ms: number): string {
   if (ms === 0) return "0s";
