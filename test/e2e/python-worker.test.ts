@@ -1,4 +1,4 @@
-/** The worker in Python that the README shows, against the real daemon. */
+/** The worker in Python that docs/worker-channel.md shows, against the real daemon. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -14,8 +14,8 @@ const root = resolve(import.meta.dirname, "../..");
 const program = join(root, "examples/worker.py");
 const source = readFileSync(program, "utf8");
 
-test("the README shows the worker that is tested here", () => {
-  const shown = /```python\n(.*?)```/s.exec(readFileSync(join(root, "README.md"), "utf8"))?.[1];
+test("docs/worker-channel.md shows the worker that is tested here", () => {
+  const shown = /```python\n(.*?)```/s.exec(readFileSync(join(root, "docs/worker-channel.md"), "utf8"))?.[1];
   expect(shown).toBe(source);
 });
 

@@ -315,7 +315,7 @@ describe.skipIf(skipped()).each(suites)("on %s", (suite) => {
     expect((await machine().client().getSession("logged")).session_id).toBe("logged");
   });
 
-  test("clients that wait for a bad configuration are let go, and the remedy of the README works", async () => {
+  test("clients that wait for a bad configuration are let go, and the remedy of docs/operate.md works", async () => {
     await withConfig("log: { level: loud }\n", async () => {
       await machine().run("systemctl", "restart", "sessiond");
       // Whoever connects starts it again, until systemd has seen enough.

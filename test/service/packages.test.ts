@@ -5,6 +5,7 @@ import { format } from "../../src/store/directory/disk/format-record.ts";
 import { eventually } from "../support/eventually.ts";
 import { suites } from "../support/machine.ts";
 import { callWhile, createCallers, lost } from "./callers.ts";
+import { installedPages } from "./pages.ts";
 import { configInside, figure, machineFor, skipped, socketInside } from "./service.ts";
 
 const config = { target_path: "/src" };
@@ -41,6 +42,14 @@ describe.skipIf(skipped()).each(suites)("the Debian package on %s", (suite) => {
     expect(await machine().ask("cat", "/var/lib/sessiond/sessions/.sessiond/format.json")).toContain(
       `"format":${format}`,
     );
+  });
+
+  test("the pages are installed, and links between them work", () => {
+    const { pages, broken } = installedPages(machine().path("/usr/share/doc/sessiond"));
+    expect(pages).toEqual(
+      expect.arrayContaining(["README.md", "docs/README.md", "docs/decisions/README.md"]),
+    );
+    expect(broken).toEqual([]);
   });
 
   test("what was disabled stays disabled over an upgrade, and what was stopped stopped", async () => {
@@ -100,6 +109,11 @@ describe.skipIf(skipped()).each(suites)("from npm on %s", (suite) => {
        for name in sessiond sessionctl; do chmod 755 ${home}/dist/$name.js && ln -s ${home}/dist/$name.js /usr/local/bin/$name; done`,
     );
     expect(await machine().run("sessionctl", "service", "status")).toMatchObject({ code: 3 });
+    const { pages, broken } = installedPages(machine().path(home));
+    expect(pages).toEqual(
+      expect.arrayContaining(["README.md", "docs/README.md", "docs/decisions/README.md"]),
+    );
+    expect(broken).toEqual([]);
     const printed = await machine().ask("sessionctl", "service", "install", "--print");
     expect(printed).toContain(`ExecStart=/usr/bin/node ${home}/dist/sessiond.js --config`);
     expect((await machine().run("id", "sessiond")).code).toBe(1);
