@@ -30,20 +30,27 @@ export class SessionIndex implements Changes {
   /** Told of each change after it was made. */
   readonly #listeners = new Set<(change: StoreChange) => void>();
   #origin: Origin | undefined;
+  /** Changes that are being made in one go, in the order in which listeners will be told of them. */
+  readonly #untold: StoreChange[] = [];
 
   subscribe(listener: (change: StoreChange) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** Runs what makes changes of that origin, unless they are already part of some of another. */
+  /**
+   * Runs what makes changes of an origin, in one go. However many steps a session takes in it, listeners are told
+   * of one change, from what was before the first step to what is after the last. Inside of another call of
+   * this the changes are part of that one.
+   */
   from<T>(origin: Origin, make: () => T): T {
-    const outer = this.#origin;
-    this.#origin ??= origin;
+    if (this.#origin !== undefined) return make();
+    this.#origin = origin;
     try {
       return make();
     } finally {
-      this.#origin = outer;
+      this.#origin = undefined;
+      for (const change of this.#untold.splice(0)) this.#tell(change);
     }
   }
 
@@ -117,6 +124,17 @@ export class SessionIndex implements Changes {
   }
 
   #notify(change: StoreChange): void {
+    // A report that was made before the change is a change of its own.
+    const earlier = this.#untold.find(
+      ({ session_id, origin }) => session_id === change.session_id && origin !== "report",
+    );
+    if (earlier !== undefined) earlier.after = change.after;
+    else if (this.#origin !== undefined) this.#untold.push(change);
+    else this.#tell(change);
+  }
+
+  #tell(change: StoreChange): void {
+    if (change.before === change.after) return;
     for (const listener of this.#listeners) listener(change);
   }
 

@@ -99,9 +99,11 @@ export class SessionDocuments {
   async #withWaiting(id: SessionId, document: Document): Promise<Document> {
     const { lives } = this.#options;
     if (!lives.isWaiting(id)) return document;
-    const session = { ...document.session, revision: this.#catalog.index.get(id)?.revision ?? 1 };
+    // The index has shown it without them.
+    const revision = (this.#catalog.index.get(id)?.revision ?? 0) + 1;
+    const session = { ...document.session, revision };
     const summary = lives.adopted({ ...document, session });
-    if (summary !== undefined) this.#catalog.index.set(summary);
+    if (summary !== undefined) this.#catalog.index.from("report", () => this.#catalog.index.set(summary));
     const live = lives.get(id);
     return { ...document, session: live === undefined ? session : await live.state.toSession() };
   }

@@ -123,10 +123,13 @@ export class SessionFiles {
           const isStill = this.summary(id).revision === known.revision && lives.isStill(id, before);
           if (!isStill) throw new TargetChanged();
         };
-        const stored = await this.#write(file, { ...next, revision: known.revision + 1 }, document, inspect);
+        const revision = known.revision + 1;
+        const written = await this.#write(file, { ...next, revision }, document, inspect);
+        this.#catalog.adopt(file, written, revision);
+        const stored = this.#stored(id, written.session);
         if (this.#catalog.fileOf(id) !== file) throw busy(id, "unknown");
-        const change = { from: document.session, to: stored.session };
-        await lives.changed(id, change, before, stored.summary.bytes);
+        const change = { from: document.session, to: written.session };
+        await lives.changed(id, change, before, written.bytes);
         return stored;
       });
     });
@@ -135,6 +138,7 @@ export class SessionFiles {
   /** `isBack` if it is one that was there before, and is to have the reports that were made to it meanwhile. */
   async create(session: Session, isBack = false): Promise<StoredSession> {
     const { lives, turns } = this.#options;
+    const { index } = this.#catalog;
     const id = session.session_id as SessionId;
     let lost = false;
     const created = await turns.firstFree([fileFor(id), alternativeFileFor(id)], async (file) => {
@@ -145,12 +149,14 @@ export class SessionFiles {
       if (this.#catalog.get(file) !== undefined) return undefined;
       const revision = Math.max(session.revision ?? 1, this.#catalog.pastRevision(id) + 1);
       if (isBack) lives.found(id);
-      const stored = await this.#write(file, { ...session, revision }, undefined);
-      lost = this.#catalog.fileOf(id) !== file;
-      if (lost) return stored;
-      if (isBack) return this.#withReports(file, stored);
-      await lives.forget(id);
-      return stored;
+      const document = await this.#write(file, { ...session, revision }, undefined);
+      index.from("change", () => {
+        this.#catalog.adopt(file, document, revision);
+        lost = this.#catalog.fileOf(id) !== file;
+        if (isBack && !lost) this.#giveReports(document, revision);
+      });
+      if (!isBack && !lost) await lives.forget(id);
+      return this.#stored(id, (await lives.get(id)?.state.toSession()) ?? document.session);
     });
     if (created === undefined) throw sessionExists(id, "its file names are taken by something else");
     if (lost) {
@@ -162,15 +168,11 @@ export class SessionFiles {
   }
 
   /** Gives a document that was put back the reports that were acknowledged while it could not be read. */
-  async #withReports(file: string, stored: StoredSession): Promise<StoredSession> {
-    const { lives } = this.#options;
-    const { session, summary } = stored;
-    const identity = this.#catalog.get(file)?.identity ?? "";
-    const complete = lives.adopted({ session, identity, bytes: summary.bytes, mode: newFileMode });
-    if (complete === undefined) return stored;
-    this.#catalog.index.set(complete);
-    const live = lives.get(session.session_id);
-    return { session: live === undefined ? session : await live.state.toSession(), summary: complete };
+  #giveReports(document: Document, revision: number): void {
+    // The file has this revision without them.
+    const session = { ...document.session, revision: revision + 1 };
+    const complete = this.#options.lives.adopted({ ...document, session });
+    if (complete !== undefined) this.#catalog.index.set(complete);
   }
 
   /**
@@ -298,12 +300,11 @@ export class SessionFiles {
     session: Session,
     before: Document | undefined,
     inspect = () => {},
-  ): Promise<StoredSession> {
+  ): Promise<Document> {
     const bytes = await encodeSession(partsOf(session));
     const mode = before?.mode ?? newFileMode;
     const identity = await this.replaceFile(file, bytes, mode, before?.identity, inspect);
-    this.#catalog.adopt(file, { session, identity, bytes: bytes.length, mode }, session.revision ?? 1);
-    return this.#stored(session.session_id as SessionId, session);
+    return { session, identity, bytes: bytes.length, mode };
   }
 
   /**

@@ -168,7 +168,8 @@ export class LiveSessions {
       live.documentBytes = documentBytes;
       live.lastUse = performance.now();
       this.#keep(live, before.last);
-      this.#reportUnwritten(live);
+      for (const { delta, time } of live.unwritten) live.state.reapply(delta, live.state.revision + 1, time);
+      if (live.unwritten.length > 0) this.#writeBehind.schedule(live);
       if (live.unwritten.length > 0) this.#options.onReport(id, live.summary);
     }
     return this.#options.journal.tryAdvanceBase(id, before.last);
@@ -222,8 +223,11 @@ export class LiveSessions {
     live.generation ||= generation;
     live.mode = mode;
     live.documentBytes = bytes;
-    live.state.replace({ ...session, revision: Math.max(session.revision ?? 1, live.state.revision) });
-    this.#reportUnwritten(live);
+    const revision = Math.max(session.revision ?? 1, live.state.revision);
+    live.state.replace({ ...session, revision });
+    // The document and what was reported before are one change.
+    for (const { delta, time } of live.unwritten) live.state.reapply(delta, revision, time);
+    if (live.unwritten.length > 0) this.#writeBehind.schedule(live);
     return live.summary();
   }
 
@@ -332,11 +336,6 @@ export class LiveSessions {
     live.unwrittenBytes = live.unwritten.reduce((sum, { bytes }) => sum + bytes, 0);
     live.growth = live.unwritten.reduce((sum, { growth }) => sum + growth, 0);
     if (live.unwritten.length === 0) this.#writeBehind.cancel(live.id);
-  }
-
-  #reportUnwritten(live: Live): void {
-    for (const { delta, time } of live.unwritten) live.state.reapply(delta, live.state.revision + 1, time);
-    if (live.unwritten.length > 0) this.#writeBehind.schedule(live);
   }
 
   #drop(id: string): void {
