@@ -1,11 +1,6 @@
 import { createInterface } from "node:readline";
 import { CommandError, exitCodes, usageError } from "./exit-code.ts";
-import type { OutputStream } from "./output.ts";
-
-export interface Terminal {
-  stdin: NodeJS.ReadableStream & { isTTY?: boolean; setRawMode?(raw: boolean): unknown };
-  stderr: OutputStream;
-}
+import type { HostProcess } from "./host-process.ts";
 
 /**
  * Asks the person at the terminal before something is destroyed. Where there is no person to ask, `--yes` has to
@@ -13,7 +8,11 @@ export interface Terminal {
  *
  * @throws CommandError if the answer is not yes, or cannot be had
  */
-export async function confirm({ stdin, stderr }: Terminal, question: string, yes: boolean): Promise<void> {
+export async function confirm(
+  { stdin, stderr }: Pick<HostProcess, "stdin" | "stderr">,
+  question: string,
+  yes: boolean,
+): Promise<void> {
   if (yes) return;
   if (stdin.isTTY !== true || stderr.isTTY !== true) {
     throw usageError(`${question} Nobody can be asked here; add --yes to do it`);

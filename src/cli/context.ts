@@ -2,17 +2,17 @@ import type { Command } from "commander";
 import { ConnectionError } from "../client/http/connection-error.ts";
 import type { SessionClient } from "../client/session-client.ts";
 import { complainAbout } from "./complaint.ts";
-import type { Terminal } from "./confirm.ts";
 import { type ExitCode, exitCodeOf, exitCodes } from "./exit-code.ts";
+import type { HostProcess } from "./host-process.ts";
 import type { Input } from "./input.ts";
-import type { Output, OutputStream } from "./output.ts";
+import type { Output } from "./output.ts";
 
 /** What a command works with. */
 export interface Context {
   client: SessionClient;
   out: Output;
   input: Input;
-  terminal: Terminal & { stdout: OutputStream };
+  process: HostProcess;
   nowMs: number;
 }
 

@@ -1,10 +1,12 @@
 /** What commands read besides their arguments: files, standard input, JSON in an argument. */
 import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { clientMaxDepth } from "../client/http/http.ts";
 import { isJsonObject, JsonError, type JsonObject, parseJson } from "../json/exact-json.ts";
 import { CommandError, usageError } from "./exit-code.ts";
+import type { HostProcess } from "./host-process.ts";
 
 export interface Input {
   /** The text of a file, or of standard input for `-`. */
@@ -15,7 +17,7 @@ export interface Input {
   object(argument: string, option: string): Promise<JsonObject>;
 }
 
-export function createInput(stdin: NodeJS.ReadableStream): Input {
+export function createInput(process: Pick<HostProcess, "stdin" | "cwd">): Input {
   let stdinTaken = false;
 
   async function bytes(path: string): Promise<Buffer> {
@@ -23,7 +25,7 @@ export function createInput(stdin: NodeJS.ReadableStream): Input {
       throw usageError("standard input can be read only once; give a file instead");
     if (path === "-") stdinTaken = true;
     try {
-      return path === "-" ? await buffer(stdin) : await readFile(path);
+      return path === "-" ? await buffer(process.stdin) : await readFile(resolve(process.cwd(), path));
     } catch (error) {
       throw new CommandError(`cannot read ${nameOf(path)}: ${(error as Error).message}`, undefined, {
         cause: error,

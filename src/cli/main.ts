@@ -3,20 +3,17 @@ import { SessionClient } from "../client/session-client.ts";
 import { protocolVersion } from "../contract/version.ts";
 import { version } from "../version.ts";
 import { complainAbout } from "./complaint.ts";
-import type { Terminal } from "./confirm.ts";
 import type { Runner } from "./context.ts";
 import { type ExitCode, exitCodeOf, exitCodes } from "./exit-code.ts";
+import type { HostProcess } from "./host-process.ts";
 import { createInput } from "./input.ts";
-import { createOutput, type Output, type OutputStream } from "./output.ts";
+import { createOutput, type Output } from "./output.ts";
 import { createProgram, type GlobalOptions } from "./program.ts";
 import { safe } from "./terminal-text.ts";
 
-export interface Streams extends Terminal {
-  stdout: OutputStream;
-}
-
 /** Runs a command line, without the names of the program, and resolves with the exit code. */
-export async function main(args: readonly string[], { stdin, stdout, stderr }: Streams): Promise<ExitCode> {
+export async function main(args: readonly string[], process: HostProcess): Promise<ExitCode> {
+  const { stdout, stderr } = process;
   let exitCode: ExitCode = exitCodes.ok;
   const run: Runner =
     (work) =>
@@ -26,8 +23,8 @@ export async function main(args: readonly string[], { stdin, stdout, stderr }: S
       const context = {
         client,
         out: output(options),
-        input: createInput(stdin),
-        terminal: { stdin, stdout, stderr },
+        input: createInput(process),
+        process,
         nowMs: Date.now(),
       };
       exitCode = (await work(context, ...workArgs)) ?? exitCodes.ok;

@@ -65,7 +65,8 @@ export class Runner {
     const { signal } = this.#worker;
     const onAbort = () => this.#workerStopped(signal.reason);
     signal.addEventListener("abort", onAbort);
-    const watch = this.#watchConnection();
+    const tellConnection = this.#connectionTeller();
+    const watch = setInterval(tellConnection, connectionPollMs);
     try {
       await new Promise<void>((resolve) => {
         this.#resolve = resolve;
@@ -74,6 +75,7 @@ export class Runner {
       });
     } finally {
       clearInterval(watch);
+      tellConnection();
       signal.removeEventListener("abort", onAbort);
     }
     const pending = this.#files.length - this.#done - this.#failed;
@@ -221,16 +223,16 @@ export class Runner {
     this.drain({ cause: "error", reason: messageOf(error), error });
   }
 
-  /** Tells people when the daemon goes away and comes back. */
-  #watchConnection(): NodeJS.Timeout {
+  /** Tells people, whenever it is called, that the daemon has gone away or come back since the last call. */
+  #connectionTeller(): () => void {
     let wasConnected = true;
-    return setInterval(() => {
+    return () => {
       const { isConnected } = this.#worker;
       if (isConnected === wasConnected) return;
       wasConnected = isConnected;
       this.#hooks.say(isConnected ? "sessiond is back" : "sessiond is away; waiting for it to come back");
       this.#hooks.changed();
-    }, connectionPollMs);
+    };
   }
 }
 

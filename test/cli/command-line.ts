@@ -1,23 +1,14 @@
+/** sessionctl before a daemon, in the process of the test, and the bundled program as a process of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { chmod, mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { PassThrough } from "node:stream";
+import { resolve } from "node:path";
 import { text } from "node:stream/consumers";
-import { build } from "rolldown";
-import { afterAll, beforeAll, onTestFinished } from "vitest";
-import { transform } from "../../rolldown.config.ts";
-import { main } from "../../src/cli/main.ts";
+import { onTestFinished } from "vitest";
 import { startDaemonIn } from "../client/running-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { type Outcome, startCommand } from "./in-process.ts";
 
-export interface Outcome {
-  /** Null if a signal ended the program. */
-  code: number | null;
-  stdout: string;
-  stderr: string;
-}
+export const sessionctlProgram = resolve(import.meta.dirname, "../../dist/sessionctl.js");
 
 export interface CommandLine {
   socketPath: string;
@@ -32,36 +23,9 @@ export interface CommandLine {
 export async function commandLine(configFile?: string): Promise<CommandLine> {
   const directory = await tempDir();
   const { socketPath } = await startDaemonIn(directory, configFile);
-  const feed: CommandLine["feed"] = async (input, ...args) => {
-    const [stdin, stdout, stderr] = [new PassThrough(), new PassThrough(), new PassThrough()];
-    stdin.end(input);
-    const outputs = [text(stdout), text(stderr)] as const;
-    const code = await main(["--socket", socketPath, ...args], { stdin, stdout, stderr });
-    stdout.end();
-    stderr.end();
-    return { code, stdout: await outputs[0], stderr: await outputs[1] };
-  };
+  const feed: CommandLine["feed"] = (stdin, ...args) =>
+    startCommand(["--socket", socketPath, ...args], { stdin }).ended;
   return { socketPath, directory, feed, run: (...args) => feed("", ...args) };
-}
-
-/** Bundles the program before the tests of a file; resolves with where it is from within them. */
-export function bundledProgram(): () => string {
-  let directory = "";
-  beforeAll(async () => {
-    directory = await mkdtemp(join(tmpdir(), "sessionctl-test-"));
-    // Also for other users, as an installed program is.
-    await chmod(directory, 0o755);
-    await build({
-      cwd: resolve(import.meta.dirname, "../.."),
-      input: "src/cli/sessionctl.ts",
-      platform: "node",
-      transform,
-      output: { file: join(directory, "sessionctl.mjs"), format: "esm" },
-      logLevel: "silent",
-    });
-  });
-  afterAll(() => rm(directory, { recursive: true, force: true }));
-  return () => join(directory, "sessionctl.mjs");
 }
 
 /** Starts a program, which is killed when the test ends. */

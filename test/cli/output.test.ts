@@ -222,12 +222,14 @@ describe("documents to import", () => {
   });
 });
 
+const inputOf = (stdin: PassThrough) => createInput({ stdin, cwd: () => "/" });
+
 describe("input", () => {
   it("reads standard input once, and lists with either separator", async () => {
     const stdin = (list: string) => {
       const stream = new PassThrough();
       stream.end(list);
-      return createInput(stream);
+      return inputOf(stream);
     };
     expect(await stdin("a b\nc\r\n\n\r\nd").list("-", false)).toEqual(["a b", "c", "d"]);
     expect(await stdin("a b\nc\r\n\nd\0\0e").list("-", true)).toEqual(["a b\nc\r\n\nd", "e"]);
@@ -243,7 +245,7 @@ describe("input", () => {
   ])("names the place of what cannot be the name of a file: %j", async (zeroes, bytes, said) => {
     const stream = new PassThrough();
     stream.end(Buffer.from(bytes, "latin1"));
-    await expect(createInput(stream).list("-", zeroes)).rejects.toMatchObject({
+    await expect(inputOf(stream).list("-", zeroes)).rejects.toMatchObject({
       exitCode: 2,
       message: expect.stringContaining(said),
     });
@@ -252,7 +254,7 @@ describe("input", () => {
   it("refuses what is not an object, or not UTF-8", async () => {
     const stream = new PassThrough();
     stream.end(Buffer.from([0xff]));
-    const input = createInput(stream);
+    const input = inputOf(stream);
     await expect(input.object("[1]", "--results")).rejects.toMatchObject({ exitCode: 2 });
     await expect(input.object("{", "--results")).rejects.toMatchObject({ exitCode: 2 });
     await expect(input.object("@/nonexistent", "--results")).rejects.toThrow("cannot read /nonexistent");

@@ -1,14 +1,34 @@
 /** The program as the process that it is: exit codes, pipes, signals, terminals. */
 import { existsSync } from "node:fs";
-import { chmod, chown } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { expect, it } from "vitest";
+import { chmod, chown, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { build } from "rolldown";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { transform } from "../../rolldown.config.ts";
 import { fakeDaemon } from "../client/http/fake-daemon.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";
-import { bundledProgram, commandLine, outcome, start } from "./command-line.ts";
+import { commandLine, outcome, start } from "./command-line.ts";
 
-const program = bundledProgram();
+let directory = "";
+const program = () => join(directory, "sessionctl.mjs");
+
+// All in one file that other users may read too.
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "sessionctl-test-"));
+  await chmod(directory, 0o755);
+  await build({
+    cwd: resolve(import.meta.dirname, "../.."),
+    input: "src/cli/sessionctl.ts",
+    platform: "node",
+    transform,
+    output: { file: program(), format: "esm" },
+    logLevel: "silent",
+  });
+});
+afterAll(() => rm(directory, { recursive: true, force: true }));
+
 const isRoot = process.getuid?.() === 0;
 const nobody = 65534;
 

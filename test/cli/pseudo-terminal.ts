@@ -1,11 +1,8 @@
 /** Runs commands on a pseudo terminal of the kernel, by util-linux's `script` or else Python's `pty`. */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { resolve } from "node:path";
 import { onTestFinished } from "vitest";
 import { VirtualTerminal } from "./virtual-terminal.ts";
-
-export const sessionctlProgram = resolve(import.meta.dirname, "../../dist/sessionctl.js");
 
 const works = (command: string, ...args: string[]) => spawnSync(command, args).status === 0;
 

@@ -1,76 +1,78 @@
-/** `sessionctl run` as the process that it is, over real files, a real daemon and real commands. */
+/** `sessionctl run` over real files and real commands: in the process of the test, or as a process of its own. */
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import type { SessionClient } from "../../src/client/session-client.ts";
 import type { JsonObject } from "../../src/json/exact-json.ts";
 import type { Session } from "../../src/session/session.ts";
-import {
-  type DaemonOptions,
-  type DaemonProcess,
-  type Program,
-  startDaemon,
-  startProgram,
-} from "../support/daemon-process.ts";
+import { scene as daemonScene } from "../client/worker/fixture.ts";
+import { type Program, startProgram } from "../support/daemon-process.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { type Outcome, type RunningCommand, startCommand } from "./in-process.ts";
 
 const sessionctl = resolve(import.meta.dirname, "../../dist/sessionctl.js");
 
-export interface Outcome {
-  code: number | null;
-  stdout: string;
-  stderr: string;
+/** What a scene needs of its daemon, which is in this process or in one of its own. */
+export interface SceneDaemon {
+  readonly client: SessionClient;
+  readonly socket: string;
+  readonly sessionsDir: string;
 }
 
-export interface Scene {
-  daemon: DaemonProcess;
+export interface Scene<Daemon extends SceneDaemon = SceneDaemon> {
+  daemon: Daemon;
   /** Where the files are, and the commands run. */
   dir: string;
-  /** Starts `sessionctl run` with these arguments. */
-  start(...args: string[]): Promise<Program>;
-  /** The same, with its output going into a command of the shell. */
-  pipe(reader: string, ...args: string[]): Promise<Program>;
-  /** The same, with this after its command line. */
-  redirected(redirection: string, ...args: string[]): Promise<Program>;
+  /** Starts `sessionctl run` with these arguments, in this process. */
+  start(...args: string[]): RunningCommand;
   /** Runs it to its end. */
   run(...args: string[]): Promise<Outcome>;
   /** Runs any command of sessionctl. */
   ctl(...args: string[]): Promise<Outcome>;
+  /** Starts `sessionctl run` as a process of its own. */
+  startProcess(...args: string[]): Promise<Program>;
+  /** The same, with this of the shell after its command line. */
+  redirected(redirection: string, ...args: string[]): Promise<Program>;
   session(id?: string): Promise<Session>;
   /** The lines of a file that commands write to. */
   lines(file: string): string[];
 }
 
-/** A daemon, and a directory with these files, each with its name in it. */
-export async function scene(files: readonly string[], options: DaemonOptions = {}): Promise<Scene> {
-  const dir = await tempDir();
+/** A daemon in this process, and a directory with these files, each with its name in it. */
+export async function scene(
+  files: readonly string[],
+  config = "worker: { reattach_grace: 300ms }",
+): Promise<Scene> {
+  const { client, socketPath, directory } = await daemonScene(config);
+  return sceneWith({ client, socket: socketPath, sessionsDir: directory }, files);
+}
+
+export async function sceneWith<Daemon extends SceneDaemon>(
+  daemon: Daemon,
+  files: readonly string[],
+): Promise<Scene<Daemon>> {
+  const cwd = await tempDir();
   for (const file of files) {
-    await mkdir(dirname(join(dir, file)), { recursive: true });
-    await writeFile(join(dir, file), file);
+    await mkdir(dirname(join(cwd, file)), { recursive: true });
+    await writeFile(join(cwd, file), file);
   }
-  const daemon = await startDaemon({ config: "worker: { reattach_grace: 300ms }", ...options });
-  const env = { SESSIOND_SOCKET: daemon.socket };
-  const start = (...args: string[]) => startProgram(sessionctl, ["run", ...args], { cwd: dir, env });
+  const start = (...args: string[]) => startCommand(["--socket", daemon.socket, ...args], { cwd });
+  const options = { cwd, env: { SESSIOND_SOCKET: daemon.socket } };
   return {
     daemon,
-    dir,
-    start,
-    pipe: (reader, ...args) =>
-      startProgram(sessionctl, ["run", ...args], {
-        cwd: dir,
-        env,
-        wrap: ["bash", "-c", `"$0" "$@" | ${reader}; exit "\${PIPESTATUS[0]}"`],
-      }),
+    dir: cwd,
+    start: (...args) => start("run", ...args),
+    run: (...args) => start("run", ...args).ended,
+    ctl: (...args) => start(...args).ended,
+    startProcess: (...args) => startProgram(sessionctl, ["run", ...args], options),
     redirected: (redirection, ...args) =>
       startProgram(sessionctl, ["run", ...args], {
-        cwd: dir,
-        env,
+        ...options,
         wrap: ["bash", "-c", `"$0" "$@" ${redirection}; exit "\${PIPESTATUS[0]}"`],
       }),
-    run: async (...args) => outcome(await start(...args)),
-    ctl: async (...args) => outcome(await startProgram(sessionctl, args, { cwd: dir, env })),
     session: (id = "a") => daemon.client.getSession(id),
     lines(file) {
-      const path = join(dir, file);
+      const path = join(cwd, file);
       return existsSync(path) ? readFileSync(path, "utf8").split("\n").slice(0, -1) : [];
     },
   };

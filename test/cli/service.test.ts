@@ -1,14 +1,14 @@
 /** What needs no systemd; the rest is in test/service. */
 import type { Stats } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { installation } from "../../src/cli/service/installation.ts";
 import { unsuitable } from "../../src/cli/service/suitable.ts";
 import { quoted, serviceFiles } from "../../src/cli/service/unit-files.ts";
-import { bundledProgram, outcome, start } from "./command-line.ts";
+import { tempDir } from "../support/temp-dir.ts";
 
 const units = join(import.meta.dirname, "../../systemd");
-const lone = bundledProgram();
 
 test("the units get the paths of the programs, and stay as they are otherwise", async () => {
   const packaged = await readFile(join(units, "sessiond.service"), "utf8");
@@ -73,11 +73,8 @@ test("programs that the service cannot see, or that others could replace, are re
   expect(unsuitable(programs, stat({ "/usr/bin/node": { gid: 7, mode: 0o775 } }))).toMatch(/by group 7/);
 });
 
-test("a program without its units says so", async () => {
-  const printed = await outcome(start(process.execPath, [lone(), "service", "install", "--print"]));
-  expect(printed).toMatchObject({
-    code: 1,
-    stdout: "",
-    stderr: expect.stringContaining("install sessiond again"),
-  });
+test("a program without its units is refused", async () => {
+  const directory = await tempDir();
+  for (const name of ["sessionctl.js", "sessiond.js"]) await writeFile(join(directory, name), "");
+  expect(() => installation("system", join(directory, "sessionctl.js"))).toThrow("install sessiond again");
 });

@@ -1,33 +1,27 @@
 /** The live view as people have it: the program, on a pseudo terminal, before a daemon. */
 import { describe, expect, it } from "vitest";
-import { type DaemonProcess, startDaemon } from "../support/daemon-process.ts";
+import { type Scene, scene } from "../client/worker/fixture.ts";
 import { eventually } from "../support/eventually.ts";
-import {
-  noPseudoTerminal,
-  type PseudoTerminal,
-  pseudoTerminal,
-  sessionctlProgram,
-} from "./pseudo-terminal.ts";
-
-const deadlineMs = 10_000;
+import { sessionctlProgram } from "./command-line.ts";
+import { noPseudoTerminal, type PseudoTerminal, pseudoTerminal } from "./pseudo-terminal.ts";
 
 async function top(
-  { socket }: DaemonProcess,
+  { socketPath }: Scene,
   size: { columns?: number; rows?: number } = {},
 ): Promise<PseudoTerminal> {
-  const program = `'${process.execPath}' '${sessionctlProgram}' --socket '${socket}' top --interval 100ms`;
+  const program = `'${process.execPath}' '${sessionctlProgram}' --socket '${socketPath}' top --interval 100ms`;
   return pseudoTerminal(`${program}; echo "exit $?"; stty -a`, size);
 }
 
 /** The same, and its pid is written first. */
-async function withPid({ socket }: DaemonProcess): Promise<PseudoTerminal> {
-  const program = `'${process.execPath}' '${sessionctlProgram}' --socket '${socket}' top`;
+async function withPid({ socketPath }: Scene): Promise<PseudoTerminal> {
+  const program = `'${process.execPath}' '${sessionctlProgram}' --socket '${socketPath}' top`;
   return pseudoTerminal(`sh -c 'echo pid $$; exec "$@"' - ${program}; echo "exit $?"; stty -a`);
 }
 
 const pid = (terminal: PseudoTerminal) => Number(/pid (\d+)/.exec(terminal.written())?.[1]);
 
-async function sessions({ client }: DaemonProcess): Promise<void> {
+async function sessions({ client }: Scene): Promise<void> {
   const files = Array.from({ length: 100 }, (_, index) => `src/${index}.ts`);
   await client.createSession({ session_id: "nightly", config: { target_path: "src" }, pending_files: files });
   await client.createSession({ session_id: "会議室", config: { target_path: "/srv" } });
@@ -35,7 +29,7 @@ async function sessions({ client }: DaemonProcess): Promise<void> {
 }
 
 const see = (terminal: PseudoTerminal, text: string | RegExp) =>
-  eventually(() => expect(terminal.screen.text).toMatch(text), deadlineMs);
+  eventually(() => expect(terminal.screen.text).toMatch(text));
 
 /** What the terminal is like after the program: as it was before. */
 async function isRestored(terminal: PseudoTerminal, exitCode: number): Promise<void> {
@@ -51,23 +45,23 @@ describe.skipIf(noPseudoTerminal !== undefined)(
   `sessionctl top on a terminal ${noPseudoTerminal ?? ""}`,
   () => {
     it("shows the sessions, follows their progress, and quits with q", async () => {
-      const daemon = await startDaemon();
-      await sessions(daemon);
-      const terminal = await top(daemon);
+      const all = await scene();
+      await sessions(all);
+      const terminal = await top(all);
       await see(terminal, /▸ nightly +·+ +0% +0\/100[\s\S]*cleanup: {2}\w+ in [\s\S]*q quit/);
       expect(terminal.screen).toMatchObject({ cursorVisible: false, wraps: false, onOwnScreen: true });
       expect(terminal.screen.text).toMatch(/^sessiond \S+ {2}up \S+ {2}0 workers attached/);
       expect(terminal.screen.text).toMatch(/2 sessions {2}▸ 1 running {2}‖ 1 paused/);
       expect(terminal.screen.text).toMatch(/‖ 会議室/);
 
-      const worker = await daemon.client.attach("nightly", { worker: "laptop" });
+      const worker = await all.client.attach("nightly", { worker: "laptop" });
       await see(terminal, "laptop");
       await worker.report({ processed: ["src/0.ts", "src/1.ts", "src/2.ts"] });
       await see(terminal, /nightly +·+ +3% +3\/100/);
       await worker.report({ processed: Array.from({ length: 47 }, (_, index) => `src/${index + 3}.ts`) });
       await see(terminal, /nightly +█+·+ +50% +50\/100 +[\d.]+\/(s|min) +\d+s/);
       await worker.detach();
-      await daemon.client.completeSession("nightly");
+      await all.client.completeSession("nightly");
       await see(terminal, /✓ nightly/);
 
       terminal.type("q");
@@ -75,9 +69,9 @@ describe.skipIf(noPseudoTerminal !== undefined)(
     });
 
     it("fits after a resize", async () => {
-      const daemon = await startDaemon();
-      await sessions(daemon);
-      const terminal = await top(daemon);
+      const all = await scene();
+      await sessions(all);
+      const terminal = await top(all);
       await see(terminal, "WORKER");
       terminal.resize(120, 30);
       await see(terminal, /NOTE/);
@@ -92,28 +86,27 @@ describe.skipIf(noPseudoTerminal !== undefined)(
     });
 
     it("says that the daemon is away, and goes on when it is back", async () => {
-      const daemon = await startDaemon();
-      await sessions(daemon);
-      const terminal = await top(daemon);
+      const all = await scene();
+      await sessions(all);
+      const terminal = await top(all);
       await see(terminal, "nightly");
-      daemon.kill("SIGTERM");
-      await daemon.exited;
+      await all.daemon.stop();
       await see(terminal, /^sessiond is away for \d+s: (there is no socket|nobody listens) at/);
       expect(terminal.screen.text).toContain("nightly");
-      const back = await daemon.restart();
-      await back.client.reportProgress("nightly", { processed: ["src/0.ts"] });
+      await all.restart();
+      await all.client.reportProgress("nightly", { processed: ["src/0.ts"] });
       await see(terminal, /^sessiond \d[\s\S]*1\/100/);
       terminal.type("q");
       await isRestored(terminal, 0);
     });
 
     it("scrolls", async () => {
-      const daemon = await startDaemon();
+      const all = await scene();
       for (let at = 0; at < 40; at++) {
         const session_id = `session-${String(at).padStart(2, "0")}`;
-        await daemon.client.createSession({ session_id, config: { target_path: "src" } });
+        await all.client.createSession({ session_id, config: { target_path: "src" } });
       }
-      const terminal = await top(daemon);
+      const terminal = await top(all);
       // The newest come first.
       await see(terminal, /session-39[\s\S]*1-17 of 40/);
       terminal.type("j");
@@ -130,16 +123,16 @@ describe.skipIf(noPseudoTerminal !== undefined)(
     });
 
     it("quits cleanly with Ctrl-C", async () => {
-      const daemon = await startDaemon();
-      const terminal = await top(daemon);
+      const all = await scene();
+      const terminal = await top(all);
       await see(terminal, "no sessions");
       terminal.type("\x03");
       await isRestored(terminal, 0);
     });
 
     it("gives the terminal back while it is stopped with Ctrl-Z, and takes it again", async () => {
-      const daemon = await startDaemon();
-      const terminal = await withPid(daemon);
+      const all = await scene();
+      const terminal = await withPid(all);
       await see(terminal, "no sessions");
       terminal.type("\x1a");
       await eventually(() =>
@@ -157,18 +150,17 @@ describe.skipIf(noPseudoTerminal !== undefined)(
       ["SIGHUP", 129],
       ["SIGINT", 130],
     ] as const)("restores the terminal on %s", async (signal, exitCode) => {
-      const daemon = await startDaemon();
-      const terminal = await withPid(daemon);
+      const all = await scene();
+      const terminal = await withPid(all);
       await see(terminal, "no sessions");
       process.kill(pid(terminal), signal);
       await isRestored(terminal, exitCode);
     });
 
     it("complains on the terminal as it was when there is no daemon at first", async () => {
-      const daemon = await startDaemon();
-      daemon.kill("SIGTERM");
-      await daemon.exited;
-      const terminal = await top(daemon);
+      const all = await scene();
+      await all.daemon.stop();
+      const terminal = await top(all);
       await isRestored(terminal, 3);
       expect(terminal.screen.text).toContain("sessiond is not running");
     });

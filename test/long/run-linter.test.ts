@@ -5,7 +5,8 @@ import { glob } from "tinyglobby";
 import { expect, test } from "vitest";
 import type { JsonObject } from "../../src/json/exact-json.ts";
 import type { Session } from "../../src/session/session.ts";
-import { outcome, type Scene, scene } from "../cli/running-run.ts";
+import { outcome, type Scene, type SceneDaemon, sceneWith } from "../cli/running-run.ts";
+import { startDaemon } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
 
 const root = resolve(import.meta.dirname, "../..");
@@ -23,7 +24,7 @@ async function scripts(): Promise<string[]> {
     .slice(0, wanted);
 }
 
-async function processed(at: Scene, count: number): Promise<void> {
+async function processed(at: Scene<SceneDaemon>, count: number): Promise<void> {
   await eventually(async () => {
     expect((await at.daemon.client.getSummary("lint")).processed_count).toBeGreaterThan(count);
   }, patienceMs);
@@ -42,7 +43,7 @@ function findings(session: Session): Map<string, unknown> {
 test("node --check over the dependencies: Ctrl-C, a killed runner and a killed daemon lose nothing", async () => {
   const files = await scripts();
   expect(files.length).toBeGreaterThan(wanted / 2);
-  const at = await scene([], { config: "worker: { reattach_grace: 2s }" });
+  const at = await sceneWith(await startDaemon({ config: "worker: { reattach_grace: 2s }" }), []);
   const list = `${files.join("\n")}\n`;
   await writeFile(join(at.dir, "list"), list);
   const args = (id: string) => [
@@ -51,18 +52,18 @@ test("node --check over the dependencies: Ctrl-C, a killed runner and a killed d
   ];
   const share = (part: number) => Math.floor(files.length * part);
 
-  const interrupted = await at.start(...args("lint"));
+  const interrupted = await at.startProcess(...args("lint"));
   await processed(at, share(0.2));
   interrupted.kill("SIGINT");
   expect(await outcome(interrupted)).toMatchObject({ code: 130 });
   expect(await at.session("lint")).toMatchObject({ status: "paused", status_reason: "interrupted" });
 
-  const killed = await at.start(...args("lint"));
+  const killed = await at.startProcess(...args("lint"));
   await processed(at, share(0.45));
   killed.kill("SIGKILL");
   await killed.exited;
 
-  const bereft = await at.start(...args("lint"));
+  const bereft = await at.startProcess(...args("lint"));
   await processed(at, share(0.7));
   at.daemon.kill("SIGKILL");
   await at.daemon.exited;

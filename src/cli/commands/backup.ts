@@ -24,13 +24,13 @@ export const registerBackup: Registration = (program, run) => {
     .action(
       run((context, ids: string[], { directory, list }: Options) =>
         forEachSession(context, ids, async (id) => {
-          const { client, out } = context;
+          const { client, out, process } = context;
           if (list) {
             const reply = await client.listBackups(id);
             if (!out.json && !out.quiet) printBackups(context, id, reply.backups);
             return reply;
           }
-          const where = directory === undefined ? undefined : resolve(directory);
+          const where = directory === undefined ? undefined : resolve(process.cwd(), directory);
           const backup = await client.createBackup(id, { directory: where });
           if (!out.json && !out.quiet) out.data(backup.path);
           return backup;

@@ -56,7 +56,7 @@ function policy(cleanup: Command, run: Runner, name: PolicyName, summary: string
 }
 
 async function clean(context: Context, name: PolicyName, options: Options): Promise<ExitCode> {
-  const { client, out, terminal } = context;
+  const { client, out, process } = context;
   const { dryRun = false, approve, all = false, yes = false } = options;
   const rule: RunCleanupBody = { keep_recent: options.keepRecent, max_age: options.maxAge };
   if (dryRun) return print(context, await client.runCleanup(name, { ...rule, dry_run: true }), all);
@@ -64,11 +64,11 @@ async function clean(context: Context, name: PolicyName, options: Options): Prom
   if (yes || approve !== undefined)
     return print(context, await client.runCleanup(name, { ...rule, approve }), all);
   const question = `Remove sessions that cleanup ${name} chooses?`;
-  if (!terminal.stdin.isTTY) await confirm(terminal, question, false);
+  if (!process.stdin.isTTY) await confirm(process, question, false);
   const planned = await client.runCleanup(name, { ...rule, dry_run: true });
   if (planned.removed === 0) return print(context, planned, all);
   if (!out.json && !out.quiet) printSessions(context, planned, all);
-  await confirm(terminal, `${sentence(planned)} Do it?`, false);
+  await confirm(process, `${sentence(planned)} Do it?`, false);
   return print(context, await client.runCleanup(name, { ...rule, approve: planned.plan_id }), all);
 }
 

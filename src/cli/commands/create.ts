@@ -31,8 +31,8 @@ export const registerCreate: Registration = (program, run) => {
       '\nExample:\n  git ls-files "*.ts" | sessionctl create . --id nightly --files-from - --label team=core',
     )
     .action(
-      run(async ({ client, out, input }, target: string, options: Options) => {
-        const target_path = absolute(target);
+      run(async ({ client, out, input, process }, target: string, options: Options) => {
+        const target_path = absolute(target, process.cwd());
         const config = options.config === undefined ? {} : await input.object(options.config, "--config");
         const configured = config.target_path;
         if (configured !== undefined && configured !== target && configured !== target_path) {
@@ -57,7 +57,7 @@ export const registerCreate: Registration = (program, run) => {
 };
 
 /** Whoever reads the session later may do so from another directory. */
-function absolute(target: string): string {
+function absolute(target: string, cwd: string): string {
   if (target.trim() === "") throw usageError("the target is blank; give a path or a URL");
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(target) ? target : resolve(target);
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(target) ? target : resolve(cwd, target);
 }

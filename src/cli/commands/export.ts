@@ -1,4 +1,5 @@
 import { writeFile } from "node:fs/promises";
+import { resolve } from "node:path";
 import { ConnectionError } from "../../client/http/connection-error.ts";
 import type { Session } from "../../session/session.ts";
 import { complainAbout } from "../complaint.ts";
@@ -19,7 +20,7 @@ export const registerExport: Registration = (program, run) => {
     .option("-o, --output <file>", "write to this file instead of standard output")
     .addHelpText("after", "\nExample:\n  sessionctl export nightly -o nightly.json")
     .action(
-      run(async ({ client, out }, ids: string[], { output }: { output?: string }) => {
+      run(async ({ client, out, process }, ids: string[], { output }: { output?: string }) => {
         const sessions: Session[] = [];
         let exitCode: ExitCode = exitCodes.ok;
         for (const id of ids) {
@@ -35,7 +36,7 @@ export const registerExport: Registration = (program, run) => {
         const written = ids.length === 1 ? sessions[0] : sessions;
         if (output === undefined) out.document(written);
         else {
-          await save(output, `${jsonText(written)}\n`);
+          await save(output, process.cwd(), `${jsonText(written)}\n`);
           out.say(`wrote ${counted(sessions.length, "session")} to ${safe(output)}`);
         }
         return exitCode;
@@ -43,9 +44,9 @@ export const registerExport: Registration = (program, run) => {
     );
 };
 
-async function save(path: string, text: string): Promise<void> {
+async function save(path: string, cwd: string, text: string): Promise<void> {
   try {
-    await writeFile(path, text);
+    await writeFile(resolve(cwd, path), text);
   } catch (error) {
     throw new CommandError(`cannot write ${path}: ${(error as Error).message}`, exitCodes.failed, {
       cause: error,

@@ -17,7 +17,7 @@ export const registerRestore: Registration = (program, run) => {
     .action(
       run(
         async (
-          { client, out, terminal },
+          { client, out, process },
           id: string,
           given: string | undefined,
           { yes = false }: { yes?: boolean },
@@ -28,7 +28,7 @@ export const registerRestore: Registration = (program, run) => {
               `${safe(id)} has no backups; see what is in the trash: sessionctl trash ls`,
             );
           }
-          await confirm(terminal, `Replace ${safe(id)} by its backup ${safe(backup)}?`, yes);
+          await confirm(process, `Replace ${safe(id)} by its backup ${safe(backup)}?`, yes);
           const reply = await client.restoreBackup(id, backup);
           if (out.json) out.document(reply);
           else if (out.quiet) out.data(id);

@@ -29,12 +29,12 @@ export const registerTop: Registration = (program, run) => {
     .option("--once", "print one look as plain text, and end")
     .addHelpText("after", "\nExample:\n  sessionctl top\n  sessionctl top --once --interval 5s")
     .action(
-      run(async ({ client, out, terminal }, { interval, once = false }: Options) => {
+      run(async ({ client, out, process }, { interval, once = false }: Options) => {
         const intervalMs = Math.min(Math.max(interval, shortestMs), longestMs);
-        const { stdout } = terminal;
+        const { stdout } = process;
         const look = lookFor(stdout, process.env);
         if (out.toTerminal && !once && !out.json && !out.quiet) {
-          await showLive({ client, terminal, look, intervalMs });
+          await showLive({ client, process, look, intervalMs });
           return undefined;
         }
         const view = await lookOnce(client, intervalMs);

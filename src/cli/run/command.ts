@@ -57,15 +57,15 @@ export async function runCommand(context: Context, request: RunRequest): Promise
 }
 
 async function runWith(context: Context, request: RunRequest): Promise<ExitCode> {
-  const { client, out } = context;
+  const { client, out, process } = context;
   const { options, words } = request;
   const id = request.id === undefined ? undefined : newId(request.id);
   const say = (line: string) => out.say(safe(line));
   if (id !== undefined && !options.dryRun) await untilFree(client, id, say);
   const session = id === undefined ? undefined : await findSession(client, id);
-  const cwd = directoryOf(options, session, say);
+  const cwd = directoryOf(options, session, process.cwd(), say);
   const template: Template = { words, shell: options.shell ?? false };
-  checkProgram(template, cwd);
+  checkProgram(template, cwd, process.env.PATH);
   const given = await filesGiven(context, options, cwd);
   if (session === undefined && given === undefined) throw noFiles(id);
   const selection = select(knownOf(session), {
@@ -93,24 +93,30 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
     worker: `run ${process.pid}`,
     reconnectMs: options.reconnect,
   };
-  if (options.results !== undefined) mkdirSync(options.results, { recursive: true });
-  return execute(context, { opening, template, cwd, options, timeoutMs: request.timeoutMs });
+  const resultsDir = options.results === undefined ? undefined : resolve(process.cwd(), options.results);
+  if (resultsDir !== undefined) mkdirSync(resultsDir, { recursive: true });
+  return execute(context, { opening, template, cwd, options, resultsDir, timeoutMs: request.timeoutMs });
 }
 
-function directoryOf({ cwd }: RunOptions, session: Session | undefined, say: (line: string) => void): string {
+function directoryOf(
+  { cwd }: RunOptions,
+  session: Session | undefined,
+  here: string,
+  say: (line: string) => void,
+): string {
   const recorded = session?.labels?.[directoryLabel];
-  const directory = cwd !== undefined ? resolve(cwd) : (recorded ?? process.cwd());
+  const directory = cwd !== undefined ? resolve(here, cwd) : (recorded ?? here);
   if (!existsSync(directory)) {
     throw new CommandError(`there is no directory ${directory}; say with --cwd where to run the commands`);
   }
-  if (cwd === undefined && directory !== process.cwd()) {
+  if (cwd === undefined && directory !== here) {
     say(`running in ${directory}, as before (--cwd changes that)`);
   }
   return directory;
 }
 
 /** Nothing is touched for the sake of a program that is not there. */
-function checkProgram({ words, shell }: Template, cwd: string): void {
+function checkProgram({ words, shell }: Template, cwd: string, path: string | undefined): void {
   const [program] = words as [string];
   if (shell) return;
   if (hasPlaceholder(program)) {
@@ -121,7 +127,7 @@ function checkProgram({ words, shell }: Template, cwd: string): void {
       exitCodes.noSuchProgram,
     );
   }
-  const problem = programProblem(program, cwd, process.env.PATH);
+  const problem = programProblem(program, cwd, path);
   if (problem !== undefined) throw new CommandError(problem, exitCodes.noSuchProgram);
 }
 
@@ -174,11 +180,11 @@ function tellOfOtherCommand(
   if (done) say(`files that are done were run with another command, and keep their results: ${before}`);
 }
 
-function explain({ out, terminal }: Context, { dryRun }: RunOptions, selection: Selection): void {
+function explain({ out, process }: Context, { dryRun }: RunOptions, selection: Selection): void {
   for (const choice of selection.choices()) {
     // Standard output is for what the commands print.
     if (dryRun) out.data(choiceLine(choice, out.json, out.toTerminal));
-    else terminal.stderr.write(`${choiceLine(choice, out.json, terminal.stderr.isTTY === true)}\n`);
+    else process.stderr.write(`${choiceLine(choice, out.json, process.stderr.isTTY === true)}\n`);
   }
 }
 

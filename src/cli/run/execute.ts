@@ -1,4 +1,5 @@
 /** A run from its session to its exit code: signals, display, what is said at the end. */
+import { resolve } from "node:path";
 import type { WorkerSession } from "../../client/worker/worker-session.ts";
 import { Guard } from "../../runner/guard.ts";
 import { JobLog } from "../../runner/joblog.ts";
@@ -22,6 +23,8 @@ export interface Execution {
   readonly opening: Opening;
   readonly template: Template;
   readonly cwd: string;
+  /** Where the whole output of each file is kept. */
+  readonly resultsDir: string | undefined;
   readonly options: RunOptions;
   readonly timeoutMs: number | undefined;
 }
@@ -34,18 +37,19 @@ export async function execute(context: Context, execution: Execution): Promise<E
     const done = nothingToDo(context, opening);
     if (done !== undefined) return done;
   }
-  const joblog = openLog(execution.options.joblog);
+  const { process } = context;
+  const joblog = openLog(execution.options.joblog, process.cwd());
   // Until there is a session to be paused, the second one ends it all.
   let onSignal = (count: number): void => {
     if (count > 1) process.exit(exitCodes.interrupted);
   };
   let signals = 0;
-  const giveBack = takeSignals((count) => {
+  const giveBack = takeSignals(process, (count) => {
     signals = count;
     onSignal(count);
   });
   let onBroken = (_reason: string): void => {};
-  const watchAgain = takeBrokenOutput((reason) => onBroken(reason));
+  const watchAgain = takeBrokenOutput(process, (reason) => onBroken(reason));
   try {
     const opened = await openSession(opening);
     const scene = new Scene(context, execution, opened, joblog);
@@ -76,9 +80,9 @@ function nothingToDo({ out }: Context, { session, selection }: Opening): ExitCod
   return exitCodes.failed;
 }
 
-function openLog(path: string | undefined): JobLog | undefined {
+function openLog(path: string | undefined, cwd: string): JobLog | undefined {
   try {
-    return path === undefined ? undefined : new JobLog(path);
+    return path === undefined ? undefined : new JobLog(resolve(cwd, path));
   } catch (error) {
     throw new CommandError(`cannot write the log: ${(error as Error).message}`, undefined, { cause: error });
   }
@@ -99,18 +103,18 @@ class Scene {
     this.#worker = opened.worker;
     this.#doneBefore = opened.restored - execution.opening.selection.failedBefore;
     const { opening, options, template, cwd, timeoutMs } = execution;
-    const { stderr } = context.terminal;
-    const display = createProgressDisplay(context.out.quiet ? "none" : options.progress, stderr);
+    const { stderr, env } = context.process;
+    const display = createProgressDisplay(context.out.quiet ? "none" : options.progress, stderr, { env });
     this.#display = display;
     const command = guardCommand(opened.mark);
     this.#guard = command === undefined ? undefined : new Guard(command);
-    const isDrawn = !context.out.quiet && modeOf(options.progress, stderr, process.env) === "bar";
+    const isDrawn = !context.out.quiet && modeOf(options.progress, stderr, env) === "bar";
     const show = showEnds({
       context,
       display,
       isDrawn,
       outputLimit: options.outputLimit,
-      hasResultsDir: options.results !== undefined,
+      hasResultsDir: execution.resultsDir !== undefined,
     });
     this.#runner = new Runner(
       opened.worker,
@@ -119,13 +123,13 @@ class Scene {
         template,
         cwd,
         timeoutMs,
-        env: { ...process.env, [markVariable]: opened.mark },
+        env: { ...env, [markVariable]: opened.mark },
         jobs: options.jobs,
         retries: options.retries,
         halt: options.halt,
         keepOrder: options.keepOrder ?? false,
         outputLimit: options.outputLimit,
-        resultsDir: options.results,
+        resultsDir: execution.resultsDir,
         joblog,
         alwaysHash: options.rerunIf === "changed",
         patienceMs: options.reconnect,
@@ -145,7 +149,7 @@ class Scene {
       this.#runner.drain(interrupted);
     } else if (count === 2) this.#runner.kill(interrupted);
     // A daemon that does not answer would be waited for; the guard ends what is left.
-    else process.exit(exitCodes.interrupted);
+    else this.#context.process.exit(exitCodes.interrupted);
   }
 
   /** Whoever reads our output has seen enough, as head does, or there is no room for it. */
@@ -174,7 +178,7 @@ class Scene {
     const isLeft = summary.stop === undefined && status === "paused";
     const exitCode = isLeft ? exitCodes.failed : exitCodeFor(summary, failedBefore, options);
     // A worker that still hopes for its daemon would keep the process.
-    if (isAway && this.#worker.signal.reason === undefined) process.exit(exitCode);
+    if (isAway && this.#worker.signal.reason === undefined) this.#context.process.exit(exitCode);
     return exitCode;
   }
 

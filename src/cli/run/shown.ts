@@ -20,7 +20,7 @@ export interface Shower {
 
 /** Resolves when whoever reads has room for more. Output is never mixed with that of another file. */
 export function showEnds({ context, display, isDrawn, outputLimit, hasResultsDir }: Shower) {
-  const { out, terminal } = context;
+  const { out, process } = context;
   let isTruncationSaid = false;
   const tellOf = ({ file, result }: FileEnd) => {
     if (result.error !== undefined) display.say(`${safe(file)}: ${safe(result.error)}`);
@@ -42,7 +42,7 @@ export function showEnds({ context, display, isDrawn, outputLimit, hasResultsDir
     if (isDrawn && out.toTerminal) sayAll(display, end.stdout);
     else if (end.stdout.length > 0) await out.bytes(end.stdout);
     if (isDrawn) sayAll(display, end.stderr);
-    else if (end.stderr.length > 0) terminal.stderr.write(end.stderr);
+    else if (end.stderr.length > 0) process.stderr.write(end.stderr);
   };
 }
 

@@ -1,12 +1,14 @@
+import type { HostProcess } from "../host-process.ts";
+
 /** While a run lasts, it decides itself what the signals of the process do. */
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Calls the handler with the number of the signal, from 1. Returns what puts things back. */
-export function takeSignals(handler: (count: number) => void): () => void {
+export function takeSignals(process: HostProcess, handler: (count: number) => void): () => void {
   let count = 0;
   const onSignal = () => handler(++count);
   const before = signals.map((signal) => {
-    const listeners = process.listeners(signal);
+    const listeners = process.listeners(signal) as (() => void)[];
     process.removeAllListeners(signal);
     process.on(signal, onSignal);
     return { signal, listeners };
@@ -23,8 +25,11 @@ export function takeSignals(handler: (count: number) => void): () => void {
  * Calls the handler, with the reason, when standard output or standard error can no longer be written to, which would end the
  * process otherwise: nobody reads it any more, its disk is full, its terminal is gone.
  */
-export function takeBrokenOutput(handler: (reason: string) => void): () => void {
-  const taken = [process.stdout, process.stderr].map((stream) => {
+export function takeBrokenOutput(
+  { stdout, stderr }: HostProcess,
+  handler: (reason: string) => void,
+): () => void {
+  const taken = [stdout, stderr].map((stream) => {
     const before = stream.listeners("error") as ((error: Error) => void)[];
     let isBroken = false;
     const onError = (error: NodeJS.ErrnoException) => {

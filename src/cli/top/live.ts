@@ -2,9 +2,8 @@
 import { ConnectionError } from "../../client/http/connection-error.ts";
 import type { SessionClient } from "../../client/session-client.ts";
 import { SessiondError } from "../../error.ts";
-import type { Terminal } from "../confirm.ts";
+import type { HostProcess } from "../host-process.ts";
 import type { Look } from "../look.ts";
-import type { OutputStream } from "../output.ts";
 import { clampedOffset, frame, lastOffset, sessionRows, type View } from "./frame.ts";
 import type { Key } from "./keys.ts";
 import { type Poll, poll } from "./poll.ts";
@@ -18,7 +17,7 @@ const slowMs = 3000;
 
 export interface LiveOptions {
   client: SessionClient;
-  terminal: Pick<Terminal, "stdin"> & { stdout: OutputStream };
+  process: Pick<HostProcess, "stdin" | "stdout">;
   look: Look;
   intervalMs: number;
 }
@@ -28,8 +27,8 @@ export interface LiveOptions {
  *
  * @throws what the first poll fails with; later on a daemon that does not answer is shown, and waited for
  */
-export async function showLive({ client, terminal, look, intervalMs }: LiveOptions): Promise<void> {
-  const { stdout } = terminal;
+export async function showLive({ client, process, look, intervalMs }: LiveOptions): Promise<void> {
+  const { stdout } = process;
   const clockMs = () => performance.now();
   const first = await poll(client, stdout.rows || 24, clockMs);
   const quit = new AbortController();
@@ -62,7 +61,7 @@ export async function showLive({ client, terminal, look, intervalMs }: LiveOptio
     if (offset + screen.size.rows > latest.sessions.length) wake();
   };
 
-  const screen: Screen = openScreen(terminal, {
+  const screen: Screen = openScreen(process, {
     onKey,
     onResize() {
       draw();

@@ -1,6 +1,5 @@
 /** The terminal while it is taken: a screen of its own without a cursor, keys that come one by one. */
-import type { Terminal } from "../confirm.ts";
-import type { OutputStream } from "../output.ts";
+import type { HostProcess } from "../host-process.ts";
 import { guardTerminal } from "../terminal-guard.ts";
 import type { Size } from "./frame.ts";
 import { type Key, keysIn } from "./keys.ts";
@@ -29,7 +28,7 @@ export interface Screen {
 }
 
 export function openScreen(
-  { stdin, stdout }: { stdin: Terminal["stdin"]; stdout: OutputStream },
+  { stdin, stdout }: Pick<HostProcess, "stdin" | "stdout">,
   { onKey, onResize, onGone }: ScreenEvents,
 ): Screen {
   const keyboard = stdin.isTTY === true ? stdin : undefined;
