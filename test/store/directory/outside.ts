@@ -8,6 +8,7 @@ import { silentLogger } from "../../../src/log.ts";
 import type { Session } from "../../../src/session/session.ts";
 import type { DirectoryStoreOptions } from "../../../src/store/directory/assemble.ts";
 import { openDirectoryStore } from "../../../src/store/directory/directory-store.ts";
+import type { FileSystem } from "../../../src/store/directory/disk/file-system.ts";
 import { nodeFileSystem } from "../../../src/store/directory/disk/node-file-system.ts";
 import { DirectoryView } from "../../../src/store/directory/view/directory-view.ts";
 import type { SessionStore } from "../../../src/store/session-store.ts";
@@ -21,8 +22,12 @@ export function openStore(directory: string, clock: Clock = systemClock()): Prom
 }
 
 /** A store whose files follow only when something but a report makes them, unless they are to lag less. */
-export function openLagging(directory: string, maxLagMs = 3_600_000): Promise<SessionStore> {
-  return open({ directory, clock: systemClock(), maxLagMs });
+export function openLagging(
+  directory: string,
+  maxLagMs = 3_600_000,
+  fileSystem: FileSystem = nodeFileSystem,
+): Promise<SessionStore> {
+  return open({ directory, clock: systemClock(), maxLagMs, fileSystem });
 }
 
 async function open(

@@ -1,8 +1,8 @@
 /**
- * A session as the bytes of its file: two-space indent, non-ASCII as it is, a newline at the end. Made a piece at a time, so that a
- * large one does not hold others up.
+ * Encodes a session as the bytes of its file: two-space indent, non-ASCII as it is, a newline at the end. Works a piece at a time,
+ * so that a large session does not hold others up. Pure.
  */
-
+import { constants } from "node:buffer";
 import { nextSlice } from "../../../async/slices.ts";
 import { SessiondError } from "../../../error.ts";
 import { JsonError, type JsonValue, stringifyJson } from "../../../json/exact-json.ts";
@@ -94,6 +94,12 @@ async function encodePieces({ frame, processed, pending, results }: SessionParts
 
 /** Line breaks inside of strings are escaped, so every one there is belongs to the layout. */
 function indented(value: JsonValue, level: number): string {
-  const text = stringifyJson(value, { indent: 2, maxDepth: maxStoredDepth - level });
-  return text.replaceAll("\n", `\n${"  ".repeat(level)}`);
+  try {
+    const text = stringifyJson(value, { indent: 2, maxDepth: maxStoredDepth - level });
+    return text.replaceAll("\n", `\n${"  ".repeat(level)}`);
+  } catch (error) {
+    // Longer than any string: much that is nested deeply has more spaces than text.
+    if (error instanceof RangeError) throw new UnreadableError(tooLarge(constants.MAX_STRING_LENGTH));
+    throw error;
+  }
 }
