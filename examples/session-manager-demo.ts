@@ -1,6 +1,6 @@
 /**
- * The library in a page: an analysis that is interrupted halfway, and goes on in another process as if nothing
- * had happened. Run it with `npm run bundle && node dist/examples/session-manager-demo.js`.
+ * The SessionManager on one page: an analysis is interrupted halfway and continued later. Run it with
+ * `npm run bundle && node dist/examples/session-manager-demo.js`.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -30,7 +30,7 @@ async function firstDay(): Promise<string> {
   }
   await manager.pauseSession(session_id, "time to go home");
   print("paused");
-  // A crash instead would have cost nothing either: what was reported is kept.
+  // A crash here would lose nothing either, because every report is on disk.
   await manager.close();
   return session_id;
 }
@@ -41,7 +41,7 @@ async function secondDay(id: string): Promise<void> {
   if (session === null) throw new Error("the session cannot be resumed");
   print(`resumed: ${session.processed_files.length} files are done, ${session.pending_files.length} pending`);
 
-  // A checkpoint says how everything stands now; a report of progress only what changed.
+  // A checkpoint replaces both file lists. A progress report contains only what changed.
   const results = Object.fromEntries(session.pending_files.map((file) => [file, analyze(file)]));
   await manager.checkpoint(id, [...session.processed_files, ...session.pending_files], [], results);
   await manager.completeSession(id);

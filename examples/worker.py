@@ -13,7 +13,7 @@ def work(file):
 async def main(path, session, epoch=None):
     url = f"ws://localhost/v1/sessions/{quote(session, safe='')}/attach?"
     while True:
-        try:  # A lost connection is made again with the epoch, and what was not acknowledged is pending still.
+        try:  # After a lost connection, reconnect with the epoch. Files without an acknowledgement are still pending.
             query = f"epoch={epoch}" if epoch else "worker=python"
             async with websockets.unix_connect(path, url + query, max_size=None) as channel:
                 attached = json.loads(await channel.recv())

@@ -1,3 +1,4 @@
+/** The demo's part on cleanup: dry run, removal, and undo from the trash. */
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,7 +14,7 @@ export interface CleanupFigures {
   kept: number;
 }
 
-/** Runs each policy with its default rule: first to see what it would do, then for real. */
+/** Runs each policy with its default rule, first as a dry run and then for real. */
 export async function cleanUp(client: SessionClient, sessionsDir: string): Promise<CleanupFigures> {
   heading("Cleanup");
   await makeOldSessions(client);
@@ -34,14 +35,14 @@ export async function cleanUp(client: SessionClient, sessionsDir: string): Promi
   for (const policy of ["completed", "expired", "failed"] as const) {
     removed[policy] = await runPolicy(client, policy, expected[policy]);
   }
-  assert.ok(await client.sessionExists(pinnedId), "the pinned session is gone");
+  assert.ok(await client.sessionExists(pinnedId), "the pinned session was removed");
   say("the pinned session, the oldest of all, is still there");
 
   assert.ok(!(await client.sessionExists(undo)), `${undo} is still there`);
   await client.restoreTrash(undo);
-  assert.deepEqual(await client.getSession(undo), before.session, "the session came back different");
-  assert.deepEqual(await readFile(file), before.bytes, "the file came back different");
-  say(`${undo} came back from the trash, the same to the byte`);
+  assert.deepEqual(await client.getSession(undo), before.session, "the restored session differs");
+  assert.deepEqual(await readFile(file), before.bytes, "the restored file differs");
+  say(`${undo} was restored from the trash, identical to the byte`);
 
   const { total } = await client.getStats();
   return { removed, kept: total };
@@ -59,13 +60,13 @@ async function runPolicy(
 
   const done = await client.runCleanup(policy);
   assert.equal(done.outcome, "done", `the cleanup of ${policy} is ${done.outcome}`);
-  assert.deepEqual(done.failures, [], `the cleanup of ${policy} failed in part`);
-  assert.deepEqual(done.decisions, planned.decisions, "the dry run is not what was done");
-  assert.equal(done.plan_id, planned.plan_id, "the plan is another one");
+  assert.deepEqual(done.failures, [], `some removals of ${policy} failed`);
+  assert.deepEqual(done.decisions, planned.decisions, "the dry run decided differently");
+  assert.equal(done.plan_id, planned.plan_id, "the dry run had another plan");
   assert.deepEqual(removals(done).sort(), [...expected].sort(), `${policy} removed other sessions`);
   for (const id of expected) assert.ok(!(await client.sessionExists(id)), `${id} is still there`);
-  assert.equal((await client.getStats()).total, total - expected.length, "more is gone than was said");
-  say(`${policy}: ${done.rule}; removed ${done.removed} of ${done.total}, just as the dry run said`);
+  assert.equal((await client.getStats()).total, total - expected.length, "other sessions were removed too");
+  say(`${policy}: ${done.rule}; removed ${done.removed} of ${done.total}, as the dry run said`);
   return done.removed;
 }
 
@@ -89,7 +90,7 @@ async function makeOldSessions(client: SessionClient): Promise<void> {
     oldSession("expired-running-90d", "running", 90 * dayMs),
   ];
   for (const session of sessions) await client.saveSession(session);
-  say(`${sessions.length} older sessions are added, one of them pinned`);
+  say(`added ${sessions.length} older sessions, one of them pinned`);
 }
 
 function oldSession(session_id: string, status: Status, ageMs: number): Session {

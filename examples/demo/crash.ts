@@ -1,3 +1,7 @@
+/**
+ * The demo's part on a crash: the daemon is killed while reports are in flight, and nothing acknowledged is
+ * lost.
+ */
 import assert from "node:assert/strict";
 import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -12,14 +16,14 @@ const mostTries = 1000;
 
 export interface CrashFigures {
   daemon: RunningDaemon;
-  /** Reports that were sent and not answered when the daemon was killed. */
+  /** Reports without an answer when the daemon was killed. */
   inFlight: number;
-  /** Acknowledged files, each looked up after the restart. */
+  /** Acknowledged files that were checked after the restart. */
   checked: number;
   lost: number;
 }
 
-/** Works up to two thirds, with a daemon that is killed while reports are in flight, and starts it again. */
+/** Works until two thirds are done, kills the daemon while reports are in flight, and starts it again. */
 export async function killAndRestart(
   job: Job,
   home: DaemonHome,
@@ -30,17 +34,17 @@ export async function killAndRestart(
   let killing: Promise<number> | undefined;
   const stop = await worker.work(missing(job), () => {
     if (worker.acknowledged.size < (files.length * 2) / 3) return;
-    // Not waited for: the worker is to go on until the daemon does not.
+    // Not awaited, so that the worker goes on until the daemon is gone.
     killing ??= killInFlight(worker, daemon);
   });
-  assert.equal(stop, "disconnected", `the daemon was to be killed in mid-run, but the worker is ${stop}`);
+  assert.equal(stop, "disconnected", `expected the worker to be disconnected, but it is ${stop}`);
   const inFlight = (await killing) ?? 0;
   await daemon.gone();
   const acknowledged = new Map(worker.acknowledged);
   say(`killed with ${inFlight} reports in flight; ${count(acknowledged.size)} files were acknowledged`);
 
   const restarted = await home.start();
-  say(`started again; it answers after ${time(restarted.startMs)}`);
+  say(`restarted; it answers after ${time(restarted.startMs)}`);
 
   const session = await operator.getSession(id);
   const processed = new Set(session.processed_files);
@@ -49,7 +53,7 @@ export async function killAndRestart(
   );
   const lost = acknowledged.size - intact.length;
   assert.equal(lost, 0, `${lost} acknowledged files are lost`);
-  assert.equal(session.status, "running", "the session does not run any more");
+  assert.equal(session.status, "running", "the session is no longer running");
   say(`all ${count(acknowledged.size)} acknowledged files are there, with their results`);
 
   const reports = worker.unacknowledged;
@@ -58,19 +62,19 @@ export async function killAndRestart(
   assert.ok(!again.some((file) => acknowledged.has(file)), "an acknowledged file would be reported again");
   const kept = reports.filter((report) => report.processed.every((file) => processed.has(file))).length;
   await worker.reportAgain();
-  say(`${reports.length} reports had no answer, ${kept} of them kept all the same; reported again`);
+  say(`${reports.length} reports had no answer, ${kept} of them were stored anyway; all reported again`);
   return { daemon: restarted, inFlight, checked: acknowledged.size, lost };
 }
 
 /**
- * Kills at a moment that nothing was timed for. The daemon is frozen there first: whatever it was in the middle of stays
- * undone, and a report that is sent now is in flight for certain. Resolves with how many were.
+ * Kills the daemon at a random moment. It is frozen first, so that it cannot finish what it was doing, and
+ * reports that are sent now are certainly in flight. Resolves with the number of reports in flight.
  */
 async function killInFlight(worker: Worker, daemon: RunningDaemon): Promise<number> {
   await sleep(randomInt(longestWaitMs));
   daemon.freeze();
   for (let tries = 0; worker.inFlight === 0 && tries < mostTries; tries++) await sleep(1);
-  assert.ok(worker.inFlight > 0, "no report was in flight when the daemon was to be killed");
+  assert.ok(worker.inFlight > 0, "no report was in flight when the daemon was frozen");
   const { inFlight } = worker;
   daemon.kill();
   return inFlight;

@@ -1,3 +1,4 @@
+/** Starts, freezes, kills and stops the daemon of the demo. */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -9,7 +10,7 @@ import type { Scratch } from "./scratch.ts";
 
 const startDeadlineMs = 20_000;
 
-/** Where one daemon keeps its things, over all its restarts. */
+/** The directory, socket, configuration and log of one daemon, which stay the same over its restarts. */
 export class DaemonHome {
   readonly sessionsDir: string;
   readonly socketPath: string;
@@ -28,7 +29,7 @@ export class DaemonHome {
     this.#logFile = join(scratch.directory, "sessiond.log");
     mkdirSync(this.sessionsDir);
     writeFileSync(this.#logFile, "");
-    // An empty file means every default, whatever may be configured in /etc.
+    // An empty file gives the defaults, even if there is a configuration in /etc.
     writeFileSync(this.#configFile, "");
   }
 
@@ -60,7 +61,7 @@ export class DaemonHome {
 }
 
 export class RunningDaemon {
-  /** From the start of the process to its first answer. */
+  /** The time from the start of the process to its first answer, in milliseconds. */
   readonly startMs: number;
   readonly #child: ChildProcess;
   readonly #exited: Promise<unknown>;
@@ -71,23 +72,23 @@ export class RunningDaemon {
     this.startMs = startMs;
   }
 
-  /** Stops the process where it stands, in the middle of whatever it does. */
+  /** Suspends the process, whatever it is doing. */
   freeze(): void {
-    assert.ok(this.#child.kill("SIGSTOP"), "the daemon was not there to be frozen");
+    assert.ok(this.#child.kill("SIGSTOP"), "the daemon was not running");
   }
 
-  /** `kill -9`: the process gets no chance to finish anything. */
+  /** `kill -9`: the process cannot finish anything. */
   kill(): void {
-    assert.ok(this.#child.kill("SIGKILL"), "the daemon was not there to be killed");
+    assert.ok(this.#child.kill("SIGKILL"), "the daemon was not running");
   }
 
-  /** Resolves when the killed process is gone. */
+  /** Resolves when the killed process has ended. */
   async gone(): Promise<void> {
     await this.#exited;
     assert.equal(this.#child.signalCode, "SIGKILL", "the daemon ended before it was killed");
   }
 
-  /** Stops as a service manager would. */
+  /** Stops the daemon as a service manager would. */
   async stop(): Promise<void> {
     this.#child.kill("SIGTERM");
     await this.#exited;

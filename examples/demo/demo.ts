@@ -1,7 +1,7 @@
 /**
- * A long analysis, interrupted in every way: `npm run demo`. It starts a real daemon, works through thousands of real
- * files, pauses, kills the daemon, and lets another program and the cleanup in. Each part checks that what it tells
- * really happened, and fails if not. Nothing is left behind.
+ * The demo, started by `npm run demo`: a long analysis is paused, its daemon is killed and restarted, another
+ * program adds sessions, and the policies clean up. The daemon and the files are real. Each part asserts what
+ * it prints. Everything temporary is removed at the end.
  */
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
@@ -19,7 +19,7 @@ import { findSourceFiles } from "./source-files.ts";
 import { count, heading, say, time } from "./talk.ts";
 import { Worker } from "./worker.ts";
 
-// As seen from where this is built to: dist/examples/demo.js.
+// Relative to the bundle, dist/examples/demo.js.
 const daemonScript = fileURLToPath(new URL("../sessiond.js", import.meta.url));
 const dependencies = fileURLToPath(new URL("../../node_modules", import.meta.url));
 
@@ -30,7 +30,7 @@ const home = new DaemonHome(daemonScript, scratch);
 try {
   await demo();
   scratch.clear();
-  say("Everything held.");
+  say("All checks passed.");
 } catch (error) {
   const { stack } = error as Error;
   process.stderr.write(`\nThe demo failed.\n${stack}\n\nThe daemon's log ends with:\n${home.logTail()}\n`);

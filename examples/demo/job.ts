@@ -1,17 +1,18 @@
+/** What the parts of the demo work on. */
 import type { SessionClient } from "../../src/client/index.ts";
 import type { Worker } from "./worker.ts";
 
-/** One session from its creation to its end, and who is at it. */
+/** One session, its worker and its operator. */
 export interface Job {
   id: string;
-  /** All its files, in order. */
+  /** All files of the session, in order. */
   files: readonly string[];
   worker: Worker;
-  /** A second client, with connections of its own. */
+  /** A second client, with its own connections. */
   operator: SessionClient;
 }
 
-/** The files that are not acknowledged, in the order of the session. */
+/** The files without an acknowledged report, in the order of the session. */
 export function missing({ files, worker }: Job): string[] {
   return files.filter((file) => !worker.acknowledged.has(file));
 }

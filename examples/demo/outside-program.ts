@@ -1,3 +1,6 @@
+/**
+ * The demo's part on other programs: one writes session files into the directory, and the daemon lists them.
+ */
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -12,7 +15,7 @@ import { heading, say, time } from "./talk.ts";
 const dropped = 5;
 const deadlineMs = 15_000;
 
-/** Writes sessions as pydantic's `model_dump_json(indent=2)` does, and tells when each was renamed into place. */
+/** Writes sessions as pydantic's `model_dump_json(indent=2)` does, and prints the time of each rename. */
 const pythonProgram = `
 import json, os, sys, time
 from datetime import datetime, timezone
@@ -36,7 +39,7 @@ for number in range(1, count + 1):
     time.sleep(0.3)
 `;
 
-/** The same for a machine without Python. */
+/** The same program for a machine without Python. */
 const nodeProgram = `
 const { renameSync, writeFileSync } = require("node:fs");
 const { join } = require("node:path");
@@ -61,13 +64,13 @@ for (let number = 1; number <= Number(count); number++) {
 }
 `;
 
-/** Another program drops session files into the directory; resolves with how long after the rename each was listed. */
+/** Runs the other program. Resolves with the time from each rename to the listing of that session. */
 export async function seeOutsideWrites(
   client: SessionClient,
   sessionsDir: string,
   scratch: Scratch,
 ): Promise<{ visibleMs: number[] }> {
-  heading("Files from another program");
+  heading("Session files from another program");
   const python = spawnSync("python3", ["--version"]).status === 0;
   const [command, flag, program] = python
     ? ["python3", "-c", pythonProgram]
@@ -89,11 +92,11 @@ export async function seeOutsideWrites(
     for (const key of Object.keys(file)) assert.deepEqual(session[key], file[key], `${key} of ${id} differs`);
   }
   say(`${python ? "python3" : "node"} renamed ${dropped} session files into the directory`);
-  say(`each was listed within ${time(Math.max(...visibleMs))}, as it was written`);
+  say(`each was listed within ${time(Math.max(...visibleMs))}, with the same content`);
   return { visibleMs };
 }
 
-/** When each session of the outside program was first in the list. */
+/** The time at which each session of the other program was first listed. */
 async function firstListed(client: SessionClient): Promise<Map<string, number>> {
   const seenAt = new Map<string, number>();
   const deadline = performance.now() + deadlineMs;

@@ -1,12 +1,10 @@
+/** The temporary directory and the child processes of the demo, and their removal. */
 import type { ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { constants, tmpdir } from "node:os";
 import { join } from "node:path";
 
-/**
- * Everything temporary: one directory and the child processes. However the demo ends (done, failed, or
- * interrupted), they go with it.
- */
+/** Removes the directory and ends the processes however the demo ends: done, failed or interrupted. */
 export class Scratch {
   readonly directory = mkdtempSync(join(tmpdir(), "sessiond-demo-"));
   readonly #children = new Set<ChildProcess>();
@@ -26,7 +24,7 @@ export class Scratch {
 
   clear(): void {
     for (const child of this.#children) child.kill("SIGKILL");
-    // A process that was killed a moment ago may still finish a write.
+    // Retries, because a process that was just killed may still finish a write.
     rmSync(this.directory, { recursive: true, force: true, maxRetries: 10, retryDelay: 20 });
   }
 }

@@ -1,3 +1,4 @@
+/** Finds source files and measures them. The measuring stands for a long analysis. */
 import { createHash } from "node:crypto";
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -14,12 +15,12 @@ export type Measurement = {
   sha256: string;
 };
 
-/** Paths of source files below a directory, relative to it, in a fixed order. */
+/** The sorted paths of source files below a directory, relative to it. */
 export async function findSourceFiles(root: string, limit: number): Promise<string[]> {
   const found: string[] = [];
   async function visit(directory: string): Promise<void> {
     for (const entry of await readdir(join(root, directory), { withFileTypes: true })) {
-      // Where tools keep caches, which come and go.
+      // Tools keep caches there, which may change during the demo.
       if (entry.name.startsWith(".")) continue;
       const path = directory === "" ? entry.name : `${directory}/${entry.name}`;
       if (entry.isDirectory()) await visit(path);
@@ -30,7 +31,7 @@ export async function findSourceFiles(root: string, limit: number): Promise<stri
   return found.sort().slice(0, limit);
 }
 
-/** Reads a file and measures it: what stands here for a long analysis. */
+/** Reads a file and measures it. */
 export async function measure(path: string): Promise<Measurement> {
   const content = await readFile(path);
   const text = content.toString("utf8");

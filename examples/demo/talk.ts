@@ -1,9 +1,10 @@
+/** The demo's output: headings, lines, tables and numbers. */
 import { styleText } from "node:util";
 
 const styled = process.stdout.isTTY && !process.env.NO_COLOR;
 const integer = new Intl.NumberFormat("en-US");
 
-/** Begins a part of the demo. */
+/** Prints the heading of a part of the demo. */
 export function heading(text: string): void {
   process.stdout.write(`\n${styled ? styleText("bold", text) : text}\n`);
 }
@@ -12,7 +13,7 @@ export function say(text: string): void {
   process.stdout.write(`  ${text}\n`);
 }
 
-/** Names and values in two columns. */
+/** Prints names and values in two columns. */
 export function table(rows: readonly (readonly [name: string, value: string])[]): void {
   const width = Math.max(...rows.map(([name]) => name.length));
   for (const [name, value] of rows) say(`${name.padEnd(width)}  ${value}`);

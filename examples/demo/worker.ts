@@ -1,3 +1,4 @@
+/** The worker of the demo, which uses only the client's calls for progress. */
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { ConnectionError, type SessionClient } from "../../src/client/index.ts";
@@ -6,7 +7,7 @@ import { type Measurement, measure } from "./source-files.ts";
 const filesPerReport = 10;
 const reportsInFlight = 4;
 
-/** Why a worker stopped before it was through, or that it is. */
+/** Why a worker stopped. */
 export type Stop = "finished" | "paused" | "disconnected";
 
 interface Report {
@@ -15,16 +16,17 @@ interface Report {
 }
 
 /**
- * Measures the files of a session and reports them, a few reports at a time. It counts on a file once the report
- * of it is acknowledged, and never reads one twice: what was read but not acknowledged is kept to be reported again.
+ * Measures the files of a session and reports them, with a few reports in flight at a time. A file is done
+ * when its report is acknowledged. No file is read twice: reports without an acknowledgement are kept and
+ * sent again.
  */
 export class Worker {
   /** How often each file was read. */
   readonly reads = new Map<string, number>();
   readonly acknowledged = new Map<string, Measurement>();
-  /** From sending a report to its acknowledgment. */
+  /** The times from sending a report to its acknowledgement. */
   readonly latenciesMs: number[] = [];
-  /** Reports that are sent and not answered. */
+  /** The number of reports without an answer. */
   inFlight = 0;
   workingMs = 0;
   #unacknowledged: Report[] = [];
@@ -32,7 +34,7 @@ export class Worker {
   readonly #id: string;
   readonly #root: string;
 
-  /** @param root where the names of the session's files begin */
+  /** @param root the directory that the names of the session's files are relative to */
   constructor(client: SessionClient, id: string, root: string) {
     this.#client = client;
     this.#id = id;
@@ -44,8 +46,8 @@ export class Worker {
   }
 
   /**
-   * Works until all files are done, somebody pauses the session, or the daemon is gone. Files that are
-   * read already when that happens are still reported.
+   * Works until all files are done, the session is paused, or the daemon is gone. Files that have been read
+   * by then are still reported.
    */
   async work(pending: readonly string[], onAcknowledged: () => unknown): Promise<Stop> {
     const startedAt = performance.now();
@@ -65,7 +67,7 @@ export class Worker {
     return stop;
   }
 
-  /** Reports again what was read but not acknowledged. */
+  /** Sends the unacknowledged reports again. */
   async reportAgain(): Promise<void> {
     const startedAt = performance.now();
     const reports = this.#unacknowledged;
@@ -90,10 +92,7 @@ export class Worker {
       const { status } = await this.#client.reportProgress(this.#id, report);
       this.latenciesMs.push(performance.now() - sentAt);
       for (const [file, result] of Object.entries(report.results)) this.acknowledged.set(file, result);
-      assert.ok(
-        status === "running" || status === "paused",
-        `the session is ${status} while it is worked on`,
-      );
+      assert.ok(status === "running" || status === "paused", `the session is ${status} during the work`);
       return status;
     } catch (error) {
       if (!(error instanceof ConnectionError)) throw error;
