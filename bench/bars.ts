@@ -1,4 +1,4 @@
-/** What was set out to be reached, and whether it is. Ratios are those of rounds run in turn. */
+/** The targets of the benchmark, and whether each is reached. A ratio compares rounds that ran in turn. */
 import { pairedRatio, rounded } from "./measure.ts";
 import type { PeerName } from "./peers/all.ts";
 import type { Bar, Results } from "./results.ts";
@@ -60,7 +60,7 @@ export function bars(results: Results): Bar[] {
       "at most",
       1.2,
       ratio(ours, at(100, "sessiond, channel")),
-      // Over fewer, the one rewriting of the JSON file at the end outweighs them.
+      // With fewer reports, most of the cost is the one rewrite of the JSON file at the end.
       reports >= 20_000,
     );
     add(

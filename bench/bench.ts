@@ -1,10 +1,11 @@
 /**
- * Measures the daemon as it is built against its peers: the same work, on this machine, in one run.
+ * The entry point of the benchmark. Measures the built daemon against its peers: the same work, on the same
+ * machine, in one run.
  *
  *     npm run bench [-- [--quick] [--rounds N] [--only PART[,PART]]]
  *
- * The parts are those of the list below, and their medians are of 5 rounds, or of 3 with `--quick`. Only a
- * run of all parts writes bench/results.json and bench/results.svg.
+ * The list below names the parts. Figures are medians of 5 rounds, or of 3 with `--quick`. Only a run of all
+ * parts writes bench/results.json and bench/results.svg.
  */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -56,7 +57,7 @@ function say(text: string): void {
 interface Arguments {
   quick: boolean;
   rounds: number;
-  /** All parts, if there are none. */
+  /** Empty for all parts. */
   only: string[] | undefined;
 }
 
@@ -70,7 +71,7 @@ function parseArguments(args: string[]): Arguments {
   const only = values.only?.split(",");
   const unknown = only?.find((name) => !(name in parts));
   if (unknown !== undefined) {
-    throw new Error(`there is no part ${unknown}; --only takes ${Object.keys(parts).join(", ")}`);
+    throw new Error(`unknown part ${unknown}; --only takes ${Object.keys(parts).join(", ")}`);
   }
   return { quick, rounds: Number(rounds), only };
 }
@@ -98,7 +99,7 @@ async function bench({ quick, rounds, only }: Arguments): Promise<number> {
     if (volatile.length > 0) {
       process.stdout.write(`\n${durabilityTable(results)}`);
       const names = volatile.map(({ peer, variant }) => `${peer} ${variant}`.trim());
-      process.stderr.write(`\nnot durable, so that no figure would mean anything: ${names.join(", ")}\n`);
+      process.stderr.write(`\nnot durable, so the figures would be meaningless: ${names.join(", ")}\n`);
       return 1;
     }
   }
@@ -130,7 +131,7 @@ async function main(): Promise<number> {
   try {
     return await bench(args);
   } catch (error) {
-    // What was ended under its hands complains.
+    // Its processes have been ended, so errors are expected now.
     if (interrupted) await new Promise(() => {});
     throw error;
   } finally {

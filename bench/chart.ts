@@ -1,4 +1,6 @@
-/** The chart that the README shows: two rows of bars, and what a report costs as sessions grow. */
+/**
+ * The chart of the documentation: two groups of bars, and the cost of a report in sessions of growing size.
+ */
 import type { Growth } from "./growth.ts";
 import type { Results } from "./results.ts";
 import type { Throughput } from "./rounds.ts";
@@ -78,7 +80,7 @@ function lines(growth: readonly Growth[]): { elements: Element[]; height: number
   }
   for (const size of sizes) elements.push(text(x(size), lineHeight + 20, count(size), "label middle"));
 
-  // Ours comes last, to lie over the others.
+  // Our line is drawn last, on top of the others.
   const peers = [...new Set(growth.map(({ peer }) => peer))].sort(
     (a, b) => Number(isOurs(a)) - Number(isOurs(b)),
   );
@@ -90,7 +92,7 @@ function lines(growth: readonly Growth[]): { elements: Element[]; height: number
     const last = points.at(-1) as Growth;
     return { peer, cost: last.ms_per_report, y: y(last.ms_per_report) };
   });
-  // Labels keep a distance, lowest first.
+  // Labels keep a distance from each other, starting with the lowest.
   let lowest = lineHeight + 30;
   for (const { peer, cost, y } of ends.sort((a, b) => b.y - a.y)) {
     lowest = Math.min(y, lowest - 30);

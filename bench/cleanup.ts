@@ -1,4 +1,6 @@
-/** How long it takes to clean up many completed sessions, against `find -delete` of the same files. */
+/**
+ * Measures how long the cleanup of many completed sessions takes, against `find -delete` of the same files.
+ */
 import { spawnSync } from "node:child_process";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
@@ -10,8 +12,7 @@ import { fillDirectory } from "./work.ts";
 
 export interface CleanedUp {
   /**
-   * sessiond's removals are durable and recorded in its history when they are answered; those of find are
-   * neither.
+   * When sessiond replies, its removals are durable and recorded in its history. Those of find are neither.
    */
   what: "cleanup, to the trash" | "emptying the trash" | "find -delete";
   sessions: number;

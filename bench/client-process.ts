@@ -1,4 +1,4 @@
-/** The client process of a peer, from the outside. */
+/** Starts the client process of a peer, and sends it requests. */
 import { type ChildProcess, fork } from "node:child_process";
 import { once } from "node:events";
 import { resolve } from "node:path";
@@ -8,7 +8,7 @@ import type { RunRequest, RunResult } from "./run.ts";
 import { endProcess, type Scope } from "./scope.ts";
 import { workersArgument } from "./workers.ts";
 
-/** From the bundle: dist/bench or dist/chunks. */
+/** Relative to the bundle, which is in dist/bench or dist/chunks. */
 const program = resolve(import.meta.dirname, "../bench/bench.js");
 
 export interface ClientProcess {
@@ -19,7 +19,7 @@ export interface ClientProcess {
   close(): Promise<void>;
 }
 
-/** @throws if the peer cannot be used here; the reason is in the message */
+/** @throws with the reason if the peer cannot be used on this machine */
 export async function startClient(
   scope: Scope,
   name: PeerName,

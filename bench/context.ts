@@ -1,18 +1,18 @@
-/** What every part of the bench is told. */
+/** What every part of the benchmark is given. */
 import { spawnSync } from "node:child_process";
 import type { Available } from "./install.ts";
 
 export interface Context {
-  /** A directory of this run, on a disk. */
+  /** The directory of this run, on a disk. */
   root: string;
   quick: boolean;
   rounds: number;
   available: Available;
-  /** Progress, for the person who waits. */
+  /** Prints progress for the person who waits. */
   say: (text: string) => void;
 }
 
-/** What was written before is not to be written back while something else is measured. */
+/** Flushes the disks, so that earlier writes do not disturb the next measurement. */
 export function syncDisks(): void {
   spawnSync("sync");
 }

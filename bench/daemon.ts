@@ -1,4 +1,4 @@
-/** The daemon as it is built, as a process of its own. */
+/** Starts and stops the built daemon as a separate process. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createConnection } from "node:net";
@@ -9,7 +9,7 @@ import { benchDirectory } from "./peers/packages.ts";
 import { longestStall, type Probed } from "./process-facts.ts";
 import { endProcess, type Scope } from "./scope.ts";
 
-/** From the bundle: dist/bench or dist/chunks. */
+/** Relative to the bundle, which is in dist/bench or dist/chunks. */
 const program = resolve(import.meta.dirname, "../sessiond.js");
 const probe = resolve(benchDirectory, "stall-probe.mjs");
 
@@ -17,14 +17,14 @@ export interface Daemon extends Probed {
   readonly client: SessionClient;
   readonly socket: string;
   readonly directory: string;
-  /** From the spawn to the first answer. */
+  /** The time from the spawn to the first answer. */
   readonly readyMs: number;
   longestStall(): Promise<number>;
-  /** Resolves when it has ended. */
+  /** Resolves when the process has ended. */
   stop(): Promise<void>;
 }
 
-/** @throws if it ends instead of answering */
+/** @throws if the daemon ends instead of answering */
 export async function startDaemon(
   scope: Scope,
   directory: string,
@@ -83,7 +83,7 @@ function answers(path: string): Promise<boolean> {
   });
 }
 
-/** A directory for the sessions of a daemon, whose socket and stall file lie beside it. */
+/** Creates the sessions directory of a daemon. Its socket and its stall file are beside it. */
 export function sessionsDirectory(root: string, name: string): string {
   return join(root, name);
 }

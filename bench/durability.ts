@@ -1,5 +1,6 @@
 /**
- * Every writer is watched by strace for a while: one that does not sync is not a peer, and the bench fails.
+ * Counts with strace the syncs of every peer. The benchmark fails if one does not sync, as the comparison
+ * would be unfair.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,14 +18,14 @@ import { type Scope, within } from "./scope.ts";
 export interface Durability {
   peer: PeerName;
   variant: string;
-  /** Made one at a time. */
+  /** The number of reports, made one at a time. */
   reports: number;
-  /** Calls that were seen, for each 1,000 reports. */
+  /** The number of calls in 1,000 reports. */
   fdatasync: number;
   fsync: number;
-  /** Writes to files that were opened with O_DSYNC or O_SYNC. */
+  /** The number of writes to files that were opened with O_DSYNC or O_SYNC. */
   synchronous_writes: number;
-  /** At least one of them for each report. */
+  /** Whether there was at least one sync or synchronous write for each report. */
   durable: boolean;
 }
 
@@ -57,7 +58,7 @@ async function watch(
 ): Promise<Durability> {
   const directory = join(root, `traced-${peer}-${variant}`.replace(/\W+/g, "-"));
   const trace = `${directory}.strace`;
-  // With -D the process is ours and strace is its grandchild, so that ending it is the usual way.
+  // With -D strace is a grandchild and the traced process our child, which can be ended as usual.
   const wrap = ["strace", "-D", "-f", "-qq", "-o", trace, "-e", `trace=${calls}`];
   const settings = { directory, socket: "", variant };
   let client: Awaited<ReturnType<typeof startClient>>;
@@ -79,10 +80,10 @@ async function watch(
     writer = client;
   }
   const reports = quick ? 200 : 1000;
-  const before = await settled(trace);
+  const before = await stableCounts(trace);
   const job = { workers: 1, files: 2 * reports, window: 1, reports, limitMs: 120_000, writer: writer.pid };
   await client.run(job);
-  const after = await settled(trace);
+  const after = await stableCounts(trace);
   const each = (name: keyof Counts) => Math.round(((after[name] - before[name]) / reports) * 1000);
   const counted = {
     fdatasync: each("fdatasync"),
@@ -95,8 +96,8 @@ async function watch(
 
 type Counts = Pick<Durability, "fdatasync" | "fsync" | "synchronous_writes">;
 
-/** Counts when no more come; a server writes down other things all the time. */
-async function settled(trace: string): Promise<Counts> {
+/** Counts the calls once no more appear, as a server writes other things at all times. */
+async function stableCounts(trace: string): Promise<Counts> {
   for (let last = ""; ; ) {
     const counts = count(readFileSync(trace, "utf8"));
     if (JSON.stringify(counts) === last) return counts;
@@ -105,7 +106,10 @@ async function settled(trace: string): Promise<Counts> {
   }
 }
 
-/** Descriptors are followed from their opening, which tells how they write. */
+/**
+ * Follows descriptors from their opening, because the flags of the opening say whether writes are
+ * synchronous.
+ */
 function count(text: string): Counts {
   const counts = { fdatasync: 0, fsync: 0, synchronous_writes: 0 };
   const synchronous = new Set<string>();

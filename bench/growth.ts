@@ -1,4 +1,4 @@
-/** What a report costs in sessions of growing size, and how much is written for one. */
+/** Measures the time of a report in sessions of growing size, and how much is written for it. */
 import type { Context } from "./context.ts";
 import { median, rounded } from "./measure.ts";
 import type { PeerName } from "./peers/all.ts";
@@ -9,13 +9,15 @@ import { within } from "./scope.ts";
 import { progressMessageBytes } from "./work.ts";
 
 export interface Growth {
-  /** Half of them are done before: for who writes all of a session, that is the mean over its life. */
+  /**
+   * Half of them are done before the round, which gives a peer that writes whole sessions its average cost.
+   */
   files: number;
   peer: PeerName;
-  /** Of one caller that waits for each acknowledgement, with everything that the peer put off meanwhile. */
+  /** One caller waits for each acknowledgement. The time includes what the peer has deferred. */
   ms_per_report: number;
   reports: number;
-  /** The first report of a session, which is not among the others: it loads the session. */
+  /** The first report of a session, which loads it. The other figures exclude it. */
   first_ms: number;
   stall_ms: number | null;
   rounds: number[];
@@ -27,7 +29,7 @@ const growthPeers: PeerName[] = [
   "whole JSON file",
   "LangGraph SqliteSaver",
 ];
-/** These cost a multiple of the session: they are stopped early, long before they have seen every file. */
+/** Peers whose cost grows with the session. They are stopped early, long before the last file. */
 const slow: PeerName[] = ["whole JSON file", "LangGraph SqliteSaver"];
 
 export function costGrowth(context: Context): Promise<Growth[]> {
@@ -46,7 +48,7 @@ export function costGrowth(context: Context): Promise<Growth[]> {
         window: 1,
         reports,
         limitMs: slow.includes(name) ? slowMs : fastMs,
-        settle: true,
+        includeDeferred: true,
       })),
     );
     return measured.map(({ peer, job, results }) => {
@@ -66,28 +68,30 @@ export function costGrowth(context: Context): Promise<Growth[]> {
 
 export interface Written {
   peer: PeerName;
-  /** Reports in flight at a time. */
+  /** The number of reports in flight at a time. */
   window: number;
   files: number;
   bytes_per_report: number;
   /** The report itself, as a message of the worker channel. */
   message_bytes: number;
-  /** How many times the report itself was written. */
+  /** The bytes written, as a multiple of the report's own size. */
   times: number;
   per_second: number;
   stall_ms: number | null;
 }
 
-/** One session of 100,000 files from its first report to its last, and to the end of what was put off. */
+/**
+ * One session of 100,000 files from its first report to its last, including the writes that were deferred.
+ */
 export async function bytesWritten(context: Context): Promise<Written[]> {
   const inFlight = await wholeSession(context, ["sessiond, library", "Redis", "bare journal loop"], 1000);
-  // One report at a time takes its time.
+  // One report at a time is slow, so a quick run leaves it out.
   if (context.quick) return inFlight;
   return [...inFlight, ...(await wholeSession(context, ["sessiond, channel", "Redis", "SQLite rows"], 1))];
 }
 
 function wholeSession(context: Context, names: PeerName[], window: number): Promise<Written[]> {
-  const job = { workers: 1, files: 100_000, window, limitMs: 600_000, settle: true };
+  const job = { workers: 1, files: 100_000, window, limitMs: 600_000, includeDeferred: true };
   return within(async (scope) => {
     const rivals = await startRivals(context, scope, names, { inFlight: window > 1 });
     const measured = await playRounds({ ...context, rounds: 1 }, rivals.list, [() => job]);

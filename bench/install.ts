@@ -1,4 +1,4 @@
-/** Sees to it that the peers are there. What cannot be had is skipped, with the reason. */
+/** Installs the peers as far as possible. A peer that cannot be installed is skipped, with the reason. */
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { benchDirectory } from "./peers/packages.ts";
 export interface Available {
   /** Why a peer is not measured. */
   skipped: Map<PeerName | "strace" | "GNU parallel", string>;
-  /** `better-sqlite3`, or what stands in for it. */
+  /** `better-sqlite3`, or else `node:sqlite`. */
   sqlite: string;
 }
 
@@ -35,14 +35,14 @@ export function install(say: (text: string) => void): Available {
   return { skipped, sqlite };
 }
 
-/** `npm ci` in bench/, unless what it brings is there. Returns why it failed. */
+/** Runs `npm ci` in bench/, unless its packages are installed. Returns the reason if it fails. */
 function installPackages(say: (text: string) => void): string | undefined {
   const lock = join(benchDirectory, "package-lock.json");
   const installed = join(benchDirectory, "node_modules", ".package-lock.json");
   const isNewer = existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs;
   if (isNewer && loads("redis") && loads("better-sqlite3")) return undefined;
   say("npm ci, in bench/");
-  // Where the addon cannot be had, the other packages still can.
+  // If the addon cannot be built, the other packages can still be used.
   return npmCi([]) === undefined ? undefined : npmCi(["--ignore-scripts"]);
 }
 
@@ -52,14 +52,14 @@ function npmCi(flags: readonly string[]): string | undefined {
   return status === 0 ? undefined : "npm ci failed; run it in bench/ to see why";
 }
 
-/** Whether a package can be loaded: an addon that was built for another Node.js cannot. */
+/** Whether a package can be loaded. An addon that was built for another version of Node.js cannot. */
 function loads(name: string): boolean {
   const isBetter = name === "better-sqlite3";
   const code = isBetter ? `new (require(${JSON.stringify(name)}))(":memory:")` : `require("${name}")`;
   return spawnSync(process.execPath, ["-e", code], { cwd: benchDirectory, stdio: "ignore" }).status === 0;
 }
 
-/** Returns why a program is not there. */
+/** Installs a program if needed. Returns the reason if that is not possible. */
 function installProgram(
   program: string,
   debianPackage: string,
@@ -81,7 +81,7 @@ function installProgram(
     complaint = lastLine(stderr ?? String(error));
   }
   if (!isThere(program)) return `${program} could not be installed: ${complaint}`;
-  // Debian starts what it installs; a second Redis would be in the way.
+  // Debian starts a service when it installs it, and a second Redis would disturb the measurement.
   if (program === "redis-server" && existsSync("/run/systemd/system")) {
     spawnSync("systemctl", ["disable", "--now", program], { stdio: "ignore" });
   }

@@ -1,4 +1,6 @@
-/** How long it takes to run a trivial command for each of many files, against GNU parallel with its job log. */
+/**
+ * Measures how long a trivial command for each of many files takes, against GNU parallel with its job log.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -19,7 +21,7 @@ export interface Ran {
   rounds: number[];
 }
 
-/** From the bundle: dist/bench or dist/chunks. */
+/** Relative to the bundle, which is in dist/bench or dist/chunks. */
 const sessionctl = resolve(import.meta.dirname, "../sessionctl.js");
 const atOnce = 2;
 
@@ -89,7 +91,7 @@ async function runWithJobLog(scope: Scope, log: string, list: string, count: num
   return took;
 }
 
-/** From the spawn to the exit, as somebody who waits for it sees it. */
+/** The time from the spawn of a program to its exit. */
 async function timed(scope: Scope, program: string, args: readonly string[]): Promise<number> {
   const begun = performance.now();
   const child = spawn(program, args, { stdio: ["ignore", "ignore", "inherit"] });

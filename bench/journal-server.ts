@@ -1,14 +1,14 @@
-/** The server of the bare WebSocket and journal, from the outside. */
+/** Starts the server of the peer "bare WebSocket and journal". */
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { endProcess, type Scope } from "./scope.ts";
 
-/** From the bundle: dist/bench or dist/chunks. */
+/** Relative to the bundle, which is in dist/bench or dist/chunks. */
 const program = resolve(import.meta.dirname, "../bench/bench.js");
 
-/** The bench runs itself with this, a directory and a socket. */
+/** The benchmark starts its own program with this argument, a directory and a socket. */
 export const journalServerArgument = "journal-server";
 
 export async function startJournalServer(

@@ -1,6 +1,6 @@
-// What a program that knows nothing of sessiond needs to look at a directory of session files:
+// Reads a directory of session files without sessiond, for comparison:
 //   node list-files.mjs stat DIR      reads the directory and stats every file
-//   node list-files.mjs parse DIR     and reads and parses every file
+//   node list-files.mjs parse DIR     also reads and parses every file
 import { lstatSync, readdirSync, readFileSync } from "node:fs";
 
 const [, , what, directory] = process.argv;

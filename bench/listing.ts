@@ -1,4 +1,7 @@
-/** How soon the daemon answers who asks for sessions, and how soon it shows what another program writes. */
+/**
+ * Measures how long a list of sessions takes, and how soon the daemon lists a file that another program
+ * writes.
+ */
 import { renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -44,7 +47,7 @@ export function listing(context: Context): Promise<Answered[]> {
   });
 }
 
-/** From another program's rename to the moment at which the index shows it. */
+/** The time from another program's rename until the index has the change. */
 export function outsideWrites(context: Context): Promise<Answered[]> {
   const count = 10_000;
   const writes = context.quick ? 100 : 500;

@@ -1,4 +1,4 @@
-/** What the figures were measured on. */
+/** Describes the machine, and finds a directory on a disk. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, cpus, release, tmpdir, totalmem } from "node:os";
@@ -12,14 +12,14 @@ export interface Machine {
   memory_gib: number;
   kernel: string;
   node: string;
-  /** Of the directory in which everything was written. */
+  /** The file system of the directory in which everything is written. */
   file_system: string;
 }
 
 /**
- * A directory on a disk, for all that is written.
+ * Finds a directory on a disk for everything that is written.
  *
- * @throws if there is none, because in memory everything is durable at once
+ * @throws if there is none, because a file system in memory makes every sync free
  */
 export function diskDirectory(): { path: string; fileSystem: string } {
   const tried: string[] = [];
@@ -46,7 +46,7 @@ export function machine(fileSystem: string): Machine {
   };
 }
 
-/** Versions of the peers that are there. */
+/** The versions of the installed peers. */
 export function versions({ skipped, sqlite }: Available): Record<string, string> {
   const list: Record<string, string> = {};
   if (!skipped.has("Redis")) {

@@ -1,6 +1,6 @@
-/** Figures from samples. Times are in milliseconds. */
+/** Statistics of samples. Times are in milliseconds. */
 
-/** The value below which this share (0 to 1) of the values lies; not a number if there are none. */
+/** The quantile for a share from 0 to 1; NaN if there are no values. */
 export function quantile(values: ArrayLike<number>, share: number): number {
   const sorted = Float64Array.from(values).sort();
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
@@ -10,20 +10,17 @@ export function median(values: ArrayLike<number>): number {
   return quantile(values, 0.5);
 }
 
-/**
- * Rounds of two peers were run in turn: the median of their ratios is less moved by noise than the ratio of
- * medians.
- */
+/** The median of the ratios of rounds that ran in turn. It is less noisy than the ratio of the medians. */
 export function pairedRatio(over: readonly number[], under: readonly number[]): number {
   return median(over.slice(0, under.length).map((value, round) => value / (under[round] as number)));
 }
 
-/** To four significant digits, as more would only be noise. */
+/** Rounds to four significant digits, as more would be noise. */
 export function rounded(value: number): number {
   return Number(value.toPrecision(4));
 }
 
-/** Samples of unknown number, without an object for each. */
+/** A growing list of samples that needs no object for each. */
 export class Samples {
   #values = new Float64Array(4096);
   #size = 0;

@@ -1,9 +1,9 @@
-/** What /proc and the stall probe tell of a process. */
+/** Reads facts about a process from /proc and from the stall probe. */
 import { readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** Bytes that a process has caused to be written to storage, in whole pages of 4096 bytes. */
+/** The bytes that a process has written to storage, counted in whole pages of 4096 bytes. */
 export function writtenBytes(pid: number): number {
   const io = readFileSync(`/proc/${pid}/io`, "utf8");
   return Number(/^write_bytes: (\d+)/m.exec(io)?.[1]);
@@ -24,13 +24,13 @@ export function inotifyWatches(pid: number): number {
   return watches;
 }
 
-/** A process into which stall-probe.mjs was loaded. */
+/** A process that has loaded stall-probe.mjs. */
 export interface Probed {
   pid: number;
   stallFile: string;
 }
 
-/** The longest stall of its event loop, in milliseconds, since this was last asked. */
+/** The longest stall of the process's event loop since the last call, in milliseconds. */
 export async function longestStall({ pid, stallFile }: Probed): Promise<number> {
   rmSync(stallFile, { force: true });
   process.kill(pid, "SIGUSR2");
@@ -39,7 +39,7 @@ export async function longestStall({ pid, stallFile }: Probed): Promise<number> 
       const text = readFileSync(stallFile, "utf8");
       if (text !== "") return Number(text);
     } catch {
-      // Not written yet.
+      // The probe has not written the file yet.
     }
     await sleep(2);
   }

@@ -1,4 +1,4 @@
-/** A Redis server of our own, on a socket in our directory, which syncs before it answers. */
+/** Starts a separate Redis server that syncs before it answers, on a socket in the directory of this run. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync } from "node:fs";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { endProcess, type Scope } from "./scope.ts";
 
-/** No background rewrites of the file: they would only cost Redis. */
+/** Background rewrites of the file are off, as they would only slow Redis down. */
 export const redisOptions = {
   port: "0",
   appendonly: "yes",
@@ -20,7 +20,7 @@ export interface RedisServer {
   readonly socket: string;
 }
 
-/** @throws if it ends instead of listening */
+/** @throws if the server ends instead of listening */
 export async function startRedis(
   scope: Scope,
   directory: string,

@@ -1,4 +1,4 @@
-/** How many reports a second are durable, when each is waited for and when many are in flight. */
+/** Measures durable reports per second: with one report in flight a worker, and with many. */
 import type { Context } from "./context.ts";
 import type { PeerName } from "./peers/all.ts";
 import { type Job, startRivals } from "./rivals.ts";
@@ -7,7 +7,7 @@ import { within } from "./scope.ts";
 
 export interface Reports {
   peers: Throughput[];
-  /** Ways to use a peer that were tried before; the fastest was measured. */
+  /** The ways to use a peer that were tried first. The fastest was measured. */
   tried: Tried[];
 }
 
@@ -22,7 +22,7 @@ const waitingPeers: PeerName[] = [
 ];
 const inFlightPeers: PeerName[] = ["sessiond, library", "Redis", "bare journal loop"];
 
-/** More files than can be reported in a round. */
+/** More files than a round can report. */
 const waitingFiles = { 1: 10_000, 16: 2000, 64: 2000 };
 
 export function reportsWaiting(context: Context): Promise<Reports> {

@@ -1,4 +1,4 @@
-/** Everything that a run found out, as it is written to results.json. */
+/** The results of a run, as they are written to results.json. */
 import type { CleanedUp } from "./cleanup.ts";
 import type { Durability } from "./durability.ts";
 import type { Growth, Written } from "./growth.ts";
@@ -15,7 +15,7 @@ export interface Results {
   rounds: number;
   machine: Machine;
   versions: Record<string, string>;
-  /** How each peer was set up, and what was left out of its account. */
+  /** How each peer was set up, and what its figures leave out. */
   notes: Record<string, string>;
   skipped: { what: string; because: string }[];
   durability?: Durability[];
@@ -36,7 +36,7 @@ export interface Bar {
   bar: string;
   wanted: string;
   /**
-   * Null where a peer was skipped; with a figure all the same, `pass` is null where a quick run cannot tell.
+   * Null if a peer was skipped. With a figure, `pass` is null if a quick run cannot decide it.
    */
   measured: number | null;
   pass: boolean | null;

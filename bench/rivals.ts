@@ -1,4 +1,7 @@
-/** Peers that are ready to be measured: their servers run, and a client process is there for each. */
+/**
+ * Gets the peers ready: starts their servers and a client process for each, and finds the fastest way to use
+ * it.
+ */
 import { join } from "node:path";
 import { type ClientProcess, startClient } from "./client-process.ts";
 import { type Context, syncDisks } from "./context.ts";
@@ -27,12 +30,12 @@ export interface Variant {
 
 export interface Rivals {
   list: Rival[];
-  /** What was tried of a peer that can be used in several ways; the first is the one that was taken. */
+  /** The ways to use the peer that were tried, fastest first. */
   tried: Map<PeerName, Variant[]>;
   daemon: Daemon | undefined;
 }
 
-/** Starts those of the peers that are available. Every peer is warm when this resolves. */
+/** Starts the available peers. Each of them is warmed up when this resolves. */
 export async function startRivals(
   context: Context,
   scope: Scope,
@@ -94,7 +97,7 @@ function warmUp(inFlight: boolean): Job {
   return { workers: 16, files: inFlight ? 20_000 : 2000, window: inFlight ? 1000 : 1, limitMs: 700 };
 }
 
-/** The fastest way to use a peer, when it is warm. */
+/** Finds the fastest way to use a peer that is warmed up. */
 async function fastest(rivals: Rivals, ready: readonly Rival[], inFlight: boolean): Promise<Rival> {
   const [first] = ready as [Rival, ...Rival[]];
   if (ready.length === 1) return first;

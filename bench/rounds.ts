@@ -1,7 +1,4 @@
-/**
- * Rounds of the same job for every rival, in turn, so that what the machine does meanwhile falls on all of
- * them.
- */
+/** Runs the rounds of a job for all peers in turn, so that other load on the machine affects all of them. */
 import { type Context, syncDisks } from "./context.ts";
 import { median, rounded } from "./measure.ts";
 import type { PeerName } from "./peers/all.ts";
@@ -12,7 +9,7 @@ export interface Measured {
   peer: PeerName;
   variant: string;
   job: Job;
-  /** One for each round. */
+  /** One entry for each round. */
   results: RunResult[];
 }
 
@@ -27,7 +24,7 @@ export async function playRounds(
   for (let round = 0; round < rounds; round++) {
     for (const row of measured) {
       for (let place = 0; place < rivals.length; place++) {
-        // Nobody is always the one who comes after the same other.
+        // The order changes, so that no peer always follows the same other one.
         const at = (place + round) % rivals.length;
         const { job, results } = row[at] as Measured;
         syncDisks();
@@ -44,12 +41,12 @@ export interface Throughput {
   window: number;
   peer: PeerName;
   variant: string;
-  /** Files of each worker's session. */
+  /** The number of files in each worker's session. */
   session_files: number;
   per_second: number;
   p50_ms: number;
   p99_ms: number;
-  /** In whole pages, which is how Linux counts. */
+  /** Counted in whole pages, as Linux does. */
   bytes_per_report: number;
   stall_ms: number | null;
   rounds: number[];

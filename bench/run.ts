@@ -1,6 +1,6 @@
 /**
- * One round of one peer: sessions are opened, reports are timed, and what the peer has is compared with what
- * it acknowledged.
+ * Runs one round of one peer: opens sessions, times reports, and checks that the peer has stored all that it
+ * acknowledged.
  */
 
 import { quantile, Samples } from "./measure.ts";
@@ -9,36 +9,36 @@ import { longestStall, type Probed, writtenBytes } from "./process-facts.ts";
 import { fileNames } from "./work.ts";
 
 export interface RunRequest {
-  /** Workers with a session of their own each. */
+  /** The number of workers, each with a session of its own. */
   workers: number;
-  /** Files of each session. */
+  /** The number of files in each session. */
   files: number;
-  /** So many of them are done before the round begins. */
+  /** How many of them are done before the round begins. */
   done?: number;
-  /** Reports that each worker may have in flight; 1 waits for every acknowledgement. */
+  /** How many reports each worker may have in flight. With 1, it waits for every acknowledgement. */
   window: number;
-  /** The round ends after this long, or when the first worker has no more files. */
+  /** The round ends after this time, or when the first worker has no more files. */
   limitMs: number;
-  /** Each worker makes at most this many reports; beyond its files it begins with the first file again. */
+  /** The maximum number of reports of each worker. After its last file it begins with the first again. */
   reports?: number;
-  /** Whether what the peer put off is to be done, and counted, before the round ends. */
-  settle?: boolean;
-  /** The process that writes. */
+  /** Whether the round includes the work that the peer has deferred. */
+  includeDeferred?: boolean;
+  /** The id of the process that writes. */
   writer: number;
-  /** The daemon, if its event loop is to be watched. */
+  /** The daemon, if the stalls of its event loop are measured. */
   probed?: Probed;
 }
 
 export interface RunResult {
   reports: number;
   /**
-   * From the first report to the last acknowledgement, and to what the peer had put off, if that was asked
-   * for.
+   * The time from the first report to the last acknowledgement, or to the end of the deferred work if
+   * included.
    */
   ms: number;
   p50: number;
   p99: number;
-  /** A worker's first report is not among those timed: statements are prepared then, and sessions loaded. */
+  /** Excludes each worker's first report, which prepares statements and loads sessions. */
   firstMs: number;
   writtenBytes: number;
   stallMs: number | null;
@@ -63,7 +63,7 @@ export async function run(peer: Peer, request: RunRequest): Promise<RunResult> {
   const reported = await Promise.all(
     opened.map((reporter) => work(reporter, names, request, ends, latencies)),
   );
-  if (request.settle) for (const reporter of opened) await reporter.settle();
+  if (request.includeDeferred) for (const reporter of opened) await reporter.finishDeferred();
   const ms = performance.now() - begun;
   const stallMs = request.probed === undefined ? null : await longestStall(request.probed);
   const bytes = writtenBytes(request.writer) - written;
@@ -72,7 +72,7 @@ export async function run(peer: Peer, request: RunRequest): Promise<RunResult> {
     const acknowledged = Math.min(request.files, done + (reported[worker] as number) + 1);
     const stored = await reporter.stored();
     if (stored !== acknowledged) {
-      throw new Error(`${acknowledged} files were acknowledged to a worker, and ${stored} are there`);
+      throw new Error(`${acknowledged} files of a worker were acknowledged, but ${stored} are stored`);
     }
     await reporter.close();
   }
@@ -88,7 +88,7 @@ export async function run(peer: Peer, request: RunRequest): Promise<RunResult> {
   };
 }
 
-/** Reports one file after the other, and says how many. */
+/** Reports one file after another, and returns how many. */
 async function work(
   reporter: Reporter,
   names: readonly string[],
@@ -109,7 +109,7 @@ async function work(
     }
   };
   await Promise.all(Array.from({ length: Math.min(request.window, limit) }, lane));
-  // Fewer workers would be another measurement.
+  // A round with fewer workers would measure something else.
   if (next >= limit) ends.at = 0;
   return next;
 }

@@ -1,11 +1,11 @@
-/** What was opened is given back in the reverse order, also after a failure or a signal. */
+/** Closes what was opened in reverse order, also after an error or a signal. */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
 
 type Release = () => unknown;
 
-/** Scopes that are open, for when all have to end at once. */
+/** The open scopes, which all end at once on a signal. */
 const open = new Set<Scope>();
 
 export class Scope {
@@ -29,7 +29,7 @@ export class Scope {
   }
 }
 
-/** Runs something with a scope of its own. */
+/** Runs a function with a new scope, and closes the scope after it. */
 export async function within<Result>(task: (scope: Scope) => Promise<Result>): Promise<Result> {
   const scope = new Scope();
   try {
@@ -45,7 +45,7 @@ export async function endAllScopes(): Promise<void> {
 
 const patienceMs = 20_000;
 
-/** Ends a process that this one started: gracefully, then not. */
+/** Ends a child process with a signal, and kills it if it does not end. */
 export async function endProcess(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
   const ended = once(child, "exit");

@@ -1,10 +1,10 @@
-// Loaded into the daemon with --import: writes the longest stall of its event loop, in ms, on SIGUSR2.
+// Loaded into the daemon with --import. On SIGUSR2 it writes the longest stall of the event loop, in ms.
 import { writeFileSync } from "node:fs";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 
 const resolution = 1;
 const delay = monitorEventLoopDelay({ resolution });
-// It listens for signals when it is loaded; until then nobody could wait for it.
+// Measures from the moment at which the daemon listens for SIGTERM. Before that no client can be waiting.
 process.on("newListener", (event) => {
   if (event === "SIGTERM") delay.enable();
 });

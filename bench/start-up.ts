@@ -1,6 +1,4 @@
-/**
- * How long it takes until a directory of sessions is served, and what each indexed session costs in memory.
- */
+/** Measures how long a start takes until a directory is served, and the memory for each indexed session. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { rmSync } from "node:fs";
@@ -17,9 +15,9 @@ import { fillDirectory } from "./work.ts";
 export interface StartUp {
   files: number;
   who: "sessiond, first start" | "sessiond, next start" | "Node.js, stat all" | "Node.js, parse all";
-  /** From the spawn to the first answer; for the others, to the end of the work. */
+  /** The time from the spawn to the first answer. For Node.js: to the end of the work. */
   total_ms: number;
-  /** The same without what an empty directory takes. */
+  /** The time above that for an empty directory. */
   above_empty_ms: number;
   rss_mib: number | null;
   stall_ms: number | null;
@@ -28,7 +26,7 @@ export interface StartUp {
 
 export interface StartUps {
   list: StartUp[];
-  /** Resident memory of the daemon for each session, after a start with the largest directory. */
+  /** The daemon's resident memory for each session, after a start with the largest directory. */
   rss_bytes_per_session: number;
   inotify_watches: number;
 }
@@ -43,7 +41,7 @@ interface Sample {
 
 export const largestDirectory = 100_000;
 
-/** The directory is made when it is first asked for, and used by other parts too. */
+/** Creates the directory at the first call. Other parts use it too. */
 export function filledDirectory({ root, say }: Context, count: number): string {
   const directory = join(root, `sessions-${count}`);
   made.get(directory) ?? say(`writing ${count.toLocaleString("en")} session files`);
@@ -104,7 +102,7 @@ export async function startUps(context: Context): Promise<StartUps> {
 function start(directory: string): Promise<Sample> {
   return within(async (scope) => {
     const daemon = await startDaemon(scope, directory);
-    // What is left over from the start is given back in the first second.
+    // The daemon frees the memory of its start within the first second.
     await sleep(1000);
     const [rss, watches] = [rssBytes(daemon.pid), inotifyWatches(daemon.pid)];
     const stall = await daemon.longestStall();

@@ -1,4 +1,4 @@
-/** As much of SVG as the chart needs. Colours follow the reader's scheme, light or dark. */
+/** The parts of SVG that the chart needs. The colours follow the reader's light or dark scheme. */
 export type Element = string;
 
 const style = `
@@ -37,7 +37,7 @@ export function text(x: number, y: number, content: string, className: string): 
   return `<text class="${className}" x="${x.toFixed(1)}" y="${y.toFixed(1)}">${escaped}</text>`;
 }
 
-/** Where a value is on a logarithmic axis. */
+/** The position of a value on a logarithmic axis. */
 export function axis(
   [from, to]: [number, number],
   [start, end]: [number, number],

@@ -1,4 +1,4 @@
-/** The table that is printed: what was measured, of whom, and how it went. */
+/** The tables that a run prints. */
 import type { Results } from "./results.ts";
 import type { Throughput } from "./rounds.ts";
 
@@ -80,7 +80,7 @@ export function table(results: Results): string {
   return (rows.length > 1 ? layOut(rows) : "") + skipped.join("");
 }
 
-/** The second, small table: what strace saw. */
+/** The table of the syncs that strace counted. */
 export function durabilityTable({ durability = [] }: Results): string {
   if (durability.length === 0) return "";
   const rows = durability.map(({ peer, variant, fdatasync, fsync, synchronous_writes, durable }) => [
@@ -129,7 +129,7 @@ function layOut(rows: readonly (readonly string[])[], repeat = false): string {
   let above = "";
   return rows
     .map((row) => {
-      // What is the same as in the line above is not repeated.
+      // A cell that equals the one above is left empty.
       const [first = "", ...others] = row;
       const shown = [first === above && !repeat ? "" : first, ...others];
       above = first;

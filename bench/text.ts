@@ -1,4 +1,4 @@
-/** How results are written down: a list of numbers takes one line, as the formatter has it. */
+/** Formats the results as JSON with each list of numbers on one line, as the formatter does. */
 export function stringifyResults(results: object): string {
   const text = JSON.stringify(results, null, 2);
   const lists = text.replace(/\[\s+(-?[\d.eE+-]+(?:,\s+-?[\d.eE+-]+)*)\s+\]/g, (_, numbers: string) => {

@@ -1,4 +1,4 @@
-/** What it costs to take a large session as a whole, where a report only costs what it holds, and how long that holds others up. */
+/** Measures operations on a whole large session: their time, and how long they stall the event loop. */
 import { join } from "node:path";
 import type { SessionClient } from "../src/client/session-client.ts";
 import type { Context } from "./context.ts";
@@ -11,7 +11,7 @@ import { config, fileNames, nextResult } from "./work.ts";
 export interface Whole {
   what: string;
   files: number;
-  /** Of its document, when all files are done. */
+  /** The size of the document when all files are done. */
   bytes: number;
   ms: number;
   stall_ms: number;
@@ -19,7 +19,7 @@ export interface Whole {
 
 const id = "large";
 
-/** Each of these follows a report, so that the session is in memory and its file lags. */
+/** A report precedes each of these, so that the session is in memory and its file is out of date. */
 const actions: Record<string, (client: SessionClient) => Promise<unknown>> = {
   summary: (client) => client.getSummary(id),
   read: (client) => client.getSession(id),

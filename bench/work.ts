@@ -1,14 +1,12 @@
-/**
- * The work that is the same for every peer: file names, the result of a file, and a session that holds them.
- */
+/** The work, which is the same for every peer: file names, results and session documents. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 let found = 0;
 
 /**
- * What is found in a file: about 100 bytes of JSON, and never the same, or a peer might notice that nothing
- * changes.
+ * The result of a file, about 100 bytes of JSON. Results differ, as a peer might skip a write that changes
+ * nothing.
  */
 export function nextResult() {
   found++;
@@ -30,12 +28,12 @@ export function progressOf(file: string) {
   return { processed: [file], results: { [file]: nextResult() } };
 }
 
-/** The report of one file as a message of the worker channel holds it. */
+/** The length of the report of one file, as a message of the worker channel. */
 export const progressMessageBytes = Buffer.byteLength(
   JSON.stringify({ type: "progress", seq: 10_000, ...progressOf("src/part10/module10000.ts") }),
 );
 
-/** A session file as another program would leave it: 20 files, half of them done. */
+/** A session file as another program would write it: 20 files, half of them done. */
 export function sessionText(id: string, changes: object = {}): string {
   const files = Array.from({ length: 20 }, (_, n) => `src/part/module${n}.ts`);
   const document = {
@@ -51,7 +49,7 @@ export function sessionText(id: string, changes: object = {}): string {
   return `${JSON.stringify(document, null, 2)}\n`;
 }
 
-/** A new directory with this many session files. */
+/** Creates a directory with this many session files. */
 export function fillDirectory(
   directory: string,
   count: number,

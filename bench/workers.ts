@@ -1,12 +1,12 @@
 /**
- * The client process: all workers of one peer. Every peer gets the same program, so that none gets more of
- * the machine than another. Told by messages of its parent what to run; see client-process.ts.
+ * The client process, which runs all workers of one peer. The program is the same for every peer, so that
+ * none has an advantage. Its parent sends it requests; see client-process.ts.
  */
 import { type PeerName, peers } from "./peers/all.ts";
 import type { PeerSettings } from "./peers/peer.ts";
 import { type RunRequest, run } from "./run.ts";
 
-/** The bench runs itself with this, the name of a peer and its settings. */
+/** The benchmark starts its own program with this argument, the name of a peer and its settings. */
 export const workersArgument = "workers";
 
 export async function serveWorkers([name, settings]: readonly string[]): Promise<void> {

@@ -1,4 +1,4 @@
-/** Reports over a WebSocket, one message for each, that are answered by `{"type":"ack","seq":…}`. */
+/** Sends reports over a WebSocket, one message for each, and waits for `{"type":"ack","seq":…}`. */
 import WebSocket from "ws";
 import type { DaemonMessage } from "../../src/contract/channel.ts";
 import { progressOf } from "../work.ts";
@@ -11,16 +11,16 @@ interface Waiting {
 
 export interface AckedReports {
   report(file: string): Promise<void>;
-  /** Sends a last message, and resolves when the other side has closed the connection. */
+  /** Sends a last message. Resolves when the other side has closed the connection. */
   leave(message: object): Promise<void>;
 }
 
-/** Resolves when the other side says `attached`. */
+/** Connects. Resolves when the other side has sent `attached`. */
 export async function ackedReports(url: string): Promise<AckedReports> {
   const socket = new WebSocket(url, {
     perMessageDeflate: false,
     maxPayload: 2 ** 30,
-    // As our library does: masks guard against proxies, and there is none on the way.
+    // Like our library: masking guards against proxies, and there is none on a Unix socket.
     generateMask: (mask) => mask.fill(0),
   });
   const waiting: Waiting[] = [];

@@ -1,3 +1,4 @@
+/** The list of all peers. */
 import { journalLoop } from "./journal-loop.ts";
 import { langGraph } from "./langgraph.ts";
 import type { Peer, PeerSettings } from "./peer.ts";

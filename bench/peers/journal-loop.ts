@@ -1,6 +1,7 @@
 /**
- * The limit: reports appended to one file, all that wait in one write, and nothing else. No server, no
- * sessions, callers in one process. Whichever is faster of O_DSYNC and fdatasync is taken.
+ * The limit of what a journal can do: reports are appended to one file, and one write takes all that wait.
+ * There is no server and no session; the callers are in the same process. The faster of O_DSYNC and fdatasync
+ * is used.
  */
 import { constants, mkdirSync } from "node:fs";
 import { type FileHandle, open, readFile, truncate } from "node:fs/promises";
@@ -15,7 +16,7 @@ export async function journalLoop({ directory, variant }: PeerSettings): Promise
   return {
     open: async (session) => ({
       report: (file) => loop.append(lineOf(JSON.stringify(progressOf(file)), session)),
-      async settle() {},
+      async finishDeferred() {},
       stored: () => linesOf(directory, session),
       async close() {},
     }),
@@ -28,7 +29,7 @@ export function logOf(directory: string): string {
   return join(directory, "loop.log");
 }
 
-/** A report, and whose it is. */
+/** A report and the session that it belongs to. */
 export function lineOf(report: string, session: string): string {
   return `${report.slice(0, -1)}${endOf(session)}`;
 }
@@ -71,7 +72,7 @@ class Loop {
   }
 
   async #write(): Promise<void> {
-    // Callers of the same turn share the write.
+    // Callers in the same turn of the event loop share the write.
     await undefined;
     while (this.#lines.length > 0) {
       const bytes = Buffer.from(this.#lines.join(""));

@@ -1,6 +1,6 @@
 /**
- * LangGraph's SqliteSaver as its documentation uses it: after each file, a checkpoint whose channels hold the
- * state. It is made durable (WAL, synchronous=FULL), which it is not of itself.
+ * LangGraph's SqliteSaver, used as in its documentation: after each file, a checkpoint whose channels hold
+ * the state. It is not durable by default, so it is set to WAL with synchronous=FULL.
  */
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -70,7 +70,7 @@ function reporter(
       };
       config = await saver.put(config, checkpoint, { source: "loop", step, parents: {} });
     },
-    async settle() {},
+    async finishDeferred() {},
     async stored() {
       const { checkpoint } = await saver.getTuple({ configurable: { thread_id: session } });
       return checkpoint.channel_values.processed_files.length;

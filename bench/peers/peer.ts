@@ -1,37 +1,37 @@
-/** What a peer of the bench is: something that keeps reports of progress durably. */
+/** What a peer of the benchmark is: something that stores progress reports durably. */
 
 export interface Peer {
   /**
-   * A new session with these files, taken up by one worker with a connection of its own. The first `done` of
-   * them are done, and have results, if the peer is used in sessions that are under way.
+   * Creates a session with these files, and one worker for it with a connection of its own. The first `done`
+   * files are done already and have results.
    */
   open(session: string, files: readonly string[], done: number): Promise<Reporter>;
-  /** Forgets all sessions. */
+  /** Deletes all sessions. */
   clear(): Promise<void>;
   close(): Promise<void>;
 }
 
 export interface Reporter {
-  /** Resolves when it is durable that this file is done and what was found in it. */
+  /** Reports a file as done. Resolves when that and the result are durable. */
   report(file: string): Promise<unknown>;
-  /** Does now what the peer put off, so that it is part of what was measured. */
-  settle(): Promise<void>;
-  /** How many files the peer says are done. */
+  /** Does the work that the peer has deferred, so that the measurement includes it. */
+  finishDeferred(): Promise<void>;
+  /** The number of files that the peer has stored as done. */
   stored(): Promise<number>;
   close(): Promise<void>;
 }
 
-/** How to reach a peer, or where it may put its files. */
+/** How to reach a peer, and where it may write. */
 export interface PeerSettings {
-  /** A directory of its own. */
+  /** A directory for this peer alone. */
   directory: string;
-  /** The Unix socket of the server, if there is one. */
+  /** The Unix socket of its server, if it has one. */
   socket: string;
-  /** One of several ways to use the peer, where the fastest is looked for first. */
+  /** One of several ways to use the peer. The fastest is found before the measurement. */
   variant: string;
 }
 
-/** Callers of a library that blocks: each waits until those before it had their turn. */
+/** A queue for the callers of a blocking library: each waits for those before it. */
 export async function turn(): Promise<void> {
   await undefined;
 }

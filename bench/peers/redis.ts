@@ -1,15 +1,17 @@
 /**
- * Redis with an append-only file that is synced before every answer: a list of the files that are done and a
- * hash of what was found, changed together by MULTI. The connection library and the way to use it are tried
- * out first, and the fastest is taken.
+ * Redis with an append-only file that is synced before every answer. A session is a list of done files and a
+ * hash of results, changed together by MULTI. Several client libraries and ways to use them are tried first,
+ * and the fastest is measured.
  */
 import { nextResult } from "../work.ts";
 import { loadPackage } from "./packages.ts";
 import type { Peer, PeerSettings, Reporter } from "./peer.ts";
 
-/** Reports that are each waited for. */
+/** For workers that wait for each report. */
 export const waitingVariants = ["node-redis MULTI", "ioredis MULTI"];
-/** Many in flight. The last one is not atomic: a file may be listed as done without its result. */
+/**
+ * For many reports in flight. The last way is not atomic: a file may be listed as done without its result.
+ */
 export const inFlightVariants = [...waitingVariants, "ioredis auto-pipelining without MULTI"];
 
 interface Commands {
@@ -36,7 +38,7 @@ export async function redis({ socket, variant }: PeerSettings): Promise<Peer> {
 function reporter(commands: Commands, session: string): Reporter {
   return {
     report: (file) => commands.report(session, file),
-    async settle() {},
+    async finishDeferred() {},
     stored: () => commands.count(session),
     async close() {
       await commands.end();
@@ -115,7 +117,7 @@ async function ioredis(path: string, variant: string): Promise<() => Promise<Com
       void transaction.hset(`${session}:results`, file, JSON.stringify(nextResult()));
       const replies = await transaction.exec();
       const error = replies?.find(([error]) => error !== null)?.[0];
-      if (replies === null || error) throw error ?? new Error("Redis did not carry a transaction out");
+      if (replies === null || error) throw error ?? new Error("Redis did not execute a transaction");
     };
     return {
       report: enableAutoPipelining ? plain : atomic,

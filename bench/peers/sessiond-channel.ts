@@ -1,4 +1,4 @@
-/** sessiond over its worker channel, with nothing but a WebSocket: one message for each report. */
+/** sessiond over its worker channel, with a plain WebSocket and one message for each report. */
 import { ackedReports } from "./acks.ts";
 import type { Peer, PeerSettings } from "./peer.ts";
 import { sessiondPeer } from "./sessiond.ts";

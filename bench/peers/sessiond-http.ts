@@ -1,6 +1,6 @@
 /**
- * sessiond over plain HTTP, from a client that is as lean as one can be: a raw socket for each worker, kept
- * open, and no more of HTTP read than the status and the length of the answer.
+ * sessiond over plain HTTP, with the leanest client possible: each worker keeps a raw socket open and reads
+ * only the status and the length of each answer.
  */
 import { createConnection, type Socket } from "node:net";
 import { progressOf } from "../work.ts";
@@ -30,7 +30,7 @@ async function connect(socketPath: string, id: string): Promise<Pick<Reporter, "
   };
 }
 
-/** The answers on one connection, of which at most one is waited for at a time. */
+/** The answers on one connection, with at most one request at a time. */
 class Answers {
   #text = "";
   #resolve: () => void = () => {};

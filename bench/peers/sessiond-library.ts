@@ -1,6 +1,6 @@
 /**
- * sessiond as its library is used: reports that are made while a message is on its way ride together in the
- * next one.
+ * sessiond through its library, which merges the reports that are made while a message is in flight into the
+ * next message.
  */
 import { progressOf } from "../work.ts";
 import type { Peer, PeerSettings } from "./peer.ts";

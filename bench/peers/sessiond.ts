@@ -1,9 +1,9 @@
-/** sessiond as a peer, whatever its workers report by. */
+/** The part that the peers of sessiond share, however their workers report. */
 import { SessionClient } from "../../src/client/session-client.ts";
 import { config, nextResult } from "../work.ts";
 import type { Peer, PeerSettings, Reporter } from "./peer.ts";
 
-/** `work` takes a session up, and is given a client for what is not to be measured. */
+/** `work` starts a worker for a session. Its client is for requests that are not measured. */
 export function sessiondPeer(
   { socket }: PeerSettings,
   work: (client: SessionClient, id: string) => Promise<Pick<Reporter, "report" | "close">>,
@@ -18,8 +18,8 @@ export function sessiondPeer(
       const { report, close } = await work(client, id);
       return {
         report,
-        async settle() {
-          // A status change writes the JSON file before it is answered.
+        async finishDeferred() {
+          // A status change is answered after the JSON file has been written.
           await client.pauseSession(id);
         },
         stored: async () => (await client.getSummary(id)).processed_count,
@@ -35,7 +35,7 @@ export function sessiondPeer(
   };
 }
 
-/** Done before, and written to the JSON file, as in a session that has been under way for long. */
+/** Reports files before the measurement and writes the JSON file, as in a session that has run for long. */
 export async function reportDone(client: SessionClient, id: string, files: readonly string[]): Promise<void> {
   if (files.length === 0) return;
   const atOnce = 20_000;

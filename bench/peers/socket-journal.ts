@@ -1,6 +1,7 @@
 /**
- * The limit of a server like ours: a WebSocket for each worker and the bare journal loop behind it, in a process of its own. It
- * knows no sessions and checks nothing; it only reads a message, writes it durably with all that wait, and answers.
+ * The limit of a server like ours, in a separate process: a WebSocket for each worker, and the bare journal
+ * loop. It has no sessions and checks nothing. It reads a message, writes it durably together with all that
+ * wait, and answers.
  */
 import { truncateSync } from "node:fs";
 import { createServer } from "node:http";
@@ -9,7 +10,7 @@ import { ackedReports } from "./acks.ts";
 import { lineOf, linesOf, logOf, openLoop } from "./journal-loop.ts";
 import type { Peer, PeerSettings } from "./peer.ts";
 
-/** The program of the server; `ready` when it listens. */
+/** The server's program. It sends `ready` to its parent when it listens. */
 export async function serveJournal([directory, socket]: readonly string[]): Promise<void> {
   const { loop } = await openLoop(directory as string, "O_DSYNC");
   const server = createServer();
@@ -35,7 +36,7 @@ export function socketJournal({ directory, socket }: PeerSettings): Peer {
       const { report, leave } = await ackedReports(`ws+unix:${socket}:/${session}`);
       return {
         report,
-        async settle() {},
+        async finishDeferred() {},
         stored: () => linesOf(directory, session),
         close: () => leave({ type: "detach" }),
       };

@@ -1,6 +1,6 @@
 /**
- * SQLite with a row for each file of a session and a transaction for each report. It is a library that
- * blocks: the workers of this peer are callers in one process that take turns.
+ * SQLite with a row for each file of a session and a transaction for each report. The library blocks, so the
+ * workers of this peer are callers in one process that take turns.
  */
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -8,7 +8,7 @@ import { nextResult } from "../work.ts";
 import { loadPackage } from "./packages.ts";
 import { type Peer, type PeerSettings, type Reporter, turn } from "./peer.ts";
 
-/** What better-sqlite3 and node:sqlite have in common. */
+/** The common part of better-sqlite3 and node:sqlite. */
 interface Database {
   exec(sql: string): unknown;
   prepare(sql: string): Statement;
@@ -59,7 +59,7 @@ function createTables(database: Database): Database {
   const mode = database.prepare("PRAGMA journal_mode").get() as { journal_mode: string };
   const level = database.prepare("PRAGMA synchronous").get() as { synchronous: number | bigint };
   if (mode.journal_mode !== "wal" || Number(level.synchronous) !== 2) {
-    throw new Error("SQLite did not take up WAL with synchronous=FULL");
+    throw new Error("SQLite did not accept WAL with synchronous=FULL");
   }
   // A file without a result is pending.
   database.exec(
@@ -87,7 +87,7 @@ function reporter(database: Database, session: string): Reporter {
       const { changes } = update.run(JSON.stringify(nextResult()), session, file);
       if (Number(changes) !== 1) throw new Error("SQLite did not find the file");
     },
-    async settle() {
+    async finishDeferred() {
       database.prepare("PRAGMA wal_checkpoint(FULL)").get();
     },
     stored: async () => Number((count.get(session) as { n: number | bigint }).n),

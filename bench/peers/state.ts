@@ -1,4 +1,4 @@
-/** A session as peers hold it in memory that write all of it for each report. */
+/** A session in memory, for peers that write the whole session for each report. */
 import { nextResult } from "../work.ts";
 
 export interface State {

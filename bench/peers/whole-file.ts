@@ -1,7 +1,6 @@
 /**
- * The session as one JSON file that is written anew for each report, by write-file-atomic, as the original
- * session manager does it. Its directory is never synced, so a power cut may bring the file before the last
- * one back.
+ * The session as one JSON file that write-file-atomic rewrites for each report, as the original session
+ * manager does. The directory is never synced, so after a power cut an older file may return.
  */
 import { mkdirSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -32,7 +31,7 @@ function reporter(path: string, id: string, state: State): Reporter {
       session.checkpoint_time = new Date().toISOString();
       await writeFileAtomic(path, JSON.stringify(session, null, 2));
     },
-    async settle() {},
+    async finishDeferred() {},
     async stored() {
       return (JSON.parse(await readFile(path, "utf8")) as typeof session).processed_files.length;
     },
