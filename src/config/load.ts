@@ -4,6 +4,7 @@ import { daemonSocketPath, defaultSessionsDir } from "../contract/socket-path.ts
 import { pathOption } from "../options/kinds.ts";
 import { type LogLevel, logLevelSchema } from "../options/log.ts";
 import { type SocketOptions, socketPathProblem } from "../server/options.ts";
+import type { Storage } from "../store/open-store.ts";
 import { checkConfigText } from "./check.ts";
 import { readConfigFile } from "./config-file.ts";
 import { ConfigError, type ConfigProblem } from "./problem.ts";
@@ -13,10 +14,10 @@ type Frozen<T> = T extends object ? { readonly [Key in keyof T]: Frozen<T[Key]> 
 
 /** The complete, checked configuration. Deeply frozen; all paths are absolute. */
 export type Config = Frozen<
-  Omit<WrittenConfig, "sessions_dir" | "socket"> & {
+  Omit<WrittenConfig, "sessions_dir" | "storage" | "socket"> & {
     /** The file that was read; null if there was none. */
     file: string | null;
-    sessionsDir: string;
+    storage: Storage;
     socket: SocketOptions & { path: string };
   }
 >;
@@ -49,9 +50,9 @@ export function loadConfig({ flags, env, cwd }: ConfigSources): Config {
   const written = checked === undefined ? configSchema.parse({}) : checked.config;
   if (written === undefined || problems.length > 0) throw new ConfigError(problems);
 
-  const { sessions_dir, socket, log, ...rest } = written;
-  const sessionsDir = resolve(cwd, flags.sessionsDir ?? sessions_dir ?? defaultSessionsDir);
-  const path = resolve(cwd, flags.socket ?? socket.path ?? daemonSocketPath(sessionsDir, env));
+  const { sessions_dir, storage, socket, log, ...rest } = written;
+  const directory = resolve(cwd, flags.sessionsDir ?? sessions_dir ?? defaultSessionsDir);
+  const path = resolve(cwd, flags.socket ?? socket.path ?? daemonSocketPath(directory, env));
   // The limit applies to the absolute path, which is known only now.
   const tooLong = socketPathProblem(path);
   if (tooLong !== undefined) {
@@ -70,7 +71,7 @@ export function loadConfig({ flags, env, cwd }: ConfigSources): Config {
   return deepFreeze({
     ...rest,
     file,
-    sessionsDir,
+    storage: { kind: "directory", directory, ...storage },
     socket: { ...socket, ...readOnlyPath, path },
     log: { level },
   });

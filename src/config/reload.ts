@@ -24,7 +24,7 @@ function writtenValues({ file: _file, ...config }: Config): Map<string, unknown>
   const values = new Map<string, unknown>();
   const walk = (section: object, prefix: string): void => {
     for (const [name, value] of Object.entries(section)) {
-      const key = `${prefix}${writtenName(name)}`;
+      const key = writtenKeys[`${prefix}${name}`] ?? `${prefix}${writtenName(name)}`;
       if (typeof value === "object" && value !== null) walk(value, `${key}.`);
       else values.set(key, value);
     }
@@ -32,6 +32,9 @@ function writtenValues({ file: _file, ...config }: Config): Map<string, unknown>
   walk(config, "");
   return values;
 }
+
+/** Keys of the file that have another place in Config. */
+const writtenKeys: Readonly<Record<string, string>> = { "storage.directory": "sessions_dir" };
 
 /** Turns a name in Config into the key in the file: `maxAgeMs` into `max_age`, `bodyBytes` into `body`. */
 function writtenName(name: string): string {

@@ -1,6 +1,5 @@
 /** The shapes of replies. Clients must ignore keys that they do not know: replies may grow. */
 import { z } from "zod";
-import { findingCodes } from "../session/diagnosis.ts";
 import {
   jsonObjectSchema,
   labelsSchema,
@@ -34,7 +33,9 @@ const summaryShape = {
 export const summaryReply: z.ZodType<SessionSummary> = z.object(summaryShape);
 
 const finding = z.object({
-  code: z.enum(findingCodes),
+  code: z
+    .string()
+    .describe("duplicate_file, processed_and_pending, unfinished, or what only this kind of store can find"),
   message: z.string(),
   repairable: z.boolean().describe("whether recover puts it right"),
 });
@@ -103,7 +104,7 @@ export const removedReply = z.object({
 export const backupReply = z.object({
   session_id: z.string(),
   backup: z.string().describe("what to restore it by"),
-  path: z.string(),
+  location: z.string().describe("where it lies, for people: in a directory store, the path of its file"),
   created_time: z.string(),
   bytes: z.int(),
 });
@@ -222,16 +223,16 @@ export const infoReply = z.object({
   pid: z.int(),
   started_time: z.string(),
   uptime_ms: z.number(),
-  sessions_dir: z.string(),
+  store: z
+    .looseObject({
+      kind: z.string().describe("directory, for sessions as files of a directory"),
+      location: z.string().describe("where the sessions are: the path of the directory"),
+    })
+    .describe("where the sessions are kept, and further facts that depend on the kind"),
   socket: z.string(),
   config_file: z.string().nullable(),
   sessions: z.int(),
   workers: z.int().describe("attached at the moment"),
-  watcher: z.object({
-    mode: z.enum(["watching", "polling"]),
-    last_reconcile_time: z.string().nullable(),
-    rescan_interval_ms: z.number(),
-  }),
   rss_bytes: z.int(),
 });
 

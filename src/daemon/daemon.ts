@@ -10,7 +10,7 @@ import { changedKeys } from "../config/reload.ts";
 import type { ReloadResult } from "../contract/replies.ts";
 import { Cleanup } from "../retention/cleanup.ts";
 import { type ControlServer, createControlServer } from "../server/control-server.ts";
-import { openDirectoryStore } from "../store/directory/directory-store.ts";
+import { openStore } from "../store/open-store.ts";
 import { type Clock, formatTimestamp } from "../time/clock.ts";
 import { version } from "../version.ts";
 import type { InheritedSockets } from "./systemd/service-manager.ts";
@@ -82,19 +82,11 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   let cleanup: Cleanup;
   let server: ControlServer;
   try {
-    const store = await openDirectoryStore({
-      directory: config.sessionsDir,
-      rescanIntervalMs: config.storage.rescanIntervalMs,
-      maxLagMs: config.storage.maxLagMs,
-      clock,
-      logger,
-    });
+    const store = await openStore({ storage: config.storage, clock, logger });
     releases.push(() => store.close());
 
-    const { leases } = store;
     cleanup = new Cleanup({
       store,
-      isLeased: (id) => leases.get(id) !== undefined,
       cleanup: config.cleanup,
       trash: config.trash,
       clock,
@@ -108,7 +100,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       daemon: {
         version,
         startedTime: formatTimestamp(clock.now()),
-        sessionsDir: config.sessionsDir,
         configFile: config.file,
         clock,
         reload,

@@ -93,7 +93,7 @@ async function run(
   } catch (error) {
     if (!isSessiondError(error)) logger.fatal({ err: error }, "cannot start");
     else {
-      const hint = manager.notifySocket === undefined ? "" : sandboxHint(config.sessionsDir);
+      const hint = manager.notifySocket === undefined ? "" : sandboxHint(config.storage.directory);
       logger.fatal({ code: error.code }, `cannot start: ${error.message}${hint}`);
     }
     // The service manager does not restart after this exit status, as the next start would fail in the same
@@ -104,14 +104,14 @@ async function run(
   }
   logger.info(
     {
-      sessions_dir: config.sessionsDir,
+      sessions_dir: config.storage.directory,
       socket: config.socket.path,
       after_ms: Math.round(performance.now() - started),
     },
     "sessiond is ready",
   );
   signals.attach(daemon);
-  await notifier.ready(`Serving the sessions in ${config.sessionsDir}`);
+  await notifier.ready(`Serving the sessions in ${config.storage.directory}`);
   return undefined;
 }
 

@@ -3,6 +3,7 @@ import { nextSlice } from "../async/slices.ts";
 import type { CleanupResult, HealthProblem, HistoryPage, ScheduleEntry } from "../contract/replies.ts";
 import { isSessiondError, SessiondError } from "../error.ts";
 import type { Logger } from "../log.ts";
+import type { SessionSummary } from "../session/session.ts";
 import type { SessionStore } from "../store/session-store.ts";
 import { type Clock, formatTimestamp } from "../time/clock.ts";
 import { Approvals } from "./approvals.ts";
@@ -12,7 +13,7 @@ import { type JobName, type JobSettings, Jobs, jobNames } from "./jobs.ts";
 import { overLimit } from "./limits.ts";
 import type { CleanupOptions, TrashOptions } from "./options.ts";
 import { runPass } from "./pass.ts";
-import { describePolicy, type IsLeased, planInSteps } from "./policy.ts";
+import { describePolicy, planInSteps } from "./policy.ts";
 import { type CleanupRequest, configuredPolicy, jobSettings, requestedPolicy } from "./request.ts";
 import type { ScheduleTrigger } from "./schedule.ts";
 import { emptyTrash } from "./trash-job.ts";
@@ -20,12 +21,11 @@ import { emptyTrash } from "./trash-job.ts";
 /** The part of a store that cleanup works with. */
 export type CleanupStore = Pick<
   SessionStore,
-  "all" | "list" | "remove" | "listTrash" | "emptyTrash" | "records"
+  "summaries" | "leases" | "list" | "remove" | "listTrash" | "emptyTrash" | "records"
 >;
 
 export interface CleanupDependencies {
   store: CleanupStore;
-  isLeased: IsLeased;
   cleanup: CleanupOptions;
   trash: TrashOptions;
   clock: Clock;
@@ -38,7 +38,6 @@ export interface CleanupDependencies {
  */
 export class Cleanup {
   readonly #store: CleanupStore;
-  readonly #isLeased: IsLeased;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #approvals: Approvals;
@@ -49,9 +48,8 @@ export class Cleanup {
   #trash: TrashOptions;
   #started = false;
 
-  constructor({ store, isLeased, cleanup, trash, clock, logger }: CleanupDependencies) {
+  constructor({ store, cleanup, trash, clock, logger }: CleanupDependencies) {
     this.#store = store;
-    this.#isLeased = isLeased;
     this.#clock = clock;
     this.#logger = logger;
     this.#cleanup = cleanup;
@@ -75,8 +73,10 @@ export class Cleanup {
       const { trigger, dryRun = false, approve } = request;
       const name = policy.name;
       const rule = describePolicy(policy);
-      const sessions = this.#store.all();
-      const fresh = await inSlices(planInSteps(sessions, policy, this.#clock.now(), this.#isLeased));
+      const sessions = await allSummaries(this.#store);
+      const leased = new Set((await this.#store.leases.all()).map((lease) => lease.session_id));
+      const steps = planInSteps(sessions, policy, this.#clock.now(), (id) => leased.has(id));
+      const fresh = await inSlices(steps);
       const chosen = approve === undefined ? fresh : this.#approvals.approved(approve, fresh, sessions);
       const limited = trigger !== "request" && approve === undefined && !dryRun;
       const hold = limited ? overLimit(chosen, this.#cleanup) : undefined;
@@ -238,6 +238,12 @@ export class Cleanup {
       `cleanup of ${result.policy} sessions: ${result.outcome}`,
     );
   }
+}
+
+export async function allSummaries(store: Pick<SessionStore, "summaries">): Promise<SessionSummary[]> {
+  const sessions: SessionSummary[] = [];
+  for await (const slice of store.summaries()) for (const session of slice) sessions.push(session);
+  return sessions;
 }
 
 async function inSlices<T>(steps: Generator<undefined, T>): Promise<T> {

@@ -116,7 +116,7 @@ export function createControlServer(options: ControlServerOptions): ControlServe
       // Such as EMFILE while accepting: one connection is lost, the server goes on.
       server.on("error", (error) => logger.error({ err: error }, "the control socket reported an error"));
     }
-    channel.listen();
+    await channel.listen();
   }
 
   async function drainAndClose(deadlineMs: number): Promise<void> {

@@ -1,17 +1,11 @@
 /** What can be wrong inside a readable session, and how it is put right. */
 import type { Session } from "./session.ts";
 
-export const findingCodes = [
-  "duplicate_file",
-  "processed_and_pending",
-  "unfinished",
-  "unreadable",
-  "duplicate_session",
-] as const;
-export type FindingCode = (typeof findingCodes)[number];
+export type FindingCode = "duplicate_file" | "processed_and_pending" | "unfinished";
 
 export interface Finding {
-  code: FindingCode;
+  /** A `FindingCode`, or a code of the backend that keeps the session. */
+  code: FindingCode | (string & {});
   message: string;
   /** Whether `recover` puts it right. */
   repairable: boolean;

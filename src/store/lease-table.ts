@@ -48,12 +48,17 @@ export class LeaseTable implements Leases {
     this.#saved = new Map(this.#held);
   }
 
-  get(id: string): Lease | undefined {
-    return this.#held.get(id)?.lease;
+  async get(id: string): Promise<Lease | undefined> {
+    return this.heldFor(id);
   }
 
-  all(): Lease[] {
-    return Array.from(this.#held.values(), ({ lease }) => lease);
+  async all(): Promise<Lease[]> {
+    return this.#all();
+  }
+
+  /** The lease of a session, for a caller that decides about the session in this very moment. */
+  heldFor(id: string): Lease | undefined {
+    return this.#held.get(id)?.lease;
   }
 
   async acquire(id: SessionId, { worker, epoch }: LeaseRequest): Promise<Lease> {
@@ -97,6 +102,10 @@ export class LeaseTable implements Leases {
     held.previous = undefined;
   }
 
+  #all(): Lease[] {
+    return Array.from(this.#held.values(), ({ lease }) => lease);
+  }
+
   #put(id: string, held: Held | undefined): void {
     if (held === undefined) this.#held.delete(id);
     else this.#held.set(id, held);
@@ -117,7 +126,7 @@ export class LeaseTable implements Leases {
     this.#saving = this.#records
       .replace(recordName, {
         last_epoch: this.#lastEpoch,
-        leases: this.all().map(({ session_id, epoch, worker }) => ({ session_id, epoch, worker })),
+        leases: this.#all().map(({ session_id, epoch, worker }) => ({ session_id, epoch, worker })),
       })
       .then(() => {
         this.#saved = held;

@@ -5,7 +5,7 @@ import type { Stats, SummaryPage } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
 import type { SessionSummary } from "../session/session.ts";
 import { type Micros, parseTimestamp } from "../time/clock.ts";
-import type { Changes, ListQuery, StoreChange } from "./session-store.ts";
+import type { Changes, Gone, ListQuery, StoreChange } from "./session-store.ts";
 
 type Origin = StoreChange["origin"];
 type Sort = NonNullable<ListQuery["sort"]>;
@@ -54,7 +54,7 @@ export class SessionIndex implements Changes {
     }
   }
 
-  settle(limit: number): boolean {
+  announceReports(limit: number): boolean {
     // Sorting anew costs less than moving so many to their places.
     if (Math.min(limit, this.#deferred.size) > manyDeferred) this.#orders.clear();
     let left = limit;
@@ -117,10 +117,10 @@ export class SessionIndex implements Changes {
     this.#counts[entry.summary.status]++;
   }
 
-  delete(id: string): void {
+  /** Also of a session that is not in the index because it cannot be read. */
+  delete(id: string, gone: Gone): void {
     const before = this.#remove(id);
-    const origin = this.#origin ?? "change";
-    if (before !== undefined) this.#notify({ session_id: id, before, after: undefined, origin });
+    this.#notify({ session_id: id, before, after: undefined, gone, origin: this.#origin ?? "change" });
   }
 
   #notify(change: StoreChange): void {
@@ -128,18 +128,18 @@ export class SessionIndex implements Changes {
     const earlier = this.#untold.find(
       ({ session_id, origin }) => session_id === change.session_id && origin !== "report",
     );
-    if (earlier !== undefined) earlier.after = change.after;
+    if (earlier !== undefined) Object.assign(earlier, { after: change.after, gone: change.gone });
     else if (this.#origin !== undefined) this.#untold.push(change);
     else this.#tell(change);
   }
 
   #tell(change: StoreChange): void {
-    if (change.before === change.after) return;
+    if (change.before === change.after && change.gone === undefined) return;
     for (const listener of this.#listeners) listener(change);
   }
 
   #catchUp(): void {
-    this.settle(Number.POSITIVE_INFINITY);
+    this.announceReports(Number.POSITIVE_INFINITY);
   }
 
   #remove(id: string): SessionSummary | undefined {
@@ -156,6 +156,15 @@ export class SessionIndex implements Changes {
   all(): SessionSummary[] {
     this.#catchUp();
     return Array.from(this.#entries.values(), (entry) => entry.summary);
+  }
+
+  /** The sessions as they are at the call, a slice at a time. */
+  async *summaries(): AsyncGenerator<SessionSummary[]> {
+    const all = this.all();
+    for (let at = 0; at < all.length; at += itemsPerSlice) {
+      yield all.slice(at, at + itemsPerSlice);
+      await nextSlice();
+    }
   }
 
   stats(): Stats {

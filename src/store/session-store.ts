@@ -1,7 +1,8 @@
 /**
- * What the rest of sessiond knows about storage: sessions, revisions and reasons, never files. Each method
- * that changes something resolves when the change is durable. Errors are SessiondErrors; one whose
- * `outcome` is `unknown` may have been applied, every other one was not.
+ * The seam to storage: all that the rest of sessiond knows about it. The words here are sessions, revisions, leases and
+ * reasons; where a session lies and how a backend hears of changes is the backend's own affair. Every read is a promise,
+ * so that a backend may ask somebody else. A change resolves when it is durable. Errors are SessiondErrors: an error
+ * whose `outcome` is `unknown` may have been applied, any other was not.
  */
 import type {
   Backup,
@@ -32,17 +33,20 @@ export interface ReportOptions {
 }
 
 export interface ProgressOptions extends ReportOptions {
-  /** What the delta was parsed from: JSON in UTF-8 of at most the stored depth, which may have keys of its own. */
-  text?: Buffer | undefined;
+  /**
+   * The JSON object that the delta was parsed from, in UTF-8, no deeper than a document may be. It may have further keys.
+   * A backend that keeps reports as JSON need not encode the delta again.
+   */
+  json?: Buffer | undefined;
 }
 
 /** `epoch` counts for progress, checkpoints and saves: the other changes are anybody's to make. */
 export interface ChangeOptions extends ReportOptions {
-  /** Apply only if the session is still at this revision, else `revision_mismatch`. */
+  /** Apply only while the session is at this revision, else `revision_mismatch`. */
   ifRevision?: number | undefined;
-  /** Apply only if it is still the session of this creation, and not a later one of the same id. */
+  /** Apply only to the session of this creation, not to a later session of the same id, else `revision_mismatch`. */
   ifGeneration?: string | null | undefined;
-  /** Apply only if its last activity is still this, as it was written. */
+  /** Apply only while the last activity is this one, as it was written, else `revision_mismatch`. */
   ifCheckpoint?: string | undefined;
 }
 
@@ -60,7 +64,7 @@ export interface RemoveOptions extends ChangeOptions {
   reason: string;
 }
 
-/** A session as it is stored, and what the index says of it, at one revision. */
+/** A session and its summary, both at one revision. */
 export interface StoredSession {
   session: Session;
   summary: SessionSummary;
@@ -82,16 +86,22 @@ export interface SessionStore {
   save(session: Session, options?: SaveOptions): Promise<StoredSession & { created: boolean }>;
   remove(id: SessionId, options: RemoveOptions): Promise<Removed & { bytes: number }>;
 
-  /** From the index alone. @throws `session_not_found`, `session_deleted`, `session_corrupt` */
-  summary(id: SessionId): SessionSummary;
-  has(id: SessionId): boolean;
-  /** From the index alone. @throws `invalid_request` for a bad cursor */
+  /** Costs nothing that grows with the session. @throws `session_not_found`, `session_deleted`, `session_corrupt` */
+  summary(id: SessionId): Promise<SessionSummary>;
+  has(id: SessionId): Promise<boolean>;
+  /** @throws `invalid_request` for a bad cursor */
   list(query?: ListQuery): Promise<SummaryPage>;
-  stats(): Stats;
-  /** Every session of the index at this moment, in no particular order. */
-  all(): SessionSummary[];
+  stats(): Promise<Stats>;
+  /** Every session, in slices, in no particular order: each session that is there from the call to the end, once. */
+  summaries(): AsyncIterable<SessionSummary[]>;
 
-  backup(id: SessionId, directory?: string): Promise<Backup>;
+  /**
+   * Copies the document as it is now. What a `destination` means only the backend knows.
+   *
+   * @throws `invalid_request` for a destination that the backend refuses
+   */
+  backup(id: SessionId, destination?: string): Promise<Backup>;
+  /** Newest first. */
   listBackups(id: SessionId): Promise<Backup[]>;
   restoreBackup(id: SessionId, backup: string): Promise<Restored>;
   validate(id: SessionId): Promise<Validation>;
@@ -100,7 +110,7 @@ export interface SessionStore {
   listTrash(): Promise<TrashListing>;
   /** Without a trash id, the newest of that session. @throws `session_not_found`, `session_exists` */
   restoreTrash(id: SessionId, trashId?: string): Promise<SessionSummary>;
-  /** Deletes what has been in the trash at least this long for good; everything by default. */
+  /** Deletes for good what has been in the trash at least this long (milliseconds); everything by default. */
   emptyTrash(olderThanMs?: number): Promise<Emptied & { entries: TrashEntry[] }>;
 
   /** Who may report. Those that an earlier run left are there at the start. */
@@ -109,15 +119,17 @@ export interface SessionStore {
 
   /** Small durable documents and logs of the daemon's own. */
   readonly records: Records;
-  health(): HealthProblem[];
-  watcher(): Info["watcher"];
+  /** What a person should look at, most urgent first. */
+  health(): Promise<HealthProblem[]>;
+  facts(): Promise<StoreFacts>;
   /** Resolves when storage has failed for good: nothing more is acknowledged, and the process should end. */
   readonly failed: Promise<Error>;
-  /** Compares the index with what is stored, as the watcher's hints would. */
-  reconcile(): Promise<void>;
   /** Takes no more changes, finishes those under way, gives the storage free. */
   close(): Promise<void>;
 }
+
+/** What a backend shows of itself: `kind` and `location` for people, and further plain data as it likes. */
+export type StoreFacts = Info["store"];
 
 export interface Lease {
   session_id: string;
@@ -138,28 +150,39 @@ export interface Leases {
   acquire(id: SessionId, request: LeaseRequest): Promise<Lease>;
   /** Ends a lease, if it is still that one. */
   release(id: SessionId, epoch: number): Promise<void>;
-  get(id: string): Lease | undefined;
-  all(): Lease[];
+  get(id: string): Promise<Lease | undefined>;
+  all(): Promise<Lease[]>;
 }
 
-/** What becomes of the index. */
+/** What becomes of the sessions. Each change is told once: one step from what was told before to what is true now. */
 export interface Changes {
-  /** Calls back after each change, with what a session was and is; returns what ends that. */
+  /** Calls back after each change. Returns the function that ends the subscription. */
   subscribe(listener: (change: StoreChange) => void): () => void;
   /**
-   * A report becomes a change only when somebody looks at its session: this looks at that many of those that nobody has
-   * looked at yet. Tells whether there are more.
+   * Reports are told when somebody reads their session, or by this: it tells the reports of up to `limit` sessions that
+   * were not told yet. True if more remain.
    */
-  settle(limit: number): boolean;
+  announceReports(limit: number): boolean;
 }
 
-/** `before` or `after` is undefined for a session that came or went. */
+/**
+ * A session that came has no `before`, one that went no `after` but `gone`. A session that could not be read and went
+ * then has neither `before` nor `after`.
+ */
 export interface StoreChange {
   session_id: string;
   before: SessionSummary | undefined;
   after: SessionSummary | undefined;
-  /** Whether it was reports of progress, another program, or any other change through the store. */
+  gone?: Gone | undefined;
+  /** Whether reports of progress made it, another program, or any other change through this store. */
   origin: "report" | "change" | "outside";
+}
+
+export interface Gone {
+  /** Removed through the store, taken away by another program, or still there but not readable. */
+  cause: "removed" | "gone" | "unreadable";
+  /** Whether a session of this id is in the trash. */
+  restorable: boolean;
 }
 
 export interface Records {

@@ -14,12 +14,17 @@ const info: Info = {
   pid: 4711,
   started_time: "2025-12-30T01:00:00.000000Z",
   uptime_ms: 3 * 86_400_000 + 7_500_000,
-  sessions_dir: "/var/lib/sessiond/sessions",
+  store: {
+    kind: "directory",
+    location: "/var/lib/sessiond/sessions",
+    changes_by: "watching",
+    last_reconcile_time: null,
+    rescan_interval_ms: 60_000,
+  },
   socket: "/run/sessiond/sessiond.sock",
   config_file: null,
   sessions: 12,
   workers: 2,
-  watcher: { mode: "watching", last_reconcile_time: null, rescan_interval_ms: 60_000 },
   rss_bytes: 70_000_000,
 };
 

@@ -11,7 +11,7 @@ import { configError, loader } from "./config-text.ts";
 const day = 86_400_000;
 
 const defaults = {
-  storage: { maxLagMs: 1000, rescanIntervalMs: 60_000 },
+  storage: { kind: "directory", maxLagMs: 1000, rescanIntervalMs: 60_000 },
   worker: { reattachGraceMs: 10_000, onLost: "pause" },
   cleanup: {
     timezone: "UTC",
@@ -54,9 +54,13 @@ log: { level: debug }
 `;
     expect(load(text)).toEqual({
       file,
-      sessionsDir: join(directory, "data"),
+      storage: {
+        kind: "directory",
+        directory: join(directory, "data"),
+        maxLagMs: 500,
+        rescanIntervalMs: 5_400_000,
+      },
       socket: { path: join(directory, "run/s.sock"), mode: 0o640, group: "analysts" },
-      storage: { maxLagMs: 500, rescanIntervalMs: 5_400_000 },
       worker: { reattachGraceMs: 0, onLost: "leave" },
       cleanup: {
         timezone: "Europe/Berlin",
@@ -86,7 +90,7 @@ log: { level: debug }
     expect(load(text)).toEqual({
       ...defaults,
       file,
-      sessionsDir: join(directory, ".sessions"),
+      storage: { ...defaults.storage, directory: join(directory, ".sessions") },
       socket: { path: join(directory, ".sessions/.sessiond/sessiond.sock"), mode: 0o600 },
     });
   });
@@ -170,7 +174,7 @@ describe("which file is read", () => {
     expect(loadConfig({ flags: {}, env: { SESSIOND_CONFIG: "" }, cwd })).toEqual({
       ...defaults,
       file: null,
-      sessionsDir: join(cwd, ".sessions"),
+      storage: { ...defaults.storage, directory: join(cwd, ".sessions") },
       socket: { path: join(cwd, ".sessions/.sessiond/sessiond.sock"), mode: 0o600 },
     });
     const env = { XDG_RUNTIME_DIR: "/run/user/1000" };
@@ -182,9 +186,9 @@ describe("what wins", () => {
   test("flags win over the file, and leave the rest of it", async () => {
     const { load, directory } = await loader();
     const text = "sessions_dir: /a\nsocket: { path: /a.sock, group: staff }\nlog: { level: warn }\n";
-    expect(load(text)).toMatchObject({ sessionsDir: "/a", socket: { path: "/a.sock" } });
+    expect(load(text)).toMatchObject({ storage: { directory: "/a" }, socket: { path: "/a.sock" } });
     expect(load(text, { sessionsDir: "b", socket: "b.sock", logLevel: "debug" })).toMatchObject({
-      sessionsDir: join(directory, "b"),
+      storage: { directory: join(directory, "b") },
       socket: { path: join(directory, "b.sock"), mode: 0o660, group: "staff" },
       log: { level: "debug" },
     });

@@ -17,7 +17,7 @@ describe("config/sessiond.yaml", () => {
     const config = loadConfig({ flags: { config: shippedYaml }, env: {}, cwd: "/" });
     expect(config).toMatchObject({
       file: shippedYaml,
-      sessionsDir: "/var/lib/sessiond/sessions",
+      storage: { kind: "directory", directory: "/var/lib/sessiond/sessions" },
       socket: { path: "/run/sessiond/sessiond.sock", mode: 0o660, group: "sessiond" },
     });
   });
@@ -27,7 +27,7 @@ describe("config/sessiond.yaml", () => {
     await writeFile(empty, "");
     const {
       file: _,
-      sessionsDir: _1,
+      storage: { directory: _1, ...storage },
       socket: _2,
       ...shipped
     } = loadConfig({
@@ -35,7 +35,10 @@ describe("config/sessiond.yaml", () => {
       env: {},
       cwd: "/",
     });
-    expect(loadConfig({ flags: { config: empty }, env: {}, cwd: "/" })).toMatchObject(shipped);
+    expect(loadConfig({ flags: { config: empty }, env: {}, cwd: "/" })).toMatchObject({
+      ...shipped,
+      storage,
+    });
   });
 
   test("mentions every key in its section", async () => {

@@ -102,8 +102,8 @@ test("what needs a restart is told each time until there is one", async () => {
   const needs_restart = ["limits.body", "limits.connections", "storage.rescan_interval"];
   expect((await daemon.client.reload()).needs_restart.sort()).toEqual(needs_restart);
   expect((await daemon.client.reload()).needs_restart.sort()).toEqual(needs_restart);
-  expect((await daemon.client.getInfo()).watcher.rescan_interval_ms).toBe(60_000);
+  expect((await daemon.client.getInfo()).store.rescan_interval_ms).toBe(60_000);
   daemon = await daemon.restart();
-  expect((await daemon.client.getInfo()).watcher.rescan_interval_ms).toBe(5000);
+  expect((await daemon.client.getInfo()).store.rescan_interval_ms).toBe(5000);
   expect((await daemon.client.reload()).needs_restart).toEqual([]);
 });

@@ -91,11 +91,11 @@ const reached: Record<ErrorCode, (shared: DaemonProcess) => Promise<unknown>> = 
   },
   async internal() {
     // No request is known that makes a daemon fail unexpectedly, so a server is given a part with a bug.
-    const problems = () => {
+    const reload = () => {
       throw new TypeError("undefined is not a function");
     };
-    const { socketPath } = await startServer({ daemon: { problems } });
-    await new SessionClient({ socketPath }).getHealth();
+    const { socketPath } = await startServer({ daemon: { reload } });
+    await new SessionClient({ socketPath }).reload();
   },
 };
 

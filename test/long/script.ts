@@ -1,10 +1,12 @@
 /** A script that makes a daemon do everything that it writes files for, and what is there after each step. */
+
 import { appendFileSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { SessionClient } from "../../src/client/session-client.ts";
 import type { CleanupResult, HealthProblem } from "../../src/contract/replies.ts";
 import { SessiondError } from "../../src/error.ts";
 import { silentLogger } from "../../src/log.ts";
+import { allSummaries } from "../../src/retention/cleanup.ts";
 import { applyProgress, type ProgressDelta } from "../../src/session/command.ts";
 import type { Session } from "../../src/session/session.ts";
 import { parseSessionId } from "../../src/session/session-id.ts";
@@ -135,13 +137,13 @@ export async function stateAtStart(directory: string): Promise<{ state: State; p
   });
   try {
     const sessions: State["sessions"] = {};
-    for (const { session_id } of store.all()) {
+    for (const { session_id } of await allSummaries(store)) {
       const { session } = await store.read(parseSessionId(session_id));
       sessions[session_id] = comparable(session);
     }
     const { entries } = await store.listTrash();
     const state = { sessions, trash: entries.map((entry) => entry.session_id) };
-    return { state, problems: store.health() };
+    return { state, problems: await store.health() };
   } finally {
     await store.close();
   }

@@ -18,7 +18,6 @@ afterEach(() => {
 function cleanupOf(store: MemoryStore, options: Partial<CleanupOptions> = {}): Cleanup {
   const cleanup = new Cleanup({
     store,
-    isLeased: () => false,
     cleanup: { ...cleanupOptions, ...options },
     trash: trashOptions,
     clock,

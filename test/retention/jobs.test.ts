@@ -29,7 +29,6 @@ function storeOf(...failed: string[]): MemoryStore {
 function cleanupOf(store: MemoryStore, options: Partial<CleanupOptions> = {}, trash = trashOptions): Cleanup {
   const cleanup = new Cleanup({
     store,
-    isLeased: () => false,
     cleanup: { ...cleanupOptions, ...options },
     trash,
     clock: systemClock(),

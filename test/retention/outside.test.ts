@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { expect, onTestFinished, test } from "vitest";
 import { silentLogger } from "../../src/log.ts";
-import { Cleanup } from "../../src/retention/cleanup.ts";
+import { allSummaries, Cleanup } from "../../src/retention/cleanup.ts";
 import { runPass } from "../../src/retention/pass.ts";
 import { plan } from "../../src/retention/policy.ts";
 import type { Session } from "../../src/session/session.ts";
@@ -29,7 +29,6 @@ async function open(directory: string, clock: Clock) {
   const store = await openStore(directory, clock);
   const cleanup = new Cleanup({
     store,
-    isLeased: () => false,
     cleanup: cleanupOptions,
     trash: trashOptions,
     clock,
@@ -110,7 +109,7 @@ test("a pass removes nothing that was active after it was planned, whatever its 
   const clock = fakeClock(start);
   putOld(directory, 3);
   const first = await openStore(directory, clock);
-  const planned = plan(first.all(), { name: "expired", maxAgeMs: 30 * dayMs }, clock.now());
+  const planned = plan(await allSummaries(first), { name: "expired", maxAgeMs: 30 * dayMs }, clock.now());
   await first.close();
   putOutside(
     directory,
@@ -186,7 +185,7 @@ test("a pass that races another program's renames takes nothing that is fresh", 
   // Between the last look at a file and the rename are microseconds that no file system closes: few fall into them.
   expect(taken.length).toBeLessThanOrEqual(renewed * 0.1);
   await store.reconcile();
-  await eventually(() => expect(store.stats().total).toBe(renewed - taken.length));
+  await eventually(async () => expect((await store.stats()).total).toBe(renewed - taken.length));
 });
 
 /**

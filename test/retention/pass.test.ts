@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { HistoryEntry } from "../../src/contract/replies.ts";
 import { SessiondError } from "../../src/error.ts";
+import { allSummaries } from "../../src/retention/cleanup.ts";
 import { type Pass, runPass } from "../../src/retention/pass.ts";
 import { type Policy, plan } from "../../src/retention/policy.ts";
 import type { Clock } from "../../src/time/clock.ts";
@@ -17,10 +18,10 @@ function storeOf(sessions: ReturnType<typeof manyAged>): MemoryStore {
   return store;
 }
 
-function pass(store: MemoryStore, policy: Policy, more: Partial<Pass> = {}) {
+async function pass(store: MemoryStore, policy: Policy, more: Partial<Pass> = {}) {
   return runPass({
     store,
-    plan: plan(store.all(), policy, now),
+    plan: plan(await allSummaries(store), policy, now),
     trigger: "request",
     dryRun: false,
     signal: new AbortController().signal,
@@ -102,7 +103,7 @@ describe("a pass", () => {
 
   test("keeps what changed after it was chosen", async () => {
     const store = storeOf(manyAged(6, "failed", 1));
-    const planned = plan(store.all(), allFailed, now);
+    const planned = plan(await allSummaries(store), allFailed, now);
     store.touch("failed-0");
     store.touch("failed-1", { pinned: true });
     await store.remove("failed-2" as never, { reason: "somebody" });

@@ -61,7 +61,7 @@ test("every endpoint answers what its row of the table promises", async () => {
 test("storage that has failed makes the daemon unhealthy, and other problems only degraded", async () => {
   const problem = { message: "m", hint: "h", session_id: null };
   let code = "watcher_degraded";
-  const { call } = await startServer({ daemon: { problems: () => [{ ...problem, code }] } });
+  const { call } = await startServer({ health: async () => [{ ...problem, code }] });
   const degraded = await call("GET", "/v1/health");
   expect([degraded.status, jsonOf(degraded).status]).toEqual([200, "degraded"]);
   code = "storage_failed";
@@ -77,7 +77,7 @@ test("info tells the facts of the daemon", async () => {
     version: "1.2.3",
     protocol_version: 1,
     pid: process.pid,
-    sessions_dir: directory,
+    store: { kind: "directory", location: directory },
     socket: socketPath,
     sessions: 1,
     config_file: null,

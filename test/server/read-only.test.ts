@@ -32,7 +32,7 @@ test("the second socket reads everything and changes nothing", async () => {
   const upgrade = { connection: "upgrade", upgrade: "websocket" };
   expect((await read("GET", "/v1/sessions/a", upgrade)).status).toBe(405);
   expect((await call("GET", "/v1/sessions/a")).text).toBe(before.text);
-  expect(store.stats().total).toBe(1);
+  expect((await store.stats()).total).toBe(1);
 
   await server.close(1000);
   expect([existsSync(socketPath), existsSync(readOnlyPath)]).toEqual([false, false]);

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
+import type { HealthProblem } from "../../src/contract/replies.ts";
 import { type Logger, silentLogger } from "../../src/log.ts";
 import { Cleanup } from "../../src/retention/cleanup.ts";
 import { cleanupSchema, trashSchema } from "../../src/retention/options.ts";
@@ -10,15 +11,15 @@ import {
   type DaemonFacts,
 } from "../../src/server/control-server.ts";
 import type { LimitsOptions } from "../../src/server/options.ts";
+import type { DirectoryStore } from "../../src/store/directory/directory-store.ts";
 import { openDirectoryStore } from "../../src/store/directory/directory-store.ts";
-import type { SessionStore } from "../../src/store/session-store.ts";
 import { systemClock } from "../../src/time/clock.ts";
 import { type HttpCall, type HttpReply, http } from "../support/http.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 export interface RunningServer {
   server: ControlServer;
-  store: SessionStore;
+  store: DirectoryStore;
   directory: string;
   socketPath: string;
   call(method: string, path: string, options?: HttpCall): Promise<HttpReply>;
@@ -34,6 +35,8 @@ export interface ServerSettings {
   /** The sessions directory; a new one by default. */
   directory?: string;
   logger?: Logger;
+  /** What the store says of its health, in place of the truth. */
+  health?: () => Promise<HealthProblem[]>;
   /** Of a second socket, for reading only. */
   readOnlyPath?: string;
 }
@@ -53,7 +56,6 @@ export async function startServer(settings: ServerSettings = {}): Promise<Runnin
   onTestFinished(() => store.close());
   const cleanup = new Cleanup({
     store,
-    isLeased: (id) => store.leases.get(id) !== undefined,
     cleanup: cleanupSchema.parse({}),
     trash: trashSchema.parse({}),
     clock,
@@ -61,12 +63,11 @@ export async function startServer(settings: ServerSettings = {}): Promise<Runnin
   });
   onTestFinished(() => cleanup.stop());
   const server = createControlServer({
-    store,
+    store: settings.health === undefined ? store : withHealth(store, settings.health),
     cleanup,
     daemon: {
       version: "1.2.3",
       startedTime: "2026-01-02T03:04:05Z",
-      sessionsDir: directory,
       configFile: null,
       clock,
       reload: async () => ({ applied: ["log.level"], needs_restart: [] }),
@@ -100,4 +101,13 @@ export async function startServer(settings: ServerSettings = {}): Promise<Runnin
       if (reply.status !== 201) throw new Error(reply.text);
     },
   };
+}
+
+function withHealth(store: DirectoryStore, health: DirectoryStore["health"]): DirectoryStore {
+  return new Proxy(store, {
+    get(target, key) {
+      const value = key === "health" ? health : Reflect.get(target, key, target);
+      return typeof value === "function" ? value.bind(target) : value;
+    },
+  });
 }

@@ -345,7 +345,7 @@ describe.skipIf(skipped()).each(suites)("on %s", (suite) => {
       await machine().shell(
         "systemctl daemon-reload && systemctl reset-failed sessiond && systemctl start sessiond",
       );
-      expect((await machine().client().getInfo()).sessions_dir).toBe("/srv/sessions");
+      expect((await machine().client().getInfo()).store.location).toBe("/srv/sessions");
       await machine().shell(`rm -r ${dropIn} && systemctl daemon-reload`);
     });
     await machine().ask("systemctl", "restart", "sessiond");

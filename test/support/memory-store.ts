@@ -65,7 +65,8 @@ export function memoryStore(clock: Clock, records: Records = memoryRecords()): M
     beforeRemove(fn) {
       beforeRemove = fn;
     },
-    all: () => index.all(),
+    summaries: () => index.summaries(),
+    leases: { acquire: unsupported, release: unsupported, get: async () => undefined, all: async () => [] },
     list: (query = {}) => index.list(query, clock.now()),
     summary: (id: SessionId) => summary(id),
     async remove(id, { ifRevision, ifGeneration, reason, purge = false }) {
@@ -78,7 +79,7 @@ export function memoryStore(clock: Clock, records: Records = memoryRecords()): M
       if (ifRevision !== undefined && ifRevision !== revision) {
         throw new SessiondError("revision_mismatch", `${id} is at ${revision}, not ${ifRevision}`);
       }
-      index.delete(id);
+      index.delete(id, { cause: "removed", restorable: !purge });
       if (purge) return { session_id: id, purged: true, trash_id: null, bytes };
       const trash_id = `t${++trashIds}`;
       const removed_time = formatTimestamp(clock.now());
@@ -95,6 +96,10 @@ export function memoryStore(clock: Clock, records: Records = memoryRecords()): M
       return { entries, removed: entries.length, bytes: sizeOf(entries) };
     },
   };
+}
+
+async function unsupported(): Promise<never> {
+  throw new Error("this store has no leases");
 }
 
 function sizeOf(entries: readonly TrashEntry[]): number {

@@ -32,7 +32,7 @@ export const registerBackup: Registration = (program, run) => {
           }
           const where = directory === undefined ? undefined : resolve(process.cwd(), directory);
           const backup = await client.createBackup(id, { directory: where });
-          if (!out.json && !out.quiet) out.data(backup.path);
+          if (!out.json && !out.quiet) out.data(backup.location);
           return backup;
         }),
       ),
@@ -49,7 +49,7 @@ function printBackups({ out, nowMs }: Context, id: string, backups: readonly Bac
       { title: "BACKUP", cell: ({ backup }) => backup },
       { title: "CREATED", cell: ({ created_time }) => ago(created_time, nowMs) },
       { title: "SIZE", cell: ({ bytes }) => formatSize(bytes), align: "right" },
-      { title: "PATH", cell: ({ path }) => path },
+      { title: "PATH", cell: ({ location }) => location },
     ],
     backups,
   );

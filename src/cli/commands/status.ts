@@ -31,8 +31,7 @@ export const registerStatus: Registration = (program, run) => {
 };
 
 function page({ out, nowMs }: Context, health: Health, info: Info, stats: Stats): string[] {
-  const { watcher } = info;
-  const reconciled = watcher.last_reconcile_time;
+  const { kind, location, ...further } = info.store;
   const counts = `${stats.running} running, ${stats.paused} paused, ${stats.completed} completed, ${stats.failed} failed`;
   return [
     ...problemLines(out, health),
@@ -44,16 +43,23 @@ function page({ out, nowMs }: Context, health: Health, info: Info, stats: Stats)
       ],
       ["Sessions", `${stats.total}: ${counts}`],
       ["Workers", `${info.workers} attached`],
-      ["Directory", safe(info.sessions_dir)],
+      ["Store", `${safe(kind)}, ${safe(location)}`],
+      ...Object.entries(further).map(([key, value]) => shownFact(key, value, nowMs)),
       ["Socket", safe(info.socket)],
       ["Configuration", safe(info.config_file ?? "defaults")],
-      [
-        "Watcher",
-        `${watcher.mode}${reconciled === null ? "" : `, compared with the directory ${ago(reconciled, nowMs)}`}`,
-      ],
       ["Memory", formatSize(info.rss_bytes)],
     ]),
   ];
+}
+
+/** A further fact of the store, whatever kind of store it is: the ending of the key says how to read the value. */
+function shownFact(key: string, value: unknown, nowMs: number): [string, string] {
+  const [, name, unit] = /^(.*?)(_time|_ms)?$/.exec(key) as unknown as [string, string, string | undefined];
+  const words = name.replaceAll("_", " ");
+  const label = `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
+  if (unit === "_time" && typeof value === "string") return [label, ago(value, nowMs)];
+  if (unit === "_ms" && typeof value === "number") return [label, roughly(value)];
+  return [label, safe(value === null ? "none" : String(value))];
 }
 
 /** Each problem with what to do about it on the line below. */

@@ -3,6 +3,7 @@ import type { Body, RouteName } from "../../contract/routes.ts";
 import { SessiondError } from "../../error.ts";
 import { defaultMaxDepth, JsonError, parseJson, stringifyJson } from "../../json/exact-json.ts";
 import { silentLogger } from "../../log.ts";
+import { allSummaries } from "../../retention/cleanup.ts";
 import { appendHistory } from "../../retention/history.ts";
 import { runPass } from "../../retention/pass.ts";
 import { type Policy, plan } from "../../retention/policy.ts";
@@ -10,7 +11,7 @@ import type { Command } from "../../session/command.ts";
 import type { Status } from "../../session/session.ts";
 import { generateSessionId, parseSessionId, type SessionId } from "../../session/session-id.ts";
 import type { Verb } from "../../session/transition.ts";
-import { openDirectoryStore } from "../../store/directory/directory-store.ts";
+import { openStore } from "../../store/open-store.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import { systemClock } from "../../time/clock.ts";
 import { checkBody } from "../http/check-body.ts";
@@ -102,7 +103,7 @@ export class EmbeddedBackend implements Backend {
     const clock = this.#clock;
     return runPass({
       store,
-      plan: plan(store.all(), policyOf(rule), clock.now()),
+      plan: plan(await allSummaries(store), policyOf(rule), clock.now()),
       trigger: "request",
       dryRun: false,
       signal: new AbortController().signal,
@@ -133,7 +134,7 @@ export class EmbeddedBackend implements Backend {
     const known = parseSessionId(id);
     const store = await this.#store();
     const { valid, findings } = await store.validate(known);
-    const summary = store.summary(known);
+    const summary = await store.summary(known);
     const files = summary.processed_count + summary.pending_count;
     return own({
       ...summary,
@@ -173,12 +174,10 @@ export class EmbeddedBackend implements Backend {
   #store(): Promise<SessionStore> {
     if (this.#opening === undefined) {
       process.once("beforeExit", this.#closeAtExit);
-      this.#opening = openDirectoryStore({
-        directory: this.#directory,
-        rescanIntervalMs,
+      this.#opening = openStore({
+        storage: { kind: "directory", directory: this.#directory, rescanIntervalMs, outsideBackups: true },
         clock: this.#clock,
         logger: silentLogger,
-        outsideBackups: true,
       })
         .then(withoutLeases)
         .catch((error) => {
@@ -193,7 +192,7 @@ export class EmbeddedBackend implements Backend {
 
 /** A daemon that was killed leaves the leases of its workers, and none of them can come back to this process. */
 async function withoutLeases(store: SessionStore): Promise<SessionStore> {
-  for (const { session_id, epoch } of store.leases.all()) {
+  for (const { session_id, epoch } of await store.leases.all()) {
     await store.leases.release(session_id as SessionId, epoch);
   }
   return store;

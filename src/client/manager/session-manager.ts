@@ -221,7 +221,7 @@ export class SessionManager {
   async backupSession(id: string, backupDir?: string): Promise<string | null> {
     const directory = backupDir === undefined ? this.#backupDir : resolve(backupDir);
     const backup = await unless(absent, this.#backend.backup(id, directory), null);
-    return backup?.path ?? null;
+    return backup?.location ?? null;
   }
 
   /** What is wrong with a session, if anything. An unreadable one is a finding; only a missing one is `null`. */

@@ -35,7 +35,6 @@ const firstDelayMs = 10;
 /** A connection that ends sooner, and was of no use, counts as a failed attempt. */
 const stableMs = 5000;
 const detachMs = 5000;
-const renamedMs = 300;
 const passing = ["shutting_down", "storage_full", "storage_failed", "session_corrupt", "internal"] as const;
 const detachText = '{"type":"detach"}';
 
@@ -165,8 +164,7 @@ export class Channel {
     this.#lostAt ??= performance.now();
     let last = cause;
     for (;;) {
-      const lostMs = performance.now() - this.#lostAt;
-      const leftMs = reconnectMs - lostMs;
+      const leftMs = reconnectMs - (performance.now() - this.#lostAt);
       if (leftMs <= 0) return this.#end(last);
       await sleep(Math.min(backoffMs(++this.#attempts, firstDelayMs), leftMs), undefined, { signal }).catch(
         () => {},
@@ -176,7 +174,7 @@ export class Channel {
         return await this.#connect(timeoutMs > 0 ? Math.min(timeoutMs, leftMs) : leftMs);
       } catch (error) {
         last = error as Error;
-        if (!mayPass(last, lostMs)) return this.#end(last);
+        if (!mayPass(last)) return this.#end(last);
       }
     }
   }
@@ -211,9 +209,6 @@ const tooLarge = new SessiondError(
 );
 
 /** Whether a daemon that could not be reached, or refused, may take the worker in later. */
-function mayPass(error: Error, lostMs: number): boolean {
-  if (error instanceof ConnectionError) return true;
-  // A file that another program renames is away for a moment.
-  if (isSessiondError(error, "session_not_found")) return lostMs < renamedMs;
-  return isSessiondError(error, ...passing);
+function mayPass(error: Error): boolean {
+  return error instanceof ConnectionError || isSessiondError(error, ...passing);
 }

@@ -23,9 +23,8 @@ const maxUnsettledSize = 16 * 1024 * 1024;
 
 /** Refusals of a daemon that is about to end: the next one may take the report. */
 const elsewhere = ["shutting_down", "storage_failed"] as const;
-/** Refusals while another program renames or rewrites the file of the session. Should it be gone, the daemon says so. */
-const away = ["session_not_found", "session_corrupt"] as const;
-const awayDelayMs = 100;
+/** How long a report waits that was refused because the session cannot be read, which somebody may mend. */
+const unreadableDelayMs = 100;
 
 /**
  * The one worker of a session, made by `attach`. A lost connection is made again, and what was not acknowledged is reported
@@ -51,7 +50,7 @@ export class WorkerSession {
   #leaving: Promise<void> | undefined;
   readonly #keepsResults: boolean;
   readonly #patienceMs: number;
-  #awaySince: number | undefined;
+  #unreadableSince: number | undefined;
   #pause: NodeJS.Timeout | undefined;
   readonly #waiters: (() => void)[] = [];
 
@@ -234,7 +233,7 @@ export class WorkerSession {
       return;
     }
     this.#channel.alive();
-    if (isSessiondError(error, ...away) && this.#mayWait()) {
+    if (isSessiondError(error, "session_corrupt") && this.#mayWait()) {
       this.#outbox.again(seq);
       return;
     }
@@ -242,20 +241,20 @@ export class WorkerSession {
     this.#settled();
   }
 
-  /** Sends nothing for a moment, unless the session has been away for too long. */
+  /** Sends nothing for a moment, unless the session has been unreadable for too long. */
   #mayWait(): boolean {
-    this.#awaySince ??= performance.now();
-    if (performance.now() - this.#awaySince > this.#patienceMs) return false;
+    this.#unreadableSince ??= performance.now();
+    if (performance.now() - this.#unreadableSince > this.#patienceMs) return false;
     this.#pause ??= setTimeout(() => {
       this.#pause = undefined;
       this.#send();
-    }, awayDelayMs);
+    }, unreadableDelayMs);
     return true;
   }
 
   #acked(seq: number, revision: number): void {
     this.#channel.alive();
-    this.#awaySince = undefined;
+    this.#unreadableSince = undefined;
     this.#document.setRevision(revision);
     const messages = this.#outbox.acked(seq);
     const added: string[] = [];

@@ -5,11 +5,8 @@ import type { SessionId } from "../../session/session-id.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import type { WorkerConnection } from "./connection.ts";
 
-/** A session that went missing may only be renamed by another program: it is looked for again after this long. */
-const missingMs = 300;
-
 export interface AttachedWorkersOptions {
-  store: Pick<SessionStore, "summary" | "leases" | "changes">;
+  store: Pick<SessionStore, "summary" | "changes">;
   /** Told of a connection that has no session any more, and is being closed. */
   onGone: (connection: WorkerConnection) => void;
 }
@@ -17,15 +14,15 @@ export interface AttachedWorkersOptions {
 export class AttachedWorkers {
   readonly #options: AttachedWorkersOptions;
   readonly #connections = new Map<string, WorkerConnection>();
-  readonly #missing = new Map<string, NodeJS.Timeout>();
   readonly #unsubscribe: () => void;
 
   constructor(options: AttachedWorkersOptions) {
     this.#options = options;
     // One for all of them: it is called for every report of every session.
-    this.#unsubscribe = options.store.changes.subscribe(({ session_id, after }) => {
+    this.#unsubscribe = options.store.changes.subscribe(({ session_id, after, gone }) => {
       const connection = this.#connections.get(session_id);
-      if (connection !== undefined) this.#follow(connection, after);
+      // Somebody may mend a session that cannot be read.
+      if (connection !== undefined && gone?.cause !== "unreadable") this.#follow(connection, after);
     });
   }
 
@@ -43,31 +40,23 @@ export class AttachedWorkers {
 
   add(connection: WorkerConnection): void {
     this.#connections.set(connection.id, connection);
-    // What became of the session since it was read.
-    this.#follow(connection, this.#summary(connection.id));
+    void this.#lookAgain(connection);
   }
 
   remove(connection: WorkerConnection): void {
     if (this.#connections.get(connection.id) !== connection) return;
     this.#connections.delete(connection.id);
-    this.#found(connection.id);
   }
 
   close(): void {
     this.#unsubscribe();
-    for (const timer of this.#missing.values()) clearTimeout(timer);
   }
 
   #follow(connection: WorkerConnection, summary: SessionSummary | undefined): void {
-    const { id, epoch, generation } = connection;
+    const { id, generation } = connection;
     if (summary === undefined) {
-      // Deleted through us, the lease went with it; what another program took away it may be about to bring back.
-      if (this.#options.store.leases.get(id)?.epoch === epoch) this.#lookLater(connection);
-      else this.#gone(connection, () => connection.deleted());
-      return;
-    }
-    if (this.#missing.size > 0) this.#found(id);
-    if (isOther(generation, summary.generation)) {
+      this.#gone(connection, () => connection.deleted());
+    } else if (isOther(generation, summary.generation)) {
       const error = new SessiondError(
         "lease_lost",
         `"${id}" was deleted, and another session of that id created`,
@@ -84,34 +73,14 @@ export class AttachedWorkers {
     this.#options.onGone(connection);
   }
 
-  #lookLater(connection: WorkerConnection): void {
-    if (this.#missing.has(connection.id)) return;
-    const look = () => {
-      this.#missing.delete(connection.id);
-      try {
-        this.#follow(connection, this.#options.store.summary(connection.id as SessionId));
-      } catch (error) {
-        // One that cannot be read, or whose directory is away, is not gone.
-        if (isSessiondError(error, "session_not_found", "session_deleted")) {
-          this.#gone(connection, () => connection.deleted());
-        } else {
-          this.#lookLater(connection);
-        }
-      }
-    };
-    this.#missing.set(connection.id, setTimeout(look, missingMs).unref());
-  }
-
-  #found(id: string): void {
-    clearTimeout(this.#missing.get(id));
-    this.#missing.delete(id);
-  }
-
-  #summary(id: string): SessionSummary | undefined {
+  /** Tells what became of the session since the worker was given it, before its changes were followed. */
+  async #lookAgain(connection: WorkerConnection): Promise<void> {
     try {
-      return this.#options.store.summary(id as SessionId);
-    } catch {
-      return undefined;
+      const summary = await this.#options.store.summary(connection.id as SessionId);
+      if (this.#connections.get(connection.id) === connection) this.#follow(connection, summary);
+    } catch (error) {
+      const isGone = isSessiondError(error, "session_not_found", "session_deleted");
+      if (isGone && this.#connections.get(connection.id) === connection) this.#follow(connection, undefined);
     }
   }
 }

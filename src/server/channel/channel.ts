@@ -21,7 +21,7 @@ import { applyOnLost } from "./on-lost.ts";
 import type { WorkerOptions } from "./options.ts";
 
 export interface WorkerChannelOptions {
-  store: Pick<SessionStore, "has" | "summary" | "read" | "report" | "apply" | "leases" | "changes">;
+  store: Pick<SessionStore, "summary" | "read" | "report" | "apply" | "leases" | "changes">;
   worker: WorkerOptions;
   bodyBytes: number;
   depth: number;
@@ -71,8 +71,9 @@ export class WorkerChannel {
   }
 
   /** Begins the graces of workers that an earlier run of the daemon left. */
-  listen(): void {
-    for (const { session_id } of this.#options.store.leases.all()) this.#settle(session_id);
+  async listen(): Promise<void> {
+    const leases = await this.#options.store.leases.all();
+    await Promise.all(leases.map(({ session_id }) => this.#settle(session_id)));
   }
 
   configure({ reattachGraceMs, onLost }: WorkerOptions): void {
@@ -86,7 +87,6 @@ export class WorkerChannel {
    * @throws SessiondError why it cannot be had
    */
   async attach(id: SessionId, query: AttachQuery, isAlive: () => boolean): Promise<Attachment> {
-    this.#assertMayAttach(id, query.epoch);
     this.#attaching.set(id, (this.#attaching.get(id) ?? 0) + 1);
     try {
       return await this.#acquire(id, query, isAlive);
@@ -95,12 +95,14 @@ export class WorkerChannel {
       if (left > 0) this.#attaching.set(id, left);
       else this.#attaching.delete(id);
       // Unless it is opened within this turn.
-      setImmediate(() => this.#settle(id));
+      setImmediate(() => void this.#settle(id));
     }
   }
 
   async #acquire(id: SessionId, query: AttachQuery, isAlive: () => boolean): Promise<Attachment> {
     const { store } = this.#options;
+    await this.#assertMayAttach(id, query.epoch);
+    // In the same turn as the check.
     const lease = await store.leases.acquire(id, query);
     try {
       this.#graces.end(id);
@@ -117,8 +119,8 @@ export class WorkerChannel {
       if (this.#stopping)
         throw new SessiondError("shutting_down", "sessiond is shutting down; try again soon");
       // Throws for one that is gone.
-      store.summary(id);
-      if (!this.#holds(id, lease.epoch)) throw takenOver(id);
+      await store.summary(id);
+      if (!(await this.#holds(id, lease.epoch))) throw takenOver(id);
       if (!isAlive()) throw new SessiondError("invalid_request", "the connection was closed meanwhile");
       return { lease, session, greeting };
     } catch (error) {
@@ -139,7 +141,7 @@ export class WorkerChannel {
       intake: this.#intake,
       maxWaitingBytes: bodyBytes,
       maxDepth: depth,
-      report: (delta, text) => store.report(id as SessionId, delta, { epoch, text }),
+      report: (delta, json) => store.report(id as SessionId, delta, { epoch, json }),
       onDetach: async () => {
         logger.info({ ...lease }, "worker detached");
         const released = this.#release(id, epoch);
@@ -147,7 +149,7 @@ export class WorkerChannel {
         this.#tell("worker.detached", lease);
         await released;
       },
-      onClosed: () => this.#closed(connection, lease),
+      onClosed: () => void this.#closed(connection, lease),
       logger,
     };
     const connection = new WorkerConnection(options, beginning);
@@ -170,31 +172,33 @@ export class WorkerChannel {
   }
 
   /** Says what the store's own refusal cannot. */
-  #assertMayAttach(id: SessionId, epoch: number | undefined): void {
+  async #assertMayAttach(id: SessionId, epoch: number | undefined): Promise<void> {
     const { store } = this.#options;
-    const { generation } = store.summary(id);
+    const [{ generation }, lease] = await Promise.all([store.summary(id), store.leases.get(id)]);
     const grace = this.#graces.get(id);
-    const lease = store.leases.get(id);
     if (grace === undefined || lease?.epoch !== grace.epoch) return;
     if (epoch === undefined) throw heldInGrace(lease, this.#graces.until(grace));
     if (grace.over || isOther(grace.generation, generation)) throw takenOver(id);
   }
 
   /** A lease that is left without anybody to use it is given a while. */
-  #settle(id: string): void {
+  async #settle(id: string): Promise<void> {
     const { store } = this.#options;
-    const lease = store.leases.get(id);
+    const known = id as SessionId;
+    const [lease, summary] = await Promise.all([
+      store.leases.get(id),
+      store.summary(known).catch(() => undefined),
+    ]);
     if (lease === undefined || this.#stopping) return;
     if (this.#attached.get(id) !== undefined || this.#attaching.has(id)) return;
     if (this.#graces.get(id)?.epoch === lease.epoch) return;
-    const generation = store.has(id as SessionId) ? store.summary(id as SessionId).generation : null;
-    this.#graces.begin(id, lease.epoch, generation);
+    this.#graces.begin(id, lease.epoch, summary?.generation ?? null);
   }
 
-  #closed(connection: WorkerConnection, lease: Lease): void {
+  async #closed(connection: WorkerConnection, lease: Lease): Promise<void> {
     const { id, epoch, generation } = connection;
     this.#attached.remove(connection);
-    if (this.#stopping || !this.#holds(id, epoch)) return;
+    if (this.#stopping || !(await this.#holds(id, epoch))) return;
     this.#options.logger.warn({ ...lease }, "worker lost: its connection ended");
     this.#tell("worker.lost", lease);
     this.#graces.begin(id, epoch, generation);
@@ -203,11 +207,11 @@ export class WorkerChannel {
   /** @throws when the session could not be given its status: it is tried again */
   async #graceOver(id: SessionId, epoch: number, generation: string | null): Promise<void> {
     const { store, logger } = this.#options;
-    const lease = store.leases.get(id);
+    const lease = await store.leases.get(id);
     if (lease?.epoch !== epoch) return;
     let became: string | undefined;
     try {
-      if (!isOther(generation, store.summary(id).generation)) {
+      if (!isOther(generation, (await store.summary(id)).generation)) {
         became = await applyOnLost(store, id, lease.worker, this.#onLost);
       }
     } catch (error) {
@@ -237,8 +241,8 @@ export class WorkerChannel {
     }
   }
 
-  #holds(id: string, epoch: number): boolean {
-    return this.#options.store.leases.get(id)?.epoch === epoch;
+  async #holds(id: string, epoch: number): Promise<boolean> {
+    return (await this.#options.store.leases.get(id))?.epoch === epoch;
   }
 }
 

@@ -26,8 +26,8 @@ export interface ConnectionOptions {
   /** The most bytes of messages that may wait for their answers, beside the last one. */
   maxWaitingBytes: number;
   maxDepth: number;
-  /** `text` is the message that the delta came in. */
-  report: (delta: ProgressDelta, text: Buffer) => Promise<ProgressReply>;
+  /** `json` is the message that the delta came in. */
+  report: (delta: ProgressDelta, json: Buffer) => Promise<ProgressReply>;
   /** Ends the lease, after everything was answered and before the connection is closed. */
   onDetach: () => Promise<void>;
   onClosed: () => void;
@@ -57,6 +57,8 @@ export class WorkerConnection {
   readonly #options: ConnectionOptions;
   readonly #answers = new Answers();
   #told: Pick<SessionSummary, "status" | "status_reason">;
+  /** The newest revision that this connection heard of. */
+  #revision = 0;
   #lastSeq = 0;
   /** Messages that wait for their turn of the event loop. */
   #notTakenIn = 0;
@@ -80,8 +82,10 @@ export class WorkerConnection {
     this.#greet(greeting);
   }
 
-  /** The session is now this. Tells the worker if that is another status than it was told. */
-  follow({ status, status_reason }: SessionSummary): void {
+  /** Tells the worker the status of the session if that is another than it was told. What is older than known is passed over. */
+  follow({ status, status_reason, revision }: SessionSummary): void {
+    if (revision < this.#revision) return;
+    this.#revision = revision;
     if (status === this.#told.status && status_reason === this.#told.status_reason) return;
     this.#told = { status, status_reason };
     this.#send({ type: "status", status, reason: status_reason });

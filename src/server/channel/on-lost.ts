@@ -19,7 +19,7 @@ export async function applyOnLost(
   if (onLost === "leave") return undefined;
   const reason = `the worker${worker === null ? "" : ` "${worker}"`} was lost: its connection ended, and it did not come back in time`;
   for (;;) {
-    const { status, revision, generation } = store.summary(id);
+    const { status, revision, generation } = await store.summary(id);
     if (status !== "running") return undefined;
     try {
       const command = { type: "transition", verb: onLost, reason } as const;

@@ -4,7 +4,6 @@
  */
 import { randomBytes } from "node:crypto";
 import type { SessionEvent } from "../../contract/events.ts";
-import { isSessiondError } from "../../error.ts";
 import type { SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { SessionStore, StoreChange } from "../../store/session-store.ts";
@@ -13,16 +12,9 @@ import { differences, factsOf, type Happening } from "./changes.ts";
 import { UntoldProgress } from "./progress.ts";
 import { EventRing } from "./ring.ts";
 
-/** A session whose file went missing may only be renamed, or written anew: it is looked for again after this long. */
-const missingMs = 300;
-/** How many sessions that were reported on are looked at in one go. */
-const settleSlice = 1000;
+/** Of how many sessions reports are told in one go. */
+const announceSlice = 1000;
 const limits = { events: 16_384, bytes: 4 * 1024 * 1024 };
-
-interface Missing {
-  before: SessionSummary;
-  timer: NodeJS.Timeout;
-}
 
 /** What happened to the lease of a session. */
 export type WorkerHappening = {
@@ -45,7 +37,8 @@ export class EventLog {
   readonly ring = new EventRing(limits);
   readonly #options: EventLogOptions;
   readonly #progress = new UntoldProgress();
-  readonly #missing = new Map<string, Missing>();
+  /** Of sessions whose summary is being asked for: what was told of each meanwhile. */
+  readonly #asked = new Map<string, { count: number; told?: { after: SessionSummary | undefined } }>();
   readonly #unsubscribe: () => void;
 
   constructor(options: EventLogOptions) {
@@ -55,43 +48,48 @@ export class EventLog {
 
   /** Takes in what was reported, and tells what has not been told. Whether there is more to take in. */
   catchUp(): boolean {
-    const more = this.#options.store.changes.settle(settleSlice);
+    const more = this.#options.store.changes.announceReports(announceSlice);
     for (const happening of this.#progress.takeAll()) this.#add(happening);
     return more;
   }
 
-  worker(id: string, { kind, worker, epoch, gone = false }: WorkerHappening): void {
-    let facts: ReturnType<typeof factsOf>;
-    try {
-      facts = factsOf(this.#options.store.summary(id as SessionId));
-    } catch {
-      // What became of the session says what became of its worker.
-      return;
-    }
+  async worker(id: string, { kind, worker, epoch, gone = false }: WorkerHappening): Promise<void> {
+    const summary = await this.#newest(id);
+    // What became of the session says what became of its worker.
+    if (summary === undefined) return;
     this.#tellProgress(id);
-    const who = { ...facts, worker, epoch };
+    const who = { ...factsOf(summary), worker, epoch };
     this.#add(kind === "worker.lost" ? { kind, ...who, gone } : { kind, ...who });
   }
 
   close(): void {
     this.#unsubscribe();
-    for (const { timer } of this.#missing.values()) clearTimeout(timer);
   }
 
-  #changed({ session_id: id, before, after, origin }: StoreChange): void {
-    const missing = this.#missing.get(id);
-    if (missing !== undefined) {
-      this.#found(id);
-      if (after !== undefined && isStill(missing.before, after, origin)) {
-        this.#differs(missing.before, after, origin);
-        return;
-      }
-      this.#gone(missing.before, "gone");
+  /** What a session is, not older than anything told of it by then; undefined if it is gone. */
+  async #newest(id: string): Promise<SessionSummary | undefined> {
+    const asked = this.#asked.get(id) ?? { count: 0 };
+    this.#asked.set(id, asked);
+    asked.count++;
+    try {
+      const summary = await this.#options.store.summary(id as SessionId);
+      return asked.told === undefined ? summary : asked.told.after;
+    } catch {
+      return undefined;
+    } finally {
+      if (--asked.count === 0) this.#asked.delete(id);
     }
+  }
+
+  #changed({ session_id: id, before, after, gone, origin }: StoreChange): void {
+    const asked = this.#asked.get(id);
+    if (asked !== undefined) asked.told = { after };
     if (after === undefined) {
       if (before === undefined) return;
-      if (origin === "outside") this.#lookLater(before);
-      else this.#gone(before, "removed");
+      this.#tellProgress(id);
+      const { cause = "gone", restorable = false } = gone ?? {};
+      const outside = origin === "outside";
+      this.#add({ kind: "session.deleted", ...factsOf(before), outside, cause, restorable });
     } else if (before === undefined) {
       this.#add({ kind: "session.created", ...factsOf(after), outside: origin === "outside" });
     } else {
@@ -112,44 +110,6 @@ export class EventLog {
     if (happening !== undefined) this.#add(happening);
   }
 
-  #lookLater(before: SessionSummary): void {
-    const id = before.session_id as SessionId;
-    const look = () => {
-      this.#missing.delete(id);
-      try {
-        this.#options.store.summary(id);
-      } catch (error) {
-        if (isSessiondError(error, "session_not_found", "session_deleted")) this.#gone(before, "gone");
-        else if (isSessiondError(error, "session_corrupt")) this.#gone(before, "unreadable");
-        // The directory is away, and nobody can tell.
-        else this.#lookLater(before);
-      }
-    };
-    this.#missing.set(id, { before, timer: setTimeout(look, missingMs).unref() });
-  }
-
-  #found(id: string): void {
-    clearTimeout(this.#missing.get(id)?.timer);
-    this.#missing.delete(id);
-  }
-
-  #gone(before: SessionSummary, cause: "removed" | "gone" | "unreadable"): void {
-    const id = before.session_id;
-    this.#tellProgress(id);
-    const outside = cause !== "removed";
-    const restorable = this.#isRestorable(id as SessionId);
-    this.#add({ kind: "session.deleted", ...factsOf(before), outside, cause, restorable });
-  }
-
-  #isRestorable(id: SessionId): boolean {
-    try {
-      this.#options.store.summary(id);
-      return false;
-    } catch (error) {
-      return isSessiondError(error, "session_deleted");
-    }
-  }
-
   #add(happening: Happening): void {
     const { kind, session_id: sessionId } = happening;
     this.ring.add((number) => {
@@ -165,10 +125,4 @@ export class EventLog {
 export function eventText<Event extends { id?: string; kind: string }>(event: Event): string {
   const id = event.id === undefined ? "" : `id: ${event.id}\n`;
   return `${id}event: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;
-}
-
-/** Whether a session that is back is the one that went missing. */
-function isStill(before: SessionSummary, after: SessionSummary, origin: StoreChange["origin"]): boolean {
-  if (origin !== "outside") return false;
-  return before.generation === null || after.generation === null || before.generation === after.generation;
 }

@@ -47,7 +47,7 @@ export class EventStreams {
 
   /** What happened to a worker of a session. */
   worker(id: string, happening: WorkerHappening): void {
-    this.#log.worker(id, happening);
+    void this.#log.worker(id, happening);
   }
 
   /**

@@ -1,5 +1,5 @@
 import { openApiDocument } from "../../contract/openapi.ts";
-import type { HealthProblem, ReloadResult } from "../../contract/replies.ts";
+import type { ReloadResult } from "../../contract/replies.ts";
 import { protocolVersion } from "../../contract/version.ts";
 import type { Cleanup } from "../../retention/cleanup.ts";
 import type { SessionStore } from "../../store/session-store.ts";
@@ -12,13 +12,10 @@ export interface DaemonFacts {
   version: string;
   /** ISO 8601. */
   startedTime: string;
-  sessionsDir: string;
   configFile: string | null;
   clock: Clock;
   /** Reads the configuration again. Throws, with the old one in force, if the new one is bad. */
   reload(): Promise<ReloadResult>;
-  /** What the daemon itself has to report, beside storage and cleanup. */
-  problems?: () => HealthProblem[];
 }
 
 export interface DaemonServices {
@@ -33,7 +30,7 @@ export function daemonHandlers({ store, cleanup, daemon, socketPath, channel }: 
   // Made when it is asked for: it takes a noticeable part of a start.
   let openApi: ReturnType<typeof openApiDocument> | undefined;
   return {
-    getInfo: () => ({
+    getInfo: async () => ({
       name: "sessiond" as const,
       version: daemon.version,
       protocol_version: protocolVersion,
@@ -41,17 +38,16 @@ export function daemonHandlers({ store, cleanup, daemon, socketPath, channel }: 
       pid: process.pid,
       started_time: daemon.startedTime,
       uptime_ms: uptimeMs(daemon),
-      sessions_dir: daemon.sessionsDir,
+      store: await store.facts(),
       socket: socketPath,
       config_file: daemon.configFile,
-      sessions: store.stats().total,
+      sessions: (await store.stats()).total,
       workers: channel.size,
-      watcher: store.watcher(),
       rss_bytes: process.memoryUsage.rss(),
     }),
 
     getHealth: async ({ status }) => {
-      const problems = [...store.health(), ...(await cleanup.health()), ...(daemon.problems?.() ?? [])];
+      const problems = [...(await store.health()), ...(await cleanup.health())];
       const failed = problems.some((problem) => problem.code === "storage_failed");
       if (failed) status(503);
       return { status: failed ? "failed" : problems.length > 0 ? "degraded" : "ok", problems };

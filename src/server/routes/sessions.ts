@@ -1,18 +1,17 @@
 import { SessiondError } from "../../error.ts";
 import type { SessionSummary } from "../../session/session.ts";
-import { generateSessionId, parseSessionId, type SessionId } from "../../session/session-id.ts";
-import type { SessionStore } from "../../store/session-store.ts";
+import { generateSessionId, parseSessionId } from "../../session/session-id.ts";
+import type { Lease, SessionStore } from "../../store/session-store.ts";
 import type { WorkerChannel } from "../channel/channel.ts";
 import { type Handlers, noBody } from "../http/handler.ts";
 import { pageOf } from "../http/page.ts";
 import { matchesNone, onlyIfAbsent } from "../http/precondition.ts";
 
 export function sessionHandlers(store: SessionStore, channel: Pick<WorkerChannel, "isConnected">) {
-  const workerOf = (id: SessionId) => {
-    const lease = store.leases.get(id);
-    if (lease === undefined) return null;
-    return { name: lease.worker, epoch: lease.epoch, connected: channel.isConnected(id) };
-  };
+  const workerOf = (lease: Lease | undefined) =>
+    lease === undefined
+      ? null
+      : { name: lease.worker, epoch: lease.epoch, connected: channel.isConnected(lease.session_id) };
 
   return {
     createSession: async ({ body, tag, header }) => {
@@ -27,8 +26,12 @@ export function sessionHandlers(store: SessionStore, channel: Pick<WorkerChannel
 
     listSessions: async ({ query }) => {
       const { sessions, ...page } = await store.list(query);
-      const worker = (summary: SessionSummary) => workerOf(summary.session_id as SessionId);
-      return { sessions: sessions.map((summary) => ({ ...summary, worker: worker(summary) })), ...page };
+      const leases = new Map((await store.leases.all()).map((lease) => [lease.session_id, lease]));
+      const withWorker = (summary: SessionSummary) => ({
+        ...summary,
+        worker: workerOf(leases.get(summary.session_id)),
+      });
+      return { sessions: sessions.map(withWorker), ...page };
     },
 
     getStats: () => store.stats(),
@@ -36,7 +39,7 @@ export function sessionHandlers(store: SessionStore, channel: Pick<WorkerChannel
     getSession: async ({ method, params, ifNoneMatch, tag, status }) => {
       // The index is enough to say that a session exists or has not changed, however large the document.
       if (method === "HEAD" || ifNoneMatch !== undefined) {
-        const { revision } = store.summary(params.id);
+        const { revision } = await store.summary(params.id);
         const unchanged = matchesNone(ifNoneMatch, revision);
         if (unchanged) status(304);
         if (unchanged || method === "HEAD") {
@@ -51,13 +54,13 @@ export function sessionHandlers(store: SessionStore, channel: Pick<WorkerChannel
 
     getSummary: async ({ params, tag }) => {
       const { valid, findings } = await store.validate(params.id);
-      const summary = store.summary(params.id);
+      const summary = await store.summary(params.id);
       const known = summary.processed_count + summary.pending_count;
       tag(summary.revision);
       return {
         ...summary,
         progress: known === 0 ? null : summary.processed_count / known,
-        worker: workerOf(params.id),
+        worker: workerOf(await store.leases.get(params.id)),
         healthy: valid,
         findings,
       };
@@ -87,7 +90,7 @@ export function sessionHandlers(store: SessionStore, channel: Pick<WorkerChannel
         });
       }
       // Saving creates what is missing, but `*` asks for a session that exists.
-      if (ifMatch === "*") store.summary(params.id);
+      if (ifMatch === "*") await store.summary(params.id);
       const { summary, created } = await store.save(body, {
         ...(ifMatch === "*" ? {} : { ifRevision: ifMatch }),
         ifAbsent: onlyIfAbsent(ifNoneMatch),

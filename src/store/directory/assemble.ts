@@ -22,16 +22,21 @@ import { TrashFiles } from "./trash/trash-files.ts";
 import { DirectoryView } from "./view/directory-view.ts";
 import { IndexSaver } from "./view/index-saver.ts";
 
-export interface DirectoryStoreOptions {
-  directory: string;
+/** Where the sessions are, and how they are written and watched. */
+export interface DirectoryStorage {
+  readonly kind: "directory";
+  readonly directory: string;
   /** How often everything is compared with the directory, in case a hint was lost. */
-  rescanIntervalMs: number;
+  readonly rescanIntervalMs: number;
+  /** How far the JSON file of a small session may lag behind what is reported; of a large one, in proportion. */
+  readonly maxLagMs?: number;
+  /** Let backups be written to and read from anywhere, for a caller with rights of its own. */
+  readonly outsideBackups?: boolean;
+}
+
+export interface DirectoryStoreOptions extends Omit<DirectoryStorage, "kind"> {
   clock: Clock;
   logger: Logger;
-  /** How far the JSON file of a small session may lag behind what is reported; of a large one, in proportion. */
-  maxLagMs?: number;
-  /** Let backups be written to and read from anywhere, for a caller with rights of its own. */
-  outsideBackups?: boolean;
   /** By default that of the machine. */
   fileSystem?: FileSystem;
 }
@@ -65,9 +70,10 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
     onReport: (id, summary) => view.catalog.index.defer(id, summary),
     onDue: (id) => writeBehind(id as SessionId),
   });
-  const view = new DirectoryView({ ...options, onReplaced: fail, outside: lives }, queue);
-  const saver = new IndexSaver({ directory: own.base, fs, files, catalog: view.catalog, logger });
   const trashFiles = new TrashFiles(fs, own.trash, files);
+  const isRestorable = (id: string) => trashFiles.has(id);
+  const view = new DirectoryView({ ...options, onReplaced: fail, outside: lives, isRestorable }, queue);
+  const saver = new IndexSaver({ directory: own.base, fs, files, catalog: view.catalog, logger });
   const backups = new Backups(fs, directory, outsideBackups, files);
   const records = directoryRecords({
     fs,
@@ -92,7 +98,7 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
     lives,
     complete: (id, file) => reports.complete(id, file),
     clock,
-    isDeleted: (id) => trashFiles.has(id),
+    isDeleted: isRestorable,
     assertWritable,
   });
   const reports = new Reports({ view, lives, sessions, turns, leases, state });

@@ -42,7 +42,7 @@ export class Backups {
         return {
           session_id: session.session_id,
           backup: target === this.#default ? backup : path,
-          path,
+          location: path,
           created_time,
           bytes: bytes.length,
         };
@@ -66,7 +66,7 @@ export class Backups {
         return {
           session_id: id,
           backup,
-          path,
+          location: path,
           created_time: formatTimestamp(Number(stats.mtimeMs) * microsPerMs),
           bytes: Number(stats.size),
         };

@@ -38,10 +38,12 @@ import type {
   SaveOptions,
   SessionStore,
   StoredSession,
+  StoreFacts,
 } from "../session-store.ts";
 import {
   type AssemblyOptions,
   assembleStore,
+  type DirectoryStorage,
   type DirectoryStoreOptions,
   type StoreParts,
 } from "./assemble.ts";
@@ -54,13 +56,15 @@ import { withStorageErrors } from "./disk/storage-state.ts";
 import { repairSession, validateSession } from "./repair.ts";
 import { replayJournal } from "./replay-journal.ts";
 
+export type { DirectoryStorage };
+
 /** How often a save looks again whether there is a session, while others create and delete it. */
 const saveAttempts = 20;
 /** What only the worker may do as long as there is one. It may undo what it reported. */
 const reporting: ReadonlySet<Command["type"]> = new Set(["progress", "checkpoint", "save"]);
 
 /** @throws SessiondError `directory_locked`, `storage_full`, `storage_failed` */
-export async function openDirectoryStore(options: DirectoryStoreOptions): Promise<SessionStore> {
+export async function openDirectoryStore(options: DirectoryStoreOptions): Promise<DirectoryStore> {
   const { fileSystem: fs = nodeFileSystem } = options;
   let lock: DirectoryLock | undefined;
   try {
@@ -75,7 +79,7 @@ export async function openDirectoryStore(options: DirectoryStoreOptions): Promis
   }
 }
 
-class DirectoryStore implements SessionStore {
+export class DirectoryStore implements SessionStore {
   readonly records: Records;
   readonly leases: Leases;
   readonly #directory: string;
@@ -197,7 +201,7 @@ class DirectoryStore implements SessionStore {
       } catch (error) {
         // Created or deleted by somebody else a moment ago: looked at again.
         const isRace = isSessiondError(error, "session_exists")
-          ? this.has(id)
+          ? this.#parts.sessions.has(id)
           : isSessiondError(error, "session_not_found", "session_deleted") && !isConditional;
         if (!isRace || attempt === saveAttempts) throw error;
       }
@@ -210,7 +214,7 @@ class DirectoryStore implements SessionStore {
       this.#parts.sessions.assertExpected(id, options);
       await this.#parts.sessions.quarantineDuplicates(id);
       return this.#parts.sessions.remove(id, options, !purge, async (file, summary, inspect) => {
-        const lease = this.#parts.leases.get(id);
+        const lease = this.#parts.leases.heldFor(id);
         if (lease !== undefined && !force) throw leaseHeld(lease);
         let trash_id: string | null = null;
         if (purge) await this.#parts.files.remove(this.#directory, file, inspect);
@@ -221,11 +225,11 @@ class DirectoryStore implements SessionStore {
     });
   }
 
-  summary(id: SessionId): SessionSummary {
+  async summary(id: SessionId): Promise<SessionSummary> {
     return this.#parts.sessions.summary(id);
   }
 
-  has(id: SessionId): boolean {
+  async has(id: SessionId): Promise<boolean> {
     return this.#parts.sessions.has(id);
   }
 
@@ -233,14 +237,15 @@ class DirectoryStore implements SessionStore {
     return this.#parts.view.catalog.index.list(query, this.#clock.now());
   }
 
-  stats(): Stats {
+  async stats(): Promise<Stats> {
     return this.#parts.view.catalog.index.stats();
   }
 
-  all(): SessionSummary[] {
-    return this.#parts.view.catalog.index.all();
+  summaries(): AsyncIterable<SessionSummary[]> {
+    return this.#parts.view.catalog.index.summaries();
   }
 
+  /** The destination is a directory. */
   backup(id: SessionId, directory?: string): Promise<Backup> {
     return this.#parts.state.runChange(async () => {
       this.#parts.state.assertWritable();
@@ -294,7 +299,14 @@ class DirectoryStore implements SessionStore {
     const listBackups = (of: SessionId) => this.listBackups(of);
     const restoreBackup = (of: SessionId, name: string) => this.#restoreBackup(of, name, true);
     const store = { read, backup, listBackups, restoreBackup };
-    return state.runChange(() => repairSession(id, store, sessions, view.catalog));
+    return state.runChange(async () => {
+      const isUnreadable = view.catalog.unreadableFor(id) !== undefined;
+      try {
+        return await repairSession(id, store, sessions, view.catalog);
+      } finally {
+        if (isUnreadable) sessions.tellIfRemoved(id);
+      }
+    });
   }
 
   async listTrash(): Promise<TrashListing> {
@@ -315,14 +327,15 @@ class DirectoryStore implements SessionStore {
     });
   }
 
-  health(): HealthProblem[] {
+  async health(): Promise<HealthProblem[]> {
     return [...this.#parts.state.problems(), ...this.#damage, ...this.#parts.view.problems()];
   }
 
-  watcher() {
-    return this.#parts.view.watcher();
+  async facts(): Promise<StoreFacts> {
+    return { kind: "directory", location: this.#directory, ...this.#parts.view.facts() };
   }
 
+  /** Compares the index with the directory, as hints would. */
   reconcile(): Promise<void> {
     return this.#parts.view.reconcile();
   }

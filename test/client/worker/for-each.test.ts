@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -357,7 +358,9 @@ describe("a loop that is to end early", () => {
     expect(await renamed).toEqual({ processed: 600, ...done });
 
     await worker.report({ added: ["more", "and more"] });
-    const deleted = worker.forEach(async () => sleep(100));
+    const deleted = worker.forEach(async (_file, { signal }) => {
+      if (!signal.aborted) await once(signal, "abort");
+    });
     await rm(join(directory, "b.json"));
     expect(await deleted).toMatchObject({ stopped: "deleted" });
     await expect(client.getSession("a")).rejects.toMatchObject({ code: "session_not_found" });

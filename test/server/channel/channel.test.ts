@@ -34,7 +34,7 @@ test("a worker attaches, reports, is acked when it is durable, and detaches", as
   worker.send({ type: "progress", seq: 3, processed: ["c"] });
   expect(await worker.closed).toBe(closeCodes.detached);
   expect(worker.messages.at(-1)).toEqual({ type: "ack", seq: 2, revision: 3 });
-  expect(store.leases.all()).toEqual([]);
+  expect(await store.leases.all()).toEqual([]);
   expect(jsonOf(await call("GET", "/v1/sessions/s"))).toMatchObject({
     status: "running",
     pending_files: ["c", "d"],
@@ -131,7 +131,7 @@ test.each<[what: string, junk: string | Buffer, detail: RegExp]>([
     { type: "error", code: "invalid_request", detail: expect.stringMatching(detail) },
   ]);
   // It may come back: the lease is not over.
-  expect(store.leases.all()).toHaveLength(1);
+  expect(await store.leases.all()).toHaveLength(1);
 });
 
 test("text that is not UTF-8, and a message over the limit, end the connection as WebSocket has it", async () => {
@@ -168,10 +168,10 @@ test("what can be refused is refused as HTTP, before there is a connection", asy
   expect(await refused("s", { worker: "" })).toMatch(/^400 invalid_request: .*worker/);
   expect(await refused("s", { query: "who=me" })).toMatch(/^400 invalid_request: .*who/);
   expect(await refused("s", { epoch: 77 })).toMatch(/^409 lease_lost: /);
-  expect(store.leases.all()).toEqual([]);
+  expect(await store.leases.all()).toEqual([]);
   await attachWorker(socketPath, "s", { worker: "first" });
   expect(await refused("s")).toMatch(/^409 lease_held: .*"first" is attached/);
-  expect(store.leases.all()).toHaveLength(1);
+  expect(await store.leases.all()).toHaveLength(1);
 });
 
 test("a handshake that is none takes no lease", async () => {
@@ -190,7 +190,7 @@ test("a handshake that is none takes no lease", async () => {
   expect(await handshake(server, { ...good, "sec-websocket-key": "short" })).toBe("400 invalid_request");
   expect(await handshake(server, { ...good, "sec-websocket-version": "12" })).toBe("426 invalid_request");
   expect(await handshake(server, { ...good, "sec-websocket-protocol": "chat" })).toBe("400 invalid_request");
-  expect(server.store.leases.all()).toEqual([]);
+  expect(await server.store.leases.all()).toEqual([]);
 });
 
 function handshake({ socketPath }: RunningServer, headers: Record<string, string>): Promise<string> {
@@ -224,5 +224,5 @@ test("a client that goes away in the middle of the handshake leaves no lease beh
     for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
     socket.terminate();
   }
-  await eventually(() => expect(store.leases.all()).toEqual([]));
+  await eventually(async () => expect(await store.leases.all()).toEqual([]));
 });

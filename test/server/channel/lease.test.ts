@@ -67,7 +67,7 @@ test("as long as there is a worker, others may not report, and may do everything
   await refusedToAll();
   const forced = await call("DELETE", "/v1/sessions/s?force=true");
   expect(forced.status).toBe(200);
-  expect(server.store.leases.all()).toEqual([]);
+  expect(await server.store.leases.all()).toEqual([]);
 });
 
 test("a worker whose process is killed is noticed at once, and what it reported is kept", async () => {
@@ -160,7 +160,7 @@ test.each([
     await worker.report(1, { processed: ["a"] });
     if (from !== "running") await call("POST", `/v1/sessions/s/${from === "paused" ? "pause" : "complete"}`);
     worker.socket.terminate();
-    await eventually(() => expect(server.store.leases.all()).toEqual([]));
+    await eventually(async () => expect(await server.store.leases.all()).toEqual([]));
     const summary = await summaryOf(server, "s");
     expect(summary).toMatchObject({ status: to, processed_count: 1, worker: null });
     if (from !== to) expect(summary.status_reason).toMatch(/"w" was lost/);

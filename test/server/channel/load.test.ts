@@ -2,6 +2,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
+import { allSummaries } from "../../../src/retention/cleanup.ts";
 import { eventually } from "../../support/eventually.ts";
 import { jsonOf } from "../../support/http.ts";
 import { startServer } from "../running-server.ts";
@@ -108,9 +109,9 @@ test("two hundred workers, each waiting for every ack, are served side by side",
       }
     }),
   );
-  expect(store.all().every(({ processed_count }) => processed_count === 3)).toBe(true);
+  expect((await allSummaries(store)).every(({ processed_count }) => processed_count === 3)).toBe(true);
   for (const worker of workers) worker.send({ type: "detach" });
   expect(new Set(await Promise.all(workers.map(({ closed }) => closed)))).toEqual(new Set([1000]));
-  expect(store.leases.all()).toEqual([]);
+  expect(await store.leases.all()).toEqual([]);
   expect(jsonOf(await call("GET", "/v1/info")).workers).toBe(0);
 });

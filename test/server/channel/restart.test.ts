@@ -54,8 +54,8 @@ test("whom the last daemon left and who does not come back is lost, and a delete
   await stop(first);
   const second = await startServer({ directory, worker: { reattachGraceMs: 100, onLost: "pause" } });
   await second.call("DELETE", "/v1/sessions/t?force=true");
-  await eventually(() => expect(second.store.leases.all()).toEqual([]));
-  expect(second.store.summary("s" as never)).toMatchObject({ status: "paused" });
+  await eventually(async () => expect(await second.store.leases.all()).toEqual([]));
+  expect(await second.store.summary("s" as never)).toMatchObject({ status: "paused" });
 });
 
 test("workers do not keep a server from closing, whatever they are doing", async () => {
@@ -103,5 +103,5 @@ test("a worker that asks while the daemon is stopping is refused, and holds noth
   expect(refused).toContain('"code":"shutting_down"');
   await closing;
   expect(performance.now() - started).toBeLessThan(5000);
-  expect(store.leases.all()).toEqual([]);
+  expect(await store.leases.all()).toEqual([]);
 });

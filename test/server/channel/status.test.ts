@@ -68,7 +68,7 @@ test("a session that is deleted ends its worker, which is told why", async () =>
   expect((await call("DELETE", "/v1/sessions/s?force=true&purge=true")).status).toBe(200);
   expect(await worker.closed).toBe(closeCodes.sessionGone);
   expect(worker.messages).toEqual([{ type: "status", status: "deleted", reason: null }]);
-  expect(store.leases.all()).toEqual([]);
+  expect(await store.leases.all()).toEqual([]);
 });
 
 test("a file that another program deletes is a session that is deleted, and its lease ends", async () => {
@@ -76,7 +76,7 @@ test("a file that another program deletes is a session that is deleted, and its 
   await unlink(file);
   expect(await worker.closed).toBe(closeCodes.sessionGone);
   expect(worker.messages).toEqual([{ type: "status", status: "deleted", reason: null }]);
-  await eventually(() => expect(store.leases.all()).toEqual([]));
+  await eventually(async () => expect(await store.leases.all()).toEqual([]));
   await create("s");
   expect((await attachWorker(socketPath, "s")).session.pending_files).toEqual([]);
 });
@@ -123,7 +123,7 @@ test("another session in its place ends the worker, which is none of that one", 
   expect(worker.messages).toEqual([
     { type: "error", code: "lease_lost", detail: expect.stringContaining("another session") },
   ]);
-  await eventually(() => expect(store.leases.all()).toEqual([]));
+  await eventually(async () => expect(await store.leases.all()).toEqual([]));
   expect((await attachWorker(socketPath, "s")).session.pending_files).toEqual(["x"]);
 });
 
@@ -134,7 +134,7 @@ test("a lost worker may not come back to another session of the same id", async 
     expect(jsonOf(await call("GET", "/v1/sessions/s/summary")).worker).toMatchObject({ connected: false }),
   );
   await replace(file, (document) => ({ ...document, generation: "another" }));
-  await eventually(() => expect(store.summary("s" as never).generation).toBe("another"));
+  await eventually(async () => expect((await store.summary("s" as never)).generation).toBe("another"));
   await expect(attachWorker(socketPath, "s", { epoch: worker.epoch })).rejects.toMatchObject({
     body: { code: "lease_lost" },
   });

@@ -43,7 +43,7 @@ test("an offer behind a request that is not answered yet harms nobody", async ()
     socket.destroy();
   }
   expect((await call("GET", "/v1/health")).status).toBe(200);
-  expect(store.leases.all()).toEqual([]);
+  expect(await store.leases.all()).toEqual([]);
 });
 
 test("a WebSocket where none is spoken is answered in HTTP", async () => {

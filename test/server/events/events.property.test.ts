@@ -37,7 +37,7 @@ function summaryOf(session_id: string, revision: number, changes: Partial<Sessio
 /** A log over an index that does what a store does. */
 function world() {
   const changes = new SessionIndex();
-  const summary = (id: string) => {
+  const summary = async (id: string) => {
     const found = changes.get(id);
     if (found === undefined) throw new SessiondError("session_not_found", "gone");
     return found;
@@ -147,7 +147,7 @@ test("whoever lists at a reset and follows from there knows each session as it i
         const now = changes.get(id);
         if (act === "come") come();
         else if (act === "look") changes.all();
-        else if (act === "delete") changes.delete(id);
+        else if (act === "delete") changes.delete(id, { cause: "removed", restorable: false });
         else if (act === "report" && now !== undefined) {
           const [revision, processed_count] = [next(id), now.processed_count + 1];
           changes.defer(id, () => ({ ...now, revision, processed_count }));
@@ -156,7 +156,7 @@ test("whoever lists at a reset and follows from there knows each session as it i
           changes.set(summaryOf(id, next(id), { ...now, ...state, revision: next(id) }));
         else if (act === "outside" || act === "moved") {
           changes.from("outside", () => {
-            if (act === "moved") changes.delete(id);
+            if (act === "moved") changes.delete(id, { cause: "gone", restorable: false });
             changes.set(summaryOf(id, next(id), state));
           });
         }

@@ -141,7 +141,7 @@ test("who comes back misses nothing, and gets nothing twice", async () => {
   expect(seen.map(({ session_id }) => session_id)).toEqual(
     Array.from({ length: 60 }, (_, index) => `s${index}`),
   );
-  expect(store.stats().total).toBe(62);
+  expect((await store.stats()).total).toBe(62);
 });
 
 test("a cursor of another run, or of too long ago, is answered with a reset", async () => {
@@ -239,9 +239,9 @@ test("reports make few events, and none while nobody follows", async () => {
   // So it is with reports that change nothing but results, whoever looks meanwhile.
   for (let count = 0; count < 20; count++) {
     await store.report("a" as SessionId, { results: { found: count } });
-    store.summary("a" as SessionId);
+    await store.summary("a" as SessionId);
   }
-  const { revision } = store.summary("a" as SessionId);
+  const { revision } = await store.summary("a" as SessionId);
   await reader.until({ kind: "session.progress", revision, processed_count: 4000 });
   expect(kinds(reader.events)).not.toContain("session.updated");
 });
@@ -290,7 +290,7 @@ test("a stream outlasts the time that a request may take, and the socket for rea
   await eventually(() => expect(performance.now() - started).toBeGreaterThan(1500));
   await create("a");
   await reader.until({ kind: "session.created" });
-  expect(store.stats().total).toBe(1);
+  expect((await store.stats()).total).toBe(1);
 });
 
 test("a server that stops ends its streams after what happened last, whether or not they are read", async () => {

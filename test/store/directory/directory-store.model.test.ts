@@ -2,6 +2,7 @@
  * Random commands, other programs' edits and restarts among them, against a real directory and a plain map. Whatever
  * order they come in, the store, the index and the files agree with the map.
  */
+
 import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -10,13 +11,14 @@ import { expect, test } from "vitest";
 import { isSessiondError } from "../../../src/error.ts";
 import { parseJson, stringifyJson } from "../../../src/json/exact-json.ts";
 import { silentLogger } from "../../../src/log.ts";
+import { allSummaries } from "../../../src/retention/cleanup.ts";
 import { applyCommand, type Command, type ProgressDelta } from "../../../src/session/command.ts";
 import type { Session } from "../../../src/session/session.ts";
 import type { SessionId } from "../../../src/session/session-id.ts";
 import { transitions, verbs } from "../../../src/session/transition.ts";
+import type { DirectoryStore } from "../../../src/store/directory/directory-store.ts";
 import { openDirectoryStore } from "../../../src/store/directory/directory-store.ts";
 import { fileFor } from "../../../src/store/directory/disk/session-codec.ts";
-import type { SessionStore } from "../../../src/store/session-store.ts";
 import { systemClock } from "../../../src/time/clock.ts";
 import { session as anySession, jsonObject } from "../../support/arbitraries.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -52,7 +54,7 @@ class Model {
 }
 
 class Real {
-  store!: SessionStore;
+  store!: DirectoryStore;
   directory: string;
   readonly #base: string;
   #kills = 0;
@@ -288,7 +290,7 @@ const restart = fc.constant(
     model.unwritten.clear();
     model.orphaned.clear();
     for (const [session_id, { revision = 0 }] of model.live)
-      expect(real.store.summary(session_id).revision).toBeGreaterThanOrEqual(revision);
+      expect((await real.store.summary(session_id)).revision).toBeGreaterThanOrEqual(revision);
   }),
 );
 
@@ -336,7 +338,9 @@ async function fileOf(real: Real, session_id: string): Promise<string> {
 }
 
 async function agree(model: Model, real: Real, isOnDisk: boolean): Promise<void> {
-  expect(new Set(real.store.all().map((summary) => summary.session_id))).toEqual(new Set(model.live.keys()));
+  expect(new Set((await allSummaries(real.store)).map((summary) => summary.session_id))).toEqual(
+    new Set(model.live.keys()),
+  );
   for (const [session_id, expected] of model.live) {
     const { session, summary } = await real.store.read(session_id);
     expect(content(session)).toEqual(content(expected));

@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Session } from "../../../src/session/session.ts";
 import { parseSessionId } from "../../../src/session/session-id.ts";
-import type { SessionStore } from "../../../src/store/session-store.ts";
+import type { DirectoryStore } from "../../../src/store/directory/directory-store.ts";
 import { eventually } from "../../support/eventually.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 import { foreignSession, openStore } from "./outside.ts";
@@ -23,7 +23,7 @@ import { foreignSession, openStore } from "./outside.ts";
 const config = { target_path: "/src" };
 const id = parseSessionId;
 
-async function withStore(): Promise<{ directory: string; store: SessionStore }> {
+async function withStore(): Promise<{ directory: string; store: DirectoryStore }> {
   const directory = await tempDir();
   return { directory, store: await openStore(directory) };
 }
@@ -84,7 +84,7 @@ describe("a session on disk", () => {
       '"partial_results": {"__proto__": 12345678901234567890, "π": 3.14159265358979323846264338327950288, "half": "\\ud83d", "z": -0.0}, "extra": [1e400]',
     );
     await writeFile(join(directory, "exact.json"), text);
-    await eventually(() => expect(store.has(id("exact"))).toBe(true));
+    await eventually(async () => expect(await store.has(id("exact"))).toBe(true));
     await store.apply(id("exact"), { type: "transition", verb: "pause" });
     const written = await readFile(join(directory, "exact.json"), "utf8");
     for (const kept of [
@@ -118,7 +118,7 @@ describe("revisions", () => {
       store.apply(id("s"), { type: "transition", verb: "pause" }, { ifRevision: 1 }),
     ).rejects.toMatchObject({ code: "revision_mismatch" });
     await store.apply(id("s"), { type: "transition", verb: "pause" }, { ifRevision: 2 });
-    expect(store.summary(id("s"))).toMatchObject({ revision: 3, status: "paused" });
+    expect(await store.summary(id("s"))).toMatchObject({ revision: 3, status: "paused" });
   });
 
   test("of another program's document may be anything", async () => {
@@ -173,12 +173,12 @@ describe("other programs", () => {
     const { directory, store } = await withStore();
     const file = join(directory, "outside.json");
     await writeFile(file, foreignText("outside"));
-    await eventually(() => expect(store.summary(id("outside")).pending_count).toBe(1));
+    await eventually(async () => expect((await store.summary(id("outside"))).pending_count).toBe(1));
     await writeFile(`${file}.tmp`, foreignText("outside", { status: "paused" }));
     await rename(`${file}.tmp`, file);
-    await eventually(() => expect(store.summary(id("outside")).status).toBe("paused"));
+    await eventually(async () => expect((await store.summary(id("outside"))).status).toBe("paused"));
     await rm(file);
-    await eventually(() => expect(store.has(id("outside"))).toBe(false));
+    await eventually(async () => expect(await store.has(id("outside"))).toBe(false));
     await expect(store.read(id("outside"))).rejects.toMatchObject({ code: "session_not_found" });
   });
 
@@ -191,7 +191,7 @@ describe("other programs", () => {
         await rename(join(directory, `.${name}.new`), join(directory, `${name}.json`));
       }
     }
-    await eventually(() => expect(store.stats()).toMatchObject({ total: 40, paused: 40 }));
+    await eventually(async () => expect(await store.stats()).toMatchObject({ total: 40, paused: 40 }));
   });
 
   test("may rename a thousand files in a burst: the index equals the directory", async () => {
@@ -203,17 +203,17 @@ describe("other programs", () => {
         rename(join(stage, `s${n}.json`), join(directory, `s${n}.json`)),
       ),
     );
-    await eventually(() => expect(store.stats().total).toBe(1000));
+    await eventually(async () => expect((await store.stats()).total).toBe(1000));
   });
 
   test("may write in pieces: half a file is neither a session nor an error for long", async () => {
     const { directory, store } = await withStore();
     const text = foreignText("slow");
     await writeFile(join(directory, "slow.json"), text.slice(0, 40));
-    await eventually(() => expect(store.health()).toHaveLength(1));
+    await eventually(async () => expect(await store.health()).toHaveLength(1));
     await writeFile(join(directory, "slow.json"), text);
-    await eventually(() => expect(store.has(id("slow"))).toBe(true));
-    expect(store.health()).toEqual([]);
+    await eventually(async () => expect(await store.has(id("slow"))).toBe(true));
+    expect(await store.health()).toEqual([]);
   });
 
   test("two files with one id: the newer checkpoint is the session, the other is reported", async () => {
@@ -223,13 +223,13 @@ describe("other programs", () => {
       join(directory, "new.json"),
       foreignText("twin", { checkpoint_time: "2026-01-02T03:04:05.123457Z", status: "paused" }),
     );
-    await eventually(() => expect(store.summary(id("twin")).status).toBe("paused"));
-    await eventually(() =>
-      expect(store.health()).toMatchObject([{ code: "duplicate_session", session_id: "twin" }]),
+    await eventually(async () => expect((await store.summary(id("twin"))).status).toBe("paused"));
+    await eventually(async () =>
+      expect(await store.health()).toMatchObject([{ code: "duplicate_session", session_id: "twin" }]),
     );
     await rm(join(directory, "new.json"));
-    await eventually(() => expect(store.summary(id("twin")).status).toBe("running"));
-    expect(store.health()).toEqual([]);
+    await eventually(async () => expect((await store.summary(id("twin"))).status).toBe("running"));
+    expect(await store.health()).toEqual([]);
   });
 
   test("symbolic links, pipes and directories are not sessions, and are left alone", async () => {
@@ -239,7 +239,7 @@ describe("other programs", () => {
     await symlink(secret, join(directory, "link.json"));
     await mkdir(join(directory, "directory.json"));
     await store.reconcile();
-    expect(store.stats().total).toBe(0);
+    expect((await store.stats()).total).toBe(0);
     await expect(store.read(id("link"))).rejects.toMatchObject({ code: "session_not_found" });
     expect(existsSync(secret)).toBe(true);
     await store.create({ session_id: "link", config });
@@ -260,10 +260,10 @@ describe("what cannot be read", () => {
     await writeFile(join(directory, "bad.json"), content);
     await writeFile(join(directory, "good.json"), foreignText("good"));
     const store = await openStore(directory);
-    expect(store.stats().total).toBe(1);
-    expect(store.health()).toMatchObject([{ code: "unreadable_file", session_id: "bad" }]);
+    expect((await store.stats()).total).toBe(1);
+    expect(await store.health()).toMatchObject([{ code: "unreadable_file", session_id: "bad" }]);
     await expect(store.read(id("bad"))).rejects.toMatchObject({ code: "session_corrupt" });
-    expect(() => store.summary(id("bad"))).toThrow(/bad\.json/);
+    await expect(await store.summary(id("bad"))).rejects.toThrow(/bad\.json/);
     expect(await readFile(join(directory, "bad.json"))).toEqual(Buffer.from(content));
   });
 
@@ -359,7 +359,7 @@ describe("backups", () => {
       store.backup(id("s")),
       store.backup(id("s"), "elsewhere/deep"),
     ]);
-    expect(new Set(made.map(({ path }) => path)).size).toBe(3);
+    expect(new Set(made.map(({ location }) => location)).size).toBe(3);
     expect(made[0]?.backup).toMatch(/^s_\d{8}_\d{6}(_\d)?\.json$/);
     expect(await store.listBackups(id("s"))).toHaveLength(2);
     await symlink("/", join(directory, "root"));

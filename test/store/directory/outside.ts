@@ -7,17 +7,17 @@ import { KeyedQueue } from "../../../src/async/keyed-queue.ts";
 import { silentLogger } from "../../../src/log.ts";
 import type { Session } from "../../../src/session/session.ts";
 import type { DirectoryStoreOptions } from "../../../src/store/directory/assemble.ts";
+import type { DirectoryStore } from "../../../src/store/directory/directory-store.ts";
 import { openDirectoryStore } from "../../../src/store/directory/directory-store.ts";
 import type { FileSystem } from "../../../src/store/directory/disk/file-system.ts";
 import { nodeFileSystem } from "../../../src/store/directory/disk/node-file-system.ts";
 import { DirectoryView } from "../../../src/store/directory/view/directory-view.ts";
-import type { SessionStore } from "../../../src/store/session-store.ts";
 import { type Clock, systemClock } from "../../../src/time/clock.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
 export const config = { target_path: "/src" };
 
-export function openStore(directory: string, clock: Clock = systemClock()): Promise<SessionStore> {
+export function openStore(directory: string, clock: Clock = systemClock()): Promise<DirectoryStore> {
   return open({ directory, clock });
 }
 
@@ -26,13 +26,13 @@ export function openLagging(
   directory: string,
   maxLagMs = 3_600_000,
   fileSystem: FileSystem = nodeFileSystem,
-): Promise<SessionStore> {
+): Promise<DirectoryStore> {
   return open({ directory, clock: systemClock(), maxLagMs, fileSystem });
 }
 
 async function open(
   options: Omit<DirectoryStoreOptions, "rescanIntervalMs" | "logger">,
-): Promise<SessionStore> {
+): Promise<DirectoryStore> {
   const store = await openDirectoryStore({ ...options, rescanIntervalMs: 60_000, logger: silentLogger });
   onTestFinished(() => store.close());
   return store;

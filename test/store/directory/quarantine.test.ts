@@ -22,7 +22,7 @@ describe("a file that was mended since it was found unreadable", () => {
     const path = join(directory, "s.json");
     breakLongAgo(path);
     const store = await openStore(directory);
-    expect(store.health()).toMatchObject([{ code: "unreadable_file" }]);
+    expect(await store.health()).toMatchObject([{ code: "unreadable_file" }]);
     const backup = join(directory, "earlier.backup");
     writeFileSync(backup, JSON.stringify(foreignSession("s")));
 
@@ -69,7 +69,7 @@ describe("a long name in other scripts", () => {
     const { quarantined: place } = await store.recover(id("s"));
     expect(await readFile(place as string, "utf8")).toBe(broken);
     expect(existsSync(join(directory, file))).toBe(false);
-    expect(store.health()).toEqual([]);
+    expect(await store.health()).toEqual([]);
   });
 
   test("also where no session was ever read from it", async () => {

@@ -5,11 +5,11 @@ import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { parseSessionId } from "../../../src/session/session-id.ts";
 import { Reports } from "../../../src/store/directory/changes/reports.ts";
+import type { DirectoryStore } from "../../../src/store/directory/directory-store.ts";
 import { nodeFileSystem } from "../../../src/store/directory/disk/node-file-system.ts";
 import { readDocument } from "../../../src/store/directory/disk/read-document.ts";
 import { FileCatalog } from "../../../src/store/directory/view/file-catalog.ts";
 import type { SavedFile } from "../../../src/store/directory/view/saved-index.ts";
-import type { SessionStore } from "../../../src/store/session-store.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 import { foreignSession, newView, openStore, putOutside } from "./outside.ts";
 
@@ -33,7 +33,7 @@ const copy = () =>
   });
 
 /** A store that has a large session in memory. */
-async function reportedOn(directory: string): Promise<SessionStore> {
+async function reportedOn(directory: string): Promise<DirectoryStore> {
   putOutside(directory, "s.json", large);
   const store = await openStore(directory);
   await store.report(id, { processed: ["p"] });
@@ -62,10 +62,10 @@ test("a change of a session that becomes another one meanwhile is made to one of
 }, 60_000);
 
 const changes = {
-  pause: (store: SessionStore) => store.apply(id, { type: "transition", verb: "pause" }),
-  checkpoint: (store: SessionStore) =>
+  pause: (store: DirectoryStore) => store.apply(id, { type: "transition", verb: "pause" }),
+  checkpoint: (store: DirectoryStore) =>
     store.apply(id, { type: "checkpoint", checkpoint: { processed_files: ["mine"], pending_files: [] } }),
-  "restored backup": (store: SessionStore, backup: string) => store.restoreBackup(id, backup),
+  "restored backup": (store: DirectoryStore, backup: string) => store.restoreBackup(id, backup),
 };
 
 test.each(Object.entries(changes))(

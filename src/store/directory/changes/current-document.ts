@@ -83,7 +83,7 @@ export class SessionDocuments {
           : await readDocumentInSlices(this.#options.fs, join(this.#options.directory, file));
         if (document?.identity === state.identity) return this.#withWaiting(id, document);
         // It was readable when it was in this state.
-        this.#options.view.look(file, true);
+        this.#options.view.look(file, { isAfresh: true });
       } else if (
         this.#catalog.get(file)?.kind !== "unreadable" ||
         !isRecent(this.#options.fs, join(this.#options.directory, file))

@@ -59,10 +59,10 @@ export class Reports {
    * Resolves when a report is durable. It does not wait for other reports of the session, nor for its file; it does wait for
    * changes of other kinds that were asked for before it.
    */
-  report(id: SessionId, delta: ProgressDelta, { epoch, text }: ProgressOptions): Promise<ProgressReply> {
+  report(id: SessionId, delta: ProgressDelta, { epoch, json }: ProgressOptions): Promise<ProgressReply> {
     // No async function around it: there is one for every report.
     try {
-      return this.#report(id, encodeReport(delta, text), epoch);
+      return this.#report(id, encodeReport(delta, json), epoch);
     } catch (error) {
       return Promise.reject(error);
     }

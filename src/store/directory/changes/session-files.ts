@@ -197,11 +197,18 @@ export class SessionFiles {
         if (error instanceof TargetChanged) return undefined;
         throw error;
       }
-      this.#catalog.forget(file);
+      this.#catalog.forget(file, "removed");
       if (state.id !== undefined && this.#catalog.fileOf(state.id) === undefined)
         lives.lost(state.id, state.identity);
       return join(quarantine, name);
     });
+  }
+
+  /** Tells that a session is gone whose unreadable document went to quarantine, unless something took its place. */
+  tellIfRemoved(id: SessionId): void {
+    const catalog = this.#catalog;
+    if (catalog.fileOf(id) !== undefined || catalog.unreadableFor(id) !== undefined) return;
+    catalog.index.delete(id, { cause: "removed", restorable: this.#options.isDeleted(id) });
   }
 
   /**
@@ -251,7 +258,7 @@ export class SessionFiles {
 
   /** Also of a file that another program put there a moment ago. */
   exists(id: SessionId): boolean {
-    if (!this.has(id)) this.#options.view.look(fileFor(id));
+    if (!this.has(id)) this.#options.view.glance(fileFor(id));
     return this.has(id);
   }
 

@@ -6,6 +6,7 @@ import type { SessionId } from "../../../session/session-id.ts";
 import { fileFor } from "../disk/session-codec.ts";
 import type { LiveSessions } from "../reported/reported-sessions.ts";
 import type { DirectoryView } from "../view/directory-view.ts";
+import { FileInDoubt } from "../view/doubts.ts";
 
 export interface SessionTurnsOptions {
   queue: KeyedQueue;
@@ -46,19 +47,28 @@ export class SessionTurns {
 
   /** Runs anything else. Reports go on meanwhile. */
   async run<T>(id: SessionId, task: (file: string) => Promise<T>): Promise<T> {
-    const { queue, view } = this.#options;
+    const { view } = this.#options;
     for (;;) {
       const file = this.locate(id);
-      const result = await queue.run(file, async () =>
+      await view.whenSure(file);
+      const result = await this.runFor(file, async () =>
         (view.catalog.fileOf(id) ?? file) === file ? { value: await task(file) } : undefined,
       );
       if (result !== undefined) return result.value;
     }
   }
 
-  /** Runs in the queue of a file, whatever it holds. */
-  runFor<T>(file: string, task: () => Promise<T>): Promise<T> {
-    return this.#options.queue.run(file, task);
+  /** Runs in the queue of a file, whatever it holds. A task that meets a doubt about a file is begun anew when that is over. */
+  async runFor<T>(file: string, task: () => Promise<T>): Promise<T> {
+    const { queue, view } = this.#options;
+    for (;;) {
+      try {
+        return await queue.run(file, task);
+      } catch (error) {
+        if (!(error instanceof FileInDoubt)) throw error;
+        await view.whenSure(error.file);
+      }
+    }
   }
 
   /** Runs a task for the first file name that is free: one that returns undefined or meets EEXIST is taken. */

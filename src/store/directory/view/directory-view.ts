@@ -6,16 +6,18 @@ import type { BigIntStats } from "node:fs";
 import { join } from "node:path";
 import type { KeyedQueue } from "../../../async/keyed-queue.ts";
 import { eachInSlices, nextSlice } from "../../../async/slices.ts";
-import type { HealthProblem, Info } from "../../../contract/replies.ts";
+import type { HealthProblem } from "../../../contract/replies.ts";
 import { SessiondError, systemErrorCode } from "../../../error.ts";
 import type { Logger } from "../../../log.ts";
 import type { SessionSummary } from "../../../session/session.ts";
 import { type Clock, formatTimestamp } from "../../../time/clock.ts";
+import type { StoreFacts } from "../../session-store.ts";
 import { storageError } from "../disk/durable-files.ts";
 import type { FileSystem } from "../disk/file-system.ts";
 import { type Document, readDocument, statDocument } from "../disk/read-document.ts";
 import { type Identity, identityOf, UnreadableError } from "../disk/session-codec.ts";
 import { adoptSavedIndex } from "./adopt-saved-index.ts";
+import { Doubts, FileInDoubt } from "./doubts.ts";
 import { FileCatalog, type FileState } from "./file-catalog.ts";
 import { listSessionFiles } from "./list-session-files.ts";
 import type { SavedFile } from "./saved-index.ts";
@@ -30,6 +32,13 @@ const stallMs = 1000;
 
 /** What keeps a file from being read and says nothing about the file. */
 const momentary = ["EMFILE", "ENFILE", "ENOMEM"];
+
+export interface Look {
+  /** What is known of a file in this very state is not believed. */
+  isAfresh?: boolean;
+  /** A file that is missing or unreadable now has been so for a while. */
+  isSure?: boolean;
+}
 
 /** Told of what other programs did to a session file. */
 export interface OutsideChanges {
@@ -46,13 +55,16 @@ export interface ViewOptions {
   clock: Clock;
   logger: Logger;
   outside: OutsideChanges;
+  /** Whether a session of this id is in the trash. */
+  isRestorable?: (id: string) => boolean;
   /** Told when the directory that was opened is not the one at its path any more. */
   onReplaced: (error: Error) => void;
 }
 
 export class DirectoryView {
-  readonly catalog = new FileCatalog();
+  readonly catalog: FileCatalog;
   readonly #options: ViewOptions;
+  readonly #doubts = new Doubts((file, isLast) => this.refresh(file, { isSure: isLast }));
   readonly #queue: KeyedQueue;
   readonly #retries = new Map<string, { attempts: number; timer: NodeJS.Timeout }>();
   #watcher: Watcher | undefined;
@@ -70,6 +82,7 @@ export class DirectoryView {
   constructor(options: ViewOptions, queue: KeyedQueue) {
     this.#options = options;
     this.#queue = queue;
+    this.catalog = new FileCatalog(options.isRestorable);
   }
 
   /**
@@ -101,11 +114,11 @@ export class DirectoryView {
     for (const file of others) {
       isCurrent = false;
       await nextSlice();
-      this.look(file);
+      this.glance(file);
       if (this.catalog.get(file)?.kind === "unreadable") this.#retryLater(file);
     }
     // What went away between the look at a file and its being taken in was not known when it was hinted at.
-    for (const file of this.#hintedAtStart ?? []) this.look(file);
+    for (const file of this.#hintedAtStart ?? []) await this.refresh(file, { isSure: true });
     this.#hintedAtStart = undefined;
     this.#lastReconcile = formatTimestamp(this.#options.clock.now());
     this.#arm();
@@ -115,13 +128,27 @@ export class DirectoryView {
 
   /**
    * Brings the catalog up to date with one file, at once, and returns the document if it had to be read. Callers hold
-   * the file's queue, or know that nothing else runs. What is known of a file in this very state is believed, unless `isAfresh`.
+   * the file's queue, or know that nothing else runs.
+   *
+   * @throws FileInDoubt for a session's file that is missing or half written, unless the look `isSure`
    */
-  look(file: string, isAfresh = false): Document | undefined {
-    return this.catalog.index.from("outside", () => this.#look(file, isAfresh));
+  look(file: string, how: Look = {}): Document | undefined {
+    const document = this.catalog.index.from("outside", () => this.#look(file, how));
+    if (this.#doubts.has(file)) throw new FileInDoubt(file);
+    return document;
   }
 
-  #look(file: string, isAfresh: boolean): Document | undefined {
+  /** As `look`, for a caller that can go on without being sure. */
+  glance(file: string, how: Look = {}): void {
+    this.catalog.index.from("outside", () => this.#look(file, how));
+  }
+
+  /** Resolves when there is no doubt about a file any more. */
+  whenSure(file: string): Promise<void> {
+    return this.#doubts.over(file);
+  }
+
+  #look(file: string, { isAfresh = false, isSure = false }: Look): Document | undefined {
     const path = join(this.#options.directory, file);
     const known = this.catalog.get(file);
     const stats = statOrFailure(this.#options.fs, path);
@@ -131,15 +158,21 @@ export class DirectoryView {
       return undefined;
     }
     if (stats === undefined) {
-      if (known !== undefined && this.isInPlace()) this.#gone(file);
+      if (known === undefined || !this.isInPlace()) return undefined;
+      if (known.kind !== "duplicate" && known.id !== undefined && !isSure) this.#doubt(file);
+      else this.#gone(file);
       return undefined;
     }
-    if (!isAfresh && this.#isKnown(file, stats)) return undefined;
+    if (!isAfresh && this.#isKnown(file, stats)) {
+      this.#sure(file);
+      return undefined;
+    }
     try {
       const document = readDocument(this.#options.fs, path);
       if (document === undefined) this.#gone(file);
       else this.#adopt(file, document);
       this.#settled(file);
+      this.#sure(file);
       return document;
     } catch (error) {
       if (momentary.includes(systemErrorCode(error) ?? "")) {
@@ -147,7 +180,12 @@ export class DirectoryView {
         this.#options.logger.warn({ file, err: error }, "a session file could not be read now");
         return undefined;
       }
+      if (known?.kind === "session" && !isSure) {
+        this.#doubt(file);
+        return undefined;
+      }
       const why = error instanceof UnreadableError ? error.message : storageError(error).message;
+      this.#doubts.end(file);
       this.#lookAgain(this.catalog.markUnreadable(file, stateOf(stats), why));
       return undefined;
     }
@@ -161,8 +199,21 @@ export class DirectoryView {
 
   #gone(file: string): void {
     const known = this.catalog.get(file);
-    this.#lookAgain(this.catalog.forget(file));
+    this.#doubts.end(file);
+    this.#lookAgain(this.catalog.forget(file, "gone"));
     this.#lost(known);
+  }
+
+  /** The session stays what it was for a moment; if another file has it, that one takes over. */
+  #doubt(file: string): void {
+    if (this.#doubts.has(file)) return;
+    this.#doubts.raise(file);
+    this.#lookAgain(this.catalog.doubt(file));
+  }
+
+  #sure(file: string): void {
+    this.catalog.trust(file);
+    this.#doubts.end(file);
   }
 
   #adopt(file: string, document: Document): void {
@@ -187,14 +238,12 @@ export class DirectoryView {
 
   /** The file was taken away by us. */
   forget(file: string): void {
-    this.#lookAgain(this.catalog.forget(file));
+    this.#lookAgain(this.catalog.forget(file, "removed"));
   }
 
-  /** Looks in the file's queue. */
-  refresh(file: string): Promise<void> {
-    return this.#queue.run(file, async () => {
-      this.look(file);
-    });
+  /** Looks in the file's queue. A doubt that it raises ends later. */
+  refresh(file: string, how: Look = {}): Promise<void> {
+    return this.#queue.run(file, async () => this.glance(file, how));
   }
 
   reconcile(): Promise<void> {
@@ -204,9 +253,9 @@ export class DirectoryView {
     return this.#reconciling;
   }
 
-  watcher(): Info["watcher"] {
+  facts(): Omit<StoreFacts, "kind" | "location"> {
     return {
-      mode: this.#isWatching() ? "watching" : "polling",
+      changes_by: this.#isWatching() ? "watching" : "polling",
       last_reconcile_time: this.#lastReconcile,
       rescan_interval_ms: this.#intervalMs(),
     };
@@ -238,6 +287,7 @@ export class DirectoryView {
     clearTimeout(this.#rescanTimer);
     clearInterval(this.#stallTimer);
     for (const { timer } of this.#retries.values()) clearTimeout(timer);
+    this.#doubts.close();
     await this.#watcher?.close();
     await this.#reconciling?.catch(() => {});
   }
@@ -318,6 +368,7 @@ export class DirectoryView {
       await nextSlice();
       if (!present.has(file)) await this.refresh(file);
     }
+    await this.#doubts.allOver();
     this.#lastReconcile = formatTimestamp(clock.now());
   }
 

@@ -9,12 +9,14 @@ import { sessionIdProblem } from "../../../session/session-id.ts";
 import { shellOperand } from "../../../text/shell-quote.ts";
 import { parseTimestamp } from "../../../time/clock.ts";
 import { SessionIndex } from "../../session-index.ts";
+import type { Gone } from "../../session-store.ts";
 import type { Document } from "../disk/read-document.ts";
 import { alternativeFileFor, fileFor, type Identity } from "../disk/session-codec.ts";
 import type { SavedFile } from "./saved-index.ts";
 
 export type FileState =
-  | { kind: "session"; identity: Identity; id: string }
+  /** `inDoubt` while the file is missing or half written: it is still the session, and any other file may take over. */
+  | { kind: "session"; identity: Identity; id: string; inDoubt?: true }
   /** Another file with the same id has the newer checkpoint. */
   | { kind: "duplicate"; identity: Identity; id: string }
   /** `id` is what it held when it could last be read. */
@@ -25,6 +27,7 @@ const maxPast = 10_000;
 
 export class FileCatalog {
   readonly index = new SessionIndex();
+  readonly #isRestorable: (id: string) => boolean;
   readonly #files = new Map<string, FileState>();
   readonly #fileOf = new Map<string, string>();
   readonly #unreadable = new Set<string>();
@@ -32,6 +35,11 @@ export class FileCatalog {
   readonly #duplicates = new Map<string, Set<string>>();
   /** The last revisions of sessions that are not in the index any more, so that none is given out twice. */
   readonly #past = new Map<string, { revision: number; identity: Identity }>();
+
+  /** `isRestorable` tells whether a session of that id is in the trash. */
+  constructor(isRestorable: (id: string) => boolean = () => false) {
+    this.#isRestorable = isRestorable;
+  }
 
   /** The last revision that is known of a session, also of one that is gone; 0 if none is. */
   pastRevision(id: string): number {
@@ -86,7 +94,7 @@ export class FileCatalog {
     const id = session.session_id;
     const before = this.#files.get(file);
     const again =
-      before !== undefined && before.id !== undefined && before.id !== id ? this.forget(file) : [];
+      before !== undefined && before.id !== undefined && before.id !== id ? this.forget(file, "gone") : [];
     this.#clear(file);
     const known = revision ?? this.#outsideRevision(writtenRevision(session), id, identity);
     const isOutside = revision === undefined;
@@ -118,7 +126,9 @@ export class FileCatalog {
   #place(file: string, identity: Identity, summary: SessionSummary, isOutside: boolean): string[] {
     const id = summary.session_id;
     const rival = this.#fileOf.get(id);
-    if (rival !== undefined && rival !== file) {
+    if (rival !== undefined && this.#isInDoubt(rival)) {
+      if (rival !== file) this.#clear(rival);
+    } else if (rival !== undefined && rival !== file) {
       const known = this.index.get(id) as SessionSummary;
       if (!isNewer(summary, file, known, rival)) {
         this.#addDuplicate(file, id, identity);
@@ -141,23 +151,45 @@ export class FileCatalog {
     if (summary !== undefined) this.index.set({ ...summary, bytes });
   }
 
+  /** The file is missing or half written, which may be over in a moment. Returns the duplicates of its session. */
+  doubt(file: string): string[] {
+    const state = this.#files.get(file);
+    if (state?.kind !== "session") return [];
+    this.#files.set(file, { ...state, inDoubt: true });
+    return this.#dropDuplicates(state.id);
+  }
+
+  /** The file is there as it was. */
+  trust(file: string): void {
+    const state = this.#files.get(file);
+    if (state?.kind !== "session" || !state.inDoubt) return;
+    const { inDoubt: _, ...known } = state;
+    this.#files.set(file, known);
+  }
+
   markUnreadable(file: string, identity: Identity, why: string): string[] {
     const id = this.#files.get(file)?.id;
-    const again = this.forget(file);
+    const again = this.forget(file, "unreadable");
     this.#files.set(file, { kind: "unreadable", identity, id, why });
     this.#unreadable.add(file);
     return again;
   }
 
-  /** The file is gone. Returns the duplicates of its session, of which one may be the session now. */
-  forget(file: string): string[] {
+  /** The file is no session's any more. Returns the duplicates of its session, of which one may be the session now. */
+  forget(file: string, cause: Gone["cause"]): string[] {
     const state = this.#files.get(file);
     this.#clear(file);
-    if (state?.kind !== "session") return [];
-    this.#fileOf.delete(state.id);
-    this.#remember(state.id, state.identity);
-    this.index.delete(state.id);
-    return this.#dropDuplicates(state.id);
+    const id = state?.id;
+    if (state === undefined || id === undefined || state.kind === "duplicate") return [];
+    if (state.kind === "session") {
+      this.#fileOf.delete(id);
+      this.#remember(id, state.identity);
+    } else if (this.#fileOf.has(id) || cause !== "gone") {
+      // Still unreadable, or in quarantine: something may take its place, and who put it there tells what became of it.
+      return [];
+    }
+    this.index.delete(id, { cause, restorable: this.#isRestorable(id) });
+    return this.#dropDuplicates(id);
   }
 
   problems(): HealthProblem[] {
@@ -212,9 +244,19 @@ export class FileCatalog {
 
   #outsideRevision(written: number, id: string, identity: Identity): number {
     const past = this.#past.get(id);
+    const file = this.#fileOf.get(id);
+    const state = file === undefined ? undefined : this.#files.get(file);
+    // The very file that was in doubt, under another name.
+    if (state?.kind === "session" && state.inDoubt && state.identity === identity)
+      return this.pastRevision(id);
     // The very file that was gone: renamed, or brought back from the trash.
     if (past?.identity === identity && this.index.get(id) === undefined) return past.revision;
     return Math.max(written, this.pastRevision(id) + 1);
+  }
+
+  #isInDoubt(file: string): boolean {
+    const state = this.#files.get(file);
+    return state?.kind === "session" && state.inDoubt === true;
   }
 
   #addDuplicate(file: string, id: string, identity: Identity): void {

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { Session } from "../../../../src/session/session.ts";
 import { parseSessionId } from "../../../../src/session/session-id.ts";
-import type { SessionStore } from "../../../../src/store/session-store.ts";
+import type { DirectoryStore } from "../../../../src/store/directory/directory-store.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { FaultyFileSystem, isChange, isJournalWrite } from "../../../support/faulty-file-system.ts";
 import { tempDir } from "../../../support/temp-dir.ts";
@@ -45,8 +45,8 @@ function listsOf({ processed_files, pending_files, partial_results }: Session) {
   return { processed_files, pending_files, partial_results };
 }
 
-async function found(store: SessionStore) {
-  return store.has(id) ? listsOf((await store.read(id)).session) : "absent";
+async function found(store: DirectoryStore) {
+  return (await store.has(id)) ? listsOf((await store.read(id)).session) : "absent";
 }
 
 async function foundIn(copies: readonly string[]) {
@@ -60,7 +60,7 @@ async function foundIn(copies: readonly string[]) {
 }
 
 describe("a change that undoes what was reported", () => {
-  const undoing: Readonly<Record<string, (store: SessionStore, backup: string) => Promise<unknown>>> = {
+  const undoing: Readonly<Record<string, (store: DirectoryStore, backup: string) => Promise<unknown>>> = {
     checkpoint: (store) =>
       store.apply(id, { type: "checkpoint", checkpoint: { processed_files: ["b"], pending_files: ["a"] } }),
     "saved document": async (store) => {
@@ -124,14 +124,14 @@ test("a checkpoint of a session that nobody reports on reads its file once", asy
 
 describe("what is put in the place of a session that is gone has none of its reports", () => {
   interface Place {
-    store: SessionStore;
+    store: DirectoryStore;
     disk: FaultyFileSystem;
     directory: string;
   }
   const gone: Readonly<Record<string, (place: Place) => Promise<void>>> = {
     "taken away by another program": async ({ store, directory }) => {
       rmSync(join(directory, "s.json"));
-      await eventually(() => expect(store.has(id)).toBe(false));
+      await eventually(async () => expect(await store.has(id)).toBe(false));
     },
     "purged, of which the journal could not be told": async ({ store, disk }) => {
       fillJournal(disk);
@@ -185,7 +185,7 @@ describe("what is put in the place of a session that is gone has none of its rep
     await written;
     await gone["taken away by another program"]?.(place);
     const restoring = store.restoreBackup(id, backup);
-    await eventually(() => expect(store.has(id)).toBe(true));
+    await eventually(async () => expect(await store.has(id)).toBe(true));
     const copy = await killed(directory);
     answer();
     await expect(report).rejects.toMatchObject({ outcome: "unknown" });
@@ -200,14 +200,14 @@ describe("what is put in the place of a session that is gone has none of its rep
     const reported = await found(store);
     const away = join(await tempDir(), "away.json");
     renameSync(join(directory, "s.json"), away);
-    await eventually(() => expect(store.has(id)).toBe(false));
+    await eventually(async () => expect(await store.has(id)).toBe(false));
     disk.intercept(({ name, path }, run) => {
       const result = run();
       if (name !== "file.sync" || path !== directory) return result;
       disk.intercept();
       return Promise.resolve(result).then(async () => {
         renameSync(away, join(directory, "back.json"));
-        await eventually(() => expect(store.has(id)).toBe(true));
+        await eventually(async () => expect(await store.has(id)).toBe(true));
       }) as typeof result;
     });
     await expect(store.restoreBackup(id, backup)).rejects.toMatchObject({ outcome: "not_applied" });
@@ -217,9 +217,9 @@ describe("what is put in the place of a session that is gone has none of its rep
 });
 
 describe("what stands in for a document that cannot be read has the reports that wait for it", () => {
-  async function unreadable(directory: string, store: SessionStore): Promise<void> {
+  async function unreadable(directory: string, store: DirectoryStore): Promise<void> {
     putOutside(directory, "s.json", "{");
-    await eventually(() => expect(store.has(id)).toBe(false));
+    await eventually(async () => expect(await store.has(id)).toBe(false));
   }
 
   test("also where it is of an earlier creation", async () => {
@@ -228,7 +228,7 @@ describe("what stands in for a document that cannot be read has the reports that
     await store.create({ session_id: id, config, pending_files: ["a", "b"] });
     const { backup } = await store.backup(id);
     rmSync(join(directory, "s.json"));
-    await eventually(() => expect(store.has(id)).toBe(false));
+    await eventually(async () => expect(await store.has(id)).toBe(false));
     await store.restoreBackup(id, backup);
     await store.report(id, { processed: ["a"], results: { a: 1 } });
     const reported = await found(store);
@@ -252,7 +252,7 @@ describe("what stands in for a document that cannot be read has the reports that
     await store.backup(id);
     const { generation: _, ...rest } = (await store.read(id)).session;
     putOutside(directory, "s.json", rest);
-    await eventually(() => expect(store.summary(id).generation).toBeNull());
+    await eventually(async () => expect((await store.summary(id)).generation).toBeNull());
     await store.backup(id);
     await store.report(id, { processed: ["b"] });
     const reported = await found(store);

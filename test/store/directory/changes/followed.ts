@@ -4,7 +4,8 @@ import type { SessionEvent } from "../../../../src/contract/events.ts";
 import { silentLogger } from "../../../../src/log.ts";
 import { EventStreams } from "../../../../src/server/events/event-streams.ts";
 import type { SessionSummary } from "../../../../src/session/session.ts";
-import type { SessionStore, StoreChange } from "../../../../src/store/session-store.ts";
+import type { DirectoryStore } from "../../../../src/store/directory/directory-store.ts";
+import type { StoreChange } from "../../../../src/store/session-store.ts";
 import { systemClock } from "../../../../src/time/clock.ts";
 
 /** Of a session: processed, pending, revision. */
@@ -21,10 +22,10 @@ export interface Followed {
 }
 
 /** Follows from here on; what was reported before is known. */
-export function followed(store: SessionStore): Followed {
+export function followed(store: DirectoryStore): Followed {
   const changes: StoreChange[] = [];
   const catchUp = () => {
-    while (store.changes.settle(100));
+    while (store.changes.announceReports(100));
   };
   catchUp();
   const unsubscribe = store.changes.subscribe((change) => {

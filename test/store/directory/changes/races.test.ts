@@ -32,7 +32,7 @@ test("restoring a backup under load: what was acknowledged is in the session or 
     }),
   );
   const kept = new Set((await store.read(id("s"))).session.processed_files);
-  const places = new Map((await store.listBackups(id("s"))).map((one) => [one.backup, one.path]));
+  const places = new Map((await store.listBackups(id("s"))).map((one) => [one.backup, one.location]));
   expect(previous).toHaveLength(5);
   for (const name of previous)
     for (const file of read(places.get(name) as string).processed_files) kept.add(file);
@@ -160,9 +160,9 @@ describe("a session file that is deleted from outside", () => {
     clock.meddle(() => rmSync(join(directory, "s.json")));
     const removal = store.remove(id("s"), { reason: "requested" });
     await expect(removal).rejects.toMatchObject({ code: "session_not_found" });
-    expect(store.has(id("s"))).toBe(false);
+    expect(await store.has(id("s"))).toBe(false);
     expect(await inTrash(directory)).toEqual([]);
-    expect(store.health()).toEqual([]);
+    expect(await store.health()).toEqual([]);
   });
 
   test("while it is changed is not brought back", async () => {
@@ -193,7 +193,7 @@ describe("restoring from the trash and creating at the same time", () => {
         for (const outcome of outcomes) {
           if (outcome.status === "rejected") expect(outcome.reason).toMatchObject({ code: "session_exists" });
         }
-        expect(store.health()).toEqual([]);
+        expect(await store.health()).toEqual([]);
         await store.remove(id("s"), { reason: "requested", purge: true });
         await store.emptyTrash();
       }

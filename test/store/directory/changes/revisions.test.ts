@@ -4,13 +4,13 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseSessionId as id } from "../../../../src/session/session-id.ts";
-import type { SessionStore } from "../../../../src/store/session-store.ts";
+import type { DirectoryStore } from "../../../../src/store/directory/directory-store.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { tempDir } from "../../../support/temp-dir.ts";
 import { config, foreignSession, openStore, putOutside } from "../outside.ts";
 
 /** A session that is at revision 3. */
-async function withSession(): Promise<{ directory: string; store: SessionStore; path: string }> {
+async function withSession(): Promise<{ directory: string; store: DirectoryStore; path: string }> {
   const directory = await tempDir();
   const store = await openStore(directory);
   await store.create({ session_id: "s", config });
@@ -19,9 +19,9 @@ async function withSession(): Promise<{ directory: string; store: SessionStore; 
   return { directory, store, path: join(directory, "s.json") };
 }
 
-const revision = (store: SessionStore) => store.summary(id("s")).revision;
+const revision = async (store: DirectoryStore) => (await store.summary(id("s"))).revision;
 
-async function expectGuarded(store: SessionStore, older: number): Promise<void> {
+async function expectGuarded(store: DirectoryStore, older: number): Promise<void> {
   const late = store.apply(id("s"), { type: "transition", verb: "fail" }, { ifRevision: older });
   await expect(late).rejects.toMatchObject({ code: "revision_mismatch" });
 }
@@ -34,10 +34,10 @@ describe("a revision never comes back", () => {
     const { store, path } = await withSession();
     const text = await readFile(path, "utf8");
     await writeFile(path, text.slice(0, 50));
-    await eventually(() => expect(store.health()).toMatchObject([{ code: "unreadable_file" }]));
+    await eventually(async () => expect(await store.health()).toMatchObject([{ code: "unreadable_file" }]));
     await writeFile(path, mend(text));
-    await eventually(() => expect(store.health()).toEqual([]));
-    expect(revision(store)).toBe(4);
+    await eventually(async () => expect(await store.health()).toEqual([]));
+    expect(await revision(store)).toBe(4);
     await expectGuarded(store, 3);
   });
 
@@ -59,10 +59,10 @@ describe("a revision never comes back", () => {
   test("when another program deletes it and puts another one in place", async () => {
     const { directory, store, path } = await withSession();
     rmSync(path);
-    await eventually(() => expect(store.has(id("s"))).toBe(false));
+    await eventually(async () => expect(await store.has(id("s"))).toBe(false));
     putOutside(directory, "s.json", foreignSession("s"));
-    await eventually(() => expect(store.has(id("s"))).toBe(true));
-    expect(revision(store)).toBe(4);
+    await eventually(async () => expect(await store.has(id("s"))).toBe(true));
+    expect(await revision(store)).toBe(4);
   });
 
   test("when it is recovered from a backup", async () => {
@@ -79,7 +79,7 @@ describe("a revision never comes back", () => {
 describe("a revision stays", () => {
   test("when a session is brought back from the trash", async () => {
     const { store } = await withSession();
-    const before = store.summary(id("s"));
+    const before = await store.summary(id("s"));
     await store.remove(id("s"), { reason: "requested" });
     expect(await store.restoreTrash(id("s"))).toEqual(before);
     await store.apply(id("s"), { type: "transition", verb: "pause" }, { ifRevision: 3 });
@@ -87,10 +87,10 @@ describe("a revision stays", () => {
 
   test("when another program renames its file away from its own name", async () => {
     const { directory, store, path } = await withSession();
-    const before = store.summary(id("s"));
+    const before = await store.summary(id("s"));
     renameSync(path, join(directory, "renamed.json"));
     await store.reconcile();
-    await eventually(() => expect(store.summary(id("s"))).toEqual(before));
+    await eventually(async () => expect(await store.summary(id("s"))).toEqual(before));
     await store.apply(id("s"), { type: "transition", verb: "pause" }, { ifRevision: 3 });
     expect(JSON.parse(await readFile(join(directory, "renamed.json"), "utf8")).revision).toBe(4);
   });
@@ -102,10 +102,10 @@ describe("a revision stays", () => {
     await store.apply(id("s"), { type: "transition", verb: "pause" });
     renameSync(join(directory, "s.json"), join(elsewhere, "s.json"));
     await store.reconcile();
-    await eventually(() => expect(store.has(id("s"))).toBe(false));
+    await eventually(async () => expect(await store.has(id("s"))).toBe(false));
     renameSync(join(elsewhere, "s.json"), join(directory, "s.json"));
     await store.reconcile();
-    expect(revision(store)).toBe(2);
+    expect(await revision(store)).toBe(2);
   });
 });
 

@@ -16,8 +16,9 @@ import { silentLogger } from "../../../../src/log.ts";
 import { EventStreams } from "../../../../src/server/events/event-streams.ts";
 import type { SessionSummary } from "../../../../src/session/session.ts";
 import { parseSessionId } from "../../../../src/session/session-id.ts";
+import type { DirectoryStore } from "../../../../src/store/directory/directory-store.ts";
 import { openDirectoryStore } from "../../../../src/store/directory/directory-store.ts";
-import type { SessionStore, StoreChange } from "../../../../src/store/session-store.ts";
+import type { StoreChange } from "../../../../src/store/session-store.ts";
 import { systemClock } from "../../../../src/time/clock.ts";
 import { config, foreignSession, putOutside } from "../outside.ts";
 
@@ -27,7 +28,7 @@ type Name = (typeof names)[number];
 
 class World {
   readonly directory: string;
-  readonly store: SessionStore;
+  readonly store: DirectoryStore;
   readonly generation: string;
   /** What was told wrongly. */
   readonly wrong: string[] = [];
@@ -52,7 +53,7 @@ class World {
   /** How many changes other programs made, at most. */
   #outside = 0;
 
-  private constructor(directory: string, store: SessionStore, created: SessionSummary) {
+  private constructor(directory: string, store: DirectoryStore, created: SessionSummary) {
     this.directory = directory;
     this.store = store;
     this.generation = created.generation as string;
@@ -77,7 +78,7 @@ class World {
   }
 
   async report(count: number): Promise<void> {
-    if (!this.store.has(id)) return;
+    if (!(await this.store.has(id))) return;
     this.#underWay += count;
     const reports = Array.from({ length: count }, () =>
       this.store.report(id, { processed: [`report ${Math.random()}`] }).then(
@@ -95,7 +96,7 @@ class World {
   }
 
   async edit(pinned: boolean): Promise<void> {
-    if (!this.store.has(id)) return;
+    if (!(await this.store.has(id))) return;
     const changed = await this.store.apply(id, { type: "edit", pinned }).catch(() => undefined);
     if (changed === undefined) return;
     const { pending_files, processed_files } = changed.session;
@@ -138,7 +139,7 @@ class World {
     this.#garbage.delete(name);
     rmSync(join(this.directory, name));
     await this.reconcile();
-    if (!this.store.has(id)) this.#isLost = true;
+    if (!(await this.store.has(id))) this.#isLost = true;
   }
 
   async rename(from: Name, to: Name): Promise<void> {
@@ -152,8 +153,8 @@ class World {
 
   async reconcile(): Promise<void> {
     await this.store.reconcile();
-    if (!this.store.has(id)) return;
-    this.#expect(this.store.summary(id), "after all was compared");
+    if (!(await this.store.has(id))) return;
+    this.#expect(await this.store.summary(id), "after all was compared");
   }
 
   /** What a reader of the events has been told by now. */
@@ -255,9 +256,9 @@ const steps = fc.oneof(
   },
   // Not awaited: it is under way while other things happen.
   fc.integer({ min: 1, max: 3 }).map((n) => step(`begin to report ${n}`, (w) => void w.report(n))),
-  fc.constant(step("summary", ({ store }) => store.has(id) && store.summary(id))),
+  fc.constant(step("summary", async ({ store }) => (await store.has(id)) && (await store.summary(id)))),
   fc.constant(step("list", ({ store }) => store.list())),
-  fc.constant(step("settle", ({ store }) => void store.changes.settle(10))),
+  fc.constant(step("settle", ({ store }) => void store.changes.announceReports(10))),
   fc.boolean().map((pinned) => step(`edit ${pinned}`, (w) => w.edit(pinned))),
   {
     weight: 3,
@@ -287,7 +288,7 @@ test("no listener and no reader of events is told of progress that falls back, o
         }
         await world.report(0);
         await world.reconcile();
-        while (world.store.changes.settle(10));
+        while (world.store.changes.announceReports(10));
         world.checkEvents();
         expect(world.wrong, all.map(({ what }) => what).join(", ")).toEqual([]);
       } finally {

@@ -7,7 +7,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseSessionId } from "../../../../src/session/session-id.ts";
-import type { SessionStore } from "../../../../src/store/session-store.ts";
+import type { DirectoryStore } from "../../../../src/store/directory/directory-store.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { tempDir } from "../../../support/temp-dir.ts";
 import { config, foreignSession, killed, openLagging, putOutside } from "../outside.ts";
@@ -18,7 +18,7 @@ const pending_files = ["a", "b", "c"];
 
 interface World {
   directory: string;
-  store: SessionStore;
+  store: DirectoryStore;
   path: string;
   told: Followed;
 }
@@ -40,7 +40,7 @@ const without = (changes = {}) =>
 describe("reports that no file holds yet", () => {
   test("are in a document that another program wrote, from the first that is told of it", async () => {
     const { directory, store, told } = await reportedOn();
-    const { revision } = store.summary(id);
+    const { revision } = await store.summary(id);
     putOutside(directory, "s.json", without());
     await store.reconcile();
     expect(told.changes()).toEqual([["outside", [2, 1, revision], [2, 1, revision + 1]]]);
@@ -52,7 +52,7 @@ describe("reports that no file holds yet", () => {
     const text = await readFile(path, "utf8");
     writeFileSync(path, text.slice(0, 50));
     await store.reconcile();
-    await eventually(() => expect(store.health()).toMatchObject([{ code: "unreadable_file" }]));
+    await eventually(async () => expect(await store.health()).toMatchObject([{ code: "unreadable_file" }]));
     writeFileSync(path, text);
     await store.reconcile();
     expect(told.progress()).toEqual([2]);
@@ -60,7 +60,7 @@ describe("reports that no file holds yet", () => {
 
   test("are in a backup that is restored in the place of what cannot be read", async () => {
     const { store, path, told } = await reportedOn();
-    const { path: backup } = await store.backup(id);
+    const { location: backup } = await store.backup(id);
     writeFileSync(backup, JSON.stringify(without()));
     await store.report(id, { processed: ["c"] });
     writeFileSync(path, "garbage");
@@ -68,7 +68,7 @@ describe("reports that no file holds yet", () => {
     told.clear();
     await store.restoreBackup(id, backup);
     expect(told.changes()).toEqual([["change", undefined, [1, 2, expect.any(Number)]]]);
-    expect(store.summary(id)).toMatchObject({ processed_count: 1, pending_count: 2 });
+    expect(await store.summary(id)).toMatchObject({ processed_count: 1, pending_count: 2 });
   });
 
   test("are in a document that a start could not read, once it can", async () => {
@@ -85,10 +85,10 @@ describe("reports that no file holds yet", () => {
 
   test("are in a file that another program renamed, which is no change at all", async () => {
     const { directory, store, path, told } = await reportedOn();
-    const before = store.summary(id);
+    const before = await store.summary(id);
     renameSync(path, join(directory, "other.json"));
     await store.reconcile();
-    await eventually(() => expect(store.summary(id)).toEqual(before));
+    await eventually(async () => expect(await store.summary(id)).toEqual(before));
     expect(new Set(told.progress())).toEqual(new Set([2]));
     await store.apply(id, { type: "edit", pinned: true });
     expect(told.events()).toMatchObject([{ kind: "session.updated", changed: ["pinned"] }]);
@@ -96,7 +96,7 @@ describe("reports that no file holds yet", () => {
 
   test("are in the copy that takes the place of a file that is gone", async () => {
     const { directory, store, path, told } = await reportedOn();
-    const { revision } = store.summary(id);
+    const { revision } = await store.summary(id);
     writeFileSync(join(directory, "copy.json"), await readFile(path));
     await store.reconcile();
     rmSync(path);
@@ -140,7 +140,7 @@ test("a report that nobody has looked at is told before another program's change
   await store.report(id, { processed: ["c"] });
   putOutside(directory, "s.json", without({ status: "paused" }));
   await store.reconcile();
-  const { revision } = store.summary(id);
+  const { revision } = await store.summary(id);
   expect(told.changes()).toEqual([
     ["report", [2, 1, revision - 2], [3, 0, revision - 1]],
     ["outside", [3, 0, revision - 1], [3, 0, revision]],

@@ -108,7 +108,7 @@ describe("a sessions directory that is replaced by another", () => {
     ]) {
       await expect(change).rejects.toMatchObject({ code: "storage_failed" });
     }
-    expect(store.health()).toMatchObject([{ code: "storage_failed" }]);
+    expect(await store.health()).toMatchObject([{ code: "storage_failed" }]);
     expect(await readdir(directory)).toEqual([]);
     expect(await readdir(join(base, "moved"))).toContain("s.json");
   });
@@ -131,13 +131,13 @@ describe("a sessions directory that is replaced by another", () => {
     await store.create({ session_id: "s", config });
     await rename(directory, join(base, "moved"));
     await store.reconcile();
-    expect(store.health()).toMatchObject([{ code: "directory_unreadable" }]);
-    expect(store.has(id("s"))).toBe(true);
+    expect(await store.health()).toMatchObject([{ code: "directory_unreadable" }]);
+    expect(await store.has(id("s"))).toBe(true);
     await expect(store.create({ session_id: "t", config })).rejects.toMatchObject({ code: "storage_failed" });
     await rename(join(base, "moved"), directory);
     await store.reconcile();
-    expect(store.health()).toEqual([]);
+    expect(await store.health()).toEqual([]);
     await store.create({ session_id: "t", config });
-    expect(store.stats().total).toBe(2);
+    expect((await store.stats()).total).toBe(2);
   });
 });

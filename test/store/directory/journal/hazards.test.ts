@@ -5,7 +5,7 @@ import { Worker } from "node:worker_threads";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { Session } from "../../../../src/session/session.ts";
 import { parseSessionId } from "../../../../src/session/session-id.ts";
-import type { SessionStore } from "../../../../src/store/session-store.ts";
+import type { DirectoryStore } from "../../../../src/store/directory/directory-store.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { tempDir } from "../../../support/temp-dir.ts";
 import { config, foreignSession, killed, openLagging, putOutside } from "../outside.ts";
@@ -21,7 +21,7 @@ function segmentsIn(directory: string): string[] {
     .map((name) => join(journal, name));
 }
 
-async function processedIn(store: SessionStore): Promise<readonly string[]> {
+async function processedIn(store: DirectoryStore): Promise<readonly string[]> {
   return (await store.read(id)).session.processed_files;
 }
 
@@ -66,7 +66,7 @@ describe.each(Object.entries(edits))("a program that %s", (_, edit) => {
       const next = await openLagging(copy);
       const found = new Set(await processedIn(next));
       expect(expected.filter((file) => !found.has(file))).toEqual([]);
-      expect(next.health()).toEqual([]);
+      expect(await next.health()).toEqual([]);
       await next.close();
     }
   });
@@ -100,9 +100,9 @@ test("a file that is deleted and written again, as some editors save, is still t
   const text = readFileSync(join(directory, "s.json"), "utf8");
   await store.report(id, { processed: ["a"] });
   rmSync(join(directory, "s.json"));
-  await eventually(() => expect(store.has(id)).toBe(false));
+  await eventually(async () => expect(await store.has(id)).toBe(false));
   writeFileSync(join(directory, "s.json"), text);
-  await eventually(() => expect(store.has(id)).toBe(true));
+  await eventually(async () => expect(await store.has(id)).toBe(true));
   expect(await processedIn(store)).toEqual(["a"]);
 });
 
@@ -113,11 +113,11 @@ test("an id that is changed inside of the file takes the reports out of sight, a
   const document = documentIn(directory);
   await store.report(id, { processed: ["a"] });
   putOutside(directory, "s.json", { ...document, session_id: "other" });
-  await eventually(() => expect(store.has(parseSessionId("other"))).toBe(true));
+  await eventually(async () => expect(await store.has(parseSessionId("other"))).toBe(true));
   expect((await store.read(parseSessionId("other"))).session.processed_files).toEqual([]);
   await expect(store.report(id, { processed: ["b"] })).rejects.toMatchObject({ code: "session_not_found" });
   putOutside(directory, "s.json", document);
-  await eventually(() => expect(store.has(id)).toBe(true));
+  await eventually(async () => expect(await store.has(id)).toBe(true));
   expect(await processedIn(store)).toEqual(["a"]);
 });
 
@@ -184,7 +184,7 @@ test("reports wait for their file through any number of kills", async () => {
   const store = await openLagging(directory);
   writeFileSync(join(directory, "s.json"), text);
   await eventually(async () => expect(await processedIn(store)).toEqual(["a"]));
-  expect(store.summary(parseSessionId("other")).processed_count).toBe(2);
+  expect((await store.summary(parseSessionId("other"))).processed_count).toBe(2);
   await store.close();
   expect(segmentsIn(directory)).toEqual([]);
   expect(documentIn(directory).processed_files).toEqual(["a"]);
@@ -194,7 +194,7 @@ test.each([0, 1])("segment %i that somebody took away is missed", async (missing
   const { directory } = await waiting();
   rmSync(segmentsIn(directory)[missing] as string);
   const store = await openLagging(directory);
-  expect(store.health()).toContainEqual(expect.objectContaining({ code: "journal_damaged" }));
+  expect(await store.health()).toContainEqual(expect.objectContaining({ code: "journal_damaged" }));
 });
 
 test("a file of somebody else in the journal's directory is left alone", async () => {
@@ -204,9 +204,9 @@ test("a file of somebody else in the journal's directory is left alone", async (
   const store = await openLagging(directory);
   await store.report(parseSessionId("other"), { added: ["z"] });
   expect(readFileSync(foreign, "utf8")).toBe("mine");
-  expect(store.health().filter(({ code }) => code === "journal_damaged")).toEqual([]);
+  expect((await store.health()).filter(({ code }) => code === "journal_damaged")).toEqual([]);
   const next = await openLagging(await killed(directory));
-  expect(next.summary(parseSessionId("other")).pending_count).toBe(1);
+  expect((await next.summary(parseSessionId("other"))).pending_count).toBe(1);
 });
 
 test("a session whose file cannot be written does not make the journal grow without end", async () => {
@@ -217,7 +217,7 @@ test("a session whose file cannot be written does not make the journal grow with
   await store.report(id, { processed: ["a"], results: { a: "kept" } });
   const text = readFileSync(join(directory, "s.json"), "utf8");
   writeFileSync(join(directory, "s.json"), "broken");
-  await eventually(() => expect(store.has(id)).toBe(false));
+  await eventually(async () => expect(await store.has(id)).toBe(false));
   const filler = "x".repeat(8 * 1024 * 1024);
   for (let n = 0; n < 40; n++)
     await store.report(parseSessionId("other"), { results: { filler: filler + n } });

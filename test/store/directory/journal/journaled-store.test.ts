@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { parseJson, stringifyJson } from "../../../../src/json/exact-json.ts";
 import type { Session } from "../../../../src/session/session.ts";
 import { parseSessionId } from "../../../../src/session/session-id.ts";
-import type { SessionStore } from "../../../../src/store/session-store.ts";
+import type { DirectoryStore } from "../../../../src/store/directory/directory-store.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { tempDir } from "../../../support/temp-dir.ts";
 import { config, openLagging } from "../outside.ts";
@@ -14,7 +14,7 @@ const id = parseSessionId("s");
 const names = Array.from({ length: 40 }, (_, n) => `f${n}`);
 /** A store with reports whose JSON file lags behind, and a copy of its directory as a kill would leave it. */
 async function killed(
-  prepare?: (store: SessionStore, directory: string) => Promise<void>,
+  prepare?: (store: DirectoryStore, directory: string) => Promise<void>,
 ): Promise<{ copy: string; session: Session }> {
   const directory = await tempDir();
   const store = await openLagging(directory);
@@ -39,7 +39,7 @@ test("are in the journal before the file, and in the file after a start", async 
   const store = await openLagging(copy);
   expect((await store.read(id)).session).toEqual(session);
   await eventually(async () => expect(await fileOf(copy)).toEqual(session));
-  expect(store.summary(id)).toMatchObject({
+  expect(await store.summary(id)).toMatchObject({
     processed_count: 20,
     pending_count: 20,
     revision: session.revision,
@@ -86,7 +86,7 @@ test("are given to a document that replaces the file while the store runs", asyn
   await store.report(id, { processed: ["f0"], results: { f0: 1 } });
   await writeFile(join(directory, "s.json.tmp"), before.replace('"/src"', '"/elsewhere"'));
   await rename(join(directory, "s.json.tmp"), join(directory, "s.json"));
-  await eventually(() => expect(store.summary(id).target_path).toBe("/elsewhere"));
+  await eventually(async () => expect((await store.summary(id)).target_path).toBe("/elsewhere"));
   expect((await store.read(id)).session).toMatchObject({
     processed_files: ["f0"],
     partial_results: { f0: 1 },
@@ -100,7 +100,7 @@ test("come to nothing when another program deleted the session", async () => {
   const { copy } = await killed();
   await rm(join(copy, "s.json"));
   const store = await openLagging(copy);
-  expect(store.stats().total).toBe(0);
+  expect((await store.stats()).total).toBe(0);
   await store.close();
   expect(await segments(copy)).toEqual([]);
 });
@@ -114,7 +114,7 @@ test("wait for a file that cannot be read, until it can", async () => {
   await first.close();
   const second = await openLagging(copy);
   await writeFile(join(copy, "s.json"), text);
-  await eventually(() => expect(second.summary(id).processed_count).toBe(20));
+  await eventually(async () => expect((await second.summary(id)).processed_count).toBe(20));
   expect((await second.read(id)).session.partial_results).toEqual(session.partial_results);
 });
 
@@ -125,7 +125,7 @@ test("are given to the backup that recover puts in the place of an unreadable fi
   await store.backup(id);
   await store.report(id, { processed: ["f0"], results: { f0: 1 } });
   await writeFile(join(directory, "s.json"), "broken");
-  await eventually(() => expect(store.has(id)).toBe(false));
+  await eventually(async () => expect(await store.has(id)).toBe(false));
   await expect(store.report(id, { processed: ["f1"] })).rejects.toMatchObject({ code: "session_corrupt" });
   expect(await store.recover(id)).toMatchObject({ recovered: true });
   expect((await store.read(id)).session).toMatchObject({
@@ -158,7 +158,7 @@ test("a tail that was not acknowledged is cut off; every acknowledged report bef
   await appendFile(join(copy, ".sessiond", "journal", segment), "half a record");
   const store = await openLagging(copy);
   expect((await store.read(id)).session).toEqual(session);
-  expect(store.health()).toEqual([]);
+  expect(await store.health()).toEqual([]);
 });
 
 test("cut anywhere, the journal gives the reports in order and none in pieces", async () => {
@@ -191,7 +191,7 @@ test("damage in the middle stops that session, names it, and keeps the segment",
   bytes[at + 1] = 0x00;
   await writeFile(path, bytes);
   const store = await openLagging(copy);
-  expect(store.health()).toMatchObject([{ code: "journal_damaged", session_id: "s" }]);
+  expect(await store.health()).toMatchObject([{ code: "journal_damaged", session_id: "s" }]);
   expect((await store.read(id)).session).toMatchObject({
     status: "paused",
     status_reason: expect.stringContaining("damaged"),

@@ -59,5 +59,5 @@ test("a change that is refused moves no duplicate away", async () => {
   await expect(store.remove(id, { ifRevision: 99, reason: "test" })).rejects.toMatchObject({
     code: "revision_mismatch",
   });
-  expect(store.health()).toMatchObject([{ code: "duplicate_session" }]);
+  expect(await store.health()).toMatchObject([{ code: "duplicate_session" }]);
 });

@@ -3,14 +3,14 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parseSessionId as id } from "../../../../src/session/session-id.ts";
-import type { SessionStore } from "../../../../src/store/session-store.ts";
+import type { DirectoryStore } from "../../../../src/store/directory/directory-store.ts";
 import { tempDir } from "../../../support/temp-dir.ts";
 import { foreignSession, openStore, quarantined } from "../outside.ts";
 
 const olderStill = { checkpoint_time: "2025-01-01T00:00:00.000000Z", config: { target_path: "/saved" } };
 
 /** A session in `s.json`, and an older state of it in `copy.json`. */
-async function withDuplicate(): Promise<{ directory: string; store: SessionStore }> {
+async function withDuplicate(): Promise<{ directory: string; store: DirectoryStore }> {
   const directory = await tempDir();
   await writeFile(join(directory, "copy.json"), JSON.stringify(foreignSession("s")));
   const newer = foreignSession("s", {
@@ -19,12 +19,12 @@ async function withDuplicate(): Promise<{ directory: string; store: SessionStore
   });
   await writeFile(join(directory, "s.json"), JSON.stringify(newer));
   const store = await openStore(directory);
-  expect(store.health()).toMatchObject([{ code: "duplicate_session", session_id: "s" }]);
-  expect(store.summary(id("s")).target_path).toBe("/newer");
+  expect(await store.health()).toMatchObject([{ code: "duplicate_session", session_id: "s" }]);
+  expect((await store.summary(id("s"))).target_path).toBe("/newer");
   return { directory, store };
 }
 
-async function restarted(directory: string, store: SessionStore): Promise<SessionStore> {
+async function restarted(directory: string, store: DirectoryStore): Promise<DirectoryStore> {
   await store.close();
   return openStore(directory);
 }
@@ -36,18 +36,18 @@ async function expectCopyInQuarantine(directory: string): Promise<void> {
 test("a saved document is the session, also after a restart and with an older time", async () => {
   const { directory, store } = await withDuplicate();
   await store.save(foreignSession("s", olderStill));
-  expect(store.health()).toEqual([]);
+  expect(await store.health()).toEqual([]);
   await store.reconcile();
-  expect(store.summary(id("s")).target_path).toBe("/saved");
+  expect((await store.summary(id("s"))).target_path).toBe("/saved");
   await expectCopyInQuarantine(directory);
   const again = await restarted(directory, store);
   expect((await again.read(id("s"))).session).toMatchObject(olderStill);
-  expect(again.health()).toEqual([]);
+  expect(await again.health()).toEqual([]);
 });
 
 test("so is a backup that is restored", async () => {
   const { directory, store } = await withDuplicate();
-  const { path } = await store.backup(id("s"));
+  const { location: path } = await store.backup(id("s"));
   await writeFile(path, JSON.stringify(foreignSession("s", olderStill)));
   await store.restoreBackup(id("s"), path);
   const again = await restarted(directory, store);
@@ -66,5 +66,5 @@ test.each([
   await expectCopyInQuarantine(directory);
   const again = await restarted(directory, store);
   await expect(again.read(id("s"))).rejects.toMatchObject({ code });
-  expect(again.stats().total).toBe(0);
+  expect((await again.stats()).total).toBe(0);
 });

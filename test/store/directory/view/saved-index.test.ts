@@ -33,8 +33,8 @@ test("a file that has not changed is not read", async () => {
   const directory = await saved();
   changeUnseen(join(directory, "s.json"), '"/src"', '"/SRC"');
   const store = await openStore(directory);
-  expect(store.summary(id)).toMatchObject({ target_path: "/src", labels: { a: "1" }, revision: 1 });
-  expect((await store.list()).sessions).toEqual([store.summary(id)]);
+  expect(await store.summary(id)).toMatchObject({ target_path: "/src", labels: { a: "1" }, revision: 1 });
+  expect((await store.list()).sessions).toEqual([await store.summary(id)]);
 });
 
 test.each([
@@ -52,7 +52,7 @@ test.each([
   changeUnseen(join(directory, "s.json"), '"/src"', '"/SRC"');
   touch(join(directory, "s.json"));
   const store = await openStore(directory);
-  expect(store.summary(id).target_path).toBe("/SRC");
+  expect((await store.summary(id)).target_path).toBe("/SRC");
 });
 
 test("a session that another program wrote goes on from the revision that was given out", async () => {
@@ -65,7 +65,7 @@ test("a session that another program wrote goes on from the revision that was gi
   expect(summary.revision).toBe(7);
   await first.close();
   const second = await openStore(directory);
-  expect(second.summary(id).revision).toBe(7);
+  expect((await second.summary(id)).revision).toBe(7);
 });
 
 test.each([
@@ -85,8 +85,8 @@ test.each([
   const directory = await saved();
   spoil(join(directory, ".sessiond", "index"));
   const store = await openStore(directory);
-  expect(store.summary(id)).toMatchObject({ target_path: "/src", labels: { a: "1" } });
-  expect(store.health()).toEqual([]);
+  expect(await store.summary(id)).toMatchObject({ target_path: "/src", labels: { a: "1" } });
+  expect(await store.health()).toEqual([]);
 });
 
 test("files that came, went or carry one id twice meanwhile are judged as ever", async () => {
@@ -98,8 +98,8 @@ test("files that came, went or carry one id twice meanwhile are judged as ever",
   putOutside(directory, "newer.json", foreignSession("s", { checkpoint_time: "2099-01-01T00:00:00Z" }));
   putOutside(directory, "fresh.json", foreignSession("fresh"));
   const next = await openStore(directory);
-  expect(next.stats().total).toBe(2);
-  expect(next.has(parseSessionId("gone"))).toBe(false);
-  expect(next.summary(id).target_path).toBe("/elsewhere");
-  expect(next.health()).toMatchObject([{ code: "duplicate_session", session_id: "s" }]);
+  expect((await next.stats()).total).toBe(2);
+  expect(await next.has(parseSessionId("gone"))).toBe(false);
+  expect((await next.summary(id)).target_path).toBe("/elsewhere");
+  expect(await next.health()).toMatchObject([{ code: "duplicate_session", session_id: "s" }]);
 });

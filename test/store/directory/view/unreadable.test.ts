@@ -23,7 +23,7 @@ describe.skipIf(!existsSync(accountOfReads))("a large file that cannot be read",
     writeFileSync(path, broken);
     utimesSync(path, 1_000_000_000, 1_000_000_000);
     const store = await openStore(join(path, ".."));
-    expect(store.health()).toMatchObject([{ code: "unreadable_file" }]);
+    expect(await store.health()).toMatchObject([{ code: "unreadable_file" }]);
     return { path, store };
   }
 
@@ -32,7 +32,7 @@ describe.skipIf(!existsSync(accountOfReads))("a large file that cannot be read",
     const before = readBytes();
     for (let round = 0; round < 10; round++) await store.reconcile();
     expect(readBytes() - before).toBeLessThan(bytes);
-    expect(store.health()).toMatchObject([{ code: "unreadable_file" }]);
+    expect(await store.health()).toMatchObject([{ code: "unreadable_file" }]);
   });
 
   test("is read again when its permissions change", async () => {
@@ -59,13 +59,13 @@ test("a file without permission is a session once it has it, with nothing else c
   writeFileSync(path, JSON.stringify(foreignSession("s")));
   chmodSync(path, 0o000);
   const store = await openStore(directory);
-  expect(store.health()).toMatchObject([
+  expect(await store.health()).toMatchObject([
     { code: "unreadable_file", message: expect.stringContaining("permission") },
   ]);
   await expect(store.read(id("s"))).rejects.toMatchObject({ code: "session_corrupt" });
   chmodSync(path, 0o644);
   await store.reconcile();
-  await eventually(() => expect(store.health()).toEqual([]));
+  await eventually(async () => expect(await store.health()).toEqual([]));
   expect((await store.read(id("s"))).session.pending_files).toEqual(["a.py"]);
 });
 
@@ -75,5 +75,5 @@ test("a large file that is no object is told without being parsed", async () => 
   const started = performance.now();
   const store = await openStore(directory);
   expect(performance.now() - started).toBeLessThan(1500);
-  expect(store.health()).toMatchObject([{ message: expect.stringContaining("no object") }]);
+  expect(await store.health()).toMatchObject([{ message: expect.stringContaining("no object") }]);
 });

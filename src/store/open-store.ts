@@ -1,0 +1,19 @@
+/** Picks the backend that keeps the sessions. The one place that knows which backends there are. */
+import type { Logger } from "../log.ts";
+import type { Clock } from "../time/clock.ts";
+import { type DirectoryStorage, openDirectoryStore } from "./directory/directory-store.ts";
+import type { SessionStore } from "./session-store.ts";
+
+/** Where sessions are kept, and how. */
+export type Storage = DirectoryStorage;
+
+export interface OpenStoreOptions {
+  storage: Storage;
+  clock: Clock;
+  logger: Logger;
+}
+
+/** @throws SessiondError `directory_locked`, `directory_too_new`, `storage_full`, `storage_failed` */
+export function openStore({ storage, ...rest }: OpenStoreOptions): Promise<SessionStore> {
+  return openDirectoryStore({ ...storage, ...rest });
+}
