@@ -274,7 +274,8 @@ export class SessionFiles {
   }
 
   missing(id: SessionId): SessiondError {
-    if (!this.#options.view.isInPlace()) return this.#options.view.away();
+    const { place } = this.#options.view;
+    if (!place.isHeld()) return place.away();
     const unreadable = this.#catalog.unreadableFor(id);
     if (unreadable !== undefined) {
       const why = this.#catalog.whyUnreadable(unreadable);
@@ -327,7 +328,7 @@ export class SessionFiles {
   ): Promise<Identity> {
     const { fs, directory, files, view } = this.#options;
     const inspectAll = () => {
-      if (!view.isInPlace()) throw view.away();
+      if (!view.place.isHeld()) throw view.place.away();
       assertUnchanged(fs, join(directory, file), expected);
       inspect();
     };

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import type { KeyedQueue } from "../../../async/keyed-queue.ts";
 import { eachInSlices, nextSlice } from "../../../async/slices.ts";
 import type { HealthProblem } from "../../../contract/replies.ts";
-import { SessiondError, systemErrorCode } from "../../../error.ts";
+import { systemErrorCode } from "../../../error.ts";
 import type { Logger } from "../../../log.ts";
 import type { SessionSummary } from "../../../session/session.ts";
 import { type Clock, formatTimestamp } from "../../../time/clock.ts";
@@ -20,15 +20,14 @@ import { adoptSavedIndex } from "./adopt-saved-index.ts";
 import { Doubts, FileInDoubt } from "./doubts.ts";
 import { FileCatalog, type FileState } from "./file-catalog.ts";
 import { listSessionFiles } from "./list-session-files.ts";
+import { Place } from "./place.ts";
 import type { SavedFile } from "./saved-index.ts";
+import { watchForStalls } from "./stalls.ts";
+import { UnreadableFiles } from "./unreadable-files.ts";
 import { type Watcher, watchDirectory } from "./watcher.ts";
 
-/** How often and how long after another a file that cannot be read is read again, in case it is half written. */
-const retryDelaysMs = [100, 200, 400, 800];
 /** Without a watch, reconciling is all there is, so it must be frequent. */
 const pollIntervalMs = 2000;
-/** A stall of the event loop this long may have overflowed the kernel's queue of events. */
-const stallMs = 1000;
 
 /** What keeps a file from being read and says nothing about the file. */
 const momentary = ["EMFILE", "ENFILE", "ENOMEM"];
@@ -63,18 +62,17 @@ export interface ViewOptions {
 
 export class DirectoryView {
   readonly catalog: FileCatalog;
+  readonly place: Place;
   readonly #options: ViewOptions;
   readonly #doubts = new Doubts((file, isLast) => this.refresh(file, { isSure: isLast }));
   readonly #queue: KeyedQueue;
-  readonly #retries = new Map<string, { attempts: number; timer: NodeJS.Timeout }>();
+  readonly #unreadable = new UnreadableFiles((file) => void this.#follow(file));
   #watcher: Watcher | undefined;
   #watchFailure: string | undefined;
-  #directoryFailure: string | undefined;
   #lastReconcile: string | null = null;
   #reconciling: Promise<void> | undefined;
   #rescanTimer: NodeJS.Timeout | undefined;
-  #stallTimer: NodeJS.Timeout | undefined;
-  #place = "";
+  #endStallWatch = () => {};
   /** Until everything was read once. */
   #hintedAtStart: Set<string> | undefined = new Set();
   #closed = false;
@@ -83,6 +81,7 @@ export class DirectoryView {
     this.#options = options;
     this.#queue = queue;
     this.catalog = new FileCatalog(options.isRestorable);
+    this.place = new Place(options);
   }
 
   /**
@@ -91,8 +90,6 @@ export class DirectoryView {
    */
   async open(saved: AsyncIterable<SavedFile[]>): Promise<boolean> {
     const { fs, directory, logger } = this.#options;
-    const { dev, ino } = fs.statSync(directory);
-    this.#place = `${dev}:${ino}`;
     this.#watcher = await watchDirectory(
       directory,
       (file) => this.#follow(file),
@@ -122,7 +119,12 @@ export class DirectoryView {
     this.#hintedAtStart = undefined;
     this.#lastReconcile = formatTimestamp(this.#options.clock.now());
     this.#arm();
-    this.#watchForStalls();
+    this.#endStallWatch = watchForStalls(
+      () => {
+        if (this.place.isHeld()) this.place.recovered();
+      },
+      () => void this.reconcile().catch(() => {}),
+    );
     return isCurrent;
   }
 
@@ -154,11 +156,11 @@ export class DirectoryView {
     const stats = statOrFailure(this.#options.fs, path);
     if (stats instanceof Error) {
       // Not to be taken for a file that is gone: what is known stays known.
-      this.#directoryFailure = stats.message;
+      this.place.failed(stats);
       return undefined;
     }
     if (stats === undefined) {
-      if (known === undefined || !this.isInPlace()) return undefined;
+      if (known === undefined || !this.place.isHeld()) return undefined;
       if (known.kind !== "duplicate" && known.id !== undefined && !isSure) this.#doubt(file);
       else this.#gone(file);
       return undefined;
@@ -171,7 +173,7 @@ export class DirectoryView {
       const document = readDocument(this.#options.fs, path);
       if (document === undefined) this.#gone(file);
       else this.#adopt(file, document);
-      this.#settled(file);
+      this.#unreadable.forget(file);
       this.#sure(file);
       return document;
     } catch (error) {
@@ -271,46 +273,18 @@ export class DirectoryView {
         session_id: null,
       });
     }
-    if (this.#directoryFailure !== undefined) {
-      problems.unshift({
-        code: "directory_unreadable",
-        message: `the sessions directory cannot be read: ${this.#directoryFailure}`,
-        hint: "the index shows what was last known; bring the directory back",
-        session_id: null,
-      });
-    }
+    problems.unshift(...this.place.problems());
     return problems;
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     clearTimeout(this.#rescanTimer);
-    clearInterval(this.#stallTimer);
-    for (const { timer } of this.#retries.values()) clearTimeout(timer);
+    this.#endStallWatch();
+    this.#unreadable.close();
     this.#doubts.close();
     await this.#watcher?.close();
     await this.#reconciling?.catch(() => {});
-  }
-
-  /**
-   * Whether the directory that was opened is the one at its path. One that is missing is not an empty one; in one that
-   * was replaced, writes would go where nobody looks.
-   */
-  isInPlace(): boolean {
-    const { fs, directory, onReplaced } = this.#options;
-    try {
-      const { dev, ino } = fs.statSync(directory);
-      if (`${dev}:${ino}` === this.#place) return true;
-      onReplaced(new Error(`${directory} was replaced by another directory`));
-    } catch (error) {
-      this.#directoryFailure = (error as Error).message;
-    }
-    return false;
-  }
-
-  away(): SessiondError {
-    const { directory } = this.#options;
-    return new SessiondError("storage_failed", `${directory} is not there any more; bring it back`);
   }
 
   /** A hint: look, and if the file is half written, look again soon. */
@@ -322,23 +296,10 @@ export class DirectoryView {
   }
 
   #retryLater(file: string): void {
-    const attempts = this.#retries.get(file)?.attempts ?? 0;
-    const delay = retryDelaysMs[attempts];
-    if (delay === undefined || this.#closed) {
-      const state = this.catalog.get(file);
-      if (state?.kind === "unreadable")
-        this.#options.logger.warn({ file, why: state.why }, "a session file cannot be read");
-      this.#settled(file);
-      return;
-    }
-    clearTimeout(this.#retries.get(file)?.timer);
-    const timer = setTimeout(() => void this.#follow(file), delay).unref();
-    this.#retries.set(file, { attempts: attempts + 1, timer });
-  }
-
-  #settled(file: string): void {
-    clearTimeout(this.#retries.get(file)?.timer);
-    this.#retries.delete(file);
+    if (this.#unreadable.retryLater(file)) return;
+    const state = this.catalog.get(file);
+    if (state?.kind === "unreadable")
+      this.#options.logger.warn({ file, why: state.why }, "a session file cannot be read");
   }
 
   #lookAgain(files: readonly string[]): void {
@@ -352,11 +313,11 @@ export class DirectoryView {
       present = new Set(await listSessionFiles(fs, directory));
     } catch (error) {
       // Not to be taken for an empty directory: what is known stays known.
-      this.#directoryFailure = (error as Error).message;
+      this.place.failed(error as Error);
       logger.error({ err: error }, "the sessions directory cannot be read");
       return;
     }
-    this.#directoryFailure = undefined;
+    this.place.recovered();
     for (const file of present) {
       await nextSlice();
       if (this.#closed) return;
@@ -391,16 +352,6 @@ export class DirectoryView {
         )
         .finally(() => this.#arm());
     }, this.#intervalMs()).unref();
-  }
-
-  #watchForStalls(): void {
-    let last = performance.now();
-    this.#stallTimer = setInterval(() => {
-      const now = performance.now();
-      if (now - last > stallMs + stallMs / 2) void this.reconcile().catch(() => {});
-      last = now;
-      if (this.isInPlace()) this.#directoryFailure = undefined;
-    }, stallMs / 2).unref();
   }
 }
 
