@@ -1,11 +1,16 @@
+/**
+ * Time slices: long synchronous work yields to the event loop every few milliseconds, so that it does not hold up
+ * everybody else.
+ */
+
 const sliceMs = 5;
 
 const waiting: (() => void)[] = [];
 let started = Number.NEGATIVE_INFINITY;
 
 /**
- * Lets other work run between slices of a long one, so that the event loop does not stall: resolves at once while the slice
- * is young, else in a later turn of the loop. However many long works there are, only one of them has a slice in one turn.
+ * Yields to the event loop if the current slice has lasted 5 ms; else resolves at once. At most one slice runs in
+ * each turn of the event loop, however many tasks call this.
  */
 export async function nextSlice(): Promise<void> {
   if (performance.now() - started < sliceMs) return;
@@ -15,10 +20,10 @@ export async function nextSlice(): Promise<void> {
   });
 }
 
-/** So many items of a long list, such as names or keys, are gone through before the next slice may begin. */
+/** How many small items, such as names or keys, are handled between two calls of {@link nextSlice}. */
 export const itemsPerSlice = 1000;
 
-/** Gives each item to `take`, in slices. */
+/** Calls `take` for each item, and yields to the event loop in between. */
 export async function eachInSlices<T>(items: Iterable<T>, take: (item: T) => void): Promise<void> {
   let count = 0;
   for (const item of items) {

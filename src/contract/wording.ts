@@ -1,4 +1,4 @@
-/** What the schemas of the contract say of a value that they refuse, where they have no words of their own. */
+/** The messages for values that the schemas of the contract refuse, unless a schema has its own message. */
 import type { z } from "zod";
 import { ExactNumber } from "../json/exact-json.ts";
 
@@ -11,7 +11,10 @@ const typeNames: Readonly<Record<string, string>> = {
   object: "an object",
 };
 
-/** For `safeParse(value, { error: wording })`; each message goes on from the place, as in `limit: must be at most 1000`. */
+/**
+ * An error map for `safeParse(value, { error: wording })`. A message follows the place of the value, as in
+ * `limit: must be at most 1000`.
+ */
 export const wording: z.core.$ZodErrorMap = (issue) => {
   if (issue.input === undefined) return "is missing";
   switch (issue.code) {
@@ -40,7 +43,7 @@ function kindOf(input: unknown): string {
   if (input === null) return "null";
   if (Array.isArray(input)) return "an array";
   if (typeof input === "number") return String(input);
-  // Numbers that no double equals.
+  // The types of numbers that no double equals.
   if (typeof input === "bigint" || input instanceof ExactNumber) return shortened(String(input));
   if (typeof input === "boolean") return String(input);
   return typeNames[typeof input] ?? typeof input;
