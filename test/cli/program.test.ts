@@ -37,13 +37,13 @@ function sessionctl(socketPath: string, args: readonly string[], options: { uid?
 }
 
 it("talks to a daemon, and ends with its exit code", async () => {
-  const { socketPath } = await commandLine();
+  const { socketPath, run } = await commandLine();
   const created = sessionctl(socketPath, ["create", "src", "--files-from", "-", "--id", "a"]);
   created.stdin?.end("a.ts\nb.ts\n");
   expect(await outcome(created)).toEqual({ code: 0, stdout: "a\n", stderr: "" });
-  expect(await outcome(sessionctl(socketPath, ["files", "a"]))).toMatchObject({ stdout: "a.ts\nb.ts\n" });
+  expect(await run("files", "a")).toMatchObject({ stdout: "a.ts\nb.ts\n" });
   expect(await outcome(sessionctl(socketPath, ["show", "b"]))).toMatchObject({ code: 4, stdout: "" });
-  expect((await outcome(sessionctl(socketPath, ["--version"]))).stdout).toMatch(
+  expect((await run("--version")).stdout).toMatch(
     /^sessionctl \S+ \(protocol 1\)\nsessiond {3}\S+ \(protocol 1\)\n$/,
   );
 });
