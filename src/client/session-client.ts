@@ -32,11 +32,11 @@ import {
   type RunCleanupBody,
   routes,
 } from "../contract/routes.ts";
-import { clientSocketPath } from "../contract/socket-path.ts";
 import { isJsonObject, type JsonObject } from "../json/exact-json.ts";
 import type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import { type EventsOptions, followEvents } from "./events.ts";
+import { findSocketPath } from "./http/find-socket.ts";
 import { type CallOptions, defaultTimeoutMs, HttpTransport, successBody } from "./http/http.ts";
 import type {
   DeleteQuery,
@@ -110,7 +110,7 @@ export class SessionClient {
   readonly #timeoutMs: number;
 
   constructor(options: SessionClientOptions = {}) {
-    const socketPath = options.socketPath ?? clientSocketPath(process.env);
+    const socketPath = options.socketPath ?? findSocketPath();
     this.#timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
     this.#transport = new HttpTransport(socketPath, this.#timeoutMs);
   }

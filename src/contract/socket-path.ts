@@ -1,31 +1,28 @@
-import { existsSync } from "node:fs";
-import { join, resolve } from "node:path";
+/** The paths of sockets that daemon and clients agree on. Which of them exists is for the client to find out. */
+import { join } from "node:path";
 
 /** The longest path that a Unix socket can have on Linux: `sun_path` of unix(7), less its final zero byte. */
 export const maxSocketPathBytes = 107;
 
+/** The socket of the system service. */
 export const serviceSocketPath = "/run/sessiond/sessiond.sock";
+/** The sessions directory where none is configured, relative to the working directory. */
 export const defaultSessionsDir = ".sessions";
 
-/** Where a daemon that was told nothing listens. */
+/** The socket of a daemon for which no path is configured. */
 export function daemonSocketPath(sessionsDir: string, env: NodeJS.ProcessEnv): string {
-  return runtimeSocketPath(env) ?? join(resolve(sessionsDir), ".sessiond", "sessiond.sock");
+  return runtimeSocketPath(env) ?? socketIn(sessionsDir);
 }
 
-/**
- * Where a client that was told nothing connects: `$SESSIOND_SOCKET`, else the user's own daemon (in
- * `$XDG_RUNTIME_DIR`, or below `./.sessions`) if it has left a socket, else the system service.
- */
-export function clientSocketPath(env: NodeJS.ProcessEnv, cwd: string = process.cwd()): string {
-  if (env.SESSIOND_SOCKET) return env.SESSIOND_SOCKET;
-  return ownSocketPaths(env, cwd).find((path) => existsSync(path)) ?? serviceSocketPath;
-}
-
-/** Where a daemon of this user may listen. */
-export function ownSocketPaths(env: NodeJS.ProcessEnv, cwd: string = process.cwd()): string[] {
-  const inDirectory = join(cwd, defaultSessionsDir, ".sessiond", "sessiond.sock");
+/** The paths at which a daemon of this user may listen, most likely first. */
+export function ownSocketPaths(env: NodeJS.ProcessEnv, cwd: string): string[] {
+  const inDirectory = socketIn(join(cwd, defaultSessionsDir));
   const runtime = runtimeSocketPath(env);
   return runtime === undefined ? [inDirectory] : [runtime, inDirectory];
+}
+
+function socketIn(sessionsDir: string): string {
+  return join(sessionsDir, ".sessiond", "sessiond.sock");
 }
 
 function runtimeSocketPath(env: NodeJS.ProcessEnv): string | undefined {

@@ -98,7 +98,10 @@ export function connectionError(error: Error, socketPath: string, sent: boolean)
 
 /** The path of the service is the last one that is tried: people look for the others first. */
 function norElsewhere(socketPath: string): string {
-  if (socketPath !== serviceSocketPath || ownSocketPaths(process.env).some((path) => existsSync(path)))
+  if (
+    socketPath !== serviceSocketPath ||
+    ownSocketPaths(process.env, process.cwd()).some((path) => existsSync(path))
+  )
     return "";
   return ", nor one of your own in $XDG_RUNTIME_DIR or below ./.sessions";
 }

@@ -8,12 +8,13 @@ import type {
   Validation,
 } from "../../contract/replies.ts";
 import type { CreateSessionBody } from "../../contract/routes.ts";
-import { clientSocketPath, defaultSessionsDir } from "../../contract/socket-path.ts";
+import { defaultSessionsDir } from "../../contract/socket-path.ts";
 import { type ErrorCode, isSessiondError, SessiondError } from "../../error.ts";
 import type { JsonObject } from "../../json/exact-json.ts";
 import type { ProgressDelta } from "../../session/command.ts";
 import type { Session, SessionConfig, SessionSummary, Status } from "../../session/session.ts";
 import type { Verb } from "../../session/transition.ts";
+import { findSocketPath } from "../http/find-socket.ts";
 import type { AttachOptions, SessionClientOptions } from "../session-client.ts";
 import type { WorkerSession } from "../worker/worker-session.ts";
 import type { Backend, CleanupRule } from "./backend.ts";
@@ -84,7 +85,7 @@ export class SessionManager {
   static connect(options: ConnectOptions = {}): SessionManager {
     return new SessionManager({
       ...options,
-      socketPath: options.socketPath ?? clientSocketPath(process.env),
+      socketPath: options.socketPath ?? findSocketPath(),
     });
   }
 
