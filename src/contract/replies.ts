@@ -1,4 +1,4 @@
-/** The shapes of replies. Clients must ignore keys that they do not know: replies may grow. */
+/** The schemas of replies. Clients must ignore unknown keys, because replies may gain keys. */
 import { z } from "zod";
 import {
   jsonObjectSchema,
@@ -35,19 +35,21 @@ export const summaryReply: z.ZodType<SessionSummary> = z.object(summaryShape);
 const finding = z.object({
   code: z
     .string()
-    .describe("duplicate_file, processed_and_pending, unfinished, or what only this kind of store can find"),
+    .describe(
+      "duplicate_file, processed_and_pending, unfinished, or a code that only this kind of store has",
+    ),
   message: z.string(),
-  repairable: z.boolean().describe("whether recover puts it right"),
+  repairable: z.boolean().describe("whether recover can repair it"),
 });
 
 const worker = z
   .object({
     name: z.string().nullable(),
     epoch: z.int(),
-    connected: z.boolean().describe("false while a worker that lost its connection may come back"),
+    connected: z.boolean().describe("false while a worker that lost its connection may still reconnect"),
   })
   .nullable()
-  .describe("the worker that is attached, and alone may report");
+  .describe("the attached worker; nobody else may report progress");
 
 export const summaryAndHealthReply = z.object({
   ...summaryShape,
@@ -56,7 +58,7 @@ export const summaryAndHealthReply = z.object({
     .min(0)
     .max(1)
     .nullable()
-    .describe("share of the files that are processed; null while none are known"),
+    .describe("processed files as a share of all files; null if there are no files"),
   worker,
   healthy: z.boolean(),
   findings: z.array(finding),
@@ -98,13 +100,13 @@ export const progressReply = z.object({
 export const removedReply = z.object({
   session_id: z.string(),
   purged: z.boolean(),
-  trash_id: z.string().nullable().describe("what to restore it by; null when purged"),
+  trash_id: z.string().nullable().describe("the id to restore the session by; null if it was purged"),
 });
 
 export const backupReply = z.object({
   session_id: z.string(),
-  backup: z.string().describe("what to restore it by"),
-  location: z.string().describe("where it lies, for people: in a directory store, the path of its file"),
+  backup: z.string().describe("the name to restore the backup by"),
+  location: z.string().describe("where the backup is, for people; in a directory store the path of its file"),
   created_time: z.string(),
   bytes: z.int(),
 });
@@ -113,7 +115,7 @@ export const backupsReply = z.object({ backups: z.array(backupReply) });
 
 export const restoreReply = z.object({
   session: summaryReply,
-  previous: z.string().nullable().describe("the backup that was made of what was there before"),
+  previous: z.string().nullable().describe("the backup that was made of the replaced session"),
 });
 
 export const validationReply = z.object({
@@ -124,9 +126,9 @@ export const validationReply = z.object({
 
 export const recoveryReply = z.object({
   session_id: z.string(),
-  recovered: z.boolean().describe("whether the session is readable and consistent now"),
+  recovered: z.boolean().describe("whether the session is now readable and consistent"),
   actions: z.array(z.string()).describe("what was done, in words"),
-  backup: z.string().nullable().describe("the backup made before anything was changed"),
+  backup: z.string().nullable().describe("the backup that was made before the repair"),
   quarantined: z.string().nullable().describe("where an unreadable document was moved"),
 });
 
@@ -143,20 +145,31 @@ export const cleanupReply = z.object({
   policy: z.enum(policyNames),
   rule: z.string().describe("the policy as a sentence"),
   dry_run: z.boolean(),
-  plan_id: z.string().describe("names exactly this list of removals, for approve"),
+  plan_id: z.string().describe("identifies exactly this list of removals, for approve"),
   trigger: z.enum(["request", "schedule", "catch_up"]),
   outcome: z
     .enum(["planned", "done", "waiting_approval", "stopped"])
-    .describe("planned: a dry run; waiting_approval: above the limit, nothing removed; stopped: ended early"),
+    .describe(
+      "planned: a dry run; waiting_approval: over a limit, nothing was removed; stopped: ended early",
+    ),
   started_time: z.string(),
   duration_ms: z.number(),
   total: z.int(),
   kept: z.int(),
-  removed: z.int().describe("sessions removed, or that would be in a dry run"),
-  bytes: z.int().describe("size of what is removed"),
+  removed: z.int().describe("the number of sessions removed, or, in a dry run, to be removed"),
+  bytes: z.int().describe("the size of the removed sessions"),
   decisions: z.array(decision).describe("every session once"),
   failures: z.array(z.object({ session_id: z.string(), code: z.string(), message: z.string() })),
   warnings: z.array(z.string()),
+});
+
+export const lastRunSchema = z.object({
+  time: z.string(),
+  trigger: z.enum(["request", "schedule", "catch_up"]),
+  outcome: z.string(),
+  removed: z.int(),
+  kept: z.int(),
+  duration_ms: z.number(),
 });
 
 const scheduleEntry = z.object({
@@ -166,20 +179,11 @@ const scheduleEntry = z.object({
   schedule: z.string(),
   timezone: z.string(),
   next_run: z.string().nullable(),
-  last_run: z
-    .object({
-      time: z.string(),
-      trigger: z.enum(["request", "schedule", "catch_up"]),
-      outcome: z.string(),
-      removed: z.int(),
-      kept: z.int(),
-      duration_ms: z.number(),
-    })
-    .nullable(),
+  last_run: lastRunSchema.nullable(),
   waiting: z
     .object({ plan_id: z.string(), since: z.string(), remove: z.int(), total: z.int(), why: z.string() })
     .nullable()
-    .describe("a plan above the limit that waits for approval"),
+    .describe("a plan over a limit, which waits for approval"),
 });
 
 export const schedulesReply = z.object({ jobs: z.array(scheduleEntry) });
@@ -225,10 +229,10 @@ export const infoReply = z.object({
   uptime_ms: z.number(),
   store: z
     .looseObject({
-      kind: z.string().describe("directory, for sessions as files of a directory"),
-      location: z.string().describe("where the sessions are: the path of the directory"),
+      kind: z.string().describe("directory: the sessions are files in a directory"),
+      location: z.string().describe("where the sessions are; in a directory store the path of the directory"),
     })
-    .describe("where the sessions are kept, and further facts that depend on the kind"),
+    .describe("where the sessions are stored, and further facts that depend on the kind"),
   socket: z.string(),
   config_file: z.string().nullable(),
   sessions: z.int(),
@@ -249,14 +253,14 @@ export const healthReply = z.object({
 });
 
 export const reloadReply = z.object({
-  applied: z.array(z.string()).describe("configuration keys that are in force now"),
+  applied: z.array(z.string()).describe("changed keys that take effect at once"),
   needs_restart: z.array(z.string()).describe("changed keys that take effect at the next start"),
 });
 
 export type SessionSummaryAndHealth = z.infer<typeof summaryAndHealthReply>;
 export type SessionPage = z.infer<typeof listReply>;
 export type ListedSession = SessionPage["sessions"][number];
-/** As the index has it, which knows no workers. */
+/** A page without workers, as the store returns it. */
 export type SummaryPage = Omit<SessionPage, "sessions"> & { sessions: SessionSummary[] };
 export type Stats = z.infer<typeof statsReply>;
 export type FilePage = z.infer<typeof filesReply>;

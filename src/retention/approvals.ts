@@ -1,4 +1,4 @@
-/** Plans above the limit: each is held until a person approves it, once. */
+/** Plans over a limit. Each waits until somebody approves it; an approval is good for one pass. */
 import { z } from "zod";
 import { type Decision, type PolicyName, policyNames, type ScheduleEntry } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
@@ -6,7 +6,7 @@ import type { Logger } from "../log.ts";
 import { type SessionSummary, statuses } from "../session/session.ts";
 import type { Records } from "../store/session-store.ts";
 import { describePolicy, type KeepReason, type Plan } from "./policy.ts";
-import { Remembered } from "./remembered.ts";
+import { SavedRecord } from "./saved-record.ts";
 
 const heldSchema = z.object({
   policy: z.enum(policyNames),
@@ -31,12 +31,12 @@ const recordSchema = z.object({ plans: z.array(heldSchema) });
 
 export type HeldPlan = z.infer<typeof heldSchema>;
 
-/** The plans that wait, at most one per policy, through restarts. */
+/** The waiting plans, at most one for each policy. They survive a restart. */
 export class Approvals {
-  readonly #record: Remembered<z.infer<typeof recordSchema>>;
+  readonly #record: SavedRecord<z.infer<typeof recordSchema>>;
 
   constructor(records: Records, logger: Logger) {
-    this.#record = new Remembered({
+    this.#record = new SavedRecord({
       records,
       name: "approvals",
       schema: recordSchema,
@@ -49,7 +49,7 @@ export class Approvals {
     return this.#record.load();
   }
 
-  /** None before {@link load}. */
+  /** Empty before {@link load}. */
   all(): readonly HeldPlan[] {
     return this.#record.value.plans;
   }
@@ -58,7 +58,7 @@ export class Approvals {
     return this.all().find((held) => held.policy === policy);
   }
 
-  /** What a listing of jobs tells about a plan that waits. */
+  /** The waiting plan as the list of jobs shows it. */
   waiting(job: string): ScheduleEntry["waiting"] {
     const held = this.all().find((one) => one.policy === job);
     if (held === undefined) return null;
@@ -67,9 +67,9 @@ export class Approvals {
   }
 
   /**
-   * The plan that an approval carries out: the fresh one, if it is the one that was approved, else the one that waits.
+   * Finds the plan that was approved: the fresh one or the waiting one.
    *
-   * @throws SessiondError `approval_required` if it is neither
+   * @throws SessiondError `approval_required` if the id is that of neither
    */
   approved(plan_id: string, fresh: Plan, sessions: readonly SessionSummary[]): Plan {
     if (plan_id === fresh.plan_id) return fresh;
@@ -80,15 +80,17 @@ export class Approvals {
     }
     const waits =
       held === undefined
-        ? `no plan of ${name} waits for approval`
-        : `the plan that waits is "${held.plan_id}"`;
+        ? `no plan of the policy ${name} is waiting`
+        : `the waiting plan is "${held.plan_id}"`;
     throw new SessiondError(
       "approval_required",
-      `"${plan_id}" is not a plan that can be approved: ${waits}; a dry run now gives "${fresh.plan_id}"`,
+      `the plan "${plan_id}" cannot be approved: ${waits}; a dry run now gives "${fresh.plan_id}"`,
     );
   }
 
-  /** In place of the one that waited before; a plan that waits already keeps its time. */
+  /**
+   * Lets a plan wait, in place of the policy's earlier one. A plan that is waiting already keeps its time.
+   */
   async hold(plan: Plan, why: string, now: string): Promise<void> {
     const policy = plan.policy.name;
     if (this.get(policy)?.plan_id === plan.plan_id) return;
@@ -104,7 +106,7 @@ export class Approvals {
     await this.#record.set({ plans: [...this.#without((other) => other.policy === policy), held] });
   }
 
-  /** Forgets the plans that match. */
+  /** Deletes the plans that match. */
   async drop(matches: (held: HeldPlan) => boolean): Promise<void> {
     if (this.all().some(matches)) await this.#record.set({ plans: this.#without(matches) });
   }
@@ -114,7 +116,7 @@ export class Approvals {
   }
 }
 
-/** Of the sessions on the held list those that are unchanged and have no worker, and nothing else. */
+/** Removes only sessions of the held plan that have not changed since and have no worker. */
 function approvedPlan(held: HeldPlan, fresh: Plan, sessions: readonly SessionSummary[]): Plan {
   const current = new Map(sessions.map((session) => [session.session_id, session]));
   const leased = new Set<string>();

@@ -1,3 +1,4 @@
+/** Cleanup as a whole: passes on request and on schedule, approvals, history and health. */
 import { KeyedQueue } from "../async/keyed-queue.ts";
 import { nextSlice } from "../async/slices.ts";
 import type { CleanupResult, HealthProblem, HistoryPage, ScheduleEntry } from "../contract/replies.ts";
@@ -18,7 +19,7 @@ import { type CleanupRequest, configuredPolicy, jobSettings, requestedPolicy } f
 import type { ScheduleTrigger } from "./schedule.ts";
 import { emptyTrash } from "./trash-job.ts";
 
-/** The part of a store that cleanup works with. */
+/** The part of a store that cleanup uses. */
 export type CleanupStore = Pick<
   SessionStore,
   "summaries" | "leases" | "list" | "remove" | "listTrash" | "emptyTrash" | "records"
@@ -33,8 +34,8 @@ export interface CleanupDependencies {
 }
 
 /**
- * Removes sessions by policy: on schedule once started, and whenever asked. One pass runs at a time, whatever its
- * policy, so that two never decide about the same sessions at once.
+ * Removes sessions by policy, on request and, once started, on schedule. Only one pass runs at a time, so
+ * that no two passes decide about the same sessions.
  */
 export class Cleanup {
   readonly #store: CleanupStore;
@@ -63,9 +64,10 @@ export class Cleanup {
   }
 
   /**
-   * Runs a policy, and resolves when the pass has ended.
+   * Runs a policy. Resolves when the pass has ended.
    *
-   * @throws SessiondError `invalid_request`, `approval_required` for a plan that is not the one approved, `shutting_down`
+   * @throws SessiondError `invalid_request`; `approval_required` if the approved plan does not exist;
+   * `shutting_down`
    */
   async run(request: CleanupRequest): Promise<CleanupResult> {
     const policy = requestedPolicy(request, this.#cleanup);
@@ -82,9 +84,12 @@ export class Cleanup {
       const hold = limited ? overLimit(chosen, this.#cleanup) : undefined;
       if (hold !== undefined) {
         const now = formatTimestamp(this.#clock.now());
-        await this.#attempt(this.#approvals.hold(chosen, hold, now), "the waiting plan could not be saved");
+        await this.#attempt(
+          this.#approvals.hold(chosen, hold, now),
+          "cannot save the plan that waits for approval",
+        );
       } else if (approve !== undefined && !dryRun) {
-        // Before the first removal, so that no approval is good for two passes.
+        // Before the first removal, so that an approval is good for one pass only.
         await this.#approvals.drop((held) => held.plan_id === approve);
       }
       const result = await runPass({
@@ -100,8 +105,8 @@ export class Cleanup {
       this.#log(result);
       if (dryRun) return result;
       if (result.outcome === "done") {
-        const settled = this.#approvals.drop((held) => held.policy === name && held.rule === rule);
-        await this.#attempt(settled, "a plan that is settled could not be forgotten");
+        const dropped = this.#approvals.drop((held) => held.policy === name && held.rule === rule);
+        await this.#attempt(dropped, "cannot delete a waiting plan that is no longer needed");
       }
       const { started_time: time, outcome, removed, kept, duration_ms } = result;
       const failure =
@@ -111,40 +116,40 @@ export class Cleanup {
     });
   }
 
-  /** Arms the schedules, and catches up on runs that were missed. Resolves before those have ended. */
+  /** Starts the schedules and the runs that were missed. Resolves before these runs have ended. */
   async start(): Promise<void> {
     await this.#load();
     await this.#dropOutdated();
-    this.#jobs.arm(this.#settings(), this.#cleanup, true);
+    this.#jobs.arm(this.#settings(), this.#cleanup, { catchUp: true });
     this.#started = true;
     await this.#jobs.idle();
   }
 
-  /** Lets no pass start any more, ends the one under way before its next removal, and waits for it. */
+  /** Lets no further pass start, stops the running one before its next removal, and waits for its end. */
   async stop(): Promise<void> {
     this.#stopping.abort();
-    // First, so that a scheduled pass that is cut short counts as missed, and is caught up on at the next start.
+    // First, so that a scheduled pass that ends early counts as missed and runs again at the next start.
     await this.#jobs.stop();
     await this.#passes.idle();
     await this.#jobs.idle();
   }
 
   /**
-   * Puts other options in force; a pass under way ends under the old ones. Plans that wait for approval under
-   * another rule than the new one are forgotten.
+   * Applies new options. A running pass ends under the old ones. Waiting plans of another rule than the new
+   * one are deleted.
    *
-   * @throws SessiondError `invalid_request` for a schedule that is not valid; the old options stay in force
+   * @throws SessiondError `invalid_request` for an invalid schedule; the old options stay in force
    */
   async configure(cleanup: CleanupOptions, trash: TrashOptions): Promise<void> {
     await this.#load();
-    if (this.#started) this.#jobs.arm(this.#settings(cleanup, trash), cleanup, false);
+    if (this.#started) this.#jobs.arm(this.#settings(cleanup, trash), cleanup, { catchUp: false });
     this.#cleanup = cleanup;
     this.#trash = trash;
     await this.#dropOutdated();
     await this.#jobs.idle();
   }
 
-  /** Every job, its last and its next run. */
+  /** Every job with its last and its next run. */
   async schedules(): Promise<ScheduleEntry[]> {
     await this.#load();
     return this.#settings().map(({ name, ...settings }) => ({
@@ -157,17 +162,17 @@ export class Cleanup {
     }));
   }
 
-  /** What was removed, newest first. @throws SessiondError `invalid_request` for a bad cursor */
+  /** The removals, newest first. @throws SessiondError `invalid_request` for a bad cursor */
   history(query: HistoryQuery = {}): Promise<HistoryPage> {
     return readHistory(this.#store.records, query);
   }
 
-  /** What a person should look at. */
+  /** The problems that need attention. */
   health(): Promise<HealthProblem[]> {
     return cleanupHealth(this.#store, this.#approvals.all(), this.#jobs.failures, this.#clock.now());
   }
 
-  /** In turn, when nothing else removes sessions. */
+  /** Runs a task when no other pass is running. */
   #alone<T>(task: () => Promise<T>): Promise<T> {
     return this.#passes.run("pass", async () => {
       if (this.#stopping.signal.aborted)
@@ -177,12 +182,12 @@ export class Cleanup {
     });
   }
 
-  /** A typo that was put right must not lie in wait for somebody to approve it. */
+  /** Deletes plans of rules that are no longer configured: a corrected typo must not be approved later. */
   async #dropOutdated(): Promise<void> {
     const dropped = this.#approvals.drop(
       (held) => held.rule !== describePolicy(configuredPolicy(held.policy, this.#cleanup)),
     );
-    await this.#attempt(dropped, "an outdated plan could not be forgotten");
+    await this.#attempt(dropped, "cannot delete a waiting plan of an earlier configuration");
   }
 
   async #runJob(job: JobName, trigger: ScheduleTrigger): Promise<void> {
@@ -193,7 +198,7 @@ export class Cleanup {
       else await this.run({ policy: job, trigger });
     } catch (error) {
       if (isSessiondError(error, "shutting_down")) return;
-      this.#logger.error({ err: error, job, trigger }, "the cleanup job failed");
+      this.#logger.error({ err: error, job, trigger }, `cleanup job ${job} failed`);
       const duration_ms = Math.round(performance.now() - startedAt);
       const run = { time, trigger, outcome: "failed", removed: 0, kept: 0, duration_ms };
       await this.#jobs.ran(job, run, (error as Error).message);
@@ -221,7 +226,9 @@ export class Cleanup {
     await Promise.all([this.#jobs.load(), this.#approvals.load()]);
   }
 
-  /** For what is remembered only to be told later: a full disk is no reason to stop for it. */
+  /**
+   * Saves information that is only shown later. A failure, such as a full disk, does not stop the cleanup.
+   */
   async #attempt(saving: Promise<void>, problem: string): Promise<void> {
     try {
       await saving;

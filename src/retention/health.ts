@@ -1,5 +1,4 @@
-/** What about cleanup a person should look at. */
-
+/** The problems of cleanup that need attention. */
 import type { HealthProblem } from "../contract/replies.ts";
 import type { SessionStore } from "../store/session-store.ts";
 import { type Micros, parseTimestamp } from "../time/clock.ts";
@@ -15,21 +14,23 @@ export async function cleanupHealth(
   return [
     ...waiting.map(({ policy, plan_id, why, since }) => ({
       code: "cleanup_waiting_approval",
-      message: `the cleanup of ${policy} sessions waits for approval since ${since}: ${why}`,
-      hint: `carry it out with: sessionctl cleanup ${policy} --approve ${plan_id} --yes; if it is a mistake, correct cleanup.${policy} in the configuration and reload`,
+      message: `the cleanup of ${policy} sessions has been waiting for approval since ${since}: ${why}`,
+      hint:
+        `to approve: sessionctl cleanup ${policy} --approve ${plan_id} --yes; ` +
+        `if the plan is wrong: correct cleanup.${policy} in the configuration and run sessionctl reload`,
       session_id: null,
     })),
     ...[...failures].map(([job, why]) => ({
       code: "cleanup_failed",
       message: `the last run of the cleanup job ${job} failed: ${why}`,
-      hint: "it runs again at its next slot, or when it is asked to",
+      hint: "the job runs again at its next scheduled time, or when somebody starts it",
       session_id: null,
     })),
     ...(await futureTimes(store, now)),
   ];
 }
 
-/** The first page, newest first, is where they are. */
+/** Looks only at the first page: it has the newest checkpoint times. */
 async function futureTimes(store: Pick<SessionStore, "list">, now: Micros): Promise<HealthProblem[]> {
   const { sessions } = await store.list({ sort: "checkpoint_time" });
   const ids = sessions
@@ -37,12 +38,12 @@ async function futureTimes(store: Pick<SessionStore, "list">, now: Micros): Prom
     .map((session) => session.session_id);
   const [first] = ids;
   if (first === undefined) return [];
-  const whose = ids.length === 1 ? `session ${first}` : `several sessions (${first} among them)`;
+  const whose = ids.length === 1 ? `session ${first}` : `several sessions, such as ${first},`;
   return [
     {
       code: "checkpoint_time_in_future",
-      message: `the checkpoint time of ${whose} is in the future; cleanup keeps what it cannot tell the age of`,
-      hint: "check the clocks of the machines that write sessions, or save the session again",
+      message: `the checkpoint time of ${whose} is in the future, so cleanup does not know the age and keeps it`,
+      hint: "check the clock of the machine that wrote the session, then save the session again",
       session_id: ids.length === 1 ? first : null,
     },
   ];

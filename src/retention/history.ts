@@ -1,5 +1,4 @@
-/** The account of what cleanup removed, when, and by which rule. */
-
+/** The history of cleanup: which session was removed when, and by which rule. */
 import { type HistoryEntry, type HistoryPage, historyReply, type TrashEntry } from "../contract/replies.ts";
 import type { Query } from "../contract/routes.ts";
 import { SessiondError } from "../error.ts";
@@ -19,7 +18,7 @@ export async function appendHistory(records: Records, entries: readonly HistoryE
   await records.append(logName, entries);
 }
 
-/** The entries of sessions whose time in the trash was over. */
+/** The entries for sessions that were deleted from the trash. */
 export function trashHistory(
   entries: readonly TrashEntry[],
   run: Pick<HistoryEntry, "rule" | "trigger">,
@@ -43,7 +42,9 @@ export function trashHistory(
   }));
 }
 
-/** Newest first. @throws SessiondError `invalid_request` for a cursor that no page gave out */
+/**
+ * Reads a page, newest first. @throws SessiondError `invalid_request` for a cursor that is not from a page
+ */
 export async function readHistory(records: Records, query: HistoryQuery): Promise<HistoryPage> {
   const { limit = defaultLimit, cursor, session_id } = query;
   if (session_id !== undefined) return readSession(records, session_id, limit, cursor);
@@ -52,8 +53,8 @@ export async function readHistory(records: Records, query: HistoryQuery): Promis
 }
 
 /**
- * One session has few entries in a long log, so that pages of the log would be nearly empty: its pages go on after
- * the time of the last entry instead, which no two entries share.
+ * Reads a page of one session's entries. They are few in a long log, so pages of the log would be nearly
+ * empty. The cursor is the time of the last entry instead, which is unique.
  */
 async function readSession(
   records: Records,
@@ -78,14 +79,14 @@ async function readSession(
     page = await records.tail(logName, scanPage, page.cursor);
   }
   if (after !== undefined) {
-    throw new SessiondError("invalid_request", "the cursor does not belong to the history of this session", {
+    throw new SessiondError("invalid_request", "the cursor is not from the history of this session", {
       issues: [{ path: "cursor", message: "must be the next_cursor of a page" }],
     });
   }
   return { entries, next_cursor: null };
 }
 
-/** A line that another version wrote, or damage left, is passed over. */
+/** Skips entries of an unknown form, which another version or damage has left. */
 function readable(entries: readonly JsonValue[]): HistoryEntry[] {
   return entries.flatMap((entry) => {
     const parsed = entrySchema.safeParse(entry);

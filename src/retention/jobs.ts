@@ -1,23 +1,23 @@
-/** The jobs of cleanup: when each runs, and what is remembered of it from one process to the next. */
+/** The jobs of cleanup: their schedules, and the record of their runs, which survives a restart. */
 import { z } from "zod";
-import { policyNames, type ScheduleEntry } from "../contract/replies.ts";
+import { lastRunSchema, policyNames } from "../contract/replies.ts";
 import type { Logger } from "../log.ts";
 import type { Records } from "../store/session-store.ts";
 import { formatTimestamp, microsPerMs, parseTimestamp } from "../time/clock.ts";
-import { Remembered } from "./remembered.ts";
+import { SavedRecord } from "./saved-record.ts";
 import { type Job, Scheduler, type ScheduleTrigger, type Timing } from "./schedule.ts";
 
 export const jobNames = [...policyNames, "trash"] as const;
 export type JobName = (typeof jobNames)[number];
 
-export type LastRun = NonNullable<ScheduleEntry["last_run"]>;
+export type LastRun = z.infer<typeof lastRunSchema>;
 
 export interface JobSettings {
   name: JobName;
   enabled: boolean;
   /** A cron expression. */
   schedule: string;
-  /** What the job does, as a sentence. */
+  /** A sentence that says what the job does. */
   rule: string;
 }
 
@@ -25,18 +25,11 @@ const stateSchema = z.object({
   job: z.enum(jobNames),
   schedule: z.string(),
   timezone: z.string(),
-  /** The earliest slot that is not carried out. In the past, it was missed. */
+  /**
+   * The earliest scheduled time whose run has not ended. If it is in the past at a start, the run was missed.
+   */
   next_run: z.string().nullable(),
-  last_run: z
-    .object({
-      time: z.string(),
-      trigger: z.enum(["request", "schedule", "catch_up"]),
-      outcome: z.string(),
-      removed: z.int(),
-      kept: z.int(),
-      duration_ms: z.number(),
-    })
-    .nullable(),
+  last_run: lastRunSchema.nullable(),
 });
 const recordSchema = z.object({ jobs: z.array(stateSchema) });
 
@@ -54,8 +47,8 @@ export interface JobsOptions {
 export class Jobs {
   readonly #options: JobsOptions;
   readonly #scheduler: Scheduler;
-  readonly #record: Remembered<z.infer<typeof recordSchema>>;
-  /** Why the latest run of a job did not do all that it should. */
+  readonly #record: SavedRecord<z.infer<typeof recordSchema>>;
+  /** Why the latest run of a job failed or was incomplete. */
   readonly #failures = new Map<JobName, string>();
   #settings: readonly JobSettings[] = [];
   #timezone = "UTC";
@@ -64,7 +57,7 @@ export class Jobs {
     const { records, logger } = options;
     this.#options = options;
     this.#scheduler = new Scheduler({ logger, onChange: () => void this.#saveSchedule() });
-    this.#record = new Remembered({
+    this.#record = new SavedRecord({
       records,
       name: "schedule",
       schema: recordSchema,
@@ -78,12 +71,12 @@ export class Jobs {
   }
 
   /**
-   * Puts these jobs in the place of all others, from the first time on. With `catchUp`, one whose schedule is what it was
-   * before and whose slot has passed since is run.
+   * Replaces all jobs. With `catchUp`, a job whose scheduled time has passed since the last process runs now,
+   * unless its schedule was changed.
    *
-   * @throws SessiondError `invalid_request` for a schedule that is not valid; the jobs stay as they were
+   * @throws SessiondError `invalid_request` for an invalid schedule; the earlier jobs stay armed
    */
-  arm(settings: readonly JobSettings[], timing: Timing, catchUp: boolean): void {
+  arm(settings: readonly JobSettings[], timing: Timing, { catchUp }: { catchUp: boolean }): void {
     const jobs = settings.flatMap(({ name, enabled, schedule }): Job[] => {
       const state = this.#state(name);
       const known = catchUp && state?.schedule === schedule && state.timezone === timing.timezone;
@@ -100,7 +93,7 @@ export class Jobs {
     }
   }
 
-  /** Remembers a run, and what it left undone, if anything. */
+  /** Records a run, and why it failed or was incomplete, if so. */
   async ran(job: JobName, run: LastRun, failure?: string): Promise<void> {
     if (failure === undefined) this.#failures.delete(job);
     else this.#failures.set(job, failure);
@@ -111,7 +104,7 @@ export class Jobs {
     return this.#state(job)?.last_run ?? null;
   }
 
-  /** Null for a job that is not armed. */
+  /** The time of the next run; null for a job that is not armed. */
   nextRun(job: JobName): string | null {
     return formatDate(this.#scheduler.next(job));
   }
@@ -120,12 +113,12 @@ export class Jobs {
     return this.#failures;
   }
 
-  /** Resolves when what is remembered is saved. */
+  /** Resolves when the record is saved. */
   idle(): Promise<void> {
     return this.#record.idle();
   }
 
-  /** No job starts any more; resolves when none runs. */
+  /** Lets no further job start. Resolves when none is running. */
   async stop(): Promise<void> {
     await this.#scheduler.stop();
     await this.idle();
@@ -147,7 +140,7 @@ export class Jobs {
     await this.#update(changes);
   }
 
-  /** What cannot be saved is still in force until the process ends: a full disk is no reason to stop for it. */
+  /** A change that cannot be saved, such as on a full disk, is still in force until the process ends. */
   async #update(changes: Partial<Record<JobName, Partial<JobState>>>): Promise<void> {
     const jobs = jobNames.flatMap((job) => {
       const before = this.#state(job);
@@ -157,7 +150,7 @@ export class Jobs {
     try {
       await this.#record.set({ jobs });
     } catch (error) {
-      this.#options.logger.warn({ err: error }, "the runs of the cleanup jobs could not be saved");
+      this.#options.logger.warn({ err: error }, "cannot save the record of the cleanup jobs");
     }
   }
 }

@@ -1,16 +1,18 @@
-/** How much one pass may remove without a person's word. */
+/** How much a scheduled pass may remove without approval. */
 import type { Plan } from "./policy.ts";
 
 export interface Limits {
-  /** Largest share of all sessions, 0 to 1. */
+  /** The largest share of all sessions, from 0 to 1. */
   maxDeleteRatio: number;
   maxDeleteCount?: number | undefined;
 }
 
-/** So few removals never need approval: a share says nothing about a handful of sessions. */
+/**
+ * A plan with at most this many removals needs no approval: a share means little for a handful of sessions.
+ */
 export const alwaysAllowed = 10;
 
-/** Why a plan needs approval before a scheduled pass carries it out, or undefined if it does not. */
+/** Says why a plan needs approval before a scheduled pass applies it; undefined if it needs none. */
 export function overLimit(plan: Plan, limits: Limits): string | undefined {
   const remove = plan.removals.length;
   const total = plan.decisions.length;

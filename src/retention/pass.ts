@@ -1,5 +1,4 @@
-/** Carries a plan out, a little at a time. */
-
+/** Applies a plan: removes its sessions, a few at a time, and reports what happened to each. */
 import { nextSlice } from "../async/slices.ts";
 import type { CleanupResult, HistoryEntry } from "../contract/replies.ts";
 import { isSessiondError } from "../error.ts";
@@ -14,26 +13,26 @@ export interface Pass {
   store: Pick<SessionStore, "remove">;
   plan: Plan;
   trigger: Trigger;
-  /** Everything but the removals themselves. */
+  /** Whether to do everything except for the removals. */
   dryRun: boolean;
-  /** Why the plan must wait for approval; then nothing is removed. */
+  /** Why the plan must wait for approval. If set, nothing is removed. */
   hold?: string | undefined;
   /** Ends the pass before the next removal. */
   signal: AbortSignal;
   clock: Clock;
-  /** Keeps the account of removals. If it fails, the pass stops: nothing is to be removed unaccounted. */
+  /** Writes removals to the history. If it fails the pass stops, so that every removal is in the history. */
   record(entries: readonly HistoryEntry[]): Promise<void>;
 }
 
 const concurrency = 8;
 const historyBatch = 50;
 
-/** Never rejects: what went wrong is in the result. */
+/** Never rejects: the result contains the failures. */
 export async function runPass(pass: Pass): Promise<CleanupResult> {
   const { plan, dryRun, hold, signal } = pass;
   const started_time = formatTimestamp(pass.clock.now());
   const startedAt = performance.now();
-  /** Of each planned removal that was tried: null once removed, else why it is kept. */
+  /** For each removal that was tried: null if the session was removed, else why it is kept. */
   const tried = new Map<string, KeepReason | null>();
   const failures: CleanupResult["failures"] = [];
   const warnings = [...plan.warnings];
@@ -87,10 +86,10 @@ export async function runPass(pass: Pass): Promise<CleanupResult> {
 }
 
 interface Tried {
-  /** Null once the session is removed. */
+  /** Null if the session was removed. */
   kept: KeepReason | null;
   failure?: { code: string; message: string };
-  /** Whether the next removal would fare no better. */
+  /** Whether all further removals would fail too. */
   fatal?: boolean;
 }
 
@@ -100,9 +99,10 @@ async function tryRemove(pass: Pass, removal: Removal, history: HistoryWriter): 
     if (pass.dryRun) return { kept: null };
     const { trash_id } = await pass.store.remove(id, {
       ifRevision: removal.revision,
-      // One that was deleted and created again may be at the same revision: it is another one all the same.
+      // A session that was deleted and created again may have the same revision, but has another generation.
       ifGeneration: removal.generation,
-      // Revisions of what other programs write begin anew with the daemon; their last activity does not.
+      // For sessions that other programs write, revisions start again with the daemon. Their last activity
+      // does not.
       ifCheckpoint: removal.checkpoint_time,
       reason: removal.reason,
     });
@@ -124,7 +124,7 @@ async function tryRemove(pass: Pass, removal: Removal, history: HistoryWriter): 
   }
 }
 
-/** Collects history entries and writes them a batch at a time, in order. */
+/** Collects history entries and writes them in batches, in order. */
 class HistoryWriter {
   readonly #pass: Pass;
   #batch: HistoryEntry[] = [];
@@ -151,7 +151,7 @@ class HistoryWriter {
     if (this.#batch.length >= historyBatch) void this.flush();
   }
 
-  /** Resolves when everything so far is written, or {@link problem} says why not. */
+  /** Resolves when all entries so far are written, or when {@link problem} is set. */
   flush(): Promise<void> {
     const batch = this.#batch;
     this.#batch = [];
@@ -160,7 +160,8 @@ class HistoryWriter {
         try {
           await this.#pass.record(batch);
         } catch (error) {
-          this.problem ??= `the history of ${batch.length} removals could not be written: ${(error as Error).message}`;
+          const { message } = error as Error;
+          this.problem ??= `cannot write ${batch.length} removals to the history: ${message}`;
         }
       });
     }

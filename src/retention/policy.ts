@@ -1,4 +1,4 @@
-/** What a cleanup policy means: which sessions it removes, which it keeps, and why. */
+/** The cleanup policies, as a pure function: which sessions are removed, which are kept, and why. */
 import { createHash } from "node:crypto";
 import type { Decision } from "../contract/replies.ts";
 import type { SessionSummary } from "../session/session.ts";
@@ -7,47 +7,47 @@ import { formatDuration } from "../time/duration.ts";
 
 export type Policy =
   | { readonly name: "completed"; readonly keepRecent: number }
-  /** Whatever the status. */
+  /** Applies to sessions of any status. */
   | { readonly name: "expired"; readonly maxAgeMs: number }
   | { readonly name: "failed"; readonly maxAgeMs: number };
 
 /** Why a session is kept. The codes are part of the contract. */
 export const keepReasons = {
   pinned: "it is pinned",
-  leased: "a worker is attached to it, or may still come back to it",
-  other_status: "the policy is about sessions of another status",
-  among_most_recent: "it is among the most recent that the policy keeps",
-  recent_activity: "it was active within the policy's age",
-  time_in_future: "its checkpoint time is in the future, so that its age is unknown",
-  time_unreadable: "its checkpoint time cannot be read, so that its age is unknown",
-  changed: "it changed after it was chosen",
-  waiting_approval: "the plan is above the limit and waits for approval",
-  not_approved: "it is not on the list that was approved",
-  not_reached: "the pass stopped before it",
-  removal_failed: "removing it failed; the failures say why",
+  leased: "a worker is attached to it, or may still reconnect",
+  other_status: "the policy does not apply to its status",
+  among_most_recent: "it is one of the most recent sessions, which the policy keeps",
+  recent_activity: "it had activity within the policy's max_age",
+  time_in_future: "its checkpoint time is in the future, so its age is unknown",
+  time_unreadable: "its checkpoint time cannot be read, so its age is unknown",
+  changed: "it changed after the plan was made",
+  waiting_approval: "the plan is over a limit and waits for approval",
+  not_approved: "it is not in the approved plan",
+  not_reached: "the pass stopped before this session",
+  removal_failed: "the removal failed; failures has the reason",
 } as const;
 export type KeepReason = keyof typeof keepReasons;
 
 /** Why a session is removed. The codes are part of the contract. */
 export const removeReasons = {
-  beyond_most_recent: "it is completed, and enough more recent ones are",
-  no_recent_activity: "it was not active within the policy's age",
-  failed_past_max_age: "it failed, and was not active within the policy's age",
+  beyond_most_recent: "it is completed and not one of the most recent sessions, which the policy keeps",
+  no_recent_activity: "it had no activity within the policy's max_age",
+  failed_past_max_age: "it failed, and had no activity within the policy's max_age",
 } as const;
 export type RemoveReason = keyof typeof removeReasons;
 
-/** A session to remove, at the exact state in which it was chosen. */
+/** A session to remove, with the revision and generation at which it was chosen. */
 export type Removal = Omit<Decision, "action"> & Pick<SessionSummary, "generation" | "revision">;
 
 export interface Plan {
   policy: Policy;
-  /** Every session exactly once: latest activity first, then by id. */
+  /** One for every session: latest activity first, then by id. */
   decisions: readonly Decision[];
-  /** What is decided to be removed, oldest activity first. */
+  /** The sessions to remove, oldest activity first. */
   removals: readonly Removal[];
-  /** Names exactly this policy and this list of removals. */
+  /** Identifies exactly this policy and this list of removals. */
   plan_id: string;
-  /** Size of what is removed. */
+  /** The size of all removals. */
   bytes: number;
   warnings: readonly string[];
 }
@@ -61,8 +61,8 @@ interface Dated {
 export type IsLeased = (id: string) => boolean;
 
 /**
- * Decides about every session. Pinned and leased sessions, and those whose time says nothing, are kept on top of the
- * ones that `completed` keeps: they take no place among the most recent.
+ * Decides about every session. Sessions that are pinned, leased or of unknown age are always kept. They do
+ * not count towards the number that the policy `completed` keeps.
  */
 export function plan(
   sessions: readonly SessionSummary[],
@@ -76,7 +76,10 @@ export function plan(
   return step.value;
 }
 
-/** The same, a session at a time, for a caller that has other work to let in. */
+/**
+ * The same plan as a generator that yields after each session, for a caller that must yield to the event
+ * loop.
+ */
 export function* planInSteps(
   sessions: readonly SessionSummary[],
   policy: Policy,
@@ -115,7 +118,7 @@ type Verdict = readonly ["keep", KeepReason] | readonly ["remove", RemoveReason]
 interface Circumstances {
   policy: Policy;
   now: Micros;
-  /** How many sessions are kept as the most recent so far. */
+  /** How many sessions have been kept as the most recent so far. */
   recent: number;
   isLeased: IsLeased;
 }
@@ -146,12 +149,12 @@ function latestFirst(a: Dated, b: Dated): number {
   return byText(a.session.session_id, b.session.session_id);
 }
 
-/** By code unit: the same on every machine, whatever its language. */
+/** Compares by code unit, so that the order does not depend on the machine's language. */
 function byText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0;
 }
 
-/** A short name for exactly this list under this rule. */
+/** A short id for exactly this list under this rule. */
 export function listId(rule: string, rows: readonly unknown[]): string {
   return createHash("sha256")
     .update(JSON.stringify([rule, rows]))
@@ -175,7 +178,7 @@ function warn(decisions: readonly Decision[]): string[] {
   });
 }
 
-/** The rule of a policy as a sentence. */
+/** A sentence that states the policy's rule. */
 export function describePolicy(policy: Policy): string {
   if (policy.name === "completed") {
     if (policy.keepRecent === 0) return "remove all completed sessions";

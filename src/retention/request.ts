@@ -1,4 +1,4 @@
-/** From options and a request to the policy that is meant. */
+/** Combines the configured options with a request into the policy to run. */
 import type { PolicyName } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
 import { formatDuration } from "../time/duration.ts";
@@ -10,13 +10,13 @@ import { describePolicy, type Policy } from "./policy.ts";
 export interface CleanupRequest {
   policy: PolicyName;
   trigger: Trigger;
-  /** Decide and report, but remove nothing. */
+  /** Plan only, and remove nothing. */
   dryRun?: boolean | undefined;
-  /** Instead of the configured number; only for `completed`. */
+  /** Replaces the configured number; only for `completed`. */
   keepRecent?: number | undefined;
-  /** Instead of the configured age; only for `expired` and `failed`; 0 means every age. */
+  /** Replaces the configured age; only for `expired` and `failed`; 0 means any age. */
   maxAgeMs?: number | undefined;
-  /** The `plan_id` of a plan to carry out exactly as it was shown. */
+  /** The `plan_id` of a plan to apply exactly as it was shown. */
   approve?: string | undefined;
 }
 
@@ -26,7 +26,7 @@ export function configuredPolicy(name: PolicyName, options: CleanupOptions): Pol
     : { name, maxAgeMs: options[name].maxAgeMs };
 }
 
-/** @throws SessiondError `invalid_request` for a value that the policy does not have */
+/** @throws SessiondError `invalid_request` for an option that the policy does not have */
 export function requestedPolicy(request: CleanupRequest, options: CleanupOptions): Policy {
   const { policy: name, keepRecent, maxAgeMs } = request;
   const policy = configuredPolicy(name, options);
@@ -39,23 +39,26 @@ export function requestedPolicy(request: CleanupRequest, options: CleanupOptions
 }
 
 function foreign(key: string, policy: PolicyName, own: string): SessiondError {
-  return new SessiondError("invalid_request", `the policy ${policy} has no ${key}: it goes by ${own}`, {
-    issues: [{ path: key, message: `not for the policy ${policy}; use ${own}` }],
+  return new SessiondError("invalid_request", `the policy ${policy} has no ${key}; use ${own}`, {
+    issues: [{ path: key, message: `is not an option of the policy ${policy}; use ${own}` }],
   });
 }
 
 function atLeastZero(key: string, value: number): number {
   if (Number.isSafeInteger(value) && value >= 0) return value;
-  throw new SessiondError("invalid_request", `${key} must be a whole number of at least 0`, {
-    issues: [{ path: key, message: "must be a whole number of at least 0" }],
+  throw new SessiondError("invalid_request", `${key} must be a whole number, 0 or more`, {
+    issues: [{ path: key, message: "must be a whole number, 0 or more" }],
   });
 }
 
 export function jobSettings(name: JobName, cleanup: CleanupOptions, trash: TrashOptions): JobSettings {
   if (name === "trash") {
     const { enabled, schedule, retentionMs } = trash;
-    const what = retentionMs === 0 ? "everything" : `what has been there for ${formatDuration(retentionMs)}`;
-    return { name, enabled, schedule, rule: `delete ${what} from the trash for good` };
+    const rule =
+      retentionMs === 0
+        ? "permanently delete everything in the trash"
+        : `permanently delete sessions that have been in the trash for ${formatDuration(retentionMs)}`;
+    return { name, enabled, schedule, rule };
   }
   const { enabled, schedule } = cleanup[name];
   return { name, enabled, schedule, rule: describePolicy(configuredPolicy(name, cleanup)) };

@@ -1,10 +1,11 @@
+/** A small record that cleanup keeps over restarts. */
 import type { z } from "zod";
 import { KeyedQueue } from "../async/keyed-queue.ts";
 import type { JsonValue } from "../json/exact-json.ts";
 import type { Logger } from "../log.ts";
 import type { Records } from "../store/session-store.ts";
 
-export interface RememberedOptions<T extends JsonValue> {
+export interface SavedRecordOptions<T extends JsonValue> {
   records: Pick<Records, "load" | "replace">;
   name: string;
   schema: z.ZodType<T>;
@@ -12,24 +13,24 @@ export interface RememberedOptions<T extends JsonValue> {
   logger: Logger;
 }
 
-/** A record that is read once, kept in memory, and replaced whole with each change. */
-export class Remembered<T extends JsonValue> {
-  readonly #options: RememberedOptions<T>;
+/** A record of the store that is read once, kept in memory, and replaced as a whole by each change. */
+export class SavedRecord<T extends JsonValue> {
+  readonly #options: SavedRecordOptions<T>;
   #value: T;
   #loading: Promise<void> | undefined;
   readonly #saves = new KeyedQueue();
 
-  constructor(options: RememberedOptions<T>) {
+  constructor(options: SavedRecordOptions<T>) {
     this.#options = options;
     this.#value = options.empty;
   }
 
-  /** What was last set; empty before {@link load}. */
+  /** The last value that was set; `empty` before {@link load}. */
   get value(): T {
     return this.#value;
   }
 
-  /** @throws what the store throws; the next call tries again */
+  /** @throws the store's error; the next call tries again */
   load(): Promise<void> {
     this.#loading ??= this.#load().catch((error: unknown) => {
       this.#loading = undefined;
@@ -38,14 +39,14 @@ export class Remembered<T extends JsonValue> {
     return this.#loading;
   }
 
-  /** In force at once, durable when it resolves. One save follows the other, so that the last one set stays. */
+  /** Takes effect at once; durable when it resolves. Saves run one after another, so the last value stays. */
   set(value: T): Promise<void> {
     this.#value = value;
     const { records, name } = this.#options;
     return this.#saves.run(name, () => records.replace(name, value));
   }
 
-  /** Resolves when no save is under way. */
+  /** Resolves when no save is running. */
   idle(): Promise<void> {
     return this.#saves.idle();
   }
@@ -56,6 +57,6 @@ export class Remembered<T extends JsonValue> {
     if (stored === undefined) return;
     const parsed = schema.safeParse(stored);
     if (parsed.success) this.#value = parsed.data;
-    else logger.warn({ record: name }, "this record is not of a known form and is started anew");
+    else logger.warn({ record: name }, "a cleanup record has an unknown form; starting with an empty one");
   }
 }

@@ -1,6 +1,7 @@
 /**
- * From cron expressions to calls. What node-cron does not do is added here: slots that were missed
- * (a stop, a suspended machine, a clock that was set) are run once, and stopping waits for what runs.
+ * Runs jobs by cron expressions. This adds two things to node-cron: a run that was missed (the daemon was
+ * stopped, the machine suspended, or the clock changed) is made up for once, and stopping waits for running
+ * jobs.
  */
 import cron, { type ScheduledTask, type TaskOptions } from "node-cron";
 import { SessiondError } from "../error.ts";
@@ -17,18 +18,19 @@ const fieldWords: Readonly<Record<string, string>> = {
   dayOfMonth: "day of month",
   dayOfWeek: "day of week",
 };
+const fiveFields = 'minute, hour, day of month, month and day of week, such as "0 3 * * *"';
 
 /**
- * What is wrong with a cron expression, or undefined if nothing is. It has the five fields of crontab(5);
- * if both days are restricted, both must match.
+ * Checks a cron expression; returns undefined if it is valid. It has the five fields of crontab(5). Unlike
+ * there, if day of month and day of week are both restricted, both must match.
  */
 export function cronProblem(expression: string): string | undefined {
   const count = expression.trim() === "" ? 0 : expression.trim().split(/\s+/).length;
   if (count === 6) {
-    return `"${expression}" has six fields: a seconds field is not supported, write minute, hour, day of month, month and day of week`;
+    return `"${expression}" has six fields: seconds are not supported; write ${fiveFields}`;
   }
   if (count !== fields.length) {
-    return `"${expression}" has ${count} field(s): write five, minute, hour, day of month, month and day of week, such as "0 3 * * *"`;
+    return `"${expression}" has ${count} ${count === 1 ? "field" : "fields"}: write ${fiveFields}`;
   }
   const { valid, errors } = cron.validateDetailed(expression);
   if (!valid) {
@@ -36,12 +38,12 @@ export function cronProblem(expression: string): string | undefined {
       .map(({ field, value }) => {
         const range = fields.find(([name]) => name === field)?.[1];
         return range === undefined
-          ? `"${expression}" has characters that cron does not know`
+          ? `"${expression}" contains characters that a cron expression cannot have`
           : `${fieldWords[field] ?? field} "${value}" is not valid (${range})`;
       })
       .join("; ");
   }
-  return everMatches(expression) ? undefined : `"${expression}" matches no date`;
+  return everMatches(expression) ? undefined : `"${expression}" never matches a date`;
 }
 
 function everMatches(expression: string): boolean {
@@ -61,7 +63,7 @@ export interface Job {
   readonly name: string;
   /** A cron expression. */
   readonly schedule: string;
-  /** The slot that an earlier process was still to run, if that is known. */
+  /** The scheduled time whose run an earlier process has not completed, if there is one. */
   readonly due?: Date | undefined;
   /** Must not reject. */
   run(trigger: ScheduleTrigger): Promise<void>;
@@ -69,7 +71,7 @@ export interface Job {
 
 export interface SchedulerOptions {
   logger: Logger;
-  /** Called whenever what {@link Scheduler.due} says may have changed, until the scheduler is stopped. */
+  /** Called when {@link Scheduler.due} may have changed, until the scheduler is stopped. */
   onChange(): void;
 }
 
@@ -88,18 +90,18 @@ type CronLogger = NonNullable<TaskOptions["logger"]>;
 
 const jumpCheckMs = 2000;
 const jumpMs = 2000;
-/** A slot later than this counts as missed. Anything less is a busy process. */
+/** A run that is later than this counts as missed. A shorter delay means that the process was busy. */
 const lateMs = 60_000;
 
 /**
- * Runs jobs at their slots, by the system clock: node-cron knows no other. A job never overlaps itself; its
- * timers do not keep the process alive.
+ * Runs jobs at their scheduled times, by the system clock, which node-cron uses. A job never overlaps itself.
+ * Timers do not keep the process alive.
  */
 export class Scheduler {
   readonly #logger: Logger;
   readonly #onChange: () => void;
   readonly #armed = new Map<string, Armed>();
-  readonly #running = new Map<string, { slot: Date; settled: Promise<void> }>();
+  readonly #running = new Map<string, { scheduled: Date; ended: Promise<void> }>();
   #timing: Timing = { timezone: "UTC", onMissed: "run_once" };
   #jumpCheck: NodeJS.Timeout | undefined;
   #stopped = false;
@@ -110,9 +112,9 @@ export class Scheduler {
   }
 
   /**
-   * Replaces all jobs; what is running goes on.
+   * Replaces all jobs. A running job goes on.
    *
-   * @throws SessiondError `invalid_request` for a schedule or time zone that is not valid; the jobs stay as they were
+   * @throws SessiondError `invalid_request` for an invalid schedule or time zone; the earlier jobs stay armed
    */
   arm(jobs: readonly Job[], timing: Timing): void {
     if (this.#stopped) return;
@@ -134,34 +136,35 @@ export class Scheduler {
     this.#onChange();
   }
 
-  /** The next slot of a job, or null if it is not armed. */
+  /** The next scheduled time of a job; null if it is not armed. */
   next(name: string): Date | null {
     return this.#armed.get(name)?.next ?? null;
   }
 
-  /** The earliest slot that is not carried out to its end: of the run under way, else the next. */
+  /** The earliest scheduled time whose run has not ended: that of the running job, else the next. */
   due(name: string): Date | null {
-    return this.#armed.has(name) ? (this.#running.get(name)?.slot ?? this.next(name)) : null;
+    return this.#armed.has(name) ? (this.#running.get(name)?.scheduled ?? this.next(name)) : null;
   }
 
-  /** No job starts any more; resolves when none runs. */
+  /** Lets no further job start. Resolves when none is running. */
   async stop(): Promise<void> {
     this.#stopped = true;
     clearInterval(this.#jumpCheck);
     this.#disarm();
-    await Promise.all([...this.#running.values()].map((run) => run.settled));
+    await Promise.all([...this.#running.values()].map((run) => run.ended));
   }
 
   #armJob(job: Job, timezone: string): Armed {
     try {
-      // node-cron finds a bad time zone too late: such a task can be neither started nor destroyed.
+      // Checked here, because a task of node-cron with a bad time zone can be neither started nor destroyed.
       new Intl.DateTimeFormat("en", { timeZone: timezone });
       const task = cron.createTask(job.schedule, (context) => this.#fire(job.name, context.date), {
         timezone,
         noOverlap: true,
         unref: true,
         logger: adapter(this.#logger),
-        // However late a timer is, its last slot comes through, once; the ones before it are not worth a word each.
+        // However late a timer is, node-cron reports the last scheduled time once, and is silent on those
+        // before.
         missedExecutionTolerance: Number.POSITIVE_INFINITY,
         suppressMissedWarning: true,
       });
@@ -186,40 +189,51 @@ export class Scheduler {
     this.#armed.clear();
   }
 
-  async #fire(name: string, slot: Date): Promise<void> {
+  async #fire(name: string, scheduled: Date): Promise<void> {
     const armed = this.#armed.get(name);
     if (armed === undefined) return;
     armed.next = nextOf(armed.task);
-    if (Date.now() - slot.getTime() > lateMs) this.#missed(armed.job, slot);
-    else this.#run(armed.job, slot, "schedule");
-    await this.#running.get(name)?.settled;
+    if (Date.now() - scheduled.getTime() > lateMs) this.#missed(armed.job, scheduled);
+    else this.#run(armed.job, scheduled, "schedule");
+    await this.#running.get(name)?.ended;
   }
 
-  #missed(job: Job, slot: Date): void {
+  #missed(job: Job, scheduled: Date): void {
     const { onMissed } = this.#timing;
     this.#logger.info(
-      { job: job.name, slot: slot.toISOString() },
-      onMissed === "run_once" ? "missed run: running once now" : "missed run: skipped",
+      { job: job.name, scheduled: scheduled.toISOString() },
+      onMissed === "run_once"
+        ? "a scheduled run was missed: running the job now"
+        : "a scheduled run was missed: skipped",
     );
-    if (onMissed === "run_once") this.#run(job, slot, "catch_up");
+    if (onMissed === "run_once") this.#run(job, scheduled, "catch_up");
     else this.#onChange();
   }
 
-  #run(job: Job, slot: Date, trigger: ScheduleTrigger): void {
+  #run(job: Job, scheduled: Date, trigger: ScheduleTrigger): void {
     if (this.#running.has(job.name)) {
-      this.#logger.warn({ job: job.name, slot: slot.toISOString() }, "still running: this slot is left out");
+      this.#logger.warn(
+        { job: job.name, scheduled: scheduled.toISOString() },
+        "the job is still running: this scheduled run is skipped",
+      );
       return;
     }
-    const settled = job.run(trigger).finally(() => {
+    const ended = job.run(trigger).finally(() => {
       this.#running.delete(job.name);
       if (!this.#stopped) this.#onChange();
     });
-    this.#running.set(job.name, { slot, settled });
+    this.#running.set(job.name, { scheduled, ended });
   }
 
-  /** node-cron would go through every slot of a jump forward, and wait out a jump backward. */
+  /**
+   * After a jump forward node-cron would run every scheduled time in between; after a jump back it would
+   * wait.
+   */
   #clockJumped(driftMs: number): void {
-    this.#logger.warn({ drift_ms: Math.round(driftMs) }, "the system clock was set: schedules start anew");
+    this.#logger.warn(
+      { drift_ms: Math.round(driftMs) },
+      "the system clock was changed: computing the schedules again",
+    );
     this.arm(
       [...this.#armed.values()].map(({ job, next }) => ({ ...job, due: next })),
       this.#timing,
@@ -227,12 +241,14 @@ export class Scheduler {
   }
 }
 
-/** Only null before a task is started. */
+/** The next run of a task that has been started; before that it is null. */
 function nextOf(task: ScheduledTask): Date {
   return task.getNextRun() as Date;
 }
 
-/** Compares the clock that can be set with the one that cannot. Suspending the machine counts as a jump too. */
+/**
+ * Compares the system clock with the monotonic one, and reports a jump. Suspending the machine is one too.
+ */
 function watchClock(onJump: (driftMs: number) => void): NodeJS.Timeout {
   let offset = Date.now() - performance.now();
   const check = setInterval(() => {
@@ -244,7 +260,7 @@ function watchClock(onJump: (driftMs: number) => void): NodeJS.Timeout {
   return check.unref();
 }
 
-/** Without one, node-cron writes to the console, in color. */
+/** Passes node-cron's log on. Without a logger it writes to the console, in colour. */
 function adapter(logger: Logger): CronLogger {
   const text = (message: string | Error) => (message instanceof Error ? message.message : message);
   return {

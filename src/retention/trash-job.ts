@@ -1,3 +1,4 @@
+/** The job that empties the trash. */
 import type { SessionStore } from "../store/session-store.ts";
 import { type Clock, formatTimestamp } from "../time/clock.ts";
 import { appendHistory, trashHistory } from "./history.ts";
@@ -12,7 +13,9 @@ export interface TrashJob {
   clock: Clock;
 }
 
-/** Deletes for good what has been in the trash for the retention, and accounts for it. */
+/**
+ * Permanently deletes sessions that have been in the trash for `retentionMs`, and writes them to the history.
+ */
 export async function emptyTrash({ store, retentionMs, rule, trigger, clock }: TrashJob): Promise<LastRun> {
   const time = formatTimestamp(clock.now());
   const startedAt = performance.now();

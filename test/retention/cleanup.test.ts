@@ -171,7 +171,7 @@ describe("a scheduled pass above the limit", () => {
     const other = cleanup.run(asked("failed", { approve: held.plan_id }));
     await expect(other).rejects.toMatchObject({
       code: "approval_required",
-      message: expect.stringContaining("no plan of failed waits") as string,
+      message: expect.stringContaining("no plan of the policy failed is waiting") as string,
     });
     expect(store.ids()).toHaveLength(40);
     expect((await cleanup.schedules())[0]?.waiting?.plan_id).toBe(held.plan_id);
@@ -346,7 +346,7 @@ describe("what is told afterwards", () => {
       ["completed", true, "keep the 10 most recent completed sessions", null],
       ["expired", false, "remove sessions without activity for 30d", null],
       ["failed", true, "remove failed sessions without activity for 7d", null],
-      ["trash", true, "delete what has been there for 7d from the trash for good", null],
+      ["trash", true, "permanently delete sessions that have been in the trash for 7d", null],
     ]);
     await cleanup.run(asked("failed"));
     expect((await cleanup.schedules())[2]?.last_run).toMatchObject({

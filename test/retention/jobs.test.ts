@@ -90,7 +90,7 @@ describe("on schedule", () => {
     await cleanup.stop();
   });
 
-  test("a job that fails is told of in health, runs again at its next slot, and is well then", async () => {
+  test("a job that fails is told of in health, runs again at its next scheduled time, and is well then", async () => {
     const store = storeOf("a");
     const cleanup = cleanupOf(store);
     await cleanup.start();

@@ -174,7 +174,7 @@ describe("a pass", () => {
     const result = await pass(store, allFailed);
     expect(result.outcome).toBe("stopped");
     expect(result.removed).toBeLessThan(100);
-    expect(result.warnings.at(-1)).toMatch(/history of \d+ removals could not be written: the disk is full/);
+    expect(result.warnings.at(-1)).toMatch(/cannot write \d+ removals to the history: the disk is full/);
   });
 
   test("an abort ends it before the next removal", async () => {
