@@ -1,12 +1,13 @@
 /**
- * The worker channel: JSON text messages over a WebSocket (RFC 6455) at `GET /v1/sessions/{id}/attach`. The open
- * connection is the lease: whoever has it is the session's one worker. A connection that ends without `detach` is lost;
- * its worker may come back within `worker.reattach_grace`, with the epoch that it had, and send again what was not acked:
- * reports are idempotent. What can be refused is refused before the connection is made, as HTTP with a problem.
+ * The worker channel: JSON text messages over a WebSocket (RFC 6455) at `GET /v1/sessions/{id}/attach`. The
+ * open connection is the lease, so a session has one worker at a time. A connection that ends without
+ * `detach` is lost. Its worker may reconnect within `worker.reattach_grace` with its epoch, and send all
+ * unacknowledged reports again, because reports are idempotent. Errors are reported before the upgrade where
+ * possible, as an HTTP problem.
  *
- * A worker may attach to a session of any status. One that is not running is said to be so by a `status` right after
- * `attached`, as if it had changed at that moment. A worker that leaves without `detach` has its session paused (or what
- * `worker.on_lost` says) only if that is still running.
+ * A worker may attach to a session of any status. If the session is not running, a `status` message follows
+ * `attached`. If a worker is lost and does not reconnect in time, `worker.on_lost` applies to its session if
+ * that is still running.
  */
 import { z } from "zod";
 import type { ErrorCode } from "../error.ts";
@@ -17,10 +18,10 @@ import { wholeNumber } from "./requests.ts";
 export const attachPath = "/v1/sessions/{id}/attach";
 
 export const attachQuery = z.strictObject({
-  worker: z.string().min(1).max(200).optional().describe("a name for people to know the worker by"),
+  worker: z.string().min(1).max(200).optional().describe("a name of the worker, for people"),
   epoch: wholeNumber(1, Number.MAX_SAFE_INTEGER)
     .optional()
-    .describe("the epoch that this worker had, to come back after a lost connection"),
+    .describe("the epoch of this worker's lost connection, to reconnect"),
 });
 export type AttachQuery = z.output<typeof attachQuery>;
 
@@ -39,9 +40,9 @@ export const workerMessageSchema = z.discriminatedUnion("type", [
 export type WorkerMessage = ProgressMessage | DetachMessage;
 
 /**
- * Any number may be under way; the daemon reads no further while many wait for their answers. `seq` grows from message to
- * message of a connection. What is JSON with a good `seq`, and not good otherwise, is refused under it; any other message
- * that is not one of these ends the connection.
+ * A report of progress. Many may be in flight; the daemon stops reading while too many wait for an answer.
+ * `seq` must grow from message to message of a connection. An invalid message with a valid `seq` is answered
+ * by an error with that `seq`. Any other invalid message ends the connection.
  */
 export interface ProgressMessage extends ProgressDelta {
   type: "progress";
@@ -49,38 +50,39 @@ export interface ProgressMessage extends ProgressDelta {
 }
 
 /**
- * The worker has no more to report and leaves: the lease ends as soon as what was sent before is answered, and nothing
- * becomes of the session.
+ * The worker leaves. The lease ends when all earlier messages are answered. The session keeps its status.
  */
 export interface DetachMessage {
   type: "detach";
 }
 
-/** What the daemon sends. Workers must ignore types and keys that they do not know. */
+/** What the daemon sends. Workers must ignore unknown types and keys. */
 export type DaemonMessage =
-  /** First, once. `epoch` is new with every connection. */
+  /** The first message, sent once. Every connection has a new `epoch`. */
   | { type: "attached"; epoch: number; session: Session }
-  /** Every progress message up to `seq` that was not answered by an error is durable. */
+  /** Every progress message up to `seq` is durable, except for those that were answered by an error. */
   | { type: "ack"; seq: number; revision: number }
-  /** The status is this now, whoever made it so. What is in flight may still be reported, unless the session was deleted. */
+  /** The session's new status. Unless the session was deleted, work in flight may still be reported. */
   | { type: "status"; status: Status | "deleted"; reason: string | null }
   /**
-   * With `seq`, that progress message was refused; it comes before any ack beyond it. Nothing of the message was kept,
-   * unless `outcome` is `unknown`. Without `seq`, the connection ends.
+   * With `seq`, this progress message was refused. The error comes before any ack of a later message. Nothing
+   * of the message was stored, unless `outcome` is `unknown`. Without `seq`, the connection ends.
    */
   | { type: "error"; code: ErrorCode; detail: string; seq?: number; outcome?: "unknown" };
 
-/** Why the daemon closes the connection, as WebSocket close codes. */
+/** The WebSocket close codes with which the daemon ends a connection. */
 export const closeCodes = {
-  /** After `detach`. */
+  /** The worker has sent `detach`. */
   detached: 1000,
-  /** The daemon is stopping, with everything answered that it took in: come back with your epoch, and send the rest again. */
+  /**
+   * The daemon is stopping. The worker should reconnect with its epoch and send unanswered messages again.
+   */
   stopping: 1001,
-  /** The worker sent what is no message. */
+  /** The worker has sent something that is not a message. */
   invalid: 1008,
-  /** A message was over `limits.body`. What was under way is not answered any more. */
+  /** A message was larger than `limits.body`. Messages in flight are not answered. */
   tooLarge: 1009,
-  /** Another connection has the lease, or another session the id. */
+  /** Another connection has the lease, or the session was deleted and its id created again. */
   leaseLost: 4001,
   /** The session was deleted. */
   sessionGone: 4002,

@@ -1,21 +1,24 @@
-/** What a row of the route table says of an endpoint. */
+/** The shape of a row of the route table. */
 import type { z } from "zod";
 
 export interface Endpoint {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
-  /** Path with `{name}` for parameters. */
+  /** The path, with `{name}` for parameters. */
   path: string;
   summary: string;
-  /** Refuses unknown keys; values arrive as text, or as a list of texts where repeatable. */
+  /** Must refuse unknown keys. Values arrive as text, or as a list of texts if the key is repeatable. */
   query?: z.ZodObject;
-  /** Checks a body without rebuilding it. `optional` bodies may be absent. */
+  /**
+   * Checks a body; the handler gets the body itself, not the schema's output. An `optional` body may be
+   * absent.
+   */
   body?: { schema: z.ZodType; optional?: boolean };
-  /** Header names that the endpoint understands beyond those of every endpoint. */
+  /** The headers that this endpoint supports. */
   headers?: readonly ("if-match" | "if-none-match" | "last-event-id")[];
   reply?: z.ZodType;
-  /** What each event of a stream is. */
+  /** One event of a stream. */
   event?: z.ZodType;
-  /** The status of success; 200 if not given. */
+  /** The HTTP status of success; 200 by default. */
   status?: 201 | 101;
 }
 
@@ -24,13 +27,15 @@ export interface Route extends Endpoint {
   status?: 201;
 }
 
-/** HTTP until it is answered with 101, "switching protocols"; what follows are the messages of `channel.ts`. */
-export interface Channel extends Endpoint {
+/** An endpoint that switches protocols (101). The messages of `channel.ts` follow. */
+export interface Upgrade extends Endpoint {
   method: "GET";
   status: 101;
 }
 
-/** Answered with Server-Sent Events, those of `events.ts`, until one side ends it. */
+/**
+ * An endpoint that answers with Server-Sent Events, those of `events.ts`, until one side ends the connection.
+ */
 export interface Stream extends Endpoint {
   method: "GET";
   event: z.ZodType;

@@ -1,6 +1,7 @@
+/** How errors appear over HTTP. */
 import type { ErrorCode, Issue } from "../error.ts";
 
-/** The HTTP status of every error code. The code is the contract; the status follows from it. */
+/** The HTTP status of every error code. Programs should decide by the code. */
 export const httpStatus: Readonly<Record<ErrorCode, number>> = {
   invalid_request: 400,
   invalid_session_id: 422,
@@ -23,7 +24,7 @@ export const httpStatus: Readonly<Record<ErrorCode, number>> = {
   internal: 500,
 };
 
-/** The body of every error reply, `application/problem+json` as RFC 9457 has it. */
+/** The body of every error reply: `application/problem+json` (RFC 9457). */
 export interface Problem {
   type: string;
   title: string;
@@ -31,7 +32,7 @@ export interface Problem {
   detail: string;
   code: ErrorCode;
   issues?: readonly Issue[];
-  /** Present, and `unknown`, when the change may have happened all the same. */
+  /** Present if the change may have happened in spite of the error. */
   outcome?: "unknown";
 }
 

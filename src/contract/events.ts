@@ -1,12 +1,13 @@
 /**
- * The event stream at `GET /v1/events`: Server-Sent Events (WHATWG HTML, section 9.2). `event` is the kind, `data` one JSON
- * object, and `id` what to go on after. Readers must ignore kinds and keys that they do not know.
+ * The event stream at `GET /v1/events`: Server-Sent Events (WHATWG HTML, section 9.2). `event` is the kind,
+ * `data` is one JSON object, and `id` is the cursor with which a reader continues. Readers must ignore
+ * unknown kinds and keys.
  *
- * A reader that has no cursor, or one that the daemon cannot go on from, is first told so by a `reset`: what it knows of
- * sessions may be out of date, so it lists them, and from there on the events keep it up to date. Nothing is missed between
- * the two, and nothing comes twice. So a reader has one rule: after each `reset`, list.
+ * A reader without a cursor, or with one from which the daemon cannot continue, first gets a `reset` event.
+ * Its knowledge of the sessions may be out of date, so it must list them after each `reset`. The events that
+ * follow keep that list up to date: none is missed between the list and the stream.
  *
- * Events are kept in memory, as many as there is room for: a daemon that restarts is another run, with other ids.
+ * The daemon keeps a limited number of events in memory. After a restart it begins a new run with new ids.
  */
 import { z } from "zod";
 import { sessionIdSchema, statuses } from "../session/session.ts";
@@ -27,7 +28,7 @@ export const eventKinds = [
 ] as const;
 export type EventKind = (typeof eventKinds)[number];
 
-/** Of one run of the daemon, and a count within it. */
+/** The run of the daemon, and the number of the event in that run. */
 const eventIdPattern = /^[0-9a-z]+-\d+$/;
 const eventIdMessage = "must be the id of an event";
 export const eventIdSchema = z.string().regex(eventIdPattern, eventIdMessage);
@@ -35,24 +36,24 @@ export const eventIdSchema = z.string().regex(eventIdPattern, eventIdMessage);
 export const eventsQuery = z.strictObject({
   session: repeatable(sessionIdSchema).describe("only events of these sessions"),
   kind: repeatable(z.enum(eventKinds)).describe("only events of these kinds; a reset comes in any case"),
-  since: eventIdSchema.optional().describe("go on after the event of this id"),
+  since: eventIdSchema.optional().describe("continue after the event with this id"),
 });
 export type EventsQuery = z.output<typeof eventsQuery>;
 
-/** Longer reasons, which only other programs can write, are cut. */
+/** In characters. A longer reason is shortened; only other programs can write one. */
 export const maxReasonLength = 4096;
 
 const head = {
-  id: z.string().describe("what to go on after"),
-  time: z.string().describe("when the daemon saw it; ISO 8601 in UTC, with microseconds"),
+  id: z.string().describe("the cursor to continue after this event"),
+  time: z.string().describe("when the daemon noticed it: ISO 8601 in UTC, with microseconds"),
 };
 
-/** What the session is after the event; of one that was deleted, what it was. */
+/** The session after the event, or, if it was deleted, before. */
 const facts = {
   session_id: z.string(),
   revision: z.int(),
   status: z.enum(statuses),
-  status_reason: z.string().nullable().describe(`at most ${maxReasonLength} characters of it`),
+  status_reason: z.string().nullable().describe(`shortened to ${maxReasonLength} characters`),
   processed_count: z.int(),
   pending_count: z.int(),
   pinned: z.boolean(),
@@ -81,7 +82,7 @@ export const sessionEventSchema = z.discriminatedUnion("kind", [
     outside,
     changed: z
       .array(z.enum(updatedParts))
-      .describe("document: something that only the whole document shows, such as results"),
+      .describe("document: a part that only the whole document contains, such as results"),
   }),
   z.object({
     ...head,
@@ -108,7 +109,7 @@ export const sessionEventSchema = z.discriminatedUnion("kind", [
       .describe(
         "removed: by request or cleanup; gone: another program took the file away; unreadable: the file is there, and cannot be read",
       ),
-    restorable: z.boolean().describe("a session of this id is in the trash"),
+    restorable: z.boolean().describe("whether a session with this id is in the trash"),
   }),
   z.object({ ...head, kind: z.literal("worker.attached"), ...facts, ...lease }),
   z.object({ ...head, kind: z.literal("worker.detached"), ...facts, ...lease }),
@@ -117,10 +118,10 @@ export const sessionEventSchema = z.discriminatedUnion("kind", [
     kind: z.literal("worker.lost"),
     ...facts,
     ...lease,
-    gone: z.boolean().describe("its time to come back is over; until then, false"),
+    gone: z.boolean().describe("true if its time to reconnect is over; false if it may still reconnect"),
   }),
 ]);
-/** Something that happened to a session or its worker. One change may have several events, of different kinds. */
+/** A change of a session or its worker. One change may have several events, of different kinds. */
 export type SessionEvent = z.infer<typeof sessionEventSchema>;
 
 export const resetReasons = ["start", "too_old", "other_run"] as const;
@@ -131,10 +132,10 @@ export const resetEventSchema = z.object({
   reason: z
     .enum(resetReasons)
     .describe(
-      "start: no cursor was given; too_old: the events after it are not kept any more; other_run: it is not of this run of the daemon",
+      "start: no cursor was given; too_old: events after the cursor are no longer kept; other_run: the cursor is from another run of the daemon",
     ),
 });
-/** What the reader knows may be out of date: it should list the sessions. The events after this one start here. */
+/** The reader's knowledge may be out of date, so it must list the sessions now. */
 export type ResetEvent = z.infer<typeof resetEventSchema>;
 
 export const droppedEventSchema = z.object({
@@ -142,17 +143,17 @@ export const droppedEventSchema = z.object({
   detail: z.string(),
 });
 /**
- * The last of a connection whose reader was too slow. It has no id: the reader may come back with that of the last event
- * that it got.
+ * The last event of a connection whose reader was too slow. It has no id. The reader may reconnect with the
+ * id of the last other event.
  */
 export type DroppedEvent = z.infer<typeof droppedEventSchema>;
 
 export const streamEventSchema = z.union([sessionEventSchema, resetEventSchema, droppedEventSchema]);
 
-/** What a client hands on of the stream. */
+/** The events that a client library passes to its caller. */
 export type StreamEvent = SessionEvent | ResetEvent;
 
-/** How long a reader whose connection ended should wait before it comes back. */
+/** How long a reader should wait before it reconnects. */
 export const retryMs = 250;
-/** At most this long the daemon says nothing. What it says then is a comment, and the id to go on after. */
+/** At least this often the daemon sends something: if there is no event, a comment and the current cursor. */
 export const heartbeatMs = 15_000;

@@ -1,4 +1,6 @@
-/** The route table as an OpenAPI 3.1 document, for people who generate a client in another language. */
+/**
+ * Renders the route table as an OpenAPI 3.1 document, from which clients in other languages can be generated.
+ */
 import { z } from "zod";
 import { errorCodes } from "../error.ts";
 import type { JsonObject, JsonValue } from "../json/exact-json.ts";
@@ -6,7 +8,7 @@ import { httpStatus, problemMediaType } from "./errors.ts";
 import { infoReply, sessionReply, summaryAndHealthReply, summaryReply } from "./replies.ts";
 import { type Endpoint, endpoints } from "./routes.ts";
 
-/** Schemas that several endpoints share, by the name they have in generated code. */
+/** Schemas that several endpoints share, with their names in generated code. */
 const named = new Map<unknown, string>([
   [sessionReply, "Session"],
   [summaryReply, "SessionSummary"],
@@ -14,7 +16,7 @@ const named = new Map<unknown, string>([
   [infoReply, "Info"],
 ]);
 
-/** The contract, as the daemon of this version serves it. */
+/** The OpenAPI document of this version. */
 export function openApiDocument(version: string): JsonObject {
   const paths: Record<string, Record<string, JsonValue>> = {};
   for (const [name, endpoint] of Object.entries(endpoints)) {
@@ -28,7 +30,7 @@ export function openApiDocument(version: string): JsonObject {
       title: "sessiond control API",
       version,
       description:
-        "HTTP/1.1 over a Unix socket. Requests refuse keys that they do not know; replies may gain keys.",
+        "HTTP/1.1 over a Unix socket. Unknown keys in a request are an error. Replies may gain keys.",
       license: { name: "MIT", identifier: "MIT" },
     },
     servers: [{ url: "http://localhost", description: "the host name does not matter on a Unix socket" }],
@@ -52,7 +54,7 @@ export function openApiDocument(version: string): JsonObject {
 
 const problemSchema: JsonObject = {
   type: "object",
-  description: "RFC 9457. Decide by the code.",
+  description: "RFC 9457. Programs should decide by the code.",
   properties: {
     type: { type: "string", format: "uri" },
     title: { type: "string" },
@@ -70,7 +72,7 @@ const problemSchema: JsonObject = {
     outcome: {
       type: "string",
       enum: ["unknown"],
-      description: "present when the change may have happened all the same",
+      description: "present if the change may have happened in spite of the error",
     },
   },
   required: ["type", "title", "status", "detail", "code"],
@@ -96,11 +98,11 @@ function operation(name: string, route: Endpoint): JsonObject {
 
 function success(name: string, route: Endpoint): JsonObject {
   if (route.event !== undefined) {
-    const description = "a stream of Server-Sent Events: the data of each is as the schema says";
+    const description = "a stream of Server-Sent Events; the schema is that of the data of one event";
     return { "200": { description, content: { "text/event-stream": { schema: describe(route.event) } } } };
   }
   if (route.reply === undefined) {
-    const description = "switching protocols: what follows are messages over a WebSocket (RFC 6455)";
+    const description = "switching protocols: messages over a WebSocket (RFC 6455) follow";
     return { [route.status ?? 101]: { description } };
   }
   const reply = {
@@ -111,7 +113,7 @@ function success(name: string, route: Endpoint): JsonObject {
     case "saveSession":
       return { "200": reply, "201": { ...reply, description: "created" } };
     case "getSession":
-      return { "200": reply, "304": { description: "If-None-Match names the revision that it still has" } };
+      return { "200": reply, "304": { description: "the session still has the revision in If-None-Match" } };
     case "getHealth":
       return { "200": reply, "503": { ...reply, description: "failed" } };
     default:
@@ -140,8 +142,8 @@ function headerParameters(route: Endpoint): JsonObject[] {
 
 const headerMeanings = {
   "if-match": 'apply only at this revision, in quotes: "5"',
-  "if-none-match": "*: create, and replace nothing",
-  "last-event-id": "go on after the event of this id; counts before since",
+  "if-none-match": "*: create the session, fail if it exists",
+  "last-event-id": "continue after the event with this id; takes precedence over since",
 };
 
 function queryParameters(route: Endpoint): JsonObject[] {
@@ -156,7 +158,10 @@ function queryParameters(route: Endpoint): JsonObject[] {
   }));
 }
 
-/** As a client writes it: before defaults, and without a promise that replies hold nothing else. */
+/**
+ * The JSON Schema of what a client sends or receives. `inFull` writes out a named schema instead of a
+ * reference.
+ */
 function describe(schema: z.ZodType, inFull = false): JsonObject {
   const { $schema: _, ...described } = z.toJSONSchema(schema, {
     io: "input",
@@ -167,7 +172,7 @@ function describe(schema: z.ZodType, inFull = false): JsonObject {
         for (const key of Object.keys(jsonSchema)) delete jsonSchema[key];
         jsonSchema.$ref = `#/components/schemas/${name}`;
       }
-      // The bounds of what a double counts exactly say nothing about the value.
+      // zod adds the range of safe integers to every integer, which only clutters the document.
       if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
       if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
     },

@@ -1,10 +1,13 @@
-/** What requests may carry: checks for bodies, which are never rebuilt, and readers for queries, which are text. */
+/**
+ * The schemas of requests. Query values are text, which the schemas convert. Bodies are only checked: the
+ * handler gets the body as it was parsed, so that nothing in it is altered.
+ */
 import { z } from "zod";
 import type { LabelChanges } from "../session/command.ts";
 import { jsonObjectSchema, type SessionConfig } from "../session/session.ts";
 import { DurationError, parseDuration } from "../time/duration.ts";
 
-/** Text such as `30d`, read as milliseconds. */
+/** A duration such as `30d`, converted to milliseconds. */
 export const durationText = z.string().transform((text, context) => {
   try {
     return parseDuration(text);
@@ -15,7 +18,7 @@ export const durationText = z.string().transform((text, context) => {
   }
 });
 
-/** The same check for bodies, which are never rebuilt. */
+/** The same check for a body, without the conversion. */
 export const durationCheck = z
   .string()
   .superRefine((text, context) => {
@@ -52,7 +55,7 @@ export const labelChanges = z
     (value) =>
       jsonObjectSchema.safeParse(value).success &&
       Object.values(value as object).every((label) => label === null || typeof label === "string"),
-    "must be an object of strings, or null to take a label away",
+    "must be an object whose values are strings, or null to remove a label",
   )
   .meta({ type: "object", additionalProperties: { type: ["string", "null"] } });
 
@@ -68,7 +71,7 @@ export const reason = {
 };
 
 export interface CreateSessionBody {
-  /** Generated if absent. */
+  /** 1–128 characters. Generated if absent. */
   session_id?: string | undefined;
   config: SessionConfig;
   pending_files?: readonly string[] | undefined;
@@ -77,11 +80,12 @@ export interface CreateSessionBody {
 }
 
 export interface RunCleanupBody {
+  /** Plan only, and remove nothing. */
   dry_run?: boolean | undefined;
-  /** Only for `completed`. */
+  /** Replaces the configured number; only for `completed`. */
   keep_recent?: number | undefined;
-  /** Only for `expired` and `failed`, such as `30d`; `0` means every age. */
+  /** Replaces the configured duration, such as `30d`; only for `expired` and `failed`. `0` means any age. */
   max_age?: string | undefined;
-  /** The `plan_id` of a plan to carry out exactly as it was shown. */
+  /** The `plan_id` of a plan to apply exactly as it was shown. */
   approve?: string | undefined;
 }

@@ -1,6 +1,7 @@
 /**
- * The control API, one row per endpoint: {@link routes} are asked and answered, {@link channels} become a channel, and
- * {@link streams} are answered for as long as both sides wish. The server's routes, the client's calls, the OpenAPI document and the contract test all derive from this table.
+ * The route table of the control API, one row per endpoint: {@link routes} have one reply, {@link upgrades}
+ * switch to another protocol, and {@link streams} send events. The server's routes, the client's calls, the
+ * OpenAPI document and the contract test all derive from this table.
  */
 import { z } from "zod";
 import type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";
@@ -15,7 +16,7 @@ import {
   statuses,
 } from "../session/session.ts";
 import { attachPath, attachQuery } from "./channel.ts";
-import type { Channel, Endpoint, Route, Stream } from "./endpoint.ts";
+import type { Endpoint, Route, Stream, Upgrade } from "./endpoint.ts";
 import { eventsPath, eventsQuery, streamEventSchema } from "./events.ts";
 import * as reply from "./replies.ts";
 import {
@@ -32,7 +33,7 @@ import {
   repeatable,
 } from "./requests.ts";
 
-export type { Channel, CreateSessionBody, Endpoint, Route, RunCleanupBody, Stream };
+export type { CreateSessionBody, Endpoint, Route, RunCleanupBody, Stream, Upgrade };
 
 const oneSession = "/v1/sessions/{id}";
 
@@ -89,14 +90,14 @@ export const routes = {
   listFiles: {
     method: "GET",
     path: `${oneSession}/files`,
-    summary: "The files of a session, a page at a time",
+    summary: "The files of a session, page by page",
     query: z.strictObject({ state: z.enum(["pending", "processed"]).default("pending"), ...pageQuery }),
     reply: reply.filesReply,
   },
   listResults: {
     method: "GET",
     path: `${oneSession}/results`,
-    summary: "The results of a session, a page at a time",
+    summary: "The results of a session, page by page",
     query: z.strictObject(pageQuery),
     reply: reply.resultsReply,
   },
@@ -125,7 +126,7 @@ export const routes = {
   reportProgress: {
     method: "POST",
     path: `${oneSession}/progress`,
-    summary: "Report files that are done and files that were found",
+    summary: "Report progress: processed files, their results, and newly found files",
     body: checked<ProgressDelta>(
       z.strictObject({
         processed: fileListSchema.optional(),
@@ -173,7 +174,7 @@ export const routes = {
   editSession: {
     method: "PATCH",
     path: oneSession,
-    summary: "Set labels, or pin against cleanup",
+    summary: "Set labels, or protect a session from cleanup",
     body: checked<{ labels?: LabelChanges | undefined; pinned?: boolean | undefined }>(
       z.strictObject({ labels: labelChanges.optional(), pinned: z.boolean().optional() }),
     ),
@@ -186,7 +187,7 @@ export const routes = {
     summary: "Move a session to the trash, or purge it",
     query: z.strictObject({
       purge: flag.default(false),
-      force: flag.default(false).describe("also when a worker is attached"),
+      force: flag.default(false).describe("delete the session even if a worker is attached"),
     }),
     reply: reply.removedReply,
   },
@@ -212,7 +213,7 @@ export const routes = {
   restoreBackup: {
     method: "POST",
     path: `${oneSession}/restore`,
-    summary: "Put a backup back, after a backup of what is there",
+    summary: "Restore a backup, after making a backup of the present session",
     body: checked<{ backup: string }>(z.strictObject({ backup: z.string().min(1) })),
     reply: reply.restoreReply,
   },
@@ -225,19 +226,19 @@ export const routes = {
   recoverSession: {
     method: "POST",
     path: `${oneSession}/recover`,
-    summary: "Repair a session after a backup; move an unreadable one to quarantine",
+    summary: "Repair a session, after making a backup; move an unreadable one to quarantine",
     reply: reply.recoveryReply,
   },
   getCleanup: {
     method: "GET",
     path: "/v1/cleanup",
-    summary: "Cleanup jobs, their last and next runs",
+    summary: "The cleanup jobs with their last and next runs",
     reply: reply.schedulesReply,
   },
   runCleanup: {
     method: "POST",
     path: "/v1/cleanup/{policy}",
-    summary: "Run a cleanup policy now, or see what it would do",
+    summary: "Run a cleanup policy now, or show what it would do",
     body: {
       schema: z.strictObject({
         dry_run: z.boolean().optional(),
@@ -252,20 +253,20 @@ export const routes = {
   getCleanupHistory: {
     method: "GET",
     path: "/v1/cleanup/history",
-    summary: "What cleanup removed, newest first",
+    summary: "The sessions that cleanup has removed, newest first",
     query: z.strictObject({ ...pageQuery, session_id: z.string().optional() }),
     reply: reply.historyReply,
   },
   listTrash: {
     method: "GET",
     path: "/v1/trash",
-    summary: "Removed sessions that can come back, newest first",
+    summary: "The removed sessions that can be restored, newest first",
     reply: reply.trashReply,
   },
   restoreTrash: {
     method: "POST",
     path: "/v1/trash/{id}/restore",
-    summary: "Bring a removed session back",
+    summary: "Restore a removed session",
     body: {
       schema: z.strictObject({ trash_id: z.string().min(1).optional() }) as z.ZodType<{
         trash_id?: string | undefined;
@@ -277,7 +278,7 @@ export const routes = {
   emptyTrash: {
     method: "DELETE",
     path: "/v1/trash",
-    summary: "Delete what is in the trash for good",
+    summary: "Delete sessions in the trash permanently",
     query: z.strictObject({ older_than: durationText.optional() }),
     reply: reply.emptiedReply,
   },
@@ -285,13 +286,13 @@ export const routes = {
   getHealth: {
     method: "GET",
     path: "/v1/health",
-    summary: "What is wrong, if anything",
+    summary: "The problems that need attention",
     reply: reply.healthReply,
   },
   reload: {
     method: "POST",
     path: "/v1/reload",
-    summary: "Read the configuration file again",
+    summary: "Reload the configuration file",
     reply: reply.reloadReply,
   },
   getOpenApi: {
@@ -302,29 +303,29 @@ export const routes = {
   },
 } as const satisfies Record<string, Route>;
 
-export const channels = {
+export const upgrades = {
   attachWorker: {
     method: "GET",
     path: attachPath,
-    summary: "Attach a worker to a session, over a WebSocket that is its lease while it is open",
+    summary: "Attach a worker to a session over a WebSocket; the open connection is the lease",
     query: attachQuery,
     status: 101,
   },
-} as const satisfies Record<string, Channel>;
+} as const satisfies Record<string, Upgrade>;
 
 export const streams = {
   watchEvents: {
     method: "GET",
     path: eventsPath,
-    summary: "Follow what happens to sessions and workers",
+    summary: "Follow the changes of sessions and workers",
     query: eventsQuery,
     headers: ["last-event-id"],
     event: streamEventSchema,
   },
 } as const satisfies Record<string, Stream>;
 
-/** Every row, for what concerns them all. */
-export const endpoints: Readonly<Record<string, Endpoint>> = { ...routes, ...channels, ...streams };
+/** All rows of the table. */
+export const endpoints: Readonly<Record<string, Endpoint>> = { ...routes, ...upgrades, ...streams };
 
 export type Routes = typeof routes;
 export type RouteName = keyof Routes;

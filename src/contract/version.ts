@@ -1,5 +1,5 @@
 /**
- * The version of the control API, sent by both sides in the `sessiond-protocol` header.
+ * The version of the control API. Both sides send it in the header `sessiond-protocol`.
  *
  * 1: sessions, progress, cleanup, trash, backups, the worker channel.
  */

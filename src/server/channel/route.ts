@@ -5,14 +5,14 @@ import type { Writable } from "node:stream";
 import websocket from "@fastify/websocket";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { AttachQuery } from "../../contract/channel.ts";
-import { channels } from "../../contract/routes.ts";
+import { upgrades } from "../../contract/routes.ts";
 import type { Logger } from "../../log.ts";
 import { parseSessionId } from "../../session/session-id.ts";
 import { checkQuery, type QueryValues } from "../http/check.ts";
 import { RequestError } from "../http/error-reply.ts";
 import type { Attachment, WorkerChannel } from "./channel.ts";
 
-const { path } = channels.attachWorker;
+const { path } = upgrades.attachWorker;
 /** How long a worker may take to answer the closing of its connection. */
 const closeTimeoutMs = 2000;
 
@@ -22,13 +22,13 @@ const streams = new WeakMap<IncomingMessage, Writable>();
 /** Lets `attachRoute` be called. Requests that are to become a channel come as the event `upgrade` of `upgrades`. */
 export function acceptUpgrades(
   app: FastifyInstance<Server>,
-  upgrades: EventEmitter,
+  requests: EventEmitter,
   maxPayload: number,
   logger: Logger,
 ): void {
-  upgrades.on("upgrade", (request: IncomingMessage, stream: Writable) => streams.set(request, stream));
+  requests.on("upgrade", (request: IncomingMessage, stream: Writable) => streams.set(request, stream));
   const options = {
-    server: upgrades as Server,
+    server: requests as Server,
     perMessageDeflate: false,
     maxPayload,
     clientTracking: false,
@@ -70,7 +70,7 @@ export function attachRoute(app: FastifyInstance<Server>, channel: WorkerChannel
 
 async function attach(request: FastifyRequest, channel: WorkerChannel): Promise<Attachment> {
   const id = parseSessionId((request.params as { id: string }).id);
-  const query = checkQuery(channels.attachWorker, request.query as QueryValues) as AttachQuery;
+  const query = checkQuery(upgrades.attachWorker, request.query as QueryValues) as AttachQuery;
   assertHandshake(request.headers);
   const { socket } = request.raw;
   return channel.attach(id, query, () => socket.readable && socket.writable);

@@ -6,10 +6,10 @@
 import type { EventEmitter } from "node:events";
 import type { IncomingMessage, Server } from "node:http";
 import type { Socket } from "node:net";
-import { channels } from "../../contract/routes.ts";
+import { upgrades } from "../../contract/routes.ts";
 import type { Connections } from "../socket/connections.ts";
 
-const pattern = new RegExp(`^${channels.attachWorker.path.replace(/\{\w+\}/, "[^/?]+")}(\\?|$)`);
+const pattern = new RegExp(`^${upgrades.attachWorker.path.replace(/\{\w+\}/, "[^/?]+")}(\\?|$)`);
 
 /** For `http.createServer`; the types of Node 20 do not know it. */
 export const upgradeOptions = { shouldUpgradeCallback: wantsChannel };
