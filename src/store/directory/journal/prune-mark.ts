@@ -20,10 +20,15 @@ export class PruneMark {
 
   static async open(fs: FileSystem, path: string): Promise<PruneMark> {
     const handle = await fs.open(path, constants.O_RDWR | constants.O_CREAT | constants.O_DSYNC, 0o640);
-    const buffer = Buffer.alloc(bytes);
-    const { bytesRead } = await handle.read(buffer, 0, bytes, 0);
-    const isWhole = bytesRead === bytes && crc32(buffer.subarray(0, 8)) === buffer.readUInt32LE(8);
-    return new PruneMark(handle, isWhole ? buffer.readDoubleLE(0) : undefined);
+    try {
+      const buffer = Buffer.alloc(bytes);
+      const { bytesRead } = await handle.read(buffer, 0, bytes, 0);
+      const isWhole = bytesRead === bytes && crc32(buffer.subarray(0, 8)) === buffer.readUInt32LE(8);
+      return new PruneMark(handle, isWhole ? buffer.readDoubleLE(0) : undefined);
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
   }
 
   async write(sequence: number): Promise<void> {

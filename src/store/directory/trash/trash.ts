@@ -58,6 +58,7 @@ export class Trash {
       if (sessions.exists(id)) throw sessionExists(id, beforeRestoring(entry));
       await files.giveBack(entry, [directory, file]);
       view.catalog.index.from("change", () => view.look(file));
+      if (view.catalog.get(file) === undefined) throw unread(id, file);
       return sessions.summary(id);
     });
     if (restored === undefined) throw sessionExists(id, "its file names are taken by something else");
@@ -75,6 +76,12 @@ export class Trash {
 
 function sizeOf(entries: readonly TrashEntry[]): number {
   return entries.reduce((sum, entry) => sum + entry.bytes, 0);
+}
+
+/** The document is in place, and could not be looked at, as for want of descriptors. */
+function unread(id: SessionId, file: string): SessiondError {
+  const message = `"${id}" is back in ${file}, which cannot be read just now: it appears as soon as it can be`;
+  return new SessiondError("storage_failed", message, { outcome: "unknown" });
 }
 
 function beforeRestoring({ session_id, trash_id }: TrashEntry): string {
