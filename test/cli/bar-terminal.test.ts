@@ -24,7 +24,7 @@ const start = (ends: string) =>
   pseudoTerminal(`'${process.execPath}' '${join(directory, "bar.mjs")}' ${ends}; echo "exit $?"`);
 
 const see = (terminal: PseudoTerminal, text: RegExp) =>
-  eventually(() => expect(terminal.screen.text).toMatch(text), 10_000);
+  eventually(() => expect(terminal.screen.text).toMatch(text));
 
 const pid = (terminal: PseudoTerminal) => Number(/pid (\d+)/.exec(terminal.written())?.[1]);
 

@@ -28,7 +28,7 @@ function collect(client: SessionClient, options: EventsOptions = {}) {
     await done.catch(() => {});
   });
   const until = (match: object) =>
-    eventually(() => expect(events).toContainEqual(expect.objectContaining(match)), 10_000);
+    eventually(() => expect(events).toContainEqual(expect.objectContaining(match)));
   return { events, said, done, until, stop: () => stop.abort() };
 }
 

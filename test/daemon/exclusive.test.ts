@@ -50,9 +50,9 @@ test("of ten daemons that start at once on one directory exactly one lives", asy
   const daemons = await Promise.all(Array.from({ length: 10 }, () => launchDaemon({ dir })));
   const ended = new Set<Program>();
   for (const daemon of daemons) void daemon.exited.then(() => ended.add(daemon));
-  await eventually(() => expect(ended.size).toBe(9), 15_000);
+  await eventually(() => expect(ended.size).toBe(9));
   const [living] = daemons.filter((daemon) => !ended.has(daemon));
-  await eventually(() => expect(living?.stderr()).toContain("sessiond is ready"), 15_000);
+  await eventually(() => expect(living?.stderr()).toContain("sessiond is ready"));
   for (const loser of ended) {
     expect(await loser.exited).toEqual({ code: 1, signal: null });
     expect(fatal(loser).code).toBe("directory_locked");

@@ -77,7 +77,7 @@ export async function crashRounds({ plans, dir, readers = 0, crash }: CrashOptio
       if (plan.restMs !== undefined) expect(lines).toMatch(/"ack":\d+}\n$/);
     };
     const ended = writer.exited.then(() => "the writer ended by itself");
-    const early = await Promise.race([eventually(isTime, 30_000), ended]);
+    const early = await Promise.race([eventually(isTime), ended]);
     expect(early, writer.stderr()).toBeUndefined();
     await crash(daemon, writer);
     for (let count = 0; count < crashesInReplay; count++) await crash(await replaying(daemon));
@@ -155,7 +155,7 @@ async function replaying({ sessionsDir, socket, configFile }: DaemonProcess): Pr
   const moment = moments[Math.floor(Math.random() * moments.length)] as () => boolean;
   // There may be nothing to give back.
   const isReady = () => /is ready/.test(daemon.stderr());
-  await eventually(() => expect(moment() || isReady()).toBe(true), 15_000);
+  await eventually(() => expect(moment() || isReady()).toBe(true));
   await sleep(Math.random() * 40);
   return daemon;
 }

@@ -58,7 +58,7 @@ test("a client that does not read its answers is given up, and the log says so",
   };
   socket.on("drain", flood);
   flood();
-  await eventually(() => expect(lines.join("")).toContain("does not read its answers"), 15_000);
+  await eventually(() => expect(lines.join("")).toContain("does not read its answers"));
   socket.destroy();
   await ended;
   expect(jsonOf(await call("GET", "/v1/sessions/s/summary")).worker).toMatchObject({ connected: false });
@@ -77,7 +77,7 @@ test("a client that floods the daemon waits, and gets all its answers", async ()
   }
   // 16 MB that came faster than they can be kept: the daemon has read little more than what it may hold.
   await eventually(() => expect(worker.messages.at(-1)).toMatchObject({ type: "ack" }));
-  await eventually(() => expect(worker.messages.at(-1)).toMatchObject({ type: "ack", seq: count }), 15_000);
+  await eventually(() => expect(worker.messages.at(-1)).toMatchObject({ type: "ack", seq: count }));
   const { processed_files, partial_results } = jsonOf(await call("GET", "/v1/sessions/s"));
   expect(processed_files).toHaveLength(count);
   expect((partial_results as { last: string }).last.trim()).toBe(String(count));
@@ -90,7 +90,7 @@ test("one message holds as much as a body may", async () => {
   const worker = await attachWorker(socketPath, "s");
   const results = Object.fromEntries(files.map((file) => [file, { score: 1, notes: ["a note", "another"] }]));
   worker.send({ type: "progress", seq: 1, processed: files, results });
-  await eventually(() => expect(worker.messages).toEqual([{ type: "ack", seq: 1, revision: 2 }]), 15_000);
+  await eventually(() => expect(worker.messages).toEqual([{ type: "ack", seq: 1, revision: 2 }]));
   expect(jsonOf(await call("GET", "/v1/sessions/s/summary"))).toMatchObject({ processed_count: 50_000 });
 });
 
