@@ -27,7 +27,7 @@ test("a change that undoes reports is refused where these fit into no file any m
   // Another program writes so much that there is no room for what was reported.
   const text = JSON.stringify({ ...session, processed_files: [], partial_results: {}, note: "?" });
   putOutside(directory, "s.json", text.replace("?", "x".repeat(maxStoredBytes - text.length + 1)));
-  await eventually(async () => expect((await store.summary(id)).bytes).toBe(maxStoredBytes), 20_000);
+  await eventually(async () => expect((await store.summary(id)).bytes).toBe(maxStoredBytes));
   const reported = { processed_files: ["a"], partial_results: { a: expect.any(String) } };
   for (const undo of Object.values(undoing))
     await expect(undo(store, backup)).rejects.toMatchObject({ code: "payload_too_large" });
