@@ -9,9 +9,9 @@ import { SessiondError } from "../error.ts";
 import { stringifyJsonInSlices } from "../json/in-slices.ts";
 import type { Logger } from "../log.ts";
 import { parseSessionId } from "../session/session-id.ts";
-import type { WorkerChannel } from "./channel/channel.ts";
 import { acceptUpgrades, attachRoute } from "./channel/route.ts";
 import { upgradeOptions } from "./channel/upgrade.ts";
+import type { Workers } from "./channel/workers.ts";
 import type { EventStreams } from "./events/event-streams.ts";
 import { eventsRoute } from "./events/route.ts";
 import { acceptJsonBodies } from "./http/body.ts";
@@ -26,7 +26,7 @@ import type { LimitsOptions } from "./options.ts";
 export interface AppOptions {
   handlers: Handlers;
   /** Where workers attach, and what has the event `upgrade` of the requests for it. */
-  channel?: { channel: WorkerChannel; upgrades: EventEmitter };
+  channel?: { channel: Workers; upgrades: EventEmitter };
   events: EventStreams;
   limits: LimitsOptions;
   logger: Logger;

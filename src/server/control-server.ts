@@ -4,9 +4,9 @@ import type { Logger } from "../log.ts";
 import type { Cleanup } from "../retention/cleanup.ts";
 import type { SessionStore } from "../store/session-store.ts";
 import { createApp } from "./app.ts";
-import { WorkerChannel } from "./channel/channel.ts";
 import type { WorkerOptions } from "./channel/options.ts";
 import { takeUpgrades } from "./channel/upgrade.ts";
+import { Workers } from "./channel/workers.ts";
 import { EventStreams } from "./events/event-streams.ts";
 import type { LimitsOptions } from "./options.ts";
 import { backupHandlers } from "./routes/backups.ts";
@@ -70,7 +70,7 @@ export function createControlServer(options: ControlServerOptions): ControlServe
   const { clock } = daemon;
   const events = new EventStreams({ store, clock, logger });
   const onWorker = events.worker.bind(events);
-  const channel = new WorkerChannel({ store, worker, bodyBytes, depth, clock, onWorker, logger });
+  const channel = new Workers({ store, worker, bodyBytes, depth, clock, onWorker, logger });
   const handlers = {
     ...sessionHandlers(store, channel),
     ...progressHandlers(store),

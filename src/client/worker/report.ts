@@ -1,6 +1,6 @@
 /** Reports as they are sent. A report is taken as it is at the call: nobody can change it afterwards. */
 
-import { isProgressDelta } from "../../contract/progress.ts";
+import { isProgressDelta } from "../../contract/report-check.ts";
 import { SessiondError } from "../../error.ts";
 import { JsonError, stringifyJson } from "../../json/exact-json.ts";
 import type { ProgressDelta } from "../../session/command.ts";

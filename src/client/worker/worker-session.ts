@@ -4,16 +4,16 @@ import type { DaemonMessage } from "../../contract/channel.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
 import type { ProgressDelta } from "../../session/command.ts";
 import type { Session, Status } from "../../session/session.ts";
-import { Channel, type ChannelOptions } from "./channel.ts";
-import type { Attached } from "./connection.ts";
 import { errorOf, withOutcome } from "./error.ts";
 import { type ForEachOptions, type ForEachSummary, Loop, type LoopHost, type Work } from "./for-each.ts";
+import { LeaseConnection, type LeaseConnectionOptions } from "./lease-connection.ts";
 import { Outbox, type Receipt } from "./outbox.ts";
 import { type EncodedReport, encodeReport, type Reported } from "./report.ts";
 import { SessionDocument } from "./session-document.ts";
 import { WorkerStopped } from "./stop.ts";
+import type { Attached } from "./worker-socket.ts";
 
-type ConnectOptions = Pick<ChannelOptions, "socketPath" | "worker" | "timeoutMs" | "reconnectMs"> & {
+type ConnectOptions = Pick<LeaseConnectionOptions, "socketPath" | "worker" | "timeoutMs" | "reconnectMs"> & {
   keepsResults: boolean;
 };
 
@@ -37,7 +37,7 @@ const unreadableDelayMs = 100;
  */
 export class WorkerSession {
   readonly #id: string;
-  readonly #channel: Channel;
+  readonly #connection: LeaseConnection;
   readonly #outbox = new Outbox();
   /** There before anybody has this object: attaching brings it. */
   #document!: SessionDocument;
@@ -58,7 +58,7 @@ export class WorkerSession {
     this.#id = id;
     this.#keepsResults = options.keepsResults;
     this.#patienceMs = options.reconnectMs;
-    this.#channel = new Channel({
+    this.#connection = new LeaseConnection({
       ...options,
       id,
       onAttached: (message) => this.#attached(message),
@@ -72,7 +72,7 @@ export class WorkerSession {
   /** For clients: `SessionClient.attach` knows where the daemon is. */
   static async attach(id: string, options: ConnectOptions, signal?: AbortSignal): Promise<WorkerSession> {
     const worker = new WorkerSession(id, options);
-    await worker.#channel.attach(signal);
+    await worker.#connection.attach(signal);
     return worker;
   }
 
@@ -86,12 +86,12 @@ export class WorkerSession {
 
   /** The number of the lease: higher than that of any before it, and new with each connection. */
   get epoch(): number {
-    return this.#channel.epoch;
+    return this.#connection.epoch;
   }
 
   /** False while a lost connection is made again: what is reported meanwhile waits. */
   get isConnected(): boolean {
-    return this.#channel.isAttached;
+    return this.#connection.isAttached;
   }
 
   /** The status of the session, whoever changed it. */
@@ -160,7 +160,7 @@ export class WorkerSession {
   async #leave(): Promise<void> {
     this.#stop.abort(new WorkerStopped(this.#id, "detached"));
     await this.#until(() => this.#outbox.count === 0);
-    this.#channel.detach();
+    this.#connection.detach();
     await this.#until(() => this.#end !== undefined);
   }
 
@@ -204,9 +204,9 @@ export class WorkerSession {
   }
 
   #send(): void {
-    if (!this.#channel.isAttached || this.#pause !== undefined) return;
+    if (!this.#connection.isAttached || this.#pause !== undefined) return;
     for (let text = this.#outbox.next(); text !== undefined; text = this.#outbox.next()) {
-      this.#channel.send(text);
+      this.#connection.send(text);
     }
   }
 
@@ -229,10 +229,10 @@ export class WorkerSession {
 
   #refused(seq: number, error: SessiondError): void {
     if (error.outcome === "unknown" || isSessiondError(error, ...elsewhere)) {
-      this.#channel.renew(error);
+      this.#connection.renew(error);
       return;
     }
-    this.#channel.alive();
+    this.#connection.alive();
     if (isSessiondError(error, "session_corrupt") && this.#mayWait()) {
       this.#outbox.again(seq);
       return;
@@ -253,7 +253,7 @@ export class WorkerSession {
   }
 
   #acked(seq: number, revision: number): void {
-    this.#channel.alive();
+    this.#connection.alive();
     this.#unreadableSince = undefined;
     this.#document.setRevision(revision);
     const messages = this.#outbox.acked(seq);

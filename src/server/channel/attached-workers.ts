@@ -3,7 +3,7 @@ import { isSessiondError, SessiondError } from "../../error.ts";
 import type { SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { SessionStore } from "../../store/session-store.ts";
-import type { WorkerConnection } from "./connection.ts";
+import type { WorkerConnection } from "./worker-connection.ts";
 
 export interface AttachedWorkersOptions {
   store: Pick<SessionStore, "summary" | "changes">;

@@ -1,6 +1,6 @@
 /** From the bytes that a worker sent to what they ask for. */
 import { type WorkerMessage, workerMessageSchema } from "../../contract/channel.ts";
-import { isProgressMessage } from "../../contract/progress.ts";
+import { isProgressMessage } from "../../contract/report-check.ts";
 import { wording } from "../../contract/wording.ts";
 import { SessiondError } from "../../error.ts";
 import { isJsonObject, JsonError, parseJson } from "../../json/exact-json.ts";

@@ -10,7 +10,7 @@ import type { Logger } from "../../log.ts";
 import { parseSessionId } from "../../session/session-id.ts";
 import { checkQuery, type QueryValues } from "../http/check.ts";
 import { RequestError } from "../http/error-reply.ts";
-import type { Attachment, WorkerChannel } from "./channel.ts";
+import type { Attachment, Workers } from "./workers.ts";
 
 const { path } = upgrades.attachWorker;
 /** How long a worker may take to answer the closing of its connection. */
@@ -47,7 +47,7 @@ export function acceptUpgrades(
   });
 }
 
-export function attachRoute(app: FastifyInstance<Server>, channel: WorkerChannel): void {
+export function attachRoute(app: FastifyInstance<Server>, channel: Workers): void {
   const attachments = new WeakMap<IncomingMessage, Attachment>();
   app.route({
     config: { operation: "attachWorker" },
@@ -68,7 +68,7 @@ export function attachRoute(app: FastifyInstance<Server>, channel: WorkerChannel
   });
 }
 
-async function attach(request: FastifyRequest, channel: WorkerChannel): Promise<Attachment> {
+async function attach(request: FastifyRequest, channel: Workers): Promise<Attachment> {
   const id = parseSessionId((request.params as { id: string }).id);
   const query = checkQuery(upgrades.attachWorker, request.query as QueryValues) as AttachQuery;
   assertHandshake(request.headers);

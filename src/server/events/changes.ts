@@ -6,14 +6,14 @@ import type { StoreChange } from "../../store/session-store.ts";
 type Part = (typeof updatedParts)[number];
 
 /** An event that has no id and time yet. */
-export type Happening = WithoutHead<SessionEvent>;
+export type EventBody = WithoutHead<SessionEvent>;
 type WithoutHead<Event> = Event extends unknown ? Omit<Event, "id" | "time"> : never;
 
 /** What became of a session that was there before and is there now. */
 export interface Difference {
   /** Whether its files, or nothing but its revision, changed: told from time to time, not each time. */
   progressed: boolean;
-  events: Happening[];
+  events: EventBody[];
 }
 
 export function factsOf(summary: SessionSummary) {
@@ -46,7 +46,7 @@ export function differences(
   const isOnlyInside = isAnother && changed.length === 0 && !hasNewStatus && !hasNewCounts;
   // What a report changes in the document is progress; whatever else does is told at once.
   if (isOnlyInside && origin !== "report") changed.push("document");
-  const events: Happening[] = [];
+  const events: EventBody[] = [];
   if (hasNewStatus) {
     events.push({ kind: "session.status", ...facts, from: before.status, to: after.status });
   }

@@ -8,8 +8,8 @@ import type { SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { SessionStore, StoreChange } from "../../store/session-store.ts";
 import { type Clock, formatTimestamp } from "../../time/clock.ts";
-import { differences, factsOf, type Happening } from "./changes.ts";
-import { UntoldProgress } from "./progress.ts";
+import { differences, type EventBody, factsOf } from "./changes.ts";
+import { CoalescedProgress } from "./coalesced-progress.ts";
 import { EventRing } from "./ring.ts";
 
 /** Of how many sessions reports are told in one go. */
@@ -17,7 +17,7 @@ const announceSlice = 1000;
 const limits = { events: 16_384, bytes: 4 * 1024 * 1024 };
 
 /** What happened to the lease of a session. */
-export type WorkerHappening = {
+export type WorkerEvent = {
   kind: "worker.attached" | "worker.detached" | "worker.lost";
   worker: string | null;
   epoch: number;
@@ -36,7 +36,7 @@ export class EventLog {
   readonly run = randomBytes(5).toString("hex");
   readonly ring = new EventRing(limits);
   readonly #options: EventLogOptions;
-  readonly #progress = new UntoldProgress();
+  readonly #progress = new CoalescedProgress();
   /** Of sessions whose summary is being asked for: what was told of each meanwhile. */
   readonly #asked = new Map<string, { count: number; told?: { after: SessionSummary | undefined } }>();
   readonly #unsubscribe: () => void;
@@ -49,11 +49,11 @@ export class EventLog {
   /** Takes in what was reported, and tells what has not been told. Whether there is more to take in. */
   catchUp(): boolean {
     const more = this.#options.store.changes.announceReports(announceSlice);
-    for (const happening of this.#progress.takeAll()) this.#add(happening);
+    for (const event of this.#progress.takeAll()) this.#add(event);
     return more;
   }
 
-  async worker(id: string, { kind, worker, epoch, gone = false }: WorkerHappening): Promise<void> {
+  async worker(id: string, { kind, worker, epoch, gone = false }: WorkerEvent): Promise<void> {
     const summary = await this.#newest(id);
     // What became of the session says what became of its worker.
     if (summary === undefined) return;
@@ -106,16 +106,16 @@ export class EventLog {
   }
 
   #tellProgress(id: string): void {
-    const happening = this.#progress.take(id);
-    if (happening !== undefined) this.#add(happening);
+    const event = this.#progress.take(id);
+    if (event !== undefined) this.#add(event);
   }
 
-  #add(happening: Happening): void {
-    const { kind, session_id: sessionId } = happening;
+  #add(event: EventBody): void {
+    const { kind, session_id: sessionId } = event;
     this.ring.add((number) => {
       const id = `${this.run}-${number}`;
       const time = formatTimestamp(this.#options.clock.now());
-      return { kind, sessionId, text: eventText({ id, time, ...happening } as SessionEvent) };
+      return { kind, sessionId, text: eventText({ id, time, ...event } as SessionEvent) };
     });
     this.#options.onEvents();
   }

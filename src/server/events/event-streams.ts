@@ -6,7 +6,7 @@ import type { Logger } from "../../log.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import type { Clock } from "../../time/clock.ts";
 import { RequestError } from "../http/error-reply.ts";
-import { EventLog, type WorkerHappening } from "./event-log.ts";
+import { EventLog, type WorkerEvent } from "./event-log.ts";
 import { EventReader } from "./reader.ts";
 
 /** Progress of one session is told at most this often. */
@@ -46,8 +46,8 @@ export class EventStreams {
   }
 
   /** What happened to a worker of a session. */
-  worker(id: string, happening: WorkerHappening): void {
-    void this.#log.worker(id, happening);
+  worker(id: string, event: WorkerEvent): void {
+    void this.#log.worker(id, event);
   }
 
   /**

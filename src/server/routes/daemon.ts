@@ -4,7 +4,7 @@ import { protocolVersion } from "../../contract/version.ts";
 import type { Cleanup } from "../../retention/cleanup.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import { type Clock, microsPerMs, parseTimestamp } from "../../time/clock.ts";
-import type { WorkerChannel } from "../channel/channel.ts";
+import type { Workers } from "../channel/workers.ts";
 import type { Handlers } from "../http/handler.ts";
 
 /** What the server tells of the daemon around it. */
@@ -23,7 +23,7 @@ export interface DaemonServices {
   cleanup: Cleanup;
   daemon: DaemonFacts;
   socketPath: string;
-  channel: Pick<WorkerChannel, "size">;
+  channel: Pick<Workers, "size">;
 }
 
 export function daemonHandlers({ store, cleanup, daemon, socketPath, channel }: DaemonServices) {

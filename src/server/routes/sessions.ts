@@ -2,12 +2,12 @@ import { SessiondError } from "../../error.ts";
 import type { SessionSummary } from "../../session/session.ts";
 import { generateSessionId, parseSessionId } from "../../session/session-id.ts";
 import type { Lease, SessionStore } from "../../store/session-store.ts";
-import type { WorkerChannel } from "../channel/channel.ts";
+import type { Workers } from "../channel/workers.ts";
 import { type Handlers, noBody } from "../http/handler.ts";
 import { pageOf } from "../http/page.ts";
 import { matchesNone, onlyIfAbsent } from "../http/precondition.ts";
 
-export function sessionHandlers(store: SessionStore, channel: Pick<WorkerChannel, "isConnected">) {
+export function sessionHandlers(store: SessionStore, channel: Pick<Workers, "isConnected">) {
   const workerOf = (lease: Lease | undefined) =>
     lease === undefined
       ? null

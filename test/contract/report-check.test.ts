@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { workerMessageSchema } from "../../src/contract/channel.ts";
-import { isProgressDelta, isProgressMessage } from "../../src/contract/progress.ts";
+import { isProgressDelta, isProgressMessage } from "../../src/contract/report-check.ts";
 import { routes } from "../../src/contract/routes.ts";
 import { isJsonObject } from "../../src/json/exact-json.ts";
 

@@ -12,7 +12,7 @@ import { errorOf } from "./error.ts";
 
 export type Attached = Extract<DaemonMessage, { type: "attached" }>;
 
-export interface ConnectionOptions {
+export interface WorkerSocketOptions {
   socketPath: string;
   /** Path and query of the request. */
   path: string;
@@ -22,20 +22,20 @@ export interface ConnectionOptions {
   onAttached: (message: Attached) => void;
   onMessage: (message: DaemonMessage) => void;
   /** Last, once. Without a code of a WebSocket that was closed, it is `error` that ended the connection. */
-  onEnd: (end: ConnectionEnd) => void;
+  onEnd: (end: SocketEnd) => void;
 }
 
-export type ConnectionEnd = { code: number; error?: undefined } | { code?: undefined; error: Error };
+export type SocketEnd = { code: number; error?: undefined } | { code?: undefined; error: Error };
 
-export class Connection {
-  readonly #options: ConnectionOptions;
+export class WorkerSocket {
+  readonly #options: WorkerSocketOptions;
   readonly #socket: WebSocket;
   readonly #timer: NodeJS.Timeout | undefined;
   #connected = false;
   #attached = false;
   #ended = false;
 
-  constructor(options: ConnectionOptions) {
+  constructor(options: WorkerSocketOptions) {
     const { socketPath, timeoutMs } = options;
     this.#options = options;
     if (timeoutMs > 0) {
@@ -111,7 +111,7 @@ export class Connection {
     );
   }
 
-  #end(end: ConnectionEnd): void {
+  #end(end: SocketEnd): void {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);

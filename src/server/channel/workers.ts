@@ -11,23 +11,23 @@ import type { Logger } from "../../log.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { Lease, SessionStore } from "../../store/session-store.ts";
 import type { Clock } from "../../time/clock.ts";
-import type { WorkerHappening } from "../events/event-log.ts";
+import type { WorkerEvent } from "../events/event-log.ts";
 import { replyDepth } from "../http/reply-depth.ts";
 import { AttachedWorkers, isOther } from "./attached-workers.ts";
-import { type Beginning, type ConnectionOptions, WorkerConnection } from "./connection.ts";
 import { Graces } from "./grace.ts";
 import { Intake } from "./intake.ts";
 import { applyOnLost } from "./on-lost.ts";
 import type { WorkerOptions } from "./options.ts";
+import { type Beginning, type ConnectionOptions, WorkerConnection } from "./worker-connection.ts";
 
-export interface WorkerChannelOptions {
+export interface WorkersOptions {
   store: Pick<SessionStore, "summary" | "read" | "report" | "apply" | "leases" | "changes">;
   worker: WorkerOptions;
   bodyBytes: number;
   depth: number;
   clock: Clock;
   /** Told of each worker that comes, leaves or is lost. */
-  onWorker: (id: string, happening: WorkerHappening) => void;
+  onWorker: (id: string, happening: WorkerEvent) => void;
   logger: Logger;
 }
 
@@ -36,8 +36,8 @@ export interface Attachment extends Beginning {
   lease: Lease;
 }
 
-export class WorkerChannel {
-  readonly #options: WorkerChannelOptions;
+export class Workers {
+  readonly #options: WorkersOptions;
   readonly #graces: Graces;
   readonly #attached: AttachedWorkers;
   /** How many requests for a session may become its connection. */
@@ -46,7 +46,7 @@ export class WorkerChannel {
   #onLost: WorkerOptions["onLost"];
   #stopping = false;
 
-  constructor(options: WorkerChannelOptions) {
+  constructor(options: WorkersOptions) {
     const { worker, clock, store } = options;
     this.#options = options;
     this.#onLost = worker.onLost;
@@ -225,7 +225,7 @@ export class WorkerChannel {
     this.#tell("worker.lost", lease, true);
   }
 
-  #tell(kind: WorkerHappening["kind"], { session_id, worker, epoch }: Lease, gone = false): void {
+  #tell(kind: WorkerEvent["kind"], { session_id, worker, epoch }: Lease, gone = false): void {
     this.#options.onWorker(session_id, { kind, worker, epoch, gone });
   }
 

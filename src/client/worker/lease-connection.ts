@@ -9,10 +9,10 @@ import { backoffMs, connectAttempts, isQueueFull } from "../http/backoff.ts";
 import { ConnectionError, checkSocketPath, connectionError } from "../http/connection-error.ts";
 import { fillPath } from "../http/http.ts";
 import { encodeQuery } from "../http/query.ts";
-import { type Attached, Connection, type ConnectionEnd } from "./connection.ts";
 import { errorOf } from "./error.ts";
+import { type Attached, type SocketEnd, WorkerSocket } from "./worker-socket.ts";
 
-export interface ChannelOptions {
+export interface LeaseConnectionOptions {
   socketPath: string;
   id: string;
   worker: string | undefined;
@@ -38,10 +38,10 @@ const detachMs = 5000;
 const passing = ["shutting_down", "storage_full", "storage_failed", "session_corrupt", "internal"] as const;
 const detachText = '{"type":"detach"}';
 
-export class Channel {
-  readonly #options: ChannelOptions;
+export class LeaseConnection {
+  readonly #options: LeaseConnectionOptions;
   readonly #ended = new AbortController();
-  #connection: Connection | undefined;
+  #connection: WorkerSocket | undefined;
   #epoch: number | undefined;
   #isAttached = false;
   #attachedAt = 0;
@@ -53,7 +53,7 @@ export class Channel {
   #told: SessiondError | undefined;
   #detaching = false;
 
-  constructor(options: ChannelOptions) {
+  constructor(options: LeaseConnectionOptions) {
     this.#options = options;
   }
 
@@ -113,7 +113,7 @@ export class Channel {
     const path = `${fillPath(attachPath, { id })}${encodeQuery({ worker, epoch: this.#epoch })}`;
     return new Promise((resolve, reject) => {
       const abort = () => connection.end(signal?.reason as Error);
-      const connection = new Connection({
+      const connection = new WorkerSocket({
         socketPath,
         path,
         timeoutMs,
@@ -143,7 +143,7 @@ export class Channel {
     });
   }
 
-  #lost({ code, error }: ConnectionEnd): void {
+  #lost({ code, error }: SocketEnd): void {
     this.#isAttached = false;
     if (this.#ended.signal.aborted) return;
     const isLeft = this.#detaching && code === closeCodes.detached;

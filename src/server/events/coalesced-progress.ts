@@ -1,6 +1,6 @@
 /** Progress that is told from time to time: by session, the state last seen, and what it stands for. Pure. */
 import type { SessionSummary } from "../../session/session.ts";
-import { factsOf, type Happening } from "./changes.ts";
+import { type EventBody, factsOf } from "./changes.ts";
 
 interface Untold {
   /** The revision of the state that was told. */
@@ -9,7 +9,7 @@ interface Untold {
   summary: SessionSummary;
 }
 
-export class UntoldProgress {
+export class CoalescedProgress {
   readonly #untold = new Map<string, Untold>();
 
   get size(): number {
@@ -26,7 +26,7 @@ export class UntoldProgress {
   }
 
   /** What is to be told of one session now, if anything. It is not told again. */
-  take(id: string): Happening | undefined {
+  take(id: string): EventBody | undefined {
     const untold = this.#untold.get(id);
     if (untold === undefined) return undefined;
     this.#untold.delete(id);
@@ -40,10 +40,10 @@ export class UntoldProgress {
   }
 
   /** Likewise, of every session. */
-  *takeAll(): Generator<Happening> {
+  *takeAll(): Generator<EventBody> {
     for (const id of this.#untold.keys()) {
-      const happening = this.take(id);
-      if (happening !== undefined) yield happening;
+      const event = this.take(id);
+      if (event !== undefined) yield event;
     }
   }
 }
