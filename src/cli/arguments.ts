@@ -43,19 +43,19 @@ export function repeated(text: string, earlier: readonly string[] = []): string[
 
 /** Collects the names of files. */
 export function fileNames(text: string, earlier: readonly string[] = []): string[] {
-  if (text === "") throw new InvalidArgumentError("The name of a file cannot be empty.");
+  if (text === "") throw new InvalidArgumentError("A file name cannot be empty.");
   return [...earlier, text];
 }
 
 /** An id to give to a session. A byte that is not UTF-8 has become U+FFFD by the time it gets here. */
 export function newId(text: string): string {
   if (text.trim() === "") throw new InvalidArgumentError("An id cannot be blank.");
-  if (text.includes("\ufffd")) throw new InvalidArgumentError("It is not UTF-8.");
+  if (text.includes("\ufffd")) throw new InvalidArgumentError("The id is not UTF-8.");
   return text;
 }
 
 export function planId(text: string): string {
-  if (text.trim() === "") throw new InvalidArgumentError("Give the id of a plan, as a dry run prints it.");
+  if (text.trim() === "") throw new InvalidArgumentError("Give the id of a plan; a dry run prints it.");
   return text;
 }
 

@@ -7,19 +7,20 @@ import { safe } from "./terminal-text.ts";
 /** What to do next, for errors whose message does not say so itself. */
 const advice: Readonly<Record<string, string>> = {
   invalid_session_id: "choose another id",
-  session_not_found: "see which there are: sessionctl list",
-  session_deleted: "bring it back: sessionctl trash restore ID",
+  session_not_found: "to see all sessions: sessionctl list",
+  session_deleted: "to restore it: sessionctl trash restore ID",
   session_exists: "choose another id",
-  invalid_transition: "see what it is now: sessionctl show ID",
-  lease_held: "stop the worker that is attached first",
+  invalid_transition: "to see its status: sessionctl show ID",
+  lease_held: "stop the attached worker first",
   lease_lost: "attach to the session again",
-  approval_required: "look at the plan with --dry-run, then name it with --approve",
-  revision_mismatch: "somebody else changed it meanwhile: look at it, then try again",
+  approval_required: "review the plan with --dry-run, then approve it with --approve PLAN",
+  revision_mismatch: "somebody else has changed the session: look at it, then try again",
   payload_too_large:
-    "raise it, or send the session in parts: sessionctl create with the first part, then sessionctl progress --added-from",
-  session_corrupt: "see sessionctl validate ID, then sessionctl recover ID",
-  storage_full: "free some space; nothing was changed",
-  storage_failed: "see sessionctl status, and the log of sessiond",
+    "raise that limit, or send the session in parts: sessionctl create with the first part, " +
+    "then sessionctl progress --added-from with the others",
+  session_corrupt: "check it with sessionctl validate ID, then repair it with sessionctl recover ID",
+  storage_full: "nothing was changed; free some disk space, then try again",
+  storage_failed: "see sessionctl status and the log of sessiond",
   shutting_down: "try again in a moment",
   internal: "see the log of sessiond",
 };
@@ -32,7 +33,7 @@ export function complainAbout(out: Output, error: unknown, about?: string): void
     if ("issues" in error) listIssues(out, error.message, error.issues ?? []);
   } else {
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    out.complain(`${prefix}this is a bug in sessionctl; please report it with what follows\n${stack}`);
+    out.complain(`${prefix}this is a bug in sessionctl; please report it with the following lines\n${stack}`);
   }
 }
 
@@ -48,7 +49,7 @@ function listIssues(out: Output, said: string, issues: readonly Issue[]): void {
 function withAdvice(error: SessiondError): string {
   const what = safe(error.message);
   if (error.outcome === "unknown")
-    return `${what}; it may have been done all the same: look before you repeat it`;
+    return `${what}; the change may have been made: check before you try again`;
   const next = Object.hasOwn(advice, error.code) ? advice[error.code] : undefined;
   return next === undefined || what.includes("; ") ? what : `${what}; ${next}`;
 }

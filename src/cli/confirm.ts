@@ -15,7 +15,7 @@ export async function confirm(
 ): Promise<void> {
   if (yes) return;
   if (stdin.isTTY !== true || stderr.isTTY !== true) {
-    throw usageError(`${question} Nobody can be asked here; add --yes to do it`);
+    throw usageError(`${question} There is no terminal to ask at; add --yes to confirm`);
   }
   const prompt = createInterface({ input: stdin, output: stderr });
   const answer = await new Promise<string>((resolve, reject) => {

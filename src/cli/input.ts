@@ -47,7 +47,7 @@ export function createInput(process: Pick<HostProcess, "stdin" | "cwd">): Input 
       const list = decode(read);
       if (zeroes) return list.split("\0").filter((name) => name !== "");
       if (list.includes("\0")) {
-        throw usageError(`${nameOf(path)} has zero bytes in it; if they separate the files, add -0`);
+        throw usageError(`${nameOf(path)} contains zero bytes; if they separate the file names, add -0`);
       }
       return list.split(/\r?\n/).filter((name) => name !== "");
     },
@@ -81,6 +81,6 @@ function notUtf8(list: Buffer, from: string, zeroes: boolean): CommandError {
   // As latin1 every byte is a character, so that the separators are found and nothing is lost.
   const entries = list.toString("latin1").split(zeroes ? "\0" : "\n");
   const number = entries.findIndex((entry) => !isUtf8(Buffer.from(entry, "latin1"))) + 1;
-  const place = zeroes ? `name ${number} of ${from}` : `${from}, line ${number},`;
-  return usageError(`${place} is not UTF-8, as file names must be; rename that file, or leave it out`);
+  const place = `${zeroes ? "name" : "line"} ${number} of ${from}`;
+  return usageError(`${place} is not UTF-8; rename that file, or leave it out`);
 }

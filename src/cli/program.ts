@@ -48,9 +48,9 @@ const groups: readonly (readonly [title: string, registrations: readonly Registr
     [registerTransitions, registerProgress, registerCheckpoint, registerLabel, registerPin],
   ],
   ["Following sessions:", [registerEvents, registerWait]],
-  ["Removing and bringing back:", [registerDelete, registerTrash, registerCleanup]],
+  ["Removing and restoring:", [registerDelete, registerTrash, registerCleanup]],
   [
-    "Keeping safe:",
+    "Backing up and repairing:",
     [registerBackup, registerRestore, registerExport, registerImport, registerValidate, registerRecover],
   ],
   ["The daemon:", [registerStatus, registerDoctor, registerReload, registerService]],
@@ -58,7 +58,7 @@ const groups: readonly (readonly [title: string, registrations: readonly Registr
 ];
 
 const epilogue = `
-Ids and files that begin with a dash go after --.
+Put ids and files that begin with a dash after --.
 
 Exit codes:
   0 ok · 1 failed · 2 usage · 3 sessiond is not running · 4 no such session
@@ -79,13 +79,16 @@ export function createProgram(
 ): Command {
   const program = new Command("sessionctl")
     .description("Control sessiond, which keeps the state of long analysis sessions.")
-    .option("--socket <path>", "where sessiond listens; else $SESSIOND_SOCKET, your own daemon, the service")
+    .option(
+      "--socket <path>",
+      "socket of sessiond (default: $SESSIOND_SOCKET, then your own daemon, then the service)",
+    )
     .addOption(
-      new Option("--timeout <duration>", "how long an answer may take; 0 waits for ever")
+      new Option("--timeout <duration>", "how long to wait for a reply; 0 means for ever")
         .argParser(durationMs)
         .default(60_000, "60s"),
     )
-    .option("--json", "print the values of the API as JSON")
+    .option("--json", "print the replies of the API as JSON")
     .option("-q, --quiet", "print ids only")
     .option("--version", "print the versions of sessionctl and of sessiond")
     .configureHelp({ showGlobalOptions: true })

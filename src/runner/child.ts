@@ -84,7 +84,7 @@ export class Child {
   #spawn(): ChildProcess {
     const { command, cwd, env } = this.#options;
     if (!command.every((word) => word.isWellFormed())) {
-      throw new Error("its name has halves of characters in it, which no command can be given");
+      throw new Error("its name contains unpaired surrogates, which cannot be passed to a command");
     }
     const [program, ...args] = command as [string, ...string[]];
     const [stdout, stderr]: readonly (number | "pipe")[] = this.#files ?? ["pipe", "pipe"];

@@ -10,9 +10,8 @@ export function programProblem(name: string, cwd: string, path: string | undefin
         .split(":")
         .map((directory) => join(resolve(cwd, directory), name));
   if (name !== "" && places.some(isProgram)) return undefined;
-  if (name.includes("/") && places.some(isFile))
-    return `${name} is not a program: make it executable (chmod +x)`;
-  const shell = /[\s|<>;&$]/.test(name) ? "; for a command line of a shell add --shell" : "";
+  if (name.includes("/") && places.some(isFile)) return `${name} is not executable; to make it so: chmod +x`;
+  const shell = /[\s|<>;&$]/.test(name) ? "; to run a shell command line, add --shell" : "";
   return `there is no program ${JSON.stringify(name)}${name.includes("/") ? "" : " in $PATH"}${shell}`;
 }
 

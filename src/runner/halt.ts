@@ -26,7 +26,7 @@ export function parseHalt(text: string): Halt | undefined {
   const amount = Number(match?.[3]);
   if (match === null || amount === 0 || (match[4] !== "" && amount > 100)) {
     throw new OptionError(
-      `"${text}" does not say when to halt: write never, soon,fail=N, now,fail=N or soon,fail=N% (also success= and done=)`,
+      `"${text}" is not a halt condition: write never, soon,fail=N, now,fail=N or soon,fail=N% (also success= and done=)`,
     );
   }
   return {

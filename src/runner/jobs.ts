@@ -11,11 +11,12 @@ const most = 10_000;
 export function parseJobs(text: string, processors: number): number {
   const match = /^([+-]?)(\d{1,6})(%?)$/.exec(text.trim());
   if (match === null || (match[1] !== "" && match[3] !== "")) {
-    throw new OptionError(`"${text}" is no number of jobs: write 4, 50%, +1 or -1`);
+    throw new OptionError(`"${text}" is not a number of jobs: write 4, 50%, +1 or -1`);
   }
   const [, sign, digits, percent] = match;
   const amount = Number(digits);
-  if (sign === "" && amount === 0) throw new OptionError("0 jobs would never end: write 1 or more, or 100%");
+  if (sign === "" && amount === 0)
+    throw new OptionError("with 0 jobs nothing would run: write 1 or more, or 100%");
   if (percent !== "") return within(Math.floor((processors * amount) / 100));
   if (sign === "+") return within(processors + amount);
   if (sign === "-") return within(processors - amount);
@@ -23,6 +24,6 @@ export function parseJobs(text: string, processors: number): number {
 }
 
 function within(jobs: number): number {
-  if (jobs > most) throw new OptionError(`${jobs} jobs at once are too many: write at most ${most}`);
+  if (jobs > most) throw new OptionError(`${jobs} jobs are too many: write at most ${most}`);
   return Math.max(1, jobs);
 }

@@ -33,7 +33,7 @@ export async function record(
     } catch (error) {
       if (isSessiondError(error, "payload_too_large", "invalid_request") && current === result) {
         current = smaller();
-        say(`the output of ${file} is not kept: ${error.message}`);
+        say(`the output of ${file} is not recorded: ${error.message}`);
       } else if (isSessiondError(error, "storage_full") && performance.now() - began < patienceMs) {
         await sleep(retryMs);
       } else throw error;

@@ -230,7 +230,9 @@ export class Runner {
       const { isConnected } = this.#worker;
       if (isConnected === wasConnected) return;
       wasConnected = isConnected;
-      this.#hooks.say(isConnected ? "sessiond is back" : "sessiond is away; waiting for it to come back");
+      this.#hooks.say(
+        isConnected ? "reconnected to sessiond" : "lost the connection to sessiond; reconnecting",
+      );
       this.#hooks.changed();
     };
   }

@@ -75,10 +75,11 @@ export async function untilFree(
     if (worker.connected) {
       throw new SessiondError(
         "lease_held",
-        `${name} is at work on "${id}"; wait for it, or stop it (sessionctl pause)`,
+        `${name} is working on "${id}"; wait for it, or stop it with sessionctl pause`,
       );
     }
-    if (!isSaid) say(`${name} was lost; waiting until it may not come back any more (worker.reattach_grace)`);
+    if (!isSaid)
+      say(`${name} lost its connection; waiting until it can no longer reconnect (worker.reattach_grace)`);
     await sleep(pollMs);
   }
 }
@@ -112,7 +113,7 @@ export async function openSession(opening: Opening): Promise<Opened> {
     return { worker, files: worker.session.pending_files, restored: processed_files.length, mark };
   } catch (error) {
     // Nobody is at work on it, whatever it was before.
-    await client.pauseSession(id, { reason: "a run of it could not begin" }).catch(() => {});
+    await client.pauseSession(id, { reason: "a run could not start" }).catch(() => {});
     await worker.detach();
     throw error;
   }
@@ -152,7 +153,7 @@ async function markRun({ client, labels }: Opening, { session }: WorkerSession):
   if (earlier !== undefined && !(await endAll(() => markedProcesses(earlier)))) {
     throw new SessiondError(
       "lease_held",
-      "commands of an earlier run are still at work, and could not be ended; end them, then try again",
+      "commands of an earlier run are still running and could not be stopped; stop them, then try again",
     );
   }
   const mark = newMark();
@@ -209,7 +210,11 @@ function endingOf({ worker, summary, failedBefore }: Finishing): Ending | undefi
   if (session.status !== "running") return undefined;
   const pending = session.pending_files.length;
   if (pending > 0) {
-    return { verb: "pauseSession", status: "paused", reason: `${pending} files were added meanwhile` };
+    return {
+      verb: "pauseSession",
+      status: "paused",
+      reason: `${pending} ${pending === 1 ? "file was" : "files were"} added during the run`,
+    };
   }
   const failures = failedBefore + failed;
   if (failures === 0) return { verb: "completeSession", status: "completed", reason: undefined };

@@ -53,7 +53,7 @@ describe("sessions", () => {
       ok("a\nb\n", expect.not.stringContaining("cursor")),
     );
     const page = await run("list", "--limit", "2");
-    expect(page.stderr).toMatch(/^2 of 3; go on with --cursor /);
+    expect(page.stderr).toMatch(/^2 of 3 sessions; for more, add --cursor /);
     const cursor = page.stderr.trim().split(" ").at(-1) as string;
     expect(await run("list", "-q", "--limit", "2", "--cursor", cursor)).toEqual(ok("a\n"));
     expect((await run("list")).stdout.split("\n")[0]).toBe("ID  STATUS   FILES  ACTIVITY  LABELS     TARGET");
@@ -88,7 +88,9 @@ describe("sessions", () => {
     expect(await run("pause", "a", "nope", "b", "--reason", "lunch")).toEqual({
       code: 4,
       stdout: "",
-      stderr: expect.stringMatching(/^a is paused\nsessionctl: nope: .*; see .*\nb is paused\n$/),
+      stderr: expect.stringMatching(
+        /^a is paused\nsessionctl: nope: .*; to see all sessions: .*\nb is paused\n$/,
+      ),
     });
     expect(await run("pause", "a")).toEqual(ok("", "a is already paused\n"));
     expect(await run("pause", "a", "--reason", "again")).toEqual(
@@ -145,7 +147,7 @@ describe("sessions", () => {
       total: 2,
     });
     expect(await run("progress", "a", "z", "new")).toEqual(
-      ok("", "a: 4 processed, 0 pending; 1 of the files reported was not pending\n"),
+      ok("", "a: 4 processed, 0 pending; 1 of the reported files was not pending\n"),
     );
     expect(await run("progress", "a", "z", "new")).toEqual(ok("", "a: 4 processed, 0 pending\n"));
     await run("pause", "a");
@@ -199,7 +201,7 @@ describe("removing", () => {
       taken,
     )?.[1] as string;
     await run("delete", "a", "--yes");
-    expect(await run("trash", "restore", trashId)).toEqual(ok("", "a is back, running\n"));
+    expect(await run("trash", "restore", trashId)).toEqual(ok("", "a restored, running\n"));
     expect((await run("files", "a")).stdout).toBe("a\nb\nc\n");
     expect(JSON.parse((await run("trash", "empty", "--yes", "--json")).stdout)).toMatchObject({ removed: 1 });
   });
@@ -280,7 +282,9 @@ describe("keeping safe", () => {
     await writeFile(join(directory, "-x.json"), "{");
     // Only what stays unreadable for a moment is reported.
     await eventually(async () =>
-      expect(await run("list")).toEqual(ok("", "no sessions\n2 files cannot be read: sessionctl doctor\n")),
+      expect(await run("list")).toEqual(
+        ok("", "no sessions\n2 files cannot be read; for details: sessionctl doctor\n"),
+      ),
     );
     expect(await run("list", "-q")).toEqual(ok("", ""));
     expect((await run("list", "--json")).stderr).toBe("");
@@ -320,7 +324,7 @@ describe("keeping safe", () => {
       code: 1,
       stderr: expect.stringContaining("--on-conflict"),
     });
-    expect(await run("import", file, "--on-conflict", "skip")).toEqual(ok("", "a exists; skipped\n"));
+    expect(await run("import", file, "--on-conflict", "skip")).toEqual(ok("", "a already exists; skipped\n"));
     await run("delete", "a", "--purge", "--yes");
     expect(await feed(exported, "import", "-", "-q")).toEqual(ok("a\n", ""));
     // It was created anew.
@@ -351,7 +355,7 @@ describe("the daemon", () => {
     const { run, socketPath } = await withSessions("a");
     const { stdout } = await run("status");
     expect(stdout).toMatch(/^Health +ok\n/);
-    expect(stdout).toContain(`Socket         ${socketPath}\n`);
+    expect(stdout).toMatch(new RegExp(`^Socket +${socketPath}$`, "m"));
     expect(stdout).toContain("1: 1 running, 0 paused");
     expect(Object.keys(JSON.parse((await run("status", "--json")).stdout))).toEqual([
       "health",
@@ -412,7 +416,7 @@ describe("usage", () => {
     [["create", "x", "--id", " "], "cannot be blank"],
     [["create", "x", "--id", "a\ufffd"], "not UTF-8"],
     [["create", "x", "-l", "k=1", "-l", "k=2"], "given twice"],
-    [["create", "x", "--config", '{"target_path": "y"}'], "another target_path"],
+    [["create", "x", "--config", '{"target_path": "y"}'], "target_path in --config differs"],
     [["progress", "a", ""], "cannot be empty"],
     [["progress", "a", "--added", ""], "cannot be empty"],
     [["help", "nope"], "unknown command"],

@@ -90,7 +90,9 @@ it("waits for a daemon that restarts, and says so", async () => {
   await following.prints(/"other_run"/);
   await all.create("a");
   await following.prints(/"session_id":"a"/);
-  expect(following.seen.stderr).toBe("sessiond is away; waiting for it to come back\nsessiond is back\n");
+  expect(following.seen.stderr).toBe(
+    "lost the connection to sessiond; reconnecting\nreconnected to sessiond\n",
+  );
 });
 
 it("ends quietly when nobody reads the events any more", async () => {
@@ -152,7 +154,7 @@ it("fails when it cannot come to that any more, and says why", async () => {
   expect(await waiting(socketPath, "a").ended).toEqual({
     code: 1,
     stdout: "",
-    stderr: "sessionctl: a: it is failed: out of memory; it will not be completed by itself\n",
+    stderr: "sessionctl: a: the session has failed: out of memory; it stays so unless somebody reopens it\n",
   });
   const later = waiting(socketPath, "a", "b", "--for", "status=paused,running", "--timeout", "30s");
   expect(await later.ended).toMatchObject({ code: 1, stderr: expect.stringContaining("b is running") });
@@ -170,8 +172,11 @@ it("fails when it cannot come to that any more, and says why", async () => {
     ]);
   });
   await client.deleteSession("b");
-  expect(await deleted.ended).toMatchObject({ code: 4, stderr: expect.stringContaining("it is deleted") });
-  expect(await wanted.ended).toMatchObject({ code: 0, stderr: expect.stringContaining("b is deleted") });
+  expect(await deleted.ended).toMatchObject({
+    code: 4,
+    stderr: expect.stringContaining("the session was deleted"),
+  });
+  expect(await wanted.ended).toMatchObject({ code: 0, stderr: expect.stringContaining("b was deleted") });
   expect(await waiting(socketPath, "never").ended).toMatchObject({ code: 4 });
   expect(await waiting(socketPath, "b", "--for", "status=deleted").ended).toMatchObject({ code: 0 });
 });
@@ -182,14 +187,11 @@ it("gives up when its time is over", async () => {
   // On a busy machine the time may be over before anything is known of the session.
   await eventually(async () => {
     const { code, stderr } = await waiting(socketPath, "a", "--timeout", "500ms").ended;
-    expect([code, stderr]).toEqual([
-      124,
-      "sessionctl: not so within 500ms: status completed; a is running\n",
-    ]);
+    expect([code, stderr]).toEqual([124, "sessionctl: not completed within 500ms; a is running\n"]);
   });
 });
 
-it("says that the daemon is away also while it still looks at what there is", async () => {
+it("says that the connection is lost also while it still looks at what there is", async () => {
   const all = await scene();
   const ids = Array.from({ length: 20 }, (_, n) => `s${n}`);
   for (const id of ids) await all.create(id);
@@ -197,12 +199,12 @@ it("says that the daemon is away also while it still looks at what there is", as
   const command = waiting(all.socketPath, ...ids);
   await command.says(/s0 is paused/);
   await all.daemon.stop();
-  await command.says(/sessiond is away/);
+  await command.says(/lost the connection to sessiond/);
   await all.restart();
-  await command.says(/sessiond is back/);
+  await command.says(/reconnected to sessiond/);
   for (const id of ids) await all.client.completeSession(id);
   expect(await command.ended).toMatchObject({ code: 0 });
-  expect(command.stderr().match(/is away/g)).toHaveLength(1);
+  expect(command.stderr().match(/lost the connection/g)).toHaveLength(1);
 });
 
 it("goes on waiting over restarts of the daemon, also for what happens while it is away", async () => {
@@ -216,7 +218,7 @@ it("goes on waiting over restarts of the daemon, also for what happens while it 
     expect(command.stderr()).toContain("paused");
   });
   await all.daemon.stop();
-  await command.says(/sessiond is away/);
+  await command.says(/lost the connection to sessiond/);
   const file = join(all.directory, "a.json");
   const document = JSON.parse(await readFile(file, "utf8")) as object;
   await writeFile(file, JSON.stringify({ ...document, status: "completed" }));

@@ -151,10 +151,13 @@ describe("complaints", () => {
   it.each([
     [
       new SessiondError("session_not_found", 'there is no session "x"'),
-      'a: there is no session "x"; see which',
+      'a: there is no session "x"; to see all sessions: sessionctl list\n',
     ],
     [new SessiondError("storage_full", "no space; free some"), "a: no space; free some\n"],
-    [new SessiondError("internal", "broken", { outcome: "unknown" }), "a: broken; it may have been done"],
+    [
+      new SessiondError("internal", "broken", { outcome: "unknown" }),
+      "a: broken; the change may have been made: check",
+    ],
     [new SessiondError("later" as "internal", "a\x1bb"), "a: a\\x1bb\n"],
     [new TypeError("oops"), "a: this is a bug in sessionctl"],
   ])("say what and what next: %s", (error, said) => {
@@ -240,7 +243,7 @@ describe("input", () => {
   });
 
   it.each([
-    [false, "a\nb\n\xff\n", "standard input, line 3, is not UTF-8"],
+    [false, "a\nb\n\xff\n", "line 3 of standard input is not UTF-8"],
     [true, "a\0\xffb\0", "name 2 of standard input is not UTF-8"],
   ])("names the place of what cannot be the name of a file: %j", async (zeroes, bytes, said) => {
     const stream = new PassThrough();

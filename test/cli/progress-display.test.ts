@@ -32,7 +32,7 @@ describe("the bar", () => {
       "   45s packages…oice.test.ts (try 2)    4s src/b.ts                       +1",
     ]);
     expect(barLine(half, 23.4, 120, unicode)).toBe(
-      "nightly  ▒▒▒▒▒▒████████················   49%  2495 done  2 failed  2500 pending  1000 from before   23.4/s  ETA 1m 47s ",
+      "nightly  ▒▒▒▒▒▒██████████··················   49%  2495 done  2 failed  2500 pending  1000 earlier   23.4/s  ETA 1m 47s ",
     );
   });
 
@@ -52,9 +52,7 @@ describe("the bar", () => {
     expect(barLine({ ...half, done: 3995, pending: 0 }, 23.4, 79, unicode)).toMatch(
       /0 pending {2}finishing 3$/,
     );
-    expect(barLine({ ...half, disconnected: true }, 23.4, 79, unicode)).toMatch(
-      /pending {2}sessiond is away$/,
-    );
+    expect(barLine({ ...half, disconnected: true }, 23.4, 79, unicode)).toMatch(/pending {2}no connection$/);
     expect(barLine(half, undefined, 79, unicode)).toMatch(/pending {8}– {2}ETA – +$/);
   });
 
@@ -172,7 +170,7 @@ describe("the bar on a terminal", () => {
       expect(stream.screen.history.slice(-4)).toEqual([
         "line 18",
         "line 19",
-        "▒▒▒███████████×  100%  4998 done  2 failed  1000 from before  20.0/s  in 3m 20s",
+        "nightly  ▒▒███████×  100%  4998 done  2 failed  1000 earlier  20.0/s  in 3m 20s",
         "",
       ]),
     );
@@ -248,10 +246,12 @@ describe("lines for a log", () => {
 
   it("say in words how far it is", async () => {
     expect(plainLine(half, 23.4)).toBe(
-      "nightly: 2495 of 5000 done (1000 from before), 2 failed, 2503 to do, 23.4/s, ETA 1m 47s",
+      "nightly: 2495 of 5000 done (1000 of them earlier), 2 failed, 2503 to do, 23.4/s, ETA 1m 47s",
     );
     expect(plainLine({ ...half, draining: "paused" }, 23.4)).toMatch(/23\.4\/s, finishing 3 \(paused\)$/);
-    expect(plainLine({ ...half, disconnected: true }, undefined)).toMatch(/to do, sessiond is away$/);
+    expect(plainLine({ ...half, disconnected: true }, undefined)).toMatch(
+      /to do, no connection to sessiond$/,
+    );
     const stream = new PassThrough();
     const written = text(stream);
     const plain = display("auto", stream);

@@ -65,7 +65,7 @@ test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
     const run = at.start("a", "--files", "f*", "-j2", ...sh(patient));
     await eventually(() => expect(begun(at)).toHaveLength(2));
     run.kill(signal);
-    expect(run.stderr()).toContain("Ctrl-C again");
+    expect(run.stderr()).toContain("press Ctrl-C again");
     letGo(at);
     expect(await run.ended).toMatchObject({
       code: 130,
@@ -162,7 +162,7 @@ test("two runs never have one session", async () => {
   await eventually(() => expect(begun(at)).toHaveLength(1));
   expect(await at.run("a", "--files", "f*", ...sh(quick))).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining(`run ${run.host.pid}" is at work on "a"`),
+    stderr: expect.stringContaining(`run ${run.host.pid}" is working on "a"`),
   });
   letGo(at);
   expect((await run.ended).code).toBe(0);
@@ -204,10 +204,13 @@ test("a daemon that is killed is waited for, and nothing runs twice", async () =
   await eventually(() => expect(begun(at).length).toBeGreaterThan(5));
   at.daemon.kill("SIGKILL");
   await at.daemon.exited;
-  await eventually(() => expect(run.stderr()).toContain("sessiond is away; waiting"));
+  await eventually(() => expect(run.stderr()).toContain("lost the connection to sessiond"));
   letGo(at);
   const daemon = await at.daemon.restart();
-  expect(await run.ended).toMatchObject({ code: 0, stderr: expect.stringContaining("sessiond is back") });
+  expect(await run.ended).toMatchObject({
+    code: 0,
+    stderr: expect.stringContaining("reconnected to sessiond"),
+  });
   expectComplete(await daemon.client.getSession("a"), 40);
   expect([...times(at).values()].every((count) => count === 1)).toBe(true);
 });
@@ -220,7 +223,7 @@ test("a daemon that does not come back ends the run; nothing counts that was not
   letGo(at);
   expect(await run.ended).toMatchObject({
     code: 3,
-    stderr: expect.stringContaining("sessiond is away; waiting"),
+    stderr: expect.stringContaining("lost the connection to sessiond"),
   });
   for (const pid of pids(at)) expect(isAlive(pid)).toBe(false);
   const logged = at.lines("jobs").length - 1;
@@ -237,7 +240,7 @@ test("Ctrl-C twice does not wait for a daemon that is away", async () => {
   const run = at.start("a", "--files", "f*", "-j2", ...sh(patient));
   await eventually(() => expect(begun(at)).toHaveLength(2));
   at.daemon.kill("SIGKILL");
-  await eventually(() => expect(run.stderr()).toContain("sessiond is away; waiting"));
+  await eventually(() => expect(run.stderr()).toContain("lost the connection to sessiond"));
   run.kill("SIGINT");
   run.kill("SIGINT");
   expect((await run.ended).code).toBe(130);

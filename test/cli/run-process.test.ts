@@ -46,7 +46,7 @@ test("Ctrl-C drains a run, which ends with 130", async () => {
   const program = await at.startProcess("a", "--files", "f*", "-j1", ...sh(patient));
   await eventually(() => expect(begun(at)).toHaveLength(1));
   program.kill("SIGINT");
-  await eventually(() => expect(program.stderr()).toContain("Ctrl-C again"));
+  await eventually(() => expect(program.stderr()).toContain("press Ctrl-C again"));
   writeFileSync(join(at.dir, "go"), "");
   expect(await outcome(program)).toMatchObject({
     code: 130,
@@ -61,7 +61,7 @@ test("Ctrl-C three times ends a run whose daemon does not answer", async () => {
   await eventually(() => expect(begun(at)).toHaveLength(2));
   at.daemon.kill("SIGSTOP");
   program.kill("SIGINT");
-  await eventually(() => expect(program.stderr()).toContain("Ctrl-C again"));
+  await eventually(() => expect(program.stderr()).toContain("press Ctrl-C again"));
   const again = setInterval(() => program.kill("SIGINT"), 100);
   const { code } = await outcome(program).finally(() => clearInterval(again));
   expect(code).toBe(130);
@@ -84,7 +84,7 @@ test("a runner that is killed takes its commands with it, and the same command a
   const recorded = new Set((await at.session()).processed_files);
   writeFileSync(join(at.dir, "go"), "");
   const again = await at.run(...args);
-  expect(again).toMatchObject({ code: 0, stderr: expect.stringContaining("was lost; waiting") });
+  expect(again).toMatchObject({ code: 0, stderr: expect.stringContaining("lost its connection; waiting") });
   expect(await at.session()).toMatchObject({ status: "completed", pending_files: [] });
   const times = (file: string) => begun(at).filter((each) => each.file === file).length;
   expect(times("f9")).toBe(2);
@@ -140,7 +140,7 @@ test("a reader that has seen enough ends the run like a first Ctrl-C", async () 
   const { code, stdout } = await outcome(program);
   expect([code, stdout]).toEqual([1, "f0\n"]);
   const stored = await at.session();
-  expect(stored).toMatchObject({ status: "paused", status_reason: "nobody reads the output any more" });
+  expect(stored).toMatchObject({ status: "paused", status_reason: "the reader of the output has closed it" });
   expect([...stored.processed_files].sort()).toEqual([...at.lines("ran")].sort());
   expect(stored.pending_files.length).toBeGreaterThan(0);
 });

@@ -31,7 +31,7 @@ test("runs a command for each file, records what came of it, and completes the s
     fingerprint: { size: 8, mtime_ms: expect.any(Number), sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
   });
   const again = await run("a", "--files", "src/*.js", ...sh("echo never"));
-  expect(again).toEqual({ code: 0, stdout: "", stderr: "a is completed, nothing to do\n" });
+  expect(again).toEqual({ code: 0, stdout: "", stderr: "a is already completed; nothing to do\n" });
 });
 
 test("the same command again takes new files up, from wherever it is given", async () => {
@@ -47,9 +47,7 @@ test("the same command again takes new files up, from wherever it is given", asy
   await writeFile(join(dir, "sub/c.txt"), "c");
   const other = await run("a", "--cwd", join(dir, "."), "--", "wc", "-c");
   expect(other).toMatchObject({ code: 0, stdout: "1 sub/c.txt\n" });
-  expect(other.stderr).toContain(
-    "files that are done were run with another command, and keep their results: cat",
-  );
+  expect(other.stderr).toContain("files that are already done keep the results of another command: cat");
 });
 
 test("files with odd names reach the command as they are", async () => {
@@ -112,16 +110,18 @@ test("what can go wrong before anything is begun changes nothing", async () => {
     stderr: 'sessionctl: there is no program "no-such-program" in $PATH\n',
   });
   expect((await run("a", "--files", "x", "--", "cat {} | wc")).stderr).toContain(
-    "for a command line of a shell add --shell",
+    "to run a shell command line, add --shell",
   );
-  expect((await run("a", "--files", "x", "--", "./script")).stderr).toContain("make it executable");
+  expect((await run("a", "--files", "x", "--", "./script")).stderr).toContain(
+    "./script is not executable; to make it so: chmod +x",
+  );
   expect(await run("a", "--files", "nothing*", "--", "cat")).toMatchObject({
     code: 1,
     stderr: expect.stringContaining("nothing*: no file matches"),
   });
   expect(await run("a", "--", "cat")).toMatchObject({
     code: 4,
-    stderr: expect.stringContaining("say which files to run for"),
+    stderr: expect.stringContaining("give the files to run for with --files"),
   });
   expect(await run("--", "cat")).toMatchObject({ code: 2 });
   expect(await run("a", "--files", "x")).toMatchObject({
@@ -155,7 +155,7 @@ test("a dry run touches nothing, and says what would be", async () => {
   expect(dry).toEqual({
     code: 0,
     stdout: "cat x x\ncat y y\n",
-    stderr: "2 would run; nothing was changed\n",
+    stderr: "2 files would run; nothing was changed\n",
   });
   expect((await readdir(daemon.sessionsDir)).filter((name) => name.endsWith(".json"))).toEqual([]);
   expect([existsSync(join(dir, "log")), existsSync(join(dir, "out"))]).toEqual([false, false]);
@@ -188,7 +188,9 @@ test("failed files are tried again, recorded, and run again when that is asked f
   const nothing = await run("a", "--files", "f*", ...sh(script));
   expect(nothing).toMatchObject({
     code: 1,
-    stderr: expect.stringContaining("nothing to do: 1 file failed; --retry-failed"),
+    stderr: expect.stringContaining(
+      "a has already failed; nothing to do: 1 file failed; to run failed files again, add --retry-failed\n",
+    ),
   });
   expect(await run("a", "--retry-failed", ...sh(`touch mended; ${script}`))).toMatchObject({ code: 0 });
   expect(lines("tries").slice(6)).toEqual(["f1"]);

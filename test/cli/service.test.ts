@@ -59,10 +59,10 @@ test("programs that the service cannot see, or that others could replace, are re
   expect(unsuitable(programs, stat({ "/usr/lib": { gid: 50, mode: 0o2775 } }))).toBeUndefined();
   const node = "/home/me/.nvm/versions/node/v20/bin/node";
   expect(unsuitable({ ...programs, node }, stat())).toMatch(
-    /Node\.js is at \/home\/me.* does not see \/home; install Node/,
+    /Node\.js is at \/home\/me.* cannot see \/home; install Node/,
   );
   expect(unsuitable({ ...programs, sessiond: "/tmp/s.js" }, stat())).toMatch(
-    /sessiond is at .* does not see \/tmp/,
+    /sessiond is at .* cannot see \/tmp/,
   );
   expect(unsuitable(programs, stat({ "/usr/lib/s": { uid: 1000 } }))).toMatch(
     /\/usr\/lib\/s belongs to user 1000/,

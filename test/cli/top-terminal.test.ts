@@ -85,13 +85,13 @@ describe.skipIf(noPseudoTerminal !== undefined)(
       await isRestored(terminal, 0);
     });
 
-    it("says that the daemon is away, and goes on when it is back", async () => {
+    it("says that the connection is lost, and goes on when the daemon is back", async () => {
       const all = await scene();
       await sessions(all);
       const terminal = await top(all);
       await see(terminal, "nightly");
       await all.daemon.stop();
-      await see(terminal, /^sessiond is away for \d+s: (there is no socket|nobody listens) at/);
+      await see(terminal, /^no connection to sessiond for \d+s: (there is no socket|nobody listens) at/);
       expect(terminal.screen.text).toContain("nightly");
       await all.restart();
       await all.client.reportProgress("nightly", { processed: ["src/0.ts"] });

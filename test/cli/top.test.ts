@@ -94,10 +94,10 @@ describe("a frame", () => {
     `);
   });
 
-  it("says who is away, and shows no rates then", () => {
+  it("says that the connection is lost, and shows no rates then", () => {
     const away = { message: "nobody listens at /run/sessiond/sessiond.sock", forMs: 12_345 };
     const [head, , , , first] = shown(frame(viewOf({ away }), { columns: 80, rows: 24 }, unicode));
-    expect(head).toBe("sessiond is away for 12s: nobody listens at /run/sessiond/sessiond.sock");
+    expect(head).toBe("no connection to sessiond for 12s: nobody listens at /run/sessiond/sessiond.sock");
     expect(first).toMatch(/▸ nightly .* 3350\/5000 +– +– {2}run:4711/);
   });
 
@@ -107,8 +107,8 @@ describe("a frame", () => {
     expect(footer([jobOf("expired", 0.5, true)])).toBe(
       "cleanup:  expired waiting for approval  expired in 30m",
     );
-    expect(footer([{ ...jobOf("expired", 1), enabled: false }])).toBe("cleanup:  none is scheduled");
-    expect(footer([])).toBe("cleanup:  none is scheduled");
+    expect(footer([{ ...jobOf("expired", 1), enabled: false }])).toBe("cleanup:  none scheduled");
+    expect(footer([])).toBe("cleanup:  none scheduled");
   });
 
   it("scrolls as far as there are sessions", () => {

@@ -13,13 +13,13 @@ interface Options {
 export const registerBackup: Registration = (program, run) => {
   program
     .command("backup")
-    .summary("back sessions up, or list their backups")
+    .summary("back up sessions, or list their backups")
     .description(
-      "Copy sessions as they are now, and print where each copy is. sessionctl restore puts one back.",
+      "Back up sessions as they are now, and print where each backup is. To restore one: sessionctl restore.",
     )
     .argument("<id...>", "session ids")
-    .option("-d, --directory <directory>", "where the copies go, among the places that sessiond allows")
-    .option("--list", "list the backups that there are instead")
+    .option("-d, --directory <directory>", "where to write the backups; sessiond must allow that directory")
+    .option("--list", "list the backups of the sessions instead")
     .addHelpText("after", "\nExample:\n  sessionctl backup nightly\n  sessionctl backup nightly --list")
     .action(
       run((context, ids: string[], { directory, list }: Options) =>
@@ -49,7 +49,7 @@ function printBackups({ out, nowMs }: Context, id: string, backups: readonly Bac
       { title: "BACKUP", cell: ({ backup }) => backup },
       { title: "CREATED", cell: ({ created_time }) => ago(created_time, nowMs) },
       { title: "SIZE", cell: ({ bytes }) => formatSize(bytes), align: "right" },
-      { title: "PATH", cell: ({ location }) => location },
+      { title: "LOCATION", cell: ({ location }) => location },
     ],
     backups,
   );

@@ -14,12 +14,14 @@ export const registerCheckpoint: Registration = (program, run) => {
     .command("checkpoint")
     .summary("replace the file lists of a session and merge results")
     .description(
-      "Replace the file lists of a session and merge results. A list that is not given stays as it is; if somebody else changes the session meanwhile, nothing is done. A session that is paused takes checkpoints as well; what is printed says so, and the status in --json.",
+      "Replace the file lists of a session and merge results. A list that is not given stays unchanged. If somebody " +
+        "else changes the session at the same time, nothing is changed. A paused session takes checkpoints too; the " +
+        "output, or the status in --json, says that it is paused.",
     )
     .argument("<id>", "session id")
     .option("--processed-from <file>", "the processed files, one per line; - for standard input")
     .option("--pending-from <file>", "the pending files, one per line; - for standard input")
-    .option("-0, --null", "the files are separated by zero bytes, as find -print0 writes them")
+    .option("-0, --null", "the names are separated by zero bytes, as find -print0 prints them")
     .option("--results <json>", "results to merge: a JSON object, @file, or - for standard input")
     .addHelpText(
       "after",

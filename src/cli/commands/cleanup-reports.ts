@@ -10,7 +10,7 @@ import { ago } from "../time.ts";
 export function registerSchedules(cleanup: Command, run: Runner): void {
   cleanup
     .command("status")
-    .description("show the cleanup jobs, their last and next runs, and plans that wait for approval")
+    .description("show the cleanup jobs, their last and next runs, and plans waiting for approval")
     .addHelpText("after", "\nExample:\n  sessionctl cleanup status")
     .action(
       run(async ({ client, out, nowMs }) => {
@@ -36,7 +36,9 @@ export function registerSchedules(cleanup: Command, run: Runner): void {
         for (const { job, waiting } of schedules.jobs) {
           if (waiting === null) continue;
           out.complain(
-            `cleanup ${job} waits for approval since ${ago(waiting.since, nowMs)}: ${safe(waiting.why)}; look with sessionctl cleanup ${job} --dry-run, then allow it with sessionctl cleanup ${job} --approve ${safe(waiting.plan_id)} --yes`,
+            `cleanup ${job} waits for approval (planned ${ago(waiting.since, nowMs)}): ${safe(waiting.why)}; ` +
+              `to review the plan: sessionctl cleanup ${job} --dry-run; ` +
+              `to approve it: sessionctl cleanup ${job} --approve ${safe(waiting.plan_id)} --yes`,
           );
         }
         return undefined;
@@ -59,16 +61,16 @@ export function registerHistory(cleanup: Command, run: Runner): void {
   cleanup
     .command("history")
     .description("show what cleanup removed, newest first")
-    .option("--session <id>", "only this session")
-    .option("--limit <count>", "at most so many, up to 1000", wholeNumber(1), 100)
-    .option("--cursor <cursor>", "go on where a page ended")
+    .option("--session <id>", "only removals of this session")
+    .option("--limit <count>", "at most this many, up to 1000", wholeNumber(1), 100)
+    .option("--cursor <cursor>", "continue where an earlier page ended")
     .addHelpText("after", "\nExample:\n  sessionctl cleanup history --session nightly")
     .action(
       run(async ({ client, out, nowMs }, { session, limit, cursor }: HistoryOptions) => {
         const page: HistoryPage = await client.getCleanupHistory({ session_id: session, limit, cursor });
         if (out.json) out.document(page);
         else if (out.quiet) for (const { session_id } of page.entries) out.data(session_id);
-        else if (page.entries.length === 0) out.say("cleanup has removed nothing so far");
+        else if (page.entries.length === 0) out.say("cleanup has not removed anything yet");
         else {
           out.table<HistoryEntry>(
             [
@@ -83,7 +85,7 @@ export function registerHistory(cleanup: Command, run: Runner): void {
             page.entries,
           );
         }
-        if (page.next_cursor !== null) out.say(`go on with --cursor ${page.next_cursor}`);
+        if (page.next_cursor !== null) out.say(`for more, add --cursor ${page.next_cursor}`);
         return undefined;
       }),
     );

@@ -24,12 +24,14 @@ interface Options {
 export const registerCleanup: Registration = (program, run) => {
   const cleanup = program
     .command("cleanup")
-    .description("remove sessions by policy, or see what policies do and did")
+    .description("remove sessions by policy, or show what policies do and did")
     .addHelpText("after", "\nExample:\n  sessionctl cleanup completed --keep-recent 20 --dry-run");
-  policy(cleanup, run, "completed", "remove completed sessions but the most recent").addOption(
-    new Option("--keep-recent <count>", "how many stay; default as configured").argParser(wholeNumber(0)),
+  policy(cleanup, run, "completed", "remove completed sessions except the most recent").addOption(
+    new Option("--keep-recent <count>", "how many to keep (default: as configured)").argParser(
+      wholeNumber(0),
+    ),
   );
-  policy(cleanup, run, "expired", "remove sessions without activity for long").addOption(maxAgeOption());
+  policy(cleanup, run, "expired", "remove sessions without recent activity").addOption(maxAgeOption());
   policy(cleanup, run, "failed", "remove failed sessions").addOption(maxAgeOption());
   registerSchedules(cleanup, run);
   registerHistory(cleanup, run);
@@ -38,7 +40,7 @@ export const registerCleanup: Registration = (program, run) => {
 function maxAgeOption(): Option {
   return new Option(
     "--max-age <duration>",
-    "without activity for this long, such as 30d; default as configured",
+    "without activity for this long, such as 30d (default: as configured)",
   ).argParser(durationText);
 }
 
@@ -46,11 +48,11 @@ function policy(cleanup: Command, run: Runner, name: PolicyName, summary: string
   return cleanup
     .command(name)
     .summary(summary)
-    .description(`Move to the trash: ${summary}. Pinned sessions stay.`)
+    .description(`Move sessions to the trash: ${summary}. Pinned sessions are kept.`)
     .option("-n, --dry-run", "show what would be removed, and remove nothing")
-    .option("--approve <plan>", "carry out the plan of this id, exactly as it was shown", planId)
-    .option("-a, --all", "list every session with its reason, also those that are kept")
-    .option("-y, --yes", "do not ask")
+    .option("--approve <plan>", "carry out the plan with this id, exactly as it was shown", planId)
+    .option("-a, --all", "list every session with its reason, including those kept")
+    .option("-y, --yes", "do not ask for confirmation")
     .addHelpText("after", `\nExample:\n  sessionctl cleanup ${name} --dry-run`)
     .action(run((context, options: Options) => clean(context, name, options)));
 }
@@ -63,12 +65,12 @@ async function clean(context: Context, name: PolicyName, options: Options): Prom
   // A plan id is as good as a yes: it names what goes.
   if (yes || approve !== undefined)
     return print(context, await client.runCleanup(name, { ...rule, approve }), all);
-  const question = `Remove sessions that cleanup ${name} chooses?`;
+  const question = `Remove the sessions that cleanup ${name} selects?`;
   if (!process.stdin.isTTY) await confirm(process, question, false);
   const planned = await client.runCleanup(name, { ...rule, dry_run: true });
   if (planned.removed === 0) return print(context, planned, all);
   if (!out.json && !out.quiet) printSessions(context, planned, all);
-  await confirm(process, `${sentence(planned)} Do it?`, false);
+  await confirm(process, `${sentence(planned)} Continue?`, false);
   return print(context, await client.runCleanup(name, { ...rule, approve: planned.plan_id }), all);
 }
 
@@ -79,7 +81,7 @@ function print(context: Context, result: CleanupResult, all: boolean): ExitCode 
   else printSessions(context, result, all);
   out.say(sentence(result));
   if (result.dry_run && result.removed > 0) {
-    out.say(`to do exactly this: sessionctl cleanup ${result.policy} --approve ${result.plan_id}`);
+    out.say(`to carry out this plan: sessionctl cleanup ${result.policy} --approve ${result.plan_id}`);
   }
   for (const warning of result.warnings) out.complain(safe(warning));
   for (const { session_id, message } of result.failures) out.complain(safe(`${session_id}: ${message}`));

@@ -18,14 +18,16 @@ export const registerCreate: Registration = (program, run) => {
   program
     .command("create")
     .summary("create a session")
-    .description("Create a running session and print its id. A relative target is kept as an absolute path.")
-    .argument("<target>", "what is analyzed: a path, or a URL; the target_path of the session")
-    .option("--id <id>", "the session's id; generated if not given", newId)
+    .description(
+      "Create a running session and print its id. A relative target is stored as an absolute path.",
+    )
+    .argument("<target>", "path or URL to analyze; becomes the target_path of the session")
+    .option("--id <id>", "id of the session (default: generated)", newId)
     .option("--files-from <file>", "pending files, one per line; - for standard input")
-    .option("-0, --null", "the files are separated by zero bytes, as find -print0 writes them")
-    .option("-l, --label <key=value>", "a label; may be given several times", label)
+    .option("-0, --null", "the names are separated by zero bytes, as find -print0 prints them")
+    .option("-l, --label <key=value>", "label; may be given several times", label)
     .option("--config <json>", "more configuration: a JSON object, @file, or - for standard input")
-    .option("--pinned", "never clean the session up")
+    .option("--pinned", "protect the session from cleanup")
     .addHelpText(
       "after",
       '\nExample:\n  git ls-files "*.ts" | sessionctl create . --id nightly --files-from - --label team=core',
@@ -36,7 +38,9 @@ export const registerCreate: Registration = (program, run) => {
         const config = options.config === undefined ? {} : await input.object(options.config, "--config");
         const configured = config.target_path;
         if (configured !== undefined && configured !== target && configured !== target_path) {
-          throw usageError("--config has another target_path than the target given; leave it out there");
+          throw usageError(
+            "the target_path in --config differs from the target given; leave it out of --config",
+          );
         }
         const files =
           options.filesFrom === undefined

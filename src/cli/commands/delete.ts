@@ -15,11 +15,11 @@ export const registerDelete: Registration = (program, run) => {
     .command("delete")
     .alias("rm")
     .summary("delete sessions")
-    .description("Move sessions to the trash, from where sessionctl trash restore brings them back.")
+    .description("Move sessions to the trash. To undo this: sessionctl trash restore.")
     .argument("<id...>", "session ids")
     .option("--purge", "delete for good instead")
-    .option("--force", "also when a worker is attached")
-    .option("-y, --yes", "do not ask")
+    .option("--force", "even if a worker is attached")
+    .option("-y, --yes", "do not ask for confirmation")
     .addHelpText("after", "\nExample:\n  sessionctl delete nightly --yes")
     .action(
       run(async (context, ids: string[], { purge, force, yes = false }: Options) => {
@@ -37,5 +37,5 @@ export const registerDelete: Registration = (program, run) => {
 
 function mentionForce(error: unknown): never {
   if (!isSessiondError(error, "lease_held")) throw error;
-  throw new SessiondError("lease_held", `${error.message}, or delete it all the same with --force`);
+  throw new SessiondError("lease_held", `${error.message}, or delete it anyway with --force`);
 }

@@ -10,9 +10,10 @@ import { problemLines } from "./status.ts";
 export const registerDoctor: Registration = (program, run) => {
   program
     .command("doctor")
-    .summary("look for problems and say what to do about them")
+    .summary("find problems and suggest what to do")
     .description(
-      "Look for problems and say what to do about them: in sessiond if it runs, else in what keeps it from being reached. Exits with 1 if there are any.",
+      "Find problems and suggest what to do: problems of sessiond, or the reason why it cannot be reached. Exits with 1 " +
+        "if there are any.",
     )
     .addHelpText("after", "\nExample:\n  sessionctl doctor")
     .action(
@@ -51,7 +52,7 @@ function versionProblems(version: string, protocol: number): HealthProblem[] {
   return [
     problem(
       "version_mismatch",
-      `sessiond ${version} speaks version ${protocol} of the protocol, and this sessionctl version ${protocolVersion}`,
+      `sessiond ${version} speaks version ${protocol} of the protocol, and this sessionctl speaks version ${protocolVersion}`,
       "install both from the same release, and restart sessiond",
     ),
   ];
@@ -66,7 +67,7 @@ function socketProblems(path: string): HealthProblem[] {
         problem(
           "directory_missing",
           `the directory of the socket, ${directory}, does not exist`,
-          "it appears when sessiond starts; if it should be elsewhere, set SESSIOND_SOCKET or give --socket",
+          "sessiond creates it when it starts; if the socket is elsewhere, set SESSIOND_SOCKET or give --socket",
         ),
       ];
     }
@@ -75,7 +76,7 @@ function socketProblems(path: string): HealthProblem[] {
         problem(
           "not_a_socket",
           `${path} is not a socket`,
-          "give the right path with --socket, or move that file away and start sessiond",
+          "give the right path with --socket, or move this file away and start sessiond",
         ),
       ];
     }

@@ -16,13 +16,14 @@ interface Options {
 export const registerEvents: Registration = (program, run) => {
   program
     .command("events")
-    .summary("follow what happens to sessions and workers")
+    .summary("follow changes of sessions and workers")
     .description(
-      "Print what happens to sessions and their workers, until Ctrl-C (exit code 130). With --json, one JSON object per line. A restart of sessiond is waited for.",
+      "Print the changes of sessions and their workers as they happen, until Ctrl-C (exit code 130). With --json, one " +
+        "JSON object per line. If sessiond restarts, events continue when it is back.",
     )
-    .option("--session <id>", "only of this session; may be given several times", repeated)
-    .addOption(new Option("--kind <kind...>", "only of these kinds").choices(eventKinds))
-    .option("--since <event>", "go on after the event of this id, which --json prints")
+    .option("--session <id>", "only events of this session; may be given several times", repeated)
+    .addOption(new Option("--kind <kind...>", "only events of these kinds").choices(eventKinds))
+    .option("--since <event>", "continue after the event with this id, as printed by --json")
     .addHelpText("after", "\nExample:\n  sessionctl events --kind session.status session.deleted")
     .action(
       run(async (context, { session, kind, since }: Options) => {
@@ -39,12 +40,12 @@ export function reconnecting({ out }: Context) {
   let isAway = false;
   return {
     onLost() {
-      if (!isAway) out.say("sessiond is away; waiting for it to come back");
+      if (!isAway) out.say("lost the connection to sessiond; reconnecting");
       isAway = true;
     },
     onReconnected() {
       isAway = false;
-      out.say("sessiond is back");
+      out.say("reconnected to sessiond");
     },
   };
 }
@@ -58,9 +59,8 @@ function print(out: Output, event: StreamEvent): void {
 }
 
 const missed = {
-  too_old: "some events are too long ago to be shown; sessionctl list shows how things are",
-  other_run:
-    "sessiond was started anew: what happened before is not shown; sessionctl list shows how things are",
+  too_old: "some events are too old to be shown; for the current state: sessionctl list",
+  other_run: "sessiond was restarted; earlier events are not shown; for the current state: sessionctl list",
 } as const;
 
 /** `2026-01-02 03:04:05  nightly  running → paused: lunch` */
@@ -88,7 +88,10 @@ function what(out: Output, event: SessionEvent): string {
     case "worker.detached":
       return `${workerName(event)} detached`;
     case "worker.lost":
-      return out.paint("red", `${workerName(event)} ${event.gone ? "did not come back" : "was lost"}`);
+      return out.paint(
+        "red",
+        `${workerName(event)} ${event.gone ? "did not reconnect in time" : "lost its connection"}`,
+      );
     default:
       // Of a newer daemon.
       return safe((event as { kind: string }).kind);
@@ -97,8 +100,8 @@ function what(out: Output, event: SessionEvent): string {
 
 function deleted({ session_id, cause, restorable }: SessionEvent & { kind: "session.deleted" }): string {
   if (cause === "unreadable")
-    return `cannot be read any more (sessionctl validate ${safe(shellOperand(session_id))})`;
-  if (cause === "gone") return "its file was taken away";
+    return `can no longer be read (to see why: sessionctl validate ${safe(shellOperand(session_id))})`;
+  if (cause === "gone") return "its file is gone";
   return `deleted ${restorable ? `(undo: sessionctl trash restore ${safe(shellOperand(session_id))})` : "for good"}`;
 }
 

@@ -14,7 +14,8 @@ export const registerExport: Registration = (program, run) => {
     .command("export")
     .summary("write sessions as JSON")
     .description(
-      "Write the whole documents of sessions as JSON: one as an object, several as an array. sessionctl import reads either back exactly.",
+      "Write the whole documents of sessions as JSON: one as an object, several as an array. sessionctl import " +
+        "reads both without loss.",
     )
     .argument("<id...>", "session ids")
     .option("-o, --output <file>", "write to this file instead of standard output")

@@ -23,8 +23,8 @@ export const registerFiles: Registration = (program, run) => {
     .addOption(
       new Option("--state <state>", "which files").choices(["pending", "processed"]).default("pending"),
     )
-    .option("--limit <count>", "at most so many, up to 1000", wholeNumber(1))
-    .option("--cursor <cursor>", "go on where a page ended")
+    .option("--limit <count>", "at most this many, up to 1000", wholeNumber(1))
+    .option("--cursor <cursor>", "continue where an earlier page ended")
     .option("-0, --null", "end each name with a zero byte, for xargs -0")
     .addHelpText("after", "\nExample:\n  sessionctl files nightly -0 | xargs -0 wc -l")
     .action(
@@ -36,7 +36,7 @@ export const registerFiles: Registration = (program, run) => {
         if (out.json) out.document(page);
         else out.raw(page.files.map((file) => (zeroes ? `${file}\0` : `${shown(file, out)}\n`)).join(""));
         if (page.next_cursor !== null) {
-          out.say(`${page.files.length} of ${page.total}; go on with --cursor ${page.next_cursor}`);
+          out.say(`${page.files.length} of ${page.total} files; for more, add --cursor ${page.next_cursor}`);
         }
         return undefined;
       }),

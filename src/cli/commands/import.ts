@@ -22,14 +22,15 @@ interface Options {
 export const registerImport: Registration = (program, run) => {
   program
     .command("import")
-    .summary("bring sessions in from JSON")
+    .summary("import sessions from JSON")
     .description(
-      "Bring sessions in from JSON as sessionctl export writes it: a document, an array of documents, or one document per line. Everything in them comes in as it is; only the revision is counted anew.",
+      "Import sessions from JSON, as written by sessionctl export: a document, an array of documents, or one document " +
+        "per line. Everything is kept as it is, except that revisions start anew.",
     )
     .argument("<file...>", "files; - for standard input")
-    .option("--as <id>", "give the one session that is imported another id", newId)
+    .option("--as <id>", "import a single session under another id", newId)
     .addOption(
-      new Option("--on-conflict <what>", "when a session of that id exists")
+      new Option("--on-conflict <what>", "what to do if a session with that id exists")
         .choices(["fail", "skip", "replace"])
         .default("fail"),
     )
@@ -43,8 +44,8 @@ export const registerImport: Registration = (program, run) => {
             if (sessions.has(session.session_id)) {
               throw usageError(
                 as === undefined
-                  ? `${session.session_id} is given twice; leave one of them out`
-                  : "--as goes with one session; import the others by themselves",
+                  ? `${session.session_id} is given twice; leave one of the two out`
+                  : "--as needs exactly one session; import the others separately",
               );
             }
             sessions.set(session.session_id, session);
@@ -74,10 +75,10 @@ async function bringIn(
   if (onConflict === "fail") {
     throw new SessiondError(
       "session_exists",
-      `session "${id}" exists; choose --as another id, or --on-conflict skip or replace`,
+      `session "${id}" already exists; choose another id with --as, or add --on-conflict skip or replace`,
     );
   }
-  out.say(`${safe(id)} exists; skipped`);
+  out.say(`${safe(id)} already exists; skipped`);
   return client.getSummary(id);
 }
 
@@ -100,7 +101,7 @@ export function parseDocuments(text: string, file: string): JsonObject[] {
 function parseLines(text: string, file: string, whole: JsonError): JsonValue[] {
   const lines = text.split("\n").map((line, index) => ({ line: line.trim(), number: index + 1 }));
   const filled = lines.filter(({ line }) => line !== "");
-  if (filled.length === 0) throw usageError(`${file} is empty; give what sessionctl export has written`);
+  if (filled.length === 0) throw usageError(`${file} is empty; give a file written by sessionctl export`);
   return filled.map(({ line, number }, index) => {
     try {
       return parseJson(line, clientMaxDepth);

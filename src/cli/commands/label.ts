@@ -7,10 +7,12 @@ export const registerLabel: Registration = (program, run) => {
   program
     .command("label")
     .summary("show, set or remove labels")
-    .description("Set and remove labels of a session; without any, print those that it has.")
+    .description(
+      "Set and remove labels of a session, then print its labels. Without changes, only print them.",
+    )
     .argument("<id>", "session id")
     .argument("[key=value...]", "labels to set", label)
-    .option("-r, --remove <key>", "a label to remove; may be given several times", repeated)
+    .option("-r, --remove <key>", "label to remove; may be given several times", repeated)
     .addHelpText("after", "\nExample:\n  sessionctl label nightly team=core stage=beta --remove owner")
     .action(
       run(
@@ -25,7 +27,8 @@ export const registerLabel: Registration = (program, run) => {
             ...remove.map((key) => [key, null]),
           ]) as Record<string, string | null>;
           const clash = remove.find((key) => set !== undefined && Object.hasOwn(set, key));
-          if (clash !== undefined) throw new CommandError(`${clash} is both set and removed; choose one`, 2);
+          if (clash !== undefined)
+            throw new CommandError(`${clash} is both set and removed; do one of the two`, 2);
           const asked = Object.keys(changes).length === 0;
           const summary = asked
             ? await client.getSummary(id)

@@ -28,13 +28,19 @@ export const registerList: Registration = (program, run) => {
     .description("List sessions, newest checkpoint first: all that match, or a page with --limit.")
     .addOption(statusOption())
     .option("-l, --label <key=value>", "only sessions with this label; may be given several times", label)
-    .option("--search <text>", "only where the id, target or reason contains this")
-    .option("--older-than <duration>", "only without activity for this long, such as 30d", durationText)
+    .option("--search <text>", "only sessions whose id, target or reason contains this text")
+    .option(
+      "--older-than <duration>",
+      "only sessions without activity for this long, such as 30d",
+      durationText,
+    )
     .option("--pinned", "only pinned sessions")
     .option("--no-pinned", "only sessions that are not pinned")
-    .addOption(new Option("--sort <key>", "order").choices(["checkpoint_time", "created_time", "session_id"]))
-    .option("--limit <count>", "at most so many, up to 1000", wholeNumber(1))
-    .option("--cursor <cursor>", "go on where a page ended")
+    .addOption(
+      new Option("--sort <key>", "sort order").choices(["checkpoint_time", "created_time", "session_id"]),
+    )
+    .option("--limit <count>", "at most this many, up to 1000", wholeNumber(1))
+    .option("--cursor <cursor>", "continue where an earlier page ended")
     .addHelpText("after", "\nExample:\n  sessionctl list --status paused failed --older-than 7d")
     .action(
       run(async (context, options: Options) => {
@@ -63,7 +69,7 @@ function print({ out, nowMs }: Context, page: SessionPage): void {
   else if (page.sessions.length === 0) out.say("no sessions");
   else printTable(out, page.sessions, nowMs);
   if (page.next_cursor !== null) {
-    out.say(`${page.sessions.length} of ${page.total}; go on with --cursor ${page.next_cursor}`);
+    out.say(`${page.sessions.length} of ${page.total} sessions; for more, add --cursor ${page.next_cursor}`);
   }
 }
 
@@ -76,7 +82,7 @@ async function mention({ client, out }: Context): Promise<void> {
     ...(unreadable === 0 ? [] : [`${counted(unreadable, "file")} cannot be read`]),
     ...(others === 0 ? [] : [counted(others, unreadable === 0 ? "problem" : "other problem")]),
   ];
-  if (said.length > 0) out.say(`${said.join(", ")}: sessionctl doctor`);
+  if (said.length > 0) out.say(`${said.join(", ")}; for details: sessionctl doctor`);
 }
 
 function printTable(out: Output, sessions: readonly SessionSummary[], nowMs: number): void {

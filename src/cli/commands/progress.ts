@@ -4,6 +4,7 @@ import { fileNames } from "../arguments.ts";
 import type { Registration } from "../context.ts";
 import { usageError } from "../exit-code.ts";
 import type { Output } from "../output.ts";
+import { isNow } from "../status-text.ts";
 import { safe } from "../terminal-text.ts";
 
 interface Options {
@@ -18,17 +19,18 @@ interface Options {
 export const registerProgress: Registration = (program, run) => {
   program
     .command("progress")
-    .summary("report files that are done, results, and files that were found")
+    .summary("report processed files, results, and more files to process")
     .description(
-      "Report what changed in a session: files that are done, results, and files that turned out to need work. The same report twice does no harm. A session that is paused takes reports as well; what is printed says so, and the status in --json.",
+      "Report progress of a session: processed files, results, and more files to process. The same report twice " +
+        "does no harm. A paused session takes reports too; the output, or the status in --json, says that it is paused.",
     )
     .argument("<id>", "session id")
-    .argument("[file...]", "files that are done, as with --processed", fileNames)
-    .option("--processed <file...>", "files that are done", fileNames)
-    .option("--processed-from <file>", "files that are done, one per line; - for standard input")
-    .option("--added <file...>", "more files that need work", fileNames)
-    .option("--added-from <file>", "more files that need work, one per line; - for standard input")
-    .option("-0, --null", "the files are separated by zero bytes, as find -print0 writes them")
+    .argument("[file...]", "processed files, as with --processed", fileNames)
+    .option("--processed <file...>", "processed files", fileNames)
+    .option("--processed-from <file>", "processed files, one per line; - for standard input")
+    .option("--added <file...>", "more files to process", fileNames)
+    .option("--added-from <file>", "more files to process, one per line; - for standard input")
+    .option("-0, --null", "the names are separated by zero bytes, as find -print0 prints them")
     .option("--results <json>", "results by key: a JSON object, @file, or - for standard input")
     .addHelpText(
       "after",
@@ -64,11 +66,11 @@ export function tellProgress(out: Output, id: string, reply: ProgressReply, unex
   if (out.json) out.document(reply);
   else if (out.quiet) out.data(id);
   else {
-    const is = status === "running" ? "" : ` is ${status}`;
+    const is = status === "running" ? "" : ` ${isNow(status)}`;
     const note =
       unexpectedCount === 0
         ? ""
-        : `; ${unexpectedCount} of the files reported ${unexpectedCount === 1 ? "was" : "were"} not pending`;
+        : `; ${unexpectedCount} of the reported files ${unexpectedCount === 1 ? "was" : "were"} not pending`;
     out.say(`${safe(id)}${is}: ${processed_count} processed, ${pending_count} pending${note}`);
   }
 }

@@ -7,7 +7,8 @@ export const registerRecover: Registration = (program, run) => {
     .command("recover")
     .summary("repair sessions")
     .description(
-      "Repair sessions, after a backup of each. An unreadable one is kept aside, and its newest readable backup takes its place. Exits with 1 if one could not be recovered.",
+      "Repair sessions, after backing up each. An unreadable file is moved to quarantine and replaced with the newest " +
+        "readable backup. Exits with 1 if a session could not be repaired.",
     )
     .argument("<id...>", "session ids")
     .addHelpText("after", "\nExample:\n  sessionctl recover nightly")
@@ -20,7 +21,8 @@ export const registerRecover: Registration = (program, run) => {
           if (!reply.recovered) allRecovered = false;
           for (const action of reply.actions) out.say(`${safe(id)}: ${safe(action)}`);
           if (reply.actions.length === 0) out.say(`${safe(id)}: nothing to repair`);
-          if (reply.backup !== null) out.say(`${safe(id)}: as it was: ${safe(reply.backup)}`);
+          if (reply.backup !== null)
+            out.say(`${safe(id)}: the document before the repair is backed up as ${safe(reply.backup)}`);
           return reply;
         });
         return exitCode === exitCodes.ok && !allRecovered ? exitCodes.failed : exitCode;

@@ -6,9 +6,10 @@ import { safe } from "../terminal-text.ts";
 export const registerReload: Registration = (program, run) => {
   program
     .command("reload")
-    .summary("have sessiond read its configuration again")
+    .summary("reload the configuration of sessiond")
     .description(
-      "Have sessiond read its configuration again, and print what is in force now and what waits for a restart. A bad configuration is refused whole: exit 78, and the old one stays.",
+      "Reload the configuration of sessiond, and print which changes are applied and which need a restart. If the " +
+        "configuration has an error, none of it is applied, and the exit code is 78.",
     )
     .addHelpText("after", "\nExample:\n  sessionctl reload")
     .action(
@@ -18,7 +19,7 @@ export const registerReload: Registration = (program, run) => {
           // One problem per line, each with its place in the file.
           const issues = error.message.split("\n").map((message) => ({ path: "", message }));
           throw new CommandError(
-            "sessiond refuses its configuration; the one in force stays as it was",
+            "the new configuration has errors; sessiond keeps the one in force",
             exitCodes.badConfiguration,
             { cause: error, issues },
           );

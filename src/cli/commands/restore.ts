@@ -6,13 +6,14 @@ import { safe } from "../terminal-text.ts";
 export const registerRestore: Registration = (program, run) => {
   program
     .command("restore")
-    .summary("put a backup of a session back")
+    .summary("restore a session from a backup")
     .description(
-      "Put a backup of a session back, by default the newest. What was there before is backed up first. (Deleted sessions come back with sessionctl trash restore.)",
+      "Restore a session from a backup, by default the newest. The current document is backed up first. " +
+        "(To restore a deleted session: sessionctl trash restore.)",
     )
     .argument("<id>", "session id")
-    .argument("[backup]", "which backup, as sessionctl backup --list names it")
-    .option("-y, --yes", "do not ask")
+    .argument("[backup]", "name of the backup, as listed by sessionctl backup --list")
+    .option("-y, --yes", "do not ask for confirmation")
     .addHelpText("after", "\nExample:\n  sessionctl restore nightly nightly_20260102_030405.json --yes")
     .action(
       run(
@@ -24,15 +25,16 @@ export const registerRestore: Registration = (program, run) => {
         ) => {
           const backup = given ?? (await client.listBackups(id)).backups[0]?.backup;
           if (backup === undefined) {
-            throw new CommandError(
-              `${safe(id)} has no backups; see what is in the trash: sessionctl trash ls`,
-            );
+            throw new CommandError(`${safe(id)} has no backups; to look in the trash: sessionctl trash ls`);
           }
-          await confirm(process, `Replace ${safe(id)} by its backup ${safe(backup)}?`, yes);
+          await confirm(process, `Replace ${safe(id)} with its backup ${safe(backup)}?`, yes);
           const reply = await client.restoreBackup(id, backup);
           if (out.json) out.document(reply);
           else if (out.quiet) out.data(id);
-          const before = reply.previous === null ? "" : `; what was there before is ${safe(reply.previous)}`;
+          const before =
+            reply.previous === null
+              ? ""
+              : `; the document before that is backed up as ${safe(reply.previous)}`;
           out.say(`restored ${safe(id)} from ${safe(backup)}${before}`);
           return undefined;
         },

@@ -14,8 +14,8 @@ export const registerResults: Registration = (program, run) => {
     .summary("print the results of a session")
     .description("Print the results of a session as one JSON object: all, or a page with --limit.")
     .argument("<id>", "session id")
-    .option("--limit <count>", "at most so many, up to 1000", wholeNumber(1))
-    .option("--cursor <cursor>", "go on where a page ended")
+    .option("--limit <count>", "at most this many, up to 1000", wholeNumber(1))
+    .option("--cursor <cursor>", "continue where an earlier page ended")
     .addHelpText("after", "\nExample:\n  sessionctl results nightly | jq 'map_values(.issues)'")
     .action(
       run(async ({ client, out }, id: string, { limit, cursor }: Options) => {
@@ -26,7 +26,7 @@ export const registerResults: Registration = (program, run) => {
         out.document(out.json ? page : page.results);
         if (page.next_cursor !== null) {
           const count = Object.keys(page.results).length;
-          out.say(`${count} of ${page.total}; go on with --cursor ${page.next_cursor}`);
+          out.say(`${count} of ${page.total} results; for more, add --cursor ${page.next_cursor}`);
         }
         return undefined;
       }),

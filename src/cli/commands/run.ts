@@ -5,26 +5,27 @@ import { runCommand } from "../run/command.ts";
 import { addRunOptions, type RunOptions } from "../run/options.ts";
 
 const help = `
-In the command {} stands for the file, {.} for it without its extension, {/} for its last part, {//} for its
-directory, {/.} for its last part without extension. Without any of these the file comes last. No shell is
-involved unless --shell is given.
+In the command, {} stands for the file, {.} for the file without its extension, {/} for its base name, {//} for its
+directory, and {/.} for its base name without extension. Without any of these, the file is added as the last word.
+The command runs without a shell unless --shell is given.
 
-A session that is there goes on: files that are done are skipped, files that are named and new join it. Commands
-run in the directory where the session was first run. Each file gets a result: exit_code, signal, timed_out,
-duration_ms, attempts, stdout (a JSON object or array as such), stderr, truncated, invalid_utf8, finished_time,
-fingerprint. It counts as done when that is durable. After --timeout the exit code is 124, after a signal 128
-and its number; 126 and 127 are commands that could not be started.
+An existing session continues: files that are done are skipped, and new files are added. Commands run in the
+directory of the first run. Each file gets a result: exit_code, signal, timed_out, duration_ms, attempts, stdout
+(parsed if it is a JSON object or array), stderr, truncated, invalid_utf8, finished_time, fingerprint. A file is done
+when its result is durable. The exit code is 124 after --timeout, 128 plus the signal's number after a signal, and
+126 or 127 if the command could not be started.
 
-When all files are done the session is completed; if some failed it is failed, and --retry-failed runs just these
-again. The first Ctrl-C lets what runs finish, and pauses the session; the second ends it, and those files stay
-pending; the third does not wait for sessiond either. What a command leaves behind in its process group is ended a second after it.
+When all files are done, the session is completed; if some failed, the session has failed, and --retry-failed runs
+only those again. The first Ctrl-C lets running commands finish and pauses the session. The second stops them; their
+files stay pending. The third does not wait for sessiond either. Processes that a command leaves in its process group
+are stopped after one second.
 
-Each command's output is printed when its result is durable, never mixed; with --json a line for each file; with -q
-nothing. --timeout before or after run is the limit for a file.
+The output of each command is printed as a whole once its result is durable. With --json, a line for each file is
+printed instead; with -q, nothing. --timeout, before or after run, is the time limit for one file.
 
 Exit codes:
-  0 all files done · 1 some failed, or the run was halted, or the session paused, completed or failed by somebody
-  else · 3 sessiond did not come back · 4 the session was deleted · 127 no such program · 130 interrupted
+  0 all files done · 1 some files failed, or the run was halted, or somebody else paused, completed or failed the
+  session · 3 the connection to sessiond was lost · 4 the session was deleted · 127 no such program · 130 interrupted
 
 Example:
   sessionctl run lint --files 'src/**/*.js' --exclude '**/vendor/**' -- node --check {}
@@ -38,13 +39,13 @@ export const registerRun: Registration = (program, run) => {
     .command("run")
     .summary("run a command for each file, resumably")
     .description(
-      "Run a command for each pending file of a session, and record what came of it. Without a session of that id, one " +
-        "is created. The same command again goes on where it was interrupted.",
+      "Run a command for each pending file of a session, and record the results. If there is no session with that id, " +
+        "it is created. After an interruption, the same command continues with the files that are left.",
     )
     .usage("[id] [options] -- <command> [argument...]")
-    .argument("[id]", "session id; a new session gets one if none is given")
-    .argument("[command...]", "what to run, after --");
-  command.showHelpAfterError("The command to run goes after --. See sessionctl run --help.");
+    .argument("[id]", "session id; without one, a new session with a generated id")
+    .argument("[command...]", "command to run, after --");
+  command.showHelpAfterError("Give the command to run after --. See sessionctl run --help.");
   addRunOptions(command)
     .addHelpText("after", help)
     .action(
@@ -64,7 +65,9 @@ function parts(program: Command, { args }: Command): { id: string | undefined; w
     throw usageError("give the command after --, such as: sessionctl run lint -- node --check {}");
   const ids = args.slice(0, args.length - words.length);
   if (ids.length > 1) {
-    throw usageError(`one id at most, not ${ids.length}; files are named with --files or --files-from`);
+    throw usageError(
+      `give at most one session id, not ${ids.length}; give files with --files or --files-from`,
+    );
   }
   return { id: ids[0], words };
 }

@@ -17,19 +17,21 @@ const scopeOf = ({ user = false }: ServiceOptions): Scope => (user ? "user" : "s
 export const registerService: Registration = (program, run) => {
   const service = program
     .command("service")
-    .summary("install sessiond as a service of systemd, and see how it does")
+    .summary("install sessiond as a systemd service, remove it, or show its state")
     .description(
-      "Install sessiond as a service of systemd, remove it again, or see how it does. For those who have it from npm: the Debian package brings its service along.",
+      "Install sessiond as a systemd service, remove it, or show its state. This is for an installation from npm: the " +
+        "Debian package includes the service.",
     )
     .addHelpText("after", "\nExample:\n  sudo sessionctl service install");
   const command = (name: string): Command =>
-    service.command(name).option("--user", "a daemon of your own in place of one for the system");
+    service.command(name).option("--user", "a daemon of your own instead of one for the whole system");
 
   command("install")
     .description(
-      "Write the units with the paths of this Node.js and this program, then enable and start them. Run again after an upgrade, it restarts sessiond and refuses no client. A configuration that is there stays.",
+      "Write the units with the paths of this Node.js and this program, then enable and start them. Run it again after " +
+        "an upgrade: it restarts sessiond, and no client is refused. An existing configuration is kept.",
     )
-    .option("--print", "print what would be written, and do nothing")
+    .option("--print", "print the files instead of writing them")
     .addHelpText("after", "\nExample:\n  sudo sessionctl service install")
     .action(
       run(async ({ out }: Context, options: ServiceOptions) => {
@@ -45,7 +47,7 @@ export const registerService: Registration = (program, run) => {
     );
 
   command("uninstall")
-    .description("Stop sessiond and remove its units. Sessions and configuration stay.")
+    .description("Stop sessiond and remove its units. Sessions and configuration are kept.")
     .addHelpText("after", "\nExample:\n  sudo sessionctl service uninstall")
     .action(
       run(async ({ out }: Context, options: ServiceOptions) => {
@@ -53,15 +55,16 @@ export const registerService: Registration = (program, run) => {
         await uninstall(scope, (line) => out.say(line));
         out.say(
           scope === "user"
-            ? "the sessions stay in ~/.local/state/sessiond"
-            : "kept: /var/lib/sessiond with the sessions, /etc/sessiond, user sessiond; to remove the sessions for good: sudo rm -r /var/lib/sessiond",
+            ? "kept: the sessions in ~/.local/state/sessiond"
+            : "kept: the sessions in /var/lib/sessiond, the configuration in /etc/sessiond, and the user sessiond; " +
+                "to remove the sessions for good: sudo rm -r /var/lib/sessiond",
         );
         return undefined;
       }),
     );
 
   command("status")
-    .description("Show how the service does, as systemd sees it. Exits with 3 if it is not running.")
+    .description("Show the state of the service, as systemd sees it. Exits with 3 if it is not running.")
     .addHelpText("after", "\nExample:\n  sessionctl service status")
     .action(run((context: Context, options: ServiceOptions) => status(context, scopeOf(options))));
 };
@@ -85,13 +88,13 @@ async function status({ out }: Context, scope: Scope): Promise<ExitCode> {
       ["Service", `${service.ActiveState} (${service.SubState})${result}${since}`],
       ["Status", service.StatusText ?? "-"],
       ["Socket", `${socket.ActiveState} (${socket.SubState}), ${socket.Listen ?? "-"}`],
-      ["Restarts", `${service.NRestarts ?? 0} by itself`],
+      ["Restarts", `${service.NRestarts ?? 0} automatic`],
       ["At boot", service.UnitFileState ?? "-"],
       ["Unit", service.FragmentPath ?? "-"],
     ];
     for (const line of facts(rows.map(([name, value]) => [name, safe(value)]))) out.data(line);
     const user = scope === "user" ? " --user" : "";
-    if (!isRunning) out.say(`see why: journalctl${user} -u sessiond -n 20`);
+    if (!isRunning) out.say(`to see why: journalctl${user} -u sessiond -n 20`);
   }
   return isRunning ? exitCodes.ok : exitCodes.notRunning;
 }

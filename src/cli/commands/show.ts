@@ -15,7 +15,7 @@ export const registerShow: Registration = (program, run) => {
   program
     .command("show")
     .summary("show a session")
-    .description("Show sessions: a page for people, or with --json the whole document.")
+    .description("Show sessions: an overview of each, or with --json the whole documents.")
     .argument("<id...>", "session ids")
     .addHelpText(
       "after",
@@ -53,14 +53,14 @@ function page({ out, nowMs }: Context, summary: SessionSummaryAndHealth, next: F
       ["Last activity", when(summary.checkpoint_time)],
       ["Created", when(summary.created_time)],
       ["Labels", labelText(summary.labels) === "" ? undefined : safe(labelText(summary.labels))],
-      ["Pinned", summary.pinned ? "yes: it is never cleaned up" : undefined],
+      ["Pinned", summary.pinned ? "yes, protected from cleanup" : undefined],
       ["Revision", String(summary.revision)],
       ["Size", formatSize(summary.bytes)],
       ["Health", summary.healthy ? "ok" : out.paint("red", "needs attention")],
     ]),
     ...summary.findings.map(({ message, repairable }) => {
       const advice = repairable
-        ? `; sessionctl recover ${safe(shellOperand(summary.session_id))} puts it right`
+        ? `; to repair it: sessionctl recover ${safe(shellOperand(summary.session_id))}`
         : "";
       return `  ${safe(message)}${advice}`;
     }),
@@ -70,7 +70,7 @@ function page({ out, nowMs }: Context, summary: SessionSummaryAndHealth, next: F
 function workerText(worker: SessionSummaryAndHealth["worker"]): string | undefined {
   if (worker === null) return undefined;
   const name = worker.name === null ? "" : `${safe(worker.name)}: `;
-  return `${name}${worker.connected ? "attached" : "lost its connection, and may come back"}`;
+  return `${name}${worker.connected ? "attached" : "disconnected, may reconnect"}`;
 }
 
 /** `3 of 10 done  [██████··············] 30 %` */

@@ -10,9 +10,10 @@ import { ago, roughly } from "../time.ts";
 export const registerStatus: Registration = (program, run) => {
   program
     .command("status")
-    .summary("show how sessiond is doing")
+    .summary("show the state of sessiond")
     .description(
-      "Show how sessiond is doing: problems first, then facts and counts. Exits with 1 if storage has failed, and with 3 if sessiond is not running.",
+      "Show the state of sessiond: problems first, then facts and counts. Exits with 1 if storage has failed, and with " +
+        "3 if sessiond is not running.",
     )
     .addHelpText("after", "\nExample:\n  sessionctl status")
     .action(

@@ -21,12 +21,15 @@ export const registerTop: Registration = (program, run) => {
     .command("top")
     .summary("watch all sessions")
     .description(
-      "Watch all sessions: how far they are, how fast, who works on them, and what is cleaned up next. What runs comes first. Quit with q or Ctrl-C; scroll with the arrows, PgUp and PgDn, or j and k. While sessiond is away it says so, and goes on when it is back. Without a terminal, with --once or --json, it prints one look, after the interval that a rate takes.",
+      "Watch all sessions: their progress and rate, their workers, and the next cleanup. Running sessions come first. " +
+        "Quit with q or Ctrl-C; scroll with the arrows, PgUp and PgDn, or j and k. If the connection to sessiond is " +
+        "lost, the display says so and reconnects. Without a terminal, or with --once or --json, it prints the sessions " +
+        "once, after one interval, from which it computes the rates.",
     )
     .addOption(
-      new Option("--interval <duration>", "how often to look").argParser(durationMs).default(1000, "1s"),
+      new Option("--interval <duration>", "time between updates").argParser(durationMs).default(1000, "1s"),
     )
-    .option("--once", "print one look as plain text, and end")
+    .option("--once", "print the sessions once as plain text, then exit")
     .addHelpText("after", "\nExample:\n  sessionctl top\n  sessionctl top --once --interval 5s")
     .action(
       run(async ({ client, out, process }, { interval, once = false }: Options) => {

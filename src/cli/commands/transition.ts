@@ -4,6 +4,7 @@ import type { Verb } from "../../session/transition.ts";
 import { shellOperand } from "../../text/shell-quote.ts";
 import { type Context, forEachSession, type Registration } from "../context.ts";
 import { counted } from "../count.ts";
+import { isNow } from "../status-text.ts";
 import { safe } from "../terminal-text.ts";
 
 interface TransitionCommand {
@@ -41,7 +42,7 @@ const commands: readonly TransitionCommand[] = [
   {
     verb: "reopen",
     leadsTo: "running",
-    summary: "take completed or failed sessions back to running",
+    summary: "return completed or failed sessions to running",
     example: "sessionctl reopen nightly",
   },
 ];
@@ -52,9 +53,9 @@ export const registerTransitions: Registration = (program, run) => {
     program
       .command(command.verb)
       .summary(command.summary)
-      .description(`${sentence(command.summary)}. A session that is ${command.leadsTo} already stays so.`)
+      .description(`${sentence(command.summary)}. No error if a session is ${command.leadsTo} already.`)
       .argument("<id...>", "session ids")
-      .option("-r, --reason <text>", "why, for people who look at the session later")
+      .option("-r, --reason <text>", "reason, shown to whoever looks at the session later")
       .addHelpText("after", `\nExample:\n  ${command.example}`)
       .action(
         run((context, ids: string[], { reason }: { reason?: string }) =>
@@ -83,11 +84,11 @@ async function transition(
   }
   if (reply !== undefined) {
     const files = verb === "resume" && "pending_files" in reply ? filesDone(reply as Session) : "";
-    out.say(`${safe(id)} is ${leadsTo}${files}`);
+    out.say(`${safe(id)} ${isNow(leadsTo)}${files}`);
     return reply;
   }
   const unchanged = reason === undefined ? "" : "; its reason was not changed";
-  out.say(`${safe(id)} is already ${leadsTo}${unchanged}`);
+  out.say(`${safe(id)} ${isNow(leadsTo, "already")}${unchanged}`);
   return verb === "resume" ? client.getSession(id) : client.getSummary(id);
 }
 
@@ -103,7 +104,7 @@ async function settled(
   const possible = status === "paused" ? "resume" : "reopen";
   throw new SessiondError(
     refusal.code,
-    `${refusal.message}; sessionctl ${possible} ${shellOperand(id)} takes it back to running`,
+    `${refusal.message}; to return it to running: sessionctl ${possible} ${shellOperand(id)}`,
     { cause: refusal },
   );
 }

@@ -13,7 +13,7 @@ import { ago } from "../time.ts";
 export const registerTrash: Registration = (program, run) => {
   const trash = program
     .command("trash")
-    .description("see, restore and empty what was deleted")
+    .description("list and restore deleted sessions, or delete them for good")
     .addHelpText("after", "\nExample:\n  sessionctl trash ls\n  sessionctl trash restore nightly");
 
   trash
@@ -46,16 +46,17 @@ export const registerTrash: Registration = (program, run) => {
 
   trash
     .command("restore")
-    .description("bring deleted sessions back")
-    .argument("<id...>", "session ids, of each the newest that was deleted; or trash ids")
-    .option("--trash-id <id>", "which one, where a session was deleted more than once")
+    .description("restore deleted sessions")
+    .argument("<id...>", "session ids (the last one deleted under that id), or trash ids")
+    .option("--trash-id <id>", "which one, if several were deleted under that id")
     .addHelpText("after", "\nExample:\n  sessionctl trash restore nightly")
     .action(
       run((context, ids: string[], { trashId }: { trashId?: string }) => {
-        if (trashId !== undefined && ids.length > 1) throw usageError("--trash-id goes with one session id");
+        if (trashId !== undefined && ids.length > 1)
+          throw usageError("--trash-id needs exactly one session id");
         return forEachSession(context, ids, async (id) => {
           const summary = await restore(context, id, trashId);
-          context.out.say(`${safe(summary.session_id)} is back, ${summary.status}`);
+          context.out.say(`${safe(summary.session_id)} restored, ${summary.status}`);
           return summary;
         });
       }),
@@ -63,9 +64,13 @@ export const registerTrash: Registration = (program, run) => {
 
   trash
     .command("empty")
-    .description("delete what is in the trash for good")
-    .option("--older-than <duration>", "only what was deleted this long ago, such as 7d", durationText)
-    .option("-y, --yes", "do not ask")
+    .description("delete the contents of the trash for good")
+    .option(
+      "--older-than <duration>",
+      "only what was deleted at least this long ago, such as 7d",
+      durationText,
+    )
+    .option("-y, --yes", "do not ask for confirmation")
     .addHelpText("after", "\nExample:\n  sessionctl trash empty --older-than 7d --yes")
     .action(
       run(

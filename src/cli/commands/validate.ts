@@ -6,8 +6,8 @@ import { safe } from "../terminal-text.ts";
 export const registerValidate: Registration = (program, run) => {
   program
     .command("validate")
-    .summary("look for what is wrong inside sessions")
-    .description("Look for what is wrong inside sessions. Exits with 1 if there is anything.")
+    .summary("check sessions for problems")
+    .description("Check the documents of sessions for problems. Exits with 1 if there is one.")
     .argument("<id...>", "session ids")
     .addHelpText("after", "\nExample:\n  sessionctl validate nightly")
     .action(
@@ -20,7 +20,7 @@ export const registerValidate: Registration = (program, run) => {
           if (!out.json && !out.quiet) {
             if (reply.valid) out.data(`${safe(id)}: ok`);
             for (const { message, repairable } of reply.findings) {
-              const advice = repairable ? `; sessionctl recover ${safe(shellOperand(id))} puts it right` : "";
+              const advice = repairable ? `; to repair it: sessionctl recover ${safe(shellOperand(id))}` : "";
               out.data(`${safe(id)}: ${safe(message)}${advice}`);
             }
           }

@@ -9,6 +9,7 @@ import { formatDuration } from "../../time/duration.ts";
 import { complainAbout } from "../complaint.ts";
 import type { Context, Registration } from "../context.ts";
 import { CommandError, type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
+import { isNow } from "../status-text.ts";
 import { safe } from "../terminal-text.ts";
 import { reconnecting } from "./events.ts";
 
@@ -37,17 +38,19 @@ export const registerWait: Registration = (program, run) => {
     .command("wait")
     .summary("wait until sessions have a status")
     .description(
-      "Wait until each session has one of the statuses, or cannot come to it any more: one that is completed or failed stays so unless somebody reopens it. Exits with 1 then, with 4 if a session is not there, and with 124 when --timeout is over.",
+      "Wait until each session has one of the statuses. Stop waiting for a session that has completed or failed " +
+        "instead, because it stays so unless somebody reopens it. Exits with 1 in that case, with 4 if there is no such " +
+        "session, and with 124 after --timeout.",
     )
     .argument("<id...>", "session ids")
     .option(
       "--for <condition>",
-      `status=<status>, or several with commas: ${goals.join(", ")} (default: status=completed)`,
+      `status=<status>, or several separated by commas: ${goals.join(", ")} (default: status=completed)`,
       condition,
     )
     .addHelpText(
       "after",
-      "\n--timeout is how long to wait in all; without it, for ever.\n\nExample:\n  sessionctl wait nightly --for status=completed,failed --timeout 2h",
+      "\n--timeout limits the whole wait; without it, there is no limit.\n\nExample:\n  sessionctl wait nightly --for status=completed,failed --timeout 2h",
     )
     .action(
       run((context, ids: string[], options: Partial<Options>, command: Command) => {
@@ -61,7 +64,7 @@ function condition(text: string): ReadonlySet<Goal> {
   const names = /^status=(.+)$/.exec(text)?.[1]?.split(",") ?? [];
   const found = names.flatMap((name) => goals.filter((goal) => goal === name));
   if (names.length === 0 || found.length < names.length) {
-    throw new InvalidArgumentError(`Write it as status=completed, with one or more of ${goals.join(", ")}.`);
+    throw new InvalidArgumentError(`Write it as status=completed, or as a list of ${goals.join(", ")}.`);
   }
   return new Set(found);
 }
@@ -103,9 +106,11 @@ async function wait(
     waiting.print();
   }
   if (waiting.size === 0) return waiting.exitCode;
-  const left = [...waiting.left()].map(({ session_id, status }) => `${safe(session_id)} is ${safe(status)}`);
+  const left = [...waiting.left()].map(
+    ({ session_id, status }) => `${safe(session_id)} ${safe(isNow(status))}`,
+  );
   const which = left.length === 0 ? "" : `; ${left.join(", ")}`;
-  out.complain(`not so within ${formatDuration(timeoutMs)}: status ${[...wanted].join(" or ")}${which}`);
+  out.complain(`not ${[...wanted].join(" or ")} within ${formatDuration(timeoutMs)}${which}`);
   return exitCodes.timedOut;
 }
 
@@ -199,13 +204,15 @@ class Waiting {
     if (this.#wanted.has(status)) {
       this.#left.delete(session_id);
       if (out.quiet && !out.json) out.data(session_id);
-      out.say(`${safe(session_id)} is ${status}${safe(why)}`);
+      out.say(`${safe(session_id)} ${isNow(status)}${safe(why)}`);
     } else if (isLasting(status, this.#wanted)) {
       const code = status === "deleted" ? exitCodes.noSuchSession : exitCodes.failed;
       this.#fail(
         session_id,
         new CommandError(
-          `it is ${status}${why}; it will not be ${[...this.#wanted].join(" or ")} by itself`,
+          status === "deleted"
+            ? "the session was deleted"
+            : `the session ${isNow(status)}${why}; it stays so unless somebody reopens it`,
           code,
         ),
       );

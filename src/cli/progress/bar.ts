@@ -82,14 +82,14 @@ function piecesOf(progress: RunProgress, perSecond: number | undefined, look: Lo
     { text: `${number(restored + done)} done`, keep: 2 },
     { text: failed === 0 ? "" : `${failed} failed`, style: "red", keep: 1 },
     { text: ended && pending === 0 ? "" : `${number(pending)} pending`, keep: 6 },
-    { text: restored === 0 ? "" : `${restored} from before`, style: "dim", keep: 7 },
+    { text: restored === 0 ? "" : `${restored} earlier`, style: "dim", keep: 7 },
     ...(ended
       ? [
           { text: rateText(perSecond, ""), keep: 5 },
           { text: `in ${timeText(Math.max(0, progress.nowMs - progress.startedMs), "")}`, keep: 4 },
         ]
       : disconnected
-        ? [{ text: "sessiond is away", style: "yellow" as const, keep: 3 }]
+        ? [{ text: "no connection", style: "yellow" as const, keep: 3 }]
         : draining !== undefined || isLast
           ? [finishingPiece(progress, look)]
           : [

@@ -59,7 +59,7 @@ export function plainLine(progress: RunProgress, perSecond: number | undefined):
     ...(perSecond === undefined ? [] : [rateText(perSecond, "")]),
     ...(eta === undefined || draining !== undefined ? [] : [`ETA ${timeText(eta, "")}`]),
     ...(draining === undefined ? [] : [`finishing ${running.length} (${safe(draining)})`]),
-    ...(disconnected ? ["sessiond is away"] : []),
+    ...(disconnected ? ["no connection to sessiond"] : []),
   ].join(", ");
 }
 
@@ -79,6 +79,6 @@ function counts({
   pending,
   running,
 }: RunProgress): string {
-  const before = restored === 0 ? "" : ` (${restored} from before)`;
+  const before = restored === 0 ? "" : ` (${restored} of them earlier)`;
   return `${safe(sessionId)}: ${restored + done} of ${total} done${before}, ${failedBefore + failed} failed, ${pending + running.length} to do`;
 }

@@ -31,6 +31,7 @@ import {
 import type { Session } from "../../session/session.ts";
 import { newId } from "../arguments.ts";
 import type { Context } from "../context.ts";
+import { counted } from "../count.ts";
 import { CommandError, type ExitCode, exitCodes, usageError } from "../exit-code.ts";
 import { safe } from "../terminal-text.ts";
 import { execute } from "./execute.ts";
@@ -107,10 +108,10 @@ function directoryOf(
   const recorded = session?.labels?.[directoryLabel];
   const directory = cwd !== undefined ? resolve(here, cwd) : (recorded ?? here);
   if (!existsSync(directory)) {
-    throw new CommandError(`there is no directory ${directory}; say with --cwd where to run the commands`);
+    throw new CommandError(`the directory ${directory} does not exist; give another one with --cwd`);
   }
   if (cwd === undefined && directory !== here) {
-    say(`running in ${directory}, as before (--cwd changes that)`);
+    say(`running in ${directory}, as in the earlier run (to change that: --cwd)`);
   }
   return directory;
 }
@@ -123,7 +124,7 @@ function checkProgram({ words, shell }: Template, cwd: string, path: string | un
     // Which program it is differs from file to file; a line for a shell is not what was meant.
     if (words.length > 1 || !/\s/.test(program)) return;
     throw new CommandError(
-      `"${program}" is no program; for a command line of a shell add --shell`,
+      `"${program}" is not a program; to run a shell command line, add --shell`,
       exitCodes.noSuchProgram,
     );
   }
@@ -144,7 +145,7 @@ async function filesGiven(
 }
 
 function noFiles(id: string | undefined): Error {
-  const what = "say which files to run for: --files 'src/**/*.ts', or --files-from FILE";
+  const what = "give the files to run for with --files 'src/**/*.ts' or --files-from FILE";
   if (id === undefined) return usageError(what);
   return new SessiondError("session_not_found", `there is no session "${id}"; to create it, ${what}`);
 }
@@ -177,7 +178,7 @@ function tellOfOtherCommand(
   const before = session?.labels?.[commandLabel];
   if (before === undefined || before === command) return;
   const done = session?.processed_files.some((file) => !hasFailed(resultOf(session.partial_results, file)));
-  if (done) say(`files that are done were run with another command, and keep their results: ${before}`);
+  if (done) say(`files that are already done keep the results of another command: ${before}`);
 }
 
 function explain({ out, process }: Context, { dryRun }: RunOptions, selection: Selection): void {
@@ -196,6 +197,6 @@ function dryRun({ out }: Context, options: RunOptions, selection: Selection, tem
       else out.data(out.toTerminal ? safe(commandLine(command)) : commandLine(command));
     }
   }
-  out.say(`${selection.files.length} would run; nothing was changed`);
+  out.say(`${counted(selection.files.length, "file")} would run; nothing was changed`);
   return exitCodes.ok;
 }

@@ -13,6 +13,7 @@ import type { Context } from "../context.ts";
 import { counted } from "../count.ts";
 import { CommandError, type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
 import { createProgressDisplay, modeOf, type ProgressDisplay } from "../progress/display.ts";
+import { isNow } from "../status-text.ts";
 import { safe } from "../terminal-text.ts";
 import { guardCommand } from "./guard-command.ts";
 import type { RunOptions } from "./options.ts";
@@ -66,17 +67,19 @@ export async function execute(context: Context, execution: Execution): Promise<E
 
 /** The exit code, if there is nothing to do about the session either. */
 function nothingToDo({ out }: Context, { session, selection }: Opening): ExitCode | undefined {
-  if (session === undefined) throw new CommandError("no files are given; nothing was done");
+  if (session === undefined) throw new CommandError("no files to run for; nothing was done");
   if (session.status !== "completed" && session.status !== "failed") return undefined;
   const id = safe(session.session_id);
   const { failedBefore } = selection;
   if (session.status === "completed" && failedBefore === 0) {
-    out.say(`${id} is completed, nothing to do`);
+    out.say(`${id} is already completed; nothing to do`);
     return exitCodes.ok;
   }
   const failures =
-    failedBefore === 0 ? "" : `: ${counted(failedBefore, "file")} failed; --retry-failed runs them again`;
-  out.say(`${id} is ${session.status}, nothing to do${failures}`);
+    failedBefore === 0
+      ? ""
+      : `: ${counted(failedBefore, "file")} failed; to run failed files again, add --retry-failed`;
+  out.say(`${id} ${isNow(session.status, "already")}; nothing to do${failures}`);
   return exitCodes.failed;
 }
 
@@ -84,7 +87,9 @@ function openLog(path: string | undefined, cwd: string): JobLog | undefined {
   try {
     return path === undefined ? undefined : new JobLog(resolve(cwd, path));
   } catch (error) {
-    throw new CommandError(`cannot write the log: ${(error as Error).message}`, undefined, { cause: error });
+    throw new CommandError(`cannot write the job log: ${(error as Error).message}`, undefined, {
+      cause: error,
+    });
   }
 }
 
@@ -145,7 +150,9 @@ class Scene {
 
   interrupt(count: number): void {
     if (count === 1) {
-      this.#display.say("what runs finishes, and the session is paused; Ctrl-C again ends it at once");
+      this.#display.say(
+        "finishing the running commands, then pausing the session; to stop them at once, press Ctrl-C again",
+      );
       this.#runner.drain(interrupted);
     } else if (count === 2) this.#runner.kill(interrupted);
     // A daemon that does not answer would be waited for; the guard ends what is left.
@@ -192,20 +199,20 @@ class Scene {
     const { failedBefore } = this.#execution.opening.selection;
     const counts = [
       `${counted(done, "file")} done`,
-      ...(this.#doneBefore > 0 ? [`${this.#doneBefore} before`] : []),
+      ...(this.#doneBefore > 0 ? [`${this.#doneBefore} done earlier`] : []),
       ...(failed > 0 ? [`${failed} failed`] : []),
-      ...(failedBefore > 0 ? [`${failedBefore} failed before`] : []),
+      ...(failedBefore > 0 ? [`${failedBefore} failed earlier`] : []),
       ...(pending > 0 ? [`${pending} left`] : []),
     ].join(", ");
-    const became = status === undefined ? "" : ` is ${status}`;
+    const became = status === undefined ? "" : ` ${isNow(status)}`;
     const why = stop === undefined ? "" : ` (${safe(stop.reason)})`;
     if (stop?.cause === "error") out.complain(safe(stop.reason));
     out.say(`${safe(this.#id)}${became}: ${counts}${stop?.cause === "error" ? "" : why}`);
     if (stop?.cause === "completed" || stop?.cause === "deleted") return;
-    if (stop !== undefined) out.say("the same command again goes on with what is left");
+    if (stop !== undefined) out.say("to continue, run the same command again");
     else if (failed + failedBefore > 0) {
       out.say(
-        `see sessionctl results ${safe(shellOperand(this.#id))}; --retry-failed runs those that failed again`,
+        `for the results: sessionctl results ${safe(shellOperand(this.#id))}; to run the failed files again, add --retry-failed`,
       );
     }
   }

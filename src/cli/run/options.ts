@@ -37,40 +37,42 @@ const maxOutputLimit = 16 * 1024 * 1024;
 
 export function addRunOptions(command: Command): Command {
   return command
-    .option("--files <glob...>", "files to run for; quote patterns such as 'src/**/*.ts'", list)
-    .option("--exclude <glob...>", "files that the patterns are not to find", list)
-    .option("--files-from <file>", "files, one per line; - for standard input")
-    .option("-0, --null", "those are separated by zero bytes, as find -print0 writes them")
+    .option("--files <glob...>", "files to run for; quote patterns, such as 'src/**/*.ts'", list)
+    .option("--exclude <glob...>", "patterns of files to leave out", list)
+    .option("--files-from <file>", "file with file names, one per line; - for standard input")
+    .option("-0, --null", "those names are separated by zero bytes, as find -print0 prints them")
     .addOption(
-      new Option("-j, --jobs <number>", "commands at once: 4, 50%, +1 or -1 of the processors")
+      new Option("-j, --jobs <number>", "commands to run at once: 4, or 50%, +1 or -1 of the processors")
         .argParser(jobs)
         .default(availableParallelism(), "one per processor"),
     )
-    .option("--retries <count>", "further attempts for a file that fails", wholeNumber(0), 0)
-    .option("--timeout <duration>", "how long one attempt may take; then its process group is ended")
-    .option("--halt <when>", "soon,fail=N or N%; now,…; also success= and done=", halt)
-    .option("--retry-failed", "also run the files again that have failed")
+    .option("--retries <count>", "further attempts for a file whose command fails", wholeNumber(0), 0)
+    .option("--timeout <duration>", "time limit for one attempt; then its process group is stopped")
+    .option("--halt <when>", "when to stop early: soon,fail=N or N%; now,…; also success= and done=", halt)
+    .option("--retry-failed", "also run the files again that failed")
     .addOption(
-      new Option("--rerun-if <what>", "also run files again that have changed since").choices(["changed"]),
+      new Option("--rerun-if <what>", "also run the files again that changed since then").choices([
+        "changed",
+      ]),
     )
     .option("-n, --dry-run", "print the commands that would run, and change nothing")
-    .option("--explain", "say of each file why it runs or is skipped")
-    .option("-k, --keep-order", "print output in the order of the files, not as they finish")
-    .option("--shell", "the command is a line for sh, in which the file is quoted")
-    .option("--cwd <directory>", "where commands run; else where the session was first run, else here")
-    .option("--results <directory>", "write all output to DIRECTORY/FILE/stdout and stderr")
-    .option("--joblog <file>", "add a line for each file, in the columns of GNU parallel")
+    .option("--explain", "print for each file why it runs or is skipped")
+    .option("-k, --keep-order", "print output in the order of the files, not in the order they finish")
+    .option("--shell", "the command is a line for sh, in which the file name is quoted")
+    .option("--cwd <directory>", "where commands run (default: where the session was first run, else here)")
+    .option("--results <directory>", "write all output to DIRECTORY/FILE/stdout and DIRECTORY/FILE/stderr")
+    .option("--joblog <file>", "append a line for each file, with the columns of GNU parallel")
     .addOption(
-      new Option("--output-limit <size>", "output kept of each stream: its beginning and end")
+      new Option("--output-limit <size>", "how much of each output stream to record: its beginning and end")
         .argParser(outputLimit)
         .default(16 * 1024, "16KiB"),
     )
     .addOption(
       new Option("--progress <how>", "how to show progress on stderr").choices(progressModes).default("auto"),
     )
-    .option("-l, --label <key=value>", "a label for the session; may be given several times", label)
+    .option("-l, --label <key=value>", "label for the session; may be given several times", label)
     .addOption(
-      new Option("--reconnect <duration>", "how long a daemon that is away is waited for")
+      new Option("--reconnect <duration>", "how long to try to reconnect to sessiond")
         .argParser(durationMs)
         .default(60_000, "60s"),
     );
@@ -91,7 +93,8 @@ function halt(text: string): Halt | undefined {
 
 function outputLimit(text: string): number {
   const bytes = read(() => parseSize(text));
-  if (bytes > maxOutputLimit) throw new InvalidArgumentError("At most 16MiB are kept; see --results.");
+  if (bytes > maxOutputLimit)
+    throw new InvalidArgumentError("At most 16MiB; to keep all of the output, use --results.");
   return bytes;
 }
 

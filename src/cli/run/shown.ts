@@ -26,10 +26,10 @@ export function showEnds({ context, display, isDrawn, outputLimit, hasResultsDir
     if (result.error !== undefined) display.say(`${safe(file)}: ${safe(result.error)}`);
     if (result.truncated === undefined || isTruncationSaid) return;
     isTruncationSaid = true;
-    const where = hasResultsDir ? "" : "; --results keeps all of it";
+    const where = hasResultsDir ? "" : " (to keep all of it, add --results)";
     display.say(
-      `${safe(file)} wrote more than ${formatSize(outputLimit)}: the beginning and the end are kept${where}; ` +
-        "of further files this is not said (sessionctl results: truncated)",
+      `${safe(file)} wrote more than ${formatSize(outputLimit)}: only the beginning and the end are recorded${where}; ` +
+        'this message is not repeated for other files: see "truncated" in sessionctl results',
     );
   };
   return async (end: FileEnd): Promise<void> => {

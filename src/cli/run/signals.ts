@@ -36,7 +36,7 @@ export function takeBrokenOutput(
       isBroken = true;
       handler(
         error.code === "EPIPE"
-          ? "nobody reads the output any more"
+          ? "the reader of the output has closed it"
           : `cannot write the output: ${error.message}`,
       );
     };

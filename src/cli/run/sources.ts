@@ -26,8 +26,9 @@ export async function filesOf({ patterns, exclude, cwd, complain }: Globs): Prom
   }
   const broken = [...files].filter((file) => file.includes("\ufffd") && !existsSync(resolve(cwd, file)));
   for (const file of broken) files.delete(file);
-  if (broken.length > 0) complain(`${counted(broken.length, "file")} left out: their names are not UTF-8`);
-  if (files.size === 0) throw new CommandError("no file matches; nothing was done");
+  if (broken.length > 0)
+    complain(`${counted(broken.length, "file")} left out, because their names are not UTF-8`);
+  if (files.size === 0) throw new CommandError("no files match; nothing was done");
   return [...files];
 }
 
@@ -45,7 +46,7 @@ async function matches(pattern: string, exclude: readonly string[], cwd: string)
 }
 
 function emptiness(path: string): string {
-  return existsSync(path) ? "it is no file; for the files below it add /**" : "no file matches";
+  return existsSync(path) ? "this is a directory; to match the files in it, add /**" : "no file matches";
 }
 
 function isFile(path: string): boolean {

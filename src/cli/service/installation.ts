@@ -36,7 +36,7 @@ export function installation(scope: Scope, script: string = process.argv[1] ?? "
   if (parts === undefined || !existsSync(programs.sessiond)) {
     throw existsSync(packagedUnit)
       ? fromPackage()
-      : new CommandError(`the units that belong to ${sessionctl} are missing; install sessiond again`);
+      : new CommandError(`the systemd units of ${sessionctl} are missing; install sessiond again`);
   }
   const room = scope === "user" ? join(parts, "systemd/user") : join(parts, "systemd");
   const units = Object.fromEntries(unitNames[scope].map((name) => [name, readText(join(room, name))]));
@@ -65,13 +65,13 @@ export async function install(plan: Installation, say: (line: string) => void): 
   }
   const foreign = files.find(({ path }) => existsSync(path) && !isOurs(path));
   if (foreign !== undefined) {
-    throw new CommandError(`${foreign.path} is not from sessionctl; move it away, then try again`);
+    throw new CommandError(`${foreign.path} was not written by sessionctl; move it away, then try again`);
   }
   for (const file of files) write(file, say);
   if (config !== undefined && !existsSync(config.path)) write(config, say);
   if (scope === "system") {
     await program("systemd-sysusers", sysusersFile);
-    say("user sessiond, groups sessiond and sessiond-read");
+    say("created the user sessiond and the groups sessiond and sessiond-read, unless they existed");
   }
   await systemctl(scope, "daemon-reload");
   // Another run of this may come after a failure that has been put right.
@@ -81,9 +81,9 @@ export async function install(plan: Installation, say: (line: string) => void): 
   // What runs already runs the new program from here on; clients wait at the socket meanwhile.
   await systemctl(scope, "restart", "sessiond.service").catch((error: unknown) => {
     const log = scope === "user" ? "journalctl --user -u sessiond" : "journalctl -u sessiond";
-    throw new CommandError(`sessiond does not start; see why: ${log} -n 20`, undefined, { cause: error });
+    throw new CommandError(`sessiond does not start; to see why: ${log} -n 20`, undefined, { cause: error });
   });
-  say("sessiond runs, and starts with the system");
+  say("sessiond is running, and starts at boot");
 }
 
 /** Stops everything and removes what `install` wrote. Sessions and configuration stay. */
@@ -140,13 +140,14 @@ function readText(path: string): string {
 function assertRoot(command: string): void {
   if (process.geteuid?.() === 0) return;
   throw new CommandError(
-    `only root may do this: sudo sessionctl service ${command} (or add --user for a daemon of your own)`,
+    `only root may do this; run: sudo sessionctl service ${command} (or add --user for a daemon of your own)`,
     exitCodes.notPermitted,
   );
 }
 
 function fromPackage(): CommandError {
   return new CommandError(
-    "sessiond is installed as a Debian package, which has the service: sudo systemctl enable --now sessiond (and to remove it: sudo apt remove sessiond)",
+    "sessiond is installed from a Debian package, which includes the service; to start it: " +
+      "sudo systemctl enable --now sessiond; to remove it: sudo apt remove sessiond",
   );
 }

@@ -23,12 +23,12 @@ export function unsuitable(
         : "install sessiond for the whole system: sudo npm install -g sessiond, with a Node.js below /usr or /opt";
     const place = hidden.find((directory) => path.startsWith(`${directory}/`));
     if (place !== undefined) {
-      return `${what} is at ${path}, and the service does not see ${place}; ${elsewhere}, or use --user for a daemon of your own`;
+      return `${what} is at ${path}, and the service cannot see ${place}; ${elsewhere}, or use --user for a daemon of your own`;
     }
     for (let above = path; ; above = dirname(above)) {
       const why = writableByOthers(stat(above));
       if (why !== undefined) {
-        return `${what} is at ${path}, and ${above} ${why}: whoever may write there could become the service; ${elsewhere}`;
+        return `${what} is at ${path}, and ${above} ${why}: whoever can write there could act as the service; ${elsewhere}`;
       }
       if (above === dirname(above)) break;
     }

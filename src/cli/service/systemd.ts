@@ -14,7 +14,7 @@ const run = promisify(execFile);
 export function assertSystemd(): void {
   if (existsSync("/run/systemd/system")) return;
   throw new CommandError(
-    "systemd does not run here; start sessiond by other means, or see the units with --print",
+    "systemd is not running on this machine; start sessiond in another way, or print the units with --print",
     exitCodes.failed,
   );
 }

@@ -124,7 +124,7 @@ function headLine({ poll, away, nowMs }: View, width: number, look: Look): strin
   const clock = new Date(nowMs).toTimeString().slice(0, 8);
   if (away !== undefined) {
     const seconds = timeText(away.forMs, "");
-    return line([[`sessiond is away for ${seconds}: ${away.message}`, "yellow"]], width, look);
+    return line([[`no connection to sessiond for ${seconds}: ${away.message}`, "yellow"]], width, look);
   }
   const { version, uptime_ms, workers } = poll.info;
   const text = line(
@@ -178,7 +178,7 @@ function cleanupLine({ poll, nowMs }: View, width: number, look: Look): string {
     [
       ["cleanup:", "dim"],
       ...(waiting.length > 0 ? [[`${waiting.join(", ")} waiting for approval`, "yellow"] as const] : []),
-      ...(next.length > 0 ? next : [["none is scheduled", "dim"] as const]),
+      ...(next.length > 0 ? next : [["none scheduled", "dim"] as const]),
     ],
     width,
     look,

@@ -43,7 +43,7 @@ export async function showLive({ client, process, look, intervalMs }: LiveOption
 
   const view = (): View => {
     const silentMs = clockMs() - latest.atMs;
-    const slow = askedMs > latest.atMs && clockMs() - askedMs > slowMs ? "it gives no answer" : undefined;
+    const slow = askedMs > latest.atMs && clockMs() - askedMs > slowMs ? "no reply" : undefined;
     const message = awayMessage ?? slow;
     return {
       poll: latest,
