@@ -1,4 +1,7 @@
-/** The control API as a fastify instance: one loop over the route table. */
+/**
+ * The control API as a fastify instance, built from the route table. What each request does is left to its
+ * handler.
+ */
 import type { EventEmitter } from "node:events";
 import type { Server } from "node:http";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
@@ -25,16 +28,19 @@ import type { LimitsOptions } from "./options.ts";
 
 export interface AppOptions {
   handlers: Handlers;
-  /** Where workers attach, and what has the event `upgrade` of the requests for it. */
-  channel?: { channel: Workers; upgrades: EventEmitter };
+  /**
+   * Where workers attach, and the emitter of the event `upgrade` for their requests. Absent on a read-only
+   * socket.
+   */
+  channel?: { workers: Workers; upgrades: EventEmitter };
   events: EventStreams;
   limits: LimitsOptions;
   logger: Logger;
-  /** Answers what reads, and refuses everything else. */
+  /** Whether to refuse everything except for reads. */
   readOnly?: boolean;
-  /** Whether the server is shutting down, and connections are not kept. */
+  /** Whether the server is shutting down, so that connections end with their next reply. */
   draining: () => boolean;
-  /** Whether requests are refused because of that. */
+  /** Whether the server is shutting down and refuses new requests. */
   refusing: () => boolean;
 }
 
@@ -54,16 +60,16 @@ export function createApp(options: AppOptions): FastifyInstance<Server> {
     http: {
       ...upgradeOptions,
       headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
-      // Timeouts are only noticed when Node looks, by default every 30 s.
+      // Node.js checks for timeouts at this interval, by default every 30 s.
       connectionsCheckingInterval: Math.min(1000, Math.ceil(requestTimeoutMs / 4)),
     },
-    // A HEAD route of its own would be made to send the length of a body that is not there.
+    // The HEAD routes of fastify would send the length of a body that does not exist.
     exposeHeadRoutes: false,
-    // We refuse while draining ourselves, as a problem.
+    // This server refuses requests during shutdown itself, with a problem as the body.
     return503OnClosing: false,
-    // Ids are checked by what an id is, with a message that says so.
+    // The length of an id is checked with all other rules for ids, which gives a better message.
     routerOptions: { maxParamLength: Number.MAX_SAFE_INTEGER, querystringParser: parseQuery },
-    // The contract checks what comes in; fastify's own compilers of schemas would only have to be loaded.
+    // The schemas of the contract check requests, so fastify need not load its schema compilers.
     schemaController: { compilersFactory: { buildValidator: noSchemas, buildSerializer: noSchemas } },
     frameworkErrors: onError,
     clientErrorHandler: answerClientError,
@@ -82,18 +88,18 @@ export function createApp(options: AppOptions): FastifyInstance<Server> {
       if (request.is404) throw noSuchEndpoint(request);
     });
     app.addHook("onSend", async (request, reply) => {
-      // An upgrade that is refused leaves a connection that cannot go on as HTTP.
+      // After a refused upgrade the connection cannot be used for HTTP again.
       if (draining() || request.ws) reply.header("connection", "close");
     });
     app.addHook("onResponse", async (request, reply) => logRequest(logger, request, reply));
 
     for (const name of Object.keys(routes) as RouteName[]) register(app, name, handlers[name] as AnyHandler);
     eventsRoute(app, events);
-    if (channel !== undefined) attachRoute(app, channel.channel);
+    if (channel !== undefined) attachRoute(app, channel.workers);
   };
   if (channel !== undefined) acceptUpgrades(app, channel.upgrades, bodyBytes, logger);
-  // When the WebSocket plugin is there, which is to see each request first, and each route. In slices, so that what
-  // starts beside it is not held up.
+  // After the WebSocket plugin is loaded, because it must see each route and each request first. In slices,
+  // because other parts of the daemon are starting at the same time.
   app.after(async () => {
     await nextSlice();
     serve();
@@ -104,17 +110,19 @@ export function createApp(options: AppOptions): FastifyInstance<Server> {
 }
 
 function noSchemas(): never {
-  throw new Error("routes have no schemas: src/contract says what they take and give");
+  throw new Error("fastify must not compile schemas: src/contract has them");
 }
 
-/** @throws RequestError for what could change something: any other method, and a connection that becomes a channel */
+/** @throws RequestError for a request that could change something: another method, or an upgrade */
 function assertRead({ method, headers }: FastifyRequest): void {
   if (readMethods.includes(method) && headers.upgrade === undefined) return;
-  const message = "this socket is for reading only: send changes to the control socket (socket.path)";
+  const message = "this socket is read-only: send changes to the control socket (socket.path)";
   throw new RequestError(405, message, { headers: { allow: readMethods.join(", ") } });
 }
 
-/** A handler whose row has been looked up at run time. {@link Handlers} has checked that the two belong together. */
+/**
+ * A handler found by the name of its row at run time. The type {@link Handlers} ensures that the two match.
+ */
 type AnyHandler = (call: object) => unknown;
 
 function register(app: FastifyInstance<Server>, name: RouteName, handler: AnyHandler): void {
@@ -132,10 +140,13 @@ function register(app: FastifyInstance<Server>, name: RouteName, handler: AnyHan
   });
 }
 
-/** Reported too often to be an event in the life of a session. */
+/** Changes that are too frequent to be logged each time. */
 const routine: readonly string[] = ["reportProgress", "checkpointSession"] satisfies RouteName[];
 
-/** One line per change that succeeded; everything else only when debugging. Errors of ours are logged by the funnel. */
+/**
+ * Logs each successful change; everything else at level debug. Internal errors are logged where they become
+ * replies.
+ */
 function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply): void {
   const { operation } = request.routeOptions.config as { operation?: string };
   const { method, url } = request;
@@ -149,13 +160,13 @@ function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply
   logger.info({ resource, ...line }, operation);
 }
 
-/** Checks in the order of what a caller would want to hear first: the id, then headers, query and body. */
+/** Checks the id first, then headers, query and body, so that the most important error is reported. */
 function callOf(route: Route, request: FastifyRequest, reply: FastifyReply): object {
   const given = request.params as Record<string, string>;
   const params = "id" in given ? { ...given, id: parseSessionId(given.id) } : given;
   const ifMatch = parseIfMatch(request.headers["if-match"]);
   if (ifMatch !== undefined && !route.headers?.includes("if-match")) {
-    throw new RequestError(400, `${route.method} ${route.path} does not know If-Match`);
+    throw new RequestError(400, `${route.method} ${route.path} does not support If-Match`);
   }
   return {
     method: request.method,
@@ -178,19 +189,19 @@ function refuseOtherMethods(app: FastifyInstance<Server>): void {
   for (const [path, methods] of allowed) {
     const allow = methods.join(", ");
     const refuse = async (request: FastifyRequest) => {
-      throw new RequestError(405, `${path} knows ${allow}, not ${request.method}`, { headers: { allow } });
+      throw new RequestError(405, `${path} supports ${allow}, not ${request.method}`, { headers: { allow } });
     };
     app.route({
       method: app.supportedMethods.filter((method) => !methods.includes(method)),
       url: path.replace(/\{(\w+)\}/g, ":$1"),
-      // Before the body is looked at.
+      // Before the body is read.
       onRequest: refuse,
       handler: refuse,
     });
   }
 }
 
-/** A HEAD cannot become a channel, and has nothing to wait for in a stream. */
+/** HEAD makes no sense for an upgrade or a stream. */
 function methodsOf(route: Endpoint): string[] {
   return route.method === "GET" && route.reply !== undefined ? ["GET", "HEAD"] : [route.method];
 }

@@ -1,3 +1,7 @@
+/**
+ * The server as a whole: its sockets, what they share, and an orderly shutdown. It reads no configuration;
+ * the daemon passes the options.
+ */
 import { EventEmitter } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../log.ts";
@@ -26,7 +30,7 @@ export interface ControlServerOptions {
   cleanup: Cleanup;
   daemon: DaemonFacts;
   socket: SocketSettings;
-  /** A second socket, which changes nothing. */
+  /** A second socket that accepts only reads. */
   readOnlySocket?: SocketSettings | undefined;
   limits: LimitsOptions;
   worker: WorkerOptions;
@@ -34,26 +38,34 @@ export interface ControlServerOptions {
 }
 
 export interface ControlServer {
-  /** @throws SessiondError `socket_in_use`, or `invalid_request` if the socket cannot be made as it was asked for */
+  /**
+   * @throws SessiondError `socket_in_use`, or `invalid_request` if the socket cannot be created with these
+   * options
+   */
   listen(): Promise<void>;
-  /** Puts other options in force, also for workers that are lost already. */
+  /** Applies new options, also to workers that are lost already. */
   configure(worker: WorkerOptions): void;
   /**
-   * Refuses new requests, finishes those under way, tells workers to come back later, and cuts off what is left after
-   * `deadlineMs`.
-   * Nothing of the server is open when it resolves.
+   * Refuses new requests, finishes open ones, and asks workers to reconnect later. Closes the remaining
+   * connections after `deadlineMs` milliseconds. When it resolves, nothing of the server is open.
    */
   close(deadlineMs: number): Promise<void>;
 }
 
-/** Clients on connections that they keep are told to go; a connection closed under their hands would look like a crash. */
-const graceMs = 100;
-/** How long a connection that the last process accepted may take to send the request that it was made for. */
+/**
+ * During this time open connections are still answered, with the request to close them. A connection that
+ * just ended would look like a crash.
+ */
+const drainMs = 100;
+/**
+ * How long an accepted connection may take to send its first request when another process takes the socket
+ * over.
+ */
 const silenceMs = 1000;
 const dropReportIntervalMs = 10_000;
 
-/** A socket with what answers behind it. */
-interface Door {
+/** A socket and the app that serves it. */
+interface Listener {
   app: ReturnType<typeof createApp>;
   settings: SocketSettings;
   connections: Connections;
@@ -70,20 +82,20 @@ export function createControlServer(options: ControlServerOptions): ControlServe
   const { clock } = daemon;
   const events = new EventStreams({ store, clock, logger });
   const onWorker = events.worker.bind(events);
-  const channel = new Workers({ store, worker, bodyBytes, depth, clock, onWorker, logger });
+  const workers = new Workers({ store, worker, bodyBytes, depth, clock, onWorker, logger });
   const handlers = {
-    ...sessionHandlers(store, channel),
+    ...sessionHandlers(store, workers),
     ...progressHandlers(store),
     ...backupHandlers(store),
     ...cleanupHandlers(cleanup),
     ...trashHandlers(store),
-    ...daemonHandlers({ store, cleanup, daemon, socketPath: socket.path, channel }),
+    ...daemonHandlers({ store, cleanup, daemon, socketPath: socket.path, workers }),
   };
-  const door = (settings: SocketSettings, readOnly: boolean): Door => {
+  const createListener = (settings: SocketSettings, { readOnly }: { readOnly: boolean }): Listener => {
     const upgrades = new EventEmitter();
     const app = createApp({
       handlers,
-      ...(readOnly ? {} : { channel: { channel, upgrades } }),
+      ...(readOnly ? {} : { channel: { workers, upgrades } }),
       events,
       limits,
       logger,
@@ -95,61 +107,64 @@ export function createControlServer(options: ControlServerOptions): ControlServe
     if (!readOnly) takeUpgrades(app.server, connections, upgrades);
     return { app, settings, connections, claimed: undefined };
   };
-  const doors = [door(socket, false), ...(readOnlySocket === undefined ? [] : [door(readOnlySocket, true)])];
-  const open = () => sum(doors, ({ connections }) => connections.size);
+  const listeners = [createListener(socket, { readOnly: false })];
+  if (readOnlySocket !== undefined) listeners.push(createListener(readOnlySocket, { readOnly: true }));
+  const open = () => sum(listeners, ({ connections }) => connections.size);
 
   async function listen(): Promise<void> {
-    const limit = Math.floor(connectionLimit(limits.connections * doors.length) / doors.length);
+    const limit = Math.floor(connectionLimit(limits.connections * listeners.length) / listeners.length);
     if (limit < limits.connections) {
       logger.warn(
         { connections: limit, wanted: limits.connections },
-        "the limit of open files allows fewer connections than limits.connections: raise it (ulimit -n, LimitNOFILE)",
+        "the limit of open files allows fewer connections than limits.connections; raise it (ulimit -n, LimitNOFILE=)",
       );
     }
-    for (const { app } of doors) await app.ready();
-    // The control socket last: it is what others take for the daemon.
-    for (const door of doors.toReversed()) {
-      const { server } = door.app;
+    for (const { app } of listeners) await app.ready();
+    // The control socket last, because others conclude from it that the daemon is ready.
+    for (const listener of listeners.toReversed()) {
+      const { server } = listener.app;
       server.maxConnections = limit;
       reportDrops(server, logger);
-      door.claimed = await claimSocket(server, door.settings);
-      // Such as EMFILE while accepting: one connection is lost, the server goes on.
-      server.on("error", (error) => logger.error({ err: error }, "the control socket reported an error"));
+      listener.claimed = await claimSocket(server, listener.settings);
+      // An error here, such as EMFILE, costs one connection. The server goes on.
+      server.on("error", (error) => logger.error({ err: error }, "cannot accept a connection"));
     }
-    await channel.listen();
+    await workers.listen();
   }
 
   async function drainAndClose(deadlineMs: number): Promise<void> {
     draining = true;
-    const inherited = doors.some(({ settings }) => settings.descriptor !== undefined);
-    // Where the next process answers those who come later, whoever was let in before is still served.
+    const inherited = listeners.some(({ settings }) => settings.descriptor !== undefined);
+    // On an inherited socket the next process serves later connections, so this one still serves those it
+    // accepted.
     refusing = !inherited;
-    for (const { claimed } of doors) claimed?.release();
-    // Also without connections: some may wait to be accepted, and are owed an answer.
-    await sleep(open() === 0 ? 0 : Math.min(graceMs, deadlineMs));
+    for (const { claimed } of listeners) claimed?.release();
+    // Even without open connections, some may be waiting to be accepted, and these get an answer too.
+    await sleep(open() === 0 ? 0 : Math.min(drainMs, deadlineMs));
     if (inherited) await silenceEnds(Math.min(silenceMs, deadlineMs));
     refusing = true;
-    channel.drain();
+    workers.drain();
     events.drain();
-    const ended = doors.map(({ app }) => app.close());
-    for (const { connections } of doors) connections.drain();
+    const ended = listeners.map(({ app }) => app.close());
+    for (const { connections } of listeners) connections.drain();
     const deadline = setTimeout(() => {
-      logger.warn({ connections: open() }, "cutting off connections that did not end in time");
-      for (const { connections } of doors) connections.destroy();
+      logger.warn({ connections: open() }, "closing connections that did not end in time");
+      for (const { connections } of listeners) connections.destroy();
     }, deadlineMs);
     await Promise.all(ended).finally(() => clearTimeout(deadline));
     events.close();
-    await channel.close();
+    await workers.close();
   }
 
   async function silenceEnds(withinMs: number): Promise<void> {
     const end = performance.now() + withinMs;
-    while (performance.now() < end && doors.some(({ connections }) => connections.silent > 0)) await sleep(5);
+    while (performance.now() < end && listeners.some(({ connections }) => connections.silent > 0))
+      await sleep(5);
   }
 
   return {
     listen,
-    configure: (next) => channel.configure(next),
+    configure: (next) => workers.configure(next),
     close: (deadlineMs) => {
       closed ??= drainAndClose(deadlineMs);
       return closed;
@@ -161,7 +176,9 @@ function sum<T>(items: readonly T[], amount: (item: T) => number): number {
   return items.reduce((total, item) => total + amount(item), 0);
 }
 
-/** Whoever is turned away sees only a closed connection: the reason is for the log, at most every ten seconds. */
+/**
+ * Logs, at most every ten seconds, that connections are refused. Their clients only see a closed connection.
+ */
 function reportDrops(
   server: { on(event: "drop", listener: () => void): unknown; maxConnections: number },
   logger: Logger,
@@ -170,6 +187,9 @@ function reportDrops(
   server.on("drop", () => {
     if (performance.now() - reported < dropReportIntervalMs) return;
     reported = performance.now();
-    logger.warn({ connections: server.maxConnections }, "too many connections: refusing new ones");
+    logger.warn(
+      { connections: server.maxConnections },
+      "too many connections: refusing new ones (limits.connections)",
+    );
   });
 }

@@ -379,7 +379,7 @@ describe.skipIf(skipped()).each(suites)("on %s", (suite) => {
     expect(await as("show", "hers")).toMatchObject({ code: 0 });
     const refused = await as("pause", "hers");
     expect(refused).toMatchObject({ code: 2 });
-    expect(refused.stderr).toContain("this socket is for reading only");
+    expect(refused.stderr).toContain("this socket is read-only");
     const control = await machine().run("runuser", "-u", "monitor", "--", "sessionctl", "list");
     expect(control.code).toBe(5);
     await machine().ask("systemctl", "restart", "sessiond.service");

@@ -1,12 +1,14 @@
-/** Of a frame: the last of its message, and text (RFC 6455, section 5.2). */
+/** The most frequent message, encoded as a WebSocket frame. */
+
+/** The first byte of a frame: a text message in one frame (RFC 6455, section 5.2). */
 const finalText = 0x81;
 
 /**
- * An ack as the frame of a server, in latin1. Acks are what is sent most, and a library of WebSockets, which knows no text that
- * is short and plain, takes two buffers and twice the time for each.
+ * Encodes an ack as a frame, to be written in latin1. The WebSocket library would take two buffers and twice
+ * the time for each ack.
  */
 export function ackFrame(seq: number, revision: number): string {
   const text = `{"type":"ack","seq":${seq},"revision":${revision}}`;
-  // Two safe integers and the keys: below the 126 bytes from which on the length takes more than one byte.
+  // Two safe integers and the keys are shorter than 126 bytes, so the length takes one byte.
   return String.fromCharCode(finalText, text.length) + text;
 }

@@ -1,38 +1,42 @@
-/** What is owed to a worker for the progress it sent: pure, so that it can be tried in every order. */
+/** The answers to a worker's progress messages, in order. Pure. */
 import type { DaemonMessage } from "../../contract/channel.ts";
 import type { SessiondError } from "../../error.ts";
+import { publicMessage } from "../http/error-reply.ts";
 
-/** So many answered messages are worth moving the others. */
+/**
+ * Answered messages stay at the start of the list until there are this many, as removing them moves the
+ * others.
+ */
 const clearAfter = 1000;
 
 interface Owed {
   readonly seq: number;
   readonly bytes: number;
-  /** Of the report; undefined as long as it is under way. */
+  /** Undefined while the report is in progress. */
   outcome: { revision: number } | { error: SessiondError } | undefined;
 }
 
 /**
- * Progress messages in the order of their arrival, until each is answered. An answer is due when everything before it can
- * be answered too, so that one ack stands for all up to it.
+ * Progress messages in the order of arrival, until each is answered. A message is answered after all those
+ * before it, so that one ack can answer many.
  */
 export class Answers {
   readonly #owed: Owed[] = [];
-  /** Where the first message without an answer is; what lies before it is cleared away from time to time. */
+  /** The index of the first message without an answer. */
   #first = 0;
   #bytes = 0;
 
-  /** Messages without an answer. */
+  /** The number of messages without an answer. */
   get count(): number {
     return this.#owed.length - this.#first;
   }
 
-  /** Their size. */
+  /** The size of the messages without an answer. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** A message came; its answer is owed until the outcome is set, and taken. */
+  /** Adds a message. Its answer is due once the caller has set the outcome. */
   expect(seq: number, bytes: number): Owed {
     const owed = { seq, bytes, outcome: undefined };
     this.#owed.push(owed);
@@ -40,7 +44,7 @@ export class Answers {
     return owed;
   }
 
-  /** Every answer that is due: errors, then at most one ack. No ack is beyond an error that comes later. */
+  /** Removes and returns the answers that are due: errors, then at most one ack for all other messages. */
   take(): DaemonMessage[] {
     const messages: DaemonMessage[] = [];
     let ack: DaemonMessage | undefined;
@@ -61,11 +65,11 @@ export class Answers {
 }
 
 export function errorMessage(error: SessiondError, seq?: number): DaemonMessage {
-  const { code, message, outcome } = error;
+  const { code, outcome } = error;
   return {
     type: "error",
     code,
-    detail: code === "internal" ? "something went wrong inside sessiond; its log has the details" : message,
+    detail: publicMessage(error),
     ...(seq === undefined ? {} : { seq }),
     ...(outcome === "unknown" ? { outcome } : {}),
   };

@@ -1,4 +1,4 @@
-/** The connections, by session: each is told at once what anybody makes of its session. */
+/** The workers' connections, by session. Each is told at once when the status of its session changes. */
 import { isSessiondError, SessiondError } from "../../error.ts";
 import type { SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
@@ -7,7 +7,7 @@ import type { WorkerConnection } from "./worker-connection.ts";
 
 export interface AttachedWorkersOptions {
   store: Pick<SessionStore, "summary" | "changes">;
-  /** Told of a connection that has no session any more, and is being closed. */
+  /** Called when a connection is closed because its session is gone. */
   onGone: (connection: WorkerConnection) => void;
 }
 
@@ -18,10 +18,10 @@ export class AttachedWorkers {
 
   constructor(options: AttachedWorkersOptions) {
     this.#options = options;
-    // One for all of them: it is called for every report of every session.
+    // One subscription for all connections, because it is called for every change of every session.
     this.#unsubscribe = options.store.changes.subscribe(({ session_id, after, gone }) => {
       const connection = this.#connections.get(session_id);
-      // Somebody may mend a session that cannot be read.
+      // A session that cannot be read is not gone: somebody may repair it.
       if (connection !== undefined && gone?.cause !== "unreadable") this.#follow(connection, after);
     });
   }
@@ -59,7 +59,7 @@ export class AttachedWorkers {
     } else if (isOther(generation, summary.generation)) {
       const error = new SessiondError(
         "lease_lost",
-        `"${id}" was deleted, and another session of that id created`,
+        `session "${id}" was deleted, and another one created with the same id`,
       );
       this.#gone(connection, () => connection.lost(error));
     } else {
@@ -73,7 +73,7 @@ export class AttachedWorkers {
     this.#options.onGone(connection);
   }
 
-  /** Tells what became of the session since the worker was given it, before its changes were followed. */
+  /** Handles a change of the session between the worker's greeting and the start of this subscription. */
   async #lookAgain(connection: WorkerConnection): Promise<void> {
     try {
       const summary = await this.#options.store.summary(connection.id as SessionId);
@@ -85,7 +85,7 @@ export class AttachedWorkers {
   }
 }
 
-/** Whether a session is not the one that a worker was attached to, but a later one of its id. */
+/** Whether a session is not the one to which a worker attached, but a later one with the same id. */
 export function isOther(attached: string | null, now: string | null): boolean {
   return attached !== null && now !== null && attached !== now;
 }

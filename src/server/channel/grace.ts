@@ -1,17 +1,19 @@
-/** Leases whose worker is gone: each may be taken up again for a while, and then ends. */
+/** The grace periods of lost workers. When a period is over without a reconnection, the lease ends. */
 import { type Clock, formatTimestamp, microsPerMs } from "../../time/clock.ts";
 
-/** How long after a failure to end a lease, such as on a full disk, it is tried again; twice as long after each. */
+/**
+ * The delay before ending a lease is tried again after a failure, such as a full disk. It doubles each time.
+ */
 const firstRetryMs = 1000;
 const maxRetryMs = 60_000;
 
 interface Grace {
   epoch: number;
   generation: string | null;
-  /** Of performance.now(). */
+  /** The start of the period, by performance.now(). */
   since: number;
   timer: NodeJS.Timeout | undefined;
-  /** It is over, and being ended: nobody can come back any more. */
+  /** Whether the period is over. Then the worker can no longer reconnect. */
   over: boolean;
   retryMs: number;
 }
@@ -19,7 +21,7 @@ interface Grace {
 export interface GracesOptions {
   graceMs: number;
   clock: Clock;
-  /** Ends a lease. If it rejects, it is tried again. */
+  /** Ends a lease. Called again later if it rejects. */
   onOver: (id: string, epoch: number, generation: string | null) => Promise<void>;
 }
 
@@ -38,7 +40,7 @@ export class Graces {
     return this.#graces.get(id);
   }
 
-  /** Until when the worker of a session may come back, as ISO 8601. */
+  /** The time until which the worker may reconnect, as ISO 8601. */
   until({ since }: Readonly<Grace>): string {
     const leftMs = Math.max(0, since + this.#graceMs - performance.now());
     return formatTimestamp(this.#options.clock.now() + Math.round(leftMs) * microsPerMs);
@@ -52,19 +54,19 @@ export class Graces {
     this.#arm(id, grace);
   }
 
-  /** The worker came back, or the lease is gone. */
+  /** Ends a period early: the worker has reconnected, or the lease has ended. */
   end(id: string): void {
     clearTimeout(this.#graces.get(id)?.timer);
     this.#graces.delete(id);
   }
 
-  /** Another length counts for graces that have begun, too. */
+  /** Changes the length, also of periods that have begun. */
   configure(graceMs: number): void {
     this.#graceMs = graceMs;
     for (const [id, grace] of this.#graces) if (!grace.over) this.#arm(id, grace);
   }
 
-  /** Lets no lease end any more, and waits for those that are ending. */
+  /** Stops all periods, and waits for leases that are ending. */
   async stop(): Promise<void> {
     for (const { timer } of this.#graces.values()) clearTimeout(timer);
     this.#graces.clear();

@@ -1,12 +1,12 @@
 /**
- * Takes in messages for so long in one turn of the event loop, and what came beyond that in the turns after it, in order: many
- * workers with many reports in flight do not hold up everybody else.
+ * Limits the time for messages in each turn of the event loop, so that workers with many reports in flight do
+ * not hold up other clients. Messages beyond that are handled in later turns, in order.
  */
 const turnMs = 2;
 
 export class Intake {
   readonly #waiting: (() => void)[] = [];
-  /** When this turn began to take in, if it did. */
+  /** When the first message of this turn was handled; undefined before it. */
   #begun: number | undefined;
 
   /** Runs the task at once, or in a later turn. */

@@ -1,4 +1,4 @@
-/** From the bytes that a worker sent to what they ask for. */
+/** Parses and checks the messages of workers. */
 import { type WorkerMessage, workerMessageSchema } from "../../contract/channel.ts";
 import { isProgressMessage } from "../../contract/report-check.ts";
 import { wording } from "../../contract/wording.ts";
@@ -6,20 +6,20 @@ import { SessiondError } from "../../error.ts";
 import { isJsonObject, JsonError, parseJson } from "../../json/exact-json.ts";
 import { issuesOf } from "../http/check.ts";
 
-/** A progress message that was refused has the `seq` to refuse it by; what has none is no message at all. */
+/** An invalid progress message may still have a valid `seq`, with which it can be answered. */
 export type Received =
   | { message: WorkerMessage }
   | { message: undefined; error: SessiondError; seq: number | undefined };
 
 export function readMessage(bytes: Buffer, isBinary: boolean, maxDepth: number): Received {
-  if (isBinary) return refused("messages are text, not binary");
+  if (isBinary) return refused("messages must be text, not binary");
   const text = bytes.toString();
   let value: unknown;
   try {
     value = parseJson(text, maxDepth);
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
-    return refused(`the message is not JSON that can be kept: ${error.message}`, seqIn(text));
+    return refused(`cannot read the message as JSON: ${error.message}`, seqIn(text));
   }
   if (isProgressMessage(value)) return { message: value };
   const { data, error } = workerMessageSchema.safeParse(value, { error: wording });
@@ -33,7 +33,7 @@ function refused(problem: string, seq?: number): Received {
   return { message: undefined, error: new SessiondError("invalid_request", problem), seq };
 }
 
-/** Of a message that is JSON, but not such as can be kept: the report is refused, and its worker goes on. */
+/** The `seq` of a message that JSON.parse accepts but our parser does not. Only that report is refused. */
 function seqIn(text: string): number | undefined {
   try {
     return seqOf(JSON.parse(text));

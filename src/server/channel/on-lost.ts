@@ -1,14 +1,13 @@
-/** What becomes of a session whose worker did not come back. */
+/** Applies `worker.on_lost` to the session of a worker that did not reconnect in time. */
 import { isSessiondError } from "../../error.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import type { WorkerOptions } from "./options.ts";
 
 /**
- * Only of a running session: one that was paused, or is done, has not lost anything with its worker. Resolves with what was
- * done, if anything.
+ * Changes only a running session. Resolves with the new status; undefined if nothing was changed.
  *
- * @throws SessiondError when it could not be made durable
+ * @throws SessiondError if the change cannot be made durable
  */
 export async function applyOnLost(
   store: Pick<SessionStore, "summary" | "apply">,
@@ -17,13 +16,14 @@ export async function applyOnLost(
   onLost: WorkerOptions["onLost"],
 ): Promise<"paused" | "failed" | undefined> {
   if (onLost === "leave") return undefined;
-  const reason = `the worker${worker === null ? "" : ` "${worker}"`} was lost: its connection ended, and it did not come back in time`;
+  const who = worker === null ? "the worker" : `the worker "${worker}"`;
+  const reason = `${who} was lost: its connection ended, and it did not reconnect in time`;
   for (;;) {
     const { status, revision, generation } = await store.summary(id);
     if (status !== "running") return undefined;
     try {
       const command = { type: "transition", verb: onLost, reason } as const;
-      // Reports that were under way, or another program, may still change it: then it is looked at again.
+      // A report in progress or another program may change the session now. Then its status is checked again.
       await store.apply(id, command, { ifRevision: revision, ifGeneration: generation });
       return onLost === "pause" ? "paused" : "failed";
     } catch (error) {

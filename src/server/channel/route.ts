@@ -1,4 +1,4 @@
-/** Where a request becomes a worker's connection. Until then it is HTTP, and refused as HTTP. */
+/** The route of the worker channel. A request is checked as HTTP before it becomes a connection. */
 import type { EventEmitter } from "node:events";
 import type { IncomingMessage, Server } from "node:http";
 import type { Writable } from "node:stream";
@@ -16,10 +16,13 @@ const { path } = upgrades.attachWorker;
 /** How long a worker may take to answer the closing of its connection. */
 const closeTimeoutMs = 2000;
 
-/** What the WebSockets of requests run over. */
+/** The stream under the WebSocket of each request. */
 const streams = new WeakMap<IncomingMessage, Writable>();
 
-/** Lets `attachRoute` be called. Requests that are to become a channel come as the event `upgrade` of `upgrades`. */
+/**
+ * Prepares the app for `attachRoute`. The emitter `requests` has the event `upgrade` for each worker's
+ * request.
+ */
 export function acceptUpgrades(
   app: FastifyInstance<Server>,
   requests: EventEmitter,
@@ -36,58 +39,58 @@ export function acceptUpgrades(
   };
   app.register(websocket, {
     options,
-    // An error of the connection has ended it by now, and is its own to log.
+    // If the connection has ended by now, it has logged its error itself.
     errorHandler: (error, socket) => {
       if (socket.readyState !== socket.OPEN) return;
       logger.error({ err: error }, "a worker's connection could not be opened");
       socket.close(1011);
     },
-    // The channel closes its connections itself, when they are answered.
+    // The connections are closed elsewhere, after their messages are answered.
     preClose: (done) => done(),
   });
 }
 
-export function attachRoute(app: FastifyInstance<Server>, channel: Workers): void {
+export function attachRoute(app: FastifyInstance<Server>, workers: Workers): void {
   const attachments = new WeakMap<IncomingMessage, Attachment>();
   app.route({
     config: { operation: "attachWorker" },
     method: "GET",
     url: path.replace(/\{(\w+)\}/g, ":$1"),
     preHandler: async (request) => {
-      if (request.ws) attachments.set(request.raw, await attach(request, channel));
+      if (request.ws) attachments.set(request.raw, await attach(request, workers));
     },
     handler: () => {
       throw notUpgraded();
     },
     wsHandler: (socket, { raw }) => {
       const attachment = attachments.get(raw) as Attachment;
-      // It is as large as the session, and the request may be there as long as the connection.
+      // Deleted, because it is as large as the session and the request may live as long as the connection.
       attachments.delete(raw);
-      channel.open(attachment, socket, streams.get(raw) as Writable);
+      workers.open(attachment, socket, streams.get(raw) as Writable);
     },
   });
 }
 
-async function attach(request: FastifyRequest, channel: Workers): Promise<Attachment> {
+async function attach(request: FastifyRequest, workers: Workers): Promise<Attachment> {
   const id = parseSessionId((request.params as { id: string }).id);
   const query = checkQuery(upgrades.attachWorker, request.query as QueryValues) as AttachQuery;
   assertHandshake(request.headers);
   const { socket } = request.raw;
-  return channel.attach(id, query, () => socket.readable && socket.writable);
+  return workers.attach(id, query, () => socket.readable && socket.writable);
 }
 
-/** What would be found out too late, with the lease taken. @throws RequestError */
+/** Checks what the library would check only after the lease has been taken. @throws RequestError */
 function assertHandshake(headers: IncomingMessage["headers"]): void {
   if (!/^[+/0-9A-Za-z]{22}==$/.test(headers["sec-websocket-key"] ?? "")) {
     throw new RequestError(400, "the WebSocket handshake has no valid Sec-WebSocket-Key");
   }
   if (headers["sec-websocket-version"] !== "13") {
-    throw new RequestError(426, "sessiond speaks version 13 of WebSocket (RFC 6455)", {
+    throw new RequestError(426, "sessiond supports version 13 of WebSocket (RFC 6455)", {
       headers: { upgrade: "websocket", "sec-websocket-version": "13" },
     });
   }
   if (headers["sec-websocket-protocol"] !== undefined) {
-    throw new RequestError(400, "the channel has no subprotocols: leave out Sec-WebSocket-Protocol");
+    throw new RequestError(400, "subprotocols are not supported: leave out Sec-WebSocket-Protocol");
   }
 }
 

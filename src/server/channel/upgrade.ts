@@ -1,7 +1,7 @@
 /**
- * Node 20 and 22 take every request with an Upgrade header out of HTTP, of whatever protocol, as soon as one endpoint wants
- * one. Here those that nobody upgrades are put back, as the ordinary requests that they also are (RFC 9110, 7.8). From 24.9
- * on Node can be told in time.
+ * Finds the requests that become worker connections. Node.js 20 and 22 treat every request with an Upgrade
+ * header as an upgrade once a server handles any. Requests for other protocols are put back here, as ordinary
+ * requests (RFC 9110, 7.8). From 24.9 on Node.js asks beforehand.
  */
 import type { EventEmitter } from "node:events";
 import type { IncomingMessage, Server } from "node:http";
@@ -11,16 +11,16 @@ import type { Connections } from "../socket/connections.ts";
 
 const pattern = new RegExp(`^${upgrades.attachWorker.path.replace(/\{\w+\}/, "[^/?]+")}(\\?|$)`);
 
-/** For `http.createServer`; the types of Node 20 do not know it. */
+/** An option of `http.createServer`, which the types of Node.js 20 do not have. */
 export const upgradeOptions = { shouldUpgradeCallback: wantsChannel };
 
-/** Hands over the requests for a channel, as the event `upgrade`. */
-export function takeUpgrades(server: Server, connections: Connections, channel: EventEmitter): void {
+/** Emits the event `upgrade` on `requests` for each request of a worker. */
+export function takeUpgrades(server: Server, connections: Connections, requests: EventEmitter): void {
   server.on("upgrade", (request: IncomingMessage, socket: Socket, head: Buffer) => {
     connections.upgrading(socket);
-    // The answer to an earlier request has lost its way out with this one.
-    if (connections.underWay(socket) > 1) return void socket.destroy();
-    if (wantsChannel(request)) return void channel.emit("upgrade", request, socket, head);
+    // The upgrade has detached the connection, so an earlier request can no longer be answered.
+    if (connections.openRequests(socket) > 1) return void socket.destroy();
+    if (wantsChannel(request)) return void requests.emit("upgrade", request, socket, head);
     socket.unshift(Buffer.concat([headOf(request), head]));
     server.emit("connection", socket);
   });
@@ -30,7 +30,7 @@ function wantsChannel({ method, url, headers }: IncomingMessage): boolean {
   return method === "GET" && headers.upgrade?.toLowerCase() === "websocket" && pattern.test(url ?? "");
 }
 
-/** The request as it came, without what asks for an upgrade. */
+/** The head of the request without the parts that ask for an upgrade. */
 function headOf({ method, url, httpVersion, rawHeaders }: IncomingMessage): Buffer {
   const lines = [`${method} ${url} HTTP/${httpVersion}`];
   for (let at = 0; at < rawHeaders.length; at += 2) {

@@ -1,4 +1,7 @@
-/** One worker at the other end of a WebSocket: messages in, answers out. What becomes of its lease is for others to say. */
+/**
+ * The connection of one worker: messages in, answers out, with flow control both ways. What happens to the
+ * lease is decided elsewhere (`workers.ts`).
+ */
 import type { Writable } from "node:stream";
 import type { WebSocket } from "ws";
 import { closeCodes, type DaemonMessage, type ProgressMessage } from "../../contract/channel.ts";
@@ -12,47 +15,47 @@ import { Answers, errorMessage } from "./answers.ts";
 import type { Intake } from "./intake.ts";
 import { readMessage } from "./message.ts";
 
-/** Messages that may wait for their answers before the daemon stops reading from a worker. */
+/** The daemon stops reading from a worker while this many of its messages wait for an answer. */
 const maxWaiting = 1000;
-/** What a worker may leave unread of its answers, in bytes, before it is given up. */
+/** A worker that leaves more bytes of answers unread is disconnected. */
 const maxUnreadBytes = 1024 * 1024;
 
 export interface ConnectionOptions {
   socket: WebSocket;
-  /** What that runs over. */
+  /** The stream under the WebSocket. */
   stream: Writable;
   epoch: number;
   intake: Intake;
-  /** The most bytes of messages that may wait for their answers, beside the last one. */
+  /** The daemon stops reading while the messages that wait for an answer have this many bytes. */
   maxWaitingBytes: number;
   maxDepth: number;
-  /** `json` is the message that the delta came in. */
+  /** Passes a report to the store. `json` is the message that contained the delta. */
   report: (delta: ProgressDelta, json: Buffer) => Promise<ProgressReply>;
-  /** Ends the lease, after everything was answered and before the connection is closed. */
+  /** Ends the lease. Called when all messages are answered, before the connection is closed. */
   onDetach: () => Promise<void>;
   onClosed: () => void;
   logger: Logger;
 }
 
-/** What a connection begins with, and does not keep: it is as large as the session. */
+/** Needed only at the start, because it is as large as the session. The connection does not keep it. */
 export interface Beginning {
   session: Session;
-  /** The first message to the worker, with the session in it. */
+  /** The first message to the worker, which contains the session. */
   greeting: string | Buffer;
 }
 
 interface End {
   code: number;
-  /** Said last. */
+  /** The last message to the worker. */
   last?: DaemonMessage;
-  /** Done before the connection is closed. */
+  /** Called before the last message. */
   before?: () => Promise<void>;
 }
 
 export class WorkerConnection {
   readonly id: string;
   readonly epoch: number;
-  /** Of the session that this is a worker of, and of no later one of its id. */
+  /** The generation of the session. A later session with the same id has another. */
   readonly generation: string | null;
   readonly #options: ConnectionOptions;
   readonly #answers = new Answers();
@@ -60,8 +63,8 @@ export class WorkerConnection {
   /** The newest revision that this connection heard of. */
   #revision = 0;
   #lastSeq = 0;
-  /** Messages that wait for their turn of the event loop. */
-  #notTakenIn = 0;
+  /** The number of messages that wait for a later turn of the event loop. */
+  #waitingForTurn = 0;
   #paused = false;
   #unreadLimit = maxUnreadBytes;
   #answering = false;
@@ -82,7 +85,7 @@ export class WorkerConnection {
     this.#greet(greeting);
   }
 
-  /** Tells the worker the status of the session if that is another than it was told. What is older than known is passed over. */
+  /** Tells the worker a new status of its session. Ignores a summary that is older than an earlier one. */
   follow({ status, status_reason, revision }: SessionSummary): void {
     if (revision < this.#revision) return;
     this.#revision = revision;
@@ -91,18 +94,18 @@ export class WorkerConnection {
     this.#send({ type: "status", status, reason: status_reason });
   }
 
-  /** The session was deleted. */
+  /** Tells the worker that its session was deleted. */
   deleted(): void {
     this.#send({ type: "status", status: "deleted", reason: null });
     this.#finish({ code: closeCodes.sessionGone });
   }
 
-  /** Another connection has the lease, or another session the id. */
+  /** Tells the worker that its lease has ended. */
   lost(error: SessiondError): void {
     this.#finish({ code: closeCodes.leaseLost, last: errorMessage(error) });
   }
 
-  /** The daemon is stopping. */
+  /** Tells the worker that the daemon is stopping. */
   stop(): void {
     this.#finish({ code: closeCodes.stopping });
   }
@@ -117,15 +120,15 @@ export class WorkerConnection {
     socket.send(greeting, { binary: false }, () => {
       this.#unreadLimit = maxUnreadBytes;
     });
-    // A worker that only heeds changes is not to go on with a session that somebody has paused.
+    // For a worker that only looks at status messages: it must not work on a paused session.
     const { status, status_reason } = this.#told;
     if (status !== "running") this.#send({ type: "status", status, reason: status_reason });
   }
 
   #take(data: Buffer, isBinary: boolean): void {
-    this.#notTakenIn++;
+    this.#waitingForTurn++;
     this.#options.intake.take(() => {
-      this.#notTakenIn--;
+      this.#waitingForTurn--;
       this.#receive(data, isBinary);
     });
     this.#pace();
@@ -136,15 +139,15 @@ export class WorkerConnection {
     const received = readMessage(data, isBinary, this.#options.maxDepth);
     if ("error" in received) {
       const { error, seq } = received;
-      if (seq === undefined || !this.#grows(seq)) this.#junk(error);
+      if (seq === undefined || !this.#grows(seq)) this.#invalid(error);
       else this.#refuse(seq, data.length, error);
     } else if (received.message.type === "detach") {
       this.#finish({ code: closeCodes.detached, before: this.#options.onDetach });
     } else if (this.#grows(received.message.seq)) {
       this.#report(received.message, data);
     } else {
-      const problem = `seq ${received.message.seq} came after ${this.#lastSeq}: each must be larger than the one before`;
-      this.#junk(new SessiondError("invalid_request", problem));
+      const problem = `seq ${received.message.seq} follows ${this.#lastSeq}: each seq must be larger than the last`;
+      this.#invalid(new SessiondError("invalid_request", problem));
     }
   }
 
@@ -154,7 +157,7 @@ export class WorkerConnection {
     return true;
   }
 
-  /** Must reach the store before anything else that this worker sends. */
+  /** Calls the store at once, so that the reports of a worker arrive there in order. */
   #report({ seq, processed, results, added }: ProgressMessage, text: Buffer): void {
     const { report } = this.#options;
     const owed = this.#answers.expect(seq, text.length);
@@ -164,29 +167,32 @@ export class WorkerConnection {
         this.#answerSoon();
       },
       (thrown: unknown) => {
-        owed.outcome = { error: this.#explained(thrown) };
+        owed.outcome = { error: this.#asSessiondError(thrown) };
         this.#answerSoon();
       },
     );
   }
 
-  /** In its turn, after the answers to what came before. */
+  /** Answers an invalid message with an error, after the answers to all messages before it. */
   #refuse(seq: number, bytes: number, error: SessiondError): void {
     this.#answers.expect(seq, bytes).outcome = { error };
     this.#answerSoon();
   }
 
-  #explained(thrown: unknown): SessiondError {
+  #asSessiondError(thrown: unknown): SessiondError {
     if (isSessiondError(thrown)) return thrown;
     this.#options.logger.error({ err: thrown, ...this.#names }, "a report failed");
     return new SessiondError("internal", "unexpected error");
   }
 
-  #junk(error: SessiondError): void {
+  #invalid(error: SessiondError): void {
     this.#finish({ code: closeCodes.invalid, last: errorMessage(error) });
   }
 
-  /** Takes no more messages, answers those that came, and closes. The first reason to end counts. */
+  /**
+   * Reads no further message, answers those that have arrived, and closes. The first call determines the
+   * reason.
+   */
   #finish(end: End): void {
     if (this.#end !== undefined) return;
     this.#end = end;
@@ -194,7 +200,7 @@ export class WorkerConnection {
     this.#answerSoon();
   }
 
-  /** When all that becomes durable in this turn is known, so that one ack stands for it. */
+  /** Answers at the end of this turn, so that one ack answers all reports that became durable in it. */
   #answerSoon(): void {
     if (this.#answering) return;
     this.#answering = true;
@@ -213,16 +219,16 @@ export class WorkerConnection {
     }
   }
 
-  /** Reads on, unless much waits to be taken in or to be answered. */
+  /** Pauses reading while too many messages wait, and resumes it later. */
   #pace(): void {
     if (this.#end !== undefined) return;
     const { socket, maxWaitingBytes } = this.#options;
     const { count, bytes } = this.#answers;
     if (!this.#paused) {
-      if (this.#notTakenIn === 0 && count < maxWaiting && bytes < maxWaitingBytes) return;
+      if (this.#waitingForTurn === 0 && count < maxWaiting && bytes < maxWaitingBytes) return;
       this.#paused = true;
       socket.pause();
-    } else if (this.#notTakenIn === 0 && count < maxWaiting / 2 && bytes <= maxWaitingBytes / 2) {
+    } else if (this.#waitingForTurn === 0 && count < maxWaiting / 2 && bytes <= maxWaitingBytes / 2) {
       this.#paused = false;
       socket.resume();
     }
@@ -233,7 +239,7 @@ export class WorkerConnection {
     await before?.();
     if (last !== undefined) this.#send(last);
     socket.close(code);
-    // The other side's answer to that is still to be read.
+    // The reply of the other side must still be read.
     socket.resume();
   }
 
@@ -245,7 +251,7 @@ export class WorkerConnection {
     if (socket.bufferedAmount <= this.#unreadLimit) return;
     logger.warn(
       { ...this.#names, unread_bytes: socket.bufferedAmount },
-      "a worker does not read its answers: giving it up",
+      "a worker does not read its answers: closing its connection",
     );
     socket.terminate();
   }

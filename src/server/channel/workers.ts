@@ -1,6 +1,7 @@
 /**
- * Who works on which session: a lease lasts as long as its worker's connection, and a little longer for a worker that
- * lost it. Each lease that is held has a connection, a request that is about to become one, or a grace.
+ * The workers of all sessions and their leases. A lease lasts as long as its worker's connection, and for a
+ * grace period after a lost connection. So each lease has a connection, a request that is becoming one, or a
+ * grace period.
  */
 import type { Writable } from "node:stream";
 import type { WebSocket } from "ws";
@@ -26,12 +27,12 @@ export interface WorkersOptions {
   bodyBytes: number;
   depth: number;
   clock: Clock;
-  /** Told of each worker that comes, leaves or is lost. */
+  /** Called for each worker that attaches, detaches or is lost. */
   onWorker: (id: string, happening: WorkerEvent) => void;
   logger: Logger;
 }
 
-/** A lease that is about to have a connection. */
+/** A lease whose connection is about to be opened. */
 export interface Attachment extends Beginning {
   lease: Lease;
 }
@@ -40,7 +41,7 @@ export class Workers {
   readonly #options: WorkersOptions;
   readonly #graces: Graces;
   readonly #attached: AttachedWorkers;
-  /** How many requests for a session may become its connection. */
+  /** The number of requests for each session that are becoming connections. */
   readonly #attaching = new Map<string, number>();
   readonly #intake = new Intake();
   #onLost: WorkerOptions["onLost"];
@@ -61,7 +62,7 @@ export class Workers {
     });
   }
 
-  /** Workers with a connection. */
+  /** The number of workers with a connection. */
   get size(): number {
     return this.#attached.size;
   }
@@ -70,10 +71,10 @@ export class Workers {
     return this.#attached.get(id) !== undefined;
   }
 
-  /** Begins the graces of workers that an earlier run of the daemon left. */
+  /** Begins the grace periods of workers that were attached to an earlier run of the daemon. */
   async listen(): Promise<void> {
     const leases = await this.#options.store.leases.all();
-    await Promise.all(leases.map(({ session_id }) => this.#settle(session_id)));
+    await Promise.all(leases.map(({ session_id }) => this.#beginGraceIfUnused(session_id)));
   }
 
   configure({ reattachGraceMs, onLost }: WorkerOptions): void {
@@ -82,9 +83,10 @@ export class Workers {
   }
 
   /**
-   * Takes the lease for a request that is to become a connection, if it still `isAlive` then.
+   * Takes the lease for a request that is becoming a connection. `isAlive` tells whether its client is still
+   * there.
    *
-   * @throws SessiondError why it cannot be had
+   * @throws SessiondError if the lease is not available
    */
   async attach(id: SessionId, query: AttachQuery, isAlive: () => boolean): Promise<Attachment> {
     this.#attaching.set(id, (this.#attaching.get(id) ?? 0) + 1);
@@ -94,8 +96,8 @@ export class Workers {
       const left = (this.#attaching.get(id) ?? 1) - 1;
       if (left > 0) this.#attaching.set(id, left);
       else this.#attaching.delete(id);
-      // Unless it is opened within this turn.
-      setImmediate(() => void this.#settle(id));
+      // The connection is opened in this turn, if at all.
+      setImmediate(() => void this.#beginGraceIfUnused(id));
     }
   }
 
@@ -118,19 +120,22 @@ export class Workers {
       );
       if (this.#stopping)
         throw new SessiondError("shutting_down", "sessiond is shutting down; try again soon");
-      // Throws for one that is gone.
+      // Throws if the session is gone.
       await store.summary(id);
       if (!(await this.#holds(id, lease.epoch))) throw takenOver(id);
       if (!isAlive()) throw new SessiondError("invalid_request", "the connection was closed meanwhile");
       return { lease, session, greeting };
     } catch (error) {
-      // Nobody has heard of a first epoch, so nobody would come back with it.
+      // The worker does not know its epoch yet, so it cannot reconnect with it.
       if (query.epoch === undefined) await this.#release(id, lease.epoch);
       throw error;
     }
   }
 
-  /** The request has become a connection over `stream`, in the turn in which it was attached. */
+  /**
+   * Opens the connection over `stream`. Must be called in the turn of the event loop in which `attach`
+   * resolved.
+   */
   open({ lease, ...beginning }: Attachment, socket: WebSocket, stream: Writable): void {
     const { store, bodyBytes, depth, logger } = this.#options;
     const { session_id: id, epoch } = lease;
@@ -145,8 +150,8 @@ export class Workers {
       onDetach: async () => {
         logger.info({ ...lease }, "worker detached");
         const released = this.#release(id, epoch);
-        // Who hears of it can attach.
-        this.#tell("worker.detached", lease);
+        // After the release has begun, so that whoever receives the event can attach.
+        this.#announce("worker.detached", lease);
         await released;
       },
       onClosed: () => void this.#closed(connection, lease),
@@ -155,23 +160,23 @@ export class Workers {
     const connection = new WorkerConnection(options, beginning);
     logger.info({ ...lease }, "worker attached");
     this.#attached.add(connection);
-    this.#tell("worker.attached", lease);
+    this.#announce("worker.attached", lease);
   }
 
-  /** Tells every worker to come back later, when what it sent is answered. */
+  /** Asks every worker to reconnect later, after its messages have been answered. */
   drain(): void {
     this.#stopping = true;
     for (const connection of this.#attached) connection.stop();
   }
 
-  /** Leases stay, for the next run. Connections are the server's to end. */
+  /** Keeps the leases for the next run. The connections are closed by the server. */
   async close(): Promise<void> {
     this.#stopping = true;
     this.#attached.close();
     await this.#graces.stop();
   }
 
-  /** Says what the store's own refusal cannot. */
+  /** Refuses leases in a grace period, of which the store knows nothing. */
   async #assertMayAttach(id: SessionId, epoch: number | undefined): Promise<void> {
     const { store } = this.#options;
     const [{ generation }, lease] = await Promise.all([store.summary(id), store.leases.get(id)]);
@@ -181,8 +186,8 @@ export class Workers {
     if (grace.over || isOther(grace.generation, generation)) throw takenOver(id);
   }
 
-  /** A lease that is left without anybody to use it is given a while. */
-  async #settle(id: string): Promise<void> {
+  /** Begins the grace period of a lease that has no connection, and no request that is becoming one. */
+  async #beginGraceIfUnused(id: string): Promise<void> {
     const { store } = this.#options;
     const known = id as SessionId;
     const [lease, summary] = await Promise.all([
@@ -200,11 +205,11 @@ export class Workers {
     this.#attached.remove(connection);
     if (this.#stopping || !(await this.#holds(id, epoch))) return;
     this.#options.logger.warn({ ...lease }, "worker lost: its connection ended");
-    this.#tell("worker.lost", lease);
+    this.#announce("worker.lost", lease);
     this.#graces.begin(id, epoch, generation);
   }
 
-  /** @throws when the session could not be given its status: it is tried again */
+  /** @throws if the status of the session cannot be changed; the caller tries again */
   async #graceOver(id: SessionId, epoch: number, generation: string | null): Promise<void> {
     const { store, logger } = this.#options;
     const lease = await store.leases.get(id);
@@ -216,16 +221,16 @@ export class Workers {
       }
     } catch (error) {
       if (!isSessiondError(error, "session_not_found", "session_deleted")) {
-        logger.warn({ err: error, ...lease }, "the session of a lost worker could not be given its status");
+        logger.warn({ err: error, ...lease }, "cannot apply worker.on_lost to a session; trying again");
         throw error;
       }
     }
     await this.#release(id, epoch);
-    logger.warn({ ...lease, became }, "worker lost for good: it did not come back in time");
-    this.#tell("worker.lost", lease, true);
+    logger.warn({ ...lease, became }, "worker did not reconnect in time: its lease has ended");
+    this.#announce("worker.lost", lease, { gone: true });
   }
 
-  #tell(kind: WorkerEvent["kind"], { session_id, worker, epoch }: Lease, gone = false): void {
+  #announce(kind: WorkerEvent["kind"], { session_id, worker, epoch }: Lease, { gone = false } = {}): void {
     this.#options.onWorker(session_id, { kind, worker, epoch, gone });
   }
 
@@ -233,11 +238,8 @@ export class Workers {
     try {
       await this.#options.store.leases.release(id as SessionId, epoch);
     } catch (error) {
-      // Ended it has all the same; a restart before the next change of a lease would find it again, and end it again.
-      this.#options.logger.warn(
-        { err: error, session_id: id, epoch },
-        "the end of a lease could not be recorded",
-      );
+      // The lease has ended in memory. After a restart it would be found again, and end after a grace period.
+      this.#options.logger.warn({ err: error, session_id: id, epoch }, "cannot record the end of a lease");
     }
   }
 
@@ -250,13 +252,13 @@ function heldInGrace({ session_id, worker }: Lease, until: string): SessiondErro
   const holder = worker === null ? "the worker" : `the worker "${worker}"`;
   return new SessiondError(
     "lease_held",
-    `${holder} of "${session_id}" lost its connection and may come back until ${until}; attach after that`,
+    `${holder} of session "${session_id}" lost its connection and may reconnect until ${until}; try again then`,
   );
 }
 
 function takenOver(id: string): SessiondError {
   return new SessiondError(
     "lease_lost",
-    `the lease of "${id}" is over, or another connection has it; attach to it again`,
+    `the lease of session "${id}" has ended or belongs to another connection; attach again`,
   );
 }

@@ -1,17 +1,17 @@
-/** What a change of the store means to those who follow: pure. */
+/** Turns a change of the store into events. Pure. */
 import { maxReasonLength, type SessionEvent, type updatedParts } from "../../contract/events.ts";
 import type { SessionSummary } from "../../session/session.ts";
 import type { StoreChange } from "../../store/session-store.ts";
 
 type Part = (typeof updatedParts)[number];
 
-/** An event that has no id and time yet. */
+/** An event without its id and time. */
 export type EventBody = WithoutHead<SessionEvent>;
 type WithoutHead<Event> = Event extends unknown ? Omit<Event, "id" | "time"> : never;
 
-/** What became of a session that was there before and is there now. */
+/** The events for a change of a session that existed before and after. */
 export interface Difference {
-  /** Whether its files, or nothing but its revision, changed: told from time to time, not each time. */
+  /** Whether there is progress, which is announced at intervals and not at once. */
   progressed: boolean;
   events: EventBody[];
 }
@@ -44,7 +44,8 @@ export function differences(
     before.revision !== after.revision || before.checkpoint_time !== after.checkpoint_time || hasNewCounts;
   const changed = changedParts(before, after, hasNewStatus);
   const isOnlyInside = isAnother && changed.length === 0 && !hasNewStatus && !hasNewCounts;
-  // What a report changes in the document is progress; whatever else does is told at once.
+  // A report that changes only the document is progress. Any other change of the document is announced at
+  // once.
   if (isOnlyInside && origin !== "report") changed.push("document");
   const events: EventBody[] = [];
   if (hasNewStatus) {
@@ -72,7 +73,7 @@ function isSame(a: SessionSummary["labels"], b: SessionSummary["labels"]): boole
   );
 }
 
-/** Not through the middle of a surrogate pair. */
+/** Shortens a text to {@link maxReasonLength}, but never in the middle of a surrogate pair. */
 function cut(text: string): string {
   if (text.length <= maxReasonLength) return text;
   const end = text.slice(0, maxReasonLength);

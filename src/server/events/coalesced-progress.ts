@@ -1,36 +1,37 @@
-/** Progress that is told from time to time: by session, the state last seen, and what it stands for. Pure. */
+/** Merges the progress of each session until it is announced in one event. Pure. */
 import type { SessionSummary } from "../../session/session.ts";
+import type { StoreChange } from "../../store/session-store.ts";
 import { type EventBody, factsOf } from "./changes.ts";
 
-interface Untold {
-  /** The revision of the state that was told. */
+interface Progress {
+  /** The revision that was announced last. */
   since: number;
   outside: boolean;
   summary: SessionSummary;
 }
 
 export class CoalescedProgress {
-  readonly #untold = new Map<string, Untold>();
+  readonly #progress = new Map<string, Progress>();
 
   get size(): number {
-    return this.#untold.size;
+    return this.#progress.size;
   }
 
-  add(before: SessionSummary, after: SessionSummary, outside: boolean): void {
-    const known = this.#untold.get(after.session_id);
-    this.#untold.set(after.session_id, {
-      since: known?.since ?? before.revision,
-      outside: outside || known?.outside === true,
+  add(before: SessionSummary, after: SessionSummary, origin: StoreChange["origin"]): void {
+    const earlier = this.#progress.get(after.session_id);
+    this.#progress.set(after.session_id, {
+      since: earlier?.since ?? before.revision,
+      outside: origin === "outside" || earlier?.outside === true,
       summary: after,
     });
   }
 
-  /** What is to be told of one session now, if anything. It is not told again. */
+  /** Removes and returns the progress of one session as an event; undefined if there is none. */
   take(id: string): EventBody | undefined {
-    const untold = this.#untold.get(id);
-    if (untold === undefined) return undefined;
-    this.#untold.delete(id);
-    const { summary, since, outside } = untold;
+    const progress = this.#progress.get(id);
+    if (progress === undefined) return undefined;
+    this.#progress.delete(id);
+    const { summary, since, outside } = progress;
     return {
       kind: "session.progress",
       ...factsOf(summary),
@@ -39,9 +40,9 @@ export class CoalescedProgress {
     };
   }
 
-  /** Likewise, of every session. */
+  /** Removes and returns the progress of every session. */
   *takeAll(): Generator<EventBody> {
-    for (const id of this.#untold.keys()) {
+    for (const id of this.#progress.keys()) {
       const event = this.take(id);
       if (event !== undefined) yield event;
     }

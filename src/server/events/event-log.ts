@@ -1,6 +1,6 @@
 /**
- * What happened, in order, as those who follow are told of it. It hears of every change of the store, but of reports only when
- * it asks: while nobody follows it does not, and they cost nothing.
+ * The log of events, in order, which readers follow. The store announces reports to it only on request. There
+ * is no request while there is no reader, so that reports then cost nothing here.
  */
 import { randomBytes } from "node:crypto";
 import type { SessionEvent } from "../../contract/events.ts";
@@ -12,11 +12,11 @@ import { differences, type EventBody, factsOf } from "./changes.ts";
 import { CoalescedProgress } from "./coalesced-progress.ts";
 import { EventRing } from "./ring.ts";
 
-/** Of how many sessions reports are told in one go. */
+/** The store announces the reports of at most this many sessions at a time. */
 const announceSlice = 1000;
 const limits = { events: 16_384, bytes: 4 * 1024 * 1024 };
 
-/** What happened to the lease of a session. */
+/** A change of a session's lease. */
 export type WorkerEvent = {
   kind: "worker.attached" | "worker.detached" | "worker.lost";
   worker: string | null;
@@ -27,17 +27,17 @@ export type WorkerEvent = {
 export interface EventLogOptions {
   store: Pick<SessionStore, "changes" | "summary">;
   clock: Clock;
-  /** Told, once per turn or more, that there are events that were not there before. */
+  /** Called at least once in a turn of the event loop in which events were added. */
   onEvents: () => void;
 }
 
 export class EventLog {
-  /** Of this run of the daemon. */
+  /** Identifies this run of the daemon. */
   readonly run = randomBytes(5).toString("hex");
   readonly ring = new EventRing(limits);
   readonly #options: EventLogOptions;
   readonly #progress = new CoalescedProgress();
-  /** Of sessions whose summary is being asked for: what was told of each meanwhile. */
+  /** The sessions whose summary is being read, with the last change that arrived during the read. */
   readonly #asked = new Map<string, { count: number; told?: { after: SessionSummary | undefined } }>();
   readonly #unsubscribe: () => void;
 
@@ -46,7 +46,7 @@ export class EventLog {
     this.#unsubscribe = options.store.changes.subscribe((change) => this.#changed(change));
   }
 
-  /** Takes in what was reported, and tells what has not been told. Whether there is more to take in. */
+  /** Adds the events of reports so far. Returns whether there are more reports than it has handled. */
   catchUp(): boolean {
     const more = this.#options.store.changes.announceReports(announceSlice);
     for (const event of this.#progress.takeAll()) this.#add(event);
@@ -55,9 +55,9 @@ export class EventLog {
 
   async worker(id: string, { kind, worker, epoch, gone = false }: WorkerEvent): Promise<void> {
     const summary = await this.#newest(id);
-    // What became of the session says what became of its worker.
+    // The event that the session was deleted says enough about its worker.
     if (summary === undefined) return;
-    this.#tellProgress(id);
+    this.#flushProgress(id);
     const who = { ...factsOf(summary), worker, epoch };
     this.#add(kind === "worker.lost" ? { kind, ...who, gone } : { kind, ...who });
   }
@@ -66,7 +66,9 @@ export class EventLog {
     this.#unsubscribe();
   }
 
-  /** What a session is, not older than anything told of it by then; undefined if it is gone. */
+  /**
+   * The summary of a session, at least as new as the last event about it; undefined if the session is gone.
+   */
   async #newest(id: string): Promise<SessionSummary | undefined> {
     const asked = this.#asked.get(id) ?? { count: 0 };
     this.#asked.set(id, asked);
@@ -86,7 +88,7 @@ export class EventLog {
     if (asked !== undefined) asked.told = { after };
     if (after === undefined) {
       if (before === undefined) return;
-      this.#tellProgress(id);
+      this.#flushProgress(id);
       const { cause = "gone", restorable = false } = gone ?? {};
       const outside = origin === "outside";
       this.#add({ kind: "session.deleted", ...factsOf(before), outside, cause, restorable });
@@ -99,13 +101,13 @@ export class EventLog {
 
   #differs(before: SessionSummary, after: SessionSummary, origin: StoreChange["origin"]): void {
     const { progressed, events } = differences(before, after, origin);
-    // Each event tells of a state that is not older than that of the one before.
-    if (events.length > 0) this.#tellProgress(after.session_id);
+    // First, because an event must never describe an older state than the event before it.
+    if (events.length > 0) this.#flushProgress(after.session_id);
     for (const event of events) this.#add(event);
-    if (progressed) this.#progress.add(before, after, origin === "outside");
+    if (progressed) this.#progress.add(before, after, origin);
   }
 
-  #tellProgress(id: string): void {
+  #flushProgress(id: string): void {
     const event = this.#progress.take(id);
     if (event !== undefined) this.#add(event);
   }
@@ -121,7 +123,7 @@ export class EventLog {
   }
 }
 
-/** An event as Server-Sent Events have it; without an id, the reader's last one stays. */
+/** Formats a Server-Sent Event. Without an id, the reader keeps its last one. */
 export function eventText<Event extends { id?: string; kind: string }>(event: Event): string {
   const id = event.id === undefined ? "" : `id: ${event.id}\n`;
   return `${id}event: ${event.kind}\ndata: ${JSON.stringify(event)}\n\n`;

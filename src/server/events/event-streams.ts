@@ -1,5 +1,7 @@
-/** Everybody who follows the events. While nobody does, nothing is done for them but to note what happens. */
-
+/**
+ * The readers of the event stream, and the timers that they need. Without readers, events are only added to
+ * the log.
+ */
 import { type EventsQuery, heartbeatMs } from "../../contract/events.ts";
 import { SessiondError } from "../../error.ts";
 import type { Logger } from "../../log.ts";
@@ -9,11 +11,11 @@ import { RequestError } from "../http/error-reply.ts";
 import { EventLog, type WorkerEvent } from "./event-log.ts";
 import { EventReader } from "./reader.ts";
 
-/** Progress of one session is told at most this often. */
+/** The progress of one session is announced at most once in this time. */
 const progressIntervalMs = 250;
-/** Each costs a connection and a few buffers. */
+/** A reader costs a connection and a few buffers. */
 const maxReaders = 256;
-/** How long a reader may take for the rest of the events while the daemon stops. */
+/** How long readers may take for the remaining events while the daemon stops. */
 const drainMs = 1000;
 
 export interface EventStreamsOptions {
@@ -40,29 +42,30 @@ export class EventStreams {
     this.#log = new EventLog({ store, clock, onEvents: () => this.#wakeSoon() });
   }
 
-  /** How many follow. */
+  /** The number of readers. */
   get size(): number {
     return this.#readers.size;
   }
 
-  /** What happened to a worker of a session. */
+  /** Adds an event about the worker of a session. */
   worker(id: string, event: WorkerEvent): void {
     void this.#log.worker(id, event);
   }
 
   /**
-   * Events as text, until the reader is destroyed, or the daemon stops.
+   * Adds a reader, a stream of events as text. It ends when it is destroyed or the daemon stops.
    *
-   * @throws SessiondError `shutting_down`; RequestError when too many follow already
+   * @throws SessiondError `shutting_down`; RequestError if there are too many readers
    */
   open({ session, kind, since }: EventsQuery, lastEventId: string | undefined): EventReader {
     if (this.#draining) throw new SessiondError("shutting_down", "sessiond is shutting down; try again soon");
     if (this.#readers.size >= maxReaders) {
-      throw new RequestError(503, `${maxReaders} readers follow the events already; end one, or try later`, {
+      throw new RequestError(503, `there are already ${maxReaders} readers of events; try again later`, {
         headers: { "retry-after": "10" },
       });
     }
-    // Before its place is chosen: what was reported while nobody followed comes before it.
+    // Reports made while there was no reader are announced first, so that they come before the new reader's
+    // start.
     if (this.#readers.size === 0) this.#tick();
     const reader = new EventReader({
       log: this.#log,
@@ -78,7 +81,7 @@ export class EventStreams {
     return reader;
   }
 
-  /** Ends every stream after what has happened so far; those who come back find another daemon, or none yet. */
+  /** Ends every stream after the events so far. */
   drain(): void {
     if (this.#draining) return;
     this.#draining = true;
@@ -97,7 +100,7 @@ export class EventStreams {
   #tick(): void {
     if (this.#catchingUp) return;
     this.#catchingUp = this.#log.catchUp() && this.#readers.size > 0;
-    // That was as much as one turn may cost; what is left comes in turns of its own.
+    // The rest is handled in later turns of the event loop, to bound the cost of each.
     if (this.#catchingUp) {
       setImmediate(() => {
         this.#catchingUp = false;
@@ -109,7 +112,7 @@ export class EventStreams {
   #wakeSoon(): void {
     if (this.#waking || this.#readers.size === 0) return;
     this.#waking = true;
-    // One piece for all that happens in this turn.
+    // A microtask, so that all events of this turn are sent together.
     queueMicrotask(() => {
       this.#waking = false;
       for (const reader of this.#readers) reader.wake();
@@ -120,7 +123,10 @@ export class EventStreams {
     for (const reader of this.#readers) {
       if (reader.beat()) continue;
       const { lastId } = reader;
-      this.#options.logger.warn({ last_event: lastId }, "a reader of events does not read: giving it up");
+      this.#options.logger.warn(
+        { last_event: lastId },
+        "a reader of events does not read them: closing its connection",
+      );
       reader.destroy();
     }
   }

@@ -1,6 +1,7 @@
 /**
- * One who follows the events. It takes them from the log only when its other end has room for them, so that a slow one costs no
- * memory; one that the log has overtaken is told so, and its connection ends.
+ * A reader of events. It takes events from the log only when its connection has room for them, so that a slow
+ * reader costs no memory. If the log no longer has its next event, the reader is told so and its connection
+ * ends.
  */
 import { Readable } from "node:stream";
 import { type DroppedEvent, type ResetEvent, retryMs } from "../../contract/events.ts";
@@ -8,31 +9,31 @@ import { formatTimestamp, type Micros } from "../../time/clock.ts";
 import { type EventLog, eventText } from "./event-log.ts";
 import type { Recorded } from "./ring.ts";
 
-/** Events are sent in pieces of about this many characters, and that much may wait to be sent. */
+/** Events are sent in pieces of about this many characters; one piece may be waiting to be sent. */
 const pieceSize = 16 * 1024;
 
 export interface ReaderOptions {
   log: EventLog;
-  /** Only events of these; of all if it is undefined. */
+  /** The sessions whose events are sent; undefined for all. */
   sessions: ReadonlySet<string> | undefined;
+  /** The kinds of events that are sent; undefined for all. */
   kinds: ReadonlySet<string> | undefined;
-  /** The id of an event to go on after. */
+  /** The id of the event to continue after. */
   since: string | undefined;
   now: Micros;
 }
 
 export class EventReader extends Readable {
   readonly #options: ReaderOptions;
-  /** The number of the last event that was sent, or that is not for this reader. */
+  /** The number of the last event that was sent or skipped. */
   #last: number;
-  /** Whether the other end has room. */
+  /** Whether the connection has room for more text. */
   #hasRoom = false;
   #finishing = false;
-  /** Nothing more is sent. */
   #ended = false;
   #wasBehind = false;
-  /** What is said before the next events. */
-  #said: string;
+  /** Text to send before the next events. */
+  #prefix: string;
 
   constructor(options: ReaderOptions) {
     super({ highWaterMark: pieceSize });
@@ -40,41 +41,42 @@ export class EventReader extends Readable {
     const { log, since, now } = options;
     const { number, reason } = place(log, since);
     this.#last = number;
-    this.#said = `retry: ${retryMs}\n`;
+    this.#prefix = `retry: ${retryMs}\n`;
     if (reason === undefined) {
-      this.#said += `: following ${this.lastId}\n\n`;
+      this.#prefix += `: following ${this.lastId}\n\n`;
     } else {
       const reset: ResetEvent = { id: this.lastId, time: formatTimestamp(now), kind: "reset", reason };
-      this.#said += eventText(reset);
+      this.#prefix += eventText(reset);
     }
   }
 
-  /** What it is to go on after should it come back. */
+  /** The id to continue after if the reader reconnects. */
   get lastId(): string {
     return `${this.#options.log.run}-${this.#last}`;
   }
 
-  /** There are new events. */
+  /** Sends new events if there is room. */
   wake(): void {
     if (this.#hasRoom) this.#send();
   }
 
   /**
-   * Says that the connection is there, and moves the reader's cursor over what was not for it. Tells whether it is of use: a
-   * reader that has missed events has from one call to the next to read so far as to be told.
+   * Sends a sign of life, and moves the reader's cursor over events that it does not want. Returns false if
+   * the reader should be given up: it has missed events, and since the last call has not even read the notice
+   * of that.
    */
   beat(): boolean {
     const isBehind = this.#ended || !this.#options.log.ring.reaches(this.#last);
     const isLost = isBehind && this.#wasBehind;
     this.#wasBehind = isBehind;
     if (this.#hasRoom && !isBehind) {
-      this.#said += `: ${this.lastId}\nid: ${this.lastId}\n\n`;
+      this.#prefix += `: ${this.lastId}\nid: ${this.lastId}\n\n`;
       this.#send();
     }
     return !isLost;
   }
 
-  /** Ends the stream after the events that there are. */
+  /** Ends the stream after the present events. */
   finish(): void {
     this.#finishing = true;
     this.wake();
@@ -97,11 +99,11 @@ export class EventReader extends Readable {
 
   #next(): string {
     const { ring } = this.#options.log;
-    let text = this.#said;
-    this.#said = "";
+    let text = this.#prefix;
+    this.#prefix = "";
     if (!ring.reaches(this.#last)) {
       this.#ended = true;
-      const detail = `there were more events than it read; come back with Last-Event-ID: ${this.lastId}`;
+      const detail = `the reader was too slow; reconnect with Last-Event-ID: ${this.lastId}`;
       const dropped: DroppedEvent = { kind: "dropped", detail };
       return text + eventText(dropped);
     }
@@ -118,7 +120,7 @@ export class EventReader extends Readable {
   }
 }
 
-/** Where a reader begins, and why that is not where it wanted to. */
+/** The event after which a reader begins, and the reason if that is not its cursor. */
 function place(
   { run, ring }: EventLog,
   since: string | undefined,

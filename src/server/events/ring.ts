@@ -1,15 +1,15 @@
-/** The events that can still be sent, numbered from 1 and bounded in count and bytes. Pure: it reads no clock. */
+/** The newest events, numbered from 1, with a limit of count and size. Pure. */
 
 export interface Recorded {
   kind: string;
   sessionId: string;
-  /** As it goes out. */
+  /** The event as it is sent. */
   text: string;
 }
 
 export interface RingLimits {
   events: number;
-  /** Of text. The newest event is kept whatever its size. */
+  /** The limit of the text. The newest event is kept whatever its size. */
   bytes: number;
 }
 
@@ -23,12 +23,12 @@ export class EventRing {
     this.#limits = limits;
   }
 
-  /** The number of the last event that was added, whether or not it is kept; 0 before the first. */
+  /** The number of the last event that was added; 0 before the first. */
   get newest(): number {
     return this.#newest;
   }
 
-  /** The number of the first event that is kept; one more than `newest` if none is. */
+  /** The number of the oldest event that is kept; `newest` + 1 if there is none. */
   get oldest(): number {
     return this.#newest - this.#events.size + 1;
   }
@@ -37,7 +37,7 @@ export class EventRing {
     return this.#bytes;
   }
 
-  /** Whether whoever knows the events up to this one can be told all that came after. */
+  /** Whether all events after this number are still kept. */
   reaches(number: number): boolean {
     return number <= this.#newest && number + 1 >= this.oldest;
   }
@@ -46,7 +46,7 @@ export class EventRing {
     return this.#events.get(number);
   }
 
-  /** `make` is given the number of the new event. */
+  /** Adds an event. `make` is given its number. */
   add(make: (number: number) => Recorded): void {
     const number = this.#newest + 1;
     const event = make(number);

@@ -1,3 +1,4 @@
+/** The route of the event stream. */
 import type { Server } from "node:http";
 import type { FastifyInstance } from "fastify";
 import { type EventsQuery, eventIdSchema, eventsMediaType } from "../../contract/events.ts";
@@ -22,9 +23,9 @@ export function eventsRoute(app: FastifyInstance<Server>, events: EventStreams):
 }
 
 function lastEventId(header: string | string[] | undefined): string | undefined {
-  // Empty is what a reader sends that has not seen an id.
+  // A reader that has not seen an id yet sends an empty header.
   if (header === undefined || header === "") return undefined;
   const id = eventIdSchema.safeParse(header);
   if (id.success) return id.data;
-  throw new RequestError(400, "Last-Event-ID must be the id of an event, as the stream gives it");
+  throw new RequestError(400, "Last-Event-ID must be the id of an event of this stream");
 }

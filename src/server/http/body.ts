@@ -1,4 +1,4 @@
-/** From the bytes of a body to the value that they say, exactly. */
+/** Parses request bodies: UTF-8 to JSON without loss. */
 import { isUtf8 } from "node:buffer";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { SessiondError } from "../../error.ts";
@@ -6,7 +6,10 @@ import { JsonError, type JsonValue } from "../../json/exact-json.ts";
 import { parseJsonInSlices } from "../../json/in-slices.ts";
 import { wrongMediaType } from "./error-reply.ts";
 
-/** An empty body is no body, whatever its type: `curl -d ''` calls it a form. */
+/**
+ * Accepts JSON and nothing else. An empty body counts as no body, whatever its type: `curl -d ''` says it is
+ * a form.
+ */
 export function acceptJsonBodies(app: FastifyInstance, maxDepth: number): void {
   app.removeAllContentTypeParsers();
   app.addContentTypeParser(
@@ -25,7 +28,7 @@ async function parseBody(body: Buffer, maxDepth: number): Promise<JsonValue> {
     return await parseJsonInSlices(body.toString("utf8"), maxDepth);
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
-    throw new SessiondError("invalid_request", `the body is not JSON that can be kept: ${error.message}`, {
+    throw new SessiondError("invalid_request", `cannot read the body as JSON: ${error.message}`, {
       cause: error,
     });
   }

@@ -1,4 +1,4 @@
-/** Checks what a request carries against its row of the route table. */
+/** Checks the query and the body of a request against its row of the route table. */
 import type { z } from "zod";
 import type { Endpoint } from "../../contract/routes.ts";
 import { wording } from "../../contract/wording.ts";
@@ -8,8 +8,9 @@ import { isJsonObject } from "../../json/exact-json.ts";
 export type QueryValues = Readonly<Record<string, string | string[]>>;
 
 const maxIssues = 50;
+const unknownKey = "is not a known key";
 
-/** A query as text, or as a list of texts where a key is given more than once. */
+/** Parses a query. The value of a key that is given more than once is a list. */
 export function parseQuery(text: string): QueryValues {
   const values = new Map<string, string | string[]>();
   for (const [key, value] of new URLSearchParams(text)) {
@@ -19,10 +20,10 @@ export function parseQuery(text: string): QueryValues {
   return Object.fromEntries(values);
 }
 
-/** The query as the route's schema reads it. @throws SessiondError `invalid_request` */
+/** Returns the query as the route's schema converts it. @throws SessiondError `invalid_request` */
 export function checkQuery(route: Endpoint, values: QueryValues): unknown {
   if (route.query === undefined) {
-    const issues = Object.keys(values).map((key) => ({ path: key, message: "is not known here" }));
+    const issues = Object.keys(values).map((key) => ({ path: key, message: unknownKey }));
     if (issues.length > 0) throw invalid("query", issues);
     return undefined;
   }
@@ -36,7 +37,7 @@ export function checkQuery(route: Endpoint, values: QueryValues): unknown {
   );
 }
 
-/** The body itself, not what a schema would make of it. @throws SessiondError `invalid_request` */
+/** Returns the body itself, not the output of the schema. @throws SessiondError `invalid_request` */
 export function checkBody(route: Endpoint, body: unknown): unknown {
   if (route.body === undefined) {
     if (body === undefined || (isJsonObject(body) && Object.keys(body).length === 0)) return undefined;
@@ -63,12 +64,12 @@ function invalid(part: "query" | "body", issues: readonly Issue[]): SessiondErro
 export function issuesOf(error: z.ZodError): Issue[] {
   return error.issues.flatMap((issue) =>
     issue.code === "unrecognized_keys"
-      ? issue.keys.map((key) => ({ path: formatPath([...issue.path, key]), message: "is not known here" }))
+      ? issue.keys.map((key) => ({ path: formatPath([...issue.path, key]), message: unknownKey }))
       : [{ path: formatPath(issue.path), message: issue.message }],
   );
 }
 
-/** Writes `config.target_path`, `pending_files[3]`, `labels["my key"]`. */
+/** Formats a path as `config.target_path`, `pending_files[3]` or `labels["my key"]`. */
 export function formatPath(path: readonly PropertyKey[]): string {
   let text = "";
   for (const step of path) {

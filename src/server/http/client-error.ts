@@ -1,4 +1,4 @@
-/** Answers what is not even HTTP, or comes too slowly to become a request. */
+/** Answers input that is not HTTP, or that arrives too slowly to become a request. */
 import { STATUS_CODES } from "node:http";
 import type { Socket } from "node:net";
 import { problemMediaType } from "../../contract/errors.ts";
@@ -11,7 +11,7 @@ export function answerClientError(error: Error, socket: Socket): void {
   const code = systemErrorCode(error);
   if (code === "ECONNRESET" || socket.destroyed) return;
   if (socket.writable) socket.write(response(reason(code)));
-  // Not only half closed: a client that goes on dripping would keep its connection.
+  // Not half closed: a client that sends on, byte by byte, would keep its connection.
   socket.destroySoon();
 }
 

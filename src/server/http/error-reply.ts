@@ -1,4 +1,4 @@
-/** The one place where an error becomes a reply. */
+/** Turns errors into replies. All error replies of the HTTP API are made here. */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { httpStatus, type Problem, problemMediaType } from "../../contract/errors.ts";
 import { protocolHeader, protocolVersion } from "../../contract/version.ts";
@@ -7,7 +7,7 @@ import { stringifyJson } from "../../json/exact-json.ts";
 import type { Logger } from "../../log.ts";
 import { formatSize } from "../../text/size.ts";
 
-/** An `invalid_request` that has a more telling status than 400, and perhaps a header that belongs to it. */
+/** An `invalid_request` with a more specific status than 400, and the headers that belong to that status. */
 export class RequestError extends SessiondError {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -29,16 +29,19 @@ export function problemOf(error: SessiondError): Problem {
     type: `urn:sessiond:error:${code}`,
     title: title(code),
     status: error instanceof RequestError ? error.status : httpStatus[code],
-    // What an internal error says is for the log.
-    detail:
-      code === "internal" ? "something went wrong inside sessiond; its log has the details" : error.message,
+    detail: publicMessage(error),
     code,
     ...(issues === undefined ? {} : { issues }),
     ...(outcome === "unknown" ? { outcome } : {}),
   };
 }
 
-/** Answers any thrown thing. */
+/** The message for a client. The message of an internal error is only for the log. */
+export function publicMessage({ code, message }: SessiondError): string {
+  return code === "internal" ? "internal error in sessiond; see its log" : message;
+}
+
+/** Creates the handler that answers anything thrown. */
 export function errorHandler({ logger, bodyBytes }: { logger: Logger; bodyBytes: number }) {
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const error = asSessiondError(thrown, request, bodyBytes);
@@ -46,8 +49,8 @@ export function errorHandler({ logger, bodyBytes }: { logger: Logger; bodyBytes:
       logger.error({ err: thrown, method: request.method, url: request.url }, "a request failed");
     }
     const problem = problemOf(error);
-    // After a body it could not use the framework hangs up, and a client that is still sending sees its
-    // connection reset and not the reason. What is left of the body is skipped instead, within the timeout.
+    // After a body that it cannot use fastify ends the connection, and a client that is still sending sees a
+    // reset instead of the reply. Without this header the rest of the body is skipped, within the timeout.
     reply.removeHeader("connection");
     reply
       .code(problem.status)
@@ -65,7 +68,7 @@ function asSessiondError(thrown: unknown, request: FastifyRequest, bodyBytes: nu
     case "FST_ERR_CTP_BODY_TOO_LARGE":
       return new SessiondError(
         "payload_too_large",
-        `the body is larger than ${formatSize(bodyBytes)}, which is limits.body in the configuration`,
+        `the body is larger than ${formatSize(bodyBytes)} (limits.body in the configuration)`,
       );
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return wrongMediaType(request.headers["content-type"]);
@@ -80,7 +83,7 @@ function asSessiondError(thrown: unknown, request: FastifyRequest, bodyBytes: nu
   return new SessiondError("internal", "unexpected error", { cause: thrown });
 }
 
-/** The framework's own errors carry its code and a status; those of our code never do. */
+/** Errors of fastify have a code and a status. Errors of our code never have both. */
 function frameworkError(thrown: unknown): { code?: string; statusCode?: number } {
   if (!(thrown instanceof Error)) return {};
   const { code, statusCode } = thrown as { code?: unknown; statusCode?: unknown };
@@ -91,16 +94,17 @@ function frameworkError(thrown: unknown): { code?: string; statusCode?: number }
 }
 
 export function wrongMediaType(given: string | undefined): RequestError {
+  const instead = given === undefined ? "" : `, not ${given}`;
   return new RequestError(
     415,
-    `the body must be JSON: send it with -H 'content-type: application/json'${given === undefined ? "" : `, not ${given}`}`,
+    `the body must be JSON: send the header content-type: application/json${instead}`,
   );
 }
 
 export function noSuchEndpoint(request: { method: string; url: string }): RequestError {
   const path = request.url.split("?", 1)[0] as string;
   const shown = path.length > 200 ? `${path.slice(0, 200)}…` : path;
-  return new RequestError(404, `there is no ${request.method} ${shown}; see /v1/openapi.json`);
+  return new RequestError(404, `no such endpoint: ${request.method} ${shown}; see /v1/openapi.json`);
 }
 
 function title(code: string): string {

@@ -1,16 +1,16 @@
-/** What a handler is given and what it returns, derived from its row of the route table. */
+/** The types of a handler: what it is given and what it returns, derived from its row of the route table. */
 import type { Body, Query, Reply, RouteName, Routes } from "../../contract/routes.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { IfMatch } from "./precondition.ts";
 
-/** Returned for a reply that is complete with its headers. */
+/** A handler returns this for a reply without a body. */
 export const noBody = Symbol("no body");
 
 export interface Call<Name extends RouteName> {
   method: string;
   params: { readonly [Param in ParamName<Routes[Name]["path"]>]: Param extends "id" ? SessionId : string };
   query: Query<Name>;
-  /** As it was parsed: the schema has checked it and changed nothing. */
+  /** The body as it was parsed. The schema has checked it and changed nothing. */
   body: Routes[Name] extends { body: { optional: boolean } } ? Body<Name> | undefined : Body<Name>;
   ifMatch: IfMatch | undefined;
   ifNoneMatch: string | undefined;

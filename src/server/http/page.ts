@@ -8,10 +8,10 @@ export interface Page {
 }
 
 /**
- * The page goes on after the last name that the reader was given. If that name has left the list meanwhile, as
- * pending files do, the list is read from its start again: a reader may see a name twice, but misses none.
+ * The page begins after the last name of the page before. If that name has left the list since, as a pending
+ * file does, the page begins at the start of the list: a reader may see a name twice, but misses none.
  *
- * @throws SessiondError `invalid_request` for a cursor that we never gave
+ * @throws SessiondError `invalid_request` for a cursor that is not from a page
  */
 export function pageOf(
   all: readonly string[],
@@ -27,7 +27,7 @@ export function pageOf(
 }
 
 interface Cursor {
-  /** How many names had been given. */
+  /** The number of names on all pages so far. */
   count: number;
   last: string;
 }
@@ -46,7 +46,7 @@ function parseCursor(cursor: string): Cursor {
     const [count, last] = JSON.parse(Buffer.from(cursor, "base64url").toString()) as unknown[];
     if (Number.isSafeInteger(count) && typeof last === "string") return { count: count as number, last };
   } catch {
-    // Not one of ours: told below.
+    // Not a cursor of ours. The error is thrown below.
   }
   const message = "must be the next_cursor of an earlier page";
   throw new SessiondError("invalid_request", `the query is not valid: cursor ${message}`, {

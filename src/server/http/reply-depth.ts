@@ -1,2 +1,5 @@
-/** Deeper than a request may ever nest, so that what was stored can be sent under any configuration. */
+/**
+ * The maximum nesting depth of a reply: deeper than any request may be, so that every stored session can be
+ * sent.
+ */
 export const replyDepth = 1000;

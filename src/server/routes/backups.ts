@@ -1,3 +1,4 @@
+/** The handlers for backups. */
 import type { SessionStore } from "../../store/session-store.ts";
 import type { Handlers } from "../http/handler.ts";
 

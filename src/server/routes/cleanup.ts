@@ -1,3 +1,4 @@
+/** The handlers for cleanup. */
 import { type PolicyName, policyNames } from "../../contract/replies.ts";
 import type { Cleanup } from "../../retention/cleanup.ts";
 import { parseDuration } from "../../time/duration.ts";
@@ -25,7 +26,10 @@ export function cleanupHandlers(cleanup: Cleanup) {
 function parsePolicy(name: string): PolicyName {
   const policy = policyNames.find((known) => known === name);
   if (policy === undefined) {
-    throw new RequestError(404, `there is no cleanup policy "${name}"; there are ${policyNames.join(", ")}`);
+    throw new RequestError(
+      404,
+      `there is no cleanup policy "${name}"; the policies are ${policyNames.join(", ")}`,
+    );
   }
   return policy;
 }

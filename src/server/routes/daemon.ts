@@ -1,3 +1,4 @@
+/** The handlers about the daemon itself: info, health, reload and the OpenAPI document. */
 import { openApiDocument } from "../../contract/openapi.ts";
 import type { ReloadResult } from "../../contract/replies.ts";
 import { protocolVersion } from "../../contract/version.ts";
@@ -7,14 +8,14 @@ import { type Clock, microsPerMs, parseTimestamp } from "../../time/clock.ts";
 import type { Workers } from "../channel/workers.ts";
 import type { Handlers } from "../http/handler.ts";
 
-/** What the server tells of the daemon around it. */
+/** What the server needs to know of the daemon. */
 export interface DaemonFacts {
   version: string;
-  /** ISO 8601. */
+  /** The time of the start, as ISO 8601. */
   startedTime: string;
   configFile: string | null;
   clock: Clock;
-  /** Reads the configuration again. Throws, with the old one in force, if the new one is bad. */
+  /** Reads the configuration again. Throws if the new one is bad; the old one then stays in force. */
   reload(): Promise<ReloadResult>;
 }
 
@@ -23,11 +24,11 @@ export interface DaemonServices {
   cleanup: Cleanup;
   daemon: DaemonFacts;
   socketPath: string;
-  channel: Pick<Workers, "size">;
+  workers: Pick<Workers, "size">;
 }
 
-export function daemonHandlers({ store, cleanup, daemon, socketPath, channel }: DaemonServices) {
-  // Made when it is asked for: it takes a noticeable part of a start.
+export function daemonHandlers({ store, cleanup, daemon, socketPath, workers }: DaemonServices) {
+  // Created on the first request, because it would take a noticeable part of the daemon's start.
   let openApi: ReturnType<typeof openApiDocument> | undefined;
   return {
     getInfo: async () => ({
@@ -42,7 +43,7 @@ export function daemonHandlers({ store, cleanup, daemon, socketPath, channel }: 
       socket: socketPath,
       config_file: daemon.configFile,
       sessions: (await store.stats()).total,
-      workers: channel.size,
+      workers: workers.size,
       rss_bytes: process.memoryUsage.rss(),
     }),
 

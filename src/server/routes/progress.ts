@@ -1,3 +1,4 @@
+/** The handlers that change a session's progress or status. */
 import type { ProgressReply } from "../../contract/replies.ts";
 import type { SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
@@ -35,7 +36,7 @@ export function progressHandlers(store: SessionStore) {
     failSession: transition("fail"),
     reopenSession: transition("reopen"),
 
-    // Whoever resumes goes on working, and needs what is pending.
+    // Replies with the whole session, because whoever resumes it needs the pending files.
     resumeSession: async ({ params, body, tag }) => {
       const command = { type: "transition", verb: "resume", reason: body?.reason } as const;
       const { session, summary } = await store.apply(params.id, command);

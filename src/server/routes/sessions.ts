@@ -1,3 +1,4 @@
+/** The handlers for sessions: create, list, read, save, edit, delete, repair. */
 import { SessiondError } from "../../error.ts";
 import type { SessionSummary } from "../../session/session.ts";
 import { generateSessionId, parseSessionId } from "../../session/session-id.ts";
@@ -37,7 +38,7 @@ export function sessionHandlers(store: SessionStore, channel: Pick<Workers, "isC
     getStats: () => store.stats(),
 
     getSession: async ({ method, params, ifNoneMatch, tag, status }) => {
-      // The index is enough to say that a session exists or has not changed, however large the document.
+      // The summary is enough for these, however large the document is.
       if (method === "HEAD" || ifNoneMatch !== undefined) {
         const { revision } = await store.summary(params.id);
         const unchanged = matchesNone(ifNoneMatch, revision);
@@ -89,7 +90,7 @@ export function sessionHandlers(store: SessionStore, channel: Pick<Workers, "isC
           issues: [{ path: "session_id", message }],
         });
       }
-      // Saving creates what is missing, but `*` asks for a session that exists.
+      // Saving creates a missing session, but `*` requires that it exists.
       if (ifMatch === "*") await store.summary(params.id);
       const { summary, created } = await store.save(body, {
         ...(ifMatch === "*" ? {} : { ifRevision: ifMatch }),

@@ -1,4 +1,4 @@
-/** Puts a listening server at a path, without ever disturbing another that lives there. */
+/** Makes a server listen at a path, and never disturbs another server that listens there. */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import {
@@ -17,35 +17,43 @@ import { maxSocketPathBytes } from "../../contract/socket-path.ts";
 import { SessiondError, systemErrorCode } from "../../error.ts";
 import type { SocketOptions } from "../options.ts";
 
-/** Unlike in the configuration, the path is settled. */
+/** The configured options, with a definite path. */
 export interface SocketSettings extends Pick<SocketOptions, "mode" | "group"> {
   path: string;
-  /** A socket that the service manager listens on already, and keeps when we go: path, mode and group are its own. */
+  /**
+   * A socket that systemd has opened and keeps open after we stop. Its path, mode and group are those of its
+   * unit.
+   */
   descriptor?: number | undefined;
 }
 
 export interface ClaimedSocket {
   path: string;
   /**
-   * Lets go of the path: takes it away, if what lies there is still ours, or leaves an inherited socket to who
-   * listens on it next. The server goes on with the connections it has.
+   * Stops accepting connections. Removes the socket file if it is still ours; leaves an inherited socket to
+   * the next process. Open connections stay open.
    */
   release(): void;
 }
 
-/** The default of 511 refuses a third of 5,000 simultaneous connections; the kernel caps it at somaxconn. */
+/**
+ * With the default of 511, a third of 5,000 simultaneous connections is refused. The kernel's limit is
+ * somaxconn.
+ */
 const backlog = 4096;
 const probeTimeoutMs = 1000;
 
 /**
- * The server is bound to a private name, given its group and mode, and then renamed into place: it is never
- * reachable by more people than it should be, and a dead socket is replaced in one step. Node unlinks the
- * name that was bound when the server closes; that name is gone by then, so that a successor's socket at the
- * public path stays. Two daemons that replace one dead socket within the same microseconds are told apart
- * by nothing here; those of one directory are kept apart by its lock.
+ * Binds the server to a private name, sets group and mode, and then renames the socket to its path. So the
+ * socket never has wider permissions than configured, and a dead socket is replaced in one step. When the
+ * server closes, Node.js unlinks the name that was bound. That is the private name, so the socket of a
+ * successor at the path stays.
  *
- * @throws SessiondError `socket_in_use` if something lives or lies at the path; `invalid_request` if no socket
- * with these options is possible
+ * Two daemons that replace the same dead socket at the same moment are not detected here. Two daemons of one
+ * store are prevented by the store's lock.
+ *
+ * @throws SessiondError `socket_in_use` if another process listens at the path, or if it is no socket;
+ * `invalid_request` if a socket with these options cannot be created
  */
 export async function claimSocket(server: Server, settings: SocketSettings): Promise<ClaimedSocket> {
   try {
@@ -55,29 +63,32 @@ export async function claimSocket(server: Server, settings: SocketSettings): Pro
     server.close();
     if (error instanceof SessiondError) throw error;
     if (settings.descriptor !== undefined) {
-      const message = `cannot listen on descriptor ${settings.descriptor}, which the service manager passed: ${(error as Error).message}`;
+      const which = `the socket that systemd passed (descriptor ${settings.descriptor})`;
+      const message = `cannot listen on ${which}: ${(error as Error).message}`;
       throw impossible("socket.path", message, error);
     }
     throw impossible("socket.path", `cannot listen on ${settings.path}: ${(error as Error).message}`, error);
   }
 }
 
-/** Connections that come after the release wait in the kernel's queue of the socket, and are lost to nobody. */
+/**
+ * Connections that arrive after the release wait in the kernel's queue for the next process. None is lost.
+ */
 async function inherit(server: Server, path: string, descriptor: number): Promise<ClaimedSocket> {
   const listening = once(server, "listening");
   server.listen({ fd: descriptor });
   await listening;
-  // Not the server's own close, which would also end connections that are kept alive.
+  // The close of net.Server, not of http.Server, because that would also end idle connections.
   return { path, release: () => void Server.prototype.close.call(server) };
 }
 
 async function claim(server: Server, { path, mode, group }: SocketSettings): Promise<ClaimedSocket> {
   const bytes = Buffer.byteLength(path);
-  // The kernel would be given a shortened path, and Node would report success.
+  // Node.js would silently truncate the path and report success.
   if (bytes > maxSocketPathBytes) {
     throw impossible(
       "socket.path",
-      `${path} has ${bytes} bytes; a socket path has at most ${maxSocketPathBytes}`,
+      `${path} has ${bytes} bytes, but a socket path can have at most ${maxSocketPathBytes}`,
     );
   }
   const gid = group === undefined ? undefined : groupId(group);
@@ -93,7 +104,7 @@ async function claim(server: Server, { path, mode, group }: SocketSettings): Pro
     const own = lstatSync(privatePath);
     const present = lstatIfAny(path);
     if (present !== undefined && !sameFile(present, dead)) {
-      throw inUse(`another process has just put something at ${path}; try again`);
+      throw inUse(`another process has just created ${path}; try again`);
     }
     renameSync(privatePath, path);
     return { path, release: () => removeIfSame(path, own) };
@@ -103,24 +114,27 @@ async function claim(server: Server, { path, mode, group }: SocketSettings): Pro
   }
 }
 
-/** Resolves with the dead socket that may be replaced, or undefined if the path is free. */
+/** Resolves with a dead socket at the path, which may be replaced; undefined if the path is free. */
 async function probe(path: string): Promise<Stats | undefined> {
   const present = lstatIfAny(path);
   if (present === undefined) return undefined;
   if (!present.isSocket()) {
-    const kind = present.isDirectory() ? "a directory" : present.isFile() ? "a file" : "something";
-    throw inUse(`${kind} that is not a socket is at ${path}: move it away, or choose another socket path`);
+    const kind = present.isDirectory() ? "a directory, " : present.isFile() ? "a file, " : "";
+    throw inUse(`${path} is ${kind}not a socket: move it away, or choose another socket path`);
   }
   const failure = await tryConnect(path);
   if (failure === "ENOENT") return undefined;
   if (failure === "ECONNREFUSED") return present;
   if (failure === "EACCES" || failure === "EPERM") {
-    throw inUse(`the socket at ${path} belongs to someone else, and this user may not connect to it`);
+    throw inUse(`the socket ${path} belongs to another user, and this user may not connect to it`);
   }
   throw inUse(`another daemon is listening on ${path}`);
 }
 
-/** Connects once. Resolves with the system's reason for failing, or undefined if someone is there, however slow. */
+/**
+ * Connects once. Resolves with the code of the system's error, or undefined if a process listens, however
+ * slow.
+ */
 function tryConnect(path: string): Promise<string | undefined> {
   return new Promise((answer) => {
     const socket = connect(path);
@@ -134,11 +148,11 @@ function tryConnect(path: string): Promise<string | undefined> {
   });
 }
 
-/** @throws what the system says, such as EACCES */
+/** @throws the system's error, such as EACCES */
 async function listen(server: Server, path: string): Promise<void> {
   const listening = once(server, "listening");
-  // Binding happens within this call. 077 and not 0177: a directory that another thread creates at this
-  // moment would otherwise stay without its x bit.
+  // `listen` binds the socket before it returns. The umask is 077 instead of 0177, because a directory that
+  // another thread creates at this moment would lose its x bits.
   const umask = process.umask(0o077);
   try {
     server.listen({ path, backlog });
@@ -148,7 +162,7 @@ async function listen(server: Server, path: string): Promise<void> {
   await listening;
 }
 
-/** A directory that we make is closed to everyone whom the socket's mode shuts out. */
+/** Creates the directory if needed, and closes it to everyone to whom the socket's mode gives no access. */
 function makeDirectory(directory: string, socketMode: number): void {
   const shared = (socketMode & 0o022) !== 0;
   const made = mkdirSync(directory, { recursive: true });
@@ -171,7 +185,7 @@ function setGroup(path: string, gid: number, group: string): void {
     if (systemErrorCode(error) !== "EPERM") throw error;
     throw impossible(
       "socket.group",
-      `this user may not give the socket to group "${group}": make it a member, or choose another group`,
+      `cannot give the socket to group "${group}": add the daemon's user to that group, or choose another group`,
       error,
     );
   }
@@ -194,7 +208,7 @@ function lstatIfAny(path: string): Stats | undefined {
   return lstatSync(path, { throwIfNoEntry: false });
 }
 
-/** While a socket is bound its inode is not given to another. */
+/** Compares inodes. While a socket is bound, its inode number is not used again. */
 function sameFile(a: Stats, b: Stats | undefined): boolean {
   return b !== undefined && a.ino === b.ino && a.dev === b.dev;
 }

@@ -1,10 +1,11 @@
+/** Tracks the connections of a server, so that a shutdown can close each when it is idle. */
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 
 /**
- * The open connections of a server, and how many requests are under way on each. Node's own
- * closeIdleConnections takes a connection that has never sent anything for a busy one. One that was upgraded is busy until it
- * is closed.
+ * The open connections of a server, with the number of open requests on each. An upgraded connection counts
+ * as one open request until it is closed. Node's closeIdleConnections cannot be used: for it, a connection
+ * that has never sent anything is not idle.
  */
 export class Connections {
   readonly #requests = new Map<Socket, number>();
@@ -35,23 +36,23 @@ export class Connections {
     return this.#requests.size;
   }
 
-  /** A request is there that may upgrade its connection. */
+  /** Counts a request that may upgrade its connection. */
   upgrading(socket: Socket): void {
     this.#count(socket, 1);
     this.#silent.delete(socket);
   }
 
-  /** How many requests are under way on a connection, one that was upgraded included. */
-  underWay(socket: Socket): number {
+  /** The number of open requests on a connection, including an upgrade. */
+  openRequests(socket: Socket): number {
     return this.#requests.get(socket) ?? 0;
   }
 
-  /** How many of them have not sent a whole request yet, ever. */
+  /** The number of connections that have not sent a complete request yet. */
   get silent(): number {
     return this.#silent.size;
   }
 
-  /** Closes each connection as soon as nothing is under way on it. */
+  /** Closes each connection as soon as it has no open request. */
   drain(): void {
     this.#draining = true;
     for (const socket of this.#requests.keys()) this.#closeIdle(socket);

@@ -1,15 +1,19 @@
+/** The limit of connections that follows from the limit of open files. */
 import { readFileSync } from "node:fs";
 
-/** Kept free of connections for the journal, documents, backups and the watcher: they must not fail for EMFILE. */
+/** Descriptors that connections must leave free for the store, which must not fail with EMFILE. */
 const reserved = 128;
 
-/** How many connections may be open at once: what is wanted, as far as the process has descriptors for it. */
+/**
+ * The number of connections that may be open at once: `wanted`, or fewer if the limit of open files is too
+ * low.
+ */
 export function connectionLimit(wanted: number, descriptors: number = descriptorLimit()): number {
   const spare = descriptors - Math.min(reserved, Math.ceil(descriptors / 2));
   return Math.max(1, Math.min(wanted, spare));
 }
 
-/** The soft limit of open files of this process; Infinity where the system does not tell. */
+/** The soft limit of open files of this process; Infinity if it is unknown. */
 function descriptorLimit(): number {
   try {
     const limits = readFileSync("/proc/self/limits", "utf8");

@@ -101,7 +101,7 @@ test("a report that is refused has its error before any ack beyond it, and the o
   expect(errors.map(({ code, detail }) => `${code}: ${detail}`)).toEqual([
     expect.stringMatching(/^invalid_request: .*nested/),
     expect.stringMatching(/^invalid_request: .*processed: must be an array/),
-    expect.stringMatching(/^invalid_request: .*note: is not known here/),
+    expect.stringMatching(/^invalid_request: .*note: is not a known key/),
     expect.stringMatching(/^invalid_request: .*[Dd]uplicate key/),
   ]);
   expect(jsonOf(await call("GET", "/v1/sessions/s"))).toMatchObject({
@@ -112,11 +112,11 @@ test("a report that is refused has its error before any ack beyond it, and the o
 });
 
 test.each<[what: string, junk: string | Buffer, detail: RegExp]>([
-  ["what is not JSON", "hello", /not JSON/],
+  ["what is not JSON", "hello", /cannot read the message as JSON/],
   ["another type", '{"type":"dance"}', /type/],
   ["progress without a seq", '{"type":"progress","processed":["b"]}', /seq/],
   ["a seq that is no whole number", '{"type":"progress","seq":1.5}', /seq/],
-  ["a seq that does not grow", '{"type":"progress","seq":7}', /seq 7 came after 7/],
+  ["a seq that does not grow", '{"type":"progress","seq":7}', /seq 7 follows 7/],
   ["a binary message", Buffer.from('{"type":"detach"}'), /text, not binary/],
 ])("%s ends the connection, after what came before is answered", async (_, junk, detail) => {
   const { socketPath, create, store } = await startServer();

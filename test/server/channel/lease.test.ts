@@ -100,7 +100,7 @@ test("a worker that lost its connection comes back with its epoch, which is a ne
     expect((await summaryOf(server, "s")).worker).toMatchObject({ connected: false }),
   );
   const stranger = await refusal(attachWorker(server.socketPath, "s"));
-  expect(stranger).toMatch(/^409 lease_held: .*"w".*may come back until \d{4}-\d\d-\d\dT[\d:.]+Z/);
+  expect(stranger).toMatch(/^409 lease_held: .*"w".*may reconnect until \d{4}-\d\d-\d\dT[\d:.]+Z/);
   expect(await refusal(attachWorker(server.socketPath, "s", { epoch: first.epoch + 1 }))).toMatch(
     /^409 lease_lost/,
   );

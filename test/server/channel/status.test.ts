@@ -121,7 +121,11 @@ test("another session in its place ends the worker, which is none of that one", 
   await replace(file, (document) => ({ ...document, generation: "another", pending_files: ["x"] }));
   expect(await worker.closed).toBe(closeCodes.leaseLost);
   expect(worker.messages).toEqual([
-    { type: "error", code: "lease_lost", detail: expect.stringContaining("another session") },
+    {
+      type: "error",
+      code: "lease_lost",
+      detail: expect.stringContaining("another one created with the same id"),
+    },
   ]);
   await eventually(async () => expect(await store.leases.all()).toEqual([]));
   expect((await attachWorker(socketPath, "s")).session.pending_files).toEqual(["x"]);

@@ -257,7 +257,10 @@ test("a slow reader is told that it was too slow, and finds out what it missed",
   await quick.until({ status_reason: expect.stringMatching(/^299/) });
   slow.read();
   await slow.ended;
-  expect(slow.events.at(-1)).toMatchObject({ kind: "dropped", detail: expect.stringContaining("come back") });
+  expect(slow.events.at(-1)).toMatchObject({
+    kind: "dropped",
+    detail: expect.stringContaining("reconnect with Last-Event-ID"),
+  });
   const lastId = slow.events.at(-2)?.id as string;
   expect(slow.events.slice(1, -1)).toEqual(quick.events.slice(1, slow.events.length - 1));
   const back = await follow(socketPath, "", { "last-event-id": lastId });
