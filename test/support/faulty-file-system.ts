@@ -46,6 +46,7 @@ export class FaultyFileSystem {
     for (const [name, method] of Object.entries(target)) {
       wrapped[name] = (...args) => {
         const operation = { name: prefix + name, path: pathOf(args), args };
+        if (name === "startStatThread") return method();
         const run = () => this.#opened(operation, method(...operation.args));
         if (name.endsWith("Sync")) return this.#run(operation, run);
         // What is asynchronous rejects, and never throws.

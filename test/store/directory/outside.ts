@@ -46,10 +46,10 @@ export async function killed(directory: string): Promise<string> {
 }
 
 /** A view of a directory that nobody has opened yet. */
-export function newView(directory: string): DirectoryView {
+export function newView(directory: string, fs: FileSystem = nodeFileSystem): DirectoryView {
   const view = new DirectoryView(
     {
-      fs: nodeFileSystem,
+      fs,
       directory,
       rescanIntervalMs: 60_000,
       clock: systemClock(),

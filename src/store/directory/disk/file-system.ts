@@ -4,6 +4,7 @@
  * can make any operation fail. Only the watcher and flock(1) reach the file system without it.
  */
 import type { BigIntStats } from "node:fs";
+import type { Identity } from "./session-codec.ts";
 
 export interface FileSystem {
   /** What is at a path, links not followed; undefined if nothing is. */
@@ -43,6 +44,9 @@ export interface FileSystem {
   ): void;
   /** Writes a whole file and syncs it. May report success after a short write: callers compare the size. */
   writeSynced(path: string, bytes: Uint8Array, mode: number): Promise<void>;
+
+  /** Begins a thread that looks at many files; undefined where the system allows no more threads. */
+  startStatThread(): StatThread | undefined;
 }
 
 /** What is used of a `FileHandle`. */
@@ -60,6 +64,18 @@ export interface OpenFile {
   truncate(length: number): Promise<void>;
   sync(): Promise<void>;
   datasync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Looks at many files beside the main thread. */
+export interface StatThread {
+  /** Whether it has begun, and has not ended. */
+  readonly isReady: boolean;
+  /**
+   * Resolves with the identities of regular files, in the order of the paths; empty for what is none or cannot be looked at.
+   * Undefined if the thread has ended.
+   */
+  identities(paths: readonly string[]): Promise<Identity[] | undefined>;
   close(): Promise<void>;
 }
 

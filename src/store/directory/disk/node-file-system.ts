@@ -22,6 +22,7 @@ import {
 import { open, readFile, unlink } from "node:fs/promises";
 import { writeSynced } from "./durable-files.ts";
 import type { FileSystem } from "./file-system.ts";
+import { startStatThread } from "./stat-thread.ts";
 
 const exact = { bigint: true } as const;
 const exactIfThere = { bigint: true, throwIfNoEntry: false } as const;
@@ -49,4 +50,5 @@ export const nodeFileSystem: FileSystem = {
   readFile,
   writeFileSync,
   writeSynced,
+  startStatThread,
 };

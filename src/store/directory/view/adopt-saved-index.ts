@@ -1,42 +1,37 @@
-/** What a start need not read: files that are still as they were when the index was saved. */
+/** What a start need not read: the files that are still as they were when the index was saved. */
 import { nextSlice } from "../../../async/slices.ts";
-import type { FileSystem } from "../disk/file-system.ts";
+import type { FileSystem, StatThread } from "../disk/file-system.ts";
 import { isUnchanged } from "../disk/read-document.ts";
 import type { FileCatalog } from "./file-catalog.ts";
 import type { SavedFile } from "./saved-index.ts";
-import { StatThread } from "./stat-thread.ts";
 
 /** Of the saved index; for fewer a second thread would not be worth its start. */
 const groupsWithoutThread = 8;
 
-export interface Adopted {
-  count: number;
-  /** Whether that was all of the saved index. */
-  isCurrent: boolean;
-}
-
-/** Takes in what can be believed of a saved index. Most of the time goes into looking at the files, on a second thread if they are many. */
+/**
+ * Takes in what can be believed of a saved index. Resolves with whether that was all of it. If the files are many, a second thread
+ * looks at them, as soon as it is ready and as long as it lives.
+ */
 export async function adoptSavedIndex(
   saved: AsyncIterable<SavedFile[]>,
   fs: FileSystem,
   directory: string,
   catalog: FileCatalog,
-): Promise<Adopted> {
-  const adopted: Adopted = { count: 0, isCurrent: true };
+): Promise<boolean> {
+  let isCurrent = true;
   const pathOf = ({ file }: SavedFile) => `${directory}/${file}`;
 
-  function adopt(group: readonly SavedFile[], isSame: (cached: SavedFile, at: number) => boolean): void {
-    for (const [at, cached] of group.entries()) {
-      if (isSame(cached, at) && catalog.adoptSaved(cached)) adopted.count++;
-      else adopted.isCurrent = false;
+  function adopt(group: readonly SavedFile[], isSame: (saved: SavedFile, at: number) => boolean): void {
+    for (const [at, saved] of group.entries()) {
+      if (!isSame(saved, at) || !catalog.adoptSaved(saved)) isCurrent = false;
     }
   }
 
   function adoptHere(group: readonly SavedFile[]): void {
-    adopt(group, (cached) => isUnchanged(fs, pathOf(cached), cached.identity));
+    adopt(group, (saved) => isUnchanged(fs, pathOf(saved), saved.identity));
   }
 
-  async function adoptFrom(thread: StatThread, group: readonly SavedFile[]): Promise<void> {
+  async function adoptBy(thread: StatThread, group: readonly SavedFile[]): Promise<void> {
     const identities = await thread.identities(group.map(pathOf));
     await nextSlice();
     if (identities === undefined) adoptHere(group);
@@ -47,10 +42,10 @@ export async function adoptSavedIndex(
   let [groups, thread] = [0, undefined as StatThread | undefined];
   try {
     for await (const group of saved) {
-      if (++groups === groupsWithoutThread) thread = StatThread.start();
+      if (++groups === groupsWithoutThread) thread = fs.startStatThread();
       if (thread?.isReady) {
-        const adopting = adoptFrom(thread, group);
-        // Told below.
+        const adopting = adoptBy(thread, group);
+        // Its failure is told below.
         adopting.catch(() => {});
         underWay.push(adopting);
       } else adoptHere(group);
@@ -60,5 +55,5 @@ export async function adoptSavedIndex(
   } finally {
     await thread?.close();
   }
-  return adopted;
+  return isCurrent;
 }

@@ -99,11 +99,11 @@ export class DirectoryView {
       },
       logger,
     );
-    const [adopted, files] = await Promise.all([
+    const [isAllAdopted, files] = await Promise.all([
       adoptSavedIndex(saved, fs, directory, this.catalog),
       listSessionFiles(fs, directory),
     ]);
-    let { isCurrent } = adopted;
+    let isCurrent = isAllAdopted;
     const others: string[] = [];
     await eachInSlices(files, (file) => {
       if (this.catalog.get(file) === undefined) others.push(file);

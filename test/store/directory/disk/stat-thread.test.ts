@@ -1,19 +1,20 @@
+/** The thread that looks at files sees what everybody sees, and a start does without it where it is not to be had. */
 import { lstatSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
+import type { FileSystem, StatThread } from "../../../../src/store/directory/disk/file-system.ts";
 import { nodeFileSystem } from "../../../../src/store/directory/disk/node-file-system.ts";
 import { readDocument } from "../../../../src/store/directory/disk/read-document.ts";
 import { identityOf } from "../../../../src/store/directory/disk/session-codec.ts";
+import { startStatThread } from "../../../../src/store/directory/disk/stat-thread.ts";
 import { adoptSavedIndex } from "../../../../src/store/directory/view/adopt-saved-index.ts";
-import { DirectoryView } from "../../../../src/store/directory/view/directory-view.ts";
 import { FileCatalog } from "../../../../src/store/directory/view/file-catalog.ts";
 import type { SavedFile } from "../../../../src/store/directory/view/saved-index.ts";
-import { StatThread } from "../../../../src/store/directory/view/stat-thread.ts";
 import { tempDir } from "../../../support/temp-dir.ts";
 import { foreignSession, newView, putOutside } from "../outside.ts";
 
 async function started(): Promise<StatThread> {
-  const thread = StatThread.start() as StatThread;
+  const thread = startStatThread() as StatThread;
   onTestFinished(() => thread.close());
   await vi.waitFor(() => expect(thread.isReady).toBe(true), { timeout: 10_000 });
   return thread;
@@ -81,22 +82,24 @@ test.each(["looks at them", "is refused", "ends meanwhile"])(
     const changed = ["s3.json", "s250.json", "s399.json"];
     for (const file of changed)
       putOutside(directory, file, foreignSession(file.slice(0, -5), { status: "failed" }));
-    const start = vi.spyOn(StatThread, "start");
-    onTestFinished(() => start.mockRestore());
-    if (what === "is refused") start.mockReturnValue(undefined);
+    const threads: (StatThread | undefined)[] = [];
+    const fs: FileSystem = {
+      ...nodeFileSystem,
+      startStatThread() {
+        threads.push(what === "is refused" ? undefined : startStatThread());
+        return threads[0];
+      },
+    };
     const saved = withBegun(groups, async () => {
-      const thread = start.mock.results[0]?.value as StatThread | undefined;
-      expect(start).toHaveBeenCalledOnce();
-      if (what === "is refused") return;
-      await vi.waitFor(() => expect(thread?.isReady).toBe(true), { timeout: 10_000 });
+      expect(threads).toHaveLength(1);
+      const [thread] = threads;
+      if (thread === undefined) return;
+      await vi.waitFor(() => expect(thread.isReady).toBe(true), { timeout: 10_000 });
       // It is asked first.
-      if (what === "ends meanwhile") setImmediate(() => thread?.close());
+      if (what === "ends meanwhile") setImmediate(() => thread.close());
     });
     const catalog = new FileCatalog();
-    expect(await adoptSavedIndex(saved, nodeFileSystem, directory, catalog)).toEqual({
-      count: 397,
-      isCurrent: false,
-    });
+    expect(await adoptSavedIndex(saved, fs, directory, catalog)).toBe(false);
     expect([...catalog.names()].sort()).toEqual(files.filter((file) => !changed.includes(file)).sort());
     expect(catalog.index.get("s250")).toBeUndefined();
     expect(catalog.index.get("s251")).toEqual(known.index.get("s251"));
@@ -106,25 +109,39 @@ test.each(["looks at them", "is refused", "ends meanwhile"])(
 test("a file that goes away after the thread looked at it, and before that is known, is not there", async () => {
   const directory = await tempDir();
   const { files, groups } = remembered(directory, 20);
-  const start = vi.spyOn(StatThread, "start");
-  const hinted = vi.spyOn(DirectoryView.prototype, "refresh");
-  const look = StatThread.prototype.identities;
-  const looking = vi.spyOn(StatThread.prototype, "identities");
-  onTestFinished(() => void vi.restoreAllMocks());
+  let thread: StatThread | undefined;
   let gone = "";
-  looking.mockImplementation(async function (this: StatThread, paths) {
-    const identities = await look.call(this, paths);
-    if (gone !== "") return identities;
-    gone = basename(paths[0] as string);
-    rmSync(join(directory, gone));
-    await vi.waitFor(() => expect(hinted).toHaveBeenCalledWith(gone), { timeout: 10_000 });
-    return identities;
-  });
-  const saved = withBegun(groups, async () => {
-    const thread = start.mock.results[0]?.value as StatThread;
-    await vi.waitFor(() => expect(thread.isReady).toBe(true), { timeout: 10_000 });
-  });
-  const view = newView(directory);
+  const lookedAt: string[] = [];
+  const fs: FileSystem = {
+    ...nodeFileSystem,
+    lstatSync(path) {
+      lookedAt.push(basename(path));
+      return nodeFileSystem.lstatSync(path);
+    },
+    startStatThread() {
+      const started = startStatThread() as StatThread;
+      thread = started;
+      return {
+        get isReady() {
+          return started.isReady;
+        },
+        async identities(paths) {
+          const identities = await started.identities(paths);
+          if (gone !== "") return identities;
+          gone = basename(paths[0] as string);
+          rmSync(join(directory, gone));
+          // A hint leads to a look.
+          await vi.waitFor(() => expect(lookedAt).toContain(gone), { timeout: 10_000 });
+          return identities;
+        },
+        close: () => started.close(),
+      };
+    },
+  };
+  const saved = withBegun(groups, () =>
+    vi.waitFor(() => expect(thread?.isReady).toBe(true), { timeout: 10_000 }),
+  );
+  const view = newView(directory, fs);
   await view.open(saved);
   expect(gone).not.toBe("");
   expect([...view.catalog.names()].sort()).toEqual(files.filter((file) => file !== gone).sort());
