@@ -1,18 +1,18 @@
 /**
- * Turns file system events into hints: "look at this name again". A hint is given once a name has been quiet for
- * a while, because a file may still be being written, and because of two quick renames chokidar may report
- * only the first. Hints may be lost (the kernel's queue overflows silently); the store reconciles.
+ * Turns file system events into hints: "look at this name again". A hint is given when a name has been quiet for a while, because
+ * a file may still be being written, and because of two quick renames chokidar may report only the first. Hints may be lost (the
+ * kernel's queue overflows silently): the store reconciles.
  *
- * chokidar watches the directory alone: its raw events carry the names, and a watch per file would cost an
- * inotify watch and some kilobytes for each session.
+ * chokidar watches the directory alone. Its raw events carry the names; a watch for each file would cost an inotify watch and
+ * some kilobytes for each session.
  */
 import { FSWatcher } from "chokidar";
 import type { Logger } from "../../../log.ts";
 import { isSessionFile } from "../disk/session-codec.ts";
 
 /** Quiet time before a hint; longer than the 50 ms in which chokidar drops events. */
-const settleMs = 100;
-/** A name that is never quiet is looked at all the same. */
+const quietMs = 100;
+/** A hint of a name that is never quiet is given after this long. */
 const longestWaitMs = 1000;
 
 export interface Watcher {
@@ -28,7 +28,7 @@ export async function watchDirectory(
   logger: Logger,
 ): Promise<Watcher> {
   let watching = true;
-  const settle = new Settle(onHint);
+  const names = new QuietNames(onHint);
   const watcher = new UnlistedWatcher({
     depth: 0,
     ignored: (path) => path !== directory,
@@ -37,7 +37,7 @@ export async function watchDirectory(
     followSymlinks: false,
   });
   watcher.on("raw", (_event, name) => {
-    if (typeof name === "string" && isSessionFile(name)) settle.touch(name);
+    if (typeof name === "string" && isSessionFile(name)) names.touch(name);
   });
   watcher.on("error", (error) => {
     logger.warn({ err: error }, "watching the sessions directory failed");
@@ -50,16 +50,16 @@ export async function watchDirectory(
   return {
     watching: () => watching,
     async close() {
-      settle.close();
+      names.close();
       await watcher.close();
     },
   };
 }
 
 /**
- * chokidar lists the whole directory at the start and again, up to once a second, while events arrive, to find
- * out which file was added or removed. We look ourselves, at the one name that the event carries; with ten
- * thousand files the listing cost most of a core. A watcher that lists nothing leaves that out.
+ * Lists nothing. chokidar lists the whole directory at the start and again, up to once a second, while events arrive, to find out
+ * which file was added or removed: with ten thousand files that cost most of a core. The store looks at the one name that an event
+ * carries instead. `_readdirp` is private to chokidar, so its version is pinned, and a test fails when the method goes.
  */
 class UnlistedWatcher extends FSWatcher {
   override _readdirp(): undefined {
@@ -76,7 +76,7 @@ function ready(watcher: FSWatcher): Promise<void> {
 }
 
 /** One timer for all names: a burst of ten thousand renames must not make ten thousand timers. */
-class Settle {
+class QuietNames {
   readonly #onQuiet: (name: string) => void;
   readonly #names = new Map<string, { first: number; last: number }>();
   #timer: NodeJS.Timeout | undefined;
@@ -90,7 +90,7 @@ class Settle {
     const entry = this.#names.get(name);
     if (entry === undefined) this.#names.set(name, { first: now, last: now });
     else entry.last = now;
-    this.#timer ??= setTimeout(() => this.#sweep(), settleMs).unref();
+    this.#timer ??= setTimeout(() => this.#sweep(), quietMs).unref();
   }
 
   #sweep(): void {
@@ -98,7 +98,7 @@ class Settle {
     const now = performance.now();
     let next = Number.POSITIVE_INFINITY;
     for (const [name, { first, last }] of this.#names) {
-      const due = Math.min(last + settleMs, first + longestWaitMs);
+      const due = Math.min(last + quietMs, first + longestWaitMs);
       if (due <= now + 1) {
         this.#names.delete(name);
         this.#onQuiet(name);
