@@ -14,9 +14,17 @@ import {
 } from "./exact-json.ts";
 import { endOfString } from "./scan.ts";
 
-/** A shorter text is parsed in one piece. */
-const longText = 256 * 1024;
-const pieceLength = 64 * 1024;
+/** When work is done in pieces, and how large they are. */
+export interface PieceSizes {
+  /** Characters; a shorter text is parsed in one piece. */
+  longText: number;
+  /** Characters of text in one piece. */
+  text: number;
+  /** Items of a list, or members of an object, that are written in one piece. */
+  items: number;
+}
+
+const usualSizes: PieceSizes = { longText: 256 * 1024, text: 64 * 1024, items: itemsPerSlice };
 
 /**
  * Parses the lists and objects directly below the outermost object in pieces. Text of any other form, and
@@ -24,10 +32,14 @@ const pieceLength = 64 * 1024;
  *
  * @throws JsonError
  */
-export async function parseJsonInSlices(text: string, maxDepth: number): Promise<JsonValue> {
-  if (text.length < longText) return parseJson(text, maxDepth);
+export async function parseJsonInSlices(
+  text: string,
+  maxDepth: number,
+  sizes = usualSizes,
+): Promise<JsonValue> {
+  if (text.length < sizes.longText) return parseJson(text, maxDepth);
   try {
-    const value = await parsePieces(text, maxDepth);
+    const value = await parsePieces(text, maxDepth, sizes.text);
     if (value !== undefined) return value;
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
@@ -41,7 +53,11 @@ interface Parsed {
   end: number;
 }
 
-async function parsePieces(text: string, maxDepth: number): Promise<JsonValue | undefined> {
+async function parsePieces(
+  text: string,
+  maxDepth: number,
+  pieceLength: number,
+): Promise<JsonValue | undefined> {
   const result: Record<string, JsonValue> = {};
   let at = skipBlank(text, 0);
   if (text[at] !== "{") return undefined;
@@ -51,7 +67,7 @@ async function parsePieces(text: string, maxDepth: number): Promise<JsonValue | 
     const keyEnd = endOfString(text, keyStart + 1) + 1;
     const colon = skipBlank(text, keyEnd);
     if (text[colon] !== ":") return undefined;
-    const parsed = await parseMember(text, skipBlank(text, colon + 1), maxDepth);
+    const parsed = await parseMember(text, skipBlank(text, colon + 1), maxDepth, pieceLength);
     const key = parseJson(text.slice(keyStart, keyEnd));
     if (parsed === undefined || typeof key !== "string" || !addMember(result, key, parsed.value))
       return undefined;
@@ -60,11 +76,16 @@ async function parsePieces(text: string, maxDepth: number): Promise<JsonValue | 
   return text[at] === "}" && skipBlank(text, at + 1) === text.length ? result : undefined;
 }
 
-function parseMember(text: string, start: number, maxDepth: number): Promise<Parsed | undefined> {
+function parseMember(
+  text: string,
+  start: number,
+  maxDepth: number,
+  pieceLength: number,
+): Promise<Parsed | undefined> {
   const opening = text[start];
   if (opening === "[") {
     const items: JsonValue[] = [];
-    return parseContainer(text, start, "]", (piece, isWhole) => {
+    return parseContainer(text, start, "]", pieceLength, (piece, isWhole) => {
       const parsed = parseJson(`[${piece}]`, maxDepth - 1) as readonly JsonValue[];
       for (const item of parsed) items.push(item);
       return isWhole || parsed.length > 0 ? items : undefined;
@@ -72,7 +93,7 @@ function parseMember(text: string, start: number, maxDepth: number): Promise<Par
   }
   if (opening === "{") {
     const members: Record<string, JsonValue> = {};
-    return parseContainer(text, start, "}", (piece, isWhole) => {
+    return parseContainer(text, start, "}", pieceLength, (piece, isWhole) => {
       const entries = Object.entries(parseJson(`{${piece}}`, maxDepth - 1) as Record<string, JsonValue>);
       const isNew = entries.every(([key, value]) => addMember(members, key, value));
       return isNew && (isWhole || entries.length > 0) ? members : undefined;
@@ -89,6 +110,7 @@ async function parseContainer(
   text: string,
   start: number,
   closing: "]" | "}",
+  pieceLength: number,
   add: (piece: string, isWhole: boolean) => JsonValue | undefined,
 ): Promise<Parsed | undefined> {
   let depth = 0;
@@ -141,13 +163,17 @@ function skipBlank(text: string, start: number): number {
 const levelsInPieces = 2;
 
 /** Writes a large value as UTF-8 in pieces, and any other as text at once. @throws JsonError */
-export async function stringifyJsonInSlices(value: unknown, maxDepth: number): Promise<string | Buffer> {
-  if (!isLarge(value, levelsInPieces)) return stringifyJson(value, { maxDepth });
+export async function stringifyJsonInSlices(
+  value: unknown,
+  maxDepth: number,
+  sizes = usualSizes,
+): Promise<string | Buffer> {
+  if (!isLarge(value, levelsInPieces, sizes.items)) return stringifyJson(value, { maxDepth });
   const pieces: Buffer[] = [];
   let text = "";
-  for (const piece of piecesOf(value, maxDepth, levelsInPieces)) {
+  for (const piece of piecesOf(value, maxDepth, levelsInPieces, sizes.items)) {
     text += piece;
-    if (text.length < pieceLength) continue;
+    if (text.length < sizes.text) continue;
     pieces.push(Buffer.from(text));
     text = "";
     await nextSlice();
@@ -155,20 +181,23 @@ export async function stringifyJsonInSlices(value: unknown, maxDepth: number): P
   return Buffer.concat([...pieces, Buffer.from(text)]);
 }
 
-function isLarge(value: unknown, levels: number): boolean {
-  if (Array.isArray(value)) return value.length > itemsPerSlice;
+function isLarge(value: unknown, levels: number, items: number): boolean {
+  if (Array.isArray(value)) return value.length > items;
   if (!isJsonObject(value)) return false;
   const keys = Object.keys(value);
-  return keys.length > itemsPerSlice || (levels > 0 && keys.some((key) => isLarge(value[key], levels - 1)));
+  return keys.length > items || (levels > 0 && keys.some((key) => isLarge(value[key], levels - 1, items)));
 }
 
-/** Yields the JSON of a value in pieces. */
-function* piecesOf(value: unknown, maxDepth: number, levels: number): Generator<string> {
+/** Yields the JSON of a value in pieces of so many items. */
+function* piecesOf(value: unknown, maxDepth: number, levels: number, items: number): Generator<string> {
   const isList = Array.isArray(value);
   if (!isList && !isJsonObject(value)) return yield stringifyJson(value, { maxDepth });
   const [open, close] = isList ? "[]" : "{}";
+  const pieces = isList
+    ? piecesOfList(value, maxDepth, items)
+    : piecesOfObject(value, maxDepth, levels, items);
   let separator = open as string;
-  for (const piece of isList ? piecesOfList(value, maxDepth) : piecesOfObject(value, maxDepth, levels)) {
+  for (const piece of pieces) {
     yield separator;
     yield* piece;
     separator = ",";
@@ -176,28 +205,41 @@ function* piecesOf(value: unknown, maxDepth: number, levels: number): Generator<
   yield separator === "," ? (close as string) : `${open}${close}`;
 }
 
-function* piecesOfList(list: readonly unknown[], maxDepth: number): Generator<Iterable<string>> {
-  for (let at = 0; at < list.length; at += itemsPerSlice) {
-    yield content(list.slice(at, at + itemsPerSlice), maxDepth);
-  }
+function* piecesOfList(
+  list: readonly unknown[],
+  maxDepth: number,
+  items: number,
+): Generator<Iterable<string>> {
+  for (let at = 0; at < list.length; at += items) yield content(list.slice(at, at + items), maxDepth);
 }
 
-function* piecesOfObject(value: JsonObject, maxDepth: number, levels: number): Generator<Iterable<string>> {
+function* piecesOfObject(
+  value: JsonObject,
+  maxDepth: number,
+  levels: number,
+  items: number,
+): Generator<Iterable<string>> {
   const keys = Object.keys(value).filter((key) => value[key] !== undefined);
-  if (levels > 0 && keys.length <= itemsPerSlice) {
-    for (const key of keys) yield member(key, value[key], maxDepth - 1, levels - 1);
+  if (levels > 0 && keys.length <= items) {
+    for (const key of keys) yield member(key, value[key], maxDepth - 1, levels - 1, items);
     return;
   }
-  for (let at = 0; at < keys.length; at += itemsPerSlice) {
+  for (let at = 0; at < keys.length; at += items) {
     const some: Record<string, JsonValue> = {};
-    for (const key of keys.slice(at, at + itemsPerSlice)) putMember(some, key, value[key] as JsonValue);
+    for (const key of keys.slice(at, at + items)) putMember(some, key, value[key] as JsonValue);
     yield content(some, maxDepth);
   }
 }
 
-function* member(key: string, value: unknown, maxDepth: number, levels: number): Generator<string> {
+function* member(
+  key: string,
+  value: unknown,
+  maxDepth: number,
+  levels: number,
+  items: number,
+): Generator<string> {
   yield `${JSON.stringify(key)}:`;
-  yield* piecesOf(value, maxDepth, levels);
+  yield* piecesOf(value, maxDepth, levels, items);
 }
 
 /** The JSON of a list or an object without its brackets. */

@@ -4,6 +4,7 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { SessionId } from "../../../src/session/session-id.ts";
+import type { SessionStore } from "../../../src/store/session-store.ts";
 import { eventually } from "../../support/eventually.ts";
 import { http, jsonOf } from "../../support/http.ts";
 import { tempDir } from "../../support/temp-dir.ts";
@@ -23,6 +24,14 @@ const documentOf = (id: string, changes: object = {}) =>
     checkpoint_time: "2026-01-02T03:04:05Z",
     ...changes,
   });
+
+/** Each event takes much room in JSON, so that it is soon more than is kept. */
+async function failAgainAndAgain(store: SessionStore, count: number): Promise<void> {
+  for (let index = 0; index < count; index++) {
+    const reason = `${index}`.padEnd(4096, "\u0001");
+    await store.apply("a" as SessionId, { type: "transition", verb: "fail", reason });
+  }
+}
 
 test("a session's life is told in order, and each of our own writes once", async () => {
   const { call, create, socketPath, store } = await startServer();
@@ -145,14 +154,11 @@ test("who comes back misses nothing, and gets nothing twice", async () => {
 });
 
 test("a cursor of another run, or of too long ago, is answered with a reset", async () => {
-  const { call, create, socketPath } = await startServer();
+  const { create, socketPath, store } = await startServer();
   const first = await follow(socketPath);
   const since = first.lastId();
   await create("a");
-  // Reasons that take much room in JSON, so that it is soon more than is kept.
-  for (let index = 0; index < 200; index++) {
-    await call("POST", "/v1/sessions/a/fail", { json: { reason: `${index}`.padEnd(4096, "\u0001") } });
-  }
+  await failAgainAndAgain(store, 200);
   await first.until({ status_reason: expect.stringMatching(/^199/) });
   const late = await follow(socketPath, `?since=${since}`);
   await late.until({ kind: "reset" });
@@ -247,13 +253,11 @@ test("reports make few events, and none while nobody follows", async () => {
 });
 
 test("a slow reader is told that it was too slow, and finds out what it missed", async () => {
-  const { call, create, socketPath } = await startServer();
+  const { create, socketPath, store } = await startServer();
   await create("a");
   const slow = await follow(socketPath, "", {}, "later");
   const quick = await follow(socketPath);
-  for (let index = 0; index < 300; index++) {
-    await call("POST", "/v1/sessions/a/fail", { json: { reason: `${index}`.padEnd(4096, "\u0001") } });
-  }
+  await failAgainAndAgain(store, 300);
   await quick.until({ status_reason: expect.stringMatching(/^299/) });
   slow.read();
   await slow.ended;
@@ -297,13 +301,11 @@ test("a stream outlasts the time that a request may take, and the socket for rea
 });
 
 test("a server that stops ends its streams after what happened last, whether or not they are read", async () => {
-  const { create, call, server, socketPath } = await startServer();
+  const { create, call, server, store, socketPath } = await startServer();
   const reader = await follow(socketPath);
   await create("a", ["x"]);
   const stuck = await follow(socketPath, "", {}, "later");
-  for (let index = 0; index < 40; index++) {
-    await call("POST", "/v1/sessions/a/fail", { json: { reason: `${index}`.padEnd(4096, "\u0001") } });
-  }
+  await failAgainAndAgain(store, 40);
   await call("POST", "/v1/sessions/a/progress", { json: { processed: ["x"] } });
   const started = performance.now();
   await server.close(10_000);

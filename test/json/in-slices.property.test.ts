@@ -1,0 +1,85 @@
+/** Any text and any value means the same, and fails the same, in one go or a piece at a time. */
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { JsonError, parseJson, stringifyJson } from "../../src/json/exact-json.ts";
+import { type PieceSizes, parseJsonInSlices, stringifyJsonInSlices } from "../../src/json/in-slices.ts";
+import { anyString, jsonValue } from "../support/arbitraries.ts";
+import { runs } from "../support/runs.ts";
+
+const maxDepth = 20;
+
+/** Short pieces, so that a short text has many and they end anywhere. */
+const sizes: fc.Arbitrary<PieceSizes> = fc.record({
+  longText: fc.constant(0),
+  text: fc.integer({ min: 1, max: 40 }),
+  items: fc.integer({ min: 1, max: 4 }),
+});
+
+/** Values with lists and objects as large as those that are handled in pieces, at the levels where they are. */
+const value = fc
+  .record({
+    before: fc.dictionary(anyString, jsonValue, { maxKeys: 2 }),
+    items: fc.array(jsonValue, { maxLength: 8 }),
+    members: fc.dictionary(anyString, jsonValue, { maxKeys: 8 }),
+    after: jsonValue,
+    levels: fc.nat(3),
+  })
+  .map(({ before, items, members, after, levels }) => {
+    const inner: Record<string, unknown> = {
+      ...before,
+      items,
+      none: undefined,
+      empty: [{}, []],
+      members,
+      after,
+    };
+    let outer = inner;
+    for (let level = 0; level < levels; level++) outer = { first: 1, inner: outer, last: {} };
+    return outer;
+  });
+
+const text = fc
+  .tuple(value, fc.constantFrom(0, 2))
+  .map(([any, indent]) => stringifyJson(any, { indent, maxDepth: 100 }));
+
+async function outcome(what: () => unknown): Promise<unknown> {
+  try {
+    return await what();
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    return `refused: ${error.message}`;
+  }
+}
+
+async function expectSameParsed(any: string, size: PieceSizes): Promise<void> {
+  const expected = await outcome(() => parseJson(any, maxDepth));
+  expect(await outcome(() => parseJsonInSlices(any, maxDepth, size))).toEqual(expected);
+}
+
+test("any text is parsed as in one go", async () => {
+  await fc.assert(fc.asyncProperty(text, sizes, expectSameParsed), runs(200, 5000));
+});
+
+test("a text with one thing wrong is refused as in one go", async () => {
+  const put = fc.constantFrom(",", "]", "}", "[", "{", '"', ":", "1", "\\", "");
+  await fc.assert(
+    fc.asyncProperty(text, sizes, fc.nat(), put, async (good, size, place, wrong) => {
+      const at = place % good.length;
+      await expectSameParsed(good.slice(0, at) + wrong + good.slice(at + 1), size);
+    }),
+    runs(400, 10_000),
+  );
+});
+
+test("any value is written as in one go", async () => {
+  const depth = fc.integer({ min: 2, max: maxDepth });
+  await fc.assert(
+    fc.asyncProperty(value, sizes, depth, async (any, size, allowed) => {
+      const expected = await outcome(() => stringifyJson(any, { maxDepth: allowed }));
+      const written = await outcome(async () => (await stringifyJsonInSlices(any, allowed, size)).toString());
+      if (String(expected).startsWith("refused")) expect(written).toMatch(/^refused/);
+      else expect(written).toBe(expected);
+    }),
+    runs(300, 5000),
+  );
+});
