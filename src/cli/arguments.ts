@@ -1,9 +1,9 @@
-/** How texts on the command line become values. A refusal is a usage error of commander's. */
+/** Converts the texts of options and arguments to values. An invalid text is a usage error of commander. */
 import { InvalidArgumentError, Option } from "commander";
 import { statuses } from "../session/session.ts";
 import { DurationError, parseDuration } from "../time/duration.ts";
 
-/** Checks a duration and leaves it as it was written, for the daemon to read. */
+/** Checks a duration and returns its text, which the daemon reads. */
 export function durationText(text: string): string {
   durationMs(text);
   return text;
@@ -41,13 +41,13 @@ export function repeated(text: string, earlier: readonly string[] = []): string[
   return [...earlier, text];
 }
 
-/** Collects the names of files. */
+/** Collects file names. */
 export function fileNames(text: string, earlier: readonly string[] = []): string[] {
   if (text === "") throw new InvalidArgumentError("A file name cannot be empty.");
   return [...earlier, text];
 }
 
-/** An id to give to a session. A byte that is not UTF-8 has become U+FFFD by the time it gets here. */
+/** An id for a new session. Node.js has replaced bytes that are not UTF-8 with U+FFFD. */
 export function newId(text: string): string {
   if (text.trim() === "") throw new InvalidArgumentError("An id cannot be blank.");
   if (text.includes("\ufffd")) throw new InvalidArgumentError("The id is not UTF-8.");

@@ -1,10 +1,11 @@
+/** Prints errors for people: what went wrong, and what to do next. */
 import { ConnectionError } from "../client/http/connection-error.ts";
 import { type Issue, SessiondError } from "../error.ts";
 import { CommandError } from "./exit-code.ts";
 import type { Output } from "./output.ts";
 import { safe } from "./terminal-text.ts";
 
-/** What to do next, for errors whose message does not say so itself. */
+/** What to do next, by error code, for errors whose message does not say so itself. */
 const advice: Readonly<Record<string, string>> = {
   invalid_session_id: "choose another id",
   session_not_found: "to see all sessions: sessionctl list",
@@ -25,7 +26,7 @@ const advice: Readonly<Record<string, string>> = {
   internal: "see the log of sessiond",
 };
 
-/** Tells people what went wrong and what to do next; only a bug of our own shows its stack. */
+/** Prints what went wrong and what to do next. Only an error that is a bug is printed with its stack. */
 export function complainAbout(out: Output, error: unknown, about?: string): void {
   const prefix = about === undefined ? "" : `${safe(about)}: `;
   if (error instanceof SessiondError || error instanceof ConnectionError || error instanceof CommandError) {
@@ -37,7 +38,7 @@ export function complainAbout(out: Output, error: unknown, about?: string): void
   }
 }
 
-/** The first issue, or the only one, is usually in the message already. */
+/** Lists the issues that the message does not contain; it usually contains the first one. */
 function listIssues(out: Output, said: string, issues: readonly Issue[]): void {
   if (issues.length === 1 && said.includes((issues[0] as Issue).message)) return;
   for (const { path, message } of issues) {

@@ -1,12 +1,13 @@
+/** Asks for confirmation before something is destroyed. */
 import { createInterface } from "node:readline";
 import { CommandError, exitCodes, usageError } from "./exit-code.ts";
 import type { HostProcess } from "./host-process.ts";
 
 /**
- * Asks the person at the terminal before something is destroyed. Where there is no person to ask, `--yes` has to
- * have been given: it is never assumed.
+ * Asks the person at the terminal. Without a terminal, `--yes` must have been given: consent is never
+ * assumed.
  *
- * @throws CommandError if the answer is not yes, or cannot be had
+ * @throws CommandError if the answer is not yes, or if there is no terminal to ask at
  */
 export async function confirm(
   { stdin, stderr }: Pick<HostProcess, "stdin" | "stderr">,

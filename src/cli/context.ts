@@ -1,3 +1,4 @@
+/** What a command works with, and how its work becomes an action of commander. */
 import type { Command } from "commander";
 import { ConnectionError } from "../client/http/connection-error.ts";
 import type { SessionClient } from "../client/session-client.ts";
@@ -16,7 +17,7 @@ export interface Context {
   nowMs: number;
 }
 
-/** A command's work; without a number it ends well. */
+/** The work of a command. Undefined means exit code 0. */
 export type Work<Args extends unknown[]> = (context: Context, ...args: Args) => Promise<ExitCode | undefined>;
 
 /** Turns a command's work into what commander calls. */
@@ -26,9 +27,9 @@ export type Runner = <Args extends unknown[]>(work: Work<Args>) => (...args: Arg
 export type Registration = (program: Command, run: Runner) => void;
 
 /**
- * Does something for one session after the other. A session that fails is complained about, and the others
- * are still seen to; the first failure decides the exit code. Prints ids or replies where those are
- * asked for: one reply as it is, several as an array.
+ * Does something for each session, one after the other. An error of one session is printed, and the others
+ * still have their turn; the first error decides the exit code. With --quiet prints the ids, with --json the
+ * replies: one as it is, several as an array.
  */
 export async function forEachSession(
   { out }: Context,
@@ -43,7 +44,7 @@ export async function forEachSession(
         replies.push(await act(id));
         if (out.quiet && !out.json) out.data(id);
       } catch (error) {
-        // The daemon would not answer for the next one either.
+        // Without a connection the next one would fail too.
         if (error instanceof ConnectionError) throw error;
         complainAbout(out, error, ids.length > 1 ? id : undefined);
         if (exitCode === exitCodes.ok) exitCode = exitCodeOf(error);

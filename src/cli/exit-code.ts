@@ -1,7 +1,8 @@
+/** The exit codes of sessionctl, and which error leads to which. */
 import { ConnectionError } from "../client/http/connection-error.ts";
 import { type Issue, SessiondError } from "../error.ts";
 
-/** What `sessionctl` exits with. Scripts rely on these; new ones may be added. */
+/** Scripts rely on these codes; new ones may be added. */
 export const exitCodes = {
   ok: 0,
   failed: 1,
@@ -17,7 +18,7 @@ export const exitCodes = {
 
 export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes];
 
-/** A failure of the command itself, with its own exit code; the message says what to do next. */
+/** An error of the command itself, with its own exit code. The message says what to do next. */
 export class CommandError extends Error {
   readonly exitCode: ExitCode;
   readonly issues: readonly Issue[] | undefined;
@@ -37,7 +38,7 @@ export function usageError(message: string): CommandError {
   return new CommandError(message, exitCodes.usage);
 }
 
-/** By error code; a code that is not listed here is a plain failure. */
+/** Exit codes by error code; any other error code means `failed`. */
 const byErrorCode: Readonly<Record<string, ExitCode>> = {
   invalid_request: exitCodes.usage,
   invalid_session_id: exitCodes.usage,

@@ -1,4 +1,4 @@
-/** What commands read besides their arguments: files, standard input, JSON in an argument. */
+/** Reads the input of commands: files, standard input, JSON in an argument. */
 import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
@@ -9,11 +9,11 @@ import { CommandError, usageError } from "./exit-code.ts";
 import type { HostProcess } from "./host-process.ts";
 
 export interface Input {
-  /** The text of a file, or of standard input for `-`. */
+  /** The text of a file; `-` is standard input. */
   text(path: string): Promise<string>;
-  /** The file names in a list: one per line, or each ended by a zero byte; empty ones are left out. */
+  /** The file names in a list, separated by line breaks or by zero bytes. Empty names are left out. */
   list(path: string, zeroes: boolean): Promise<string[]>;
-  /** An object given as JSON, as `@file`, or as `-` for standard input. */
+  /** A JSON object, given as itself, as `@file`, or as `-` for standard input. */
   object(argument: string, option: string): Promise<JsonObject>;
 }
 
@@ -68,7 +68,7 @@ export function createInput(process: Pick<HostProcess, "stdin" | "cwd">): Input 
   };
 }
 
-/** Without a byte order mark. */
+/** Removes a byte order mark. */
 function decode(bytes: Buffer): string {
   return new TextDecoder().decode(bytes);
 }

@@ -1,4 +1,4 @@
-/** How pictures made of text are drawn on a terminal: in which characters, and whether in colour. */
+/** The look of bars and tables on a terminal: which characters, and whether in colour. */
 import { styleText } from "node:util";
 import type { Status } from "../session/session.ts";
 import type { OutputStream, Style } from "./output.ts";
@@ -6,16 +6,16 @@ import { safe, shorten, truncate } from "./terminal-text.ts";
 
 export interface Look {
   readonly marks: Marks;
-  /** Dresses text without changing its width. */
+  /** Colours text without changing its width. */
   paint(style: Style, text: string): string;
-  /** Any text, so that the terminal only shows it, in at most so many columns; what is too long loses its middle. */
+  /** Makes any text safe and shortens it to `columns`, leaving out its middle. */
   fit(text: string, columns: number): string;
-  /** The same for sentences, which lose their end. */
+  /** The same for sentences, leaving out their end. */
   clip(text: string, columns: number): string;
 }
 
 export interface Marks {
-  /** Of a bar: done before, done now, given up, and still to do. */
+  /** Parts of a bar: done in earlier runs, done in this one, failed, and left. */
   readonly restored: string;
   readonly done: string;
   readonly failed: string;
@@ -50,7 +50,7 @@ const asciiMarks: Marks = {
 
 export function createLook(unicode: boolean, paint: Look["paint"] = (_, text) => text): Look {
   const marks = unicode ? unicodeMarks : asciiMarks;
-  // A terminal without UTF-8 would take the bytes of other characters for several, some of which control it.
+  // A terminal without UTF-8 reads the bytes of another character as several, some of them control characters.
   const shown = (text: string) => (unicode ? safe(text) : safe(text).replace(/[^\x20-\x7e]/gu, "?"));
   return {
     marks,
@@ -60,12 +60,12 @@ export function createLook(unicode: boolean, paint: Look["paint"] = (_, text) =>
   };
 }
 
-/** As the terminal behind the stream can show it, and as its user wants it (NO_COLOR). */
+/** What the terminal of the stream can show, and what its user wants (NO_COLOR). */
 export function lookFor(stream: OutputStream, env: NodeJS.ProcessEnv): Look {
   return createLook(isUtf8(env), (style, text) => styleText(style, text, { stream }));
 }
 
-/** By the variables of the locale, of which the first that is set counts. Without any the locale is POSIX. */
+/** Whether the locale uses UTF-8. The first variable that is set counts; without any the locale is POSIX. */
 export function isUtf8({ LC_ALL, LC_CTYPE, LANG }: NodeJS.ProcessEnv): boolean {
   return /utf-?8/i.test(LC_ALL || LC_CTYPE || LANG || "");
 }

@@ -1,3 +1,4 @@
+/** Runs one command line of sessionctl, from its arguments to its exit code. */
 import { CommanderError } from "commander";
 import { SessionClient } from "../client/session-client.ts";
 import { protocolVersion } from "../contract/version.ts";
@@ -11,7 +12,7 @@ import { createOutput, type Output } from "./output.ts";
 import { createProgram, type GlobalOptions } from "./program.ts";
 import { safe } from "./terminal-text.ts";
 
-/** Runs a command line, without the names of the program, and resolves with the exit code. */
+/** Runs a command line and resolves with its exit code. `args` has no program names. */
 export async function main(args: readonly string[], process: HostProcess): Promise<ExitCode> {
   const { stdout, stderr } = process;
   let exitCode: ExitCode = exitCodes.ok;
@@ -54,7 +55,7 @@ function clientFor({ socket, timeout }: GlobalOptions): SessionClient {
   return new SessionClient({ socketPath: socket, timeoutMs: timeout });
 }
 
-/** The daemon may be away, which is no failure here. */
+/** Prints both versions. No error if the daemon cannot be reached. */
 async function printVersions(out: Output, client: SessionClient): Promise<void> {
   const daemon = await client.getInfo().catch((error: Error) => error);
   client.close();

@@ -1,4 +1,4 @@
-/** Data goes to stdout, talk to stderr. What comes from sessions is made safe before it is shown to people. */
+/** Writes output: data to stdout, messages to stderr. Callers make text from sessions safe before display. */
 import { styleText } from "node:util";
 import { clientMaxDepth } from "../client/http/http.ts";
 import { stringifyJson } from "../json/exact-json.ts";
@@ -14,7 +14,7 @@ export interface OutputStream extends NodeJS.WritableStream {
 export interface OutputOptions {
   stdout: OutputStream;
   stderr: OutputStream;
-  /** Print the values of the API instead of tables and pages. */
+  /** Print the replies of the API as JSON instead of text for people. */
   json: boolean;
   /** Print ids only. */
   quiet: boolean;
@@ -25,20 +25,20 @@ export type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
 export interface Output {
   readonly json: boolean;
   readonly quiet: boolean;
-  /** Whether people look at the data, and not a program. */
+  /** Whether the data goes to a terminal. */
   readonly toTerminal: boolean;
   /** A line of data. */
   data(line: string): void;
-  /** Text of data, as it is. */
+  /** Data as text, without a line break added. */
   raw(text: string): void;
-  /** Bytes of data, as they are. Resolves when there is room for more. */
+  /** Data as bytes. Resolves when they are written. */
   bytes(data: Uint8Array): Promise<void>;
-  /** A value of the API as one JSON document. */
+  /** A reply of the API as one JSON document. */
   document(value: unknown): void;
   table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): void;
-  /** A line for the person at the terminal; not printed when only ids are wanted. */
+  /** A message for people; not printed with --quiet. */
   say(line: string): void;
-  /** A line about something wrong. */
+  /** An error message or warning. */
   complain(line: string): void;
   paint(style: Style, text: string): string;
 }
@@ -71,8 +71,8 @@ export function createOutput({ stdout, stderr, json, quiet }: OutputOptions): Ou
 }
 
 /**
- * A value as JSON, over several lines unless `indent` is 0. Characters that a terminal acts on are escaped, which JSON reads as the
- * same text.
+ * A value as JSON, on several lines unless `indent` is 0. Characters that control a terminal are escaped,
+ * which does not change the value.
  */
 export function jsonText(value: unknown, indent = 2): string {
   return stringifyJson(value, { indent, maxDepth: clientMaxDepth }).replace(

@@ -1,3 +1,4 @@
+/** The command line of sessionctl: its commands in groups, its global options and its help. */
 import { Command, Option } from "commander";
 import { durationMs } from "./arguments.ts";
 import { registerBackup } from "./commands/backup.ts";
@@ -72,7 +73,7 @@ Examples:
   sessionctl pause nightly
   sessionctl list --status paused`;
 
-/** The command line as commander sees it. It throws where it would exit. */
+/** The program for commander. It throws an error instead of exiting. */
 export function createProgram(
   run: Runner,
   write: { out(text: string): void; error(text: string): void },

@@ -4,7 +4,7 @@ import { exitCodes } from "./exit-code.ts";
 import { main } from "./main.ts";
 import { guardVerb } from "./run/guard-command.ts";
 
-// Whoever reads our output may stop at any time, as head does.
+// The reader of the output may close it at any time, as head does. That is no error.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(exitCodes.ok);
   throw error;

@@ -1,13 +1,14 @@
+/** Tables and lists of facts for a terminal. Pure. */
 import { displayWidth, padEnd, padStart, safe, truncate } from "./terminal-text.ts";
 
 export interface Column<Row> {
   title: string;
-  /** Unsafe text is made safe here. */
+  /** Text of the cell; the table makes it safe. */
   cell: (row: Row) => string;
   align?: "left" | "right";
-  /** The column that is cut when a row is wider than the terminal. */
+  /** Whether this column is cut when a row is wider than the terminal. */
   shrink?: boolean;
-  /** Dresses the cell, already padded, without changing its width. */
+  /** Colours the padded cell without changing its width. */
   paint?: (row: Row, text: string) => string;
 }
 
@@ -17,7 +18,7 @@ const narrowest = 10;
 /**
  * The lines of a table. Columns that are empty in every row are left out.
  *
- * @param width columns of the terminal; infinite where nothing is to be cut
+ * @param width columns of the terminal; infinite if nothing is to be cut
  */
 export function table<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): string[] {
   const filled = columns
@@ -51,7 +52,7 @@ function pad(text: string, width: number, align: "left" | "right" = "left"): str
   return align === "right" ? padStart(text, width) : padEnd(text, width);
 }
 
-/** Names and values below each other; lines without a value are left out. */
+/** Names and values in two columns; pairs without a value are left out. */
 export function facts(pairs: readonly (readonly [name: string, value: string | undefined])[]): string[] {
   const known = pairs.filter((pair): pair is readonly [string, string] => pair[1] !== undefined);
   const width = Math.max(0, ...known.map(([name]) => displayWidth(name)));

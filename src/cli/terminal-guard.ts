@@ -1,16 +1,20 @@
+/** Restores the terminal however the process ends or stops, except by SIGKILL. */
+
 /** Signals that end a process without its "exit" event. */
 const deadly = ["SIGTERM", "SIGHUP", "SIGQUIT"] as const;
 
 export interface Guarded {
-  /** Puts the terminal right; at once, for nothing runs after it, and maybe more than once. */
+  /**
+   * Restores the terminal, synchronously: the process ends right after it. It may be called more than once.
+   */
   restore(): void;
-  /** Takes the terminal again, when a process that was stopped (Ctrl-Z) goes on. */
+  /** Takes the terminal again when a stopped process (Ctrl-Z) continues. */
   resume(): void;
 }
 
 /**
- * Sees to it that the terminal is put right however the process ends or stops, SIGKILL excepted, until the returned
- * function is called; that one restores as well. Where others listen for a signal too, what it does is left to them.
+ * Restores the terminal when the process ends or stops, until the returned function is called, which restores
+ * it too. If somebody else also listens for a signal, that listener decides whether the process ends.
  */
 export function guardTerminal({ restore, resume }: Guarded): () => void {
   const onDeadly = (signal: NodeJS.Signals) => {

@@ -1,12 +1,12 @@
-/** Text for a terminal: nothing in it controls the terminal, and its width in columns is known. */
+/** Makes text safe for a terminal, and measures and cuts it by columns. Pure. */
 
-// Besides control characters: line separators, halves of surrogate pairs, and the invisible characters that
-// turn the direction of what follows or hide between letters.
+// Besides control characters: line separators, unpaired surrogates, and invisible characters, which change the
+// direction of text or hide between letters.
 const unsafe = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/gu;
 
 const shortEscapes: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
 
-/** The text with every character that a terminal would act on, or hide, written as an escape. */
+/** The text with an escape for every character that controls a terminal or is invisible. */
 export function safe(text: string): string {
   return text.replace(unsafe, (character) => {
     const code = (character.codePointAt(0) as number).toString(16);
@@ -17,11 +17,11 @@ export function safe(text: string): string {
 const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
 const invisible = /^[\p{Mn}\p{Me}\p{Cf}]+$/u;
 const emoji = /\p{Emoji_Presentation}|\ufe0f/u;
-// The blocks whose characters are wide or fullwidth in Unicode's East Asian Width.
+// Blocks of characters that are wide or fullwidth in Unicode's East Asian Width.
 const wide =
   /^[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\ua960-\ua97f\uac00-\ud7a3\uf900-\ufaff\ufe10-\ufe19\ufe30-\ufe6f\uff01-\uff60\uffe0-\uffe6\u{16fe0}-\u{1b2ff}\u{20000}-\u{3fffd}]/u;
 
-/** How many columns a terminal gives to the text. */
+/** The width of the text on a terminal, in columns. */
 export function displayWidth(text: string): number {
   if (/^[\x20-\x7e]*$/.test(text)) return text.length;
   let width = 0;
@@ -34,14 +34,14 @@ function graphemeWidth(grapheme: string): number {
   return wide.test(grapheme) || emoji.test(grapheme) ? 2 : 1;
 }
 
-/** Cuts text that is wider than so many columns, and marks the cut. */
+/** Cuts text to `columns` at its end, and marks the cut. */
 export function truncate(text: string, columns: number, mark = "…"): string {
   if (displayWidth(text) <= columns) return text;
   const room = columns - displayWidth(mark);
   return room < 0 ? "" : begin(text, room) + mark;
 }
 
-/** As much of the text as fits in so many columns. */
+/** The beginning of the text that fits into `columns`. */
 function begin(text: string, columns: number): string {
   let kept = "";
   let width = 0;
@@ -53,7 +53,7 @@ function begin(text: string, columns: number): string {
   return kept;
 }
 
-/** Cuts text that is wider than so many columns in its middle: of paths the end tells most, and then the beginning. */
+/** Cuts text to `columns` in its middle. The end of a path says most, then its beginning. */
 export function shorten(whole: string, columns: number, mark = "…"): string {
   if (displayWidth(whole) <= columns) return whole;
   const room = columns - displayWidth(mark);

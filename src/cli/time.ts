@@ -1,3 +1,4 @@
+/** Times for display, relative to now. Pure. */
 import { microsPerMs, parseTimestamp } from "../time/clock.ts";
 
 const units = [
@@ -7,7 +8,7 @@ const units = [
   ["s", 1000],
 ] as const;
 
-/** A time as people say it, seen from `nowMs`: `5 min ago`, `in 3 h`, `just now`. */
+/** A time relative to `nowMs` (since 1970): `5 min ago`, `in 3 h`, `just now`. */
 export function ago(timestamp: string, nowMs: number): string {
   const at = parseTimestamp(timestamp);
   if (at === undefined) return timestamp;
@@ -16,7 +17,7 @@ export function ago(timestamp: string, nowMs: number): string {
   return elapsed > 0 ? `${roughly(elapsed)} ago` : `in ${roughly(-elapsed)}`;
 }
 
-/** Milliseconds in the largest unit of which there is at least one, rounded down: `3 h`. */
+/** A duration in milliseconds, rounded down in its largest unit: `3 h`. */
 export function roughly(ms: number): string {
   for (const [unit, length] of units) {
     if (ms >= length) return `${Math.floor(ms / length)} ${unit}`;

@@ -10,35 +10,39 @@ import { commandFor, commandLine } from "./template.ts";
 
 export interface Item {
   readonly file: string;
-  /** From 0, in the order of the run. */
+  /** Its position in the order of the run, from 0. */
   readonly place: number;
-  /** When its last attempt began, in milliseconds of performance.now(). */
+  /** When its latest attempt began, in milliseconds of performance.now(). */
   startedMs: number;
-  /** From 1; 0 before the first. */
+  /** Number of the latest attempt, from 1; 0 before the first. */
   attempt: number;
   child: Child | undefined;
 }
 
-/** How the run goes on meanwhile. */
+/** What the work on a file must know of the run around it. */
 export interface Course {
-  /** Nothing more is to be begun. */
+  /** Whether the run starts no further attempts. */
   isStopped(): boolean;
-  /** What runs is being ended, and is not to count. */
+  /** Whether running commands are being stopped; their results do not count. */
   isKilling(): boolean;
   changed(): void;
 }
 
-/** What came of a file, for good. */
+/** The outcome of a file after its last attempt. */
 export interface Done {
   readonly ended: Ended;
-  /** Of the last attempt, in milliseconds since 1970. */
+  /** Start of the last attempt, in milliseconds since 1970. */
   readonly startedMs: number;
   readonly finishedMs: number;
   readonly fingerprint: Fingerprint | undefined;
   readonly command: readonly string[];
 }
 
-/** Undefined if the file is to stay pending. @throws when the machine, and not the command, is why it cannot be run */
+/**
+ * Runs the command of a file until it succeeds or has no attempts left. Undefined if the file stays pending.
+ *
+ * @throws CannotStart if the machine has no resources to start the command
+ */
 export async function workOn(
   item: Item,
   seq: number,
@@ -47,11 +51,11 @@ export async function workOn(
 ): Promise<Done | undefined> {
   const { template, cwd, env, outputLimit, timeoutMs, retries, alwaysHash, resultsDir } = options;
   const command = commandFor(template, item.file);
-  // Taken before, so that a change that is made meanwhile is one.
+  // Taken before the command runs, so that a change made while it runs is noticed by the next run.
   const fingerprint = await takeFingerprint(resolve(cwd, item.file), alwaysHash);
   const files = resultsDir === undefined ? undefined : resultFiles(resultsDir, item.file, seq);
   const childOptions: ChildOptions = { command, cwd, env, outputLimit, files, timeoutMs };
-  // Attempts that are left when the run is stopped are for the next one.
+  // When the run stops, remaining attempts are left for the next run.
   while (!course.isStopped()) {
     item.attempt++;
     item.startedMs = performance.now();
@@ -85,7 +89,7 @@ async function attempt(
   }
 }
 
-/** As GNU parallel logs it: a signal counts apart from the exit code. */
+/** The log line as GNU parallel writes it: with a signal, the exit code is 0. */
 export function jobLine({ ended, startedMs, command }: Done, seq: number): JobLine {
   const bySignal = ended.signal !== undefined;
   return {

@@ -1,8 +1,8 @@
-/** What is kept of a command's output: all of it, or its beginning and its end. */
+/** Keeps the output of a command within a limit: all of it, or its beginning and its end. */
 
 export interface Output {
   readonly bytes: Buffer;
-  /** All that there was, in bytes. */
+  /** Bytes that the command wrote. */
   readonly total: number;
   readonly truncated: boolean;
 }
@@ -16,7 +16,7 @@ export class Captured {
   #tailSize = 0;
   #total = 0;
 
-  /** Keeps at most so many bytes. */
+  /** @param limit the most bytes to keep */
   constructor(limit: number) {
     this.#tailLimit = Math.floor(limit / 2);
     this.#headLimit = limit - this.#tailLimit;
@@ -43,7 +43,7 @@ export class Captured {
       this.#tailSize -= (this.#tail[dropped++] as Buffer).length;
     }
     if (dropped > 0) this.#tail = this.#tail.slice(dropped);
-    // Small pieces would cost more than they hold.
+    // Many small buffers would take more memory than their content.
     if (this.#tail.length > 1024) this.#tail = [Buffer.concat(this.#tail)];
   }
 
@@ -54,7 +54,9 @@ export class Captured {
   }
 }
 
-/** The beginning and the end of an output that had so many bytes, with what is left out between them said. */
+/**
+ * Joins the beginning and the end of an output of `total` bytes, with a note of how much is missing between.
+ */
 export function joined(head: Buffer, tail: Buffer, total: number): Output {
   const left = total - head.length - tail.length;
   if (left === 0) return { bytes: Buffer.concat([head, tail]), total, truncated: false };

@@ -1,4 +1,7 @@
-/** One command, as a process that leads a group of its own: it ends as a group, and hears nothing of the terminal's Ctrl-C. */
+/**
+ * One command as a child process that leads its own process group, so that it is stopped as a group and does
+ * not receive the terminal's Ctrl-C.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { constants } from "node:os";
@@ -11,30 +14,30 @@ export interface ChildOptions {
   readonly command: readonly string[];
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
-  /** Bytes of each stream that are kept. */
+  /** The most bytes to keep of each stream. */
   readonly outputLimit: number;
-  /** Where all of the output goes. */
+  /** Files that get the whole output. */
   readonly files: { readonly stdout: string; readonly stderr: string } | undefined;
   readonly timeoutMs: number | undefined;
 }
 
 export interface Ended {
-  /** As a shell has it: 128 and more for a signal, 124 after the time limit, 126 and 127 for what could not be started. */
+  /** As in a shell: 128 + signal, 124 after the time limit, 126 or 127 if it could not be started. */
   readonly exitCode: number;
   readonly signal: NodeJS.Signals | undefined;
   readonly timedOut: boolean;
-  /** Why it could not be started. */
+  /** Why the command could not be started. */
   readonly error: string | undefined;
   readonly durationMs: number;
   readonly stdout: Output;
   readonly stderr: Output;
 }
 
-/** The machine, and not the command, is why it cannot be started. */
+/** The machine lacks the resources to start a command; the command is not at fault. */
 export class CannotStart extends Error {}
 
 const exhausted = ["EAGAIN", "EMFILE", "ENFILE", "ENOMEM"];
-/** What is left of a group when its leader has ended has so long to end by itself. */
+/** How long the rest of a group may run on after its leader has ended. */
 const lingerMs = 1000;
 const pollMs = 20;
 const nothing: Output = { bytes: Buffer.alloc(0), total: 0, truncated: false };
@@ -55,7 +58,7 @@ export class Child {
     this.#options = options;
     this.#captured = [new Captured(options.outputLimit), new Captured(options.outputLimit)];
     const { files } = options;
-    // Without a place for its output no command is to be run: that is no fault of the file's.
+    // If these cannot be opened, the command must not run, and the file has not failed: the run stops instead.
     if (files !== undefined) this.#files = [openSync(files.stdout, "w+"), openSync(files.stderr, "w+")];
     let failure: unknown;
     try {
@@ -66,17 +69,17 @@ export class Child {
     this.ended = this.#end(failure).finally(() => this.#release());
   }
 
-  /** Its group; undefined when it could not be started. */
+  /** Id of the process group; undefined if the command could not be started. */
   get group(): number | undefined {
     return this.#process?.pid;
   }
 
-  /** Asks the whole group to end, and ends it if it does not. Resolution of `ended` tells when. */
+  /** Asks the group to end, and kills it after a grace period. `ended` resolves when the command is gone. */
   stop(force = false): void {
     const group = this.group;
     if (group === undefined || this.#over) return;
     signalGroup(group, force ? "SIGKILL" : "SIGTERM");
-    // A stopped process would not hear of it.
+    // A stopped process handles the signal only after it is continued.
     signalGroup(group, "SIGCONT");
     if (!force) this.#killTimer ??= setTimeout(() => signalGroup(group, "SIGKILL"), endGraceMs);
   }
@@ -158,7 +161,7 @@ export class Child {
     };
   }
 
-  /** What its leader has left behind may finish, and is ended when it does not. */
+  /** Lets processes that the leader left behind finish for a moment, then stops them. */
   async #endGroup(group: number): Promise<void> {
     if (!signalGroup(group, 0)) return;
     if (await goneWithin(group, this.#timedOut ? 0 : lingerMs)) return;
@@ -168,7 +171,9 @@ export class Child {
     await goneWithin(group, lingerMs);
   }
 
-  /** A process that has left the group may hold the pipes for ever. */
+  /**
+   * Reads the rest of the output, with a limit: a process that left the group may hold the pipes for ever.
+   */
   async #collect(child: ChildProcess, closed: Promise<void>): Promise<void> {
     if (child.stdout === null || (child.stdout.readableEnded && child.stderr?.readableEnded)) return;
     let timer: NodeJS.Timeout | undefined;
@@ -203,7 +208,7 @@ async function goneWithin(group: number, ms: number): Promise<boolean> {
   return true;
 }
 
-/** The beginning and the end of a file that is open. */
+/** Reads the beginning and the end of an open file. */
 function endsOf(file: number, limit: number): Output {
   const { size } = fstatSync(file);
   if (size <= limit) return joined(readAt(file, 0, size), Buffer.alloc(0), size);

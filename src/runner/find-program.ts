@@ -1,8 +1,8 @@
-/** Whether a program is there, before anything is begun for its sake. */
+/** Looks for the program of a command before the run changes anything. */
 import { accessSync, constants, statSync } from "node:fs";
 import { join, resolve } from "node:path";
 
-/** Why it cannot be started, if so. Names without a slash are looked for as a shell does. */
+/** Why the program cannot be started; undefined if it can. A name without a slash is looked up in `path`. */
 export function programProblem(name: string, cwd: string, path: string | undefined): string | undefined {
   const places = name.includes("/")
     ? [resolve(cwd, name)]

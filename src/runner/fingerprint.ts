@@ -1,4 +1,4 @@
-/** What a file was like when it was worked on, so that a later run can tell whether it has changed. */
+/** Records what a file was like when its command ran, so that a later run can tell whether it has changed. */
 import { createHash } from "node:crypto";
 import { createReadStream, readFileSync, type Stats, statSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
@@ -8,16 +8,16 @@ export interface Fingerprint {
   size: number;
   /** Milliseconds since 1970, with a fraction. */
   mtime_ms: number;
-  /** Of the content; left out for large files, unless it was asked for. */
+  /** Hash of the content; left out for large files unless requested. */
   sha256?: string;
 }
 
-/** Read at once: less than starting a command costs. */
+/** Up to this size a synchronous read costs less than starting a command. */
 const smallSize = 256 * 1024;
-/** Larger files have their content hashed only when somebody wants to know. */
+/** Larger files are hashed only when requested. */
 const maxHashedSize = 16 * 1024 * 1024;
 
-/** Undefined for what is no regular file, or cannot be read. */
+/** Undefined for a path that is no regular file or cannot be examined. */
 export async function takeFingerprint(path: string, alwaysHash: boolean): Promise<Fingerprint | undefined> {
   const stats = statsOf(path);
   if (stats === undefined) return undefined;
@@ -27,11 +27,14 @@ export async function takeFingerprint(path: string, alwaysHash: boolean): Promis
   return sha256 === undefined ? print : { ...print, sha256 };
 }
 
-/** What has changed since, in a word or two; undefined when nothing has, or the file is gone. */
+/**
+ * What has changed since the recorded fingerprint, in a word or two; undefined if nothing, or if the file is
+ * gone.
+ */
 export async function changeOf(path: string, recorded: JsonValue | undefined): Promise<string | undefined> {
   const stats = statsOf(path);
   if (stats === undefined) return undefined;
-  if (!isJsonObject(recorded)) return "never seen before";
+  if (!isJsonObject(recorded)) return "no earlier fingerprint";
   if (Number(recorded.size) !== stats.size) return "size";
   if (Number(recorded.mtime_ms) === stats.mtimeMs) return undefined;
   if (typeof recorded.sha256 !== "string") return "modification time";
@@ -43,7 +46,7 @@ function statsOf(path: string): Stats | undefined {
     const stats = statSync(path, { throwIfNoEntry: false });
     return stats?.isFile() ? stats : undefined;
   } catch {
-    // No path for this system, or in a place that is closed to us: the command will say so.
+    // An impossible path, or no permission: the command itself will report that.
     return undefined;
   }
 }

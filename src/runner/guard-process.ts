@@ -1,17 +1,17 @@
 /**
- * The process that outlives its runner: it is told of each group of processes that begins and ends, and when the runner is
- * gone, however that came about, it ends those that are left.
+ * The guard process: it outlives the runner, which tells it of each process group that starts and ends. When
+ * the runner is gone, even by kill -9, it stops the groups that are left.
  */
 import { createInterface } from "node:readline";
 import { markedProcesses } from "./mark.ts";
 import { allPids, endAll, type ProcessFacts, processFacts } from "./processes.ts";
 
-/** The runner's last word when it has seen to everything itself. */
+/** The runner's last line when no command is left to stop. */
 export const farewell = "bye";
 
-/** Reads `+GROUP` and `-GROUP`, a line each. Resolves when nothing is left of the runner. */
+/** Reads lines `+GROUP` and `-GROUP`. Resolves when no process of the run is left. */
 export async function guard(input: NodeJS.ReadableStream, mark: string): Promise<void> {
-  // Only the end of the runner ends it.
+  // Only the end of the runner ends the guard.
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
   const groups = new Map<number, ProcessFacts | undefined>();
   for await (const line of createInterface({ input })) {
@@ -20,7 +20,7 @@ export async function guard(input: NodeJS.ReadableStream, mark: string): Promise
     if (line.startsWith("+")) groups.set(group, processFacts(group));
     else groups.delete(group);
   }
-  // A command that was just being started may carry its mark a moment later.
+  // A command that is just being started carries the mark only a moment later, so look twice.
   for (let quiet = 0; quiet < 2; quiet++) {
     const left = () => leftOvers(groups, mark);
     if (left().length > 0) quiet = 0;
@@ -42,15 +42,15 @@ function leftOvers(groups: ReadonlyMap<number, ProcessFacts | undefined>, mark: 
 }
 
 /**
- * Whether a process is of a command's group, whose number may have gone to another one meanwhile. `leader` is the process
- * that has the number now, `begun` the one that had it when the command began.
+ * Whether a process belongs to the group of a command. The number of a group can be reused: `leader` is the
+ * process that has this number now, `begun` the one that had it when the command started.
  */
 export function isMember(
   member: ProcessFacts,
   leader: ProcessFacts | undefined,
   begun: ProcessFacts | undefined,
 ): boolean {
-  // Each command leads a session of its own, and a number is not given away while its group has members.
+  // Each command leads its own session, and the kernel does not reuse a number while its group has members.
   if (member.session !== member.group) return false;
   return leader === undefined || leader.startTime === begun?.startTime;
 }

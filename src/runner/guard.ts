@@ -1,4 +1,4 @@
-/** The runner's side of its guard. */
+/** Starts the guard process, tells it of each process group, and replaces it if it dies. */
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Socket } from "node:net";
 import { farewell } from "./guard-process.ts";
@@ -14,7 +14,7 @@ export class Guard {
   #closed = false;
   #unsaid = "";
 
-  /** The command line of a process that calls `guard`. */
+  /** @param command command line of a process that calls `guard` */
   constructor(command: readonly string[]) {
     this.#command = command;
     this.#start();
@@ -26,13 +26,13 @@ export class Guard {
     this.#unsaid = "";
   }
 
-  /** Said together with the next beginning: a group that is gone can do no harm. */
+  /** Sent together with the next start, to save a write: a group that has ended does no harm. */
   ended(group: number): void {
     this.#groups.delete(group);
     this.#unsaid += `-${group}\n`;
   }
 
-  /** Everything has ended that began. */
+  /** Ends the guard: every group that began has ended. */
   close(): void {
     this.#closed = true;
     this.#process?.stdin?.end(`${farewell}\n`);
@@ -48,13 +48,13 @@ export class Guard {
     const child = spawn(program, args, {
       detached: true,
       cwd: "/",
-      // A run within a command of another run has work to do after that one's guard has ended the command.
+      // In a run inside a command of another run, this guard must survive the outer run's guard.
       env: { ...process.env, [markVariable]: undefined },
       stdio: ["pipe", "ignore", "ignore"],
     });
     child.unref();
     (child.stdin as Socket).unref();
-    // Its end is told by "exit".
+    // The "exit" event reports its end.
     child.stdin?.on("error", () => {});
     child.on("error", () => {});
     child.on("exit", () => {

@@ -1,22 +1,22 @@
-/** When a run ends early because of how its files fared, as GNU parallel writes it. */
+/** Decides when a run stops early because of its results. The syntax is that of GNU parallel. */
 import { OptionError } from "./option-error.ts";
 
 export interface Halt {
-  /** `soon` lets what runs finish; `now` ends it. */
+  /** `soon` lets running commands finish; `now` stops them. */
   readonly when: "soon" | "now";
   readonly on: "fail" | "success" | "done";
   readonly limit: { readonly count: number } | { readonly percent: number };
 }
 
-/** Files that this run is through with. */
+/** Counts of files that this run has finished. */
 export interface Tally {
   readonly failed: number;
   readonly succeeded: number;
-  /** All that it is to run. */
+  /** Files of this run. */
   readonly total: number;
 }
 
-/** So few files say nothing about a share. */
+/** A percentage counts only from this many files on. */
 const fewest = 3;
 
 /** Reads `soon,fail=1`, `now,fail=10%`, `soon,done=100` …; `never` is undefined. @throws OptionError */
@@ -37,8 +37,8 @@ export function parseHalt(text: string): Halt | undefined {
 }
 
 /**
- * Whether it is time. A share of failed or succeeded files is one of the files done so far, and counts from 3 files that
- * failed or succeeded; a share of done files is one of all.
+ * Whether the condition holds. A percentage of failed or succeeded files refers to the files finished so far,
+ * and counts once 3 files failed or succeeded; a percentage of done files refers to all files of the run.
  */
 export function isReached({ on, limit }: Halt, { failed, succeeded, total }: Tally): boolean {
   const done = failed + succeeded;
@@ -48,7 +48,7 @@ export function isReached({ on, limit }: Halt, { failed, succeeded, total }: Tal
   return count >= fewest && 100 * count >= limit.percent * done;
 }
 
-/** Why, for people: `2 files failed (--halt now,fail=2)`. */
+/** The reason as text: `2 files failed (--halt now,fail=2)`. */
 export function haltReason({ when, on, limit }: Halt, { failed, succeeded }: Tally): string {
   const count = on === "fail" ? failed : on === "success" ? succeeded : failed + succeeded;
   const verb = { fail: "failed", success: "succeeded", done: "done" }[on];

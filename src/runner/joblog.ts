@@ -1,4 +1,4 @@
-/** The log of jobs that GNU parallel writes: a line for each file, its columns separated by tabs. */
+/** Writes the job log in the format of GNU parallel: a line for each file, with columns separated by tabs. */
 import { closeSync, fstatSync, openSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
 
@@ -9,7 +9,7 @@ export interface JobLine {
   /** Bytes that the command wrote to its standard output. */
   readonly received: number;
   readonly exitCode: number;
-  /** Its number, 0 for none. */
+  /** Number of the signal that ended the command; 0 for none. */
   readonly signal: number;
   readonly command: string;
 }
@@ -20,7 +20,7 @@ export class JobLog {
   readonly #file: number;
   readonly #host = hostname();
 
-  /** Adds to a log that is there. @throws the system's error */
+  /** Appends to an existing log. @throws the error of the system */
   constructor(path: string) {
     this.#file = openSync(path, "a");
     if (fstatSync(this.#file).size === 0) writeSync(this.#file, header);
@@ -41,7 +41,7 @@ export function lineText(line: JobLine, host: string): string {
   return `${[seq, host, start, runtime?.padStart(10), 0, received, exitCode, signal, oneLine(command)].join("\t")}\n`;
 }
 
-/** A name of a file may hold what ends a line or a column. */
+/** A file name may contain line breaks and tabs, which would break the columns. */
 function oneLine(command: string): string {
   return command.replaceAll("\n", "\\n").replaceAll("\t", "\\t").replaceAll("\r", "\\r");
 }

@@ -1,10 +1,11 @@
-/** How many commands run at once, as GNU parallel writes it. */
+/** Reads how many commands run at once. The syntax is that of GNU parallel. */
 import { OptionError } from "./option-error.ts";
 
 const most = 10_000;
 
 /**
- * Reads a number, a share of the processors (`50%`), or so many more or fewer than there are (`+1`, `-1`). It is at least 1.
+ * Reads a number, a percentage of the processors (`50%`), or a difference to their number (`+1`, `-1`). The
+ * result is at least 1.
  *
  * @throws OptionError
  */

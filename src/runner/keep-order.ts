@@ -1,15 +1,17 @@
-/** Gives things out in their order, whenever they come in. */
+/** Releases items in the order of their places, whatever the order they come in. */
 export class KeepOrder<T> {
   #next = 0;
   #size = 0;
   readonly #early = new Map<number, { item: T | undefined; size: number }>();
 
-  /** What is held back, in the measure of the sizes. */
+  /** Sum of the sizes of the items held back. */
   get size(): number {
     return this.#size;
   }
 
-  /** Takes the thing at a place, or nothing if there is none, and returns all that can be given out now. */
+  /**
+   * Takes the item of a place (undefined: the place has none), and returns the items that are now in order.
+   */
   put(place: number, item: T | undefined, size: number): T[] {
     this.#early.set(place, { item, size });
     this.#size += size;

@@ -1,6 +1,6 @@
 /**
- * The mark that every command of a run carries in its environment, and so do the processes that it starts: by it they are
- * found when their runner is gone, whatever they have become the children of.
+ * The mark of a run: an environment variable that every command inherits, and every process that a command
+ * starts. It identifies them when the runner is gone and they have another parent.
  */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
@@ -8,12 +8,14 @@ import { allPids, type ProcessFacts, processFacts } from "./processes.ts";
 
 export const markVariable = "SESSIOND_RUN";
 
-/** Names one run. */
+/** A new mark, unique to one run. */
 export function newMark(): string {
   return randomBytes(8).toString("hex");
 }
 
-/** Processes of this user that carry the mark, without this one and those that it was started by. */
+/**
+ * Processes that carry the mark, except this one and its ancestors. Those of other users cannot be examined.
+ */
 export function markedProcesses(mark: string): ProcessFacts[] {
   const own = ancestors();
   const wanted = `${markVariable}=${mark}\0`;

@@ -1,2 +1,2 @@
-/** Why the text of an option cannot be read, in words for the person who wrote it. */
+/** An option has an invalid value. The message is written for the person who gave it. */
 export class OptionError extends Error {}

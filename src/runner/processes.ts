@@ -1,4 +1,4 @@
-/** Processes and their groups, as /proc tells of them. */
+/** Finds processes and process groups in /proc, and signals them. */
 import { readdirSync, readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 
@@ -8,20 +8,20 @@ export interface ProcessFacts {
   readonly parent: number;
   readonly group: number;
   readonly session: number;
-  /** In ticks since the machine's start: with the pid, it names one process and no later one. */
+  /** In ticks since boot. Together with the pid it identifies a process, also after the pid is reused. */
   readonly startTime: string;
 }
 
 const pollMs = 20;
-/** What a process that was told to end has to do so. */
+/** How long a process has to end after SIGTERM before it is killed. */
 export const endGraceMs = 2000;
 const killedMs = 5000;
 
-/** Undefined for a process that is gone. */
+/** Undefined if there is no such process. */
 export function processFacts(pid: number): ProcessFacts | undefined {
   try {
     const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-    // The name is in parentheses, and may hold some itself.
+    // The name is in parentheses and may contain parentheses itself.
     const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
     const [state, parent, group, session] = fields as [string, string, string, string];
     return {
@@ -43,7 +43,7 @@ export function allPids(): number[] {
     .map(Number);
 }
 
-/** Whether there was a group to signal. */
+/** Signals a process group. Returns whether the group exists. */
 export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {
   return signalled(-group, signal);
 }
@@ -53,12 +53,12 @@ function signalled(target: number, signal: NodeJS.Signals | 0): boolean {
     process.kill(target, signal);
     return true;
   } catch (error) {
-    // One that runs as somebody else is there, and cannot be ended by us.
+    // EPERM: it exists, but belongs to another user.
     return (error as NodeJS.ErrnoException).code === "EPERM";
   }
 }
 
-/** Whether a process of the group lives. Those that only wait to be collected do not. */
+/** Whether the group has a process that is not a zombie. */
 export function isGroupAlive(group: number): boolean {
   if (!signalGroup(group, 0)) return false;
   return allPids().some((pid) => {
@@ -67,7 +67,10 @@ export function isGroupAlive(group: number): boolean {
   });
 }
 
-/** Ends what `find` finds, asking first, until it finds nothing more. Resolves with whether all are gone. */
+/**
+ * Stops the processes that `find` returns, first with SIGTERM, until it returns none. Resolves with whether
+ * it did.
+ */
 export async function endAll(find: () => ProcessFacts[]): Promise<boolean> {
   const began = performance.now();
   const asked = new Set<number>();
@@ -81,7 +84,7 @@ export async function endAll(find: () => ProcessFacts[]): Promise<boolean> {
       else if (!asked.has(pid)) {
         asked.add(pid);
         signalled(pid, "SIGTERM");
-        // A stopped process would not hear of it.
+        // A stopped process handles the signal only after it is continued.
         signalled(pid, "SIGCONT");
       }
     }

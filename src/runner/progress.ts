@@ -1,17 +1,17 @@
-/** What a run has done so far. Counts are files; times are milliseconds of performance.now(). */
+/** The state of a run at one moment. Counts are files; times are milliseconds of performance.now(). */
 export interface RunProgress {
   readonly sessionId: string;
-  /** All files of the session that this run looks after: restored + failedBefore + done + failed + pending + running.length. */
+  /** All files of the session: restored + failedBefore + done + failed + pending + running.length. */
   readonly total: number;
-  /** Done well before this run began. */
+  /** Succeeded in earlier runs. */
   readonly restored: number;
-  /** Failed before this run began, and left alone by it. */
+  /** Failed in earlier runs, and not run again by this one. */
   readonly failedBefore: number;
-  /** Done well by this run, durably recorded. */
+  /** Succeeded in this run; their results are durable. */
   readonly done: number;
-  /** Given up by this run after the last retry, recorded as such. */
+  /** Failed in this run after the last retry; their results are durable. */
   readonly failed: number;
-  /** Not begun. */
+  /** Not started yet. */
   readonly pending: number;
   readonly running: readonly {
     readonly file: string;
@@ -20,8 +20,8 @@ export interface RunProgress {
   }[];
   readonly startedMs: number;
   readonly nowMs: number;
-  /** Finishes what runs and begins nothing more; and why, in a few words. */
+  /** Why the run starts no more files and only finishes running commands; undefined if it goes on. */
   readonly draining: string | undefined;
-  /** The daemon is away; the run goes on and waits for it. */
+  /** The connection to the daemon is lost; the run continues and reconnects. */
   readonly disconnected: boolean;
 }

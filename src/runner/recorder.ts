@@ -1,4 +1,4 @@
-/** Brings the result of a file to the daemon, and does not rest until it is durable, or surely is not to be. */
+/** Reports the result of a file, and retries until the result is durable or is refused for good. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { isSessiondError } from "../error.ts";
@@ -8,13 +8,13 @@ const retryMs = 500;
 
 export interface Recorder {
   readonly worker: WorkerSession;
-  /** How long a full disk is waited for. */
+  /** Milliseconds to wait for space on a full disk. */
   readonly patienceMs: number;
   say(line: string): void;
 }
 
 /**
- * Resolves when it is durable. `smaller` is recorded instead of what the daemon does not take.
+ * Resolves when the result is durable. If the daemon refuses its size or content, records `smaller` instead.
  *
  * @throws what `WorkerSession.report` does
  */
@@ -41,7 +41,7 @@ export async function record(
   }
 }
 
-/** A file may be called `__proto__`, which an assignment would not make a key. */
+/** A file may be named `__proto__`, for which an assignment would not create a key. */
 function resultsOf(file: string, result: JsonObject): JsonObject {
   return Object.fromEntries([[file, result]]);
 }

@@ -1,15 +1,15 @@
-/** Where the whole output of each file goes: `DIR/NAME/stdout`, `stderr` and `seq`. */
+/** Names the files that get the whole output of each file: `DIR/NAME/stdout`, `stderr` and `seq`. */
 import { createHash } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** Systems take names of 255 bytes. */
+/** File systems allow 255 bytes; this leaves some room. */
 const maxName = 200;
 
 /**
- * The directory of a file: its name, with every byte but letters, digits and `. _ - + , = @` written as `%` and two
- * hexadecimal digits, so that no name leads out of the directory and no two share one. A long one is cut, and ends with a
- * digest of the name.
+ * The directory name for a file: the file's name, with every byte except letters, digits and `. _ - + , = @`
+ * written as `%` and two hexadecimal digits. So no name leaves the directory, and no two files share one. A
+ * long name is cut and ends with a digest of the whole name.
  */
 export function directoryName(file: string): string {
   const escaped = Array.from(Buffer.from(file), (byte) => {
@@ -20,11 +20,11 @@ export function directoryName(file: string): string {
   }).join("");
   const safe = /^\.+$/.test(escaped) ? escaped.replaceAll(".", "%2E") : escaped;
   if (safe.length <= maxName) return safe;
-  // A name that is cut and one that was given this way differ: "%~" is in no other.
+  // "%~" occurs only in names that were cut, so a cut name never equals another file's name.
   return `${safe.slice(0, maxName - 34)}%~${createHash("sha256").update(file).digest("hex").slice(0, 32)}`;
 }
 
-/** Makes the place for a file's output. @throws the system's error */
+/** Creates the directory for a file's output. @throws the error of the system */
 export function resultFiles(
   directory: string,
   file: string,

@@ -1,31 +1,31 @@
-/** What is recorded of a file. */
+/** The result that is recorded for a file. */
 import { isUtf8 } from "node:buffer";
 import { isJsonObject, JsonError, type JsonObject, type JsonValue, parseJson } from "../json/exact-json.ts";
 import type { Ended } from "./child.ts";
 import type { Fingerprint } from "./fingerprint.ts";
 
-/** Deeper values stay text: a session holds them some levels down, and sessiond takes 64 in all. */
+/** Deeper JSON stays text: sessiond allows 64 levels in a session, and a result is some levels down. */
 const maxDepth = 56;
 
 export interface FileResult {
-  /** Not 0 if it failed; 124 after the time limit, 128 and the signal's number after a signal. */
+  /** 0 on success; 124 after the time limit; 128 plus its number after a signal. */
   exit_code: number;
   signal?: string;
   timed_out?: true;
   /** Why the command could not be started. */
   error?: string;
-  /** Of the last attempt. */
+  /** Duration of the last attempt. */
   duration_ms: number;
   attempts: number;
-  /** A JSON object or array as that value, anything else as text. */
+  /** Parsed if it is a JSON object or array, else text. */
   stdout: JsonValue;
   stderr: string;
-  /** The bytes that there were, of streams that are not kept whole. */
+  /** Bytes that the command wrote, for each stream that is not recorded whole. */
   truncated?: { stdout?: number; stderr?: number };
-  /** Bytes that are no UTF-8 have become U+FFFD. */
+  /** Bytes that are not UTF-8 were replaced with U+FFFD. */
   invalid_utf8?: true;
   finished_time: string;
-  /** Of the file before the command ran. */
+  /** Fingerprint of the file before the command ran. */
   fingerprint?: Fingerprint;
 }
 
@@ -60,7 +60,7 @@ export function fileResult({ ended, attempts, finishedMs, fingerprint }: Work): 
   return result;
 }
 
-/** The same without its output, where that is more than sessiond takes. */
+/** The same result without its output, for output that is too large for sessiond. */
 export function withoutOutput(result: FileResult, { stdout, stderr }: Ended): FileResult {
   return { ...result, stdout: "", stderr: "", truncated: { stdout: stdout.total, stderr: stderr.total } };
 }
@@ -73,7 +73,7 @@ function decode(bytes: Buffer): string {
   return new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes);
 }
 
-/** A number or a word alone is no document. */
+/** Only an object or array counts as JSON output; a number or a word stays text. */
 function documentIn(text: string): JsonValue {
   if (!/^\s*[[{]/.test(text)) return text;
   try {

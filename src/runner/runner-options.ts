@@ -1,4 +1,4 @@
-/** What a runner is told, and what it tells. */
+/** The options of a runner, its hooks, and its summary. */
 import type { Guard } from "./guard.ts";
 import type { Halt } from "./halt.ts";
 import type { JobLog } from "./joblog.ts";
@@ -6,9 +6,9 @@ import type { FileResult } from "./result.ts";
 import type { Template } from "./template.ts";
 
 export interface RunnerFiles {
-  /** To be worked on, in this order. */
+  /** Files to run, in this order. */
   readonly files: readonly string[];
-  /** How many were processed before, and how many of those had failed. */
+  /** Number of files processed in earlier runs, and how many of those failed. */
   readonly restored: number;
   readonly failedBefore: number;
 }
@@ -18,7 +18,7 @@ export interface RunnerOptions {
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
   readonly jobs: number;
-  /** Further attempts for a file that failed. */
+  /** Further attempts for a file whose command fails. */
   readonly retries: number;
   readonly timeoutMs: number | undefined;
   readonly halt: Halt | undefined;
@@ -26,9 +26,9 @@ export interface RunnerOptions {
   readonly outputLimit: number;
   readonly resultsDir: string | undefined;
   readonly joblog: JobLog | undefined;
-  /** Have the content of large files hashed as well. */
+  /** Whether to hash the content of large files too. */
   readonly alwaysHash: boolean;
-  /** How long a daemon with a full disk is waited for. */
+  /** Milliseconds to wait while the disk of the daemon is full. */
   readonly patienceMs: number;
   readonly guard: Guard | undefined;
 }
@@ -42,14 +42,17 @@ export interface FileEnd {
 }
 
 export interface RunnerHooks {
-  /** In the order of the files, if that is to be kept. No more files are begun while many of these take their time. */
+  /**
+   * Called in the order of the files if `keepOrder` is set. While many calls are pending, no more files
+   * start.
+   */
   ended(end: FileEnd): void | Promise<void>;
-  /** The progress is another. */
+  /** The snapshot of the run has changed. */
   changed(): void;
   say(line: string): void;
 }
 
-/** Why a run has ended before all files were done. */
+/** Why a run ended before all its files were done. */
 export interface Stop {
   readonly cause:
     | "interrupted"

@@ -1,4 +1,4 @@
-/** Runs the command of each file, some at once, and records what came of it. */
+/** Runs the commands of the files, several at once, and records their results. */
 import { WorkerStopped } from "../client/worker/stop.ts";
 import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { type Course, type Done, type Item, jobLine, workOn } from "./attempts.ts";
@@ -10,11 +10,11 @@ import { record } from "./recorder.ts";
 import { asJson, fileResult, withoutOutput } from "./result.ts";
 import type { FileEnd, RunnerFiles, RunnerHooks, RunnerOptions, RunSummary, Stop } from "./runner-options.ts";
 
-/** So many results may wait for the daemon, or for whoever reads the output, before no more files are begun. */
+/** While this many results wait for the daemon or for the reader of the output, no more files start. */
 const maxUnsettled = 64;
-/** So many bytes of output may wait for the output of earlier files. */
+/** While this many bytes of output wait for earlier files, no more files start. */
 const maxHeldBack = 32 * 1024 * 1024;
-/** What a file without output costs while it waits. */
+/** Bytes that a file without output counts for while it waits. */
 const entrySize = 1024;
 const connectionPollMs = 250;
 
@@ -26,7 +26,7 @@ export class Runner {
   readonly #options: RunnerOptions;
   readonly #hooks: RunnerHooks;
   readonly #startedMs = performance.now();
-  /** Begun, and not durable yet. */
+  /** Files that have started and whose results are not durable yet. */
   readonly #items = new Set<Item>();
   readonly #order: KeepOrder<FileEnd> | undefined;
   #next = 0;
@@ -60,7 +60,7 @@ export class Runner {
     };
   }
 
-  /** Resolves when nothing runs any more and everything that was to be recorded is. It never rejects. */
+  /** Resolves when no command runs and all results are recorded. It never rejects. */
   async run(): Promise<RunSummary> {
     const { signal } = this.#worker;
     const onAbort = () => this.#workerStopped(signal.reason);
@@ -79,7 +79,7 @@ export class Runner {
       signal.removeEventListener("abort", onAbort);
     }
     const pending = this.#files.length - this.#done - this.#failed;
-    // What was about to end the run early has come too late, unless something went wrong.
+    // With no file left, a reason to stop came too late to matter, unless it is an error.
     const stop = pending > 0 || this.#stop?.cause === "error" ? this.#stop : undefined;
     return { done: this.#done, failed: this.#failed, pending, stop };
   }
@@ -102,14 +102,14 @@ export class Runner {
     };
   }
 
-  /** Begins nothing more; what runs finishes and is recorded. */
+  /** Starts no more files; running commands finish and are recorded. */
   drain(stop: Stop): void {
     this.#stop ??= stop;
     this.#hooks.changed();
     this.#pump();
   }
 
-  /** Ends what runs, which stays pending. A second time, at once. */
+  /** Stops running commands, whose files stay pending. A second call kills them at once. */
   kill(stop: Stop): void {
     this.#stop ??= stop;
     for (const { child } of this.#items) child?.stop(this.#isKilling);
@@ -124,7 +124,7 @@ export class Runner {
     if (isThrough && (this.#items.size === 0 || this.#isGivenUp)) this.#resolve();
   }
 
-  /** Whoever kills the run does not want to wait for a daemon that is away either. */
+  /** A killed run does not wait until the connection to the daemon is back. */
   get #isGivenUp(): boolean {
     return this.#isKilling && this.#running === 0 && !this.#worker.isConnected;
   }
@@ -186,7 +186,7 @@ export class Runner {
     return this.#restored + place + 1;
   }
 
-  /** One after another, so that their order is kept and nothing is mixed. */
+  /** Shows one file after another, so that outputs keep their order and do not mix. */
   #show(place: number, end: FileEnd | undefined): Promise<void> {
     const size = end === undefined ? 0 : end.stdout.length + end.stderr.length + entrySize;
     const ready = this.#order?.put(place, end, size) ?? (end === undefined ? [] : [end]);
@@ -212,7 +212,7 @@ export class Runner {
     if (!(reason instanceof WorkerStopped)) {
       this.kill({ cause: "error", reason: messageOf(reason), error: reason });
     } else if (reason.stopped === "lease_lost") {
-      // Somebody else may be at work on the same files.
+      // Somebody else may be working on the same files.
       this.kill({ cause: "lease_lost", reason: reason.message });
     } else if (reason.stopped !== "detached") {
       this.drain({ cause: reason.stopped, reason: reason.message });
@@ -223,7 +223,9 @@ export class Runner {
     this.drain({ cause: "error", reason: messageOf(error), error });
   }
 
-  /** Tells people, whenever it is called, that the daemon has gone away or come back since the last call. */
+  /**
+   * Each call of the returned function says whether the connection was lost or is back since the last call.
+   */
   #connectionTeller(): () => void {
     let wasConnected = true;
     return () => {

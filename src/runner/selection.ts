@@ -1,4 +1,4 @@
-/** Which files of a session run, which do not, and why. */
+/** Decides which files of a session run, which do not, and why. Pure. */
 import { isJsonObject, type JsonObject, type JsonValue } from "../json/exact-json.ts";
 
 export interface Known {
@@ -8,30 +8,30 @@ export interface Known {
 }
 
 export interface Wishes {
-  /** Files that were named for this run. */
+  /** Files named for this run. */
   readonly given: readonly string[];
   readonly retryFailed: boolean;
-  /** What has changed of processed files, by file; undefined when nobody asked. */
+  /** What has changed in processed files, by file; undefined if changes do not matter. */
   readonly changed: ReadonlyMap<string, string> | undefined;
 }
 
 export interface Choice {
   readonly file: string;
   readonly action: "run" | "skip";
-  /** For people. */
+  /** For display. */
   readonly reason: string;
 }
 
 export interface Selection {
-  /** Files that become pending: named, and not known to the session. */
+  /** Files that the session does not know yet; they become pending. */
   readonly added: readonly string[];
   /** Processed files that become pending again. */
   readonly again: readonly string[];
-  /** Files with a failing result that stay as they are. */
+  /** Number of failed files that are not run again. */
   readonly failedBefore: number;
-  /** In the order in which they will run. */
+  /** All files that run, in this order. */
   readonly files: readonly string[];
-  /** Every file once. */
+  /** The decision for every file, once each. */
   choices(): Generator<Choice>;
 }
 
@@ -44,7 +44,7 @@ export function select(known: Known, wishes: Wishes): Selection {
   const again: string[] = [];
   let failedBefore = 0;
   for (const file of known.processed) {
-    // A file that another program has put into both lists is pending.
+    // If another program put a file into both lists, it counts as pending.
     if (pending.has(file)) continue;
     if (decide(file, known.results, wishes).action === "run") again.push(file);
     else if (hasFailed(resultOf(known.results, file))) failedBefore++;
@@ -62,12 +62,12 @@ export function select(known: Known, wishes: Wishes): Selection {
   };
 }
 
-/** What was recorded of a file, which may be called `__proto__`. */
+/** The recorded result of a file, which may be named `__proto__`. */
 export function resultOf(results: JsonObject, file: string): JsonValue | undefined {
   return Object.hasOwn(results, file) ? results[file] : undefined;
 }
 
-/** A result of a command that failed. Results of other tools have not. */
+/** Whether the result is that of a failed command. Results of other tools never are. */
 export function hasFailed(result: JsonValue | undefined): boolean {
   return isJsonObject(result) && typeof result.exit_code === "number" && result.exit_code !== 0;
 }

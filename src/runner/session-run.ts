@@ -1,4 +1,7 @@
-/** What becomes of the session of a run: before it, so that its worker finds all files pending, and after it. */
+/**
+ * Prepares the session of a run, so that its worker finds the files pending, and gives it a status at the
+ * end.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 import { ConnectionError } from "../client/http/connection-error.ts";
 import type { SessionClient } from "../client/session-client.ts";
@@ -10,10 +13,10 @@ import { endAll } from "./processes.ts";
 import type { RunSummary } from "./runner-options.ts";
 import type { Selection } from "./selection.ts";
 
-/** Tell what ran last, and where. */
+/** Labels that record the last command and its directory. */
 export const commandLabel = "run.command";
 export const directoryLabel = "run.directory";
-/** The mark of a run, from before its first command until it has seen to its last one itself. */
+/** Label with the mark of a run, set from before its first command until its last one has ended. */
 const markLabel = "run.mark";
 
 /** Whether a label is one of those that runs set. */
@@ -26,29 +29,29 @@ const pollMs = 200;
 
 export interface Opening {
   readonly client: SessionClient;
-  /** Of a new session; generated if not given. */
+  /** Id of a new session; generated if not given. */
   readonly id: string | undefined;
-  /** As it was when the files were selected; its results are not needed any more. */
+  /** As it was when the files were selected, without its results. */
   readonly session: Session | undefined;
   readonly selection: Omit<Selection, "choices">;
   readonly labels: Readonly<Record<string, string>>;
   readonly targetPath: string;
   readonly worker: string;
-  /** How long a daemon that is away is waited for. */
+  /** Milliseconds to try to reconnect to the daemon. */
   readonly reconnectMs: number;
 }
 
 export interface Opened {
   readonly worker: WorkerSession;
-  /** To be worked on, in this order. */
+  /** Files to run, in this order. */
   readonly files: readonly string[];
-  /** Files that were done before. */
+  /** Number of files processed in earlier runs. */
   readonly restored: number;
-  /** What its commands are to carry. */
+  /** The mark for the environment of its commands. */
   readonly mark: string;
 }
 
-/** The session; undefined if there is none. */
+/** The session; undefined if it does not exist. */
 export async function findSession(client: SessionClient, id: string): Promise<Session | undefined> {
   try {
     return await client.getSession(id);
@@ -59,9 +62,10 @@ export async function findSession(client: SessionClient, id: string): Promise<Se
 }
 
 /**
- * Resolves when nobody works on the session. A worker that was lost is waited for until it may not come back any more.
+ * Resolves when the session has no worker. Waits for a worker that lost its connection until it can no longer
+ * reconnect.
  *
- * @throws SessiondError `lease_held` while somebody works on it
+ * @throws SessiondError `lease_held` if a worker is connected
  */
 export async function untilFree(
   client: SessionClient,
@@ -94,8 +98,9 @@ async function workerOf(client: SessionClient, id: string) {
 }
 
 /**
- * Creates or takes up the session, in steps that each leave it whole: whatever is interrupted, the same again goes on.
- * When it resolves this process is the session's worker, and nothing of an earlier run is at work any more.
+ * Creates or continues the session, in steps that can each be interrupted: the same command continues
+ * afterwards. When it resolves, this process is the worker of the session, and no command of an earlier run
+ * is left.
  */
 export async function openSession(opening: Opening): Promise<Opened> {
   const { client, selection, reconnectMs } = opening;
@@ -112,7 +117,7 @@ export async function openSession(opening: Opening): Promise<Opened> {
     const mark = await markRun(opening, worker);
     return { worker, files: worker.session.pending_files, restored: processed_files.length, mark };
   } catch (error) {
-    // Nobody is at work on it, whatever it was before.
+    // No worker is left, so the session must not stay running.
     await client.pauseSession(id, { reason: "a run could not start" }).catch(() => {});
     await worker.detach();
     throw error;
@@ -132,7 +137,7 @@ async function takeUp({ client, selection }: Opening, session: Session): Promise
   const { session_id: id, revision } = session;
   if (selection.again.length > 0) {
     const again = new Set(selection.again);
-    // In one step, so that no file is ever in neither list; what was found stays until there is something newer.
+    // In one step, so that no file is ever in neither list. Earlier results stay until newer ones replace them.
     await client.checkpointSession(
       id,
       {
@@ -147,7 +152,7 @@ async function takeUp({ client, selection }: Opening, session: Session): Promise
   return id;
 }
 
-/** Says what runs, after everything is ended that a runner has left which was killed together with its guard. */
+/** Stops commands of an earlier run whose runner and guard were both killed, then labels this run. */
 async function markRun({ client, labels }: Opening, { session }: WorkerSession): Promise<string> {
   const earlier = session.labels?.[markLabel];
   if (earlier !== undefined && !(await endAll(() => markedProcesses(earlier)))) {
@@ -165,28 +170,30 @@ export interface Finishing {
   readonly client: SessionClient;
   readonly worker: WorkerSession;
   readonly summary: RunSummary;
-  /** Files that failed in earlier runs and were left alone. */
+  /** Files that failed in earlier runs and were not run again. */
   readonly failedBefore: number;
   readonly reconnectMs: number;
 }
 
-/** Gives the session the status that the run leaves it in, and leaves it. Resolves with that status, if it was given one. */
+/** Sets the final status of the session and detaches the worker. Resolves with the status, if it set one. */
 export async function finishSession(finishing: Finishing): Promise<Status | undefined> {
   const { worker, client, reconnectMs } = finishing;
-  // The result of a run that was given up is for the next one.
+  // Without a connection the status cannot be set; the next run will do it.
   if (!worker.isConnected) return undefined;
   const { session } = worker;
   const id = session.session_id;
   try {
     if (finishing.summary.stop?.cause !== "lease_lost") {
-      await insist(reconnectMs, () => client.editSession(id, { labels: { [markLabel]: null } }));
+      await retryUntilDone(reconnectMs, () => client.editSession(id, { labels: { [markLabel]: null } }));
     }
     const ending = endingOf(finishing);
     if (ending === undefined) return undefined;
-    const isOurs = await insist(reconnectMs, () => client[ending.verb](id, { reason: ending.reason }));
+    const isOurs = await retryUntilDone(reconnectMs, () =>
+      client[ending.verb](id, { reason: ending.reason }),
+    );
     return isOurs ? ending.status : undefined;
   } finally {
-    // A worker that is never left keeps its process, and the session from everybody else.
+    // A worker that is not detached would keep this process alive and the session leased.
     await worker.detach();
   }
 }
@@ -197,13 +204,13 @@ interface Ending {
   readonly reason: string | undefined;
 }
 
-/** None where somebody else has decided already. */
+/** Undefined if somebody else has decided the status already. */
 function endingOf({ worker, summary, failedBefore }: Finishing): Ending | undefined {
   const { stop, failed } = summary;
   const { session } = worker;
   if (stop !== undefined) {
     const isOurs = stop.cause === "interrupted" || stop.cause === "halted" || stop.cause === "error";
-    // Whoever paused it may have resumed it while the last files were finishing: nobody would be at work on it.
+    // If somebody paused and resumed it while the last files finished, it would be running without a worker.
     const isResumed = stop.cause !== "lease_lost" && worker.status === "running";
     return isOurs || isResumed ? { verb: "pauseSession", status: "paused", reason: stop.reason } : undefined;
   }
@@ -223,10 +230,10 @@ function endingOf({ worker, summary, failedBefore }: Finishing): Ending | undefi
 }
 
 /**
- * A daemon that is just starting again will take it. Twice is as good as once. Resolves with whether it was done: somebody else
- * may have been faster.
+ * Retries an idempotent change while the daemon restarts or its disk is full. Resolves with false if somebody
+ * else has changed the status first.
  */
-async function insist(patienceMs: number, act: () => Promise<unknown>): Promise<boolean> {
+async function retryUntilDone(patienceMs: number, act: () => Promise<unknown>): Promise<boolean> {
   const began = performance.now();
   for (;;) {
     try {

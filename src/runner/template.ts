@@ -1,10 +1,10 @@
-/** The command of a file: which words it has, with the file in the place of `{}` and its relatives. */
+/** Builds the command of a file: replaces `{}` and the related placeholders in the given words. Pure. */
 import { shellQuote } from "../text/shell-quote.ts";
 
 export interface Template {
-  /** The words of the command as they were given. */
+  /** The words of the command as given. */
   readonly words: readonly string[];
-  /** The words are one command line for `sh -c`, and the file is quoted for it. */
+  /** Whether the words are a command line for `sh -c`, in which file names are quoted. */
   readonly shell: boolean;
 }
 
@@ -18,7 +18,7 @@ const forms: Readonly<Record<string, (file: string) => string>> = {
   "/.": (file) => withoutExtension(baseName(file)),
 };
 
-/** The program and its arguments for a file. A command without a placeholder gets the file as its last word. */
+/** The program and its arguments for a file. Without a placeholder, the file becomes the last argument. */
 export function commandFor({ words, shell }: Template, file: string): string[] {
   const all = words.some(hasPlaceholder) ? words : [...words, "{}"];
   return shell
@@ -26,14 +26,14 @@ export function commandFor({ words, shell }: Template, file: string): string[] {
     : all.map((word) => fill(word, file, (text) => text));
 }
 
-/** The command line of a file, for people and for logs: a shell reads it as that command. */
+/** The command as one line for display and logs, which a shell would read as the same command. */
 export function commandLine(command: readonly string[]): string {
   const [program, option, line] = command;
   const isShell = command.length === 3 && program === "/bin/sh" && option === "-c";
   return isShell ? (line as string) : command.map(shellQuote).join(" ");
 }
 
-/** The template as one line, for people. */
+/** The template as one line for display. */
 export function templateText({ words, shell }: Template): string {
   return shell
     ? words.join(" ")
@@ -44,7 +44,7 @@ export function hasPlaceholder(word: string): boolean {
   return word.search(placeholder) !== -1;
 }
 
-/** What is filled in is not looked at again: a file may be called `{}`. */
+/** The replacement is not searched again: a file may be named `{}`. */
 function fill(word: string, file: string, quote: (text: string) => string): string {
   return word.replace(placeholder, (_, form: string) =>
     quote((forms[form] as (file: string) => string)(file)),

@@ -1,4 +1,6 @@
-/** A run that never ends, for tests of how its bar leaves the terminal. Its argument says how it is to end. */
+/**
+ * A run that never ends, for tests of how its bar leaves the terminal. Its argument says how it is to end.
+ */
 import { createProgressDisplay } from "../../src/cli/progress/display.ts";
 import { progressOf } from "./sample-progress.ts";
 

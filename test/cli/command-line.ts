@@ -1,4 +1,6 @@
-/** sessionctl before a daemon, in the process of the test, and the bundled program as a process of its own. */
+/**
+ * sessionctl before a daemon, in the process of the test, and the bundled program as a process of its own.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { resolve } from "node:path";

@@ -225,7 +225,7 @@ describe("removing", () => {
     const plan = /--approve (\w+)/.exec(planned.stderr)?.[1] as string;
     await run("pin", "b");
     const approved = await run("cleanup", "completed", "--keep-recent", "1", "--approve", plan);
-    expect(approved).toMatchObject({ code: 1, stderr: expect.stringContaining("not a plan") });
+    expect(approved).toMatchObject({ code: 1, stderr: expect.stringContaining("cannot be approved") });
     await run("unpin", "b");
     expect(await run("cleanup", "completed", "--keep-recent", "0", "--yes", "-q")).toEqual(ok("b\na\n"));
     expect(await run("cleanup", "expired", "--max-age", "1d", "--yes", "--json")).toMatchObject({ code: 0 });

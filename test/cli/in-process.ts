@@ -1,4 +1,6 @@
-/** Runs sessionctl within the process of the test, which gives it streams, signals, directory and environment. */
+/**
+ * Runs sessionctl within the process of the test, which gives it streams, signals, directory and environment.
+ */
 import { EventEmitter } from "node:events";
 import { PassThrough, Writable } from "node:stream";
 import { onTestFinished } from "vitest";

@@ -1,4 +1,6 @@
-/** Runs that are interrupted: by signals, from elsewhere, by a reader that leaves, by a daemon that goes away. */
+/**
+ * Runs that are interrupted: by signals, from elsewhere, by a reader that leaves, by a daemon that goes away.
+ */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { writeFileSync } from "node:fs";

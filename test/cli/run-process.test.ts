@@ -1,4 +1,7 @@
-/** Runs as the processes that they are: real signals, a runner that is killed, its guard, a reader that leaves. */
+/**
+ * Runs as the processes that they are: real signals, a runner that is killed, its guard, a reader that
+ * leaves.
+ */
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";

@@ -1,4 +1,6 @@
-/** `sessionctl run` over real files and real commands: in the process of the test, or as a process of its own. */
+/**
+ * `sessionctl run` over real files and real commands: in the process of the test, or as a process of its own.
+ */
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";

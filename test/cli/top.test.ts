@@ -1,4 +1,7 @@
-/** The live view without a terminal: frames by example and by property, rates, keys, what it asks the daemon, and --once. */
+/**
+ * The live view without a terminal: frames by example and by property, rates, keys, what it asks the daemon,
+ * and --once.
+ */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { createLook } from "../../src/cli/look.ts";

@@ -17,7 +17,7 @@ test("a file has changed when its content has, whatever its times say", async ()
   expect(await changeOf(path, recorded)).toBe("content");
   await writeFile(path, "three");
   expect(await changeOf(path, recorded)).toBe("size");
-  expect(await changeOf(path, undefined)).toBe("never seen before");
+  expect(await changeOf(path, undefined)).toBe("no earlier fingerprint");
 });
 
 test("what is no file has no fingerprint, and does not change", async () => {

@@ -1,3 +1,4 @@
+/** `sessionctl backup` */
 import { resolve } from "node:path";
 import type { Backup } from "../../contract/replies.ts";
 import { formatSize } from "../../text/size.ts";

@@ -1,3 +1,4 @@
+/** `sessionctl checkpoint` */
 import type { Registration } from "../context.ts";
 import { usageError } from "../exit-code.ts";
 import { tellProgress } from "./progress.ts";

@@ -1,3 +1,4 @@
+/** `sessionctl cleanup status` and `sessionctl cleanup history` */
 import type { Command } from "commander";
 import type { HistoryEntry, HistoryPage, ScheduleEntry } from "../../contract/replies.ts";
 import { formatSize } from "../../text/size.ts";
@@ -6,7 +7,6 @@ import type { Runner } from "../context.ts";
 import { safe } from "../terminal-text.ts";
 import { ago } from "../time.ts";
 
-/** `cleanup status` */
 export function registerSchedules(cleanup: Command, run: Runner): void {
   cleanup
     .command("status")
@@ -56,7 +56,6 @@ interface HistoryOptions {
   cursor?: string;
 }
 
-/** `cleanup history` */
 export function registerHistory(cleanup: Command, run: Runner): void {
   cleanup
     .command("history")

@@ -1,3 +1,4 @@
+/** `sessionctl cleanup`: runs a policy, or shows its plan. */
 import { type Command, Option } from "commander";
 import type { CleanupResult, Decision, PolicyName } from "../../contract/replies.ts";
 import type { RunCleanupBody } from "../../contract/routes.ts";
@@ -20,7 +21,6 @@ interface Options {
   yes?: boolean;
 }
 
-/** `cleanup completed|expired|failed`, `cleanup status` and `cleanup history`. */
 export const registerCleanup: Registration = (program, run) => {
   const cleanup = program
     .command("cleanup")
@@ -62,7 +62,7 @@ async function clean(context: Context, name: PolicyName, options: Options): Prom
   const { dryRun = false, approve, all = false, yes = false } = options;
   const rule: RunCleanupBody = { keep_recent: options.keepRecent, max_age: options.maxAge };
   if (dryRun) return print(context, await client.runCleanup(name, { ...rule, dry_run: true }), all);
-  // A plan id is as good as a yes: it names what goes.
+  // An approved plan needs no question: its id stands for exactly what is removed.
   if (yes || approve !== undefined)
     return print(context, await client.runCleanup(name, { ...rule, approve }), all);
   const question = `Remove the sessions that cleanup ${name} selects?`;
@@ -89,7 +89,7 @@ function print(context: Context, result: CleanupResult, all: boolean): ExitCode 
   return result.failures.length > 0 || unfinished ? exitCodes.failed : exitCodes.ok;
 }
 
-/** What goes, or with `all` every session; in a plan also why the others stay. */
+/** Prints the removed sessions, or with `all` every session. For a plan also says why the others are kept. */
 function printSessions({ out, nowMs }: Context, result: CleanupResult, all: boolean): void {
   if (result.dry_run && result.kept > 0 && !all) out.say(`kept: ${keptByReason(result)}`);
   const rows = all ? result.decisions : removals(result);

@@ -1,3 +1,4 @@
+/** `sessionctl create` */
 import { resolve } from "node:path";
 import type { SessionConfig } from "../../session/session.ts";
 import { label, newId } from "../arguments.ts";
@@ -60,7 +61,7 @@ export const registerCreate: Registration = (program, run) => {
     );
 };
 
-/** Whoever reads the session later may do so from another directory. */
+/** Absolute, because the session may be read from another directory. */
 function absolute(target: string, cwd: string): string {
   if (target.trim() === "") throw usageError("the target is blank; give a path or a URL");
   return /^[a-z][a-z0-9+.-]*:\/\//i.test(target) ? target : resolve(cwd, target);

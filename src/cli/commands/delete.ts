@@ -1,3 +1,4 @@
+/** `sessionctl delete` */
 import { isSessiondError, SessiondError } from "../../error.ts";
 import { shellOperand } from "../../text/shell-quote.ts";
 import { confirm } from "../confirm.ts";

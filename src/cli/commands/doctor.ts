@@ -1,3 +1,4 @@
+/** `sessionctl doctor`: the problems of the daemon, or the reason why it cannot be reached. */
 import { statSync } from "node:fs";
 import { dirname } from "node:path";
 import { ConnectionError } from "../../client/http/connection-error.ts";
@@ -28,7 +29,7 @@ export const registerDoctor: Registration = (program, run) => {
     );
 };
 
-/** What the daemon says of itself, or why it cannot be asked. */
+/** The health that the daemon reports, or the reason why it cannot be reached. */
 async function examine({ client }: Context): Promise<Health> {
   try {
     const [health, info] = await Promise.all([client.getHealth(), client.getInfo()]);
@@ -58,7 +59,7 @@ function versionProblems(version: string, protocol: number): HealthProblem[] {
   ];
 }
 
-/** What the file system tells about a socket that cannot be used, beyond what the error says. */
+/** What the file system shows about an unusable socket, beyond what the error says. */
 function socketProblems(path: string): HealthProblem[] {
   const directory = dirname(path);
   try {
@@ -81,7 +82,7 @@ function socketProblems(path: string): HealthProblem[] {
       ];
     }
   } catch {
-    // A directory on the way cannot be entered, which the error has said.
+    // A directory of the path cannot be entered; the error says so already.
   }
   return [];
 }

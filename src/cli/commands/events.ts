@@ -1,3 +1,4 @@
+/** `sessionctl events`, and the words for each kind of event. */
 import { Option } from "commander";
 import { type EventKind, eventKinds, type SessionEvent, type StreamEvent } from "../../contract/events.ts";
 import { shellOperand } from "../../text/shell-quote.ts";
@@ -35,7 +36,7 @@ export const registerEvents: Registration = (program, run) => {
     );
 };
 
-/** Says when the daemon is away, once, whoever notices first, and when the events are back. */
+/** Says once when the connection is lost, whoever notices it first, and when it is back. */
 export function reconnecting({ out }: Context) {
   let isAway = false;
   return {
@@ -93,7 +94,7 @@ function what(out: Output, event: SessionEvent): string {
         `${workerName(event)} ${event.gone ? "did not reconnect in time" : "lost its connection"}`,
       );
     default:
-      // Of a newer daemon.
+      // A kind that only a newer daemon knows.
       return safe((event as { kind: string }).kind);
   }
 }
@@ -113,7 +114,7 @@ function because({ status_reason }: SessionEvent): string {
   return status_reason === null || status_reason === "" ? "" : `: ${safe(status_reason)}`;
 }
 
-/** As the clock on the wall shows it. */
+/** In the local time zone. */
 function localTime(timestamp: string): string {
   const at = parseTimestamp(timestamp);
   if (at === undefined) return safe(timestamp);

@@ -1,3 +1,4 @@
+/** `sessionctl export` */
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { ConnectionError } from "../../client/http/connection-error.ts";

@@ -1,3 +1,4 @@
+/** `sessionctl files` */
 import { Option } from "commander";
 import type { FilePage } from "../../contract/replies.ts";
 import type { Session } from "../../session/session.ts";
@@ -43,13 +44,13 @@ export const registerFiles: Registration = (program, run) => {
     );
 };
 
-/** One reading of the document instead of one for each page of it. */
+/** Reads the whole document once, instead of once for each page. */
 function everyFile(session: Session, state: Options["state"]): FilePage {
   const files = state === "pending" ? session.pending_files : session.processed_files;
   return { files: [...files], next_cursor: null, total: files.length };
 }
 
-/** A program gets names as they are; a terminal gets nothing that it would act on. */
+/** Unchanged for a program, and safe for a terminal. */
 function shown(file: string, { toTerminal }: { toTerminal: boolean }): string {
   return toTerminal ? safe(file) : file;
 }

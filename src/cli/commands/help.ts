@@ -1,6 +1,7 @@
+/** `sessionctl help` */
 import type { Registration } from "../context.ts";
 
-/** In place of commander's own, which knows only the commands at the top. */
+/** Replaces commander's own help command, which knows only top-level commands. */
 export const registerHelp: Registration = (program) => {
   program
     .helpCommand(false)

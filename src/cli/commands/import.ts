@@ -1,3 +1,4 @@
+/** `sessionctl import` */
 import { Option } from "commander";
 import { clientMaxDepth } from "../../client/http/http.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
@@ -82,7 +83,7 @@ async function bringIn(
   return client.getSummary(id);
 }
 
-/** @throws CommandError naming the place of what is not a session document */
+/** @throws CommandError that names the place of what is not a session document */
 export function parseDocuments(text: string, file: string): JsonObject[] {
   let values: readonly JsonValue[];
   try {
@@ -107,7 +108,7 @@ function parseLines(text: string, file: string, whole: JsonError): JsonValue[] {
       return parseJson(line, clientMaxDepth);
     } catch (error) {
       if (!(error instanceof JsonError)) throw error;
-      // Unless its first line stands by itself, the file was meant as one document.
+      // If the first line alone is not JSON, the file was meant as one document.
       throw usageError(
         index === 0
           ? `${file} is not JSON: ${whole.message}`

@@ -1,3 +1,4 @@
+/** `sessionctl label` */
 import { label, repeated } from "../arguments.ts";
 import type { Registration } from "../context.ts";
 import { CommandError } from "../exit-code.ts";

@@ -1,3 +1,4 @@
+/** `sessionctl list` */
 import { Option } from "commander";
 import type { ListSessionsQuery } from "../../client/http/query.ts";
 import type { SessionPage } from "../../contract/replies.ts";
@@ -73,7 +74,7 @@ function print({ out, nowMs }: Context, page: SessionPage): void {
   }
 }
 
-/** A listing cannot show what could not be read. */
+/** Mentions problems, because a list cannot show sessions that could not be read. */
 async function mention({ client, out }: Context): Promise<void> {
   const { problems } = await client.getHealth();
   const unreadable = problems.filter(({ code }) => code === "unreadable_file").length;
@@ -108,7 +109,7 @@ function printTable(out: Output, sessions: readonly SessionSummary[], nowMs: num
   );
 }
 
-/** What a run notes down for itself takes much room, and is there in `show`. */
+/** Leaves out the labels of a run, which are long; `show` prints them. */
 function withoutRunLabels(labels: SessionSummary["labels"]): SessionSummary["labels"] {
   return Object.fromEntries(Object.entries(labels).filter(([key]) => !isRunLabel(key)));
 }

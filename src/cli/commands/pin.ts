@@ -1,7 +1,7 @@
+/** `sessionctl pin` and `sessionctl unpin` */
 import { forEachSession, type Registration } from "../context.ts";
 import { safe } from "../terminal-text.ts";
 
-/** `pin` and `unpin`. */
 export const registerPin: Registration = (program, run) => {
   for (const [name, pinned, summary] of [
     ["pin", true, "protect sessions from cleanup"],

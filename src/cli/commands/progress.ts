@@ -1,3 +1,4 @@
+/** `sessionctl progress` */
 import type { ProgressReply } from "../../contract/replies.ts";
 import type { SessionSummary } from "../../session/session.ts";
 import { fileNames } from "../arguments.ts";
@@ -60,7 +61,7 @@ export const registerProgress: Registration = (program, run) => {
     );
 };
 
-/** @param unexpectedCount how many of the files reported as done had not been pending */
+/** @param unexpectedCount number of reported files that were not pending */
 export function tellProgress(out: Output, id: string, reply: ProgressReply, unexpectedCount = 0): void {
   const { status, processed_count, pending_count } = reply;
   if (out.json) out.document(reply);
@@ -75,7 +76,9 @@ export function tellProgress(out: Output, id: string, reply: ProgressReply, unex
   }
 }
 
-/** How many files are processed now that were not even pending; 0 where somebody else changed the session too. */
+/**
+ * Number of reported files that were not pending; 0 if somebody else changed the session at the same time.
+ */
 function unexpected(before: SessionSummary, after: ProgressReply): number {
   if (after.revision !== before.revision + 1) return 0;
   const done = after.processed_count - before.processed_count;

@@ -1,3 +1,4 @@
+/** `sessionctl recover` */
 import { forEachSession, type Registration } from "../context.ts";
 import { exitCodes } from "../exit-code.ts";
 import { safe } from "../terminal-text.ts";

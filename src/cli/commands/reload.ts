@@ -1,3 +1,4 @@
+/** `sessionctl reload` */
 import { isSessiondError } from "../../error.ts";
 import type { Registration } from "../context.ts";
 import { CommandError, exitCodes } from "../exit-code.ts";

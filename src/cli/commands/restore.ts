@@ -1,3 +1,4 @@
+/** `sessionctl restore` */
 import { confirm } from "../confirm.ts";
 import type { Registration } from "../context.ts";
 import { CommandError } from "../exit-code.ts";

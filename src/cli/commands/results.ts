@@ -1,3 +1,4 @@
+/** `sessionctl results` */
 import type { ResultPage } from "../../contract/replies.ts";
 import type { JsonObject } from "../../json/exact-json.ts";
 import { wholeNumber } from "../arguments.ts";

@@ -1,3 +1,4 @@
+/** `sessionctl run`: its options, its help and its arguments. What it does is in `cli/run`. */
 import type { Command } from "commander";
 import type { Registration } from "../context.ts";
 import { usageError } from "../exit-code.ts";
@@ -55,9 +56,9 @@ export const registerRun: Registration = (program, run) => {
     );
 };
 
-/** What comes before `--`, and after it. */
+/** The words before `--` and after it. */
 function parts(program: Command, { args }: Command): { id: string | undefined; words: string[] } {
-  // commander keeps the words as they were, but its types do not say so.
+  // commander keeps the original words, but not in its types.
   const { rawArgs } = program as Command & { rawArgs: readonly string[] };
   const at = rawArgs.indexOf("--");
   const words = at === -1 ? [] : rawArgs.slice(at + 1);
@@ -72,7 +73,7 @@ function parts(program: Command, { args }: Command): { id: string | undefined; w
   return { id: ids[0], words };
 }
 
-/** As an option of the whole program it says how long an answer may take, which is no question here. */
+/** For `run`, the global option is the time limit for one attempt. Undefined if it is not given. */
 function timeoutOf(program: Command): number | undefined {
   if (program.getOptionValueSource("timeout") !== "cli") return undefined;
   return (program.opts() as { timeout?: number }).timeout || undefined;

@@ -1,3 +1,6 @@
+/**
+ * `sessionctl service`: installs, removes and shows the systemd service. What it does is in `cli/service`.
+ */
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
 import type { Context, Registration } from "../context.ts";

@@ -1,3 +1,4 @@
+/** `sessionctl show` */
 import type { FilePage, SessionSummaryAndHealth } from "../../contract/replies.ts";
 import { shellOperand } from "../../text/shell-quote.ts";
 import { formatSize } from "../../text/size.ts";

@@ -1,3 +1,4 @@
+/** `sessionctl status` */
 import type { Health, Info, Stats } from "../../contract/replies.ts";
 import { formatSize } from "../../text/size.ts";
 import type { Context, Registration } from "../context.ts";
@@ -53,7 +54,7 @@ function page({ out, nowMs }: Context, health: Health, info: Info, stats: Stats)
   ];
 }
 
-/** A further fact of the store, whatever kind of store it is: the ending of the key says how to read the value. */
+/** A further fact of the store, whatever its kind: the ending of the key says how to read the value. */
 function shownFact(key: string, value: unknown, nowMs: number): [string, string] {
   const [, name, unit] = /^(.*?)(_time|_ms)?$/.exec(key) as unknown as [string, string, string | undefined];
   const words = name.replaceAll("_", " ");
@@ -63,7 +64,7 @@ function shownFact(key: string, value: unknown, nowMs: number): [string, string]
   return [label, safe(value === null ? "none" : String(value))];
 }
 
-/** Each problem with what to do about it on the line below. */
+/** Each problem, with a hint on the line below. */
 export function problemLines(out: Output, { problems }: Pick<Health, "problems">): string[] {
   return problems.flatMap(({ message, hint, session_id }) => [
     `${out.paint("red", "problem")}  ${session_id === null ? "" : `${safe(session_id)}: `}${safe(message)}`,

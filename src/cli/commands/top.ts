@@ -1,3 +1,4 @@
+/** `sessionctl top`: its options. What it does is in `cli/top`. */
 import { Option } from "commander";
 import { durationMs } from "../arguments.ts";
 import type { Registration } from "../context.ts";
@@ -11,9 +12,9 @@ interface Options {
   once?: boolean;
 }
 
-/** What a daemon and a timer can do. */
+/** Within what a daemon can take and a timer can do. */
 const [shortestMs, longestMs] = [100, 2 ** 31 - 1];
-/** Where there is no terminal; wide enough for all columns. */
+/** Without a terminal; wide enough for all columns. */
 const columnsOfText = 120;
 
 export const registerTop: Registration = (program, run) => {

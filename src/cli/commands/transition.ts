@@ -1,3 +1,4 @@
+/** `sessionctl pause`, `resume`, `complete`, `fail` and `reopen`. */
 import { isSessiondError, SessiondError } from "../../error.ts";
 import type { Session, SessionSummary, Status } from "../../session/session.ts";
 import type { Verb } from "../../session/transition.ts";
@@ -47,7 +48,6 @@ const commands: readonly TransitionCommand[] = [
   },
 ];
 
-/** `pause`, `resume`, `complete`, `fail` and `reopen`. */
 export const registerTransitions: Registration = (program, run) => {
   for (const command of commands) {
     program
@@ -65,7 +65,7 @@ export const registerTransitions: Registration = (program, run) => {
   }
 };
 
-/** The reply, or the session as it is where it has that status already. */
+/** Changes the status. Resolves with the reply, or with the session if it has that status already. */
 async function transition(
   context: Context,
   { verb, leadsTo }: TransitionCommand,
@@ -77,7 +77,7 @@ async function transition(
   let reply: Session | SessionSummary | undefined;
   if (before !== leadsTo || reason !== undefined) {
     reply = await client[`${verb}Session`](id, { reason }).catch((error) => {
-      // Refused because it is so already, perhaps since a moment ago? Then that is what was wanted.
+      // A refusal is no error if the session has the wanted status by now.
       if (isSessiondError(error, "invalid_transition")) return settled(context, id, leadsTo, error);
       throw error;
     });
@@ -92,7 +92,7 @@ async function transition(
   return verb === "resume" ? client.getSession(id) : client.getSummary(id);
 }
 
-/** Nothing if the session has that status by now, else the refusal with what would be possible. */
+/** @throws the refusal, with what is possible instead, unless the session has the wanted status by now */
 async function settled(
   { client }: Context,
   id: string,
@@ -109,7 +109,7 @@ async function settled(
   );
 }
 
-/** What a person who goes on with a session wants to know first. */
+/** How far a resumed session is. */
 function filesDone({ processed_files, pending_files }: Session): string {
   const known = processed_files.length + pending_files.length;
   return known === 0 ? "" : `, ${processed_files.length} of ${counted(known, "file")} done`;

@@ -1,3 +1,4 @@
+/** `sessionctl trash` */
 import type { TrashEntry } from "../../contract/replies.ts";
 import { isSessiondError } from "../../error.ts";
 import type { SessionSummary } from "../../session/session.ts";
@@ -89,7 +90,7 @@ export const registerTrash: Registration = (program, run) => {
     );
 };
 
-/** What is no session id may be the id of an entry, as `trash ls` prints it. */
+/** Restores by session id, else by trash id, as `trash ls` prints both. */
 async function restore(
   { client }: Context,
   id: string,

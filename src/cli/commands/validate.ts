@@ -1,3 +1,4 @@
+/** `sessionctl validate` */
 import { shellOperand } from "../../text/shell-quote.ts";
 import { forEachSession, type Registration } from "../context.ts";
 import { exitCodes } from "../exit-code.ts";

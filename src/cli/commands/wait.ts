@@ -1,3 +1,6 @@
+/**
+ * `sessionctl wait`: follows the events of sessions until each has a wanted status, or can no longer get one.
+ */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
@@ -16,7 +19,7 @@ import { reconnecting } from "./events.ts";
 const goals = [...statuses, "deleted"] as const;
 type Goal = (typeof goals)[number];
 
-/** How long a daemon that is away is waited for. */
+/** How long to wait for a daemon that cannot be reached. */
 const patienceMs = 60_000;
 const retryMs = 200;
 const maxFiltered = 50;
@@ -26,7 +29,7 @@ interface Options {
   for: ReadonlySet<Goal>;
 }
 
-/** What a session was seen to be. */
+/** The latest known state of a session. */
 interface Seen {
   session_id: string;
   status: Goal;
@@ -69,7 +72,7 @@ function condition(text: string): ReadonlySet<Goal> {
   return new Set(found);
 }
 
-/** The option of the whole program is how long an answer may take, unless it is given: here the answer is the end. */
+/** If the global option is given, it limits the whole wait; 0 means no limit. */
 function givenTimeout({ parent }: Command): number {
   if (parent === null || parent.getOptionValueSource("timeout") !== "cli") return 0;
   return parent.getOptionValue("timeout") as number;
@@ -89,7 +92,7 @@ async function wait(
   const { signal } = over;
   try {
     const events = client.events({
-      // More than a URL can hold are picked out here.
+      // More ids than a URL can hold are filtered here instead.
       sessions: ids.size > maxFiltered ? undefined : [...ids],
       kinds: ["session.created", "session.status", "session.deleted"],
       signal,
@@ -118,7 +121,7 @@ class Waiting {
   readonly #context: Context;
   readonly #wanted: ReadonlySet<Goal>;
   readonly #onLost: () => void;
-  /** Sessions that are waited for still. */
+  /** Sessions that have no wanted status yet. */
   readonly #left: Set<string>;
   readonly #seen = new Map<string, Seen>();
   #exitCode: ExitCode = exitCodes.ok;
@@ -134,7 +137,7 @@ class Waiting {
     return this.#left.size;
   }
 
-  /** Of the first session that cannot be waited for any more. */
+  /** The exit code of the first session that failed. */
   get exitCode(): ExitCode {
     return this.#exitCode;
   }
@@ -167,7 +170,7 @@ class Waiting {
     out.document(all.length === 1 ? all[0] : all);
   }
 
-  /** Of a daemon that is away, asks again: the events wait for it likewise. */
+  /** Asks for the status, again and again while the daemon cannot be reached, as the events do. */
   async #look(session_id: string, signal: AbortSignal): Promise<void> {
     const end = performance.now() + patienceMs;
     for (;;) {
@@ -176,7 +179,7 @@ class Waiting {
         return this.#judge({ session_id, status, status_reason });
       } catch (error) {
         if (signal.aborted) throw error;
-        // The events tell only of a loss while somebody waits for the next one.
+        // The events report a loss only while somebody waits for the next one.
         if (error instanceof ConnectionError) this.#onLost();
         if (error instanceof ConnectionError || isSessiondError(error, ...passing)) {
           if (performance.now() > end) throw error;
@@ -189,7 +192,7 @@ class Waiting {
   #missed(session_id: string, error: unknown): void {
     if (!isSessiondError(error)) throw error;
     const isGone = isSessiondError(error, "session_not_found", "session_deleted");
-    // Before anything was known of it, it may never have been there.
+    // If nothing was known of it, it may never have existed.
     if (isGone && (this.#wanted.has("deleted") || this.#seen.has(session_id))) {
       this.#judge({ session_id, status: "deleted", status_reason: null });
     } else this.#fail(session_id, error);
@@ -228,7 +231,7 @@ class Waiting {
   }
 }
 
-/** Whether a session stays so unless somebody does something about it that nobody has to. */
+/** Whether a session keeps this status unless somebody reopens or deletes it. */
 function isLasting(status: Goal, wanted: ReadonlySet<Goal>): boolean {
   if (status === "deleted") return true;
   return (status === "completed" || status === "failed") && !wanted.has("deleted");

@@ -1,4 +1,4 @@
-/** The bar on a terminal: where it is drawn, when, and how the terminal is left. */
+/** Draws the progress bar on a terminal: where, when, and how the terminal is restored. */
 import type { RunProgress } from "../../runner/progress.ts";
 import type { Look } from "../look.ts";
 import type { OutputStream } from "../output.ts";
@@ -7,22 +7,23 @@ import { barLine, barLines } from "./bar.ts";
 import type { ProgressDisplay } from "./display.ts";
 import type { Pace } from "./pace.ts";
 
-/** Ten times a second is as often as people see. */
+/** People cannot see more changes than ten a second. */
 const redrawMs = 100;
-/** Without news the times of the files go on all the same. */
+/** Without updates the times of the files are redrawn this often. */
 const idleMs = 1000;
 
 const hideCursor = "\x1b[?25l";
 const showCursor = "\x1b[?25h";
-// A character that the terminal takes for wider than we do must not push the line into the next.
+// A character that is wider on the terminal than we think must not wrap the line.
 const noWrap = "\x1b[?7l";
 const wrap = "\x1b[?7h";
 const clearLine = "\x1b[K";
 const clearBelow = "\x1b[J";
 
 /**
- * Between two draws the cursor rests at the beginning of the bar. So whatever a resize made of its lines is below the
- * cursor, and cleared by the next draw, on terminals that wrap lines anew as well as on those that do not.
+ * Between two draws the cursor is at the beginning of the bar. Whatever a resize does to the lines of the bar
+ * is below the cursor, so that the next draw clears it, on terminals that rewrap lines and on those that do
+ * not.
  */
 export function createBarDisplay(
   stream: OutputStream,
@@ -33,12 +34,12 @@ export function createBarDisplay(
   let drawn = false;
   let timer: NodeJS.Timeout | undefined;
   let finished = false;
-  /** Said since the last draw, and not written yet: many lines may be said at once. */
+  /** Lines to write with the next draw; there may be many at once. */
   let said: string[] = [];
 
   const columns = () => Math.max(1, (stream.columns || 80) - 1);
 
-  /** Takes the bar away, and writes what was said in its place. */
+  /** The text that removes the bar and writes the waiting lines in its place. */
   function clear(): string {
     const lines = said.map((line) => `${line}\n`).join("");
     said = [];

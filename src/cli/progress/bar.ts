@@ -1,4 +1,4 @@
-/** What the bar looks like. Pure: progress and a width in, lines out, none of them wider. */
+/** The text of the progress bar: no line is wider than the given columns. Pure. */
 import type { RunProgress } from "../../runner/progress.ts";
 import type { Look } from "../look.ts";
 import type { Style } from "../output.ts";
@@ -7,10 +7,10 @@ import { etaMs } from "./rate.ts";
 import { ageText, rateText, timeText } from "./wording.ts";
 
 const narrowestBar = 10;
-/** Where there is hardly room for the percentage. */
+/** On a line that has hardly room for the percentage. */
 const tiniestBar = 4;
 const widestBar = 40;
-/** Pieces from this number on are nice to know: they are told only where the bar keeps this width. */
+/** Pieces from this `keep` on are shown only if the bar keeps a comfortable width. */
 const luxury = 7;
 const comfortableBar = 18;
 const gap = "  ";
@@ -18,14 +18,14 @@ const widestId = 20;
 
 interface Piece {
   text: string;
-  /** Where the text does not fit. */
+  /** A shorter text, for when the whole one does not fit. */
   short?: string;
   style?: Style;
-  /** Those with the lowest number are kept where not all fit. */
+  /** If not all pieces fit, those with the lowest number are kept. */
   keep: number;
 }
 
-/** The bar, and below it the files that are being worked on. */
+/** The bar, and below it the files whose commands are running. */
 export function barLines(
   progress: RunProgress,
   perSecond: number | undefined,
@@ -70,9 +70,9 @@ function piecesOf(progress: RunProgress, perSecond: number | undefined, look: Lo
   const { restored, failedBefore, done, pending, total, running, draining, disconnected } = progress;
   const failed = failedBefore + progress.failed;
   const { none } = look.marks;
-  // How fast files were says nothing of when the last ones end, which often are the longest.
+  // The rate does not tell when the last files end, which often take longest.
   const isLast = pending === 0 && running.length > 0;
-  // Each number has the room that it will ever need, so that nothing moves while it grows.
+  // Each number gets its final width at once, so that nothing moves while it grows.
   const number = (count: number) => padStart(String(count), String(total).length);
   const settled = restored + done + failed;
   const percent = total === 0 ? 0 : Math.min(100, Math.floor((settled / total) * 100));
@@ -105,7 +105,7 @@ function finishingPiece({ running, draining }: RunProgress, look: Look): Piece {
   return { text: `${finishing}: ${look.clip(draining, 40)}`, short: finishing, style: "yellow", keep: 3 };
 }
 
-/** What was done before this run has a character of its own: it says nothing of how fast this run is. */
+/** Earlier files have a character of their own, because they say nothing about the rate of this run. */
 function bar(
   { restored, failedBefore, done, failed, total }: RunProgress,
   width: number,
@@ -132,10 +132,10 @@ function bar(
 }
 
 const indent = "  ";
-/** A file has at least so many columns, unless the line itself is narrower. */
+/** The least width for a file, unless the line itself is narrower. */
 const columnsPerFile = 32;
 
-/** The longest-running first; each in a place of the same width, so that they do not push each other about. */
+/** The longest-running files first, each in a column of the same width, so that none moves the others. */
 function filesLine({ running }: RunProgress, nowMs: number, columns: number, look: Look): string {
   const files = [...running].sort((a, b) => a.startedMs - b.startedMs);
   if (files.length === 0 || columns < 20) return "";
@@ -153,7 +153,7 @@ function filesLine({ running }: RunProgress, nowMs: number, columns: number, loo
   return indent + texts.join(gap) + look.paint("dim", more);
 }
 
-/** Files that take less than a moment come and go without a time. */
+/** Files that run only for a moment are shown without a time. */
 function ageOrBlank(ms: number): string {
   return ms < 1000 ? "" : ageText(Math.max(ms, 2000));
 }

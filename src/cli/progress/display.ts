@@ -1,4 +1,4 @@
-/** How a run shows its progress: to people at a terminal, in a log, or to another program. */
+/** Shows the progress of a run: to people at a terminal, in a log, or to another program. */
 import type { RunProgress } from "../../runner/progress.ts";
 import { lookFor } from "../look.ts";
 import type { OutputStream } from "../output.ts";
@@ -7,33 +7,36 @@ import { createJsonDisplay } from "./json.ts";
 import { Pace } from "./pace.ts";
 import { createPlainDisplay } from "./plain.ts";
 
-/** `auto` is a bar on a terminal, and plain lines elsewhere. */
+/** `auto` means a bar on a terminal and plain lines elsewhere. */
 export const progressModes = ["auto", "bar", "plain", "json", "none"] as const;
 export type ProgressMode = (typeof progressModes)[number];
 
 export interface ProgressDisplay {
-  /** Takes news as often as there are any; what is shown of them is less. */
+  /** Takes every change; the display shows them less often. */
   update(progress: RunProgress): void;
-  /** Lines for people, safe and maybe painted; above the bar where there is one. Also after the end. */
+  /**
+   * Prints a line for people, above the bar if there is one. The line must be safe. Also works after
+   * `finish`.
+   */
   say(line: string): void;
-  /** The last word: the terminal is as it was, and nothing keeps the process. */
+  /** Shows the final state, restores the terminal and stops all timers. */
   finish(progress: RunProgress): void;
 }
 
 export interface ProgressOptions {
-  /** For the locale. */
+  /** Environment, for the locale and the kind of terminal. */
   env?: NodeJS.ProcessEnv;
   /** The clock of {@link RunProgress}. */
   nowMs?: () => number;
 }
 
-/** What `auto` comes to. */
+/** The mode that `auto` stands for. */
 export function modeOf(mode: ProgressMode, stream: OutputStream, env: NodeJS.ProcessEnv): ProgressMode {
   if (mode !== "auto") return mode;
   return stream.isTTY && env.TERM !== "dumb" ? "bar" : "plain";
 }
 
-/** The caller must `finish` it, on every way out. */
+/** The caller must call `finish`, also after an error. */
 export function createProgressDisplay(
   mode: ProgressMode,
   stream: OutputStream,

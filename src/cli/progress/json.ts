@@ -1,3 +1,4 @@
+/** The progress of a run as lines of JSON for another program. */
 import { stripVTControlCharacters } from "node:util";
 import type { RunProgress } from "../../runner/progress.ts";
 import type { OutputStream } from "../output.ts";
@@ -8,8 +9,8 @@ import { etaMs } from "./rate.ts";
 const shortestMs = 1000;
 
 /**
- * One JSON object a line, for programs: `progress` at most once a second, `message` for what would be said to people,
- * and `finished` at the end.
+ * Prints a JSON object per line: `progress` at most once a second, `message` for each line that people would
+ * see, and `finished` at the end.
  */
 export function createJsonDisplay(
   stream: OutputStream,

@@ -1,10 +1,11 @@
+/** The rate of a run: how many files it finishes per second. */
 import type { RunProgress } from "../../runner/progress.ts";
 import { observe, perSecond, type Rate, startRate } from "./rate.ts";
 
-/** A figure that changes more often cannot be read. */
+/** A number that changes more often cannot be read. */
 const steadyMs = 1000;
 
-/** How fast a run gets on with what it does itself; what was done before it began counts for nothing. */
+/** Counts only what the run does itself, not the files of earlier runs. */
 export class Pace {
   #rate: Rate | undefined;
   #shown: { perSecond: number | undefined; atMs: number } | undefined;
@@ -13,7 +14,9 @@ export class Pace {
     this.#rate = observe(this.#rate ?? startRate(startedMs, 0), nowMs, done + failed);
   }
 
-  /** Files per second of late; undefined until enough was seen. The same figure for a second. */
+  /**
+   * Recent files per second; undefined until there is enough to tell. The number stays the same for a second.
+   */
   perSecond(nowMs: number): number | undefined {
     if (this.#shown === undefined || nowMs - this.#shown.atMs >= steadyMs) {
       this.#shown = { perSecond: this.#rate && perSecond(this.#rate), atMs: nowMs };

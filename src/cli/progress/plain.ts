@@ -1,3 +1,4 @@
+/** The progress of a run as lines for a log. */
 import type { RunProgress } from "../../runner/progress.ts";
 import type { OutputStream } from "../output.ts";
 import { safe } from "../terminal-text.ts";
@@ -9,12 +10,12 @@ import { rateText, timeText } from "./wording.ts";
 const shortestMs = 5000;
 const longestMs = 600_000;
 
-/** A log needs fewer lines the longer it gets: each comes a tenth of the time so far after the one before. */
+/** The longer a run takes, the fewer lines a log needs: each one waits a tenth of the time so far. */
 export function nextLineMs(elapsedMs: number): number {
   return Math.min(longestMs, Math.max(shortestMs, elapsedMs / 10));
 }
 
-/** Lines for logs: one every few seconds, and one at the end. */
+/** Prints a line every few seconds, and one at the end. */
 export function createPlainDisplay(
   stream: OutputStream,
   { pace, nowMs }: { pace: Pace; nowMs: () => number },

@@ -1,6 +1,6 @@
-/** Rates and times in the few columns that a display has for them. */
+/** Rates and times as short text for displays. Pure. */
 
-/** At most seven columns: `1234/s`, `12.3/s`, `4.2/min`, `2.5/h`; the given text where it is not known. */
+/** At most seven columns: `1234/s`, `12.3/s`, `4.2/min`, `2.5/h`; `unknown` if there is no value. */
 export function rateText(perSecond: number | undefined, unknown: string): string {
   if (perSecond === undefined) return unknown;
   if (perSecond >= 999_500) return `${Math.min(999, Math.round(perSecond / 1e6))}M/s`;
@@ -14,7 +14,7 @@ function rounded(value: number, wholeFrom: number): string {
   return value < wholeFrom ? value.toFixed(1) : String(Math.round(value));
 }
 
-/** At most seven columns: `45s`, `3m 20s`, `2h 05m`, `1d 3h`; the given text where it is not known. */
+/** At most seven columns: `45s`, `3m 20s`, `2h 05m`, `1d 3h`; `unknown` if there is no value. */
 export function timeText(ms: number | undefined, unknown: string): string {
   if (ms === undefined) return unknown;
   const seconds = Math.round(ms / 1000);

@@ -1,4 +1,4 @@
-/** `sessionctl run`: from the command line to the exit code. */
+/** `sessionctl run`: checks the request, selects the files, and runs them or prints what would run. */
 import { existsSync, mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { SessionClient } from "../../client/session-client.ts";
@@ -43,12 +43,12 @@ export interface RunRequest {
   readonly id: string | undefined;
   readonly words: readonly string[];
   readonly options: RunOptions;
-  /** For one attempt at a file. */
+  /** Time limit for one attempt, in milliseconds. */
   readonly timeoutMs: number | undefined;
 }
 
 export async function runCommand(context: Context, request: RunRequest): Promise<ExitCode> {
-  // The client of the context takes --timeout for answers.
+  // The client of the context uses --timeout for replies, which here limits one attempt.
   const client = new SessionClient({ socketPath: context.client.socketPath });
   try {
     return await runWith({ ...context, client }, request);
@@ -86,7 +86,7 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
   const opening: Opening = {
     client,
     id,
-    // A run may take days: what it does not need is not to take memory.
+    // A run may take days, so it keeps no results in memory.
     session: session === undefined ? undefined : { ...session, partial_results: {} },
     selection: { added, again, failedBefore, files },
     labels,
@@ -116,12 +116,12 @@ function directoryOf(
   return directory;
 }
 
-/** Nothing is touched for the sake of a program that is not there. */
+/** Refuses a program that cannot be started, before anything is changed. */
 function checkProgram({ words, shell }: Template, cwd: string, path: string | undefined): void {
   const [program] = words as [string];
   if (shell) return;
   if (hasPlaceholder(program)) {
-    // Which program it is differs from file to file; a line for a shell is not what was meant.
+    // The program differs from file to file. Only one word with blanks looks like a shell command line.
     if (words.length > 1 || !/\s/.test(program)) return;
     throw new CommandError(
       `"${program}" is not a program; to run a shell command line, add --shell`,
@@ -169,7 +169,7 @@ async function changes(session: Session | undefined, cwd: string): Promise<Map<s
   return found;
 }
 
-/** What was found with another command stays. */
+/** Warns if the session has results of another command. */
 function tellOfOtherCommand(
   session: Session | undefined,
   command: string,
@@ -183,7 +183,7 @@ function tellOfOtherCommand(
 
 function explain({ out, process }: Context, { dryRun }: RunOptions, selection: Selection): void {
   for (const choice of selection.choices()) {
-    // Standard output is for what the commands print.
+    // Standard output is for the output of the commands.
     if (dryRun) out.data(choiceLine(choice, out.json, out.toTerminal));
     else process.stderr.write(`${choiceLine(choice, out.json, process.stderr.isTTY === true)}\n`);
   }

@@ -1,4 +1,4 @@
-/** A run from its session to its exit code: signals, display, what is said at the end. */
+/** Carries out a run: its session, signals, display, final message and exit code. */
 import { resolve } from "node:path";
 import type { WorkerSession } from "../../client/worker/worker-session.ts";
 import { Guard } from "../../runner/guard.ts";
@@ -24,7 +24,7 @@ export interface Execution {
   readonly opening: Opening;
   readonly template: Template;
   readonly cwd: string;
-  /** Where the whole output of each file is kept. */
+  /** Directory for the whole output of each file. */
   readonly resultsDir: string | undefined;
   readonly options: RunOptions;
   readonly timeoutMs: number | undefined;
@@ -40,7 +40,7 @@ export async function execute(context: Context, execution: Execution): Promise<E
   }
   const { process } = context;
   const joblog = openLog(execution.options.joblog, process.cwd());
-  // Until there is a session to be paused, the second one ends it all.
+  // Before there is a session to pause, the second signal ends the process.
   let onSignal = (count: number): void => {
     if (count > 1) process.exit(exitCodes.interrupted);
   };
@@ -65,7 +65,7 @@ export async function execute(context: Context, execution: Execution): Promise<E
   }
 }
 
-/** The exit code, if there is nothing to do about the session either. */
+/** The exit code if the session needs no change either; undefined if it does. */
 function nothingToDo({ out }: Context, { session, selection }: Opening): ExitCode | undefined {
   if (session === undefined) throw new CommandError("no files to run for; nothing was done");
   if (session.status !== "completed" && session.status !== "failed") return undefined;
@@ -155,11 +155,11 @@ class Scene {
       );
       this.#runner.drain(interrupted);
     } else if (count === 2) this.#runner.kill(interrupted);
-    // A daemon that does not answer would be waited for; the guard ends what is left.
+    // Do not wait for a daemon that does not reply; the guard stops the commands.
     else this.#context.process.exit(exitCodes.interrupted);
   }
 
-  /** Whoever reads our output has seen enough, as head does, or there is no room for it. */
+  /** The reader of the output has closed it, as head does, or the disk is full. */
   outputBroken(reason: string): void {
     this.#runner.drain({ cause: "error", reason });
   }
@@ -181,10 +181,10 @@ class Scene {
       reconnectMs: options.reconnect,
     });
     this.#tell(summary, status);
-    // Files that were added meanwhile are left.
+    // Files that somebody added during the run are left.
     const isLeft = summary.stop === undefined && status === "paused";
     const exitCode = isLeft ? exitCodes.failed : exitCodeFor(summary, failedBefore, options);
-    // A worker that still hopes for its daemon would keep the process.
+    // A worker that is still reconnecting would keep the process alive.
     if (isAway && this.#worker.signal.reason === undefined) this.#context.process.exit(exitCode);
     return exitCode;
   }

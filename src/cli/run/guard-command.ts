@@ -1,9 +1,9 @@
-/** How sessionctl is started to guard a run: a verb that no help mentions. */
+/** The command line that starts sessionctl as the guard of a run: a command that the help does not list. */
 import { basename } from "node:path";
 
 export const guardVerb = "run-guard";
 
-/** Undefined where this process is not sessionctl itself, as in a program that calls its parts. */
+/** Undefined if this process is not sessionctl itself, as in a program that uses its modules. */
 export function guardCommand(mark: string): readonly string[] | undefined {
   const script = process.argv[1];
   if (script === undefined || !/^sessionctl(\.m?js)?$/.test(basename(script))) return undefined;

@@ -1,4 +1,4 @@
-/** The options of `run`, and how their texts are read. */
+/** The options of `run`, and how their values are read. */
 import { availableParallelism } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Halt, parseHalt } from "../../runner/halt.ts";

@@ -1,4 +1,4 @@
-/** What a run prints of each file. */
+/** Prints the output of each file of a run. */
 
 import { stringifyJson } from "../../json/exact-json.ts";
 import type { FileResult } from "../../runner/result.ts";
@@ -12,13 +12,13 @@ import { safe } from "../terminal-text.ts";
 export interface Shower {
   readonly context: Context;
   readonly display: ProgressDisplay;
-  /** Something is drawn on the terminal that output must not break. */
+  /** Whether a bar is drawn on the terminal, which output must not break. */
   readonly isDrawn: boolean;
   readonly outputLimit: number;
   readonly hasResultsDir: boolean;
 }
 
-/** Resolves when whoever reads has room for more. Output is never mixed with that of another file. */
+/** Returns the hook that prints a file. It resolves when the output is written; outputs are never mixed. */
 export function showEnds({ context, display, isDrawn, outputLimit, hasResultsDir }: Shower) {
   const { out, process } = context;
   let isTruncationSaid = false;

@@ -1,9 +1,15 @@
+/**
+ * Handlers that a run puts in place of those of the process: for signals, and for output that cannot be
+ * written.
+ */
 import type { HostProcess } from "../host-process.ts";
 
-/** While a run lasts, it decides itself what the signals of the process do. */
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
-/** Calls the handler with the number of the signal, from 1. Returns what puts things back. */
+/**
+ * Calls the handler for each signal, with the number of signals so far, from 1. The returned function
+ * restores the earlier listeners.
+ */
 export function takeSignals(process: HostProcess, handler: (count: number) => void): () => void {
   let count = 0;
   const onSignal = () => handler(++count);
@@ -22,8 +28,9 @@ export function takeSignals(process: HostProcess, handler: (count: number) => vo
 }
 
 /**
- * Calls the handler, with the reason, when standard output or standard error can no longer be written to, which would end the
- * process otherwise: nobody reads it any more, its disk is full, its terminal is gone.
+ * Calls the handler, with a reason, when standard output or standard error cannot be written any more: its
+ * reader has closed it, the disk is full, or the terminal is gone. Without a handler this would end the
+ * process. The returned function restores the earlier listeners.
  */
 export function takeBrokenOutput(
   { stdout, stderr }: HostProcess,
@@ -43,7 +50,7 @@ export function takeBrokenOutput(
     stream.removeAllListeners("error");
     stream.on("error", onError);
     return () => {
-      // Of one that is broken already, nobody wants to hear again.
+      // Further errors of a broken stream do not matter.
       if (isBroken) return;
       stream.off("error", onError);
       for (const listener of before) stream.on("error", listener);

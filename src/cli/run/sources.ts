@@ -1,4 +1,4 @@
-/** The files that a command line names. */
+/** Finds the files that the patterns of a command line name. */
 import { existsSync, statSync } from "node:fs";
 import { resolve } from "node:path";
 import { glob } from "tinyglobby";
@@ -14,8 +14,8 @@ export interface Globs {
 }
 
 /**
- * Files, sorted within each pattern, each once. A pattern that is the name of a file is that file, whatever characters are
- * in it. Hidden files are found by patterns that name the dot.
+ * The files, each once, sorted within each pattern. A pattern that is the name of an existing file means that
+ * file, whatever characters it contains. Hidden files match only patterns that contain the dot.
  */
 export async function filesOf({ patterns, exclude, cwd, complain }: Globs): Promise<string[]> {
   const files = new Set<string>();

@@ -1,4 +1,4 @@
-/** Puts the service in place for those who come from npm, and takes it away again. */
+/** Installs the systemd service for an installation from npm, and removes it. */
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
@@ -10,9 +10,9 @@ import { mark, type Programs, type ServiceFile, serviceFiles } from "./unit-file
 
 export interface Installation {
   scope: Scope;
-  /** In the order in which they are written. */
+  /** Files in the order in which they are written. */
   files: ServiceFile[];
-  /** Written only where there is none. */
+  /** Written only if it does not exist. */
   config: ServiceFile | undefined;
   programs: Programs;
 }
@@ -24,7 +24,7 @@ const unitNames = {
 const sysusersFile = "/etc/sysusers.d/sessiond.conf";
 const packagedUnit = "/usr/lib/systemd/system/sessiond.service";
 
-/** @throws CommandError if the parts of the program are not where they should be */
+/** @throws CommandError if files of the package are missing */
 export function installation(scope: Scope, script: string = process.argv[1] ?? ""): Installation {
   const sessionctl = realpathSync(script);
   const programs = {
@@ -53,7 +53,7 @@ export function installation(scope: Scope, script: string = process.argv[1] ?? "
   };
 }
 
-/** Writes, enables and starts everything, or restarts it where it runs. `say` is told of each step. */
+/** Writes the files, then enables and starts the units, or restarts a running service. */
 export async function install(plan: Installation, say: (line: string) => void): Promise<void> {
   const { scope, files, config, programs } = plan;
   assertSystemd();
@@ -74,11 +74,11 @@ export async function install(plan: Installation, say: (line: string) => void): 
     say("created the user sessiond and the groups sessiond and sessiond-read, unless they existed");
   }
   await systemctl(scope, "daemon-reload");
-  // Another run of this may come after a failure that has been put right.
+  // The units may be in a failed state from an earlier attempt.
   await systemctl(scope, "reset-failed", "sessiond.socket", "sessiond.service").catch(() => {});
   await systemctl(scope, "enable", "--quiet", "sessiond.socket", "sessiond.service");
   await systemctl(scope, "start", "sessiond.socket");
-  // What runs already runs the new program from here on; clients wait at the socket meanwhile.
+  // A running service now starts the new program; clients wait at the socket.
   await systemctl(scope, "restart", "sessiond.service").catch((error: unknown) => {
     const log = scope === "user" ? "journalctl --user -u sessiond" : "journalctl -u sessiond";
     throw new CommandError(`sessiond does not start; to see why: ${log} -n 20`, undefined, { cause: error });
@@ -86,7 +86,7 @@ export async function install(plan: Installation, say: (line: string) => void): 
   say("sessiond is running, and starts at boot");
 }
 
-/** Stops everything and removes what `install` wrote. Sessions and configuration stay. */
+/** Stops the units and removes what `install` wrote. Keeps sessions and configuration. */
 export async function uninstall(scope: Scope, say: (line: string) => void): Promise<void> {
   assertSystemd();
   if (scope === "system") {
@@ -97,7 +97,7 @@ export async function uninstall(scope: Scope, say: (line: string) => void): Prom
   const paths = units.map((name) => join(unitDirectory(scope), name));
   const written = [...paths, ...(scope === "system" ? [sysusersFile] : [])].filter(isOurs);
   if (written.length === 0) throw new CommandError("the service is not installed", exitCodes.notRunning);
-  // The sockets first: a client would start the service again.
+  // The sockets first, or else a client would start the service again.
   for (const unit of units) await systemctl(scope, "disable", "--quiet", "--now", unit).catch(() => {});
   for (const path of written) {
     rmSync(path);
@@ -111,7 +111,7 @@ export function unitDirectory(scope: Scope): string {
   return join(process.env.XDG_CONFIG_HOME || join(homedir(), ".config"), "systemd/user");
 }
 
-/** The directory of the package, which has `systemd/` in it. */
+/** The directory of the package, which contains `systemd/`. */
 function partsAbove(directory: string): string | undefined {
   if (existsSync(join(directory, "systemd/sessiond.service"))) return directory;
   const above = dirname(directory);

@@ -1,16 +1,16 @@
-/** What cannot work as a service, told before anything is written rather than by a unit that fails. */
+/** Finds out before anything is written whether the programs can run as a service of the system. */
 import { lstatSync, type Stats } from "node:fs";
 import { dirname } from "node:path";
 import type { Programs } from "./unit-files.ts";
 
-/** Where the sandbox of the service shows other directories, or none. */
+/** Directories that the sandbox of the service hides or replaces. */
 const hidden = ["/home", "/root", "/run/user", "/tmp", "/var/tmp", "/dev"];
-/** On Debian the members of `staff` may write below /usr/local, and are trusted like root. */
+/** On Debian, members of `staff` may write below /usr/local and are trusted like root. */
 const trustedGroups = [0, 50];
 const groupWrite = 0o020;
 const anyoneWrite = 0o002;
 
-/** Why the programs cannot be run by the system's service, or nothing; `stat` looks at a path. */
+/** Why the service of the system cannot run the programs; undefined if it can. */
 export function unsuitable(
   programs: Programs,
   stat: (path: string) => Stats = lstatSync,

@@ -1,4 +1,4 @@
-/** Asks systemd, of the system or of the user. */
+/** Runs systemctl, for the system or for the user. */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { promisify } from "node:util";
@@ -10,7 +10,7 @@ export type Scope = "system" | "user";
 
 const run = promisify(execFile);
 
-/** @throws CommandError where there is no systemd to be asked */
+/** @throws CommandError if systemd is not running */
 export function assertSystemd(): void {
   if (existsSync("/run/systemd/system")) return;
   throw new CommandError(
@@ -19,7 +19,7 @@ export function assertSystemd(): void {
   );
 }
 
-/** Resolves with what it prints. @throws CommandError with what it says went wrong */
+/** Resolves with the output. @throws CommandError with the error output */
 export async function systemctl(scope: Scope, ...args: string[]): Promise<string> {
   return program("systemctl", ...(scope === "user" ? ["--user"] : []), ...args);
 }
@@ -41,7 +41,7 @@ export async function program(name: string, ...args: string[]): Promise<string> 
   }
 }
 
-/** Properties of a unit; those that it does not have are missing. */
+/** The properties of a unit; properties without a value are left out. */
 export async function unitProperties(
   scope: Scope,
   unit: string,

@@ -1,4 +1,4 @@
-/** The files of the service for programs that lie elsewhere than those of the Debian package. Pure. */
+/** The unit files for programs that are not where the Debian package puts them. Pure. */
 import { basename } from "node:path";
 
 /** Real, absolute paths. */
@@ -14,11 +14,11 @@ export interface ServiceFile {
   text: string;
 }
 
-/** Marks what may be replaced and removed again. */
+/** First line of the files that `install` may replace and `uninstall` may remove. */
 export const mark =
   "# Written by `sessionctl service install`, which replaces it; `sessionctl service uninstall` removes it.\n";
 
-/** The paths that the units of the Debian package have, and what stands in their place. */
+/** The paths in the units of the Debian package, which are replaced. */
 const packaged = {
   node: "/usr/bin/node",
   sessiond: "/usr/lib/sessiond/sessiond.js",
@@ -58,7 +58,7 @@ function execLine(line: string, programs: Programs): string {
     .replace("= ", "=");
 }
 
-/** A path as a word of systemd's own command lines: neither a specifier nor a variable. */
+/** A path as a word of a systemd command line, without specifiers or variables. */
 export function quoted(path: string): string {
   const plain = path.replaceAll("%", "%%").replaceAll("$", "$$$$");
   return /^[\w./@+:%$-]+$/.test(plain) ? plain : `"${plain.replace(/["\\]/g, "\\$&")}"`;

@@ -1,4 +1,6 @@
-/** The sessions as a table that fits: columns shorten, then leave, by how much they tell. Pure. */
+/**
+ * The sessions as a table that fits the terminal: less important columns get narrower, then disappear. Pure.
+ */
 
 import type { ListedSession } from "../../contract/replies.ts";
 import type { SessionSummary } from "../../session/session.ts";
@@ -25,25 +27,25 @@ export interface Sight {
 
 interface Column {
   readonly title: string;
-  /** Below this it is worth nothing. */
+  /** The least useful width. */
   readonly least: number;
-  /** What it shrinks to before it leaves. */
+  /** A smaller width that it gets before it disappears. */
   readonly last?: number;
-  /** At most; it gets less where the rows need less. */
+  /** The greatest width; it gets less if the rows need less. */
   readonly most: number;
-  /** The lowest leave first; Infinity stays. */
+  /** The columns with the lowest number disappear first; Infinity never. */
   readonly keep: number;
-  /** False where half of a cell would be a lie. */
+  /** False if a cut cell would be misleading. */
   readonly cut?: false;
   readonly right?: boolean;
-  /** Gets what is left in the end. */
+  /** Whether it gets the width that is left. */
   readonly takesRest?: boolean;
   cell(row: Row, width: number, sight: Sight): string;
   paint?(row: Row, text: string, sight: Sight): string;
 }
 
 const gap = "  ";
-/** `100%` and the blank before it. */
+/** Columns of `100%` and the blank before it. */
 const percentColumns = 5;
 /** A bar of fewer columns shows nothing. */
 const narrowestBar = 3;
@@ -78,7 +80,7 @@ const columns: readonly Column[] = [
   },
   {
     title: "FILES",
-    // Even where less would do, so that columns do not come and go as numbers grow.
+    // More than needed at first, so that columns do not move as the numbers grow.
     least: 11,
     most: 24,
     keep: 6,
@@ -154,12 +156,12 @@ export function progressBar(
 
 function idleText({ checkpoint_time }: SessionSummary, nowMs: number, { marks }: Look): string {
   const at = parseTimestamp(checkpoint_time);
-  // A time in the future is a clock that is wrong somewhere; seconds of it are not worth a word.
+  // A time in the future comes from a wrong clock; a few seconds do not matter.
   if (at === undefined || nowMs - at / microsPerMs < -5000) return marks.none;
   return ageText(Math.max(0, nowMs - at / microsPerMs));
 }
 
-/** A line of titles and one for each row, none wider than `width`. */
+/** A line of titles, then a line for each row, none wider than `width`. */
 export function sessionLines(rows: readonly Row[], width: number, sight: Sight): string[] {
   const widths = widthsOf(rows, width, sight);
   const shown = columns.filter((column) => widths.has(column));
@@ -213,12 +215,12 @@ function widthsOf(rows: readonly Row[], width: number, sight: Sight): Map<Column
   return widths;
 }
 
-/** Ids are spelt out before workers are, and bars grow last. */
+/** Ids get more width before workers do; bars get it last. */
 function order({ title }: Column): number {
   return title === "PROGRESS" ? 2 : title === "  ID" ? 0 : 1;
 }
 
-/** As wide as the widest row; columns of a fixed width stay at it, so that nothing moves from poll to poll. */
+/** The width of the widest row. Columns of a fixed width keep it, so that nothing moves between polls. */
 function wished(column: Column, rows: readonly Row[], sight: Sight): number {
   const { title, least, most } = column;
   if (least === most || title === "PROGRESS") return most;
@@ -229,7 +231,7 @@ function wished(column: Column, rows: readonly Row[], sight: Sight): number {
   return Math.min(most, Math.max(least, widest));
 }
 
-/** What is shown of each session. */
+/** The row of each session. */
 export function rowsOf(sessions: readonly ListedSession[], rates: Rates, enough?: Enough): Row[] {
   return sessions.map((session) => {
     const { worker } = session;

@@ -1,4 +1,4 @@
-/** What `sessionctl top` looks like. Pure: what is known and a size in, lines out that fit in it. */
+/** The lines of `sessionctl top` for a view and a size. Pure. */
 
 import type { Stats } from "../../contract/replies.ts";
 import { type Status, statuses } from "../../session/session.ts";
@@ -16,11 +16,11 @@ import { noRates, type Rates } from "./rates.ts";
 export interface View {
   readonly poll: Poll;
   readonly rates: Rates;
-  /** What has to be seen of a session before its rate is told, if not the usual. */
+  /** What must be known of a session before its rate is shown, if not the default. */
   readonly enough?: Enough;
-  /** Why the daemon does not answer, and for how long. */
+  /** Why the daemon cannot be reached, and for how long. */
   readonly away: { readonly message: string; readonly forMs: number } | undefined;
-  /** How many sessions are scrolled past. */
+  /** Number of sessions above the first one shown. */
   readonly offset: number;
   /** Milliseconds since 1970. */
   readonly nowMs: number;
@@ -31,10 +31,10 @@ export interface Size {
   readonly rows: number;
 }
 
-/** Text that is to fit in its line together with others, and how it is painted. */
+/** A text on a line that it shares with others, and its style. */
 type Piece = readonly [text: string, style?: Style];
 
-/** How many lines each part gets; the sessions get what the others leave. */
+/** Which parts are shown; the sessions get the lines that are left. */
 interface Parts {
   counts: boolean;
   problems: boolean;
@@ -75,7 +75,7 @@ export function frame(view: View, size: Size, look: Look): string[] {
   ].slice(0, size.rows);
 }
 
-/** The frame as plain text, of all sessions that were polled. */
+/** The frame as plain text, with all polled sessions. */
 export function onceLines(view: View, columns: number, look: Look): string[] {
   const { poll, rates, nowMs } = view;
   const rest = poll.stats.total - poll.sessions.length;
@@ -92,22 +92,22 @@ export function onceLines(view: View, columns: number, look: Look): string[] {
   ].map((text) => text.trimEnd());
 }
 
-/** How far can be scrolled is known only together with the size. */
+/** The offset within what can be scrolled at this size. */
 export function clampedOffset(view: View, size: Size): number {
   return Math.max(0, Math.min(view.offset, lastOffset(view, size)));
 }
 
-/** The offset at which the last session is in sight. */
+/** The offset at which the last session is visible. */
 export function lastOffset(view: View, size: Size): number {
   return Math.max(0, Math.min(view.poll.stats.total, mostSessions) - partsOf(view, size).sessions);
 }
 
-/** How many sessions are in sight at once. */
+/** Number of sessions that are visible at once. */
 export function sessionRows(view: View, size: Size): number {
   return partsOf(view, size).sessions;
 }
 
-/** On a low terminal the sessions come before all that frames them. */
+/** On a low terminal, sessions are more important than the lines around them. */
 function partsOf({ poll }: View, { rows }: Size): Parts {
   const problems = poll.health.problems.length > 0 && rows >= 6;
   const titles = rows >= 7;
@@ -119,7 +119,7 @@ function partsOf({ poll }: View, { rows }: Size): Parts {
   return { counts, problems, titles, blanks, cleanup, keys, sessions: Math.max(0, rows - frame) };
 }
 
-/** Who answers. When nobody does, that is all there is to say. */
+/** The daemon, or only that it cannot be reached. */
 function headLine({ poll, away, nowMs }: View, width: number, look: Look): string {
   const clock = new Date(nowMs).toTimeString().slice(0, 8);
   if (away !== undefined) {
@@ -140,7 +140,7 @@ function headLine({ poll, away, nowMs }: View, width: number, look: Look): strin
   return room < clock.length + 2 ? text : text + " ".repeat(room - clock.length) + look.paint("dim", clock);
 }
 
-/** Also tells what the marks before the ids mean. */
+/** Counts by status. They also explain the marks before the ids. */
 function countsLine(stats: Stats, width: number, look: Look): string {
   const present = statuses.filter((status) => stats[status] > 0);
   const pieces = (word: (status: Status) => string): Piece[] =>
@@ -201,12 +201,12 @@ function keysLine({ poll }: View, offset: number, shown: number, width: number, 
   );
 }
 
-/** Without seconds beyond a minute: they would change all the time, and tell nothing. */
+/** Without seconds from a minute on: they would change all the time without being useful. */
 function calmly(ms: number): string {
   return ms < 3_600_000 ? ageText(Math.max(ms, 2000)) : timeText(ms, "");
 }
 
-/** As many of the pieces as fit, the first one shortened if need be. */
+/** As many pieces as fit; the first one is shortened if necessary. */
 function line(pieces: readonly Piece[], width: number, look: Look): string {
   let text = "";
   let room = width;
@@ -221,7 +221,7 @@ function line(pieces: readonly Piece[], width: number, look: Look): string {
   return text;
 }
 
-/** Columns of text that may be painted. */
+/** The width of text that may be coloured. */
 function visible(text: string): number {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one
   return displayWidth(text.replace(/\x1b\[[0-9;]*m/g, ""));

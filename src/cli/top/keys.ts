@@ -1,9 +1,10 @@
+/** Recognizes the keys of `sessionctl top` in what a terminal sends. Pure. */
 export type Key = "quit" | "stop" | "up" | "down" | "page_up" | "page_down" | "first" | "last";
 
 const keys: Readonly<Record<string, Key>> = {
   q: "quit",
   Q: "quit",
-  // Ctrl-C and Ctrl-D, which are ordinary keys to a terminal in raw mode.
+  // Ctrl-C and Ctrl-D, which are ordinary keys in raw mode.
   "\x03": "quit",
   "\x04": "quit",
   // Ctrl-Z, likewise.
@@ -28,11 +29,11 @@ const keys: Readonly<Record<string, Key>> = {
   "\x1b[4~": "last",
 };
 
-// Whole sequences of a terminal, known or not, so that their letters are not taken for keys.
+// Whole escape sequences, known or not, so that their letters do not count as keys.
 // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what a terminal sends
 const sequence = /\x1b(?:\[[\x30-\x3f]*[\x20-\x2f]*[\x40-\x7e]|O.)|./gsu;
 
-/** The keys in what a terminal sent at once; what means nothing is left out. */
+/** The keys in one chunk from a terminal; unknown ones are left out. */
 export function keysIn(sent: string): Key[] {
   return [...sent.matchAll(sequence)].flatMap(([text]) =>
     Object.hasOwn(keys, text) ? [keys[text] as Key] : [],

@@ -1,4 +1,4 @@
-/** The live view: polls, keys and resizes in, frames out. */
+/** The live view of `sessionctl top`: turns polls, keys and resizes into frames. */
 import { ConnectionError } from "../../client/http/connection-error.ts";
 import type { SessionClient } from "../../client/session-client.ts";
 import { SessiondError } from "../../error.ts";
@@ -10,9 +10,9 @@ import { type Poll, poll } from "./poll.ts";
 import { noRates, trackRates } from "./rates.ts";
 import { openScreen, type Screen } from "./screen.ts";
 
-/** The times in the frame go on while an answer is slow. */
+/** How often the times in the frame are redrawn while a reply is slow. */
 const redrawMs = 1000;
-/** An answer that takes longer than this is told about, besides the interval. */
+/** A reply that takes longer than this is reported. */
 const slowMs = 3000;
 
 export interface LiveOptions {
@@ -25,7 +25,7 @@ export interface LiveOptions {
 /**
  * Shows the sessions until somebody quits.
  *
- * @throws what the first poll fails with; later on a daemon that does not answer is shown, and waited for
+ * @throws the error of the first poll; later errors are shown, and the polls continue
  */
 export async function showLive({ client, process, look, intervalMs }: LiveOptions): Promise<void> {
   const { stdout } = process;
@@ -86,7 +86,7 @@ export async function showLive({ client, process, look, intervalMs }: LiveOption
       if (signal.aborted) break;
       askedMs = clockMs();
       try {
-        // One screen more than is shown, so that the next page is there when it is asked for.
+        // One screen more than is shown, so that the next page is there at once.
         latest = await poll(client, offset + 2 * screen.size.rows, clockMs, { signal });
         rates = trackRates(rates, latest);
         awayMessage = undefined;
@@ -103,10 +103,10 @@ export async function showLive({ client, process, look, intervalMs }: LiveOption
   }
 }
 
-/** @throws what is no answer of a daemon, nor the lack of one, but a bug */
+/** @throws any error that is not one of the daemon or the connection, since it is a bug */
 function awayText(error: unknown): string {
   if (!(error instanceof ConnectionError || error instanceof SessiondError)) throw error;
-  // What comes after is advice, for which there is no room.
+  // What follows the semicolon is advice, for which there is no room.
   return error.message.replace(/^sessiond is not running: /, "").replace(/;.*/s, "");
 }
 

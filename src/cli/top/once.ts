@@ -1,4 +1,4 @@
-/** One look at the sessions, as text or as values. A rate takes two polls. */
+/** `sessionctl top --once`: the sessions at one moment, as a view or as JSON. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SessionClient } from "../../client/session-client.ts";
 import type { View } from "./frame.ts";
@@ -6,7 +6,7 @@ import { poll } from "./poll.ts";
 import { noRates, speedOf, trackRates } from "./rates.ts";
 
 const mostShown = 100;
-/** What was seen between two polls is all that will be. */
+/** Two polls must be enough for a rate. */
 const enough = { seenMs: 1, seenCount: 1 };
 
 export async function lookOnce(client: SessionClient, intervalMs: number): Promise<View> {
@@ -26,7 +26,7 @@ export async function lookOnce(client: SessionClient, intervalMs: number): Promi
   };
 }
 
-/** The values of the API as they came, with what was made of them. */
+/** The replies of the API, with the rate and ETA of each session. */
 export function onceDocument({ poll, rates }: View): object {
   const { info, stats, health, cleanup, sessions } = poll;
   return {

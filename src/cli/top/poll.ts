@@ -1,4 +1,4 @@
-/** What a look at the daemon brings: a few listings from its index, however many sessions it has. */
+/** One poll of the daemon: a few replies from its index, however many sessions it has. */
 import type { CallOptions } from "../../client/http/http.ts";
 import type { ListSessionsQuery } from "../../client/http/query.ts";
 import type { SessionClient } from "../../client/session-client.ts";
@@ -6,17 +6,17 @@ import type { Health, Info, ListedSession, Schedules, SessionPage, Stats } from 
 import type { Status } from "../../session/session.ts";
 
 export interface Poll {
-  /** When the sessions were answered, in milliseconds of a clock that only goes forward. */
+  /** When the sessions arrived, in milliseconds of a monotonic clock. */
   readonly atMs: number;
   readonly info: Info;
   readonly stats: Stats;
   readonly health: Health;
   readonly cleanup: Schedules;
-  /** The first so many, in the order of `order`. */
+  /** The first sessions, in the order of `order`. */
   readonly sessions: readonly ListedSession[];
 }
 
-/** What runs comes first, in an order that reports do not change; the others by when they came to rest. */
+/** Running sessions first, in an order that reports do not change; the others by their last checkpoint. */
 const order: readonly (readonly [Status, NonNullable<ListSessionsQuery["sort"]>])[] = [
   ["running", "created_time"],
   ["paused", "checkpoint_time"],
@@ -24,10 +24,10 @@ const order: readonly (readonly [Status, NonNullable<ListSessionsQuery["sort"]>]
   ["completed", "checkpoint_time"],
 ];
 
-/** The longest page of the API; further down, the listing is the better tool. */
+/** The longest page of the API; for more, `sessionctl list` is the better tool. */
 export const mostSessions = 1000;
 
-/** @param wanted how many sessions can be shown */
+/** @param wanted the most sessions to get */
 export async function poll(
   client: SessionClient,
   wanted: number,

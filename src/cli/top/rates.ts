@@ -1,4 +1,4 @@
-/** How fast sessions advance, from the difference between polls. Pure. */
+/** The rates of sessions, from the differences between polls. Pure. */
 import type { SessionSummary } from "../../session/session.ts";
 import { type Enough, etaMs, observe, perSecond, type Rate, startRate } from "../progress/rate.ts";
 import type { Poll } from "./poll.ts";
@@ -12,10 +12,10 @@ export type Rates = ReadonlyMap<string, Tracked>;
 
 export const noRates: Rates = new Map();
 
-/** Those that are scrolled out of sight are remembered for so long. */
+/** How long sessions that are no longer polled are remembered. */
 const rememberedMs = 60_000;
 
-/** Takes a poll into account. A session that does not run, or that was created anew, begins anew. */
+/** Adds a poll. A session that is not running, or that was created again, starts a new rate. */
 export function trackRates(before: Rates, { sessions, atMs }: Poll): Rates {
   const now = new Map<string, Tracked>();
   for (const [id, tracked] of before) {
@@ -34,7 +34,7 @@ export function trackRates(before: Rates, { sessions, atMs }: Poll): Rates {
 }
 
 export interface Speed {
-  /** Files; undefined until enough was seen. */
+  /** Files per second; undefined until there is enough to tell. */
   readonly perSecond: number | undefined;
   readonly etaMs: number | undefined;
 }

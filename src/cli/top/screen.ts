@@ -1,29 +1,29 @@
-/** The terminal while it is taken: a screen of its own without a cursor, keys that come one by one. */
+/** The terminal in full-screen mode: a screen of its own, no cursor, single keys. */
 import type { HostProcess } from "../host-process.ts";
 import { guardTerminal } from "../terminal-guard.ts";
 import type { Size } from "./frame.ts";
 import { type Key, keysIn } from "./keys.ts";
 
-// A screen of its own, no cursor, and lines that are cut rather than wrapped.
+// Alternate screen, no cursor, no wrapping of lines.
 const take = "\x1b[?1049h\x1b[?25l\x1b[?7l";
 const giveBack = "\x1b[?7h\x1b[?25h\x1b[?1049l";
-// Terminals that know it show a frame only when it is whole; others ignore it.
+// Synchronized output: some terminals show a frame only when it is complete; others ignore this.
 const beginFrame = "\x1b[?2026h";
 const endFrame = "\x1b[?2026l";
 
 export interface ScreenEvents {
   onKey(key: Exclude<Key, "stop">): void;
-  /** The size is another, or the screen was lost. */
+  /** The size has changed, or the screen must be redrawn. */
   onResize(): void;
-  /** Nobody is at the terminal any more. */
+  /** The terminal is gone. */
   onGone(): void;
 }
 
 export interface Screen {
   readonly size: Size;
-  /** Lines that fit. */
+  /** Draws lines, which must fit. */
   draw(lines: readonly string[]): void;
-  /** The terminal is as it was. */
+  /** Restores the terminal. */
   close(): void;
 }
 
