@@ -34,7 +34,7 @@ function prose(page: string): Line[] {
     .map((text, index) => ({ page, number: index + 1, text }))
     .filter(({ text }) => {
       if (text.startsWith("```")) isCode = !isCode;
-      return !isCode && !text.startsWith("```") && !/^ {4}\S/.test(text);
+      return !isCode && !text.startsWith("```") && !/^ {4}/.test(text);
     });
 }
 
