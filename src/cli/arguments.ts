@@ -2,6 +2,7 @@
 import { InvalidArgumentError, Option } from "commander";
 import { statuses } from "../session/session.ts";
 import { DurationError, parseDuration } from "../time/duration.ts";
+import type { Separator } from "./input.ts";
 
 /** Checks a duration and returns its text, which the daemon reads. */
 export function durationText(text: string): string {
@@ -45,6 +46,11 @@ export function repeated(text: string, earlier: readonly string[] = []): string[
 export function fileNames(text: string, earlier: readonly string[] = []): string[] {
   if (text === "") throw new InvalidArgumentError("A file name cannot be empty.");
   return [...earlier, text];
+}
+
+/** What separates the names in lists of files, by the option -0. */
+export function separatorOf(options: { readonly null?: boolean }): Separator {
+  return options.null === true ? "zero" : "line";
 }
 
 /** An id for a new session. Node.js has replaced bytes that are not UTF-8 with U+FFFD. */

@@ -12,7 +12,7 @@ import type { HostProcess } from "./host-process.ts";
 export async function confirm(
   { stdin, stderr }: Pick<HostProcess, "stdin" | "stderr">,
   question: string,
-  yes: boolean,
+  { yes }: { yes: boolean },
 ): Promise<void> {
   if (yes) return;
   if (stdin.isTTY !== true || stderr.isTTY !== true) {

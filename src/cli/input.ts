@@ -8,11 +8,14 @@ import { isJsonObject, JsonError, type JsonObject, parseJson } from "../json/exa
 import { CommandError, usageError } from "./exit-code.ts";
 import type { HostProcess } from "./host-process.ts";
 
+/** What separates the names in a list: line breaks or zero bytes. */
+export type Separator = "line" | "zero";
+
 export interface Input {
   /** The text of a file; `-` is standard input. */
   text(path: string): Promise<string>;
   /** The file names in a list, separated by line breaks or by zero bytes. Empty names are left out. */
-  list(path: string, zeroes: boolean): Promise<string[]>;
+  list(path: string, separator: Separator): Promise<string[]>;
   /** A JSON object, given as itself, as `@file`, or as `-` for standard input. */
   object(argument: string, option: string): Promise<JsonObject>;
 }
@@ -41,11 +44,11 @@ export function createInput(process: Pick<HostProcess, "stdin" | "cwd">): Input 
 
   return {
     text,
-    async list(path, zeroes) {
+    async list(path, separator) {
       const read = await bytes(path);
-      if (!isUtf8(read)) throw notUtf8(read, nameOf(path), zeroes);
+      if (!isUtf8(read)) throw notUtf8(read, nameOf(path), separator);
       const list = decode(read);
-      if (zeroes) return list.split("\0").filter((name) => name !== "");
+      if (separator === "zero") return list.split("\0").filter((name) => name !== "");
       if (list.includes("\0")) {
         throw usageError(`${nameOf(path)} contains zero bytes; if they separate the file names, add -0`);
       }
@@ -77,10 +80,10 @@ function nameOf(path: string): string {
   return path === "-" ? "standard input" : path;
 }
 
-function notUtf8(list: Buffer, from: string, zeroes: boolean): CommandError {
+function notUtf8(list: Buffer, from: string, separator: Separator): CommandError {
   // As latin1 every byte is a character, so that the separators are found and nothing is lost.
-  const entries = list.toString("latin1").split(zeroes ? "\0" : "\n");
+  const entries = list.toString("latin1").split(separator === "zero" ? "\0" : "\n");
   const number = entries.findIndex((entry) => !isUtf8(Buffer.from(entry, "latin1"))) + 1;
-  const place = `${zeroes ? "name" : "line"} ${number} of ${from}`;
+  const place = `${separator === "zero" ? "name" : "line"} ${number} of ${from}`;
   return usageError(`${place} is not UTF-8; rename that file, or leave it out`);
 }

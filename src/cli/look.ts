@@ -50,7 +50,7 @@ const asciiMarks: Marks = {
 
 export function createLook(unicode: boolean, paint: Look["paint"] = (_, text) => text): Look {
   const marks = unicode ? unicodeMarks : asciiMarks;
-  // A terminal without UTF-8 reads the bytes of another character as several, some of them control characters.
+  // A terminal without UTF-8 reads the bytes of another character as several, some with control functions.
   const shown = (text: string) => (unicode ? safe(text) : safe(text).replace(/[^\x20-\x7e]/gu, "?"));
   return {
     marks,

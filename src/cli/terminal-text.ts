@@ -1,7 +1,7 @@
 /** Makes text safe for a terminal, and measures and cuts it by columns. Pure. */
 
-// Besides control characters: line separators, unpaired surrogates, and invisible characters, which change the
-// direction of text or hide between letters.
+// Besides control characters: line separators, unpaired surrogates, and invisible characters, which
+// change the direction of text or hide between letters.
 const unsafe = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/gu;
 
 const shortEscapes: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };

@@ -20,7 +20,7 @@ export interface Item {
 }
 
 /** What the work on a file must know of the run around it. */
-export interface Course {
+export interface RunControl {
   /** Whether the run starts no further attempts. */
   isStopped(): boolean;
   /** Whether running commands are being stopped; their results do not count. */
@@ -29,7 +29,7 @@ export interface Course {
 }
 
 /** The outcome of a file after its last attempt. */
-export interface Done {
+export interface Outcome {
   readonly ended: Ended;
   /** Start of the last attempt, in milliseconds since 1970. */
   readonly startedMs: number;
@@ -47,25 +47,25 @@ export async function workOn(
   item: Item,
   seq: number,
   options: RunnerOptions,
-  course: Course,
-): Promise<Done | undefined> {
+  control: RunControl,
+): Promise<Outcome | undefined> {
   const { template, cwd, env, outputLimit, timeoutMs, retries, alwaysHash, resultsDir } = options;
   const command = commandFor(template, item.file);
   // Taken before the command runs, so that a change made while it runs is noticed by the next run.
-  const fingerprint = await takeFingerprint(resolve(cwd, item.file), alwaysHash);
+  const fingerprint = await takeFingerprint(resolve(cwd, item.file), { alwaysHash });
   const files = resultsDir === undefined ? undefined : resultFiles(resultsDir, item.file, seq);
   const childOptions: ChildOptions = { command, cwd, env, outputLimit, files, timeoutMs };
   // When the run stops, remaining attempts are left for the next run.
-  while (!course.isStopped()) {
+  while (!control.isStopped()) {
     item.attempt++;
     item.startedMs = performance.now();
     const startedMs = Date.now();
-    const ended = await attempt(item, childOptions, options, course);
-    if (course.isKilling()) return undefined;
+    const ended = await attempt(item, childOptions, options, control);
+    if (control.isKilling()) return undefined;
     if (ended.exitCode === 0 || item.attempt > retries) {
       return { ended, startedMs, finishedMs: Date.now(), fingerprint, command };
     }
-    course.changed();
+    control.changed();
   }
   return undefined;
 }
@@ -74,13 +74,13 @@ async function attempt(
   item: Item,
   childOptions: ChildOptions,
   { guard }: RunnerOptions,
-  course: Course,
+  control: RunControl,
 ): Promise<Ended> {
   const child = new Child(childOptions);
   const { group } = child;
   if (group !== undefined) guard?.began(group);
   item.child = child;
-  course.changed();
+  control.changed();
   try {
     return await child.ended;
   } finally {
@@ -90,7 +90,7 @@ async function attempt(
 }
 
 /** The log line as GNU parallel writes it: with a signal, the exit code is 0. */
-export function jobLine({ ended, startedMs, command }: Done, seq: number): JobLine {
+export function jobLine({ ended, startedMs, command }: Outcome, seq: number): JobLine {
   const bySignal = ended.signal !== undefined;
   return {
     seq,

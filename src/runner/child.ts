@@ -58,7 +58,7 @@ export class Child {
     this.#options = options;
     this.#captured = [new Captured(options.outputLimit), new Captured(options.outputLimit)];
     const { files } = options;
-    // If these cannot be opened, the command must not run, and the file has not failed: the run stops instead.
+    // If these cannot be opened, the command must not run, and the run stops: the file has not failed.
     if (files !== undefined) this.#files = [openSync(files.stdout, "w+"), openSync(files.stderr, "w+")];
     let failure: unknown;
     try {
@@ -75,13 +75,24 @@ export class Child {
   }
 
   /** Asks the group to end, and kills it after a grace period. `ended` resolves when the command is gone. */
-  stop(force = false): void {
-    const group = this.group;
-    if (group === undefined || this.#over) return;
-    signalGroup(group, force ? "SIGKILL" : "SIGTERM");
+  stop(): void {
+    const group = this.#liveGroup;
+    if (group === undefined) return;
+    signalGroup(group, "SIGTERM");
     // A stopped process handles the signal only after it is continued.
     signalGroup(group, "SIGCONT");
-    if (!force) this.#killTimer ??= setTimeout(() => signalGroup(group, "SIGKILL"), endGraceMs);
+    this.#killTimer ??= setTimeout(() => this.kill(), endGraceMs);
+  }
+
+  /** Kills the group at once. */
+  kill(): void {
+    const group = this.#liveGroup;
+    if (group !== undefined) signalGroup(group, "SIGKILL");
+  }
+
+  /** Undefined once the group has ended: its number may belong to another one by then. */
+  get #liveGroup(): number | undefined {
+    return this.#over ? undefined : this.group;
   }
 
   #spawn(): ChildProcess {

@@ -18,7 +18,10 @@ const smallSize = 256 * 1024;
 const maxHashedSize = 16 * 1024 * 1024;
 
 /** Undefined for a path that is no regular file or cannot be examined. */
-export async function takeFingerprint(path: string, alwaysHash: boolean): Promise<Fingerprint | undefined> {
+export async function takeFingerprint(
+  path: string,
+  { alwaysHash }: { alwaysHash: boolean },
+): Promise<Fingerprint | undefined> {
   const stats = statsOf(path);
   if (stats === undefined) return undefined;
   const print = { size: stats.size, mtime_ms: stats.mtimeMs };

@@ -1,14 +1,14 @@
 /** Runs the commands of the files, several at once, and records their results. */
 import { WorkerStopped } from "../client/worker/stop.ts";
 import type { WorkerSession } from "../client/worker/worker-session.ts";
-import { type Course, type Done, type Item, jobLine, workOn } from "./attempts.ts";
+import { type Item, jobLine, type Outcome, type RunControl, workOn } from "./attempts.ts";
 import type { Ended } from "./child.ts";
 import { haltReason, isReached } from "./halt.ts";
 import { KeepOrder } from "./keep-order.ts";
-import type { RunProgress } from "./progress.ts";
 import { record } from "./recorder.ts";
 import { asJson, fileResult, withoutOutput } from "./result.ts";
 import type { FileEnd, RunnerFiles, RunnerHooks, RunnerOptions, RunSummary, Stop } from "./runner-options.ts";
+import type { RunSnapshot } from "./snapshot.ts";
 
 /** While this many results wait for the daemon or for the reader of the output, no more files start. */
 const maxUnsettled = 64;
@@ -38,7 +38,7 @@ export class Runner {
   #stop: Stop | undefined;
   #isKilling = false;
   #resolve: () => void = () => {};
-  readonly #course: Course;
+  readonly #control: RunControl;
 
   constructor(
     worker: WorkerSession,
@@ -53,7 +53,7 @@ export class Runner {
     this.#options = options;
     this.#hooks = hooks;
     this.#order = options.keepOrder ? new KeepOrder() : undefined;
-    this.#course = {
+    this.#control = {
       isStopped: () => this.#stop !== undefined,
       isKilling: () => this.#isKilling,
       changed: () => hooks.changed(),
@@ -84,7 +84,7 @@ export class Runner {
     return { done: this.#done, failed: this.#failed, pending, stop };
   }
 
-  progress(): RunProgress {
+  snapshot(): RunSnapshot {
     const running = Array.from(this.#items, ({ file, startedMs, attempt }) => ({ file, startedMs, attempt }));
     return {
       sessionId: this.#worker.session.session_id,
@@ -112,7 +112,10 @@ export class Runner {
   /** Stops running commands, whose files stay pending. A second call kills them at once. */
   kill(stop: Stop): void {
     this.#stop ??= stop;
-    for (const { child } of this.#items) child?.stop(this.#isKilling);
+    for (const { child } of this.#items) {
+      if (this.#isKilling) child?.kill();
+      else child?.stop();
+    }
     this.#isKilling = true;
     this.#hooks.changed();
     this.#pump();
@@ -145,7 +148,7 @@ export class Runner {
     this.#running++;
     let end: FileEnd | undefined;
     try {
-      const work = await workOn(item, this.#seq(item), this.#options, this.#course).finally(() => {
+      const work = await workOn(item, this.#seq(item), this.#options, this.#control).finally(() => {
         this.#running--;
       });
       if (work !== undefined) {
@@ -168,7 +171,7 @@ export class Runner {
     this.#pump();
   }
 
-  async #record(item: Item, work: Done): Promise<FileEnd> {
+  async #record(item: Item, work: Outcome): Promise<FileEnd> {
     const { ended } = work;
     const result = fileResult({ ...work, attempts: item.attempt });
     const { patienceMs } = this.#options;

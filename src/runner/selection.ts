@@ -1,13 +1,13 @@
 /** Decides which files of a session run, which do not, and why. Pure. */
 import { isJsonObject, type JsonObject, type JsonValue } from "../json/exact-json.ts";
 
-export interface Known {
+export interface KnownFiles {
   readonly processed: readonly string[];
   readonly pending: readonly string[];
   readonly results: JsonObject;
 }
 
-export interface Wishes {
+export interface SelectionRequest {
   /** Files named for this run. */
   readonly given: readonly string[];
   readonly retryFailed: boolean;
@@ -35,18 +35,18 @@ export interface Selection {
   choices(): Generator<Choice>;
 }
 
-export const nothingKnown: Known = { processed: [], pending: [], results: {} };
+export const nothingKnown: KnownFiles = { processed: [], pending: [], results: {} };
 
-export function select(known: Known, wishes: Wishes): Selection {
+export function select(known: KnownFiles, request: SelectionRequest): Selection {
   const done = new Set(known.processed);
   const pending = new Set(known.pending);
-  const added = [...new Set(wishes.given)].filter((file) => !done.has(file) && !pending.has(file));
+  const added = [...new Set(request.given)].filter((file) => !done.has(file) && !pending.has(file));
   const again: string[] = [];
   let failedBefore = 0;
   for (const file of known.processed) {
     // If another program put a file into both lists, it counts as pending.
     if (pending.has(file)) continue;
-    if (decide(file, known.results, wishes).action === "run") again.push(file);
+    if (decide(file, known.results, request).action === "run") again.push(file);
     else if (hasFailed(resultOf(known.results, file))) failedBefore++;
   }
   return {
@@ -55,7 +55,7 @@ export function select(known: Known, wishes: Wishes): Selection {
     failedBefore,
     files: [...pending, ...again, ...added],
     *choices() {
-      for (const file of known.processed) if (!pending.has(file)) yield decide(file, known.results, wishes);
+      for (const file of known.processed) if (!pending.has(file)) yield decide(file, known.results, request);
       for (const file of pending) yield { file, action: "run", reason: "pending" };
       for (const file of added) yield { file, action: "run", reason: "new" };
     },
@@ -72,7 +72,7 @@ export function hasFailed(result: JsonValue | undefined): boolean {
   return isJsonObject(result) && typeof result.exit_code === "number" && result.exit_code !== 0;
 }
 
-function decide(file: string, results: JsonObject, { retryFailed, changed }: Wishes): Choice {
+function decide(file: string, results: JsonObject, { retryFailed, changed }: SelectionRequest): Choice {
   const change = changed?.get(file);
   if (change !== undefined) return { file, action: "run", reason: `changed: ${change}` };
   const result = resultOf(results, file);

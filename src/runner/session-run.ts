@@ -137,7 +137,7 @@ async function takeUp({ client, selection }: Opening, session: Session): Promise
   const { session_id: id, revision } = session;
   if (selection.again.length > 0) {
     const again = new Set(selection.again);
-    // In one step, so that no file is ever in neither list. Earlier results stay until newer ones replace them.
+    // In one step, so that no file is ever in neither list. Earlier results stay until they are replaced.
     await client.checkpointSession(
       id,
       {

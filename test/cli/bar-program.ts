@@ -1,7 +1,7 @@
 /**
  * A run that never ends, for tests of how its bar leaves the terminal. Its argument says how it is to end.
  */
-import { createProgressDisplay } from "../../src/cli/progress/display.ts";
+import { createProgressDisplay } from "../../src/cli/progress/create-display.ts";
 import { progressOf } from "./sample-progress.ts";
 
 const bar = createProgressDisplay("auto", process.stderr);

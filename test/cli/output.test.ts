@@ -234,21 +234,21 @@ describe("input", () => {
       stream.end(list);
       return inputOf(stream);
     };
-    expect(await stdin("a b\nc\r\n\n\r\nd").list("-", false)).toEqual(["a b", "c", "d"]);
-    expect(await stdin("a b\nc\r\n\nd\0\0e").list("-", true)).toEqual(["a b\nc\r\n\nd", "e"]);
-    await expect(stdin("a\0b").list("-", false)).rejects.toThrow("add -0");
+    expect(await stdin("a b\nc\r\n\n\r\nd").list("-", "line")).toEqual(["a b", "c", "d"]);
+    expect(await stdin("a b\nc\r\n\nd\0\0e").list("-", "zero")).toEqual(["a b\nc\r\n\nd", "e"]);
+    await expect(stdin("a\0b").list("-", "line")).rejects.toThrow("add -0");
     const input = stdin("x");
     await input.text("-");
     await expect(input.text("-")).rejects.toThrow("only once");
   });
 
   it.each([
-    [false, "a\nb\n\xff\n", "line 3 of standard input is not UTF-8"],
-    [true, "a\0\xffb\0", "name 2 of standard input is not UTF-8"],
-  ])("names the place of what cannot be the name of a file: %j", async (zeroes, bytes, said) => {
+    ["line", "a\nb\n\xff\n", "line 3 of standard input is not UTF-8"],
+    ["zero", "a\0\xffb\0", "name 2 of standard input is not UTF-8"],
+  ] as const)("names the place of what cannot be the name of a file: %j", async (separator, bytes, said) => {
     const stream = new PassThrough();
     stream.end(Buffer.from(bytes, "latin1"));
-    await expect(inputOf(stream).list("-", zeroes)).rejects.toMatchObject({
+    await expect(inputOf(stream).list("-", separator)).rejects.toMatchObject({
       exitCode: 2,
       message: expect.stringContaining(said),
     });

@@ -4,10 +4,10 @@ import fc from "fast-check";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
 import { createLook, isUtf8 } from "../../src/cli/look.ts";
 import { barLine, barLines } from "../../src/cli/progress/bar.ts";
-import { createProgressDisplay, type ProgressMode } from "../../src/cli/progress/display.ts";
+import { createProgressDisplay, type ProgressMode } from "../../src/cli/progress/create-display.ts";
 import { nextLineMs, plainLine } from "../../src/cli/progress/plain.ts";
 import { displayWidth } from "../../src/cli/terminal-text.ts";
-import type { RunProgress } from "../../src/runner/progress.ts";
+import type { RunSnapshot } from "../../src/runner/snapshot.ts";
 import { anyString } from "../support/arbitraries.ts";
 import { eventually } from "../support/eventually.ts";
 import { progressOf } from "./sample-progress.ts";
@@ -57,7 +57,7 @@ describe("the bar", () => {
   });
 
   it("is full only when everything is done", () => {
-    const bar = (given: Partial<RunProgress>) => barLine(progressOf(given), 1, 40, unicode);
+    const bar = (given: Partial<RunSnapshot>) => barLine(progressOf(given), 1, 40, unicode);
     expect(bar({ done: 9999, pending: 1 })).toMatch(/█· {2,}99%/);
     expect(bar({ done: 10_000 })).toMatch(/^█+ +100%/);
     expect(bar({ pending: 10 })).toMatch(/^·+ +0%/);
@@ -66,7 +66,7 @@ describe("the bar", () => {
 
   it("counts files that failed before with those that fail now", () => {
     const progress = progressOf({ restored: 7, failedBefore: 2, failed: 1 });
-    expect(barLine(progress, undefined, 100, unicode, true)).toMatch(/100% +7 done +3 failed/);
+    expect(barLine(progress, undefined, 100, unicode, { isFinal: true })).toMatch(/100% +7 done +3 failed/);
   });
 
   const count = fc.oneof(fc.nat(20), fc.nat(1e9));

@@ -1,8 +1,8 @@
 import type { ListedSession } from "../../src/contract/replies.ts";
-import type { RunProgress } from "../../src/runner/progress.ts";
+import type { RunSnapshot } from "../../src/runner/snapshot.ts";
 import type { Status } from "../../src/session/session.ts";
 
-export function progressOf(given: Partial<RunProgress> = {}): RunProgress {
+export function progressOf(given: Partial<RunSnapshot> = {}): RunSnapshot {
   const progress = {
     sessionId: "nightly",
     restored: 0,

@@ -1,9 +1,15 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { hasFailed, type Known, nothingKnown, select, type Wishes } from "../../src/runner/selection.ts";
+import {
+  hasFailed,
+  type KnownFiles,
+  nothingKnown,
+  type SelectionRequest,
+  select,
+} from "../../src/runner/selection.ts";
 
-const wishes: Wishes = { given: [], retryFailed: false, changed: undefined };
-const known: Known = {
+const wishes: SelectionRequest = { given: [], retryFailed: false, changed: undefined };
+const known: KnownFiles = {
   processed: ["good", "bad", "other"],
   pending: ["waiting"],
   results: { good: { exit_code: 0 }, bad: { exit_code: 2 }, other: { score: 1 } },
@@ -43,7 +49,7 @@ test("files that have failed or changed run again when that is wished", () => {
 });
 
 test("names that objects have of themselves are ordinary files", () => {
-  const session: Known = { processed: ["__proto__", "constructor"], pending: [], results: {} };
+  const session: KnownFiles = { processed: ["__proto__", "constructor"], pending: [], results: {} };
   const { again, added } = select(session, { ...wishes, given: ["toString"], retryFailed: true });
   expect({ again, added }).toEqual({ again: [], added: ["toString"] });
 });

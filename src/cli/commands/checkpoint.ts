@@ -1,4 +1,5 @@
 /** `sessionctl checkpoint` */
+import { separatorOf } from "../arguments.ts";
 import type { Registration } from "../context.ts";
 import { usageError } from "../exit-code.ts";
 import { tellProgress } from "./progress.ts";
@@ -35,7 +36,7 @@ export const registerCheckpoint: Registration = (program, run) => {
           throw usageError("give --processed-from, --pending-from or --results");
         }
         const list = (path: string | undefined) =>
-          path === undefined ? undefined : input.list(path, options.null ?? false);
+          path === undefined ? undefined : input.list(path, separatorOf(options));
         const processed = await list(processedFrom);
         const pending = await list(pendingFrom);
         const partial_results = results === undefined ? undefined : await input.object(results, "--results");

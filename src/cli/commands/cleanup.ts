@@ -61,24 +61,24 @@ async function clean(context: Context, name: PolicyName, options: Options): Prom
   const { client, out, process } = context;
   const { dryRun = false, approve, all = false, yes = false } = options;
   const rule: RunCleanupBody = { keep_recent: options.keepRecent, max_age: options.maxAge };
-  if (dryRun) return print(context, await client.runCleanup(name, { ...rule, dry_run: true }), all);
+  if (dryRun) return print(context, await client.runCleanup(name, { ...rule, dry_run: true }), { all });
   // An approved plan needs no question: its id stands for exactly what is removed.
   if (yes || approve !== undefined)
-    return print(context, await client.runCleanup(name, { ...rule, approve }), all);
+    return print(context, await client.runCleanup(name, { ...rule, approve }), { all });
   const question = `Remove the sessions that cleanup ${name} selects?`;
-  if (!process.stdin.isTTY) await confirm(process, question, false);
+  if (!process.stdin.isTTY) await confirm(process, question, { yes: false });
   const planned = await client.runCleanup(name, { ...rule, dry_run: true });
-  if (planned.removed === 0) return print(context, planned, all);
-  if (!out.json && !out.quiet) printSessions(context, planned, all);
-  await confirm(process, `${sentence(planned)} Continue?`, false);
-  return print(context, await client.runCleanup(name, { ...rule, approve: planned.plan_id }), all);
+  if (planned.removed === 0) return print(context, planned, { all });
+  if (!out.json && !out.quiet) printSessions(context, planned, { all });
+  await confirm(process, `${sentence(planned)} Continue?`, { yes: false });
+  return print(context, await client.runCleanup(name, { ...rule, approve: planned.plan_id }), { all });
 }
 
-function print(context: Context, result: CleanupResult, all: boolean): ExitCode {
+function print(context: Context, result: CleanupResult, { all }: { all: boolean }): ExitCode {
   const { out } = context;
   if (out.json) out.document(result);
   else if (out.quiet) for (const { session_id } of removals(result)) out.data(session_id);
-  else printSessions(context, result, all);
+  else printSessions(context, result, { all });
   out.say(sentence(result));
   if (result.dry_run && result.removed > 0) {
     out.say(`to carry out this plan: sessionctl cleanup ${result.policy} --approve ${result.plan_id}`);
@@ -90,7 +90,7 @@ function print(context: Context, result: CleanupResult, all: boolean): ExitCode 
 }
 
 /** Prints the removed sessions, or with `all` every session. For a plan also says why the others are kept. */
-function printSessions({ out, nowMs }: Context, result: CleanupResult, all: boolean): void {
+function printSessions({ out, nowMs }: Context, result: CleanupResult, { all }: { all: boolean }): void {
   if (result.dry_run && result.kept > 0 && !all) out.say(`kept: ${keptByReason(result)}`);
   const rows = all ? result.decisions : removals(result);
   if (rows.length === 0) return;

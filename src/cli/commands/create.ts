@@ -1,7 +1,7 @@
 /** `sessionctl create` */
 import { resolve } from "node:path";
 import type { SessionConfig } from "../../session/session.ts";
-import { label, newId } from "../arguments.ts";
+import { label, newId, separatorOf } from "../arguments.ts";
 import type { Registration } from "../context.ts";
 import { usageError } from "../exit-code.ts";
 import { safe } from "../terminal-text.ts";
@@ -46,7 +46,7 @@ export const registerCreate: Registration = (program, run) => {
         const files =
           options.filesFrom === undefined
             ? undefined
-            : await input.list(options.filesFrom, options.null ?? false);
+            : await input.list(options.filesFrom, separatorOf(options));
         const session = await client.createSession({
           session_id: options.id,
           config: { ...config, target_path } as SessionConfig,

@@ -25,7 +25,7 @@ export const registerDelete: Registration = (program, run) => {
     .action(
       run(async (context, ids: string[], { purge, force, yes = false }: Options) => {
         const what = ids.length === 1 ? safe(ids[0] as string) : `${ids.length} sessions`;
-        await confirm(context.process, `Delete ${what}${purge ? " for good" : ""}?`, yes);
+        await confirm(context.process, `Delete ${what}${purge ? " for good" : ""}?`, { yes });
         return forEachSession(context, ids, async (id) => {
           const reply = await context.client.deleteSession(id, { purge, force }).catch(mentionForce);
           const undo = reply.purged ? "for good" : `undo: sessionctl trash restore ${safe(shellOperand(id))}`;

@@ -1,7 +1,7 @@
 /** `sessionctl progress` */
 import type { ProgressReply } from "../../contract/replies.ts";
 import type { SessionSummary } from "../../session/session.ts";
-import { fileNames } from "../arguments.ts";
+import { fileNames, separatorOf } from "../arguments.ts";
 import type { Registration } from "../context.ts";
 import { usageError } from "../exit-code.ts";
 import type { Output } from "../output.ts";
@@ -40,7 +40,7 @@ export const registerProgress: Registration = (program, run) => {
     .action(
       run(async ({ client, out, input }, id: string, files: string[] | undefined, options: Options) => {
         const list = async (path: string | undefined) =>
-          path === undefined ? [] : input.list(path, options.null ?? false);
+          path === undefined ? [] : input.list(path, separatorOf(options));
         const processed = [
           ...(files ?? []),
           ...(options.processed ?? []),

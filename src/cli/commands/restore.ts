@@ -28,7 +28,7 @@ export const registerRestore: Registration = (program, run) => {
           if (backup === undefined) {
             throw new CommandError(`${safe(id)} has no backups; to look in the trash: sessionctl trash ls`);
           }
-          await confirm(process, `Replace ${safe(id)} with its backup ${safe(backup)}?`, yes);
+          await confirm(process, `Replace ${safe(id)} with its backup ${safe(backup)}?`, { yes });
           const reply = await client.restoreBackup(id, backup);
           if (out.json) out.document(reply);
           else if (out.quiet) out.data(id);

@@ -80,7 +80,7 @@ export const registerTrash: Registration = (program, run) => {
           { olderThan, yes = false }: { olderThan?: string; yes?: boolean },
         ) => {
           const what = olderThan === undefined ? "everything" : `what is older than ${olderThan}`;
-          await confirm(process, `Delete ${what} in the trash for good?`, yes);
+          await confirm(process, `Delete ${what} in the trash for good?`, { yes });
           const reply = await client.emptyTrash({ older_than: olderThan });
           if (out.json) out.document(reply);
           out.say(`deleted ${counted(reply.removed, "session")} for good, ${formatSize(reply.bytes)}`);

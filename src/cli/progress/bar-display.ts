@@ -1,5 +1,5 @@
 /** Draws the progress bar on a terminal: where, when, and how the terminal is restored. */
-import type { RunProgress } from "../../runner/progress.ts";
+import type { RunSnapshot } from "../../runner/snapshot.ts";
 import type { Look } from "../look.ts";
 import type { OutputStream } from "../output.ts";
 import { guardTerminal } from "../terminal-guard.ts";
@@ -29,7 +29,7 @@ export function createBarDisplay(
   stream: OutputStream,
   { look, pace, nowMs }: { look: Look; pace: Pace; nowMs: () => number },
 ): ProgressDisplay {
-  let progress: RunProgress | undefined;
+  let progress: RunSnapshot | undefined;
   let drawnAtMs = Number.NEGATIVE_INFINITY;
   let drawn = false;
   let timer: NodeJS.Timeout | undefined;
@@ -95,7 +95,7 @@ export function createBarDisplay(
       stream.off("resize", draw);
       release();
       pace.see(last, last.nowMs);
-      stream.write(`${barLine(last, pace.overall(last), columns(), look, true)}\n`);
+      stream.write(`${barLine(last, pace.overall(last), columns(), look, { isFinal: true })}\n`);
     },
   };
 }

@@ -1,5 +1,5 @@
 /** The text of the progress bar: no line is wider than the given columns. Pure. */
-import type { RunProgress } from "../../runner/progress.ts";
+import type { RunSnapshot } from "../../runner/snapshot.ts";
 import type { Look } from "../look.ts";
 import type { Style } from "../output.ts";
 import { displayWidth, padEnd, padStart } from "../terminal-text.ts";
@@ -27,7 +27,7 @@ interface Piece {
 
 /** The bar, and below it the files whose commands are running. */
 export function barLines(
-  progress: RunProgress,
+  progress: RunSnapshot,
   perSecond: number | undefined,
   nowMs: number,
   columns: number,
@@ -37,20 +37,20 @@ export function barLines(
 }
 
 export function barLine(
-  progress: RunProgress,
+  progress: RunSnapshot,
   perSecond: number | undefined,
   columns: number,
   look: Look,
-  ended = false,
+  { isFinal }: { isFinal: boolean } = { isFinal: false },
 ): string {
   const before: Piece = { text: look.fit(progress.sessionId, widestId), style: "bold", keep: 8 };
-  const pieces = piecesOf(progress, perSecond, look, ended);
+  const pieces = piecesOf(progress, perSecond, look, isFinal);
   const texts = new Map<Piece, string>();
   const least = Math.min(columns < 30 ? tiniestBar : narrowestBar, columns);
   let room = columns - least;
   for (const piece of [before, ...pieces].sort((a, b) => a.keep - b.keep)) {
     if (piece.text === "") continue;
-    const spare = piece.keep >= luxury && !ended ? room - (comfortableBar - least) : room;
+    const spare = piece.keep >= luxury && !isFinal ? room - (comfortableBar - least) : room;
     const fits = (text: string) => displayWidth(text) + gap.length <= spare;
     const text = [piece.text, piece.short].find((each) => each !== undefined && fits(each));
     if (text === undefined) break;
@@ -66,7 +66,12 @@ export function barLine(
   return [...show(before), bar(progress, width, look), ...pieces.flatMap(show)].join(gap);
 }
 
-function piecesOf(progress: RunProgress, perSecond: number | undefined, look: Look, ended: boolean): Piece[] {
+function piecesOf(
+  progress: RunSnapshot,
+  perSecond: number | undefined,
+  look: Look,
+  isFinal: boolean,
+): Piece[] {
   const { restored, failedBefore, done, pending, total, running, draining, disconnected } = progress;
   const failed = failedBefore + progress.failed;
   const { none } = look.marks;
@@ -81,9 +86,9 @@ function piecesOf(progress: RunProgress, perSecond: number | undefined, look: Lo
     { text: padStart(`${percent}%`, 4), style: "bold", keep: 0 },
     { text: `${number(restored + done)} done`, keep: 2 },
     { text: failed === 0 ? "" : `${failed} failed`, style: "red", keep: 1 },
-    { text: ended && pending === 0 ? "" : `${number(pending)} pending`, keep: 6 },
+    { text: isFinal && pending === 0 ? "" : `${number(pending)} pending`, keep: 6 },
     { text: restored === 0 ? "" : `${restored} earlier`, style: "dim", keep: 7 },
-    ...(ended
+    ...(isFinal
       ? [
           { text: rateText(perSecond, ""), keep: 5 },
           { text: `in ${timeText(Math.max(0, progress.nowMs - progress.startedMs), "")}`, keep: 4 },
@@ -99,7 +104,7 @@ function piecesOf(progress: RunProgress, perSecond: number | undefined, look: Lo
   ];
 }
 
-function finishingPiece({ running, draining }: RunProgress, look: Look): Piece {
+function finishingPiece({ running, draining }: RunSnapshot, look: Look): Piece {
   const finishing = `finishing ${running.length}`;
   if (draining === undefined) return { text: finishing, keep: 3 };
   return { text: `${finishing}: ${look.clip(draining, 40)}`, short: finishing, style: "yellow", keep: 3 };
@@ -107,7 +112,7 @@ function finishingPiece({ running, draining }: RunProgress, look: Look): Piece {
 
 /** Earlier files have a character of their own, because they say nothing about the rate of this run. */
 function bar(
-  { restored, failedBefore, done, failed, total }: RunProgress,
+  { restored, failedBefore, done, failed, total }: RunSnapshot,
   width: number,
   look: Look,
 ): string {
@@ -136,7 +141,7 @@ const indent = "  ";
 const columnsPerFile = 32;
 
 /** The longest-running files first, each in a column of the same width, so that none moves the others. */
-function filesLine({ running }: RunProgress, nowMs: number, columns: number, look: Look): string {
+function filesLine({ running }: RunSnapshot, nowMs: number, columns: number, look: Look): string {
   const files = [...running].sort((a, b) => a.startedMs - b.startedMs);
   if (files.length === 0 || columns < 20) return "";
   const shown = Math.min(files.length, Math.max(1, Math.floor((columns - 8) / columnsPerFile)));

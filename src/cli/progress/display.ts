@@ -1,56 +1,14 @@
-/** Shows the progress of a run: to people at a terminal, in a log, or to another program. */
-import type { RunProgress } from "../../runner/progress.ts";
-import { lookFor } from "../look.ts";
-import type { OutputStream } from "../output.ts";
-import { createBarDisplay } from "./bar-display.ts";
-import { createJsonDisplay } from "./json.ts";
-import { Pace } from "./pace.ts";
-import { createPlainDisplay } from "./plain.ts";
-
-/** `auto` means a bar on a terminal and plain lines elsewhere. */
-export const progressModes = ["auto", "bar", "plain", "json", "none"] as const;
-export type ProgressMode = (typeof progressModes)[number];
+/** What a display of the progress of a run does, however it shows it. */
+import type { RunSnapshot } from "../../runner/snapshot.ts";
 
 export interface ProgressDisplay {
   /** Takes every change; the display shows them less often. */
-  update(progress: RunProgress): void;
+  update(snapshot: RunSnapshot): void;
   /**
    * Prints a line for people, above the bar if there is one. The line must be safe. Also works after
    * `finish`.
    */
   say(line: string): void;
   /** Shows the final state, restores the terminal and stops all timers. */
-  finish(progress: RunProgress): void;
-}
-
-export interface ProgressOptions {
-  /** Environment, for the locale and the kind of terminal. */
-  env?: NodeJS.ProcessEnv;
-  /** The clock of {@link RunProgress}. */
-  nowMs?: () => number;
-}
-
-/** The mode that `auto` stands for. */
-export function modeOf(mode: ProgressMode, stream: OutputStream, env: NodeJS.ProcessEnv): ProgressMode {
-  if (mode !== "auto") return mode;
-  return stream.isTTY && env.TERM !== "dumb" ? "bar" : "plain";
-}
-
-/** The caller must call `finish`, also after an error. */
-export function createProgressDisplay(
-  mode: ProgressMode,
-  stream: OutputStream,
-  { env = process.env, nowMs = () => performance.now() }: ProgressOptions = {},
-): ProgressDisplay {
-  const pace = new Pace();
-  switch (modeOf(mode, stream, env)) {
-    case "bar":
-      return createBarDisplay(stream, { look: lookFor(stream, env), pace, nowMs });
-    case "plain":
-      return createPlainDisplay(stream, { pace, nowMs });
-    case "json":
-      return createJsonDisplay(stream, { pace, nowMs });
-    default:
-      return { update() {}, say: (line) => void stream.write(`${line}\n`), finish() {} };
-  }
+  finish(snapshot: RunSnapshot): void;
 }

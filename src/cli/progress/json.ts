@@ -1,6 +1,6 @@
 /** The progress of a run as lines of JSON for another program. */
 import { stripVTControlCharacters } from "node:util";
-import type { RunProgress } from "../../runner/progress.ts";
+import type { RunSnapshot } from "../../runner/snapshot.ts";
 import type { OutputStream } from "../output.ts";
 import type { ProgressDisplay } from "./display.ts";
 import type { Pace } from "./pace.ts";
@@ -16,7 +16,7 @@ export function createJsonDisplay(
   stream: OutputStream,
   { pace, nowMs }: { pace: Pace; nowMs: () => number },
 ): ProgressDisplay {
-  let progress: RunProgress | undefined;
+  let progress: RunSnapshot | undefined;
   let toldAtMs = Number.NEGATIVE_INFINITY;
   let timer: NodeJS.Timeout | undefined;
   let finished = false;
@@ -46,7 +46,7 @@ export function createJsonDisplay(
   };
 }
 
-function values(progress: RunProgress, perSecond: number | undefined): object {
+function values(progress: RunSnapshot, perSecond: number | undefined): object {
   const { pending, running, nowMs, startedMs } = progress;
   const eta = pending === 0 && running.length > 0 ? undefined : etaMs(perSecond, pending + running.length);
   return {

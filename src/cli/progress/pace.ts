@@ -1,5 +1,5 @@
 /** The rate of a run: how many files it finishes per second. */
-import type { RunProgress } from "../../runner/progress.ts";
+import type { RunSnapshot } from "../../runner/snapshot.ts";
 import { observe, perSecond, type Rate, startRate } from "./rate.ts";
 
 /** A number that changes more often cannot be read. */
@@ -10,7 +10,7 @@ export class Pace {
   #rate: Rate | undefined;
   #shown: { perSecond: number | undefined; atMs: number } | undefined;
 
-  see({ done, failed, startedMs }: RunProgress, nowMs: number): void {
+  see({ done, failed, startedMs }: RunSnapshot, nowMs: number): void {
     this.#rate = observe(this.#rate ?? startRate(startedMs, 0), nowMs, done + failed);
   }
 
@@ -25,7 +25,7 @@ export class Pace {
   }
 
   /** Files per second over the whole run. */
-  overall({ done, failed, startedMs, nowMs }: RunProgress): number | undefined {
+  overall({ done, failed, startedMs, nowMs }: RunSnapshot): number | undefined {
     const elapsedMs = nowMs - startedMs;
     return elapsedMs > 0 && done + failed > 0 ? ((done + failed) / elapsedMs) * 1000 : undefined;
   }

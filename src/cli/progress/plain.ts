@@ -1,5 +1,5 @@
 /** The progress of a run as lines for a log. */
-import type { RunProgress } from "../../runner/progress.ts";
+import type { RunSnapshot } from "../../runner/snapshot.ts";
 import type { OutputStream } from "../output.ts";
 import { safe } from "../terminal-text.ts";
 import type { ProgressDisplay } from "./display.ts";
@@ -20,11 +20,11 @@ export function createPlainDisplay(
   stream: OutputStream,
   { pace, nowMs }: { pace: Pace; nowMs: () => number },
 ): ProgressDisplay {
-  let progress: RunProgress | undefined;
+  let progress: RunSnapshot | undefined;
   let timer: NodeJS.Timeout | undefined;
   let finished = false;
 
-  function schedule({ startedMs }: RunProgress): void {
+  function schedule({ startedMs }: RunSnapshot): void {
     timer = setTimeout(tell, nextLineMs(nowMs() - startedMs)).unref();
   }
 
@@ -52,7 +52,7 @@ export function createPlainDisplay(
   };
 }
 
-export function plainLine(progress: RunProgress, perSecond: number | undefined): string {
+export function plainLine(progress: RunSnapshot, perSecond: number | undefined): string {
   const { pending, running, draining, disconnected } = progress;
   const eta = pending === 0 ? undefined : etaMs(perSecond, pending + running.length);
   return [
@@ -64,7 +64,7 @@ export function plainLine(progress: RunProgress, perSecond: number | undefined):
   ].join(", ");
 }
 
-function lastLine(progress: RunProgress, perSecond: number | undefined): string {
+function lastLine(progress: RunSnapshot, perSecond: number | undefined): string {
   const took = timeText(Math.max(0, progress.nowMs - progress.startedMs), "");
   const rate = perSecond === undefined ? "" : ` (${rateText(perSecond, "")})`;
   return `${counts(progress)}, in ${took}${rate}`;
@@ -79,7 +79,7 @@ function counts({
   failed,
   pending,
   running,
-}: RunProgress): string {
+}: RunSnapshot): string {
   const before = restored === 0 ? "" : ` (${restored} of them earlier)`;
   return `${safe(sessionId)}: ${restored + done} of ${total} done${before}, ${failedBefore + failed} failed, ${pending + running.length} to do`;
 }

@@ -8,7 +8,7 @@ import { programProblem } from "../../runner/find-program.ts";
 import { changeOf } from "../../runner/fingerprint.ts";
 import {
   hasFailed,
-  type Known,
+  type KnownFiles,
   nothingKnown,
   resultOf,
   type Selection,
@@ -29,7 +29,7 @@ import {
   templateText,
 } from "../../runner/template.ts";
 import type { Session } from "../../session/session.ts";
-import { newId } from "../arguments.ts";
+import { newId, separatorOf } from "../arguments.ts";
 import type { Context } from "../context.ts";
 import { counted } from "../count.ts";
 import { CommandError, type ExitCode, exitCodes, usageError } from "../exit-code.ts";
@@ -134,13 +134,14 @@ function checkProgram({ words, shell }: Template, cwd: string, path: string | un
 
 async function filesGiven(
   { input, out }: Context,
-  { files, exclude = [], filesFrom, null: zeroes = false }: RunOptions,
+  options: RunOptions,
   cwd: string,
 ): Promise<string[] | undefined> {
+  const { files, exclude = [], filesFrom } = options;
   if (files === undefined && filesFrom === undefined) return undefined;
   const complain = (line: string) => out.complain(line);
   const found = files === undefined ? [] : await filesOf({ patterns: files, exclude, cwd, complain });
-  const listed = filesFrom === undefined ? [] : await input.list(filesFrom, zeroes);
+  const listed = filesFrom === undefined ? [] : await input.list(filesFrom, separatorOf(options));
   return [...found, ...listed];
 }
 
@@ -150,7 +151,7 @@ function noFiles(id: string | undefined): Error {
   return new SessiondError("session_not_found", `there is no session "${id}"; to create it, ${what}`);
 }
 
-function knownOf(session: Session | undefined): Known {
+function knownOf(session: Session | undefined): KnownFiles {
   if (session === undefined) return nothingKnown;
   return {
     processed: session.processed_files,
@@ -182,10 +183,11 @@ function tellOfOtherCommand(
 }
 
 function explain({ out, process }: Context, { dryRun }: RunOptions, selection: Selection): void {
+  const toTerminal = process.stderr.isTTY === true;
   for (const choice of selection.choices()) {
     // Standard output is for the output of the commands.
-    if (dryRun) out.data(choiceLine(choice, out.json, out.toTerminal));
-    else process.stderr.write(`${choiceLine(choice, out.json, process.stderr.isTTY === true)}\n`);
+    if (dryRun) out.data(choiceLine(choice, out));
+    else process.stderr.write(`${choiceLine(choice, { json: out.json, toTerminal })}\n`);
   }
 }
 

@@ -12,7 +12,8 @@ import { shellOperand } from "../../text/shell-quote.ts";
 import type { Context } from "../context.ts";
 import { counted } from "../count.ts";
 import { CommandError, type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
-import { createProgressDisplay, modeOf, type ProgressDisplay } from "../progress/display.ts";
+import { createProgressDisplay, modeOf } from "../progress/create-display.ts";
+import type { ProgressDisplay } from "../progress/display.ts";
 import { isNow } from "../status-text.ts";
 import { safe } from "../terminal-text.ts";
 import { guardCommand } from "./guard-command.ts";
@@ -45,22 +46,22 @@ export async function execute(context: Context, execution: Execution): Promise<E
     if (count > 1) process.exit(exitCodes.interrupted);
   };
   let signals = 0;
-  const giveBack = takeSignals(process, (count) => {
+  const restoreSignals = takeSignals(process, (count) => {
     signals = count;
     onSignal(count);
   });
   let onBroken = (_reason: string): void => {};
-  const watchAgain = takeBrokenOutput(process, (reason) => onBroken(reason));
+  const restoreStreams = takeBrokenOutput(process, (reason) => onBroken(reason));
   try {
     const opened = await openSession(opening);
-    const scene = new Scene(context, execution, opened, joblog);
-    onSignal = (count) => scene.interrupt(count);
-    onBroken = (reason) => scene.outputBroken(reason);
-    if (signals > 0) scene.interrupt(signals);
-    return await scene.run();
+    const run = new ActiveRun(context, execution, opened, joblog);
+    onSignal = (count) => run.interrupt(count);
+    onBroken = (reason) => run.outputBroken(reason);
+    if (signals > 0) run.interrupt(signals);
+    return await run.finish();
   } finally {
-    giveBack();
-    watchAgain();
+    restoreSignals();
+    restoreStreams();
     joblog?.close();
   }
 }
@@ -93,7 +94,7 @@ function openLog(path: string | undefined, cwd: string): JobLog | undefined {
   }
 }
 
-class Scene {
+class ActiveRun {
   readonly #context: Context;
   readonly #execution: Execution;
   readonly #worker: WorkerSession;
@@ -142,7 +143,7 @@ class Scene {
       },
       {
         ended: show,
-        changed: () => display.update(this.#runner.progress()),
+        changed: () => display.update(this.#runner.snapshot()),
         say: (line) => display.say(safe(line)),
       },
     );
@@ -164,13 +165,14 @@ class Scene {
     this.#runner.drain({ cause: "error", reason });
   }
 
-  async run(): Promise<ExitCode> {
+  /** Runs the files, and resolves with the exit code. */
+  async finish(): Promise<ExitCode> {
     const { opening, options } = this.#execution;
     if (this.#context.out.quiet && opening.session === undefined) this.#context.out.data(this.#id);
     else if (opening.session === undefined) this.#display.say(`session ${safe(this.#id)}`);
     const summary = await this.#runner.run();
     this.#guard?.close();
-    this.#display.finish(this.#runner.progress());
+    this.#display.finish(this.#runner.snapshot());
     const { failedBefore } = opening.selection;
     const isAway = !this.#worker.isConnected;
     const status = await finishSession({

@@ -6,7 +6,7 @@ import { parseJobs } from "../../runner/jobs.ts";
 import { OptionError } from "../../runner/option-error.ts";
 import { parseSize, SizeError } from "../../text/size.ts";
 import { durationMs, label, repeated, wholeNumber } from "../arguments.ts";
-import { type ProgressMode, progressModes } from "../progress/display.ts";
+import { type ProgressMode, progressModes } from "../progress/create-display.ts";
 
 export interface RunOptions {
   files?: string[];

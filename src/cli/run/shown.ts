@@ -9,7 +9,7 @@ import type { Context } from "../context.ts";
 import type { ProgressDisplay } from "../progress/display.ts";
 import { safe } from "../terminal-text.ts";
 
-export interface Shower {
+export interface ShowOptions {
   readonly context: Context;
   readonly display: ProgressDisplay;
   /** Whether a bar is drawn on the terminal, which output must not break. */
@@ -19,7 +19,7 @@ export interface Shower {
 }
 
 /** Returns the hook that prints a file. It resolves when the output is written; outputs are never mixed. */
-export function showEnds({ context, display, isDrawn, outputLimit, hasResultsDir }: Shower) {
+export function showEnds({ context, display, isDrawn, outputLimit, hasResultsDir }: ShowOptions) {
   const { out, process } = context;
   let isTruncationSaid = false;
   const tellOf = ({ file, result }: FileEnd) => {
@@ -46,7 +46,10 @@ export function showEnds({ context, display, isDrawn, outputLimit, hasResultsDir
   };
 }
 
-export function choiceLine({ file, action, reason }: Choice, json: boolean, toTerminal: boolean): string {
+export function choiceLine(
+  { file, action, reason }: Choice,
+  { json, toTerminal }: { json: boolean; toTerminal: boolean },
+): string {
   if (json) return stringifyJson({ file, action, reason });
   return `${action.padEnd(4)}  ${toTerminal ? safe(file) : file}  (${reason})`;
 }

@@ -1,5 +1,5 @@
 /** The state of a run at one moment. Counts are files; times are milliseconds of performance.now(). */
-export interface RunProgress {
+export interface RunSnapshot {
   readonly sessionId: string;
   /** All files of the session: restored + failedBefore + done + failed + pending + running.length. */
   readonly total: number;
