@@ -1,6 +1,7 @@
 /** A report as it goes into the journal, and what it may do to the document. Pure. */
 import { SessiondError } from "../../../error.ts";
 import { JsonError, stringifyJson } from "../../../json/exact-json.ts";
+import { endOfString } from "../../../json/scan.ts";
 import type { ProgressDelta } from "../../../session/command.ts";
 import { maxStoredDepth } from "../disk/session-codec.ts";
 
@@ -27,7 +28,6 @@ export function encodeReport(delta: ProgressDelta, text?: Buffer): EncodedReport
 }
 
 const quote = 0x22;
-const backslash = 0x5c;
 const comma = 0x2c;
 /** Of objects and of lists: these two differ in one bit, which is none of those that the others use. */
 const opening = 0x7b;
@@ -40,23 +40,14 @@ export function growthBound(report: Uint8Array): number {
   let depth = 0;
   let deepest = 0;
   for (let at = 0; at < report.length; at++) {
-    const byte = report[at] as number;
-    if (byte === quote) at = endOfString(report, at);
-    else if (byte === comma) items++;
-    else if ((byte | listBit) === opening) {
+    const code = report[at] as number;
+    if (code === quote) at = endOfString(report, at + 1);
+    else if (code === comma) items++;
+    else if ((code | listBit) === opening) {
       items++;
       depth++;
       if (depth > deepest) deepest = depth;
-    } else if ((byte | listBit) === closing) depth--;
+    } else if ((code | listBit) === closing) depth--;
   }
   return report.length + items * (2 * deepest + 8);
-}
-
-/** Where the string that begins at a quote ends. */
-function endOfString(report: Uint8Array, start: number): number {
-  let at = start + 1;
-  for (let byte = report[at]; byte !== quote && at < report.length; byte = report[++at]) {
-    if (byte === backslash) at++;
-  }
-  return at;
 }
