@@ -3,7 +3,7 @@ import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { buffer } from "node:stream/consumers";
-import { clientMaxDepth } from "../client/http/http.ts";
+import { clientMaxDepth } from "../client/http/reply.ts";
 import { isJsonObject, JsonError, type JsonObject, parseJson } from "../json/exact-json.ts";
 import { CommandError, usageError } from "./exit-code.ts";
 import type { HostProcess } from "./host-process.ts";

@@ -1,6 +1,6 @@
 /** Writes output: data to stdout, messages to stderr. Callers make text from sessions safe before display. */
 import { styleText } from "node:util";
-import { clientMaxDepth } from "../client/http/http.ts";
+import { clientMaxDepth } from "../client/http/reply.ts";
 import { stringifyJson } from "../json/exact-json.ts";
 import type { Status } from "../session/session.ts";
 import { type Column, table } from "./table.ts";

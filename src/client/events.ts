@@ -24,9 +24,8 @@ import {
   notSessiond,
   timedOut,
 } from "./http/connection-error.ts";
-import { clientMaxDepth, readReply } from "./http/http.ts";
 import { encodeQuery } from "./http/query.ts";
-import { problemError } from "./problem.ts";
+import { clientMaxDepth, problemError, readReply } from "./http/reply.ts";
 
 export interface EventsOptions {
   /** Only events of these sessions. */
@@ -86,7 +85,7 @@ export async function* followEvents(
         cursor = id ?? cursor;
         if (event !== undefined) yield event;
       }
-      lost = connectionError(new Error("the stream ended"), socketPath, true);
+      lost = connectionError(new Error("the stream ended"), socketPath, { sent: true });
     } catch (error) {
       if (signal?.aborted) return;
       lost = error instanceof Busy ? error.error : (error as Error);
@@ -136,7 +135,9 @@ function connect(
     });
     request.on("error", (error) => {
       clearTimeout(timer);
-      reject(error instanceof ConnectionError ? error : connectionError(error, socketPath, connected));
+      reject(
+        error instanceof ConnectionError ? error : connectionError(error, socketPath, { sent: connected }),
+      );
     });
     request.once("response", (response) => {
       clearTimeout(timer);
@@ -188,7 +189,7 @@ async function nextOf(texts: AsyncIterator<unknown>, socketPath: string): Promis
   try {
     return await texts.next();
   } catch (error) {
-    throw connectionError(error as Error, socketPath, true);
+    throw connectionError(error as Error, socketPath, { sent: true });
   }
 }
 

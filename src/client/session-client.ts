@@ -37,7 +37,7 @@ import type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command
 import type { Session, SessionSummary } from "../session/session.ts";
 import { type EventsOptions, followEvents } from "./events.ts";
 import { findSocketPath } from "./http/find-socket.ts";
-import { type CallOptions, defaultTimeoutMs, HttpTransport, successBody } from "./http/http.ts";
+import { type CallOptions, defaultTimeoutMs, HttpTransport } from "./http/http.ts";
 import type {
   DeleteQuery,
   EmptyTrashQuery,
@@ -46,6 +46,7 @@ import type {
   ListSessionsQuery,
   PageQuery,
 } from "./http/query.ts";
+import { successBody } from "./http/reply.ts";
 import { WorkerSession } from "./worker/worker-session.ts";
 
 export interface SessionClientOptions {

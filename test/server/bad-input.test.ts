@@ -75,7 +75,7 @@ const rows: Row[] = [
     "/v1/sessions",
     { body: "config=x", headers: { "content-type": "application/x-www-form-urlencoded" } },
     415,
-    /-H 'content-type: application\/json'/,
+    /send the header content-type: application\/json, not/,
   ],
   ["a body without a type", "POST", "/v1/sessions", { body: "{}" }, 415, /content-type/],
   [

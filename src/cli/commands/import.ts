@@ -1,6 +1,6 @@
 /** `sessionctl import` */
 import { Option } from "commander";
-import { clientMaxDepth } from "../../client/http/http.ts";
+import { clientMaxDepth } from "../../client/http/reply.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
 import {
   isJsonObject,

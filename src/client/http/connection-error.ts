@@ -57,7 +57,11 @@ export class ConnectionError extends Error {
 }
 
 /** The error for a request that failed below HTTP. `sent` tells whether any of it may have arrived. */
-export function connectionError(error: Error, socketPath: string, sent: boolean): ConnectionError {
+export function connectionError(
+  error: Error,
+  socketPath: string,
+  { sent }: { sent: boolean },
+): ConnectionError {
   const code = systemErrorCode(error);
   const details = { cause: error, outcome: sent ? "unknown" : "not_applied" } as const;
   const fail = (reason: ConnectionReason, message: string) =>

@@ -2,20 +2,16 @@
  * HTTP over the Unix socket: requests out, exact JSON in, and one kind of error for each way in which that
  * can fail. It knows routes, not what they mean.
  */
-import { Agent, request as httpRequest, type IncomingMessage } from "node:http";
-import { text } from "node:stream/consumers";
+import { Agent, request as httpRequest } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Route } from "../../contract/routes.ts";
 import { protocolHeader, protocolVersion } from "../../contract/version.ts";
 import { SessiondError, systemErrorCode } from "../../error.ts";
-import { isJsonObject, JsonError, type JsonValue, parseJson, stringifyJson } from "../../json/exact-json.ts";
-import { problemError } from "../problem.ts";
+import { JsonError, stringifyJson } from "../../json/exact-json.ts";
 import { backoffMs, connectAttempts, isQueueFull } from "./backoff.ts";
-import { checkSocketPath, connectionError, notSessiond, timedOut } from "./connection-error.ts";
+import { checkSocketPath, connectionError, timedOut } from "./connection-error.ts";
 import { encodeQuery } from "./query.ts";
-
-/** Deeper than any daemon is configured to accept, so that whatever it stores can be read. */
-export const clientMaxDepth = 1000;
+import { clientMaxDepth, type HttpReply, readReply } from "./reply.ts";
 
 export const defaultTimeoutMs = 60_000;
 
@@ -34,15 +30,6 @@ export interface HttpRequest extends CallOptions {
   headers?: Readonly<Record<string, string>> | undefined;
   /** Whether the request can be sent again when nobody knows if it was carried out. */
   repeatable?: boolean | undefined;
-}
-
-export interface HttpReply {
-  status: number;
-  headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Absent in replies without a body. */
-  body: JsonValue | undefined;
-  /** The request was sent twice, and the first time may have been carried out as well. */
-  unsure?: boolean;
 }
 
 type Endpoint = Pick<Route, "path"> & { method: Route["method"] | "HEAD" };
@@ -150,7 +137,7 @@ export class HttpTransport {
           continue;
         }
         // What is known of the second attempt says nothing about the first.
-        throw connectionError(error.error, this.socketPath, unsure || !error.certain);
+        throw connectionError(error.error, this.socketPath, { sent: unsure || !error.certain });
       }
     }
   }
@@ -170,37 +157,12 @@ export class HttpTransport {
         // A write that the kernel refused means that the daemon cannot have the whole request.
         if (!connected || (request.reusedSocket && code === "EPIPE")) reject(new Unsent(error, true));
         else if (request.reusedSocket && code === "ECONNRESET") reject(new Unsent(error, false));
-        else reject(connectionError(error, this.socketPath, true));
+        else reject(connectionError(error, this.socketPath, { sent: true }));
       });
       request.on("response", (response) => resolve(readReply(response, this.socketPath)));
       request.end(body);
     });
   }
-}
-
-/** The whole of a reply. @throws ConnectionError `closed`, `not_sessiond` */
-export async function readReply(response: IncomingMessage, socketPath: string): Promise<HttpReply> {
-  const { statusCode: status = 0, headers } = response;
-  let body: string;
-  try {
-    body = await text(response);
-  } catch (error) {
-    throw connectionError(error as Error, socketPath, true);
-  }
-  if (body === "") return { status, headers, body: undefined };
-  try {
-    const value = parseJson(body, clientMaxDepth);
-    if (isJsonObject(value)) return { status, headers, body: value };
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-  }
-  throw notSessiond(socketPath, `status ${status}`);
-}
-
-/** The body of a successful reply. @throws what the daemon answered instead */
-export function successBody(reply: HttpReply): JsonValue | undefined {
-  if (reply.status >= 200 && reply.status < 300) return reply.body;
-  throw problemError(reply);
 }
 
 /** @throws SessiondError `invalid_request` for what JSON cannot hold */

@@ -15,7 +15,7 @@ import { openStore } from "../../store/open-store.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import { systemClock } from "../../time/clock.ts";
 import { checkBody } from "../http/check-body.ts";
-import { clientMaxDepth } from "../http/http.ts";
+import { clientMaxDepth } from "../http/reply.ts";
 import type { Backend, CleanupRule } from "./backend.ts";
 
 const rescanIntervalMs = 60_000;

@@ -135,7 +135,7 @@ export class LeaseConnection {
           signal?.removeEventListener("abort", abort);
           this.#connection = undefined;
           if (this.#isAttached) this.#lost(end);
-          else reject(end.error ?? connectionError(new Error("closed"), socketPath, true));
+          else reject(end.error ?? connectionError(new Error("closed"), socketPath, { sent: true }));
         },
       });
       this.#connection = connection;
@@ -155,7 +155,9 @@ export class LeaseConnection {
     if (code === closeCodes.tooLarge) this.#options.onTooLarge(tooLarge);
     this.#options.onLost();
     if (performance.now() - this.#attachedAt > stableMs) this.alive();
-    void this.#reconnect(error ?? connectionError(new Error("lost"), this.#options.socketPath, true));
+    void this.#reconnect(
+      error ?? connectionError(new Error("lost"), this.#options.socketPath, { sent: true }),
+    );
   }
 
   async #reconnect(cause: Error): Promise<void> {

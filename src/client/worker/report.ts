@@ -5,7 +5,7 @@ import { SessiondError } from "../../error.ts";
 import { JsonError, stringifyJson } from "../../json/exact-json.ts";
 import type { ProgressDelta } from "../../session/command.ts";
 import { checkBody } from "../http/check-body.ts";
-import { clientMaxDepth } from "../http/http.ts";
+import { clientMaxDepth } from "../http/reply.ts";
 
 export interface Reported {
   /** The session's revision after this report, and perhaps others. */

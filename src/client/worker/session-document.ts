@@ -1,7 +1,7 @@
 /** The session of a worker as far as it knows: the document that it was given, and what was acknowledged since. */
 import { type JsonObject, parseJson, putMember } from "../../json/exact-json.ts";
 import type { Session, Status } from "../../session/session.ts";
-import { clientMaxDepth } from "../http/http.ts";
+import { clientMaxDepth } from "../http/reply.ts";
 import { type EncodedReport, none } from "./report.ts";
 
 /** Where a file is listed: by a document that another program wrote, perhaps in both places. */

@@ -6,8 +6,7 @@ import type { DaemonMessage } from "../../contract/channel.ts";
 import { protocolHeader, protocolVersion } from "../../contract/version.ts";
 import { isJsonObject, parseJson } from "../../json/exact-json.ts";
 import { connectionError, notSessiond, timedOut } from "../http/connection-error.ts";
-import { clientMaxDepth, readReply } from "../http/http.ts";
-import { problemError } from "../problem.ts";
+import { clientMaxDepth, problemError, readReply } from "../http/reply.ts";
 import { errorOf } from "./error.ts";
 
 export type Attached = Extract<DaemonMessage, { type: "attached" }>;
@@ -107,7 +106,7 @@ export class WorkerSocket {
     this.end(
       handshake
         ? notSessiond(socketPath, "to the request for a WebSocket")
-        : connectionError(error, socketPath, this.#connected),
+        : connectionError(error, socketPath, { sent: this.#connected }),
     );
   }
 
