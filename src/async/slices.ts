@@ -1,6 +1,6 @@
 /**
- * Time slices: long synchronous work yields to the event loop every few milliseconds, so that it does not hold up
- * everybody else.
+ * Time slices: long synchronous work yields to the event loop every few milliseconds, so that it does not
+ * hold up everybody else.
  */
 
 const sliceMs = 5;
@@ -9,8 +9,8 @@ const waiting: (() => void)[] = [];
 let started = Number.NEGATIVE_INFINITY;
 
 /**
- * Yields to the event loop if the current slice has lasted 5 ms; else resolves at once. At most one slice runs in
- * each turn of the event loop, however many tasks call this.
+ * Yields to the event loop if the current slice has lasted 5 ms; else resolves at once. At most one slice
+ * runs in each turn of the event loop, however many tasks call this.
  */
 export async function nextSlice(): Promise<void> {
   if (performance.now() - started < sliceMs) return;

@@ -1,6 +1,6 @@
 /**
- * The events of a daemon, over connections that are made again when they are lost. It knows how to stay in the stream, not what
- * the events mean.
+ * Follows the daemon's event stream and reconnects when the connection is lost. It does not know what events
+ * mean.
  */
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -28,31 +28,36 @@ import { encodeQuery } from "./http/query.ts";
 import { clientMaxDepth, problemError, readReply } from "./http/reply.ts";
 
 export interface EventsOptions {
-  /** Only events of these sessions. */
+  /** Only events of these sessions. Default: of all sessions. */
   sessions?: readonly string[] | undefined;
-  /** Only events of these kinds; a `reset` comes in any case. */
+  /** Only events of these kinds; a `reset` is sent in any case. Default: all kinds. */
   kinds?: readonly EventKind[] | undefined;
-  /** The id of an event to go on after. */
+  /** The id of the event to continue after. Default: begin with a `reset`, then events from now on. */
   since?: string | undefined;
-  /** Ends the events. */
+  /** Ends the iteration. */
   signal?: AbortSignal | undefined;
-  /** Milliseconds for which a lost connection is tried again; default 60 000, and 0 is not at all. */
+  /**
+   * How long to try to reconnect after a lost connection, in milliseconds; 0 does not try. Default: 60 000.
+   */
   reconnectMs?: number | undefined;
-  /** Milliseconds that one attempt to connect may take; default that of the client, and 0 waits for ever. */
+  /**
+   * The timeout of one attempt to connect, in milliseconds; 0 waits without limit. Default: that of the
+   * client.
+   */
   timeoutMs?: number | undefined;
-  /** Told once each time that the connection is lost, before it is tried again. */
+  /** Called when the connection is lost, before the first attempt to reconnect. */
   onLost?: ((error: Error) => void) | undefined;
-  /** Told when a connection that was lost is there again. */
+  /** Called when a lost connection has been restored. */
   onReconnected?: (() => void) | undefined;
 }
 
 const defaultReconnectMs = 60_000;
 const firstDelayMs = 20;
-/** A daemon that says nothing for this long is gone. */
+/** A daemon that sends nothing for this long counts as gone. */
 const silenceMs = heartbeatMs * 3;
 const stableMs = 1000;
 
-/** An answer that is none for good: too many readers, or a daemon that stops. */
+/** A refusal that may pass: too many readers, or a daemon that is stopping. */
 class Busy extends Error {
   readonly error: Error;
 
@@ -62,7 +67,7 @@ class Busy extends Error {
   }
 }
 
-/** @throws SessiondError, ConnectionError when there is no connection, or none again */
+/** @throws SessiondError; ConnectionError if the daemon cannot be reached, or not reached again in time */
 export async function* followEvents(
   socketPath: string,
   options: EventsOptions & { timeoutMs: number },
@@ -97,7 +102,8 @@ export async function* followEvents(
     const now = performance.now();
     if (lostAt === undefined) {
       lostAt = now;
-      // One that ends at once each time is not asked again at once each time.
+      // A connection that ended soon does not reset the delay, so that it grows if every connection ends
+      // soon.
       if (now - connectedAt > stableMs) attempt = 1;
       if (wasConnected) onLost?.(lost);
     }
@@ -107,7 +113,9 @@ export async function* followEvents(
   }
 }
 
-/** Resolves when the daemon has begun to answer with events. @throws SessiondError, ConnectionError */
+/**
+ * Resolves with the response when the daemon begins to send events. @throws SessiondError, ConnectionError
+ */
 function connect(
   socketPath: string,
   path: string,
@@ -144,7 +152,7 @@ function connect(
       if (response.statusCode === 200) {
         if (response.headers["content-type"]?.startsWith(eventsMediaType)) return resolve(response);
         request.destroy();
-        return reject(notSessiond(socketPath, "to the request for events"));
+        return reject(notSessiond(socketPath, "it did not answer the request for events with events"));
       }
       readReply(response, socketPath).then((reply) => {
         const error = problemError(reply);
@@ -156,17 +164,17 @@ function connect(
 }
 
 interface Message {
-  /** What to go on after, if it is another than before. */
+  /** The id to continue after, if it changes. */
   id: string | undefined;
   event?: StreamEvent | undefined;
 }
 
-/** Ends when the stream does. @throws ConnectionError when it is cut off, SessiondError for what is no event */
+/** Ends when the stream ends. @throws ConnectionError if it is cut off; SessiondError for an invalid event */
 async function* messages(response: IncomingMessage, socketPath: string): AsyncGenerator<Message> {
   const received: Message[] = [];
   const parser = createParser({
     onEvent: ({ id, data }) => received.push({ id, event: readEvent(data) }),
-    // The parser keeps to itself the ids that no data follows, which move the cursor of a reader that events pass by.
+    // The daemon also sends the cursor in a comment. The parser does not report an id without data.
     onComment: (text) => {
       if (eventIdSchema.safeParse(text).success) received.push({ id: text });
     },
@@ -193,15 +201,17 @@ async function nextOf(texts: AsyncIterator<unknown>, socketPath: string): Promis
   }
 }
 
-/** Nothing for one that is only for this end of the connection. @throws SessiondError `internal` for what is no event */
+/**
+ * Parses an event; undefined for `dropped`, which only ends the connection. @throws SessiondError `internal`
+ */
 function readEvent(data: string): StreamEvent | undefined {
   let value: JsonValue | undefined;
   try {
     value = parseJson(data, clientMaxDepth);
   } catch {
-    // Told below.
+    // The error is thrown below.
   }
   if (isJsonObject(value) && value.kind === "dropped") return undefined;
   if (isJsonObject(value) && typeof value.kind === "string") return value as unknown as StreamEvent;
-  throw new SessiondError("internal", "sessiond sent an event that is none");
+  throw new SessiondError("internal", "sessiond sent an invalid event");
 }

@@ -1,6 +1,6 @@
 /**
- * Keeps the state of long analysis sessions, so that they survive interruption.
- * {@link SessionManager} is the front door; {@link SessionClient} is the daemon's whole API.
+ * The public library. {@link SessionManager} is the simple way in, with or without a daemon. {@link
+ * SessionClient} has the daemon's whole API, and {@link WorkerSession} is a worker that holds a session.
  */
 export type { EventKind, ResetEvent, SessionEvent, StreamEvent } from "../contract/events.ts";
 export type {
@@ -61,13 +61,14 @@ export {
   type NewSessionOptions,
   SessionManager,
 } from "./manager/session-manager.ts";
-export {
-  type AttachOptions,
-  type ChangeCallOptions,
-  SessionClient,
-  type SessionClientOptions,
-  type TransitionOptions,
-} from "./session-client.ts";
+export type {
+  AttachOptions,
+  ChangeCallOptions,
+  SaveOptions,
+  SessionClientOptions,
+  TransitionOptions,
+} from "./options.ts";
+export { SessionClient } from "./session-client.ts";
 export type { ForEachOptions, ForEachSummary, Work, WorkContext } from "./worker/for-each.ts";
 export type { Reported } from "./worker/report.ts";
 export { type StopCause, WorkerStopped } from "./worker/stop.ts";

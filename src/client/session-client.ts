@@ -1,3 +1,4 @@
+/** The client of a daemon: one method for each endpoint of its API. */
 import type { StreamEvent } from "../contract/events.ts";
 import type {
   Backup,
@@ -23,11 +24,8 @@ import type {
   Validation,
 } from "../contract/replies.ts";
 import {
-  type Body,
   type CreateSessionBody,
-  type QueryKeys,
   type Reply,
-  type Route,
   type RouteName,
   type RunCleanupBody,
   routes,
@@ -35,6 +33,7 @@ import {
 import { isJsonObject, type JsonObject } from "../json/exact-json.ts";
 import type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
+import { type Call, callRoute } from "./call-route.ts";
 import { type EventsOptions, followEvents } from "./events.ts";
 import { findSocketPath } from "./http/find-socket.ts";
 import { type CallOptions, defaultTimeoutMs, HttpTransport } from "./http/http.ts";
@@ -47,59 +46,24 @@ import type {
   PageQuery,
 } from "./http/query.ts";
 import { successBody } from "./http/reply.ts";
+import type {
+  AttachOptions,
+  ChangeCallOptions,
+  SaveOptions,
+  SessionClientOptions,
+  TransitionOptions,
+} from "./options.ts";
 import { WorkerSession } from "./worker/worker-session.ts";
-
-export interface SessionClientOptions {
-  /** Default: `$SESSIOND_SOCKET`, else the user's own daemon, else the system service. */
-  socketPath?: string | undefined;
-  /** Milliseconds that each call may take; default 60 000, and 0 waits for ever. */
-  timeoutMs?: number | undefined;
-}
-
-export interface ChangeCallOptions extends CallOptions {
-  /** Change the session only if it is still at this revision, else `revision_mismatch`. */
-  ifRevision?: number | undefined;
-}
-
-export interface SaveOptions extends ChangeCallOptions {
-  /** Create the session, and replace none: `revision_mismatch` if there is one. */
-  ifAbsent?: boolean | undefined;
-}
-
-export interface TransitionOptions extends CallOptions {
-  reason?: string | undefined;
-}
-
-export interface AttachOptions extends CallOptions {
-  /** A name for people to know the worker by. */
-  worker?: string | undefined;
-  /** Milliseconds for which a lost connection is tried again; default 60 000, and 0 is not at all. */
-  reconnectMs?: number | undefined;
-  /**
-   * Whether `session.partial_results` of the worker has the results of the session; default true. Without them its memory does
-   * not grow with what is found, and it is empty.
-   */
-  keepResults?: boolean | undefined;
-}
 
 const defaultReconnectMs = 60_000;
 
-interface Call<Name extends RouteName> {
-  params?: Readonly<Record<string, string>>;
-  query?: { readonly [Key in QueryKeys<Name>]?: unknown };
-  body?: Body<Name>;
-}
-
-/** Besides reading: what the daemon can do twice with the same effect as once. */
-const repeatableChanges: ReadonlySet<RouteName> = new Set<RouteName>([
-  "saveSession",
-  "checkpointSession",
-  "reportProgress",
-]);
-
 /**
- * The whole control API of a running daemon, one method per endpoint. Every method may throw a
- * {@link SessiondError} with the daemon's code, or a {@link ConnectionError}.
+ * The whole control API of a running daemon, one method for each endpoint.
+ *
+ * Every method throws a {@link SessiondError} with the daemon's `code` if the daemon refuses the call, and a
+ * {@link ConnectionError} if the daemon cannot be reached. If `outcome` of the error is `unknown`, the change
+ * may have been made. Methods for one session throw `session_not_found`, `session_deleted`, `session_corrupt`
+ * or `invalid_session_id`; the comments below name further codes. Times are ISO 8601; sizes are in bytes.
  *
  * @example
  * const client = new SessionClient();
@@ -116,21 +80,22 @@ export class SessionClient {
     this.#transport = new HttpTransport(socketPath, this.#timeoutMs);
   }
 
-  /** Where this client looks for the daemon. */
+  /** The path of the socket that this client uses. */
   get socketPath(): string {
     return this.#transport.socketPath;
   }
 
+  /** Creates a running session. @throws `session_exists`, `invalid_request` */
   createSession(body: CreateSessionBody, options?: CallOptions): Promise<Session> {
     return this.#call("createSession", { body }, options);
   }
 
-  /** One page, newest checkpoint first unless sorted otherwise. */
+  /** Returns one page of sessions. The default order is newest checkpoint first. */
   listSessions(query: ListSessionsQuery = {}, options?: CallOptions): Promise<SessionPage> {
     return this.#call("listSessions", { query }, options);
   }
 
-  /** Every session that matches, page after page. */
+  /** Iterates over all sessions that match, and fetches page after page. */
   async *allSessions(query: ListSessionsQuery = {}, options?: CallOptions): AsyncGenerator<ListedSession> {
     let cursor = query.cursor ?? null;
     do {
@@ -140,15 +105,20 @@ export class SessionClient {
     } while (cursor !== null);
   }
 
+  /** Counts the sessions, in total and by status. */
   getStats(options?: CallOptions): Promise<Stats> {
     return this.#call("getStats", {}, options);
   }
 
+  /** Returns the whole session. */
   getSession(id: string, options?: CallOptions): Promise<Session> {
     return this.#call("getSession", { params: { id } }, options);
   }
 
-  /** False for a session that was never there or has been deleted. */
+  /**
+   * Whether the session exists. False for a deleted one; throws `session_corrupt` for one that cannot be
+   * read.
+   */
   async sessionExists(id: string, options?: CallOptions): Promise<boolean> {
     const reply = await this.#transport.request(
       { ...routes.getSession, method: "HEAD" },
@@ -156,56 +126,74 @@ export class SessionClient {
     );
     if (reply.status === 200) return true;
     if (reply.status === 404 || reply.status === 410) return false;
-    // A reply to HEAD cannot say what is wrong; the same question as GET can.
+    // A reply to HEAD has no body and so no error code. A GET for the same session throws the right error.
     await this.getSummary(id, options);
     return true;
   }
 
+  /** Returns counts, progress (0 to 1), worker and health of a session. */
   getSummary(id: string, options?: CallOptions): Promise<SessionSummaryAndHealth> {
     return this.#call("getSummary", { params: { id } }, options);
   }
 
+  /** Returns one page of a session's files, by default of the pending ones. */
   listFiles(id: string, query: ListFilesQuery = {}, options?: CallOptions): Promise<FilePage> {
     return this.#call("listFiles", { params: { id }, query }, options);
   }
 
+  /** Returns one page of a session's results. */
   listResults(id: string, query: PageQuery = {}, options?: CallOptions): Promise<ResultPage> {
     return this.#call("listResults", { params: { id }, query }, options);
   }
 
-  /** Replaces the document of the session that it names, or creates that session. */
+  /**
+   * Replaces the whole document of a session, or creates the session. @throws `revision_mismatch`,
+   * `lease_held`
+   */
   saveSession(session: Session, options?: SaveOptions): Promise<SessionSummary> {
     return this.#call("saveSession", { params: { id: session.session_id }, body: session }, options);
   }
 
+  /** Replaces both file lists and merges results by key. @throws `revision_mismatch`, `lease_held` */
   checkpointSession(id: string, checkpoint: Checkpoint, options?: ChangeCallOptions): Promise<ProgressReply> {
     return this.#call("checkpointSession", { params: { id }, body: checkpoint }, options);
   }
 
+  /**
+   * Reports processed files, their results and newly found files. Costs what the report contains, however
+   * large the session is. The same report twice does no harm. @throws `lease_held` if the session has a
+   * worker
+   */
   reportProgress(id: string, delta: ProgressDelta, options?: CallOptions): Promise<ProgressReply> {
     return this.#call("reportProgress", { params: { id }, body: delta }, options);
   }
 
+  /** Pauses a running session. @throws `invalid_transition` */
   pauseSession(id: string, options?: TransitionOptions): Promise<SessionSummary> {
     return this.#call("pauseSession", { params: { id }, body: reasonOf(options) }, options);
   }
 
+  /** Resumes a paused session. @throws `invalid_transition` */
   resumeSession(id: string, options?: TransitionOptions): Promise<Session> {
     return this.#call("resumeSession", { params: { id }, body: reasonOf(options) }, options);
   }
 
+  /** Marks a session of any status as completed. */
   completeSession(id: string, options?: TransitionOptions): Promise<SessionSummary> {
     return this.#call("completeSession", { params: { id }, body: reasonOf(options) }, options);
   }
 
+  /** Marks a session of any status as failed. */
   failSession(id: string, options?: TransitionOptions): Promise<SessionSummary> {
     return this.#call("failSession", { params: { id }, body: reasonOf(options) }, options);
   }
 
+  /** Sets a completed or failed session back to running. @throws `invalid_transition` */
   reopenSession(id: string, options?: TransitionOptions): Promise<SessionSummary> {
     return this.#call("reopenSession", { params: { id }, body: reasonOf(options) }, options);
   }
 
+  /** Sets labels (null removes one), or protects a session from cleanup. @throws `revision_mismatch` */
   editSession(
     id: string,
     changes: { labels?: LabelChanges | undefined; pinned?: boolean | undefined },
@@ -214,10 +202,12 @@ export class SessionClient {
     return this.#call("editSession", { params: { id }, body: changes }, options);
   }
 
+  /** Moves a session to the trash, or deletes it permanently. @throws `lease_held` if a worker is attached */
   deleteSession(id: string, query: DeleteQuery = {}, options?: CallOptions): Promise<Removed> {
     return this.#call("deleteSession", { params: { id }, query }, options);
   }
 
+  /** Copies a session as it is now. */
   createBackup(
     id: string,
     where: { directory?: string | undefined } = {},
@@ -226,39 +216,52 @@ export class SessionClient {
     return this.#call("createBackup", { params: { id }, body: where }, options);
   }
 
+  /** Returns the backups of a session, newest first. */
   listBackups(id: string, options?: CallOptions): Promise<{ backups: Backup[] }> {
     return this.#call("listBackups", { params: { id } }, options);
   }
 
+  /** Restores a backup by its name. The present session is backed up first. */
   restoreBackup(id: string, backup: string, options?: CallOptions): Promise<Restored> {
     return this.#call("restoreBackup", { params: { id }, body: { backup } }, options);
   }
 
+  /** Checks a session and returns the findings. */
   validateSession(id: string, options?: CallOptions): Promise<Validation> {
     return this.#call("validateSession", { params: { id } }, options);
   }
 
+  /**
+   * Repairs a session after a backup. Moves an unreadable one to quarantine, and restores its newest backup.
+   */
   recoverSession(id: string, options?: CallOptions): Promise<Recovery> {
     return this.#call("recoverSession", { params: { id } }, options);
   }
 
+  /** Returns the cleanup jobs with their last and next runs. */
   getCleanup(options?: CallOptions): Promise<Schedules> {
     return this.#call("getCleanup", {}, options);
   }
 
+  /** Runs a policy now, or plans it. @throws `approval_required` if the plan in `approve` does not exist */
   runCleanup(policy: PolicyName, body: RunCleanupBody = {}, options?: CallOptions): Promise<CleanupResult> {
     return this.#call("runCleanup", { params: { policy }, body }, options);
   }
 
+  /** Returns one page of the removals by cleanup, newest first. */
   getCleanupHistory(query: HistoryQuery = {}, options?: CallOptions): Promise<HistoryPage> {
     return this.#call("getCleanupHistory", { query }, options);
   }
 
+  /** Returns the removed sessions that can be restored, newest first. */
   listTrash(options?: CallOptions): Promise<TrashListing> {
     return this.#call("listTrash", {}, options);
   }
 
-  /** Without a trash id, the newest of that session. */
+  /**
+   * Restores a removed session: the one with this trash id, else the newest with this id. @throws
+   * `session_exists`
+   */
   restoreTrash(
     id: string,
     which: { trash_id?: string | undefined } = {},
@@ -267,15 +270,16 @@ export class SessionClient {
     return this.#call("restoreTrash", { params: { id }, body: which }, options);
   }
 
+  /** Permanently deletes sessions in the trash. */
   emptyTrash(query: EmptyTrashQuery = {}, options?: CallOptions): Promise<Emptied> {
     return this.#call("emptyTrash", { query }, options);
   }
 
   /**
-   * Makes this process the one worker of a session: nobody else can attach to it or report on it until the worker
-   * detaches, or is gone for longer than `worker.reattach_grace`.
+   * Makes this process the worker of a session. Nobody else can attach to the session or report progress
+   * until the worker detaches, or is disconnected for longer than `worker.reattach_grace`.
    *
-   * @throws `lease_held` if there is a worker, `session_not_found` …
+   * @throws `lease_held` if the session has a worker
    */
   attach(id: string, options: AttachOptions = {}): Promise<WorkerSession> {
     const { worker, signal, timeoutMs = this.#timeoutMs, keepResults = true } = options;
@@ -286,9 +290,10 @@ export class SessionClient {
   }
 
   /**
-   * What happens to sessions and their workers, from now on or after the event `since`. A lost connection is made again, after the
-   * event that came last. After each `reset`, the first of all included, list what you need to know: the events after it keep
-   * that up to date.
+   * Follows the changes of sessions and workers, from now on or after the event `since`. After a lost
+   * connection it reconnects and continues after the last event. The first event without `since`, and any
+   * later one after which events may be missing, is a `reset`: list the sessions then, and the following
+   * events keep the list up to date.
    *
    * @example
    * for await (const event of client.events({ kinds: ["session.status"] })) {
@@ -299,50 +304,39 @@ export class SessionClient {
     return followEvents(this.socketPath, { ...options, timeoutMs: options.timeoutMs ?? this.#timeoutMs });
   }
 
+  /** Returns facts about the daemon: version, socket, store, numbers of sessions and workers. */
   getInfo(options?: CallOptions): Promise<Info> {
     return this.#call("getInfo", {}, options);
   }
 
+  /** Returns the daemon's health and the problems that need attention, each with a hint. */
   async getHealth(options?: CallOptions): Promise<Health> {
     const reply = await this.#transport.request(routes.getHealth, options);
-    // A daemon whose storage has failed answers 503, for monitors that look no further, and still says what is wrong.
-    const told = reply.status === 503 && isJsonObject(reply.body) && Array.isArray(reply.body.problems);
-    return (told ? reply.body : successBody(reply)) as unknown as Health;
+    // If the storage has failed the status is 503, for simple monitors, but the body is the health all the
+    // same.
+    const isHealth = reply.status === 503 && isJsonObject(reply.body) && Array.isArray(reply.body.problems);
+    return (isHealth ? reply.body : successBody(reply)) as unknown as Health;
   }
 
+  /**
+   * Reloads the configuration file. @throws `invalid_request` if it is bad; the old one then stays in force
+   */
   reload(options?: CallOptions): Promise<ReloadResult> {
     return this.#call("reload", {}, options);
   }
 
+  /** Returns the API as an OpenAPI 3.1 document. */
   getOpenApi(options?: CallOptions): Promise<JsonObject> {
     return this.#call("getOpenApi", {}, options);
   }
 
-  /** Closes idle connections; a later call opens a new one. */
+  /** Closes idle connections. A later call opens a new one. */
   close(): void {
     this.#transport.close();
   }
 
-  async #call<Name extends RouteName>(
-    name: Name,
-    call: Call<Name>,
-    options: SaveOptions = {},
-  ): Promise<Reply<Name>> {
-    const { ifRevision, ifAbsent, signal, timeoutMs } = options;
-    const route: Route = routes[name];
-    const reply = await this.#transport.request(route, {
-      ...call,
-      signal,
-      timeoutMs,
-      headers: {
-        ...(ifRevision === undefined ? {} : { "if-match": `"${ifRevision}"` }),
-        ...(ifAbsent ? { "if-none-match": "*" } : {}),
-      },
-      // Under a condition, the second of two equal requests would fail because of the first.
-      repeatable:
-        route.method === "GET" || (repeatableChanges.has(name) && ifRevision === undefined && !ifAbsent),
-    });
-    return successBody(reply) as Reply<Name>;
+  #call<Name extends RouteName>(name: Name, call: Call<Name>, options?: SaveOptions): Promise<Reply<Name>> {
+    return callRoute(this.#transport, name, call, options);
   }
 }
 

@@ -1,4 +1,6 @@
-/** The socket paths that daemon and clients agree on. Whether a socket exists is for the client to find out. */
+/**
+ * The socket paths that daemon and clients agree on. Whether a socket exists is for the client to find out.
+ */
 import { join } from "node:path";
 
 /** The longest path that a Unix socket can have on Linux: `sun_path` of unix(7), less its final zero byte. */

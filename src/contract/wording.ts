@@ -1,5 +1,6 @@
-/** The messages for values that the schemas of the contract refuse, unless a schema has its own message. */
+/** The messages and places of values that the schemas of the contract refuse. */
 import type { z } from "zod";
+import type { Issue } from "../error.ts";
 import { ExactNumber } from "../json/exact-json.ts";
 
 const typeNames: Readonly<Record<string, string>> = {
@@ -11,9 +12,11 @@ const typeNames: Readonly<Record<string, string>> = {
   object: "an object",
 };
 
+export const unknownKey = "is not a known key";
+
 /**
  * An error map for `safeParse(value, { error: wording })`. A message follows the place of the value, as in
- * `limit: must be at most 1000`.
+ * `limit: must be at most 1000`. A schema's own message takes precedence.
  */
 export const wording: z.core.$ZodErrorMap = (issue) => {
   if (issue.input === undefined) return "is missing";
@@ -51,4 +54,24 @@ function kindOf(input: unknown): string {
 
 function shortened(text: string): string {
   return text.length > 40 ? `${text.slice(0, 40)}…` : text;
+}
+
+/** All problems of a value that a schema has refused, with their places. */
+export function issuesOf(error: z.ZodError): Issue[] {
+  return error.issues.flatMap((issue) =>
+    issue.code === "unrecognized_keys"
+      ? issue.keys.map((key) => ({ path: formatPath([...issue.path, key]), message: unknownKey }))
+      : [{ path: formatPath(issue.path), message: issue.message }],
+  );
+}
+
+/** Formats a path as `config.target_path`, `pending_files[3]` or `labels["my key"]`. */
+function formatPath(path: readonly PropertyKey[]): string {
+  let text = "";
+  for (const step of path) {
+    if (typeof step === "number") text += `[${step}]`;
+    else if (/^[A-Za-z_]\w*$/.test(String(step))) text += text === "" ? String(step) : `.${String(step)}`;
+    else text += `[${JSON.stringify(String(step))}]`;
+  }
+  return text;
 }

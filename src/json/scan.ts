@@ -55,8 +55,8 @@ const openBrace = 0x7b;
 const closeBrace = 0x7d;
 
 /**
- * The index of the quotation mark that closes a string, or the length of the JSON if none does. The JSON is text or
- * UTF-8; `start` is the index after the opening quotation mark.
+ * The index of the quotation mark that closes a string, or the length of the JSON if none does. The JSON is
+ * text or UTF-8; `start` is the index after the opening quotation mark.
  */
 export function endOfString(json: string | Uint8Array, start: number): number {
   // `indexOf` goes through a long string many times faster than a loop, and through a short one as fast.

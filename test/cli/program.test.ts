@@ -77,7 +77,7 @@ it.runIf(isRoot)("says whose a socket is that this user may not use", async () =
   expect(await denied(0o660)).toMatch(
     /: it belongs to user root and group 54321, with mode 0660; join that group \(sudo usermod -aG 54321 /,
   );
-  expect(await denied(0o600)).toMatch(/with mode 0600; run this as user root, or have socket\.group/);
+  expect(await denied(0o600)).toMatch(/with mode 0600; run this as user root, or set socket\.group/);
 });
 
 it("exits with 124 when the answer takes too long", async () => {

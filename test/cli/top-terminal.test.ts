@@ -91,7 +91,7 @@ describe.skipIf(noPseudoTerminal !== undefined)(
       const terminal = await top(all);
       await see(terminal, "nightly");
       await all.daemon.stop();
-      await see(terminal, /^no connection to sessiond for \d+s: (there is no socket|nobody listens) at/);
+      await see(terminal, /^no connection to sessiond for \d+s: (there is no socket|no process listens) at/);
       expect(terminal.screen.text).toContain("nightly");
       await all.restart();
       await all.client.reportProgress("nightly", { processed: ["src/0.ts"] });

@@ -1,14 +1,16 @@
+/** Errors of the connection to the daemon, with advice for each cause. */
 import { existsSync } from "node:fs";
 import { maxSocketPathBytes, ownSocketPaths, serviceSocketPath } from "../../contract/socket-path.ts";
 import { systemErrorCode } from "../../error.ts";
 import { refusedAccess } from "./socket-access.ts";
 
 const startAdvice =
-  "start it with: sessiond (or, where it is installed as a service: sudo systemctl start sessiond)";
+  "start it with: sessiond (or, if it is installed as a service: sudo systemctl start sessiond)";
 
 /**
- * Why the daemon could not be asked: no socket there, nobody listening, no permission, no reply in
- * time, the connection ended before the reply did, or something else than sessiond answered.
+ * Why a call failed: there is no socket (`missing`), no process listens (`refused`), the socket may not be
+ * used (`not_permitted`), there was no reply in time (`timed_out`), the connection ended before the reply
+ * (`closed`), or another program answered (`not_sessiond`).
  */
 export type ConnectionReason =
   | "missing"
@@ -20,13 +22,13 @@ export type ConnectionReason =
 
 export interface ConnectionErrorDetails {
   cause?: unknown;
-  /** Whether the daemon may have carried the request out all the same. */
+  /** `unknown` if the daemon may have carried out the request. Default: `not_applied`. */
   outcome?: "not_applied" | "unknown";
 }
 
 /**
- * The daemon could not be reached, or its answer did not arrive. The message says which socket was
- * tried, why it failed and what to do.
+ * Thrown if the daemon cannot be reached or its reply does not arrive. The message names the socket and the
+ * cause, and says what to do.
  *
  * @example
  * try {
@@ -38,7 +40,9 @@ export interface ConnectionErrorDetails {
 export class ConnectionError extends Error {
   readonly code: "daemon_unreachable" | "timed_out";
   readonly reason: ConnectionReason;
+  /** The path of the socket that was tried. */
   readonly socketPath: string;
+  /** `unknown` if the daemon may have carried out the request, else `not_applied`. */
   readonly outcome: "not_applied" | "unknown";
 
   constructor(
@@ -56,7 +60,7 @@ export class ConnectionError extends Error {
   }
 }
 
-/** The error for a request that failed below HTTP. `sent` tells whether any of it may have arrived. */
+/** The error for a request that failed below HTTP. `sent` says whether any part of it may have arrived. */
 export function connectionError(
   error: Error,
   socketPath: string,
@@ -69,13 +73,13 @@ export function connectionError(
   if (code?.startsWith("HPE_")) {
     return fail(
       "not_sessiond",
-      `what answers at ${socketPath} does not speak HTTP; check that it is the socket of sessiond`,
+      `the process that listens at ${socketPath} does not speak HTTP; check that this is the socket of sessiond`,
     );
   }
   if (sent) {
     return fail(
       "closed",
-      `sessiond closed the connection at ${socketPath} before it had answered; see whether the change was made, then try again`,
+      `sessiond closed the connection at ${socketPath} without an answer; check whether the change was made, then try again`,
     );
   }
   switch (code) {
@@ -83,10 +87,10 @@ export function connectionError(
     case "ENOTDIR":
       return fail(
         "missing",
-        `sessiond is not running: there is no socket at ${socketPath}${norElsewhere(socketPath)}; ${startAdvice}, or set SESSIOND_SOCKET to where it listens`,
+        `sessiond is not running: there is no socket at ${socketPath}${norElsewhere(socketPath)}; ${startAdvice}, or set SESSIOND_SOCKET to its socket`,
       );
     case "ECONNREFUSED":
-      return fail("refused", `sessiond is not running: nobody listens at ${socketPath}; ${startAdvice}`);
+      return fail("refused", `sessiond is not running: no process listens at ${socketPath}; ${startAdvice}`);
     case "EACCES":
     case "EPERM":
       return fail(
@@ -94,13 +98,19 @@ export function connectionError(
         `no permission to use the socket ${socketPath}: ${refusedAccess(socketPath)}`,
       );
     case "EAGAIN":
-      return fail("refused", `sessiond at ${socketPath} has too many callers waiting; try again later`);
+      return fail(
+        "refused",
+        `too many clients wait to connect to sessiond at ${socketPath}; try again later`,
+      );
     default:
       return fail("refused", `cannot connect to sessiond at ${socketPath}: ${error.message}; see its log`);
   }
 }
 
-/** The path of the service is the last one that is tried: people look for the others first. */
+/**
+ * Says that the user's own sockets are missing too, if the client has looked for them before the service's
+ * socket.
+ */
 function norElsewhere(socketPath: string): string {
   if (
     socketPath !== serviceSocketPath ||
@@ -110,12 +120,12 @@ function norElsewhere(socketPath: string): string {
   return ", nor one of your own in $XDG_RUNTIME_DIR or below ./.sessions";
 }
 
-/** The error for an answer that only another program would give. `how` is what shows it. */
-export function notSessiond(socketPath: string, how: string): ConnectionError {
+/** The error for an answer that sessiond would not give. `evidence` is a clause such as "it sent no JSON". */
+export function notSessiond(socketPath: string, evidence: string): ConnectionError {
   return new ConnectionError(
     "not_sessiond",
     socketPath,
-    `what answers at ${socketPath} (${how}) is not sessiond; check that it is the right socket`,
+    `the process that listens at ${socketPath} is not sessiond (${evidence}); check that this is the right socket`,
     { outcome: "unknown" },
   );
 }
@@ -124,19 +134,19 @@ export function timedOut(socketPath: string, timeoutMs: number, cause?: unknown)
   return new ConnectionError(
     "timed_out",
     socketPath,
-    `sessiond at ${socketPath} gave no answer within ${timeoutMs} ms; see whether it is overloaded (its log, sessionctl status), or allow more time`,
+    `sessiond at ${socketPath} did not answer within ${timeoutMs} ms; see its log and sessionctl status, or allow more time`,
     { cause, outcome: "unknown" },
   );
 }
 
-/** @throws ConnectionError for a path that the system would cut short, and so miss */
+/** @throws ConnectionError for a path that is too long, which the system would silently truncate */
 export function checkSocketPath(socketPath: string): void {
   const bytes = Buffer.byteLength(socketPath);
   if (bytes > maxSocketPathBytes) {
     throw new ConnectionError(
       "missing",
       socketPath,
-      `the socket path ${socketPath} has ${bytes} bytes, and no socket can have more than ${maxSocketPathBytes}; use a shorter path`,
+      `the socket path ${socketPath} has ${bytes} bytes, but a socket path can have at most ${maxSocketPathBytes}; use a shorter path`,
     );
   }
 }

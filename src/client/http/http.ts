@@ -1,6 +1,6 @@
 /**
- * HTTP over the Unix socket: requests out, exact JSON in, and one kind of error for each way in which that
- * can fail. It knows routes, not what they mean.
+ * Sends HTTP requests over the Unix socket, with timeouts and retries. It knows the routes, not what they
+ * mean.
  */
 import { Agent, request as httpRequest } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -16,9 +16,12 @@ import { clientMaxDepth, type HttpReply, readReply } from "./reply.ts";
 export const defaultTimeoutMs = 60_000;
 
 export interface CallOptions {
-  /** Gives the call up; it rejects with the signal's reason. The daemon may still carry it out. */
+  /**
+   * Cancels the call, which then rejects with the signal's reason. The daemon may still carry out the
+   * request.
+   */
   signal?: AbortSignal | undefined;
-  /** Milliseconds until the call is given up with `timed_out`; 0 waits for ever. */
+  /** The timeout in milliseconds, after which the call rejects with `timed_out`; 0 waits without limit. */
   timeoutMs?: number | undefined;
 }
 
@@ -28,7 +31,7 @@ export interface HttpRequest extends CallOptions {
   query?: object | undefined;
   body?: unknown;
   headers?: Readonly<Record<string, string>> | undefined;
-  /** Whether the request can be sent again when nobody knows if it was carried out. */
+  /** Whether the request may be sent again if it is unknown whether the daemon has carried it out. */
   repeatable?: boolean | undefined;
 }
 
@@ -42,13 +45,13 @@ interface Exchange {
   signal: AbortSignal;
 }
 
-/** The request did not get through, on a connection that had been idle or that could not be made. */
+/** A request that may be sent again: it failed while connecting, or on a connection that had been idle. */
 class Unsent extends Error {
   readonly error: Error;
-  /** Whether the daemon surely never had the whole request. */
+  /** Whether the daemon certainly did not receive the whole request. */
   readonly certain: boolean;
 
-  constructor(error: Error, certain: boolean) {
+  constructor(error: Error, { certain }: { certain: boolean }) {
     super(error.message);
     this.error = error;
     this.certain = certain;
@@ -60,7 +63,7 @@ const firstDelayMs = 20;
 export class HttpTransport {
   readonly socketPath: string;
   readonly #timeoutMs: number;
-  // Idle connections of an agent do not keep a process alive.
+  // The idle connections of an agent do not keep the process alive.
   readonly #agent = new Agent({ keepAlive: true });
 
   constructor(socketPath: string, timeoutMs: number = defaultTimeoutMs) {
@@ -69,10 +72,11 @@ export class HttpTransport {
   }
 
   /**
-   * Resolves with the reply, of whatever status. Path, query and body are taken as they are at the call.
+   * Resolves with the reply, whatever its status. Path, query and body are encoded before this returns, so
+   * later changes of the arguments have no effect.
    *
-   * @throws ConnectionError; SessiondError `invalid_request` for a body that JSON cannot hold; the
-   * signal's reason
+   * @throws ConnectionError; SessiondError `invalid_request` for a body that JSON cannot hold; the signal's
+   * reason
    */
   async request(route: Endpoint, request: HttpRequest = {}): Promise<HttpReply> {
     checkSocketPath(this.socketPath);
@@ -108,15 +112,15 @@ export class HttpTransport {
     }
   }
 
-  /** Closes idle connections. Calls under way are finished. */
+  /** Closes idle connections. Open calls go on. */
   close(): void {
     this.#agent.destroy();
   }
 
   /**
-   * A daemon that restarts closes idle connections, and one may be picked just then; the request is
-   * sent once more if it surely was not read, or does no harm twice. A full listen queue (EAGAIN) empties
-   * in milliseconds, so connecting is tried a few times.
+   * Sends a request, and sends it again in two cases. A daemon that restarts closes idle connections while a
+   * request may be using one: the request is sent once more if it certainly was not read or may be repeated.
+   * And if the daemon's queue of connections is full (EAGAIN), connecting is tried a few times.
    */
   async #send(exchange: Exchange, repeatable: boolean): Promise<HttpReply> {
     let resent = false;
@@ -136,7 +140,7 @@ export class HttpTransport {
           unsure = !error.certain;
           continue;
         }
-        // What is known of the second attempt says nothing about the first.
+        // The first attempt may have been carried out, whatever is known of the second.
         throw connectionError(error.error, this.socketPath, { sent: unsure || !error.certain });
       }
     }
@@ -149,14 +153,16 @@ export class HttpTransport {
       let connected = false;
       request.on("socket", (socket) => {
         connected = !socket.connecting;
-        // A connection that is used again never connects again: a listener would stay on it for good.
+        // Only on a new connection: on a reused one the listener would never be called or removed.
         if (!connected) socket.once("connect", () => (connected = true));
       });
       request.on("error", (error) => {
         const code = systemErrorCode(error);
-        // A write that the kernel refused means that the daemon cannot have the whole request.
-        if (!connected || (request.reusedSocket && code === "EPIPE")) reject(new Unsent(error, true));
-        else if (request.reusedSocket && code === "ECONNRESET") reject(new Unsent(error, false));
+        // If the kernel refused the write, the daemon cannot have the whole request.
+        if (!connected || (request.reusedSocket && code === "EPIPE")) {
+          reject(new Unsent(error, { certain: true }));
+        } else if (request.reusedSocket && code === "ECONNRESET")
+          reject(new Unsent(error, { certain: false }));
         else reject(connectionError(error, this.socketPath, { sent: true }));
       });
       request.on("response", (response) => resolve(readReply(response, this.socketPath)));
@@ -165,7 +171,7 @@ export class HttpTransport {
   }
 }
 
-/** @throws SessiondError `invalid_request` for what JSON cannot hold */
+/** @throws SessiondError `invalid_request` for a value that JSON cannot hold */
 function encode(value: unknown): string {
   try {
     return stringifyJson(value, { maxDepth: clientMaxDepth });
@@ -175,17 +181,20 @@ function encode(value: unknown): string {
   }
 }
 
-/** @throws SessiondError `invalid_session_id` for an id that no path can hold */
+/**
+ * Puts parameters into a path. @throws SessiondError `invalid_session_id` for an id that a path cannot
+ * contain
+ */
 export function fillPath(path: string, params: Readonly<Record<string, string>>): string {
   return path.replace(/\{(\w+)\}/g, (_, name: string) => {
     const value = params[name];
     if (typeof value !== "string" || value === "" || !value.isWellFormed()) {
       throw new SessiondError(
         "invalid_session_id",
-        value === "" ? "a session id must not be empty" : `${String(value)} is not a session id`,
+        value === "" ? "a session id must not be empty" : `${String(value)} is not a valid session id`,
       );
     }
-    // A path segment of one or two dots means another path to anything that normalizes URLs.
+    // Software that normalizes URLs would remove a path segment of one or two dots.
     return value === "." || value === ".." ? value.replaceAll(".", "%2E") : encodeURIComponent(value);
   });
 }

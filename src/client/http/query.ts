@@ -1,47 +1,51 @@
-/** What can be asked of the listing endpoints, in the names of the API, and how it is written in a URL. */
+/** The queries of the listing endpoints, with the names of the API, and their form in a URL. */
 import type { Status } from "../../session/session.ts";
 
 export interface PageQuery {
-  /** Entries per page, 1 to 1000. */
+  /** The number of entries on a page, 1 to 1000. Default: 100. */
   limit?: number | undefined;
-  /** `next_cursor` of the page before. */
+  /** `next_cursor` of the page before. Default: the first page. */
   cursor?: string | undefined;
 }
 
 export interface ListSessionsQuery extends PageQuery {
+  /** Only sessions with one of these statuses. */
   status?: Status | readonly Status[] | undefined;
-  /** Only sessions that have all of these labels. */
+  /** Only sessions with all of these labels. */
   label?: Readonly<Record<string, string>> | undefined;
-  /** Text that the id, the target path or the status reason contains. */
+  /** Only sessions whose id, target path or status reason contains this text. */
   q?: string | undefined;
-  /** No activity for this long: text such as `30d`, or milliseconds. */
+  /** Only sessions without activity for this long: text such as `30d`, or milliseconds. */
   older_than?: string | number | undefined;
+  /** Only sessions that are pinned, or only those that are not. */
   pinned?: boolean | undefined;
-  /** `checkpoint_time` and `created_time` list the newest first. */
+  /** `checkpoint_time` (the default) and `created_time` list the newest first. */
   sort?: "checkpoint_time" | "created_time" | "session_id" | undefined;
 }
 
 export interface ListFilesQuery extends PageQuery {
+  /** Default: `pending`. */
   state?: "pending" | "processed" | undefined;
 }
 
 export interface HistoryQuery extends PageQuery {
+  /** Only removals of this session. */
   session_id?: string | undefined;
 }
 
 export interface DeleteQuery {
-  /** Delete for good instead of moving to the trash. */
+  /** Delete permanently instead of moving to the trash. */
   purge?: boolean | undefined;
-  /** Also when a worker is attached. */
+  /** Delete even if a worker is attached, whose lease then ends. */
   force?: boolean | undefined;
 }
 
 export interface EmptyTrashQuery {
-  /** Only what has been in the trash at least this long: text such as `7d`, or milliseconds. */
+  /** Only sessions that have been in the trash for at least this long: text such as `7d`, or milliseconds. */
   older_than?: string | number | undefined;
 }
 
-/** A query as URL text, with its question mark; empty for an empty query. */
+/** Encodes a query for a URL, with the question mark; empty for an empty query. */
 export function encodeQuery(query: object): string {
   const parameters = new URLSearchParams();
   for (const [key, value] of Object.entries(query)) {

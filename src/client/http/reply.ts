@@ -12,19 +12,19 @@ import {
 } from "../../json/exact-json.ts";
 import { connectionError, notSessiond } from "./connection-error.ts";
 
-/** Deeper than any daemon is configured to accept, so that whatever it stores can be read. */
+/** The maximum nesting depth of JSON: deeper than any daemon can be configured to accept. */
 export const clientMaxDepth = 1000;
 
 export interface HttpReply {
   status: number;
   headers: Readonly<Record<string, string | string[] | undefined>>;
-  /** Absent in replies without a body. */
+  /** Undefined for a reply without a body. */
   body: JsonValue | undefined;
-  /** The request was sent twice, and the first time may have been carried out as well. */
+  /** True if the request was sent twice and may have been carried out the first time as well. */
   unsure?: boolean;
 }
 
-/** The whole of a reply. @throws ConnectionError `closed`, `not_sessiond` */
+/** Reads a whole reply. @throws ConnectionError `closed`, `not_sessiond` */
 export async function readReply(response: IncomingMessage, socketPath: string): Promise<HttpReply> {
   const { statusCode: status = 0, headers } = response;
   let body: string;
@@ -40,18 +40,18 @@ export async function readReply(response: IncomingMessage, socketPath: string): 
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
   }
-  throw notSessiond(socketPath, `status ${status}`);
+  throw notSessiond(socketPath, `it answered with status ${status} and no JSON object`);
 }
 
-/** The body of a successful reply. @throws what the daemon answered instead */
+/** Returns the body of a successful reply. @throws the error that an error reply reports */
 export function successBody(reply: HttpReply): JsonValue | undefined {
   if (reply.status >= 200 && reply.status < 300) return reply.body;
   throw problemError(reply);
 }
 
 /**
- * An error reply as the error it reports. A code that only a newer daemon knows is kept as its text;
- * where the versions of the two sides differ, the message says so.
+ * The error that an error reply reports. An unknown code, which a newer daemon may send, is kept as it is. If
+ * the protocol versions differ, the message says so.
  */
 export function problemError(reply: HttpReply): SessiondError {
   const problem: JsonObject = isJsonObject(reply.body) ? reply.body : {};
@@ -78,5 +78,5 @@ function readIssue(value: JsonValue): Issue[] {
 
 function versionNote(header: string | string[] | undefined): string {
   if (header === undefined || header === String(protocolVersion)) return "";
-  return ` (this client speaks version ${protocolVersion} of the protocol, the daemon version ${String(header)})`;
+  return ` (this client uses protocol version ${protocolVersion}, the daemon version ${String(header)})`;
 }

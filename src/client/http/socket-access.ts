@@ -1,4 +1,4 @@
-/** Why the file system keeps this user from a socket, and what would let them in. */
+/** Explains why this user may not use a socket, and what would give access. */
 import { accessSync, constants, readFileSync, type Stats, statSync } from "node:fs";
 import { userInfo } from "node:os";
 import { dirname } from "node:path";
@@ -6,12 +6,13 @@ import { dirname } from "node:path";
 const groupWrite = 0o020;
 const groupSearch = 0o010;
 
-/** What stands in the way and what to do, as `<what>; <advice>`. */
+/** Returns the obstacle and advice, as `<obstacle>; <advice>`. */
 export function refusedAccess(socketPath: string): string {
   const directory = closedDirectory(dirname(socketPath));
   const path = directory ?? socketPath;
   const stats = statIfAllowed(path);
-  if (stats === undefined) return "it cannot even be looked at; have the owner of sessiond let you in";
+  if (stats === undefined)
+    return "its owner cannot be determined; ask the administrator of sessiond for access";
   const owner = nameOf(stats.uid, "/etc/passwd");
   const group = nameOf(stats.gid, "/etc/group");
   const mode = (stats.mode & 0o777).toString(8).padStart(4, "0");
@@ -19,15 +20,15 @@ export function refusedAccess(socketPath: string): string {
   const facts = `${what} belongs to user ${owner} and group ${group}, with mode ${mode}`;
   const letsGroupIn = (stats.mode & (directory === undefined ? groupWrite : groupSearch)) !== 0;
   if (letsGroupIn && isMember(stats.gid)) {
-    return `${facts}; you are a member of that group, but were not yet when this login began: log in again, or run newgrp ${group}`;
+    return `${facts}; you joined that group after this login began: log in again, or run newgrp ${group}`;
   }
-  // The group of root is nothing to join for this.
+  // Nobody should join the group of root for this.
   return letsGroupIn && stats.gid !== 0
     ? `${facts}; join that group (sudo usermod -aG ${group} "$USER") and log in again`
-    : `${facts}; run this as user ${owner}, or have socket.group and socket.mode set in the configuration of sessiond`;
+    : `${facts}; run this as user ${owner}, or set socket.group and socket.mode in the configuration of sessiond`;
 }
 
-/** Whether the system's own list has this user in a group. */
+/** Whether /etc/group has this user in a group. */
 function isMember(gid: number): boolean {
   try {
     const { username } = userInfo();
@@ -41,7 +42,7 @@ function isMember(gid: number): boolean {
   }
 }
 
-/** The outermost directory on the way that this user may not enter. */
+/** The outermost directory of the path that this user may not enter. */
 function closedDirectory(directory: string): string | undefined {
   const parent = dirname(directory);
   const outer = parent === directory ? undefined : closedDirectory(parent);
@@ -62,7 +63,10 @@ function statIfAllowed(path: string): Stats | undefined {
   }
 }
 
-/** The name that the system's own list has for a number; the number itself where only a directory service knows it. */
+/**
+ * The name that a file such as /etc/passwd has for an id; the id itself if only a directory service knows the
+ * name.
+ */
 function nameOf(id: number, list: string): string {
   try {
     for (const line of readFileSync(list, "utf8").split("\n")) {
@@ -70,7 +74,7 @@ function nameOf(id: number, list: string): string {
       if (name && number === String(id)) return name;
     }
   } catch {
-    // Not readable here.
+    // The file cannot be read.
   }
   return String(id);
 }

@@ -1,3 +1,4 @@
+/** What a SessionManager needs, whether the sessions are embedded or in a daemon. */
 import type {
   Backup,
   CleanupResult,
@@ -13,7 +14,7 @@ import type { CreateSessionBody } from "../../contract/routes.ts";
 import type { Checkpoint, ProgressDelta } from "../../session/command.ts";
 import type { Session, SessionSummary, Status } from "../../session/session.ts";
 import type { Verb } from "../../session/transition.ts";
-import type { AttachOptions } from "../session-client.ts";
+import type { AttachOptions } from "../options.ts";
 import type { WorkerSession } from "../worker/worker-session.ts";
 
 export interface CleanupRule {
@@ -31,9 +32,8 @@ export interface ListFilter {
 }
 
 /**
- * What a SessionManager needs of whoever keeps the sessions: an embedded store, or a daemon. Every method
- * takes its arguments as they are at the call, hands out values that are the caller's own, and says by
- * the code of an error why it could not do it.
+ * The operations on sessions in an embedded store or a daemon. A method does not see later changes of its
+ * arguments, and the caller may change what it returns. Errors have the same codes in both backends.
  */
 export interface Backend {
   create(body: CreateSessionBody): Promise<Session>;

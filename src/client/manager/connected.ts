@@ -1,9 +1,10 @@
+/** The backend of a SessionManager that is connected to a daemon. */
 import type { Status } from "../../session/session.ts";
 import { type Verb, verbFor } from "../../session/transition.ts";
-import { SessionClient, type SessionClientOptions } from "../session-client.ts";
+import type { SessionClientOptions } from "../options.ts";
+import { SessionClient } from "../session-client.ts";
 import type { Backend } from "./backend.ts";
 
-/** Sessions that a daemon keeps, over its socket. */
 export function connectedBackend(options: SessionClientOptions): Backend {
   const client = new SessionClient(options);
 

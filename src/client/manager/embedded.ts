@@ -21,14 +21,14 @@ import type { Backend, CleanupRule } from "./backend.ts";
 const rescanIntervalMs = 60_000;
 
 /**
- * Sessions in a directory of this process's own, without a daemon. The store is opened by the first call and
- * holds the directory until it is closed.
+ * Keeps sessions in a directory without a daemon. The first call opens the store, which locks the directory
+ * until it is closed.
  */
 export class EmbeddedBackend implements Backend {
   readonly #directory: string;
   readonly #clock = systemClock();
   #opening: Promise<SessionStore> | undefined;
-  /** A program that ends without closing is to leave whole session files behind, not only a journal. */
+  /** If a program ends without closing, this still writes all session files, and not only a journal. */
   readonly #closeAtExit = () => void this.close();
 
   constructor(directory: string) {
@@ -148,7 +148,7 @@ export class EmbeddedBackend implements Backend {
   async attach(): Promise<never> {
     throw new SessiondError(
       "invalid_request",
-      "workers attach to a daemon, and this manager has its directory to itself: report with reportProgress, or start sessiond and use SessionManager.connect",
+      "an embedded SessionManager has no workers: use reportProgress, or start sessiond and use SessionManager.connect",
     );
   }
 
@@ -170,7 +170,7 @@ export class EmbeddedBackend implements Backend {
     return { status, revision, processed_count, pending_count };
   }
 
-  /** An open that failed is tried again by the next call: whoever held the directory may be gone by then. */
+  /** If opening fails, the next call tries again: another process may have released the directory by then. */
   #store(): Promise<SessionStore> {
     if (this.#opening === undefined) {
       process.once("beforeExit", this.#closeAtExit);
@@ -190,7 +190,7 @@ export class EmbeddedBackend implements Backend {
   }
 }
 
-/** A daemon that was killed leaves the leases of its workers, and none of them can come back to this process. */
+/** Ends the leases that a killed daemon has left: its workers cannot reconnect to this process. */
 async function withoutLeases(store: SessionStore): Promise<SessionStore> {
   for (const { session_id, epoch } of await store.leases.all()) {
     await store.leases.release(session_id as SessionId, epoch);
@@ -202,14 +202,14 @@ function policyOf({ policy, keepRecent = 0, maxAgeMs = 0 }: CleanupRule): Policy
   return policy === "completed" ? { name: policy, keepRecent } : { name: policy, maxAgeMs };
 }
 
-/** The checks that the daemon makes of a request, on a copy that nobody else can change. */
+/** Makes a copy and checks it as the daemon checks a request. */
 function checked<Name extends RouteName>(name: Name, body: Body<Name>): Body<Name> {
   const copy = own(body, defaultMaxDepth);
   checkBody(name, copy);
   return copy;
 }
 
-/** A copy with the same exact values. @throws SessiondError `invalid_request` for what JSON cannot hold */
+/** Copies a value exactly. @throws SessiondError `invalid_request` for a value that JSON cannot hold */
 function own<T>(value: T, maxDepth = clientMaxDepth): T {
   try {
     return parseJson(stringifyJson(value, { maxDepth }), maxDepth) as T;

@@ -1,4 +1,5 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+/** The simple way in: sessions with or without a daemon, and `null` or `false` in place of most errors. */
 import { resolve } from "node:path";
 import type {
   ProgressReply,
@@ -15,41 +16,41 @@ import type { ProgressDelta } from "../../session/command.ts";
 import type { Session, SessionConfig, SessionSummary, Status } from "../../session/session.ts";
 import type { Verb } from "../../session/transition.ts";
 import { findSocketPath } from "../http/find-socket.ts";
-import type { AttachOptions, SessionClientOptions } from "../session-client.ts";
+import type { AttachOptions, SessionClientOptions } from "../options.ts";
 import type { WorkerSession } from "../worker/worker-session.ts";
 import type { Backend, CleanupRule } from "./backend.ts";
 import { connectedBackend } from "./connected.ts";
 import { EmbeddedBackend } from "./embedded.ts";
 
 export interface EmbeddedOptions {
-  /** Where the session files are; created if need be. Default `.sessions`. */
+  /** The directory of the session files, created if needed. Default: `.sessions` in the working directory. */
   sessionsDir?: string | undefined;
-  /** Where backups go. Default: `backups` in the sessions directory. */
+  /** The directory for backups. Default: `backups` in the sessions directory. */
   backupDir?: string | undefined;
 }
 
 export interface ConnectOptions extends SessionClientOptions {
-  /** Where backups go, among the places that the daemon allows. Default: the daemon's own. */
+  /** The directory for backups, one that the daemon allows. Default: the daemon's own. */
   backupDir?: string | undefined;
 }
 
-/** Everything of a new session but its configuration. */
+/** Everything about a new session except for its configuration. */
 export type NewSessionOptions = Omit<CreateSessionBody, "config">;
 
 const dayMs = 86_400_000;
 
-/** Codes of a session that is not there to be worked with. */
+/** The codes for a session that does not exist or cannot be read. */
 const absent = ["session_not_found", "session_deleted", "session_corrupt"] as const;
 const absentOrRefused = [...absent, "invalid_transition"] as const;
 
 /**
- * Creates, pauses, resumes and cleans up analysis sessions, in a directory of your own or in a running daemon,
- * with the same methods and results.
+ * Creates, pauses, resumes and cleans up analysis sessions, either in a directory of this process (embedded)
+ * or in a running daemon, with the same methods and results.
  *
- * A session that is missing, deleted or unreadable is no exception: methods that return something
- * return `null` for it, and methods that do something return `false`. The status methods also return
- * `false` (and `resumeSession` `null`) where the session's status does not allow the change, such as pausing
- * one that is not running. Every other failure throws an error with a `code`.
+ * For a session that is missing, deleted or unreadable, methods that return data return `null`, and all
+ * others return `false`. The same applies if the session's status does not allow a change, such as pausing a
+ * session that is not running. Every other failure throws an error with a `code`: a {@link SessiondError}, or
+ * a {@link ConnectionError} if the daemon cannot be reached.
  *
  * @example
  * const manager = new SessionManager({ sessionsDir: ".sessions" });
@@ -65,8 +66,9 @@ export class SessionManager {
   readonly #backupDir: string | undefined;
 
   /**
-   * Opens nothing yet: the first call does. While a manager has a directory open, no daemon and no other
-   * manager can (`directory_locked`); it does not keep the process from exiting.
+   * The first call opens the directory or the connection. While a manager has a directory open, no daemon and
+   * no other manager can open it: their calls throw `directory_locked`. An open manager does not keep the
+   * process running.
    */
   constructor(options: EmbeddedOptions | (ConnectOptions & { socketPath: string }) = {}) {
     this.#backupDir = options.backupDir === undefined ? undefined : resolve(options.backupDir);
@@ -77,7 +79,8 @@ export class SessionManager {
   }
 
   /**
-   * A manager of the sessions that a running daemon keeps. Without a path, it looks where `sessionctl` does.
+   * Creates a manager for the sessions of a running daemon. Without a path it finds the socket as
+   * `sessionctl` does.
    *
    * @example
    * const manager = SessionManager.connect({ socketPath: "/run/sessiond/sessiond.sock" });
@@ -92,7 +95,7 @@ export class SessionManager {
   /**
    * Creates a running session.
    *
-   * @param config what to analyze and how; a text is its `target_path`
+   * @param config what to analyze and how; a string stands for `{ target_path: string }`
    * @throws `session_exists`, `invalid_request`, `invalid_session_id`
    */
   async createSession(config: SessionConfig | string, options: NewSessionOptions = {}): Promise<Session> {
@@ -102,20 +105,25 @@ export class SessionManager {
     });
   }
 
-  /** Replaces the whole document of a session, or creates it. Nothing but its revision comes out different. */
+  /**
+   * Replaces the whole document of a session, or creates it. Everything except for the revision is stored as
+   * given.
+   */
   async saveSession(session: Session): Promise<SessionSummary> {
     return this.#backend.save(session);
   }
 
+  /** Returns the whole session. */
   async loadSession(id: string): Promise<Session | null> {
     return unless(absent, this.#backend.load(id), null);
   }
 
+  /** Whether the session exists and can be read. */
   async sessionExists(id: string): Promise<boolean> {
     return unless(absent, this.#backend.exists(id), false);
   }
 
-  /** Replaces both file lists and merges the results by key; durable when it resolves. */
+  /** Replaces both file lists and merges the results by key. Durable when it resolves. */
   async checkpoint(
     id: string,
     processedFiles: readonly string[],
@@ -133,53 +141,57 @@ export class SessionManager {
   }
 
   /**
-   * Moves files from pending to processed, merges results and adds files that were found: only what
-   * changed, whatever the size of the session. The same report twice does no harm.
+   * Reports progress: moves files from pending to processed, merges results by key, and adds newly found
+   * files. Durable when it resolves. Costs what the report contains, however large the session is. The same
+   * report twice does no harm.
    */
   async reportProgress(id: string, delta: ProgressDelta): Promise<ProgressReply | null> {
     return unless(absent, this.#backend.progress(id, delta), null);
   }
 
   /**
-   * Makes this process the one worker of a session, and keeps it connected. For sessions of a daemon only.
+   * Makes this process the worker of a session, and keeps it connected. Only for sessions of a daemon.
    *
-   * @throws `lease_held` if it has a worker; `invalid_request` for a directory of your own
+   * @throws `lease_held` if the session has a worker; `invalid_request` if this manager is embedded
    */
   async attach(id: string, options: AttachOptions = {}): Promise<WorkerSession | null> {
     return unless(absent, this.#backend.attach(id, options), null);
   }
 
-  /** Only a running session can be paused. */
+  /** Pauses a running session. */
   async pauseSession(id: string, reason?: string): Promise<boolean> {
     return this.#transition(id, "pause", reason);
   }
 
-  /** Only a paused session can be resumed; the session comes with all that it had. */
+  /** Resumes a paused session and returns it as a whole. */
   async resumeSession(id: string): Promise<Session | null> {
     return unless(absentOrRefused, this.#backend.resume(id), null);
   }
 
-  /** From any status. */
+  /** Marks a session of any status as completed. */
   async completeSession(id: string, reason?: string): Promise<boolean> {
     return this.#transition(id, "complete", reason);
   }
 
-  /** From any status. */
+  /** Marks a session of any status as failed. */
   async failSession(id: string, reason?: string): Promise<boolean> {
     return this.#transition(id, "fail", reason);
   }
 
-  /** Whatever change leads to the status, reopening included; true as well when the session has it. */
+  /**
+   * Makes the change that leads to this status, if it is allowed. True also if the session has the status
+   * already.
+   */
   async updateSessionStatus(id: string, status: Status, reason?: string): Promise<boolean> {
     return done(absentOrRefused, this.#backend.setStatus(id, status, reason));
   }
 
-  /** Moves a session to the trash, from where it can come back for as long as the trash is kept. */
+  /** Moves a session to the trash, from which it can be restored until it is deleted there. */
   async deleteSession(id: string): Promise<boolean> {
     return done(absent, this.#backend.remove(id));
   }
 
-  /** Summaries, newest checkpoint first. */
+  /** Returns the summaries of all sessions, or of those with this status, newest checkpoint first. */
   async listSessions(status?: Status): Promise<SessionSummary[]> {
     const sessions: SessionSummary[] = [];
     let cursor: string | undefined;
@@ -195,52 +207,72 @@ export class SessionManager {
     return sessions;
   }
 
+  /** Counts all sessions, or those with this status. */
   async getSessionCount(status?: Status): Promise<number> {
     const stats: Stats = await this.#backend.stats();
     return stats[status ?? "total"];
   }
 
-  /** Removes all completed sessions but the most recent. Resolves with how many were removed. */
+  /**
+   * Removes completed sessions except for the `keepRecent` most recent ones. Returns how many were removed.
+   *
+   * @throws `invalid_request` unless `keepRecent` is a whole number, 0 or more
+   */
   async cleanupCompletedSessions(keepRecent = 10): Promise<number> {
     if (!Number.isSafeInteger(keepRecent) || keepRecent < 0) {
-      throw new SessiondError("invalid_request", `keepRecent must be 0 or a whole number, not ${keepRecent}`);
+      throw new SessiondError(
+        "invalid_request",
+        `keepRecent must be a whole number, 0 or more, not ${keepRecent}`,
+      );
     }
     return this.#cleanup({ policy: "completed", keepRecent });
   }
 
-  /** Removes sessions of any status that saw no activity for so many days. Resolves with how many. */
+  /**
+   * Removes sessions of any status without activity for `maxAgeDays` days, which may be a fraction. Returns
+   * how many were removed.
+   *
+   * @throws `invalid_request` unless `maxAgeDays` is 0 or more
+   */
   async cleanupExpiredSessions(maxAgeDays = 30): Promise<number> {
     return this.#cleanupByAge("expired", maxAgeDays);
   }
 
-  /** Removes failed sessions without activity for so many days, by default all of them. Resolves with how many. */
+  /**
+   * Removes failed sessions without activity for `maxAgeDays` days; by default all failed sessions. Returns
+   * how many were removed.
+   *
+   * @throws `invalid_request` unless `maxAgeDays` is 0 or more
+   */
   async cleanupFailedSessions(maxAgeDays = 0): Promise<number> {
     return this.#cleanupByAge("failed", maxAgeDays);
   }
 
-  /** Copies the session as it is now. Resolves with the path of the copy. */
+  /** Copies a session as it is now. Returns the location of the copy: for a directory of files, its path. */
   async backupSession(id: string, backupDir?: string): Promise<string | null> {
     const directory = backupDir === undefined ? this.#backupDir : resolve(backupDir);
     const backup = await unless(absent, this.#backend.backup(id, directory), null);
     return backup?.location ?? null;
   }
 
-  /** What is wrong with a session, if anything. An unreadable one is a finding; only a missing one is `null`. */
+  /** Checks a session and returns the findings. For an unreadable session that is a finding, not `null`. */
   async validateSession(id: string): Promise<Validation | null> {
     return unless(absent, this.#backend.validate(id), null);
   }
 
-  /** Repairs a session after a backup; puts an unreadable one aside and its newest backup in its place. */
+  /**
+   * Repairs a session after a backup. Moves an unreadable one to quarantine, and restores its newest backup.
+   */
   async recoverSession(id: string): Promise<Recovery | null> {
     return unless(absent, this.#backend.recover(id), null);
   }
 
-  /** Counts, progress and findings. */
+  /** Returns counts, progress (0 to 1) and findings. */
   async getSessionHealth(id: string): Promise<SessionSummaryAndHealth | null> {
     return unless(absent, this.#backend.health(id), null);
   }
 
-  /** Finishes what is under way and gives the directory or the connection free. */
+  /** Finishes open calls, and closes the directory or the connection. */
   async close(): Promise<void> {
     await this.#backend.close();
   }
@@ -260,7 +292,7 @@ export class SessionManager {
     return this.#cleanup({ policy, maxAgeMs: Math.round(maxAgeDays * dayMs) });
   }
 
-  /** What could not be removed stays for the next time; only when nothing could be is that an error. */
+  /** Throws the first failure only if no session was removed. Sessions that could not be removed stay. */
   async #cleanup(rule: CleanupRule): Promise<number> {
     const { removed, failures } = await this.#backend.cleanup(rule);
     const [failure] = failures;
@@ -280,7 +312,7 @@ async function unless<T, F>(codes: readonly ErrorCode[], call: Promise<T>, other
   }
 }
 
-/** Whether it could be done. */
+/** True if the call succeeds; false if it fails with one of the codes. */
 async function done(codes: readonly ErrorCode[], call: Promise<unknown>): Promise<boolean> {
   return unless(
     codes,

@@ -1,4 +1,4 @@
-/** Errors of the channel, as the client throws them. */
+/** The errors of the worker channel, as the client throws them. */
 import type { DaemonMessage } from "../../contract/channel.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
 import { ConnectionError } from "../http/connection-error.ts";
@@ -8,7 +8,7 @@ export function errorOf(message: Extract<DaemonMessage, { type: "error" }>): Ses
   return new SessiondError(code, detail, { outcome: outcome === "unknown" ? "unknown" : "not_applied" });
 }
 
-/** The same error, for a report that may have been kept, or surely was not. */
+/** The same error with another outcome: whether the report may have been stored. */
 export function withOutcome(error: Error, outcome: "unknown" | "not_applied"): Error {
   const details = { cause: error, outcome };
   if (isSessiondError(error)) return new SessiondError(error.code, error.message, details);

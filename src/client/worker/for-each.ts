@@ -1,4 +1,7 @@
-/** The loop over the files of a session: which to work on next, what to report, and when to end. */
+/**
+ * The loop of `forEach` over the pending files of a session: what to work on, what to report, and when to
+ * end.
+ */
 import { setMaxListeners } from "node:events";
 import { isSessiondError, SessiondError } from "../../error.ts";
 import type { Session } from "../../session/session.ts";
@@ -7,37 +10,37 @@ import { type EncodedReport, encodeFile } from "./report.ts";
 import { type StopCause, WorkerStopped } from "./stop.ts";
 
 export interface WorkContext {
-  /** The session as it is now. */
+  /** The session as far as the worker knows it now. */
   session: Session;
-  /** Aborted when the loop is to end early. What finishes all the same is still reported. */
+  /** Aborted when the loop ends early. Work that finishes nevertheless is still reported. */
   signal: AbortSignal;
-  /** Files that turned out to need work. They are reported together with this one, and join the loop. */
+  /** Adds newly found files. They are reported together with this file, and the loop works on them too. */
   add: (...files: string[]) => void;
 }
 
-/** Works on a file. What it returns is kept as the result of that file; `undefined` is no result. */
+/** Works on a file. The returned value is stored as the file's result; `undefined` stores no result. */
 export type Work = (file: string, context: WorkContext) => unknown;
 
 export interface ForEachOptions {
-  /** How many files are worked on at once; default 1. */
+  /** How many files are worked on at the same time: a whole number, 1 or more. Default: 1. */
   concurrency?: number | undefined;
   /** Ends the loop early. */
   signal?: AbortSignal | undefined;
   /**
-   * Decides about a file whose work has failed: what it returns is kept as the result of the file, `undefined` leaves the
-   * file pending, and what it throws ends the loop. Without it, the first failure does.
+   * Called when the work on a file throws. The returned value is stored as the file's result; `undefined`
+   * leaves the file pending; throwing ends the loop. Without it, the first error ends the loop.
    */
   onError?: ((error: unknown, file: string) => unknown) | undefined;
 }
 
 export interface ForEachSummary {
-  /** Files that were reported, durably. */
+  /** The number of files whose report is durable. */
   processed: number;
-  /** Files whose work failed, and that `onError` left pending. */
+  /** The number of files whose work failed and that `onError` left pending. */
   failed: number;
-  /** Files that were worked on and may not have been recorded, because the session was lost. */
+  /** The number of files whose report was not acknowledged, because the lease or the connection was lost. */
   unacknowledged: number;
-  /** What ended the loop before all files were done, if anything. */
+  /** Why the loop ended before all files were done; null if all were done. */
   stopped: Exclude<StopCause, "detached"> | "aborted" | null;
 }
 
@@ -45,20 +48,20 @@ export interface ForEachSummary {
 export interface LoopHost {
   readonly session: Session;
   readonly signal: AbortSignal;
-  /** Nothing can be reported any more. */
+  /** Whether the lease has ended, so that nothing can be reported. */
   readonly isEnded: boolean;
-  /** Not so much is under way that more should wait. */
+  /** Whether there are few enough outstanding reports to start more work. */
   readonly hasRoom: boolean;
-  /** Nothing is under way. */
-  readonly isSettled: boolean;
+  /** Whether any report is waiting for its answer. */
+  readonly hasOutstanding: boolean;
   isPending(file: string): boolean;
-  /** The receipt may be told at once. */
+  /** Reports a file. May call the receipt before it returns. */
   submit(report: EncodedReport, receipt: Receipt): void;
 }
 
 const maxTurnMs = 10;
 
-/** Refusals that tell of the end of the lease before the daemon closes the connection. */
+/** Refusals that mean the end of the lease, and may arrive before the connection is closed. */
 const endings = {
   lease_lost: "lease_lost",
   session_deleted: "deleted",
@@ -75,11 +78,11 @@ export class Loop {
   #failure: { error: unknown } | undefined;
   #queue: readonly string[] | string[] = [];
   #position = 0;
-  /** Files that this loop is through with, or working on, and that are still pending. */
+  /** The pending files on which this loop is working or has worked. */
   readonly #taken = new Set<string>();
   #running = 0;
   #reporting = 0;
-  /** When the event loop was last known to turn. */
+  /** The last time at which the event loop is known to have turned. */
   #turnedAt = performance.now();
   #isYielding = false;
   #finish: () => void = () => {};
@@ -89,18 +92,20 @@ export class Loop {
     if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
       throw new SessiondError(
         "invalid_request",
-        `concurrency must be a whole number from 1, not ${concurrency}`,
+        `concurrency must be a whole number, 1 or more, not ${concurrency}`,
       );
     }
     this.#host = host;
     this.#work = work;
     this.#options = options;
     this.#concurrency = concurrency;
-    // Each file that is worked on may listen.
+    // The work on each file may add a listener.
     setMaxListeners(0, this.#controller.signal);
   }
 
-  /** Resolves when all files are done and durable, or when the loop has ended early and what was finished is durable. */
+  /**
+   * Resolves when all finished files are durable, and either all files are done or the loop has ended early.
+   */
   async run(): Promise<ForEachSummary> {
     const { signal: worker } = this.#host;
     const { signal: caller } = this.#options;
@@ -123,27 +128,27 @@ export class Loop {
     return this.#summary;
   }
 
-  /** Files became pending. */
+  /** Called when files were added to the pending ones. */
   added(files: readonly string[]): void {
     this.#queue = [...this.#queue.slice(this.#position), ...files];
     this.#position = 0;
     this.#pump();
   }
 
-  /** The whole session is known anew. */
+  /** Called when the worker has received the whole session again. */
   replaced(): void {
     this.#queue = this.#host.session.pending_files;
     this.#position = 0;
     this.#pump();
   }
 
-  /** Something was acknowledged or refused. */
-  settled(): void {
+  /** Called when reports were acknowledged or refused. */
+  answered(): void {
     this.#turnedAt = performance.now();
     this.#pump();
   }
 
-  /** A report failed that the loop did not make. The first failure is what the loop rejects with. */
+  /** Called when a report failed that the loop did not make. The loop rejects with the first failure. */
   failed(error: unknown): void {
     if (!this.#host.isEnded) this.#failure ??= { error };
     this.#pump();
@@ -167,10 +172,11 @@ export class Loop {
       void this.#process(file);
     }
     const isThrough = this.#isEnding || this.#position === this.#queue.length;
-    if (isThrough && this.#running === 0 && this.#reporting === 0 && this.#host.isSettled) this.#finish();
+    const isIdle = this.#running === 0 && this.#reporting === 0 && !this.#host.hasOutstanding;
+    if (isThrough && isIdle) this.#finish();
   }
 
-  /** Work that waits for nothing would keep everything else waiting: the acks, a pause, the signals of the process. */
+  /** Yields to the event loop, as purely synchronous work would otherwise delay acks, a pause and signals. */
   #yield(): void {
     if (this.#isYielding) return;
     this.#isYielding = true;
@@ -207,7 +213,7 @@ export class Loop {
     this.#pump();
   }
 
-  /** What is to be reported of a file; nothing, if it stays pending. */
+  /** Works on a file and returns its report; undefined if the file stays pending. */
   async #attempt(file: string): Promise<EncodedReport | undefined> {
     const added: string[] = [];
     const add = (...files: string[]) => void added.push(...files.map(asFile));
@@ -219,7 +225,7 @@ export class Loop {
       });
       return encodeFile(file, result, added);
     } catch (error) {
-      // Whatever it is, the end of the loop is the likely cause.
+      // The end of the loop has probably caused this error.
       if (this.#controller.signal.aborted) return undefined;
       if (this.#options.onError === undefined) throw error;
       const result = await this.#options.onError(error, file);
@@ -246,7 +252,7 @@ export class Loop {
   }
 
   #refused(file: string, error: Error): void {
-    // Then the signal has said why.
+    // The signal has the reason already.
     if (this.#host.isEnded) return;
     const ending = isSessiondError(error) ? endings[error.code as keyof typeof endings] : undefined;
     if (ending !== undefined) this.#summary.stopped ??= ending;
@@ -254,7 +260,7 @@ export class Loop {
   }
 }
 
-/** What a worker stopped for, unless it was an error. */
+/** Why a worker stopped; undefined if the reason is an error. */
 function stopOf(reason: unknown): ForEachSummary["stopped"] | undefined {
   if (!(reason instanceof WorkerStopped)) return undefined;
   return reason.stopped === "detached" ? "aborted" : reason.stopped;
@@ -262,7 +268,7 @@ function stopOf(reason: unknown): ForEachSummary["stopped"] | undefined {
 
 function asFile(file: unknown): string {
   if (typeof file === "string") return file;
-  throw new SessiondError("invalid_request", "the files to add must be names");
+  throw new SessiondError("invalid_request", "the files to add must be strings");
 }
 
 function aboutFile(file: string, error: Error): Error {

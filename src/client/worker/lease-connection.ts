@@ -1,6 +1,6 @@
 /**
- * The connection of a worker over the time of its lease: made again when it is lost, and ended for good when the lease is.
- * It knows how to stay connected, not what is reported.
+ * Keeps a worker connected for the time of its lease: reconnects after a lost connection, and stops when the
+ * lease ends. It knows nothing of reports.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { attachPath, closeCodes, type DaemonMessage } from "../../contract/channel.ts";
@@ -16,41 +16,42 @@ export interface LeaseConnectionOptions {
   socketPath: string;
   id: string;
   worker: string | undefined;
-  /** Milliseconds that one attempt to connect may take; 0 waits for ever. */
+  /** The timeout of one attempt to connect, in milliseconds; 0 waits without limit. */
   timeoutMs: number;
-  /** Milliseconds that a lost connection is tried to be made again. */
+  /** How long to try to reconnect, in milliseconds. */
   reconnectMs: number;
-  /** With the first connection and each later one. */
+  /** Called for the first connection and each later one. */
   onAttached: (message: Attached) => void;
   onMessage: (message: DaemonMessage) => void;
-  /** The connection was lost; of what was sent, nothing more will be answered. */
+  /** Called when the connection is lost. Messages without an answer will not get one. */
   onLost: () => void;
-  /** As `onLost`, because a message was too large. */
+  /** Called before `onLost` if the connection was lost because a message was too large. */
   onTooLarge: (error: SessiondError) => void;
-  /** There will be no other connection. Without an error, because the worker has detached. */
+  /** Called when there will be no further connection; without an error if the worker has detached. */
   onEnd: (error: Error | undefined) => void;
 }
 
 const firstDelayMs = 10;
-/** A connection that ends sooner, and was of no use, counts as a failed attempt. */
+/** A connection that ends sooner without an answer from the daemon counts as a failed attempt. */
 const stableMs = 5000;
 const detachMs = 5000;
+/** Refusals that may pass. */
 const passing = ["shutting_down", "storage_full", "storage_failed", "session_corrupt", "internal"] as const;
 const detachText = '{"type":"detach"}';
 
 export class LeaseConnection {
   readonly #options: LeaseConnectionOptions;
   readonly #ended = new AbortController();
-  #connection: WorkerSocket | undefined;
+  #socket: WorkerSocket | undefined;
   #epoch: number | undefined;
   #isAttached = false;
   #attachedAt = 0;
-  /** Since when there has been no connection that was of use. */
+  /** The time since which there has been no useful connection. */
   #lostAt: number | undefined;
-  /** Since then. */
+  /** The number of attempts since then. */
   #attempts = 0;
-  /** Why the daemon is about to close the connection. */
-  #told: SessiondError | undefined;
+  /** The error with which the daemon has announced that it closes the connection. */
+  #announcedError: SessiondError | undefined;
   #detaching = false;
 
   constructor(options: LeaseConnectionOptions) {
@@ -61,7 +62,7 @@ export class LeaseConnection {
     return this.#isAttached;
   }
 
-  /** Of the newest connection. */
+  /** The epoch of the newest connection. */
   get epoch(): number {
     return this.#epoch ?? 0;
   }
@@ -82,23 +83,23 @@ export class LeaseConnection {
     }
   }
 
-  /** Only while attached. */
+  /** Sends a message. Must be called only while attached. */
   send(text: string): void {
-    this.#connection?.send(text);
+    this.#socket?.send(text);
   }
 
-  /** The connection is of use. */
+  /** Called when the daemon has answered a report, so that the connection counts as useful. */
   alive(): void {
     this.#lostAt = undefined;
     this.#attempts = 0;
   }
 
-  /** Makes the connection anew, of a daemon that answers no more than this. */
+  /** Drops the connection and makes a new one, because the daemon can answer only with this error. */
   renew(error: Error): void {
-    this.#connection?.end(error);
+    this.#socket?.end(error);
   }
 
-  /** Ends the lease. Where that cannot be said to the daemon in time, it ends when the grace is over. */
+  /** Ends the lease. If the daemon cannot be told in time, the lease ends after its grace period. */
   detach(): void {
     if (this.#detaching || this.#ended.signal.aborted) return;
     this.#detaching = true;
@@ -107,13 +108,13 @@ export class LeaseConnection {
     this.#ended.signal.addEventListener("abort", () => clearTimeout(timer));
   }
 
-  /** Resolves when attached, and rejects with what ended the attempt. */
+  /** Resolves when attached; rejects with the error that ended the attempt. */
   #connect(timeoutMs: number, signal?: AbortSignal): Promise<void> {
     const { socketPath, id, worker, onAttached, onMessage } = this.#options;
     const path = `${fillPath(attachPath, { id })}${encodeQuery({ worker, epoch: this.#epoch })}`;
     return new Promise((resolve, reject) => {
-      const abort = () => connection.end(signal?.reason as Error);
-      const connection = new WorkerSocket({
+      const abort = () => socket.end(signal?.reason as Error);
+      const socket = new WorkerSocket({
         socketPath,
         path,
         timeoutMs,
@@ -122,23 +123,23 @@ export class LeaseConnection {
           this.#epoch = message.epoch;
           this.#isAttached = true;
           this.#attachedAt = performance.now();
-          this.#told = undefined;
+          this.#announcedError = undefined;
           onAttached(message);
           if (this.#detaching) this.send(detachText);
           resolve();
         },
         onMessage: (message) => {
-          if (message.type === "error" && message.seq === undefined) this.#told = errorOf(message);
+          if (message.type === "error" && message.seq === undefined) this.#announcedError = errorOf(message);
           else onMessage(message);
         },
         onEnd: (end) => {
           signal?.removeEventListener("abort", abort);
-          this.#connection = undefined;
+          this.#socket = undefined;
           if (this.#isAttached) this.#lost(end);
           else reject(end.error ?? connectionError(new Error("closed"), socketPath, { sent: true }));
         },
       });
-      this.#connection = connection;
+      this.#socket = socket;
       signal?.addEventListener("abort", abort);
     });
   }
@@ -147,7 +148,7 @@ export class LeaseConnection {
     this.#isAttached = false;
     if (this.#ended.signal.aborted) return;
     const isLeft = this.#detaching && code === closeCodes.detached;
-    const end = finalError(this.#options.id, code, this.#told);
+    const end = finalError(this.#options.id, code, this.#announcedError);
     if (isLeft || end !== undefined) {
       this.#end(end);
       return;
@@ -185,21 +186,25 @@ export class LeaseConnection {
     if (this.#ended.signal.aborted) return;
     this.#ended.abort();
     this.#isAttached = false;
-    this.#connection?.end(error ?? new Error("detached"));
-    // A lease that is over is what detaching is for.
+    this.#socket?.end(error ?? new Error("detached"));
+    // An error while detaching does not matter, because the lease is to end.
     this.#options.onEnd(this.#detaching ? undefined : error);
   }
 }
 
-/** What the daemon means by closing with this code, if it means that the worker is not to come back. */
-function finalError(id: string, code: number | undefined, told?: SessiondError): SessiondError | undefined {
+/** The error for a close code after which the worker must not reconnect; undefined for any other code. */
+function finalError(
+  id: string,
+  code: number | undefined,
+  announced: SessiondError | undefined,
+): SessiondError | undefined {
   switch (code) {
     case closeCodes.leaseLost:
-      return told ?? new SessiondError("lease_lost", `the lease of "${id}" is over`);
+      return announced ?? new SessiondError("lease_lost", `the lease of session "${id}" has ended`);
     case closeCodes.sessionGone:
       return new SessiondError("session_deleted", `session "${id}" was deleted`);
     case closeCodes.invalid:
-      return told ?? new SessiondError("internal", "sessiond did not understand its own client");
+      return announced ?? new SessiondError("internal", "sessiond could not read a message of this library");
     default:
       return undefined;
   }
@@ -207,10 +212,10 @@ function finalError(id: string, code: number | undefined, told?: SessiondError):
 
 const tooLarge = new SessiondError(
   "payload_too_large",
-  "the report is larger than sessiond takes (limits.body in its configuration)",
+  "the report is larger than sessiond accepts (limits.body in its configuration)",
 );
 
-/** Whether a daemon that could not be reached, or refused, may take the worker in later. */
+/** Whether a later attempt to reconnect may succeed after this error. */
 function mayPass(error: Error): boolean {
   return error instanceof ConnectionError || isSessiondError(error, ...passing);
 }

@@ -1,20 +1,23 @@
 /**
- * Reports on their way: which ride together in a message, how many messages are in flight, and which reports an answer settles.
- * It sends nothing itself, so that it can be tried in every order of events.
+ * The queue of outstanding reports: which are merged into one message, how many messages are in flight, and
+ * which reports an answer completes. It sends nothing itself, so it can be tested with any order of events.
  */
 import type { SessiondError } from "../../error.ts";
 import { type EncodedReport, progressText, type Reported } from "./report.ts";
 
-/** So many messages go out without waiting for an answer; what is reported meanwhile rides together in the next. */
+/** At most this many messages are in flight. Reports made meanwhile are merged into the next message. */
 const maxInFlight = 8;
-/** Of a message that holds several reports. A single report has the size that it has. */
+/** The limits of a message with several reports. A single report may be larger. */
 const maxMessageSize = 1024 * 1024;
 const maxMessageFiles = 5000;
-/** Of what is not settled a message holds at most one part of these, so that both sides work at the same time. */
+/**
+ * A message has at most one of this many parts of all outstanding reports, so that both sides work at the
+ * same time.
+ */
 const parts = 4;
 const leastMessageFiles = 64;
 
-/** Told when a report is durable, and at which revision, or that it is not. */
+/** Called when a report is durable, with the revision, or when it has failed. */
 export interface Receipt {
   resolve(reported: Reported): void;
   reject(error: Error): void;
@@ -25,13 +28,13 @@ export interface Parcel {
   readonly ordinal: number;
   readonly report: EncodedReport;
   readonly receipt: Receipt;
-  /** It was part of a message, so that the daemon may have it. */
+  /** Whether it was part of a message, so that the daemon may have it. */
   sent: boolean;
-  /** It rode in a message that was refused, and may be to blame. */
+  /** Whether it must be sent alone, because it was in a message that was refused and may be the cause. */
   alone: boolean;
 }
 
-/** Reports that ride together. */
+/** Reports that are merged into one message. */
 export interface Message {
   readonly seq: number;
   readonly parcels: readonly Parcel[];
@@ -44,22 +47,25 @@ export class Outbox {
   #lastSeq = 0;
   #lastOrdinal = 0;
   #maxSize = maxMessageSize;
-  /** Reports wait that are older than some in flight, whose results are to be the last: those go first. */
+  /**
+   * Whether older reports wait than those in flight. Those in flight are answered first, as their results are
+   * newer.
+   */
   #isBehind = false;
   #count = 0;
   #size = 0;
 
-  /** Reports that are not settled. */
+  /** The number of outstanding reports, which are neither acknowledged nor refused. */
   get count(): number {
     return this.#count;
   }
 
-  /** Their size, roughly in characters. */
+  /** The size of the outstanding reports, roughly in characters. */
   get size(): number {
     return this.#size;
   }
 
-  /** So much waits that it is worth a message of its own, whatever else may come. */
+  /** Whether enough reports wait for a message, so that waiting for more is of no use. */
   get isPartFull(): boolean {
     return this.#waiting.length >= this.#partFiles;
   }
@@ -74,7 +80,7 @@ export class Outbox {
     this.#waiting.push({ ordinal: ++this.#lastOrdinal, report, receipt, sent: false, alone: false });
   }
 
-  /** The text of the next message; undefined while none is to be sent. */
+  /** The text of the next message; undefined if none is to be sent now. */
   next(): string | undefined {
     if (this.#waiting.length === 0 || this.#inFlight.length >= maxInFlight) return undefined;
     if (this.#isBehind && this.#inFlight.length > 0) return undefined;
@@ -88,30 +94,30 @@ export class Outbox {
     return text;
   }
 
-  /** Every message up to this one is durable. Whoever asks tells the receipts. */
+  /** Removes and returns the messages up to `seq`, which are durable. The caller must call their receipts. */
   acked(seq: number): Message[] {
     const after = this.#inFlight.findIndex((message) => message.seq > seq);
     const messages = this.#inFlight.splice(0, after === -1 ? this.#inFlight.length : after);
-    for (const { parcels } of messages) for (const { report } of parcels) this.#settle(report);
+    for (const { parcels } of messages) for (const { report } of parcels) this.#uncount(report);
     if (this.#isBehind) this.#waiting = withoutReplaced(this.#waiting, messages);
     return messages;
   }
 
-  /** A message was refused. If that may be the fault of one report among several, each is sent again alone. */
+  /** Handles a refused message. If one report among several may be the cause, each is sent again alone. */
   refused(seq: number, error: SessiondError): void {
     const message = this.#inFlight.find((one) => one.seq === seq);
     if (message === undefined) return;
     const mayBeOne = error.code === "invalid_request" || error.code === "payload_too_large";
     if (mayBeOne && message.parcels.length > 1) {
-      this.again(seq, true);
+      this.again(seq, { alone: true });
       return;
     }
     this.#inFlight.splice(this.#inFlight.indexOf(message), 1);
     this.#reject(message.parcels, () => error);
   }
 
-  /** A message was refused, and is to be sent again, in its place among those that wait. */
-  again(seq: number, alone = false): void {
+  /** Sends the reports of a refused message again, in their order among those that wait. */
+  again(seq: number, { alone = false } = {}): void {
     const at = this.#inFlight.findIndex((message) => message.seq === seq);
     if (at === -1) return;
     const [{ parcels }] = this.#inFlight.splice(at, 1) as [Message];
@@ -120,15 +126,15 @@ export class Outbox {
     this.#isBehind = true;
   }
 
-  /** The connection was lost: what was in flight is to be sent again, in the same order. */
+  /** Handles a lost connection: the messages in flight are sent again, in the same order. */
   lost(): void {
     this.#waiting = inOrder([...this.#inFlight.flatMap((message) => message.parcels), ...this.#waiting]);
     this.#inFlight = [];
   }
 
   /**
-   * A message was larger than the daemon takes, which can only be the largest in flight: messages are smaller from now
-   * on, or the one report in it is refused.
+   * Handles a message that the daemon found too large, which must be the largest in flight. If it has several
+   * reports, messages are smaller from now on; else its one report is refused.
    */
   tooLarge(error: SessiondError): void {
     let [largest, most] = [undefined as Message | undefined, 0];
@@ -141,7 +147,7 @@ export class Outbox {
     else this.refused(largest.seq, error);
   }
 
-  /** Nothing more will be sent or answered. */
+  /** Rejects all outstanding reports, because nothing more will be sent or answered. */
   fail(errorFor: (sent: boolean) => Error): void {
     this.lost();
     const parcels = this.#waiting;
@@ -167,18 +173,18 @@ export class Outbox {
 
   #reject(parcels: readonly Parcel[], errorFor: (parcel: Parcel) => Error): void {
     for (const parcel of parcels) {
-      this.#settle(parcel.report);
+      this.#uncount(parcel.report);
       parcel.receipt.reject(errorFor(parcel));
     }
   }
 
-  #settle({ size }: EncodedReport): void {
+  #uncount({ size }: EncodedReport): void {
     this.#count--;
     this.#size -= size;
   }
 }
 
-/** Without the results that reports which were made later, and are durable already, have replaced. */
+/** Removes results for which a later report with the same key is durable already. */
 function withoutReplaced(waiting: readonly Parcel[], durable: readonly Message[]): Parcel[] {
   const latest = new Map<string, number>();
   for (const { ordinal, report } of durable.flatMap(({ parcels }) => parcels)) {

@@ -1,5 +1,7 @@
-/** Reports as they are sent. A report is taken as it is at the call: nobody can change it afterwards. */
-
+/**
+ * Encodes reports as JSON. A report is encoded when it is made, so that later changes of the caller have no
+ * effect.
+ */
 import { isProgressDelta } from "../../contract/report-check.ts";
 import { SessiondError } from "../../error.ts";
 import { JsonError, stringifyJson } from "../../json/exact-json.ts";
@@ -8,39 +10,39 @@ import { checkBody } from "../http/check-body.ts";
 import { clientMaxDepth } from "../http/reply.ts";
 
 export interface Reported {
-  /** The session's revision after this report, and perhaps others. */
+  /** The session's revision after this report, and possibly later ones. */
   revision: number;
 }
 
 /**
- * A delta with its results as JSON, key by key, so that reports can be merged without reading them again. Thousands of these wait
- * for their answers, so each is as few objects as can be.
+ * A delta with its results as JSON, key by key, so that reports can be merged without parsing them. Thousands
+ * may be outstanding, so each consists of few objects.
  */
 export interface EncodedReport {
   readonly processed: readonly string[];
   readonly added: readonly string[];
-  /** Each key, and its JSON after it. */
+  /** Keys at even positions, each followed by its JSON. */
   readonly results: readonly string[];
-  /** Its characters in a message, but for those that JSON escapes. */
+  /** The number of characters in a message, without counting escapes. */
   readonly size: number;
 }
 
-/** Quotes, a comma or a colon. */
+/** Two quotes, a comma or colon, and a margin. */
 const punctuationSize = 4;
 
-/** @throws SessiondError `invalid_request` for what is no report, or what JSON cannot hold */
+/** @throws SessiondError `invalid_request` for an invalid report, or a value that JSON cannot hold */
 export function encodeReport(delta: ProgressDelta): EncodedReport {
   if (!isProgressDelta(delta)) checkBody("reportProgress", delta);
   const { processed = none, results, added = none } = delta;
   return sized(copy(processed), results === undefined ? none : encodeResults(results), copy(added));
 }
 
-/** The report of one file, and of others that were found with it. @throws SessiondError `invalid_request` */
+/** Encodes the report of one processed file and newly found ones. @throws SessiondError `invalid_request` */
 export function encodeFile(file: string, result: unknown, added: readonly string[]): EncodedReport {
   return sized([file], result === undefined ? none : [file, encodeResult(file, result)], added);
 }
 
-/** Instead of an empty list of its own for each of thousands. */
+/** One shared empty list, to save memory. */
 export const none: readonly never[] = Object.freeze([]);
 
 function copy(files: readonly string[]): readonly string[] {
@@ -60,7 +62,7 @@ function encodeResult(key: string, value: unknown): string {
     return stringifyJson(value, { maxDepth: clientMaxDepth });
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
-    throw new SessiondError("invalid_request", `the result "${key}" cannot be kept: ${error.message}`, {
+    throw new SessiondError("invalid_request", `cannot store the result "${key}": ${error.message}`, {
       cause: error,
     });
   }
@@ -78,7 +80,7 @@ function sized(
   return { processed, results, added, size };
 }
 
-/** One message that says what the reports say one after another. Of results with one key, the last is kept. */
+/** Merges reports, in order, into one message. For results with the same key, the last one is sent. */
 export function progressText(seq: number, reports: readonly EncodedReport[]): string {
   const parts = [`{"type":"progress","seq":${seq}`];
   const processed = reports.flatMap((report) => report.processed);

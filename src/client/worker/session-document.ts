@@ -1,35 +1,35 @@
-/** The session of a worker as far as it knows: the document that it was given, and what was acknowledged since. */
+/** The session as its worker knows it: the document that the daemon sent, and what was acknowledged since. */
 import { type JsonObject, parseJson, putMember } from "../../json/exact-json.ts";
 import type { Session, Status } from "../../session/session.ts";
 import { clientMaxDepth } from "../http/reply.ts";
 import { type EncodedReport, none } from "./report.ts";
 
-/** Where a file is listed: by a document that another program wrote, perhaps in both places. */
+/** The list that has a file. In a document that another program wrote, both may have it. */
 type Listed = "pending" | "processed" | "both";
 
-/** A result is two levels down in its message. */
+/** In its message a result is nested two levels deeper. */
 const messageMaxDepth = clientMaxDepth + 2;
 
 export class SessionDocument {
   /**
-   * Always as it is now. What is costly for a large session, its list of pending files and its results, is put together
-   * when somebody looks.
+   * Always up to date. The pending files and the results, which are costly for a large session, are only put
+   * together when they are read.
    */
   readonly session: Session;
-  /** In the order in which they became known. */
+  /** All files, in the order in which they became known. */
   readonly #listed: Map<string, Listed>;
   readonly #processed: string[];
   #pendingList: readonly string[] | undefined;
   readonly #results: Record<string, unknown>;
   /**
-   * Messages that hold results, as they were sent: one long text costs the garbage collector nothing, where a text for each
-   * result would cost it more than everything else that is done for a report.
+   * Messages with results, as they were sent. One long text costs the garbage collector nothing, whereas a
+   * text for each result would cost it more than all other work for a report.
    */
   #newMessages: string[] = [];
   readonly #keepsResults: boolean;
 
-  /** Takes the session over: it is nobody else's any more. */
-  constructor(session: Session, keepsResults = true) {
+  /** Takes over the session object, which the caller must no longer use. */
+  constructor(session: Session, { keepsResults = true } = {}) {
     this.#keepsResults = keepsResults;
     this.#listed = new Map(session.pending_files.map((file) => [file, "pending"]));
     this.#processed = [...session.processed_files];
@@ -43,13 +43,13 @@ export class SessionDocument {
     });
   }
 
-  /** Notes the files of a report that is durable. Returns those that are pending because of it. */
+  /** Applies the files of a durable report. Returns those that became pending. */
   apply({ processed, added }: Pick<EncodedReport, "processed" | "added">): readonly string[] {
     for (const file of processed) this.#finish(file);
     return added.length === 0 ? none : added.filter((file) => this.#find(file));
   }
 
-  /** Notes the results in a message that is durable. */
+  /** Keeps the results of a durable message. */
   keepResults(message: string): void {
     if (this.#keepsResults) this.#newMessages.push(message);
   }

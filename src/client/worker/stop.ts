@@ -1,6 +1,7 @@
+/** Why a worker should stop. */
 import type { Status } from "../../session/session.ts";
 
-/** What a worker stops for: the status of its session, the end of its lease, or its own leave. */
+/** The new status of the session, the end of the lease, or `detached` if the worker itself has detached. */
 export type StopCause = Exclude<Status, "running"> | "deleted" | "lease_lost" | "detached";
 
 const texts: Readonly<Record<StopCause, string>> = {
@@ -8,12 +9,13 @@ const texts: Readonly<Record<StopCause, string>> = {
   completed: "was completed",
   failed: "was marked as failed",
   deleted: "was deleted",
-  lease_lost: "is no longer this worker's: its lease is over",
-  detached: "was left by its worker",
+  lease_lost: "no longer belongs to this worker: its lease has ended",
+  detached: "was detached from by its worker",
 };
 
-/** The reason of the `signal` of a worker that is to stop. */
+/** The reason of a worker's aborted `signal`. */
 export class WorkerStopped extends Error {
+  /** Why the worker should stop. */
   readonly stopped: StopCause;
 
   constructor(sessionId: string, stopped: StopCause, reason: string | null = null) {

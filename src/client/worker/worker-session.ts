@@ -1,4 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+/**
+ * The public class for a worker. It brings together connection, outstanding reports, session document and
+ * loop.
+ */
 import { setMaxListeners } from "node:events";
 import type { DaemonMessage } from "../../contract/channel.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
@@ -17,18 +21,21 @@ type ConnectOptions = Pick<LeaseConnectionOptions, "socketPath" | "worker" | "ti
   keepsResults: boolean;
 };
 
-/** What a loop may have under way before it waits: so much may be worked on again when its process dies. */
-const maxUnsettled = 10_000;
-const maxUnsettledSize = 16 * 1024 * 1024;
+/**
+ * A loop waits while it has more outstanding reports. If its process dies, their files are worked on again.
+ */
+const maxOutstanding = 10_000;
+const maxOutstandingSize = 16 * 1024 * 1024;
 
-/** Refusals of a daemon that is about to end: the next one may take the report. */
-const elsewhere = ["shutting_down", "storage_failed"] as const;
-/** How long a report waits that was refused because the session cannot be read, which somebody may mend. */
+/** Refusals of a daemon that is about to stop. The report is sent again to the next one. */
+const stopping = ["shutting_down", "storage_failed"] as const;
+/** The delay before a report is sent again that was refused because the session cannot be read. */
 const unreadableDelayMs = 100;
 
 /**
- * The one worker of a session, made by `attach`. A lost connection is made again, and what was not acknowledged is reported
- * again; work can go on meanwhile. It ends with {@link detach}, or when it loses its session.
+ * The worker of a session, created by {@link SessionClient.attach}. It reconnects after a lost connection and
+ * sends all unacknowledged reports again; meanwhile work can go on. It ends with {@link
+ * WorkerSession.detach}, or when its lease or its session is lost.
  *
  * @example
  * await using worker = await client.attach(id);
@@ -39,13 +46,13 @@ export class WorkerSession {
   readonly #id: string;
   readonly #connection: LeaseConnection;
   readonly #outbox = new Outbox();
-  /** There before anybody has this object: attaching brings it. */
+  /** Set by `attach`, before anybody has this object. */
   #document!: SessionDocument;
   #status: Status | "deleted" = "running";
   #stop = stopController();
   #loop: Loop | undefined;
   #sending = false;
-  /** Why nothing more can be reported. */
+  /** Set when the lease has ended: the reason why nothing more can be reported. */
   #end: Error | undefined;
   #leaving: Promise<void> | undefined;
   readonly #keepsResults: boolean;
@@ -69,7 +76,7 @@ export class WorkerSession {
     });
   }
 
-  /** For clients: `SessionClient.attach` knows where the daemon is. */
+  /** For internal use. Call {@link SessionClient.attach} instead. */
   static async attach(id: string, options: ConnectOptions, signal?: AbortSignal): Promise<WorkerSession> {
     const worker = new WorkerSession(id, options);
     await worker.#connection.attach(signal);
@@ -77,64 +84,71 @@ export class WorkerSession {
   }
 
   /**
-   * The session as it was when the connection was made, and with what this worker was acknowledged since. It changes as
-   * acknowledgments and changes of the status arrive.
+   * The session as it was when the worker connected, together with all acknowledged reports since. It changes
+   * when acknowledgements and status changes arrive. After a reconnection it is another object.
    */
   get session(): Session {
     return this.#document.session;
   }
 
-  /** The number of the lease: higher than that of any before it, and new with each connection. */
+  /** The number of the lease. It grows with each connection. */
   get epoch(): number {
     return this.#connection.epoch;
   }
 
-  /** False while a lost connection is made again: what is reported meanwhile waits. */
+  /** False while the worker is reconnecting. Reports then wait. */
   get isConnected(): boolean {
     return this.#connection.isAttached;
   }
 
-  /** The status of the session, whoever changed it. */
+  /** The present status of the session. */
   get status(): Status | "deleted" {
     return this.#status;
   }
 
   /**
-   * Aborted when this worker is to stop: with a {@link WorkerStopped} as its reason when the session is no longer running
-   * or its lease is over, else with the error that ended the connection. Once the session is resumed there is a new one.
+   * Aborted when this worker should stop. The reason is a {@link WorkerStopped} if the session is no longer
+   * running or the lease has ended; else it is the error that ended the connection. When the session is
+   * resumed, there is a new signal.
    */
   get signal(): AbortSignal {
     return this.#stop.signal;
   }
 
   /**
-   * Reports files that are done, what was found in them, and files that turned out to need work. Any number of reports
-   * may be under way; what is reported while others are rides together. Resolves when the report is durable.
+   * Reports processed files, their results by key, and newly found files. Resolves when the report is
+   * durable. Any number of reports may be outstanding; reports that are made while others are in flight are
+   * merged.
    *
-   * @throws SessiondError `invalid_request`, `storage_full` …; after `lease_lost`, `session_deleted` and a ConnectionError
-   * nothing more can be reported. With `outcome` `unknown`, the report may be kept all the same.
+   * @throws SessiondError `invalid_request`, `storage_full` …; after `lease_lost`, `session_deleted` or a
+   * ConnectionError nothing more can be reported. If `outcome` is `unknown`, the report may have been stored.
    */
   report(delta: ProgressDelta): Promise<Reported> {
     const done = new Promise<Reported>((resolve, reject) => {
       this.#submit(encodeReport(delta), { resolve, reject });
     });
-    // A loop tells of it, should nobody look at the promise.
+    // The loop throws the error, in case nobody awaits the promise.
     const loop = this.#loop;
     if (loop !== undefined) done.catch((error: unknown) => loop.failed(error));
     return done;
   }
 
   /**
-   * Works on each pending file and reports it, with what the work returned as its result. It ends early when the session
-   * is paused, completed, failed or deleted, when the lease is lost, or on the given signal: work under way may finish, and
-   * is reported. Resolves when everything that was reported is durable.
+   * Calls `work` for each pending file and reports the file with the returned value as its result. Ends early
+   * if the session is paused, completed, failed or deleted, if the lease is lost, or if the given signal is
+   * aborted. Work that has begun may then still finish and is reported. Resolves when all reports are
+   * durable.
    *
-   * @throws what the work of a file threw, unless `onError` decides; the error of a report; a ConnectionError when
-   * the daemon stayed away
+   * @throws the error of the work on a file, unless `onError` handles it; the error of a report; a
+   * ConnectionError if the daemon could not be reached again in time; `invalid_request` if another `forEach`
+   * is running
    */
   async forEach(work: Work, options: ForEachOptions = {}): Promise<ForEachSummary> {
     if (this.#loop !== undefined) {
-      throw new SessiondError("invalid_request", "a loop of this worker is under way; wait for it to end");
+      throw new SessiondError(
+        "invalid_request",
+        "this worker is already running forEach; wait for it to end",
+      );
     }
     this.#loop = new Loop(this.#host(), work, options);
     try {
@@ -145,8 +159,8 @@ export class WorkerSession {
   }
 
   /**
-   * Ends the lease when everything that was reported is settled. Work that is under way can no longer be reported. A worker
-   * that never calls it keeps its process alive.
+   * Ends the lease after all outstanding reports have been answered. Nothing can be reported from now on. A
+   * worker that is not detached keeps its process running.
    */
   detach(): Promise<void> {
     this.#leaving ??= this.#leave();
@@ -176,10 +190,10 @@ export class WorkerSession {
         return worker.#end !== undefined;
       },
       get hasRoom() {
-        return outbox.count < maxUnsettled && outbox.size < maxUnsettledSize;
+        return outbox.count < maxOutstanding && outbox.size < maxOutstandingSize;
       },
-      get isSettled() {
-        return outbox.count === 0;
+      get hasOutstanding() {
+        return outbox.count > 0;
       },
       isPending: (file) => this.#document.isPending(file),
       submit: (report, receipt) => this.#submit(report, receipt),
@@ -192,11 +206,11 @@ export class WorkerSession {
       return;
     }
     this.#outbox.add(report, receipt);
-    // The daemon works on these while the next ones are made.
+    // Sent at once, so that the daemon works while further reports are made.
     if (this.#outbox.isPartFull) this.#send();
     if (this.#sending) return;
     this.#sending = true;
-    // What is reported in one go rides together.
+    // A microtask, so that reports made in the same turn are merged.
     queueMicrotask(() => {
       this.#sending = false;
       this.#send();
@@ -211,7 +225,7 @@ export class WorkerSession {
   }
 
   #attached({ session }: Attached): void {
-    this.#document = new SessionDocument(session, this.#keepsResults);
+    this.#document = new SessionDocument(session, { keepsResults: this.#keepsResults });
     this.#follow(session.status, session.status_reason ?? null);
     this.#send();
     this.#loop?.replaced();
@@ -228,7 +242,7 @@ export class WorkerSession {
   }
 
   #refused(seq: number, error: SessiondError): void {
-    if (error.outcome === "unknown" || isSessiondError(error, ...elsewhere)) {
+    if (error.outcome === "unknown" || isSessiondError(error, ...stopping)) {
       this.#connection.renew(error);
       return;
     }
@@ -238,10 +252,10 @@ export class WorkerSession {
       return;
     }
     this.#outbox.refused(seq, error);
-    this.#settled();
+    this.#answered();
   }
 
-  /** Sends nothing for a moment, unless the session has been unreadable for too long. */
+  /** Pauses sending for a moment; returns false if the session has been unreadable for too long. */
   #mayWait(): boolean {
     this.#unreadableSince ??= performance.now();
     if (performance.now() - this.#unreadableSince > this.#patienceMs) return false;
@@ -269,7 +283,7 @@ export class WorkerSession {
     if (added.length > 0) this.#loop?.added(added);
     const reported: Reported = Object.freeze({ revision });
     for (const { parcels } of messages) for (const { receipt } of parcels) receipt.resolve(reported);
-    this.#settled();
+    this.#answered();
   }
 
   #follow(status: Status | "deleted", reason: string | null): void {
@@ -286,12 +300,13 @@ export class WorkerSession {
     this.#outbox.fail((sent) => withOutcome(this.#end as Error, sent ? "unknown" : "not_applied"));
     this.#stop.abort(stopReason(this.#id, this.#end));
     if (isSessiondError(error, "session_deleted", "session_not_found")) this.#status = "deleted";
-    this.#settled();
+    this.#answered();
   }
 
-  #settled(): void {
+  /** Continues after outstanding reports were answered or rejected. */
+  #answered(): void {
     this.#send();
-    this.#loop?.settled();
+    this.#loop?.answered();
     for (const waiter of this.#waiters.splice(0)) waiter();
   }
 
@@ -313,5 +328,5 @@ function stopReason(id: string, error: Error): Error {
 }
 
 function detached(id: string): SessiondError {
-  return new SessiondError("invalid_request", `this worker has left "${id}"; attach to it again`);
+  return new SessiondError("invalid_request", `this worker has detached from session "${id}"; attach again`);
 }

@@ -1,4 +1,7 @@
-/** One WebSocket connection of a worker, from the attempt to its end. It knows messages, not what they mean. */
+/**
+ * One WebSocket of a worker, from the attempt to connect to its end. It parses messages and leaves the rest
+ * to others.
+ */
 import type { IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { WebSocket } from "ws";
@@ -13,14 +16,14 @@ export type Attached = Extract<DaemonMessage, { type: "attached" }>;
 
 export interface WorkerSocketOptions {
   socketPath: string;
-  /** Path and query of the request. */
+  /** The path and query of the request. */
   path: string;
-  /** Milliseconds until the attempt is given up; 0 waits for ever. */
+  /** The timeout of the attempt, in milliseconds; 0 waits without limit. */
   timeoutMs: number;
-  /** First, once. */
+  /** Called once, before `onMessage`. */
   onAttached: (message: Attached) => void;
   onMessage: (message: DaemonMessage) => void;
-  /** Last, once. Without a code of a WebSocket that was closed, it is `error` that ended the connection. */
+  /** Called once, at the end: with the close code, or with the error that ended the connection. */
   onEnd: (end: SocketEnd) => void;
 }
 
@@ -45,16 +48,16 @@ export class WorkerSocket {
     }
     this.#socket = new WebSocket("ws://sessiond/", {
       createConnection: () => connect(socketPath, () => (this.#connected = true)),
-      // URLs would be normalized, and ids such as `..` with them.
+      // Set here, because the library normalizes URLs, and would change ids such as `..`.
       finishRequest: (request) => {
         request.path = options.path;
         request.end();
       },
       headers: { [protocolHeader]: String(protocolVersion) },
       perMessageDeflate: false,
-      // Sessions are as large as they are.
+      // No limit, because the first message contains the whole session.
       maxPayload: 0,
-      // Masks guard against proxies, and there is none on the way: zeros save masking each byte.
+      // Masking guards against proxies, and there is none on a Unix socket. A mask of zeros saves the work.
       generateMask: (mask) => mask.fill(0),
     });
     this.#socket.on("unexpected-response", (_request, response) => void this.#refused(response));
@@ -77,7 +80,7 @@ export class WorkerSocket {
     const { socketPath } = this.#options;
     try {
       const reply = await readReply(response, socketPath);
-      if (reply.status < 400) throw notSessiond(socketPath, `status ${reply.status}`);
+      if (reply.status < 400) throw notSessiond(socketPath, `it answered with status ${reply.status}`);
       this.end(problemError(reply));
     } catch (error) {
       this.end(error as Error);
@@ -96,7 +99,7 @@ export class WorkerSocket {
     } else if (message?.type === "error") {
       this.end(errorOf(message));
     } else {
-      this.end(notSessiond(this.#options.socketPath, "with messages that are none of its own"));
+      this.end(notSessiond(this.#options.socketPath, "it sent an unknown message"));
     }
   }
 
@@ -105,7 +108,7 @@ export class WorkerSocket {
     const handshake = !this.#attached && this.#connected && !("code" in error);
     this.end(
       handshake
-        ? notSessiond(socketPath, "to the request for a WebSocket")
+        ? notSessiond(socketPath, "it did not accept the WebSocket")
         : connectionError(error, socketPath, { sent: this.#connected }),
     );
   }

@@ -1,10 +1,9 @@
 /** Parses and checks the messages of workers. */
 import { type WorkerMessage, workerMessageSchema } from "../../contract/channel.ts";
 import { isProgressMessage } from "../../contract/report-check.ts";
-import { wording } from "../../contract/wording.ts";
+import { issuesOf, wording } from "../../contract/wording.ts";
 import { SessiondError } from "../../error.ts";
 import { isJsonObject, JsonError, parseJson } from "../../json/exact-json.ts";
-import { issuesOf } from "../http/check.ts";
 
 /** An invalid progress message may still have a valid `seq`, with which it can be answered. */
 export type Received =

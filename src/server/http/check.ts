@@ -1,14 +1,12 @@
 /** Checks the query and the body of a request against its row of the route table. */
-import type { z } from "zod";
 import type { Endpoint } from "../../contract/routes.ts";
-import { wording } from "../../contract/wording.ts";
+import { issuesOf, unknownKey, wording } from "../../contract/wording.ts";
 import { type Issue, SessiondError } from "../../error.ts";
 import { isJsonObject } from "../../json/exact-json.ts";
 
 export type QueryValues = Readonly<Record<string, string | string[]>>;
 
 const maxIssues = 50;
-const unknownKey = "is not a known key";
 
 /** Parses a query. The value of a key that is given more than once is a list. */
 export function parseQuery(text: string): QueryValues {
@@ -59,23 +57,4 @@ function invalid(part: "query" | "body", issues: readonly Issue[]): SessiondErro
   return new SessiondError("invalid_request", `the ${part} is not valid: ${where}${first?.message}${more}`, {
     issues: issues.slice(0, maxIssues),
   });
-}
-
-export function issuesOf(error: z.ZodError): Issue[] {
-  return error.issues.flatMap((issue) =>
-    issue.code === "unrecognized_keys"
-      ? issue.keys.map((key) => ({ path: formatPath([...issue.path, key]), message: unknownKey }))
-      : [{ path: formatPath(issue.path), message: issue.message }],
-  );
-}
-
-/** Formats a path as `config.target_path`, `pending_files[3]` or `labels["my key"]`. */
-export function formatPath(path: readonly PropertyKey[]): string {
-  let text = "";
-  for (const step of path) {
-    if (typeof step === "number") text += `[${step}]`;
-    else if (/^[A-Za-z_]\w*$/.test(String(step))) text += text === "" ? String(step) : `.${String(step)}`;
-    else text += `[${JSON.stringify(String(step))}]`;
-  }
-  return text;
 }

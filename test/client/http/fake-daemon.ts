@@ -2,7 +2,8 @@ import { createServer, type RequestListener } from "node:http";
 import { createServer as createNetServer, type Server, type Socket } from "node:net";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import { SessionClient, type SessionClientOptions } from "../../../src/client/session-client.ts";
+import type { SessionClientOptions } from "../../../src/client/options.ts";
+import { SessionClient } from "../../../src/client/session-client.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
 export interface FakeDaemon {

@@ -233,7 +233,7 @@ describe("work that fails", () => {
       /report of y was refused.*levels/,
     );
     expect((await failure(worker.forEach(async (_file, { add }) => add(1 as never)))).message).toMatch(
-      /names/,
+      /files to add must be strings/,
     );
   });
 

@@ -59,7 +59,7 @@ it("has no results where nobody wants them", () => {
       partial_results: { y: 1 } as JsonObject,
       checkpoint_time: "2026-01-02T03:04:05Z",
     },
-    false,
+    { keepsResults: false },
   );
   note(document, { processed: ["x"], results: { x: 1 } });
   expect(document.session).toMatchObject({ processed_files: ["x"], pending_files: [], partial_results: {} });

@@ -1,0 +1,42 @@
+/** Calls one row of the route table: parameters, conditions, and whether the request may be repeated. */
+import type { Body, QueryKeys, Reply, Route, RouteName } from "../contract/routes.ts";
+import { routes } from "../contract/routes.ts";
+import type { HttpTransport } from "./http/http.ts";
+import { successBody } from "./http/reply.ts";
+import type { SaveOptions } from "./options.ts";
+
+export interface Call<Name extends RouteName> {
+  params?: Readonly<Record<string, string>>;
+  query?: { readonly [Key in QueryKeys<Name>]?: unknown };
+  body?: Body<Name>;
+}
+
+/** The changes that have the same effect if the daemon makes them twice. */
+const repeatableChanges: ReadonlySet<RouteName> = new Set<RouteName>([
+  "saveSession",
+  "checkpointSession",
+  "reportProgress",
+]);
+
+/** @throws SessiondError, ConnectionError, the signal's reason */
+export async function callRoute<Name extends RouteName>(
+  transport: HttpTransport,
+  name: Name,
+  call: Call<Name>,
+  { ifRevision, ifAbsent, signal, timeoutMs }: SaveOptions = {},
+): Promise<Reply<Name>> {
+  const route: Route = routes[name];
+  const reply = await transport.request(route, {
+    ...call,
+    signal,
+    timeoutMs,
+    headers: {
+      ...(ifRevision === undefined ? {} : { "if-match": `"${ifRevision}"` }),
+      ...(ifAbsent ? { "if-none-match": "*" } : {}),
+    },
+    // With a condition, the second of two equal requests would fail because of the first.
+    repeatable:
+      route.method === "GET" || (repeatableChanges.has(name) && ifRevision === undefined && !ifAbsent),
+  });
+  return successBody(reply) as Reply<Name>;
+}

@@ -1,0 +1,42 @@
+/** The options of {@link SessionClient} and its calls. */
+import type { CallOptions } from "./http/http.ts";
+
+export interface SessionClientOptions {
+  /**
+   * The path of the daemon's socket. Default: `$SESSIOND_SOCKET` if set, else the socket of the user's own
+   * daemon if there is one, else the socket of the system service.
+   */
+  socketPath?: string | undefined;
+  /** The timeout of each call, in milliseconds; 0 waits without limit. Default: 60 000. */
+  timeoutMs?: number | undefined;
+}
+
+/** Options of a change that may depend on the session's present revision. */
+export interface ChangeCallOptions extends CallOptions {
+  /** Change the session only if it still has this revision; else `revision_mismatch` is thrown. */
+  ifRevision?: number | undefined;
+}
+
+export interface SaveOptions extends ChangeCallOptions {
+  /** Only create the session; `revision_mismatch` is thrown if it exists. */
+  ifAbsent?: boolean | undefined;
+}
+
+export interface TransitionOptions extends CallOptions {
+  /** Stored as the session's `status_reason`; at most 4096 characters. */
+  reason?: string | undefined;
+}
+
+export interface AttachOptions extends CallOptions {
+  /** A name for the worker, which people see in lists; 1 to 200 characters. */
+  worker?: string | undefined;
+  /**
+   * How long to try to reconnect after a lost connection, in milliseconds; 0 does not try. Default: 60 000.
+   */
+  reconnectMs?: number | undefined;
+  /**
+   * Whether the worker's `session.partial_results` contains the results of the session. If false, it is
+   * empty, and the worker's memory does not grow with the results. Default: true.
+   */
+  keepResults?: boolean | undefined;
+}
