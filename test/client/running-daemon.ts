@@ -1,3 +1,4 @@
+/** A daemon in this process, for all that needs no process of its own. */
 import { join } from "node:path";
 import { pino } from "pino";
 import { onTestFinished } from "vitest";
@@ -8,10 +9,14 @@ import { tempDir } from "../support/temp-dir.ts";
 
 export interface RunningDaemon {
   socketPath: string;
+  /** The lines of its log so far. */
+  log(): string;
+  /** As the signal does. @throws ConfigError */
+  reload(): Promise<unknown>;
   stop(): Promise<void>;
 }
 
-/** A daemon in this process, over a real directory and socket. */
+/** Serves a real directory on a real socket. */
 export async function startDaemonIn(
   directory: string,
   configFile?: string,
@@ -23,12 +28,15 @@ export async function startDaemonIn(
     env: {},
     cwd: directory,
   };
-  const daemon = await startDaemon({
-    config: loadConfig(sources),
-    sources,
-    clock: systemClock(),
-    logger: pino({}, { write: () => {} }),
-  });
+  const config = loadConfig(sources);
+  const lines: string[] = [];
+  const logger = pino({ level: config.log.level }, { write: (line: string) => void lines.push(line) });
+  const daemon = await startDaemon({ config, sources, clock: systemClock(), logger });
   onTestFinished(() => daemon.stop());
-  return { socketPath, stop: () => daemon.stop() };
+  return {
+    socketPath,
+    log: () => lines.join(""),
+    reload: () => daemon.reload(),
+    stop: () => daemon.stop(),
+  };
 }

@@ -2,6 +2,7 @@ import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import manifest from "../../package.json" with { type: "json" };
+import { usage } from "../../src/daemon/arguments.ts";
 import { type Exit, type ProgramOptions, sessiondProgram, startProgram } from "../support/daemon-process.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
@@ -22,24 +23,18 @@ async function configFile(text: string): Promise<string> {
 }
 
 test("--version and --help go to standard output", async () => {
+  expect(await run(["--help"])).toMatchObject({ code: 0, stdout: usage, stderr: "" });
   expect(await run(["--version"])).toMatchObject({
     code: 0,
     stdout: `sessiond ${manifest.version}\n`,
     stderr: "",
   });
-  const help = await run(["--help"]);
-  expect(help).toMatchObject({ code: 0, stderr: "" });
-  for (const flag of ["config", "sessions-dir", "socket", "log-level", "check-config", "version", "help"]) {
-    expect(help.stdout).toContain(`--${flag}`);
-  }
 });
 
 test("wrong usage ends with 64 and says where help is", async () => {
-  const wrong = [["--nonsense"], ["extra"], ["--config"], ["--check-config=yes"]];
-  for (const outcome of await Promise.all(wrong.map((args) => run(args)))) {
-    expect(outcome).toMatchObject({ code: 64, stdout: "" });
-    expect(outcome.stderr).toMatch(/^sessiond: .+\nTry: sessiond --help\n$/);
-  }
+  const outcome = await run(["--nonsense"]);
+  expect(outcome).toMatchObject({ code: 64, stdout: "" });
+  expect(outcome.stderr).toMatch(/^sessiond: .+\nTry: sessiond --help\n$/);
 });
 
 describe("--check-config", () => {
@@ -50,16 +45,9 @@ describe("--check-config", () => {
     expect(outcome.stdout).toContain(file);
   });
 
-  test("finds the file by SESSIOND_CONFIG", async () => {
-    const file = await configFile("cleanup: { timezone: Mars }\n");
-    const outcome = await run(["--check-config"], { env: { SESSIOND_CONFIG: file } });
-    expect(outcome.code).toBe(78);
-    expect(outcome.stderr).toContain(`${file}:1:`);
-  });
-
   test("tells everything that is wrong with file, line and column: 78", async () => {
     const file = await configFile("log:\n  level: loud\ncleanup:\n  expired:\n    max_age: 7m\n");
-    const outcome = await run(["--check-config", "--config", file]);
+    const outcome = await run(["--check-config"], { env: { SESSIOND_CONFIG: file } });
     expect(outcome).toMatchObject({ code: 78, stdout: "" });
     expect(outcome.stderr.trimEnd().split("\n")).toEqual([
       expect.stringMatching(`^${file}:2:10: log\\.level: `),
@@ -69,19 +57,10 @@ describe("--check-config", () => {
 });
 
 test("a daemon whose flags are wrong ends with 78 and says which", async () => {
-  const wrong: [args: string[], message: string][] = [
-    [["--log-level", "loud"], "--log-level: "],
-    [["--sessions-dir", ""], "--sessions-dir: "],
-    [["--socket", `/tmp/${"x".repeat(120)}`], "--socket: "],
-    [["--config", "/nowhere/sessiond.yaml"], "/nowhere/sessiond.yaml: file not found (given by --config)"],
-  ];
-  await Promise.all(
-    wrong.map(async ([args, message]) => {
-      const outcome = await run(args);
-      expect(outcome).toMatchObject({ code: 78, stdout: "" });
-      expect(outcome.stderr).toContain(message);
-    }),
-  );
+  const outcome = await run(["--log-level", "loud", "--sessions-dir", ""]);
+  expect(outcome).toMatchObject({ code: 78, stdout: "" });
+  expect(outcome.stderr).toMatch(/^--log-level: /m);
+  expect(outcome.stderr).toMatch(/^--sessions-dir: /m);
 });
 
 test("a daemon that cannot have its directory ends with 1 and says why", async () => {

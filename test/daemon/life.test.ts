@@ -4,9 +4,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, test } from "vitest";
 import { SessionClient } from "../../src/client/session-client.ts";
 import { isSessiondError } from "../../src/error.ts";
-import { expectIndexEqualsDirectory, expectNothingStaged, fillDirectory } from "../e2e/directory.ts";
+import { scene } from "../client/worker/fixture.ts";
+import { expectIndexEqualsDirectory, expectNothingStaged } from "../e2e/directory.ts";
 import {
-  launchDaemon,
+  type DaemonProcess,
   type Program,
   sessiondProgram,
   startDaemon,
@@ -14,6 +15,7 @@ import {
 } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";
+import { startHeld } from "./held-start.ts";
 import { openRequest } from "./open-request.ts";
 
 const config = { target_path: "/src" };
@@ -30,23 +32,11 @@ test("without flags or a file it serves ./.sessions, for its own user alone", as
   expect(statSync(join(cwd, ".sessions")).mode & 0o777).toBe(0o750);
 });
 
-test("with $XDG_RUNTIME_DIR it listens there", async () => {
-  const cwd = await tempDir();
-  const program = await startProgram(sessiondProgram, [], { cwd, env: { XDG_RUNTIME_DIR: cwd } });
-  const client = new SessionClient({ socketPath: join(cwd, "sessiond.sock") });
-  expect((await eventually(() => client.getInfo())).pid).toBe(program.pid);
-  client.close();
-});
-
-test.each(["SIGTERM", "SIGINT"] as const)("%s stops it gracefully", async (signal) => {
+test("SIGINT stops it gracefully", async () => {
   const daemon = await startDaemon();
   await daemon.client.createSession({ session_id: "kept", config });
-  daemon.kill(signal);
-  expect(await daemon.exited).toEqual({ code: 0, signal: null });
-  expect(existsSync(daemon.socket)).toBe(false);
-  expect(messages(daemon)).toContain(`${signal}: stopping`);
-  expect(messages(daemon).at(-1)).toBe("sessiond has stopped");
-  expectNothingStaged(daemon.sessionsDir);
+  daemon.kill("SIGINT");
+  await expectStopped(daemon, "SIGINT");
 });
 
 describe("while it stops", () => {
@@ -61,7 +51,7 @@ describe("while it stops", () => {
     await eventually(() => expect(existsSync(daemon.socket)).toBe(false));
     await send(body.slice(10));
     expect(await reply).toMatchObject({ status: 201, connection: "close" });
-    expect(await daemon.exited).toEqual({ code: 0, signal: null });
+    await expectStopped(daemon, "SIGTERM");
     expect(readdirSync(daemon.sessionsDir)).toContain("slow.json");
   });
 
@@ -109,51 +99,43 @@ describe("while it stops", () => {
 });
 
 test("SIGTERM while it starts stops it as soon as it has started", async () => {
-  const dir = await tempDir();
-  fillDirectory(dir, 5000);
-  const daemon = await launchDaemon({ dir });
-  await eventually(() => expect(messages(daemon)).toContain("sessiond is starting"));
+  const daemon = await startHeld({});
   daemon.kill("SIGTERM");
+  daemon.goOn();
   expect(await daemon.exited).toEqual({ code: 0, signal: null });
   expect(messages(daemon)).toContain("SIGTERM: stopping");
   expect(messages(daemon).at(-1)).toBe("sessiond has stopped");
   expect(existsSync(daemon.socket)).toBe(false);
-  expect(readdirSync(dir).filter((name) => name.endsWith(".json"))).toHaveLength(5000);
 });
 
-describe("after a restart", () => {
-  test("everything is as it was", async () => {
-    let daemon = await startDaemon();
-    const { client } = daemon;
-    await client.createSession({ session_id: "a", config, pending_files: ["1", "2"], labels: { team: "x" } });
-    await client.reportProgress("a", { processed: ["1"], results: { "1": { score: 0.5 } } });
-    await client.pauseSession("a", { reason: "lunch" });
-    await client.createSession({ session_id: "б/в", config, pinned: true });
-    await client.createSession({ session_id: "gone", config });
-    await client.deleteSession("gone");
-    const before = [await client.getSession("a"), await client.getSession("б/в"), await client.listTrash()];
-    const listed = await client.listSessions();
-    daemon = await daemon.restart();
-    const after = daemon.client;
-    expect([await after.getSession("a"), await after.getSession("б/в"), await after.listTrash()]).toEqual(
-      before,
-    );
-    expect(await after.listSessions()).toEqual(listed);
-    expect(await after.getHealth()).toEqual({ status: "ok", problems: [] });
-    await expect(after.getSession("gone")).rejects.toMatchObject({ code: "session_deleted" });
-    await expectIndexEqualsDirectory(after, daemon.sessionsDir);
-  });
-
-  test("a socket that a killed daemon left behind is taken over", async () => {
-    let daemon = await startDaemon();
-    await daemon.client.createSession({ session_id: "a", config });
-    daemon.kill("SIGKILL");
-    expect(await daemon.exited).toEqual({ code: null, signal: "SIGKILL" });
-    expect(existsSync(daemon.socket)).toBe(true);
-    daemon = await daemon.restart();
-    expect((await daemon.client.getSession("a")).session_id).toBe("a");
-  });
+test("after a restart everything is as it was", async () => {
+  const at = await scene();
+  const { client } = at;
+  await client.createSession({ session_id: "a", config, pending_files: ["1", "2"], labels: { team: "x" } });
+  await client.reportProgress("a", { processed: ["1"], results: { "1": { score: 0.5 } } });
+  await client.pauseSession("a", { reason: "lunch" });
+  await client.createSession({ session_id: "б/в", config, pinned: true });
+  await client.createSession({ session_id: "gone", config });
+  await client.deleteSession("gone");
+  const before = [await client.getSession("a"), await client.getSession("б/в"), await client.listTrash()];
+  const listed = await client.listSessions();
+  await at.restart();
+  expect([await client.getSession("a"), await client.getSession("б/в"), await client.listTrash()]).toEqual(
+    before,
+  );
+  expect(await client.listSessions()).toEqual(listed);
+  expect(await client.getHealth()).toEqual({ status: "ok", problems: [] });
+  await expect(client.getSession("gone")).rejects.toMatchObject({ code: "session_deleted" });
+  await expectIndexEqualsDirectory(client, at.directory);
 });
+
+async function expectStopped(daemon: DaemonProcess, signal: NodeJS.Signals): Promise<void> {
+  expect(await daemon.exited).toEqual({ code: 0, signal: null });
+  expect(existsSync(daemon.socket)).toBe(false);
+  expect(messages(daemon)).toContain(`${signal}: stopping`);
+  expect(messages(daemon).at(-1)).toBe("sessiond has stopped");
+  expectNothingStaged(daemon.sessionsDir);
+}
 
 function messages(program: Program): string[] {
   return program

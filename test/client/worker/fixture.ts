@@ -15,6 +15,7 @@ export interface Scene {
   client: SessionClient;
   /** Where the session files are. */
   directory: string;
+  configFile: string;
   socketPath: string;
   daemon: RunningDaemon;
   /** Stops the daemon gracefully, and starts another on the same directory and socket. */
@@ -34,6 +35,7 @@ export async function scene(config = ""): Promise<Scene> {
   const all: Scene = {
     client,
     directory,
+    configFile,
     socketPath: daemon.socketPath,
     daemon,
     async restart() {
