@@ -289,7 +289,7 @@ describe.skipIf(skipped()).each(suites)("on %s", (suite) => {
     expect(Math.max(...all.map(({ message }) => Buffer.byteLength(message)))).toBeLessThanOrEqual(48 * 1024);
     const created = all.filter(({ message }) => message.includes("/v1/sessions/logged"));
     expect(created.map(({ priority }) => priority)).toEqual([6]);
-    const refused = all.filter(({ message }) => message.startsWith("the configuration was refused"));
+    const refused = all.filter(({ message }) => message.startsWith("reload failed"));
     expect(refused.map(({ priority }) => priority)).toEqual([3]);
     const errors = await machine().journal(since, "-p", "err");
     expect(errors.map(({ message }) => message)).toContain(refused[0]?.message);

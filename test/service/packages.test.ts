@@ -66,7 +66,7 @@ describe.skipIf(skipped()).each(suites)("the Debian package on %s", (suite) => {
   test("sessionctl leaves a packaged service to the package", async () => {
     for (const command of ["install", "uninstall"]) {
       const refused = await machine().run("sessionctl", "service", command);
-      expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("as a Debian package") });
+      expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("from a Debian package") });
     }
     const status = await machine().run("sessionctl", "service", "status");
     expect(status).toMatchObject({
@@ -145,7 +145,7 @@ describe.skipIf(skipped()).each(suites)("from npm on %s", (suite) => {
     expect(removed).toMatchObject({
       code: 0,
       stdout: "",
-      stderr: expect.stringContaining("kept: /var/lib/sessiond"),
+      stderr: expect.stringContaining("kept: the sessions in /var/lib/sessiond"),
     });
     expect(existsSync(machine().path(socketInside))).toBe(false);
     expect(await machine().shell("find /etc/systemd /etc/sysusers.d -name '*sessiond*'")).toBe("");
@@ -160,7 +160,7 @@ describe.skipIf(skipped()).each(suites)("from npm on %s", (suite) => {
       [
         ["/home/carol/node", script, "service", "install"],
         1,
-        /Node\.js is at \/home\/carol\/node, and the service does not see \/home;/,
+        /Node\.js is at \/home\/carol\/node, and the service cannot see \/home;/,
       ],
       [
         ["runuser", "-u", "carol", "--", "sessionctl", "service", "install"],
@@ -186,7 +186,10 @@ describe.skipIf(skipped()).each(suites)("from npm on %s", (suite) => {
       "mkdir -p /etc/systemd/system && echo '[Unit]' >/etc/systemd/system/sessiond.service",
     );
     const foreign = await machine().run("sessionctl", "service", "install");
-    expect(foreign).toMatchObject({ code: 1, stderr: expect.stringContaining("is not from sessionctl") });
+    expect(foreign).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining("was not written by sessionctl"),
+    });
     await machine().ask("rm", "/etc/systemd/system/sessiond.service");
   });
 
