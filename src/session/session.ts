@@ -158,7 +158,9 @@ export function newSession(input: NewSession, generation: string, now: string): 
 /** Counting on from here never leaves the whole numbers that are exact. */
 const maxRevision = 2 ** 52;
 
-/** The revision in a document that another program may have written; one that cannot be counted on from is 1. */
+/**
+ * The revision in a document that another program may have written; one that cannot be counted on from is 1.
+ */
 export function writtenRevision({ revision }: Session): number {
   return revision !== undefined && revision >= 1 && revision <= maxRevision ? revision : 1;
 }

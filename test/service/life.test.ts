@@ -363,7 +363,7 @@ describe.skipIf(skipped()).each(suites)("on %s", (suite) => {
     expect(await state()).toBe(untouched);
     const errors = (await machine().journal("-p", "err")).map(({ message }) => message);
     expect(errors).toContainEqual(
-      expect.stringMatching(/written by sessiond 9\.9\.9 in format 1000.*nothing was touched/),
+      expect.stringMatching(/written by sessiond 9\.9\.9 in format 1000.*nothing was changed/),
     );
     writeFileSync(record, before);
     await machine().ask("systemctl", "start", "sessiond");

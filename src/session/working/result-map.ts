@@ -3,7 +3,10 @@ import type { JsonObject, JsonValue } from "../../json/exact-json.ts";
 
 export type Result = readonly [key: string, result: JsonValue];
 
-/** Results in the order in which their keys came. They can be gone through as they were at one moment while others are reported. */
+/**
+ * Results in the order in which their keys came. They can be gone through as they were at one moment while
+ * others are reported.
+ */
 export class ResultMap {
   readonly #values = new Map<string, JsonValue>();
   /** For each time that they are gone through, what was replaced since it began. */

@@ -1,6 +1,6 @@
 /**
- * A session in memory, in a form in which a report costs what the report holds and not what the session holds. It means the
- * same as `applyProgress` on the document, which a test holds it to.
+ * A session in memory, in a form in which a report costs what the report holds and not what the session
+ * holds. It means the same as `applyProgress` on the document, which a test holds it to.
  */
 
 import { eachInSlices } from "../../async/slices.ts";
@@ -51,7 +51,10 @@ export class WorkingSession {
     return this.#version;
   }
 
-  /** `before` is the document that this session gave out and `session` came of: what is the same object needs no work. */
+  /**
+   * `before` is the document that this session gave out and `session` came of: what is the same object needs
+   * no work.
+   */
   replace(session: Session, before?: Session): void {
     this.#version++;
     this.#frame = { ...session, processed_files: [], pending_files: [], partial_results: {} };
@@ -100,7 +103,9 @@ export class WorkingSession {
     this.#frame.checkpoint_time = checkpoint_time;
   }
 
-  /** The whole document as it is at the call, apart from this object. Costs what the session holds, in slices. */
+  /**
+   * The whole document as it is at the call, apart from this object. Costs what the session holds, in slices.
+   */
   toSession(): Promise<Session> {
     return this.withSnapshot(collect);
   }

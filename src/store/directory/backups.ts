@@ -1,4 +1,7 @@
-/** Copies of a session's document, `<name>_<YYYYMMDD_HHMMSS>.json` in UTC, by default in `backups/` of the sessions directory. */
+/**
+ * Copies of a session's document, `<name>_<YYYYMMDD_HHMMSS>.json` in UTC, by default in `backups/` of the
+ * sessions directory.
+ */
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import type { Backup } from "../../contract/replies.ts";
 import { SessiondError, systemErrorCode } from "../../error.ts";
@@ -83,7 +86,11 @@ export class Backups {
       );
   }
 
-  /** The session in a backup. @throws SessiondError `invalid_request` for one that is missing, unreadable or of another session */
+  /**
+   * The session in a backup.
+   *
+   * @throws SessiondError `invalid_request` for one that is missing, unreadable or of another session
+   */
   read(id: string, backup: string): Session {
     const path = this.#locate(backup);
     let session: Session | undefined;

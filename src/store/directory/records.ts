@@ -125,7 +125,10 @@ function parseLine(line: string): JsonValue | undefined {
   }
 }
 
-/** Gives the lines before `end` last first, until `take` returns false; resolves to where the last one given begins. */
+/**
+ * Gives the lines before `end` last first, until `take` returns false; resolves to where the last one given
+ * begins.
+ */
 async function readBackwards(
   fs: FileSystem,
   path: string,

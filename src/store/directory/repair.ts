@@ -1,4 +1,6 @@
-/** Diagnosing a session, and putting it right with nothing lost: after a backup, or by way of the quarantine. */
+/**
+ * Diagnosing a session, and putting it right with nothing lost: after a backup, or by way of the quarantine.
+ */
 
 import { nextSlice } from "../../async/slices.ts";
 import type { Recovery, Validation } from "../../contract/replies.ts";

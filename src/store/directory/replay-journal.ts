@@ -26,7 +26,10 @@ export interface ReplayOptions {
   logger: Logger;
 }
 
-/** Resolves with what could not be made whole. Nothing that is wrong with one session keeps the others from their reports. */
+/**
+ * Resolves with what could not be made whole. Nothing that is wrong with one session keeps the others from
+ * their reports.
+ */
 export async function replayJournal(options: ReplayOptions): Promise<HealthProblem[]> {
   const { journal, quarantine, logger } = options;
   const contents = await readJournal(journal);
@@ -86,7 +89,9 @@ function decode({ reports, damaged }: SessionReports): { restored: Restored[]; i
   return { restored, isDamaged };
 }
 
-/** Reports of it are damaged: its worker is to stop, and its owner to know. What was lost is pending still. */
+/**
+ * Reports of it are damaged: its worker is to stop, and its owner to know. What was lost is pending still.
+ */
 async function stop(id: SessionId, { sessions, logger }: ReplayOptions): Promise<HealthProblem> {
   const message = `reports of "${id}" in the journal were damaged: files that were done may be pending again`;
   await sessions

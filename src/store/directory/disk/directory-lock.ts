@@ -1,7 +1,7 @@
 /**
- * One process per sessions directory. The lock is flock(2): the kernel gives it free when
- * the process ends, however it ends, so there is no stale lock to judge and nothing to unlock by hand.
- * Node.js has no flock, so util-linux's flock(1) takes it on a descriptor that we share with it and keep.
+ * One process per sessions directory, by flock(2). The kernel releases the lock when the process ends,
+ * however it ends: no lock is ever stale, and none has to be removed by hand. Node.js has no flock, so
+ * flock(1) of util-linux takes the lock on a descriptor that both processes share and this one keeps open.
  */
 import { spawnSync } from "node:child_process";
 import { constants } from "node:fs";
@@ -14,8 +14,8 @@ export interface DirectoryLock {
 }
 
 /**
- * Takes the lock of a directory. It is on the directory itself, so deleting a file does not undo it; the file
- * at `note` only tells others who holds it.
+ * Takes the lock of a directory. The lock is on the directory itself, so that deleting a file does not undo
+ * it. The file at `note` only tells other processes who holds the lock.
  *
  * @throws SessiondError `directory_locked`, naming the holder; `storage_failed` where locks cannot be taken
  */

@@ -1,8 +1,8 @@
 /**
- * Files that are there after a power cut. Each write has five steps: stage (write-file-atomic writes and syncs
- * the bytes in a directory that nobody watches), verify (it reports success on a short write, so the size is
- * compared), inspect (the caller may look at the target once more), commit (rename into place, or link where
- * nothing may be replaced), and sync the directory.
+ * Writes files that survive a power cut. A write has five steps: stage (write-file-atomic writes and syncs
+ * the bytes in a directory that nobody watches), verify (the library reports success on a short write, so the
+ * size is compared), inspect (the caller may check the target once more), commit (rename into place, or link
+ * where nothing may be replaced), and sync the directory.
  */
 import { constants } from "node:fs";
 import { join } from "node:path";
@@ -11,14 +11,14 @@ import { SessiondError, systemErrorCode } from "../../../error.ts";
 import type { FileSystem, OpenFile } from "./file-system.ts";
 import { type Identity, identityOf } from "./session-codec.ts";
 
-/** The file is not, or not any more, what the caller decided about. */
+/** The target is no longer the file that the caller looked at. */
 export class TargetChanged extends Error {}
 
 export interface WriteOptions {
   mode: number;
   /** Fail with EEXIST rather than replace what is there. */
   exclusive?: boolean;
-  /** Called right before the commit, with nothing between the two; what it throws undoes the write. */
+  /** Called right before the commit: nothing happens between the two. If it throws, the write is undone. */
   inspect?: (() => void) | undefined;
 }
 
@@ -33,9 +33,9 @@ export class DurableFiles {
   #failure: SessiondError | undefined;
 
   /**
-   * The directories that are written to often are named up front: their descriptors stay open, so that neither
-   * the cost nor a lack of descriptors stands between a change and its sync. `onSyncFailure` is told of a
-   * sync that failed: after it the page cache cannot be believed.
+   * `directories` are those that are written to often: their descriptors stay open, so that a sync costs
+   * less, and never fails for want of a descriptor. `onSyncFailure` is called when a sync failed: from then
+   * on the page cache cannot be trusted.
    */
   constructor(
     fs: FileSystem,
@@ -49,7 +49,11 @@ export class DurableFiles {
     this.#onSyncFailure = onSyncFailure;
   }
 
-  /** Resolves to the identity of the new file once it is durable. @throws SessiondError `storage_full`, `storage_failed` */
+  /**
+   * Writes a whole file. Resolves with its identity once it is durable.
+   *
+   * @throws SessiondError `storage_full`, `storage_failed`; TargetChanged; EEXIST
+   */
   async write(directory: string, name: string, bytes: Uint8Array, options: WriteOptions): Promise<Identity> {
     const staged = join(this.#stagingDirectory, `${++this.#staged}`);
     const target = join(directory, name);
@@ -62,14 +66,14 @@ export class DurableFiles {
       if (stats.size !== BigInt(bytes.length)) {
         throw new SessiondError(
           "storage_full",
-          `only ${stats.size} of ${bytes.length} bytes could be written: the disk is full`,
+          `only ${stats.size} of ${bytes.length} bytes were written: the disk is full`,
         );
       }
       identity = identityOf(stats);
       options.inspect?.();
       this.#commit(staged, target, options.exclusive ?? false);
     } catch (error) {
-      this.#unlinked(staged);
+      this.#tryUnlink(staged);
       if (error instanceof TargetChanged || systemErrorCode(error) === "EEXIST") throw error;
       throw this.#explain(error);
     }
@@ -78,9 +82,9 @@ export class DurableFiles {
   }
 
   /**
-   * Renames durably, between directories of one file system. `inspect` is called right before it.
+   * Renames durably, within one file system. `inspect` is called right before the rename.
    *
-   * @throws TargetChanged also when there is nothing to rename any more; EEXIST
+   * @throws SessiondError `storage_failed`; TargetChanged, also when there is nothing to rename; EEXIST
    */
   async move(
     from: Place,
@@ -98,6 +102,9 @@ export class DurableFiles {
     await Promise.all([this.sync(to[0]), this.sync(from[0])]);
   }
 
+  /**
+   * Removes durably. A file that is gone already is no error. `inspect` is called right before the removal.
+   */
   async remove(directory: string, name: string, inspect: () => void): Promise<void> {
     try {
       inspect();
@@ -109,9 +116,10 @@ export class DurableFiles {
     await this.sync(directory);
   }
 
-  /** Makes the names in a directory durable. Callers that wait at one time share one sync. */
+  /** Makes the names in a directory durable. Callers that wait at the same time share one sync. */
   async sync(directory: string): Promise<void> {
-    // One that succeeds after another failed proves nothing: the kernel may have dropped what it could not write.
+    // A sync that succeeds after one that failed proves nothing: the kernel may have dropped what it could
+    // not write.
     if (this.#failure !== undefined) throw this.#failure;
     try {
       await (this.#directories.get(directory)?.sync() ?? this.#syncOnce(directory));
@@ -121,7 +129,10 @@ export class DurableFiles {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
-  /** Nothing is acknowledged any more, and what was under way has an unknown outcome. */
+  /**
+   * Notes that a sync failed: from now on nothing is acknowledged. Returns the error for the change that was
+   * under way, whose outcome is unknown.
+   */
   syncFailed(what: string, cause: unknown): SessiondError {
     const message = `${what}: ${(cause as Error).message}`;
     const failure = new SessiondError("storage_failed", message, { cause, outcome: "unknown" });
@@ -136,8 +147,9 @@ export class DurableFiles {
   }
 
   /**
-   * Synchronous, so that nothing comes between looking at the target and this but a microsecond: a rename in the thread
-   * pool waits there behind syncs. What must not replace anything gets a second name first, and then loses its first one.
+   * Synchronous, so that only microseconds lie between the last look at the target and the commit: in the
+   * thread pool a rename would wait behind syncs. Where nothing may be replaced, the file gets its new name
+   * first, and then loses the old one.
    */
   #commit(from: string, to: string, exclusive: boolean): void {
     const fs = this.#fs;
@@ -155,11 +167,12 @@ export class DurableFiles {
       fs.renameSync(from, to);
       return;
     }
-    // The file is where it should be, so failing to take its first name away is no failure of this.
-    if (!this.#unlinked(from)) this.#unlinked(from);
+    // The file is in place: it is no failure if the old name stays. A second attempt helps where the first
+    // was interrupted.
+    if (!this.#tryUnlink(from)) this.#tryUnlink(from);
   }
 
-  #unlinked(path: string): boolean {
+  #tryUnlink(path: string): boolean {
     try {
       this.#fs.unlinkSync(path);
       return true;
@@ -182,7 +195,10 @@ export class DurableFiles {
   }
 }
 
-/** A failure of the file system in the words of the contract. Anything else is thrown on as it is: it is a bug. */
+/**
+ * Translates an error of the file system into one of the contract. Any other error is a bug, and thrown as it
+ * is.
+ */
 export function storageError(error: unknown): SessiondError {
   if (error instanceof SessiondError) return error;
   const code = systemErrorCode(error);
@@ -204,6 +220,7 @@ export async function writeSynced(path: string, bytes: Uint8Array, mode: number)
   await writeFileAtomic(path, bytes as Buffer, { mode, fsync: true });
 }
 
+/** Syncs one directory, whose descriptor stays open. */
 class DirectorySync {
   readonly #handle: Promise<OpenFile>;
   #running: Promise<void> | undefined;
@@ -214,10 +231,13 @@ class DirectorySync {
     this.#handle.catch(() => {});
   }
 
-  /** A sync that began after this call: a running one may have missed the caller's change. */
+  /**
+   * Resolves when a sync has ended that began after this call: one that runs already may have missed the
+   * caller's change.
+   */
   sync(): Promise<void> {
     if (this.#running === undefined) return this.#start();
-    // If the running one fails, so does this one, without trying.
+    // If the running sync fails, the next one fails without being tried.
     this.#next ??= this.#running.then(() => {
       this.#next = undefined;
       return this.#start();

@@ -1,6 +1,6 @@
 /**
- * Encodes a session as the bytes of its file: two-space indent, non-ASCII as it is, a newline at the end. Works a piece at a time,
- * so that a large session does not hold others up. Pure.
+ * Encodes a session as the bytes of its file: two-space indent, non-ASCII as it is, a newline at the end.
+ * Works a piece at a time, so that a large session does not hold others up. Pure.
  */
 import { constants } from "node:buffer";
 import { nextSlice } from "../../../async/slices.ts";
@@ -12,6 +12,7 @@ import { maxStoredBytes, maxStoredDepth, tooLarge, UnreadableError } from "./ses
 
 const pieceLength = 64 * 1024;
 
+/** What `encodeSession` takes, of a whole document. */
 export function partsOf(session: Session): SessionParts {
   return {
     frame: session,
@@ -21,19 +22,23 @@ export function partsOf(session: Session): SessionParts {
   };
 }
 
-/** As Object.entries, which takes long for many: one pair after another. */
+/** As Object.entries, one pair at a time: for many results Object.entries takes long. */
 function* pairsOf(results: Session["partial_results"]): Generator<readonly [string, JsonValue]> {
   for (const key of Object.keys(results)) yield [key, results[key] as JsonValue];
 }
 
-/** The session as it was at the call. @throws SessiondError `payload_too_large`, `invalid_request` */
+/**
+ * Resolves with the bytes of the session as it was at the call.
+ *
+ * @throws SessiondError `payload_too_large`, `invalid_request`
+ */
 export async function encodeSession(parts: SessionParts): Promise<Buffer> {
   try {
     return await encodePieces(parts);
   } catch (error) {
     if (error instanceof UnreadableError) throw new SessiondError("payload_too_large", error.message);
     if (error instanceof JsonError) {
-      throw new SessiondError("invalid_request", `the session cannot be kept: ${error.message}`);
+      throw new SessiondError("invalid_request", `the session cannot be stored: ${error.message}`);
     }
     throw error;
   }
@@ -92,13 +97,16 @@ async function encodePieces({ frame, processed, pending, results }: SessionParts
   return Buffer.concat(pieces, size);
 }
 
-/** Line breaks inside of strings are escaped, so every one there is belongs to the layout. */
+/**
+ * A value as JSON, indented for its level. In strings line breaks are escaped, so every line break is one of
+ * the layout.
+ */
 function indented(value: JsonValue, level: number): string {
   try {
     const text = stringifyJson(value, { indent: 2, maxDepth: maxStoredDepth - level });
     return text.replaceAll("\n", `\n${"  ".repeat(level)}`);
   } catch (error) {
-    // Longer than any string: much that is nested deeply has more spaces than text.
+    // Longer than any string: much data at a deep level is mostly spaces.
     if (error instanceof RangeError) throw new UnreadableError(tooLarge(constants.MAX_STRING_LENGTH));
     throw error;
   }

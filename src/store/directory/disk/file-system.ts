@@ -1,7 +1,8 @@
 /**
- * The seam between the store and the file system: the operations that the store uses, and no others. Names and meaning are those
- * of `node:fs`, narrowed to what is needed. Everything that the store does to a file goes through this interface, so that a test
- * can make any operation fail. Only the watcher and flock(1) reach the file system without it.
+ * The seam between the store and the file system: the operations that the store uses, and no others. Names
+ * and meaning are those of `node:fs`, narrowed to what is needed. Everything that the store does to a file
+ * goes through this interface, so that a test can make any operation fail. Only the watcher and flock(1)
+ * reach the file system without it.
  */
 import type { BigIntStats } from "node:fs";
 import type { Identity } from "./session-codec.ts";
@@ -15,7 +16,10 @@ export interface FileSystem {
   readdirSync(path: string): string[];
   /** A directory, to be read one name after another; `bufferSize` names at a time are fetched. */
   opendirSync(path: string, options: { bufferSize: number }): OpenDirectory;
-  /** Makes a directory and those above it. Returns the first one that was made; undefined if there was nothing to do. */
+  /**
+   * Makes a directory and those above it. Returns the first one that was made; undefined if there was nothing
+   * to do.
+   */
   mkdirSync(path: string, options: { recursive: true; mode: number }): string | undefined;
   /** Takes away whatever is at a path, if anything is. */
   rmSync(path: string, options: { recursive: true; force: true }): void;
@@ -72,8 +76,8 @@ export interface StatThread {
   /** Whether it has begun, and has not ended. */
   readonly isReady: boolean;
   /**
-   * Resolves with the identities of regular files, in the order of the paths; empty for what is none or cannot be looked at.
-   * Undefined if the thread has ended.
+   * Resolves with the identities of regular files, in the order of the paths; empty for what is none or
+   * cannot be looked at. Undefined if the thread has ended.
    */
   identities(paths: readonly string[]): Promise<Identity[] | undefined>;
   close(): Promise<void>;

@@ -1,6 +1,7 @@
 /**
- * Which format the state of a directory has, so that a program that does not know it leaves it alone. It is counted
- * up when an older program would lose or misread something, and not for what it can pass over.
+ * The format of what a directory holds, so that a program that does not know the format leaves the directory
+ * alone. The number grows when an older program would lose or misread something, and not when it can skip
+ * what is new.
  */
 import { join } from "node:path";
 import { SessiondError, systemErrorCode } from "../../../error.ts";
@@ -8,7 +9,10 @@ import { version } from "../../../version.ts";
 import type { FileSystem } from "./file-system.ts";
 import { type OwnDirectories, syncDirectory } from "./own-directories.ts";
 
-/** What this program reads and writes. Directories without a record are of format 1; 2 has a journal of reports. */
+/**
+ * The format that this program writes. A directory without a record has format 1; format 2 has a journal of
+ * reports.
+ */
 export const format = 2;
 
 const recordName = "format.json";
@@ -25,7 +29,7 @@ export function assertKnownFormat(fs: FileSystem, own: OwnDirectories): void {
   if (found === undefined || found.format <= format) return;
   throw new SessiondError(
     "directory_too_new",
-    `${own.base} was written by ${found.written_by} in format ${found.format}, and sessiond ${version} knows formats up to ${format}: nothing was touched; install that version or a newer one, or choose another directory`,
+    `${own.base} was written by ${found.written_by} in format ${found.format}, and sessiond ${version} reads formats up to ${format}; nothing was changed: install that version or a newer one, or choose another directory`,
   );
 }
 
@@ -48,7 +52,7 @@ function readRecord(fs: FileSystem, own: OwnDirectories): FormatRecord | undefin
     if (systemErrorCode(error) === "ENOENT") return undefined;
     if (systemErrorCode(error) !== undefined) throw error;
   }
-  // A guess could take the work of a newer program for garbage.
+  // With a guess, the data of a newer program could be taken for garbage.
   const message = `${path} does not say which format the directory has; restore it from a backup, or write {"format": N} into it`;
   throw new SessiondError("storage_failed", message);
 }

@@ -1,9 +1,12 @@
+/**
+ * The directories of the daemon's own, all of them below `.sessiond/` in the sessions directory: where they
+ * are, making them, and sweeping what interrupted writes left.
+ */
 import { constants } from "node:fs";
 import { dirname, join } from "node:path";
 import { SessiondError } from "../../../error.ts";
 import type { FileSystem } from "./file-system.ts";
 
-/** What the daemon keeps for itself, all of it below `.sessiond/` in the sessions directory. */
 export interface OwnDirectories {
   base: string;
   /** Files being written; empty when nothing is. */
@@ -24,7 +27,7 @@ export function ownDirectories(sessionsDirectory: string): OwnDirectories {
   };
 }
 
-/** @throws SessiondError `storage_failed` for a symbolic link: what is swept must be ours */
+/** @throws SessiondError `storage_failed` for a symbolic link: sweeping must not reach another place */
 export function makeDirectories(fs: FileSystem, own: OwnDirectories): void {
   for (const path of [own.base, own.staging, own.trash, own.quarantine, own.journal]) {
     makeDirectory(fs, path);
@@ -34,7 +37,9 @@ export function makeDirectories(fs: FileSystem, own: OwnDirectories): void {
   }
 }
 
-/** Makes a directory if it is missing, with its name in the one above durable. */
+/**
+ * Makes a directory, and those above it, if it is missing. The names of all that were made are durable then.
+ */
 export function makeDirectory(fs: FileSystem, path: string): void {
   const created = fs.mkdirSync(path, { recursive: true, mode: 0o750 });
   if (created === undefined) return;
@@ -44,7 +49,9 @@ export function makeDirectory(fs: FileSystem, path: string): void {
   }
 }
 
-/** Makes the names in a directory durable. For the start, before there is anybody to keep waiting. */
+/**
+ * Makes the names in a directory durable. Blocks the event loop: for the start, when nobody is served yet.
+ */
 export function syncDirectory(fs: FileSystem, path: string): void {
   const fd = fs.openSync(path, constants.O_RDONLY);
   try {
@@ -54,7 +61,7 @@ export function syncDirectory(fs: FileSystem, path: string): void {
   }
 }
 
-/** Takes away what interrupted writes left. Only the holder of the lock may judge that nobody writes it any more. */
+/** Removes what interrupted writes left. Only for the holder of the lock: then nobody else writes there. */
 export function sweepStaging(fs: FileSystem, own: OwnDirectories): void {
   for (const name of fs.readdirSync(own.staging))
     fs.rmSync(join(own.staging, name), { recursive: true, force: true });

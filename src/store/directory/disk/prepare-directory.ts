@@ -1,4 +1,7 @@
-/** What comes before anything in a sessions directory is read: it is made, locked, of a known format, and swept. */
+/**
+ * Prepares a sessions directory before anything in it is read: makes it, locks it, checks its format, and
+ * sweeps what interrupted writes left.
+ */
 import { join, resolve } from "node:path";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import type { FileSystem } from "./file-system.ts";
@@ -19,7 +22,9 @@ export interface PreparedDirectory {
   lock: DirectoryLock;
 }
 
-/** @throws SessiondError `directory_locked`, `directory_too_new`, `storage_failed`; the file system's errors */
+/**
+ * @throws SessiondError `directory_locked`, `directory_too_new`, `storage_failed`; the file system's errors
+ */
 export function prepareDirectory(fs: FileSystem, path: string): PreparedDirectory {
   makeDirectory(fs, resolve(path));
   const directory = fs.realpathSync(path);

@@ -14,6 +14,10 @@ import {
   UnreadableError,
 } from "./session-codec.ts";
 
+/** A program that writes a file does so at least this often until it is done. */
+const recentMs = 2000;
+
+/** A session document, and the state of the file that it was read from. */
 export interface Document {
   session: Session;
   bytes: number;
@@ -21,15 +25,17 @@ export interface Document {
   identity: Identity;
 }
 
-/** The state of a regular file, or undefined if there is none: links are never followed, pipes never opened. */
+/**
+ * The state of a regular file, or undefined if there is none: links are never followed, pipes never opened.
+ */
 export function statDocument(fs: FileSystem, path: string): BigIntStats | undefined {
   const stats = fs.lstatSync(path);
   return stats?.isFile() ? stats : undefined;
 }
 
 /**
- * Synchronous on purpose: for the small files that sessions are, a round through the thread pool costs many times
- * the read itself. Callers read many files in slices.
+ * Synchronous on purpose: for the small files that sessions are, a round through the thread pool costs many
+ * times the read itself. Callers read many files in slices.
  *
  * @throws UnreadableError, or the file system's error
  */
@@ -38,7 +44,9 @@ export function readDocument(fs: FileSystem, path: string): Document | undefined
   return file && { session: decodeSession(file.bytes), ...file.facts };
 }
 
-/** Half-written or gone for a moment counts as not there yet. Takes its time with a large one. */
+/**
+ * As `readDocument`, in slices. Undefined also for a document that cannot be read: it may be half written.
+ */
 export async function readDocumentInSlices(fs: FileSystem, path: string): Promise<Document | undefined> {
   try {
     const file = readFile(fs, path);
@@ -59,7 +67,7 @@ function readFile(
   } catch (error) {
     if (["ENOENT", "ELOOP", "ENXIO"].includes(systemErrorCode(error) ?? "")) return undefined;
     if (["EACCES", "EPERM"].includes(systemErrorCode(error) ?? ""))
-      throw new UnreadableError("no permission to read it");
+      throw new UnreadableError("sessiond has no permission to read it");
     throw error;
   }
   try {
@@ -89,18 +97,18 @@ function readAll(fs: FileSystem, fd: number, size: number): Uint8Array {
   return buffer.subarray(0, length);
 }
 
-/** Whether a file may still be being written. */
+/** Whether a file changed so lately that another program may still be writing it. */
 export function isRecent(fs: FileSystem, path: string): boolean {
   const stats = statDocument(fs, path);
-  return stats !== undefined && Date.now() - Number(stats.mtimeMs) < 2000;
+  return stats !== undefined && Date.now() - Number(stats.mtimeMs) < recentMs;
 }
 
-/** @throws TargetChanged */
+/** @throws TargetChanged if a file is not in the expected state any more; nothing is checked without one */
 export function assertUnchanged(fs: FileSystem, path: string, expected: Identity | undefined): void {
   if (expected !== undefined && !isUnchanged(fs, path, expected)) throw new TargetChanged();
 }
 
-/** Whether a file is still in a state that is known. */
+/** Whether a file is still in this state. */
 export function isUnchanged(fs: FileSystem, path: string, identity: Identity): boolean {
   const stats = statDocument(fs, path);
   return stats !== undefined && identityOf(stats) === identity;

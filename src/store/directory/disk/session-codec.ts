@@ -1,4 +1,4 @@
-/** One session as a file: its bytes, its name, and how two states of a file are told apart. Pure. */
+/** A session as a file: decoding its bytes, naming it, and telling two states of a file apart. Pure. */
 import type { BigIntStats } from "node:fs";
 import { wording } from "../../../contract/wording.ts";
 import { JsonError, parseJson } from "../../../json/exact-json.ts";
@@ -6,10 +6,16 @@ import { parseJsonInSlices } from "../../../json/in-slices.ts";
 import { type Session, sessionSchema } from "../../../session/session.ts";
 import { safeName, uniqueName } from "../../../session/session-id.ts";
 
-/** Deeper documents are unreadable. Requests are held to a lower limit, so what was accepted stays readable. */
+/**
+ * Levels of nesting; a deeper document is unreadable. The limit of requests is lower, so what was accepted
+ * stays readable.
+ */
 export const maxStoredDepth = 500;
 
-/** The longest document that is opened: below the longest string that the engine can hold. */
+/**
+ * The size of the largest document that is read or written: below the longest string that the engine can
+ * hold.
+ */
 export const maxStoredBytes = 256 * 1024 * 1024;
 
 /** Why the bytes of a file are not a session. */
@@ -41,9 +47,9 @@ export async function decodeSessionInSlices(bytes: Uint8Array): Promise<Session>
 
 function textOf(bytes: Uint8Array): string {
   if (bytes.length === 0) throw new UnreadableError("the file is empty");
-  // Told at once, before a large file is parsed for nothing.
+  // Checked first, so that a large file is not parsed in vain.
   const first = bytes.find((byte) => !whitespace.includes(byte));
-  if (first !== openBrace) throw new UnreadableError("not a session: the document is no object");
+  if (first !== openBrace) throw new UnreadableError("not a session: the document is not a JSON object");
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
@@ -63,7 +69,7 @@ function unreadable(error: unknown): unknown {
 }
 
 export function tooLarge(bytes: number): string {
-  return `the document has ${bytes} bytes; at most ${maxStoredBytes} are kept`;
+  return `the document has ${bytes} bytes; at most ${maxStoredBytes} can be stored`;
 }
 
 /** Whether a name in the sessions directory is that of a session: `*.json`, and not hidden. */
@@ -71,18 +77,19 @@ export function isSessionFile(name: string): boolean {
   return name.endsWith(".json") && !name.startsWith(".");
 }
 
+/** The name of a session's file. */
 export function fileFor(id: string): string {
   return `${safeName(id)}.json`;
 }
 
-/** Where a session goes whose own file name already belongs to another one. */
+/** The name of a session's file where `fileFor` gives a name that belongs to another session already. */
 export function alternativeFileFor(id: string): string {
   return `${uniqueName(id)}.json`;
 }
 
 /**
- * What tells one state of a file from the next. A rewrite changes the inode or the time, at the resolution of the
- * file system's clock; the size catches most of what happens within one tick of it.
+ * What tells one state of a file from the next. A rewrite changes the inode or the time, at the resolution of
+ * the file system's clock; the size catches most of what happens within one tick of it.
  */
 export type Identity = string;
 
@@ -90,7 +97,7 @@ export function identityOf(stats: BigIntStats): Identity {
   return `${stats.ino}:${stats.size}:${stats.mtimeNs}`;
 }
 
-/** At most 200 bytes of a name, its end, which tells most. */
+/** The end of a file name, of at most 200 bytes: the end tells most. */
 export function shortened(file: string): string {
   let name = file;
   while (Buffer.byteLength(name) > 200) name = name.slice(1);

@@ -1,11 +1,17 @@
-/** Whether changes are accepted, and what the storage last said about that. */
+/**
+ * Whether the store accepts changes, and why not. Remembers a failed sync and a full disk, for refusals and
+ * for `health`.
+ */
 import type { HealthProblem } from "../../../contract/replies.ts";
 import { isSessiondError, SessiondError } from "../../../error.ts";
 import type { Logger } from "../../../log.ts";
 import { storageError, TargetChanged } from "./durable-files.ts";
 
 export class StorageState {
-  /** Resolves when a sync has failed, after which nothing can be believed but what is read again at a new start. */
+  /**
+   * Resolves when a sync has failed. From then on nothing can be trusted but what a new start reads from the
+   * disk.
+   */
   readonly failed: Promise<Error>;
   readonly #logger: Logger;
   #resolveFailed: (error: Error) => void = () => {};
@@ -20,12 +26,14 @@ export class StorageState {
     });
   }
 
+  /** Notes that a sync failed. */
   fail(error: Error): void {
-    this.#logger.error({ err: error }, "storage failed: no more changes are accepted");
+    this.#logger.error({ err: error }, "the storage failed: changes are refused until a restart");
     this.#failure ??= error;
     this.#resolveFailed(error);
   }
 
+  /** From now on changes are refused: the store is about to close. */
   refuseChanges(): void {
     this.#closing = true;
   }
@@ -35,7 +43,7 @@ export class StorageState {
     if (this.#closing)
       throw new SessiondError("shutting_down", "sessiond is stopping; try again in a moment");
     if (this.#failure !== undefined) {
-      const message = `storage failed earlier, so nothing more is accepted: ${this.#failure.message}`;
+      const message = `the storage failed earlier, so changes are refused until sessiond restarts: ${this.#failure.message}`;
       throw new SessiondError("storage_failed", message);
     }
   }
@@ -45,7 +53,7 @@ export class StorageState {
     return this.track(withStorageErrors(task));
   }
 
-  /** A change that is under way, whose errors are in the words of the contract. */
+  /** Follows a change that is under way, and whose errors are those of the contract. */
   track<T>(change: Promise<T>): Promise<T> {
     return change.then(
       (result) => {
@@ -59,7 +67,7 @@ export class StorageState {
     );
   }
 
-  /** A change was made, or refused with an error. */
+  /** Notes that a change was made, or with what error it failed. */
   recordOutcome(error?: unknown): void {
     if (error === undefined) this.#full = undefined;
     else if (isSessiondError(error, "storage_full")) this.#full = error.message;
@@ -68,24 +76,25 @@ export class StorageState {
   problems(): HealthProblem[] {
     const problems: HealthProblem[] = [];
     if (this.#failure !== undefined) {
-      const hint = "check the disk, then restart sessiond: it recovers what was acknowledged";
+      const hint = "check the disk, then restart sessiond: everything that was acknowledged is recovered";
       problems.push({ code: "storage_failed", message: this.#failure.message, hint, session_id: null });
     }
     if (this.#full !== undefined) {
-      const hint = "free some space; reading goes on, and writing again as soon as there is room";
+      const hint = "free some space: reads still work, and changes work again as soon as there is space";
       problems.push({ code: "storage_full", message: this.#full, hint, session_id: null });
     }
     return problems;
   }
 }
 
-/** Runs a task; a failure of the file system is told in the words of the contract. */
+/** Runs a task, and translates errors of the file system into those of the contract. */
 export async function withStorageErrors<T>(task: () => Promise<T>): Promise<T> {
   try {
     return await task();
   } catch (error) {
     if (error instanceof TargetChanged) {
-      const message = "a file was taken away in the middle of this; look at what is there, and try again";
+      const message =
+        "another program removed or replaced a file during this change; look at the session, then try again";
       throw new SessiondError("storage_failed", message, { cause: error });
     }
     throw storageError(error);

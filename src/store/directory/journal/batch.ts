@@ -1,8 +1,8 @@
-/** What waits to be written to the journal in one go. */
+/** Records that wait to be written to the journal in one write. */
 import type { JournalRecord } from "./record.ts";
 
 export interface Batch {
-  /** Their sequences, and the links of reports, are set when they are written. */
+  /** The sequences of the records and the links of reports are set when they are written. */
   records: JournalRecord[];
   bytes: number;
   done: Promise<void>;
@@ -17,7 +17,7 @@ export function newBatch(): Batch {
     resolve = yes;
     reject = no;
   });
-  // A caller may have gone by the time it fails; every caller that waits still learns of it.
+  // No unhandled rejection where nobody waits for it any more. Those who wait get it all the same.
   done.catch(() => {});
   return { records: [], bytes: 0, done, resolve, reject };
 }

@@ -1,4 +1,4 @@
-/** A report as it goes into the journal, and what it may do to the document. Pure. */
+/** Encodes a report for the journal, and bounds by how much the document grows with it. Pure. */
 import { SessiondError } from "../../../error.ts";
 import { JsonError, stringifyJson } from "../../../json/exact-json.ts";
 import { endOfString } from "../../../json/scan.ts";
@@ -23,7 +23,7 @@ export function encodeReport(delta: ProgressDelta, text?: Buffer): EncodedReport
     return { delta, payload, growth: growthBound(payload) };
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
-    throw new SessiondError("invalid_request", `the report cannot be kept: ${error.message}`);
+    throw new SessiondError("invalid_request", `the report cannot be stored: ${error.message}`);
   }
 }
 
@@ -34,7 +34,10 @@ const opening = 0x7b;
 const closing = 0x7d;
 const listBit = 0x20;
 
-/** At most how many bytes a document grows by a report, of which this is the JSON: each item gets a line of its own. */
+/**
+ * At most how many bytes a document grows by a report, of which this is the JSON: each item gets a line of
+ * its own.
+ */
 export function growthBound(report: Uint8Array): number {
   let items = 0;
   let depth = 0;

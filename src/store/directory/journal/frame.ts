@@ -1,6 +1,7 @@
 /**
- * Records that were written together, as one frame. A frame is written only after the one before it is durable, so an
- * incomplete frame at the very end is one that nobody was promised, and anything else that is incomplete is damage. Pure.
+ * Encodes records that are written together as one frame, and decodes segments, which are frames one after
+ * another. A frame is written only when the frame before it is durable. So an incomplete frame at the very
+ * end was never acknowledged, and any other incomplete frame is damage. Pure.
  *
  *     magic 4 · body length 4 · first sequence 8 · head CRC-32 4 · body CRC-32 4 · body
  */
@@ -25,17 +26,17 @@ export function encodeFrame(firstSequence: number, records: readonly JournalReco
 
 export interface SegmentContents {
   records: JournalRecord[];
-  /** Records whose payload is damaged: whose session and which revision is still known. */
+  /** Records whose payload is damaged: their session and revision are still known. */
   damaged: Omit<JournalRecord, "payload">[];
-  /** Places where records may be missing of which nothing is known. */
+  /** Bytes that may have been records of which nothing is known any more. */
   gaps: { from: number; to: number }[];
   /** Where the last whole frame ends. */
   end: number;
 }
 
 /**
- * Everything that a segment holds. What follows the last whole frame is a torn tail in the segment that was being
- * written, and damage in any other.
+ * Decodes everything that a segment holds. What follows the last whole frame is a torn tail in the last
+ * segment, which was being written, and damage in any other.
  */
 export function decodeSegment(bytes: Buffer, isLast: boolean): SegmentContents {
   const contents: SegmentContents = { records: [], damaged: [], gaps: [], end: 0 };

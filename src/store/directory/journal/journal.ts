@@ -1,7 +1,8 @@
 /**
- * The append-only log behind all sessions: appends records durably, and reads them back at the start. Callers that wait at one
- * time share one write, which is durable when it returns. Segments begin anew at each start and when they are large; they are
- * removed, oldest first, when base records say that the session files hold everything in them.
+ * The append-only log of all sessions: appends records durably, and reads them at the start. Callers that
+ * wait at the same time share one write, which is durable when it returns. A new segment begins at each start
+ * and when the current one is large. Segments are removed, oldest first, when base records say that the
+ * session files hold everything in them.
  */
 import { constants } from "node:fs";
 import { join } from "node:path";
@@ -18,7 +19,7 @@ import { Segments, type SegmentsOptions, segmentName, sequenceOf } from "./segme
 const segmentBytes = 64 * 1024 * 1024;
 /** A segment that nobody needs any more is removed before that, if it is over this size. */
 const leastSegmentBytes = 1024 * 1024;
-/** Reports that come when a write of more than this waits are written after it. */
+/** A write that waits takes no more records once it is over this size. */
 const batchBytes = 1024 * 1024;
 
 export interface ReadSegment extends SegmentContents {
@@ -26,7 +27,7 @@ export interface ReadSegment extends SegmentContents {
 }
 
 export interface JournalOptions extends SegmentsOptions {
-  /** A write that should have been durable failed: nothing can be acknowledged any more. */
+  /** Called when a write failed that should have been durable: nothing can be acknowledged any more. */
   onFailure: (error: Error) => void;
 }
 
@@ -49,8 +50,9 @@ export class Journal {
   }
 
   /**
-   * Reads all segments, oldest first, and cuts the torn tail of the last one off before anything else is written. Resolves with
-   * the sequence from which on everything should be there, or undefined if that is not known.
+   * Reads all segments, oldest first, and cuts off the torn tail of the last one before anything else is
+   * written. Resolves with the sequence from which on every record should be there; undefined if that is not
+   * known.
    */
   async readSegments(onSegment: (segment: ReadSegment) => void): Promise<number | undefined> {
     const { directory, fs, files } = this.#options;
@@ -80,7 +82,7 @@ export class Journal {
     return this.#segments.firstSequence;
   }
 
-  /** Segments that wait for sessions to be written to their JSON files. */
+  /** How many segments wait for sessions to be written to their JSON files. */
   get closedSegments(): number {
     return this.#segments.closedCount;
   }
@@ -100,18 +102,20 @@ export class Journal {
   }
 
   /**
-   * Resolves when a report is durable, and its sequence set. Reports of one session are in the order of the calls.
+   * Resolves when a report is durable, and sets its sequence. Reports of one session are in the order of the
+   * calls.
    *
-   * @throws SessiondError `storage_full` (nothing was kept, and later ones may succeed), `storage_failed`
+   * @throws SessiondError `storage_full` (nothing was written, and later reports may succeed),
+   *   `storage_failed`
    */
   append(report: JournalRecord): Promise<void> {
     return this.#wait(report);
   }
 
   /**
-   * Records that the session's file holds every report up to a sequence, by default all that are durable; also that the session
-   * is gone. Resolves when the record is durable: then a start does not give those reports back, and segments that nobody needs
-   * are removed.
+   * Records that the session's file holds every report up to a sequence, by default all that are durable;
+   * also that the session is gone. Resolves when the record is durable: then a start does not give those
+   * reports back, and segments that nobody needs are removed.
    *
    * @throws SessiondError `storage_full`, `storage_failed`
    */
@@ -119,13 +123,13 @@ export class Journal {
     if (upTo === undefined || this.newestReport(sessionId) === undefined) return;
     await this.#wait(baseRecord(sessionId, upTo));
     await this.prune().catch(() => {
-      // Tried again with the next one.
+      // Tried again with the next base.
     });
   }
 
   /**
-   * As `advanceBase`, but never rejects: what fails is tried again by `retryBases`. Until then a start reports once more what
-   * the file holds already, which changes nothing but the revision.
+   * As `advanceBase`, but never rejects: what fails is tried again by `retryBases`. Until then a start
+   * reports once more what the file holds already, which changes nothing but the revision.
    */
   async tryAdvanceBase(sessionId: string, upTo = this.newestReport(sessionId)): Promise<void> {
     if (upTo === undefined) return;
@@ -148,7 +152,7 @@ export class Journal {
     return this.#segments.prune(() => this.#sequence);
   }
 
-  /** Keeps a segment with damage in it for somebody to look into, also when nobody needs it any more. */
+  /** Keeps a damaged segment in quarantine, for somebody to look into, also when nobody needs it any more. */
   async preserve(name: string, quarantine: string): Promise<void> {
     const { directory, fs, files } = this.#options;
     const segment = join(directory, name);
@@ -168,7 +172,7 @@ export class Journal {
     this.#file = undefined;
     if (this.#failure === undefined) this.#segments.closeCurrent();
     await this.prune().catch(() => {
-      // What stays is read once more at the next start.
+      // A segment that stays is read once more at the next start.
     });
     await this.#segments.close();
   }
@@ -187,7 +191,8 @@ export class Journal {
   }
 
   async #write(): Promise<void> {
-    // Callers of the same turn of the event loop share the write. While a slow disk writes, the next ones gather anyway.
+    // Callers of one turn of the event loop share a write. Where the disk is slow, they gather while it
+    // writes anyway.
     if (this.#pace.isFast) await new Promise((resolve) => setImmediate(resolve));
     else await undefined;
     for (let batch = this.#waiting.shift(); batch !== undefined; batch = this.#waiting.shift()) {
@@ -197,7 +202,7 @@ export class Journal {
       } catch (error) {
         const failure = storageError(error);
         batch.reject(failure);
-        // What was waiting came after what failed, and must not be kept without it.
+        // Records that waited came after those that failed, and must not be kept without them.
         for (const later of this.#waiting.splice(0)) later.reject(failure);
       }
     }
@@ -222,17 +227,20 @@ export class Journal {
     if (file.size > leastSegmentBytes) await this.#retire();
   }
 
-  /** Lets go of a segment that nobody needs, so that it makes room at once. */
+  /** Closes the current segment if nobody needs it, so that it can be removed and makes room at once. */
   async #retire(): Promise<void> {
     const file = this.#file;
     if (!this.#segments.isCurrentFree || !file?.size) return;
     this.#segments.closeCurrent();
     this.#file = undefined;
-    // What it holds is durable.
+    // Its records are durable, or not needed any more.
     await file.close().catch(() => {});
   }
 
-  /** A short or refused write is cut off again; if even that fails, or the disk does, nothing is believed any more. */
+  /**
+   * A short or refused write is cut off again. If that fails too, or the disk failed, nothing is acknowledged
+   * any more.
+   */
   async #append(file: SegmentFile, frame: Buffer, waiting: number): Promise<void> {
     try {
       await file.append(frame, { waiting });

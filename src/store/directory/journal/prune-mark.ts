@@ -1,6 +1,7 @@
 /**
- * Up to where the journal was pruned, so that a segment that somebody else took away is missed. Written in place, because it
- * must succeed on a full disk: removing segments makes room.
+ * Remembers up to which sequence the journal was pruned, so that a segment that somebody else removed is
+ * noticed. The mark is written in place, because that must succeed on a full disk: removing segments makes
+ * room.
  */
 import { constants } from "node:fs";
 import { crc32 } from "node:zlib";
@@ -10,7 +11,7 @@ const bytes = 12;
 
 export class PruneMark {
   readonly #handle: OpenFile;
-  /** Sequences below this may be gone; undefined if nothing is known. */
+  /** Records below this sequence may be gone; undefined if that is not known. */
   sequence: number | undefined;
 
   private constructor(handle: OpenFile, sequence: number | undefined) {

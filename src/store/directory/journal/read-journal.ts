@@ -1,21 +1,24 @@
-/** What the journal holds that the session files may not: read at the start, given back per session. Pure but for reading. */
+/**
+ * Reads the journal at the start: by session, the reports that its file may not hold, and what is damaged or
+ * missing.
+ */
 import type { Journal, ReadSegment } from "./journal.ts";
 import { type JournalRecord, kinds } from "./record.ts";
 
 export interface SessionReports {
-  /** Reports that were acknowledged and that no base record covers, oldest first. */
+  /** Acknowledged reports that no base record covers, oldest first. */
   reports: JournalRecord[];
-  /** Some of its reports are damaged or missing. */
+  /** Whether some of its reports are damaged or missing. */
   damaged: boolean;
 }
 
 export interface JournalContents {
   sessions: Map<string, SessionReports>;
-  /** Segments with damage in them. */
+  /** The names of segments with damage in them. */
   damagedSegments: string[];
-  /** Bytes of which nobody knows whose they were. */
+  /** Bytes that cannot be read, and may have belonged to any session. */
   unknownBytes: number;
-  /** Records that should be there and are not, of which nobody knows whose they were. */
+  /** Records that should be there and are not, and may have belonged to any session. */
   missingRecords: number;
 }
 
@@ -23,7 +26,10 @@ interface Reading {
   contents: JournalContents;
   /** By session id, the last sequence that its file is known to hold. */
   bases: Map<string, number>;
-  /** The sequence that is due next; undefined before the first, if it is not known where the journal should begin. */
+  /**
+   * The next sequence that should be there; undefined before the first, if it is not known where the journal
+   * begins.
+   */
   expected: number | undefined;
 }
 
@@ -66,7 +72,10 @@ function addSegment(reading: Reading, segment: ReadSegment): void {
   for (const { from, to } of segment.gaps) contents.unknownBytes += to - from;
 }
 
-/** Each report names the one before it, so that a missing one is noticed whoever's the damaged bytes were. */
+/**
+ * Each report names the one before it, so that a missing report is noticed, whichever session the damaged
+ * bytes belonged to.
+ */
 function isOneMissing(reports: readonly JournalRecord[], base: number): boolean {
   return reports.some((report, index) => {
     const before = reports[index - 1]?.sequence ?? base;

@@ -1,10 +1,10 @@
 /**
- * One change of one session as bytes. Pure.
+ * Encodes and decodes one record of the journal: a report of a session, or its base. Pure.
  *
  *     magic 2 · head length 2 · payload length 4 · head CRC-32 4 · payload CRC-32 4 · head · payload
  *
- * The head has a checksum of its own, so that damage to a payload still tells whose it was, and damage to a head is told from
- * the end of the log. Numbers are little-endian.
+ * The head has a checksum of its own: a record with a damaged payload still says which session it belongs to,
+ * and a damaged head is told from the end of the log. Numbers are little-endian.
  */
 import { crc32 } from "node:zlib";
 import type { Micros } from "../../../time/clock.ts";
@@ -30,8 +30,8 @@ export interface JournalRecord {
   sessionId: string;
   generation: GenerationMark;
   /**
-   * Of a report: the sequence of the session's report before it, as long as the file may not hold that one; else 0. So one that
-   * is missing is noticed. Of a base: the last sequence that the file holds.
+   * Of a report: the sequence of the session's report before it, so that a missing one is noticed; 0 if the
+   * file holds all that came before. Of a base: the last sequence that the file holds.
    */
   link: number;
   /** The session's revision with this change. */
@@ -40,7 +40,7 @@ export interface JournalRecord {
   payload: Buffer;
 }
 
-/** A report that is to be written; its sequence and link are set then. */
+/** The record of a report. Its sequence and link are set when it is written. */
 export function progressRecord(
   sessionId: string,
   {
@@ -55,18 +55,21 @@ export function progressRecord(
 
 const nothing = Buffer.alloc(0);
 
-/** The record that a session's file holds every report up to a sequence; its own sequence is set when it is written. */
+/**
+ * The record of a base: the session's file holds every report up to a sequence. Its own sequence is set when
+ * it is written.
+ */
 export function baseRecord(sessionId: string, upTo: number): JournalRecord {
   const kind = kinds.base;
   return { sequence: 0, kind, sessionId, generation: 0n, link: upTo, revision: 0, time: 0, payload: nothing };
 }
 
-/** Its length as {@link writeRecord} writes it. */
+/** The number of bytes that {@link writeRecord} writes. */
 export function recordBytes({ sessionId, payload }: JournalRecord): number {
   return prefixBytes + fixedHeadBytes + Buffer.byteLength(sessionId) + payload.length;
 }
 
-/** Returns where the next one goes. */
+/** Writes a record into a buffer. Returns where the next one goes. */
 export function writeRecord(record: JournalRecord, bytes: Buffer, start: number): number {
   const { payload } = record;
   const head = start + prefixBytes;
@@ -88,11 +91,12 @@ export function writeRecord(record: JournalRecord, bytes: Buffer, start: number)
 export type Decoded =
   /** `end` is where the next record begins. */
   | { state: "good"; record: JournalRecord; end: number }
-  /** Whose it was is known, what it said is not. */
+  /** The head is whole, the payload is not. */
   | { state: "damaged"; record: Omit<JournalRecord, "payload">; end: number }
   /** No record begins here, or not all of it is there. */
   | { state: "unknown" };
 
+/** Decodes the record that begins at `start`. */
 export function decodeRecord(bytes: Buffer, start: number): Decoded {
   if (start + prefixBytes > bytes.length || bytes.readUInt16LE(start) !== magic) return { state: "unknown" };
   const headLength = bytes.readUInt16LE(start + 2);

@@ -1,8 +1,11 @@
-/** The file of the segment that is being written: what is appended to it is durable when the call ends. */
+/** The file of the segment that is being written. What is appended is durable when the call ends. */
 import { constants } from "node:fs";
 import type { FileSystem, OpenFile } from "../disk/file-system.ts";
 
-/** The file is this much longer than what is in it, with nothing there: a write that changes its length takes longer. */
+/**
+ * The file is made this much longer than its contents, filled with zeros: a write that changes the length
+ * takes longer.
+ */
 const reservedBytes = 1024 * 1024;
 
 export class SegmentFile {
@@ -18,18 +21,25 @@ export class SegmentFile {
     this.#pace = pace;
   }
 
-  /** Every write is durable when it returns: O_DSYNC of open(2). @throws if there is a file of this name */
+  /**
+   * With O_DSYNC of open(2), every write is durable when it returns.
+   *
+   * @throws EEXIST if there is a file of this name
+   */
   static async create(fs: FileSystem, path: string, pace: WritePace): Promise<SegmentFile> {
     const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_DSYNC;
     return new SegmentFile(fs, await fs.open(path, flags, 0o640), pace);
   }
 
-  /** Of what was appended. */
+  /** Bytes that were appended. */
   get size(): number {
     return this.#size;
   }
 
-  /** @throws with perhaps a part of it written, which `cutBack` takes away */
+  /**
+   * If it rejects, a part of the bytes may have been written, which `cutBack` removes. `waiting` callers wait
+   * for the write.
+   */
   async append(bytes: Buffer, { waiting }: { waiting: number }): Promise<void> {
     if (this.#size + bytes.length > this.#length) await this.#reserve(bytes.length);
     const begun = performance.now();
@@ -45,7 +55,7 @@ export class SegmentFile {
     this.#pace.took(performance.now() - begun);
   }
 
-  /** To what was appended as a whole. Resolves when that is durable. */
+  /** Removes what an `append` that failed has written. Resolves when that is durable. */
   async cutBack(): Promise<void> {
     await this.#handle.truncate(this.#size);
     this.#length = this.#size;
@@ -53,12 +63,12 @@ export class SegmentFile {
   }
 
   async close(): Promise<void> {
-    // What was reserved does no harm where that fails.
+    // If that fails, zeros stay at the end, which do no harm.
     await this.#handle.truncate(this.#size).catch(() => {});
     await this.#handle.close();
   }
 
-  /** The length is durable with the first write that needs it. */
+  /** Makes the file longer. The new length is durable with the first write that needs it. */
   async #reserve(bytes: number): Promise<void> {
     const length = this.#size + bytes + reservedBytes;
     await this.#handle.truncate(length);
@@ -66,15 +76,20 @@ export class SegmentFile {
   }
 }
 
-/** The disk took less than this for the last write. */
+/** A disk that took less than this for the last write is fast. */
 const fastMs = 1;
+/** So many callers that wait for one write are few. */
 const few = 16;
+/** A write up to this size is small. */
 const smallBytes = 8 * 1024;
 
-/** How fast the disk is just now, and how many wait for it. */
+/**
+ * How fast the disk is just now, and how many callers wait for it: whether to write on the main thread or in
+ * the pool.
+ */
 export class WritePace {
   #lastMs = 0;
-  /** The most that waited for one write lately: it goes down by one with every write. */
+  /** The most callers that waited for one write lately; it goes down by one with every write. */
   #crowd = 0;
 
   get isFast(): boolean {
@@ -82,9 +97,10 @@ export class WritePace {
   }
 
   /**
-   * Handing a write to another thread and hearing of its end takes as long as a fast disk takes for it. So a small one is made at
-   * once where few report; a slow disk never holds up the event loop for more than one. Where many report, some do so
-   * while others wait for the disk, and a write that happens to be for few of them would hold up the rest.
+   * Whether to write on the main thread. Handing a write to another thread and back takes as long as the
+   * write itself on a fast disk. So a small write is made at once where few callers report; a disk that
+   * becomes slow holds up the event loop for one write only. Where many report, some do so while others wait
+   * for the disk, and a write on the main thread would hold them up.
    */
   isBestAtOnce(bytes: number, waiting: number): boolean {
     this.#crowd = Math.max(waiting, this.#crowd - 1);

@@ -1,6 +1,6 @@
 /**
- * Which segments the journal has, which sessions still need each of them, and removing those that nobody needs. Knows nothing of
- * how records are written.
+ * Which segments the journal has, and which sessions still need each of them; removes those that nobody
+ * needs. Does not know how records are written.
  */
 import { join } from "node:path";
 import { systemErrorCode } from "../../../error.ts";
@@ -104,8 +104,8 @@ export class Segments {
   }
 
   /**
-   * Removes the oldest segments that nobody needs, in order: a base record may be what explains an earlier segment. `next` is the
-   * sequence of the next record that is written.
+   * Removes the oldest segments that nobody needs, in order: a base record may be what explains an earlier
+   * segment. `next` is the sequence of the next record that is written.
    */
   prune(next: () => number): Promise<void> {
     this.#pruning = this.#pruning.catch(() => {}).then(() => this.#prune(next()));

@@ -1,6 +1,6 @@
 /**
- * Removed sessions, each as its document (`<trash_id>.json`) and a note of what it was (`<trash_id>.info`). The
- * note is written first and not synced: if a power cut takes it, the document still tells what it is.
+ * Removed sessions, each as its document (`<trash_id>.json`) and a note of what it was (`<trash_id>.info`).
+ * The note is written first and not synced: if a power cut takes it, the document still tells what it is.
  */
 import { randomBytes } from "node:crypto";
 import { basename, join } from "node:path";
@@ -37,7 +37,10 @@ export class TrashFiles {
     this.#files = files;
   }
 
-  /** Reads what is there. `isLive` tells of a document that a restore had already brought back when it was cut off. */
+  /**
+   * Reads what is there. `isLive` tells of a document that a restore had already brought back when it was cut
+   * off.
+   */
   async load(isLive: (inode: bigint) => boolean): Promise<void> {
     const names = this.#fs.readdirSync(this.#directory).sort();
     const present = new Set(names);
@@ -108,7 +111,11 @@ export class TrashFiles {
     return entry;
   }
 
-  /** Gives a document back. @throws EEXIST if a file of that name is there; TargetChanged if the document is gone */
+  /**
+   * Gives a document back.
+   *
+   * @throws EEXIST if a file of that name is there; TargetChanged if the document is gone
+   */
   async giveBack(entry: Trashed, to: Place): Promise<void> {
     try {
       await this.#files.move([this.#directory, `${entry.trash_id}.json`], to, { exclusive: true });

@@ -9,8 +9,8 @@ import type { SavedFile } from "./saved-index.ts";
 const groupsWithoutThread = 8;
 
 /**
- * Takes in what can be believed of a saved index. Resolves with whether that was all of it. If the files are many, a second thread
- * looks at them, as soon as it is ready and as long as it lives.
+ * Takes in what can be believed of a saved index. Resolves with whether that was all of it. If the files are
+ * many, a second thread looks at them, as soon as it is ready and as long as it lives.
  */
 export async function adoptSavedIndex(
   saved: AsyncIterable<SavedFile[]>,

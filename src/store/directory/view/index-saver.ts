@@ -33,7 +33,10 @@ export class IndexSaver {
     return readSavedIndex(fs, join(directory, fileName));
   }
 
-  /** Everything was compared with the files; `isCurrent` if nothing was found that the saved index does not have. */
+  /**
+   * Everything was compared with the files; `isCurrent` if nothing was found that the saved index does not
+   * have.
+   */
   begin(isCurrent: boolean): void {
     this.#hasChanged = !isCurrent;
     this.#options.catalog.index.subscribe(() => {

@@ -4,7 +4,10 @@ import { isSessionFile } from "../disk/session-codec.ts";
 
 const namesPerSlice = 500;
 
-/** The names that may be those of sessions. In slices: `readdir` gives all of a large directory in one go, and takes longer. */
+/**
+ * The names that may be those of sessions. In slices: `readdir` gives all of a large directory in one go, and
+ * takes longer.
+ */
 export async function listSessionFiles(fs: FileSystem, path: string): Promise<string[]> {
   const directory = fs.opendirSync(path, { bufferSize: namesPerSlice });
   try {

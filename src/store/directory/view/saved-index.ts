@@ -1,6 +1,6 @@
 /**
- * What the index knew of each file when it was last saved, so that a start need not read files that have not changed. Derived:
- * whatever of it cannot be believed is left out, and those files are read.
+ * What the index knew of each file when it was last saved, so that a start need not read files that have not
+ * changed. Derived: whatever of it cannot be believed is left out, and those files are read.
  *
  * One line of JSON per group of rows, each after the CRC-32 of it. Pure but for reading the file.
  */
@@ -25,7 +25,10 @@ export interface SavedFile {
   entry: IndexEntry;
 }
 
-/** What repeats is left out: 0 stands for a file named after its id, no labels, a creation at the time of the checkpoint. */
+/**
+ * What repeats is left out: 0 stands for a file named after its id, no labels, a creation at the time of the
+ * checkpoint.
+ */
 type Row = [
   session_id: string,
   file: string | 0,

@@ -1,10 +1,10 @@
 /**
- * Turns file system events into hints: "look at this name again". A hint is given when a name has been quiet for a while, because
- * a file may still be being written, and because of two quick renames chokidar may report only the first. Hints may be lost (the
- * kernel's queue overflows silently): the store reconciles.
+ * Turns file system events into hints: "look at this name again". A hint is given when a name has been quiet
+ * for a while, because a file may still be being written, and because of two quick renames chokidar may
+ * report only the first. Hints may be lost (the kernel's queue overflows silently): the store reconciles.
  *
- * chokidar watches the directory alone. Its raw events carry the names; a watch for each file would cost an inotify watch and
- * some kilobytes for each session.
+ * chokidar watches the directory alone. Its raw events carry the names; a watch for each file would cost an
+ * inotify watch and some kilobytes for each session.
  */
 import { FSWatcher } from "chokidar";
 import type { Logger } from "../../../log.ts";
@@ -57,9 +57,10 @@ export async function watchDirectory(
 }
 
 /**
- * Lists nothing. chokidar lists the whole directory at the start and again, up to once a second, while events arrive, to find out
- * which file was added or removed: with ten thousand files that cost most of a core. The store looks at the one name that an event
- * carries instead. `_readdirp` is private to chokidar, so its version is pinned, and a test fails when the method goes.
+ * Lists nothing. chokidar lists the whole directory at the start and again, up to once a second, while events
+ * arrive, to find out which file was added or removed: with ten thousand files that cost most of a core. The
+ * store looks at the one name that an event carries instead. `_readdirp` is private to chokidar, so its
+ * version is pinned, and a test fails when the method goes.
  */
 class UnlistedWatcher extends FSWatcher {
   override _readdirp(): undefined {
