@@ -263,7 +263,7 @@ describe("what cannot be read", () => {
     expect((await store.stats()).total).toBe(1);
     expect(await store.health()).toMatchObject([{ code: "unreadable_file", session_id: "bad" }]);
     await expect(store.read(id("bad"))).rejects.toMatchObject({ code: "session_corrupt" });
-    await expect(await store.summary(id("bad"))).rejects.toThrow(/bad\.json/);
+    await expect(store.summary(id("bad"))).rejects.toThrow(/bad\.json/);
     expect(await readFile(join(directory, "bad.json"))).toEqual(Buffer.from(content));
   });
 

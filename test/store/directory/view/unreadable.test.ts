@@ -75,5 +75,5 @@ test("a large file that is no object is told without being parsed", async () => 
   const started = performance.now();
   const store = await openStore(directory);
   expect(performance.now() - started).toBeLessThan(1500);
-  expect(await store.health()).toMatchObject([{ message: expect.stringContaining("no object") }]);
+  expect(await store.health()).toMatchObject([{ message: expect.stringContaining("not a JSON object") }]);
 });
