@@ -60,9 +60,7 @@ export function loadConfig({ flags, env, cwd }: ConfigSources): Config {
     const place = inFile ? checked.placeOf(["socket", "path"]) : { line: null, column: null };
     const key = flags.socket === undefined ? "socket.path" : "--socket";
     const isDefault = flags.socket === undefined && !inFile;
-    const message = isDefault
-      ? `the default does not fit: ${tooLong}, with --socket or in the file`
-      : tooLong;
+    const message = isDefault ? `the default is too long: ${tooLong}, with --socket or in the file` : tooLong;
     throw new ConfigError([{ file: inFile ? file : null, ...place, key, message }]);
   }
   const readOnlyPath =

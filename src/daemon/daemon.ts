@@ -134,7 +134,7 @@ function socketsOf({ socket }: Config, inherited: InheritedSockets) {
   const { path, mode, group, readOnlyPath, readOnlyMode = 0o600, readOnlyGroup } = socket;
   const control = { path, mode, ...(group === undefined ? {} : { group }), descriptor: inherited.control };
   const readOnlySocket = {
-    path: readOnlyPath ?? "the socket for reading",
+    path: readOnlyPath ?? "the read-only socket",
     mode: readOnlyMode,
     ...(readOnlyGroup === undefined ? {} : { group: readOnlyGroup }),
     descriptor: inherited.readOnly,

@@ -178,7 +178,7 @@ function listenForSignals(logger: Logger, notifier: Notifier): Signals {
     process.on(event, (error: unknown) => {
       logger.fatal(
         { err: error },
-        `${event}: a bug in sessiond; exiting, nothing acknowledged is lost, and a restart recovers from disk`,
+        `${event}: this is a bug in sessiond; exiting (a restart recovers all acknowledged changes from disk)`,
       );
       end(exitStatus.failed);
     });

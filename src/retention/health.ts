@@ -38,11 +38,14 @@ async function futureTimes(store: Pick<SessionStore, "list">, now: Micros): Prom
     .map((session) => session.session_id);
   const [first] = ids;
   if (first === undefined) return [];
-  const whose = ids.length === 1 ? `session ${first}` : `several sessions, such as ${first},`;
+  const message =
+    ids.length === 1
+      ? `session ${first} has a checkpoint time in the future, so cleanup keeps it`
+      : `several sessions (such as ${first}) have a checkpoint time in the future, so cleanup keeps them`;
   return [
     {
       code: "checkpoint_time_in_future",
-      message: `the checkpoint time of ${whose} is in the future, so cleanup does not know the age and keeps it`,
+      message,
       hint: "check the clock of the machine that wrote the session, then save the session again",
       session_id: ids.length === 1 ? first : null,
     },

@@ -30,60 +30,47 @@ function timezoneProblem(zone: string): string | undefined {
   return `${JSON.stringify(zone)} is not a time zone; write an IANA name, such as UTC or Europe/Berlin`;
 }
 
-const enabled = "Whether the policy runs on its schedule. It can be run by hand in any case.";
-const schedule =
-  "When the policy runs: minute, hour, day of month, month, day of week, in the zone cleanup.timezone.";
+/** The keys that every policy has. */
+function scheduled(defaultSchedule: string) {
+  return {
+    enabled: switchOption()
+      .prefault(true)
+      .describe("Whether the policy runs on its schedule. It can be run by hand in any case."),
+    schedule: cronOption()
+      .prefault(defaultSchedule)
+      .describe(
+        "When the policy runs: minute, hour, day of month, month, day of week, in the zone cleanup.timezone.",
+      )
+      .meta({ examples: [defaultSchedule] }),
+  };
+}
 
 const completedSchema = section({
-  enabled: switchOption().prefault(true).describe(enabled),
-  schedule: cronOption()
-    .prefault("0 3 * * *")
-    .describe(schedule)
-    .meta({ examples: ["0 3 * * *"] }),
+  ...scheduled("0 3 * * *"),
   keep_recent: countOption(0, 1_000_000)
     .prefault(10)
     .describe(
       "How many completed sessions to keep, those with the newest checkpoints. 0 removes all completed sessions.",
     ),
-}).transform((written) => ({
-  enabled: written.enabled,
-  schedule: written.schedule,
-  keepRecent: written.keep_recent,
-}));
+}).transform(({ keep_recent, ...written }) => ({ ...written, keepRecent: keep_recent }));
 
 const expiredSchema = section({
-  enabled: switchOption().prefault(true).describe(enabled),
-  schedule: cronOption()
-    .prefault("30 3 * * *")
-    .describe(schedule)
-    .meta({ examples: ["30 3 * * *"] }),
+  ...scheduled("30 3 * * *"),
   max_age: durationOption("1s", longestAge)
     .prefault("30d")
     .describe(
       "A session of any status is removed this long after its last checkpoint. 0 is not allowed, as it would remove sessions that are running.",
     ),
-}).transform((written) => ({
-  enabled: written.enabled,
-  schedule: written.schedule,
-  maxAgeMs: written.max_age,
-}));
+}).transform(({ max_age, ...written }) => ({ ...written, maxAgeMs: max_age }));
 
 const failedSchema = section({
-  enabled: switchOption().prefault(true).describe(enabled),
-  schedule: cronOption()
-    .prefault("0 4 * * *")
-    .describe(schedule)
-    .meta({ examples: ["0 4 * * *"] }),
+  ...scheduled("0 4 * * *"),
   max_age: durationOption("0", longestAge)
     .prefault("7d")
     .describe(
       "A failed session is removed this long after its last checkpoint. 0 removes all failed sessions.",
     ),
-}).transform((written) => ({
-  enabled: written.enabled,
-  schedule: written.schedule,
-  maxAgeMs: written.max_age,
-}));
+}).transform(({ max_age, ...written }) => ({ ...written, maxAgeMs: max_age }));
 
 /** The `cleanup` section: the policies, their schedules, and the limits of a pass. */
 export const cleanupSchema = section({

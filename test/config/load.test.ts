@@ -224,7 +224,7 @@ describe("socket paths too long for the system", () => {
     ]);
     expect(problems("", { sessionsDir: `/${long}` })).toEqual([
       expect.stringMatching(
-        /^socket\.path: the default does not fit: .* has 125 bytes, .*, with --socket or in the file$/,
+        /^socket\.path: the default is too long: .* has 125 bytes, .*, with --socket or in the file$/,
       ),
     ]);
     expect(problems(`sessions_dir: /${long}`)).toHaveLength(1);

@@ -1,3 +1,5 @@
+/** The backend of a SessionManager with sessions in a directory, without a daemon. */
+import { progressReplyOf, summaryAndHealthOf } from "../../contract/from-summary.ts";
 import type { SessionSummaryAndHealth } from "../../contract/replies.ts";
 import type { Body, RouteName } from "../../contract/routes.ts";
 import { SessiondError } from "../../error.ts";
@@ -133,16 +135,8 @@ export class EmbeddedBackend implements Backend {
   async health(id: string): Promise<SessionSummaryAndHealth> {
     const known = parseSessionId(id);
     const store = await this.#store();
-    const { valid, findings } = await store.validate(known);
-    const summary = await store.summary(known);
-    const files = summary.processed_count + summary.pending_count;
-    return own({
-      ...summary,
-      progress: files === 0 ? null : summary.processed_count / files,
-      worker: null,
-      healthy: valid,
-      findings,
-    });
+    const validation = await store.validate(known);
+    return own(summaryAndHealthOf(await store.summary(known), validation, null));
   }
 
   async attach(): Promise<never> {
@@ -166,8 +160,7 @@ export class EmbeddedBackend implements Backend {
   }
 
   async #report(id: string, command: Command) {
-    const { status, revision, processed_count, pending_count } = (await this.#apply(id, command)).summary;
-    return { status, revision, processed_count, pending_count };
+    return progressReplyOf((await this.#apply(id, command)).summary);
   }
 
   /** If opening fails, the next call tries again: another process may have released the directory by then. */

@@ -123,7 +123,7 @@ export class Workers {
       // Throws if the session is gone.
       await store.summary(id);
       if (!(await this.#holds(id, lease.epoch))) throw takenOver(id);
-      if (!isAlive()) throw new SessiondError("invalid_request", "the connection was closed meanwhile");
+      if (!isAlive()) throw new SessiondError("invalid_request", "the client has closed the connection");
       return { lease, session, greeting };
     } catch (error) {
       // The worker does not know its epoch yet, so it cannot reconnect with it.

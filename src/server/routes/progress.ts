@@ -1,6 +1,5 @@
 /** The handlers that change a session's progress or status. */
-import type { ProgressReply } from "../../contract/replies.ts";
-import type { SessionSummary } from "../../session/session.ts";
+import { progressReplyOf } from "../../contract/from-summary.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { Verb } from "../../session/transition.ts";
 import type { SessionStore } from "../../store/session-store.ts";
@@ -22,7 +21,7 @@ export function progressHandlers(store: SessionStore) {
         ifMatch === "*" ? {} : { ifRevision: ifMatch },
       );
       tag(summary.revision);
-      return progressOf(summary);
+      return progressReplyOf(summary);
     },
 
     reportProgress: async ({ params, body, tag }) => {
@@ -50,8 +49,4 @@ interface TransitionCall {
   params: { readonly id: SessionId };
   body: { reason?: string | undefined } | undefined;
   tag(revision: number): void;
-}
-
-function progressOf({ status, revision, processed_count, pending_count }: SessionSummary): ProgressReply {
-  return { status, revision, processed_count, pending_count };
 }

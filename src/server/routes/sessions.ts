@@ -1,4 +1,5 @@
 /** The handlers for sessions: create, list, read, save, edit, delete, repair. */
+import { summaryAndHealthOf } from "../../contract/from-summary.ts";
 import { SessiondError } from "../../error.ts";
 import type { SessionSummary } from "../../session/session.ts";
 import { generateSessionId, parseSessionId } from "../../session/session-id.ts";
@@ -54,17 +55,10 @@ export function sessionHandlers(store: SessionStore, channel: Pick<Workers, "isC
     },
 
     getSummary: async ({ params, tag }) => {
-      const { valid, findings } = await store.validate(params.id);
+      const validation = await store.validate(params.id);
       const summary = await store.summary(params.id);
-      const known = summary.processed_count + summary.pending_count;
       tag(summary.revision);
-      return {
-        ...summary,
-        progress: known === 0 ? null : summary.processed_count / known,
-        worker: workerOf(await store.leases.get(params.id)),
-        healthy: valid,
-        findings,
-      };
+      return summaryAndHealthOf(summary, validation, workerOf(await store.leases.get(params.id)));
     },
 
     listFiles: async ({ params, query }) => {
