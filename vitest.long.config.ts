@@ -1,9 +1,17 @@
+import { readFileSync } from "node:fs";
+import { globSync } from "tinyglobby";
 import { defineConfig } from "vitest/config";
 
-// The suites that take minutes: many kills, many rounds, large directories.
+/** Those that `npm test` runs as well, with fewer runs. */
+const properties = globSync("test/**/*.test.ts", { cwd: import.meta.dirname }).filter((file) =>
+  readFileSync(file, "utf8").includes("support/runs.ts"),
+);
+
+// The suites that take minutes: many kills, many rounds, large directories, and every property with all its runs.
 export default defineConfig({
   test: {
-    include: ["test/long/**/*.test.ts"],
+    include: ["test/long/**/*.test.ts", ...properties],
+    env: { TEST_RUNS: "many" },
     pool: "forks",
     maxWorkers: 1,
     testTimeout: 600_000,

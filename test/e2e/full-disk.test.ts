@@ -1,65 +1,19 @@
-import { spawnSync } from "node:child_process";
-import {
-  closeSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  writeFileSync,
-  writeSync,
-} from "node:fs";
+import { readFileSync, rmSync, statfsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import type { SessionClient } from "../../src/client/session-client.ts";
+import { clientOf } from "../client/http/fake-daemon.ts";
+import { startDaemonIn } from "../client/running-daemon.ts";
 import { startDaemon } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
-import { tempDir } from "../support/temp-dir.ts";
 import { canMount } from "./capability.ts";
 import { expectIndexEqualsDirectory, expectNothingStaged, readSessions } from "./directory.ts";
-
-const config = { target_path: "/src" };
-const kib = 1024;
-/** The journal holds everything, and no file is written behind it. */
-const longLag = "storage: { max_lag: 10min }\n";
-
-async function smallDisk(size = "1m"): Promise<string> {
-  const directory = await tempDir();
-  const { status, stderr } = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "none", directory]);
-  if (status !== 0) throw new Error(stderr.toString());
-  onTestFinished(() => void spawnSync("umount", ["--lazy", directory]));
-  return directory;
-}
-
-/** Leaves not one block free. */
-function fill(file: string): void {
-  const fd = openSync(file, "a");
-  try {
-    for (;;) writeSync(fd, Buffer.alloc(4 * kib, "x"));
-  } catch (error) {
-    expect(error).toMatchObject({ code: "ENOSPC" });
-  } finally {
-    closeSync(fd);
-  }
-}
-
-const isSegment = (name: string) => name.endsWith(".log");
-
-function journalBytes(dir: string): number {
-  const journal = join(dir, ".sessiond", "journal");
-  const names = readdirSync(journal).filter(isSegment);
-  return names.reduce((sum, name) => sum + statSync(join(journal, name)).size, 0);
-}
+import { config, expectFull, fill, kib, longLag, smallDisk } from "./small-disk.ts";
 
 function documents(directory: string): string {
   return JSON.stringify([...readSessions(directory)], (_, value) =>
     typeof value === "bigint" ? String(value) : value,
   );
-}
-
-async function expectFull(change: Promise<unknown>): Promise<void> {
-  await expect(change).rejects.toMatchObject({ code: "storage_full", outcome: "not_applied" });
 }
 
 /** Reports file after file, some at a time, and tells which were taken. Those that are refused must be for want of room. */
@@ -97,8 +51,7 @@ test.skipIf(!canMount())(
     const disk = await smallDisk();
     const dir = join(disk, "sessions");
     const ballast = join(disk, "ballast");
-    const daemon = await startDaemon({ dir });
-    const { client } = daemon;
+    const client = clientOf((await startDaemonIn(dir)).socketPath);
     for (const id of ["small", "large", "old", "older"]) {
       const pending_files = id === "large" ? ["x".repeat(200 * kib), "last"] : ["first", "last"];
       await client.createSession({ session_id: id, config, pending_files });
@@ -248,41 +201,5 @@ test.skipIf(!canMount())(
     await expectProcessed(daemon.client, "a", [...(taken.get("a") ?? []), "y"]);
     await expect(daemon.client.getSession("large")).rejects.toMatchObject({ code: "session_not_found" });
     expect(await daemon.client.getHealth()).toEqual({ status: "ok", problems: [] });
-  },
-);
-
-test.skipIf(!canMount())(
-  "a journal that cannot begin its next segment refuses reports, and goes on with it later",
-  async () => {
-    const disk = await smallDisk("160m");
-    const dir = join(disk, "sessions");
-    let daemon = await startDaemon({ dir, config: longLag });
-    await daemon.client.createSession({ session_id: "a", config });
-    // Waits for its file all the time, so that the segment is needed even when "a" happens to be written.
-    await daemon.client.createSession({ session_id: "behind", config });
-    await daemon.client.reportProgress("behind", { processed: ["y"] });
-    const blob = "x".repeat(1024 * kib);
-    const segments = () => readdirSync(join(dir, ".sessiond", "journal")).filter(isSegment);
-    let last = 0;
-    const report = async () => {
-      await daemon.client.reportProgress("a", { results: { blob, last: last + 1 } });
-      last++;
-    };
-    // Each in the place of the one before it, so that the session stays small.
-    while (journalBytes(dir) <= 64 * 1024 * kib) await report();
-    expect(segments()).toHaveLength(1);
-    fill(join(disk, "ballast"));
-    for (let attempt = 0; attempt < 3; attempt++) await expectFull(report());
-    expect((await daemon.client.getSession("a")).partial_results.last).toBe(last);
-    rmSync(join(disk, "ballast"));
-    await report();
-    await report();
-    daemon.kill("SIGKILL");
-    daemon = await daemon.restart();
-    expect((await daemon.client.getSession("a")).partial_results.last).toBe(last);
-    expect(await daemon.client.getHealth()).toEqual({ status: "ok", problems: [] });
-    await daemon.client.pauseSession("behind");
-    // Nothing needs the first one any more.
-    await eventually(() => expect(journalBytes(dir)).toBeLessThan(10 * 1024 * kib));
   },
 );

@@ -1,8 +1,9 @@
-import { existsSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { expect, test } from "vitest";
 import type { SessionClient } from "../../src/client/session-client.ts";
-import { startDaemon, startProgram } from "../support/daemon-process.ts";
+import { scene } from "../client/worker/fixture.ts";
+import { startProgram } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
 import { documentOf, expectIndexEqualsDirectory, readSessions } from "./directory.ts";
 
@@ -18,7 +19,7 @@ async function createAll(client: SessionClient, ids: readonly string[]): Promise
 }
 
 test("another program rewrites files while clients work: every change arrives, and the index agrees", async () => {
-  const { client, sessionsDir } = await startDaemon();
+  const { client, directory: sessionsDir } = await scene();
   const [theirs, ours, shared] = [idsOf("theirs", 15), idsOf("ours", 15), idsOf("shared", 5)];
   await createAll(client, [...theirs, ...ours, ...shared]);
   const rounds = 20;
@@ -46,26 +47,8 @@ test("another program rewrites files while clients work: every change arrives, a
   expect(await client.getHealth()).toEqual({ status: "ok", problems: [] });
 });
 
-test("a burst of a thousand renames is seen whole, and so is its end", async () => {
-  const { client, sessionsDir } = await startDaemon();
-  const staging = join(sessionsDir, "..", "new.tmp");
-  const ids = idsOf("burst", 1000);
-  for (const id of ids) {
-    writeFileSync(staging, JSON.stringify(documentOf(id)));
-    renameSync(staging, join(sessionsDir, `${id}.json`));
-  }
-  await eventually(async () => expect((await client.getStats()).total).toBe(1000));
-  for (const id of ids) {
-    writeFileSync(staging, JSON.stringify(documentOf(id, { status: "completed" })));
-    renameSync(staging, join(sessionsDir, `${id}.json`));
-  }
-  await eventually(async () => expect((await client.getStats()).completed).toBe(1000));
-  for (const id of ids) rmSync(join(sessionsDir, `${id}.json`));
-  await eventually(async () => expect((await client.getStats()).total).toBe(0));
-});
-
 test("a file that another program deletes in the middle of progress stays deleted", async () => {
-  const { client, sessionsDir } = await startDaemon();
+  const { client, directory: sessionsDir } = await scene();
   const ids = idsOf("doomed", 20);
   await createAll(client, ids);
   const ends = await Promise.all(
@@ -95,7 +78,7 @@ test("a file that another program deletes in the middle of progress stays delete
 });
 
 test("a half-written file is waited for, then told as a problem, and is never touched", async () => {
-  const { client, sessionsDir } = await startDaemon();
+  const { client, directory: sessionsDir } = await scene();
   await createAll(client, ["a", "b"]);
   const path = join(sessionsDir, "a.json");
   const whole = JSON.stringify(documentOf("a", { pending_files: ["x", "y"] }));

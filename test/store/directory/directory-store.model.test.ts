@@ -22,6 +22,7 @@ import { fileFor } from "../../../src/store/directory/disk/session-codec.ts";
 import { systemClock } from "../../../src/time/clock.ts";
 import { session as anySession, jsonObject } from "../../support/arbitraries.ts";
 import { eventually } from "../../support/eventually.ts";
+import { runs } from "../../support/runs.ts";
 
 const ids = ["plain", "a/b", "сессия"] as SessionId[];
 const id = fc.constantFrom(...ids);
@@ -398,6 +399,6 @@ test("the store agrees with a plain map, whatever happens in whatever order", as
         }
       },
     ),
-    { numRuns: 100 },
+    runs(30, 300),
   );
 }, 240_000);

@@ -6,6 +6,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { isSessiondError } from "../../../../src/error.ts";
 import type { Session } from "../../../../src/session/session.ts";
 import { parseSessionId as id } from "../../../../src/session/session-id.ts";
+import { runs } from "../../../support/runs.ts";
 import { tempDir } from "../../../support/temp-dir.ts";
 import { config, foreignSession, inTrash, meddlingClock, openStore, putOutside } from "../outside.ts";
 
@@ -96,7 +97,7 @@ describe("another program's document", () => {
   }, 60_000);
 });
 
-const renames = 150;
+const renames = runs(30, 150).numRuns;
 /**
  * Between the last look at a file and the rename are microseconds that no file system closes. These renames are aimed
  * at them, and few may hit.
