@@ -5,7 +5,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { resolve } from "node:path";
 import { text } from "node:stream/consumers";
-import { onTestFinished } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { startDaemonIn } from "../client/running-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { type Outcome, startCommand } from "./in-process.ts";
@@ -29,6 +29,20 @@ export async function commandLine(configFile?: string): Promise<CommandLine> {
     startCommand(["--socket", socketPath, ...args], { stdin }).ended;
   return { socketPath, directory, feed, run: (...args) => feed("", ...args) };
 }
+
+/** The same, with sessions of these ids and three pending files each. */
+export async function withSessions(...ids: string[]): Promise<CommandLine> {
+  const cli = await commandLine();
+  for (const id of ids) await cli.feed("a\nb\nc\n", "create", "src", "--id", id, "--files-from", "-");
+  return cli;
+}
+
+/** What a command that succeeds is expected to print. */
+export const ok = (stdout: unknown = "", stderr: unknown = expect.any(String)) => ({
+  code: 0,
+  stdout,
+  stderr,
+});
 
 /** Starts a program, which is killed when the test ends. */
 export function start(

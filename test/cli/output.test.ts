@@ -1,3 +1,4 @@
+/** What sessionctl prints and reads: text for terminals, tables, JSON, errors, documents, lists. */
 import { PassThrough } from "node:stream";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";

@@ -1,3 +1,4 @@
+/** Rates, ETAs and the words for both, without a clock. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { etaMs, observe, perSecond, type Rate, startRate } from "../../src/cli/progress/rate.ts";

@@ -9,6 +9,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { takeSignals } from "../../src/cli/run/signals.ts";
 import { markVariable, newMark } from "../../src/runner/mark.ts";
 import type { Session } from "../../src/session/session.ts";
+import type { Wire } from "../client/worker/fixture.ts";
 import { startDaemon } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
 import {
@@ -18,6 +19,7 @@ import {
   type Scene,
   type SceneDaemon,
   scene,
+  sceneOnWire,
   sceneWith,
   sh,
 } from "./running-run.ts";
@@ -30,6 +32,12 @@ const held = `${quick}; [ $(wc -l < log) -lt 12 ] || until [ -e go ]; do sleep 0
 
 function letGo({ dir }: Scene): void {
   writeFileSync(join(dir, "go"), "");
+}
+
+/** As when the daemon is gone. */
+function disconnect({ wire }: { wire: Wire }): void {
+  wire.closed = true;
+  wire.cut();
 }
 
 function begun({ lines }: Scene<SceneDaemon>): string[] {
@@ -201,7 +209,7 @@ test("what an earlier run has left behind is ended before its files run again", 
 });
 
 test("a daemon that is killed is waited for, and nothing runs twice", async () => {
-  const at = await sceneWith(await startDaemon(), names(40));
+  const at = await sceneWith(await startDaemon(), names(12));
   const run = at.start("a", "--files", "f*", "-j2", ...sh(held));
   await eventually(() => expect(begun(at).length).toBeGreaterThan(5));
   at.daemon.kill("SIGKILL");
@@ -213,15 +221,15 @@ test("a daemon that is killed is waited for, and nothing runs twice", async () =
     code: 0,
     stderr: expect.stringContaining("reconnected to sessiond"),
   });
-  expectComplete(await daemon.client.getSession("a"), 40);
+  expectComplete(await daemon.client.getSession("a"), 12);
   expect([...times(at).values()].every((count) => count === 1)).toBe(true);
 });
 
 test("a daemon that does not come back ends the run; nothing counts that was not acknowledged", async () => {
-  const at = await sceneWith(await startDaemon({ config: "worker: { reattach_grace: 300ms }" }), names(40));
+  const at = await sceneOnWire(names(40));
   const run = at.start("a", "--files", "f*", "-j2", "--reconnect", "1s", "--joblog", "jobs", ...sh(held));
   await eventually(() => expect(begun(at).length).toBeGreaterThan(5));
-  at.daemon.kill("SIGKILL");
+  disconnect(at);
   letGo(at);
   expect(await run.ended).toMatchObject({
     code: 3,
@@ -229,7 +237,7 @@ test("a daemon that does not come back ends the run; nothing counts that was not
   });
   for (const pid of pids(at)) expect(isAlive(pid)).toBe(false);
   const logged = at.lines("jobs").length - 1;
-  await at.daemon.restart();
+  at.wire.closed = false;
   const stored = await at.session();
   expect(stored.processed_files.length).toBeGreaterThanOrEqual(logged);
   expect((await at.run("a", ...sh(quick))).code).toBe(0);
@@ -238,10 +246,10 @@ test("a daemon that does not come back ends the run; nothing counts that was not
 });
 
 test("Ctrl-C twice does not wait for a daemon that is away", async () => {
-  const at = await sceneWith(await startDaemon(), names(20));
+  const at = await sceneOnWire(names(20));
   const run = at.start("a", "--files", "f*", "-j2", ...sh(patient));
   await eventually(() => expect(begun(at)).toHaveLength(2));
-  at.daemon.kill("SIGKILL");
+  disconnect(at);
   await eventually(() => expect(run.stderr()).toContain("lost the connection to sessiond"));
   run.kill("SIGINT");
   run.kill("SIGINT");

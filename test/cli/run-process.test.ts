@@ -134,11 +134,12 @@ test("a guard that is killed is replaced", async () => {
 });
 
 test("a reader that has seen enough ends the run like a first Ctrl-C", async () => {
-  const at = await scene(names(300));
+  const at = await scene(names(100));
+  const script = "echo $1 >> ran; [ $1 = f0 ] || until [ -e gone ]; do sleep 0.05; done; echo $1";
   const program = await at.redirected(
-    "| head -1",
+    "| { head -1; touch gone; }",
     ...["a", "--files", "f*", "-j1", "-k"],
-    ...sh("echo $1 >> ran; echo $1"),
+    ...sh(script),
   );
   const { code, stdout } = await outcome(program);
   expect([code, stdout]).toEqual([1, "f0\n"]);
@@ -152,7 +153,7 @@ test.each([
   ["a stderr that nobody reads", "2>&1 >/dev/null | head -1"],
   ["a full disk", "> /dev/full"],
 ])("%s pauses the run", async (_name, redirection) => {
-  const at = await scene(names(200));
+  const at = await scene(names(50));
   const program = await at.redirected(
     redirection,
     ...["a", "--files", "f*", "-j2"],

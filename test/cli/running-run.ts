@@ -7,7 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import type { SessionClient } from "../../src/client/session-client.ts";
 import type { JsonObject } from "../../src/json/exact-json.ts";
 import type { Session } from "../../src/session/session.ts";
-import { scene as daemonScene } from "../client/worker/fixture.ts";
+import { scene as daemonScene, type Wire, wireTo } from "../client/worker/fixture.ts";
 import { type Program, startProgram } from "../support/daemon-process.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { type Outcome, type RunningCommand, startCommand } from "./in-process.ts";
@@ -47,6 +47,14 @@ export async function scene(
 ): Promise<Scene> {
   const { client, socketPath, directory } = await daemonScene(config);
   return sceneWith({ client, socket: socketPath, sessionsDir: directory }, files);
+}
+
+/** The same, with a wire between the runs and the daemon, which the test can cut. */
+export async function sceneOnWire(files: readonly string[]): Promise<Scene<SceneDaemon> & { wire: Wire }> {
+  const { client, socketPath, directory } = await daemonScene("worker: { reattach_grace: 300ms }");
+  const wire = await wireTo(socketPath);
+  const { socketPath: socket } = wire.client;
+  return { ...(await sceneWith({ client, socket, sessionsDir: directory }, files)), wire };
 }
 
 export async function sceneWith<Daemon extends SceneDaemon>(

@@ -1,3 +1,4 @@
+/** Sample values of what a run and a session are doing. */
 import type { ListedSession } from "../../src/contract/replies.ts";
 import type { RunSnapshot } from "../../src/runner/snapshot.ts";
 import type { Status } from "../../src/session/session.ts";

@@ -1,3 +1,4 @@
+/** Sample values for `sessionctl top`: a poll of the daemon, and the view of it. */
 import type { View } from "../../src/cli/top/frame.ts";
 import type { Poll } from "../../src/cli/top/poll.ts";
 import { noRates, trackRates } from "../../src/cli/top/rates.ts";

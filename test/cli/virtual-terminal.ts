@@ -1,5 +1,5 @@
+/** A terminal in memory. It understands the escape sequences that sessionctl uses, and no others. */
 // biome-ignore-all lint/suspicious/noControlCharactersInRegex: they are what a terminal is sent
-/** What a terminal shows of what was written to it: the sequences that sessionctl uses, and no others. */
 import { PassThrough } from "node:stream";
 import { WriteStream } from "node:tty";
 import { displayWidth } from "../../src/cli/terminal-text.ts";

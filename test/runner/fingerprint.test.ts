@@ -1,3 +1,4 @@
+/** How a run tells whether a file has changed. */
 import { utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";

@@ -1,3 +1,4 @@
+/** How the options for jobs and for an early end are read, and when a halt is reached. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Halt, haltReason, isReached, parseHalt } from "../../src/runner/halt.ts";

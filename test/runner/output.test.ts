@@ -1,3 +1,4 @@
+/** What is kept of the output of commands, where all of it goes, and in which order it is released. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Captured, type Output } from "../../src/runner/captured.ts";

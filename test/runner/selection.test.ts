@@ -1,3 +1,4 @@
+/** Which files of a session run, and why. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {
@@ -85,10 +86,12 @@ test("every file is chosen once, runs once if it runs, and what is pending alway
 
 test("a hundred thousand files are chosen in a moment", () => {
   const given = Array.from({ length: 100_000 }, (_, at) => `src/${at}.ts`);
-  const began = performance.now();
+  const began = process.cpuUsage();
   const first = select(nothingKnown, { ...wishes, given });
   expect(select({ processed: first.files, pending: [], results: {} }, { ...wishes, given }).files).toEqual(
     [],
   );
-  expect(performance.now() - began).toBeLessThan(2000);
+  // Of processor time, which other programs do not take from.
+  const { user, system } = process.cpuUsage(began);
+  expect((user + system) / 1000).toBeLessThan(2000);
 });

@@ -1,3 +1,4 @@
+/** How a command is built for a file. */
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { expect, test } from "vitest";
