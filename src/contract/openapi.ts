@@ -38,7 +38,7 @@ export function openApiDocument(version: string): JsonObject {
     components: {
       schemas: {
         ...Object.fromEntries(
-          [...named].map(([schema, name]) => [name, describe(schema as z.ZodType, true)]),
+          [...named].map(([schema, name]) => [name, describe(schema as z.ZodType, { inFull: true })]),
         ),
         Problem: problemSchema,
       },
@@ -162,7 +162,7 @@ function queryParameters(route: Endpoint): JsonObject[] {
  * The JSON Schema of what a client sends or receives. `inFull` writes out a named schema instead of a
  * reference.
  */
-function describe(schema: z.ZodType, inFull = false): JsonObject {
+function describe(schema: z.ZodType, { inFull = false } = {}): JsonObject {
   const { $schema: _, ...described } = z.toJSONSchema(schema, {
     io: "input",
     unrepresentable: "any",

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describe, expect, it } from "vitest";
 import { ConnectionError } from "../../../src/client/http/connection-error.ts";
-import type { WorkContext } from "../../../src/client/worker/for-each.ts";
+import type { WorkContext } from "../../../src/client/worker/for-each-options.ts";
 import { ExactNumber, type JsonValue } from "../../../src/json/exact-json.ts";
 import { eventually } from "../../support/eventually.ts";
 import { attach, names, scene, wireTo } from "./fixture.ts";
