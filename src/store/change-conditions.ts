@@ -1,7 +1,15 @@
 /** Why a change of a session is refused. */
 import { isSessiondError, SessiondError } from "../error.ts";
+import type { Command } from "../session/command.ts";
 import type { SessionSummary } from "../session/session.ts";
 import type { ChangeOptions } from "./session-store.ts";
+
+/** What only the worker may do as long as there is one: another's could undo what the worker reported. */
+const reporting: ReadonlySet<Command["type"]> = new Set(["progress", "checkpoint", "save"]);
+
+export function isReporting({ type }: Command): boolean {
+  return reporting.has(type);
+}
 
 export function busy(id: string, outcome: SessiondError["outcome"] = "not_applied"): SessiondError {
   return new SessiondError("storage_failed", `another program keeps changing "${id}"; try again`, {

@@ -154,7 +154,10 @@ export interface Leases {
   all(): Promise<Lease[]>;
 }
 
-/** What becomes of the sessions. Each change is told once: one step from what was told before to what is true now. */
+/**
+ * What becomes of the sessions. Each change is told once: one step from what was told before to what is true
+ * now. A change of `bytes` alone is told as well; it keeps the revision.
+ */
 export interface Changes {
   /** Calls back after each change. Returns the function that ends the subscription. */
   subscribe(listener: (change: StoreChange) => void): () => void;

@@ -25,6 +25,7 @@ import {
 } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import { type Clock, formatTimestamp } from "../../time/clock.ts";
+import { isReporting } from "../change-conditions.ts";
 import { newGeneration, standInGeneration } from "../generation.ts";
 import { leaseHeld } from "../lease-table.ts";
 import type {
@@ -60,8 +61,6 @@ export type { DirectoryStorage };
 
 /** How often a save looks again whether there is a session, while others create and delete it. */
 const saveAttempts = 20;
-/** What only the worker may do as long as there is one. It may undo what it reported. */
-const reporting: ReadonlySet<Command["type"]> = new Set(["progress", "checkpoint", "save"]);
 
 /** @throws SessiondError `directory_locked`, `storage_full`, `storage_failed` */
 export async function openDirectoryStore(options: DirectoryStoreOptions): Promise<DirectoryStore> {
@@ -152,9 +151,9 @@ export class DirectoryStore implements SessionStore {
 
   apply(id: SessionId, command: Command, options: ChangeOptions = {}): Promise<StoredSession> {
     const { sessions, leases, state } = this.#parts;
-    const isReporting = reporting.has(command.type);
-    const change = isReporting ? "replace" : "change";
-    const assertMay = () => isReporting && leases.assertMayReport(id, options.epoch);
+    const isReport = isReporting(command);
+    const change = isReport ? "replace" : "change";
+    const assertMay = () => isReport && leases.assertMayReport(id, options.epoch);
     return state.runChange(async () => {
       // Before anything is written for it.
       if (sessions.has(id)) assertMay();

@@ -1,0 +1,45 @@
+/** A directory is a store: what is stated here of files stands in the other suites. */
+import { cpSync } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { silentLogger } from "../../../src/log.ts";
+import { type DirectoryStore, openDirectoryStore } from "../../../src/store/directory/directory-store.ts";
+import { systemClock } from "../../../src/time/clock.ts";
+import { storeSuite } from "../suite/store-suite.ts";
+
+function openIn(directory: string): Promise<DirectoryStore> {
+  return openDirectoryStore({
+    directory,
+    rescanIntervalMs: 60_000,
+    clock: systemClock(),
+    logger: silentLogger,
+  });
+}
+
+storeSuite("a store in a directory", async () => {
+  const base = await mkdtemp(join(tmpdir(), "sessiond-suite-"));
+  let directory = join(base, "0");
+  let kills = 0;
+  let store = await openIn(directory);
+  return {
+    get store() {
+      return store;
+    },
+    async reopen() {
+      await store.close();
+      store = await openIn(directory);
+    },
+    async kill() {
+      const left = join(base, String(++kills));
+      cpSync(directory, left, { recursive: true, preserveTimestamps: true });
+      await store.close();
+      directory = left;
+      store = await openIn(directory);
+    },
+    async close() {
+      await store.close();
+      await rm(base, { recursive: true, force: true });
+    },
+  };
+});

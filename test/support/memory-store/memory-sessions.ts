@@ -1,0 +1,96 @@
+/** The sessions of a memory store and their index. Nothing here asks who may change what. */
+import { SessiondError } from "../../../src/error.ts";
+import {
+  type Session,
+  type SessionSummary,
+  summarize,
+  writtenRevision,
+} from "../../../src/session/session.ts";
+import { SessionIndex } from "../../../src/store/session-index.ts";
+import type { Gone, StoredSession } from "../../../src/store/session-store.ts";
+import { bytesOf, type Memory } from "./memory.ts";
+
+export class MemorySessions {
+  readonly index = new SessionIndex();
+  readonly #sessions: Map<string, Session>;
+  readonly #isInTrash: (id: string) => boolean;
+  /** The last revisions of sessions that went in this run, so that none is given out twice. */
+  readonly #past = new Map<string, number>();
+
+  constructor({ sessions }: Memory, isInTrash: (id: string) => boolean) {
+    this.#sessions = sessions;
+    this.#isInTrash = isInTrash;
+    for (const session of sessions.values()) this.index.set(summaryOf(session));
+  }
+
+  has(id: string): boolean {
+    return this.index.has(id);
+  }
+
+  /** @throws SessiondError `session_not_found`, `session_deleted` */
+  get(id: string): Session {
+    const session = this.#sessions.get(id);
+    if (session === undefined) throw this.#missing(id);
+    return session;
+  }
+
+  /** Tells the reports that were not told yet. @throws as `get` */
+  summary(id: string): SessionSummary {
+    const summary = this.index.get(id);
+    if (summary === undefined) throw this.#missing(id);
+    return summary;
+  }
+
+  /** As `summary`. */
+  stored(id: string): StoredSession {
+    return { summary: this.summary(id), session: this.get(id) };
+  }
+
+  /** Puts a session in place that is not there, at a revision that no earlier one of its id had. */
+  add(session: Session): StoredSession {
+    const revision = Math.max(writtenRevision(session), (this.#past.get(session.session_id) ?? 0) + 1);
+    return this.put({ ...session, revision });
+  }
+
+  /** As `add`, of one that comes back: if no other had its id meanwhile, it is as it was. */
+  giveBack(session: Session): StoredSession {
+    const last = this.#past.get(session.session_id) ?? session.revision;
+    return last === session.revision ? this.put(session) : this.add(session);
+  }
+
+  /** At the revision that it has. */
+  put(session: Session): StoredSession {
+    const summary = summaryOf(session);
+    this.#sessions.set(session.session_id, session);
+    this.index.set(summary);
+    return { session, summary };
+  }
+
+  /** As `put`, of a session that was reported on: that is told later. */
+  putReported(session: Session): void {
+    const id = session.session_id;
+    this.#sessions.set(id, session);
+    this.index.defer(id, () => summaryOf(this.get(id)));
+  }
+
+  takeOut({ session_id, revision }: SessionSummary, cause: Gone["cause"]): void {
+    this.#sessions.delete(session_id);
+    this.#past.set(session_id, revision);
+    this.index.delete(session_id, { cause, restorable: this.#isInTrash(session_id) });
+  }
+
+  #missing(id: string): SessiondError {
+    return this.#isInTrash(id)
+      ? new SessiondError("session_deleted", `session "${id}" was deleted and is in the trash`)
+      : new SessiondError("session_not_found", `there is no session "${id}"`);
+  }
+}
+
+/** Every session in memory has a revision. */
+export function revisionOf({ revision = 1 }: Session): number {
+  return revision;
+}
+
+function summaryOf(session: Session): SessionSummary {
+  return summarize(session, revisionOf(session), bytesOf(session));
+}

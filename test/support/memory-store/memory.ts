@@ -1,0 +1,64 @@
+/**
+ * What a memory store keeps. It outlives the store as files outlive a daemon. A copy of it is what a kill leaves.
+ */
+import type { Backup, TrashEntry } from "../../../src/contract/replies.ts";
+import { SessiondError } from "../../../src/error.ts";
+import { JsonError, parseJson, stringifyJson } from "../../../src/json/exact-json.ts";
+import type { Session } from "../../../src/session/session.ts";
+
+export interface Trashed {
+  readonly entry: TrashEntry;
+  readonly session: Session;
+}
+
+export interface BackedUp {
+  readonly backup: Backup;
+  readonly session: Session;
+}
+
+/** Nothing in it is changed in place: a changed session is another object. */
+export interface Memory {
+  readonly sessions: Map<string, Session>;
+  /** Oldest first. */
+  readonly trash: Trashed[];
+  /** Oldest first. */
+  readonly backups: BackedUp[];
+  /** By name, as JSON. */
+  readonly documents: Map<string, string>;
+  readonly logs: Map<string, readonly string[]>;
+}
+
+export function newMemory(): Memory {
+  return { sessions: new Map(), trash: [], backups: [], documents: new Map(), logs: new Map() };
+}
+
+export function copyMemory({ sessions, trash, backups, documents, logs }: Memory): Memory {
+  return {
+    sessions: new Map(sessions),
+    trash: [...trash],
+    backups: [...backups],
+    documents: new Map(documents),
+    logs: new Map(logs),
+  };
+}
+
+/** As deep as a stored document may be. */
+const maxDepth = 500;
+
+/**
+ * A copy that shares nothing with the value.
+ *
+ * @throws SessiondError `invalid_request` for a value that JSON cannot hold
+ */
+export function exactCopy<T>(value: T): T {
+  try {
+    return parseJson(stringifyJson(value, { maxDepth }), maxDepth) as T;
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    throw new SessiondError("invalid_request", `this cannot be kept: ${error.message}`);
+  }
+}
+
+export function bytesOf(session: Session): number {
+  return Buffer.byteLength(stringifyJson(session, { maxDepth }));
+}
