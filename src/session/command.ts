@@ -1,6 +1,6 @@
 /**
- * What each change of a session means, as a pure function of (session, command, now). Every store runs the
- * same one; a store only decides how the outcome becomes durable.
+ * Defines each change of a session, as a pure function of (session, command, now). Every store runs the same
+ * function, and only decides how the outcome becomes durable.
  */
 import { SessiondError } from "../error.ts";
 import type { JsonObject } from "../json/exact-json.ts";
@@ -15,25 +15,26 @@ export type Command =
   | { type: "save"; session: Session }
   | { type: "edit"; labels?: LabelChanges | undefined; pinned?: boolean | undefined };
 
-/** Files that are done, what was found in them, and files that turned out to need work. */
+/** A report of progress: files that are done, what was found in them, and new files that need work. */
 export interface ProgressDelta {
   processed?: readonly string[] | undefined;
   results?: JsonObject | undefined;
   added?: readonly string[] | undefined;
 }
 
-/** Both file lists as they are now; results are merged by key. */
+/** Both file lists as they are to be. Results are merged by key. */
 export interface Checkpoint {
   processed_files: readonly string[];
   pending_files: readonly string[];
   partial_results?: JsonObject | undefined;
 }
 
-/** Labels to set, or with null to take away. */
+/** Labels to set; null removes a label. */
 export type LabelChanges = Readonly<Record<string, string | null>>;
 
 /**
- * The session after a command. Lists and results that a command does not touch stay the same objects.
+ * Returns the session after a command. Lists and results that the command does not touch stay the same
+ * objects.
  *
  * @throws SessiondError `invalid_transition`, `invalid_request`
  */
@@ -73,8 +74,8 @@ function withStatus(session: Session, status: Status, reason: string | undefined
 }
 
 /**
- * Files move from pending to processed in the order given; results merge by key; added files join the end of
- * pending unless they are known. Applying a delta twice is the same as once.
+ * Moves files from pending to processed in the order given, merges results by key, and appends added files to
+ * pending unless they are in a list already. Applying a delta twice is the same as applying it once.
  */
 export function applyProgress(
   session: Pick<Session, "processed_files" | "pending_files" | "partial_results">,
@@ -103,14 +104,14 @@ export function applyProgress(
   };
 }
 
-/** Spread copies `__proto__` as the ordinary key it is, where assignment would not. */
+/** Spread copies `__proto__` as an ordinary key; assignment would not. */
 function mergeResults(results: JsonObject, changes: JsonObject | undefined): JsonObject {
   return changes === undefined || Object.keys(changes).length === 0 ? results : { ...results, ...changes };
 }
 
 /**
- * A saved document replaces the stored one whole, its own checkpoint time included. The generation stays
- * that of the stored session, and the revision is the store's to count.
+ * Replaces the whole document, its checkpoint time included. Only the generation stays that of the stored
+ * session. The revision is counted by the store.
  */
 function replaceDocument(stored: Session, saved: Session): Session {
   if (saved.session_id !== stored.session_id) {

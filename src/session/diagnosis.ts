@@ -1,4 +1,4 @@
-/** What can be wrong inside a readable session, and how it is put right. */
+/** Finds what is wrong inside a readable session, and repairs it. Pure. */
 import type { Session } from "./session.ts";
 
 export type FindingCode = "duplicate_file" | "processed_and_pending" | "unfinished";
@@ -7,10 +7,11 @@ export interface Finding {
   /** A `FindingCode`, or a code of the backend that keeps the session. */
   code: FindingCode | (string & {});
   message: string;
-  /** Whether `recover` puts it right. */
+  /** Whether `recover` repairs it. */
   repairable: boolean;
 }
 
+/** Returns everything that is wrong with a session; empty if nothing is. */
 export function diagnose(session: Session): Finding[] {
   const findings: Finding[] = [];
   for (const list of ["processed_files", "pending_files"] as const) {
@@ -18,7 +19,7 @@ export function diagnose(session: Session): Finding[] {
     if (repeated > 0)
       findings.push({
         code: "duplicate_file",
-        message: `${list} names ${repeated} file(s) more than once`,
+        message: `${list} lists ${repeated} file(s) more than once`,
         repairable: true,
       });
   }
@@ -34,14 +35,16 @@ export function diagnose(session: Session): Finding[] {
   if (session.status === "completed" && session.pending_files.length > 0) {
     findings.push({
       code: "unfinished",
-      message: `completed, but ${session.pending_files.length} file(s) are pending; reopen it to go on`,
+      message: `completed, but ${session.pending_files.length} file(s) are pending; reopen it to process them`,
       repairable: false,
     });
   }
   return findings;
 }
 
-/** The session with every repairable finding put right: each file once, and processed wins over pending. */
+/**
+ * Returns the session without repairable findings: each file is listed once, and processed wins over pending.
+ */
 export function repair(session: Session): Session {
   const processed = new Set(session.processed_files);
   const pending = new Set(session.pending_files.filter((file) => !processed.has(file)));

@@ -1,6 +1,6 @@
 /**
- * What a session is: the document that users and other programs read and write. Schemas check
- * documents and never rebuild them, so that unknown keys and exact values pass through untouched.
+ * Defines what a session is: the document that users and other programs read and write. Schemas check
+ * documents and never rebuild them, so that unknown keys and exact values pass through unchanged.
  */
 import { z } from "zod";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json/exact-json.ts";
@@ -12,7 +12,7 @@ export type Status = (typeof statuses)[number];
 
 export const analysisDepths = ["quick", "standard", "deep"] as const;
 
-/** Any object, taken as it is. */
+/** Any object. It is passed through unchanged. */
 export const jsonObjectSchema = z
   .custom<JsonObject>(isJsonObject, "must be an object")
   .meta({ type: "object", additionalProperties: true });
@@ -83,15 +83,15 @@ export interface Session {
   session_id: string;
   status: Status;
   config: SessionConfig;
-  /** In the order in which they were reported. */
+  /** Files that are done, in the order in which they were reported. */
   processed_files: readonly string[];
   pending_files: readonly string[];
   /** Any key, any JSON value; `bigint` and `ExactNumber` stand for numbers that no double equals. */
   partial_results: JsonObject;
-  /** The last activity, ISO 8601 with an offset and up to microseconds, as it was written. */
+  /** The time of the last activity: ISO 8601 with an offset and up to microseconds, as it was written. */
   checkpoint_time: string;
   created_time?: string | undefined;
-  /** New for each creation, so that a session can be told from an earlier one of the same id. */
+  /** New for each creation: tells a session from an earlier session of the same id. */
   generation?: string | undefined;
   /** Grows with every change. */
   revision?: number | undefined;
@@ -102,7 +102,7 @@ export interface Session {
   [key: string]: unknown;
 }
 
-/** What is known about a session without opening it. */
+/** What is known about a session without reading its document. */
 export interface SessionSummary {
   session_id: string;
   status: Status;
@@ -136,7 +136,9 @@ export interface NewSession {
   pinned?: boolean | undefined;
 }
 
-/** A new running session, with the defaults of its configuration written out. */
+/**
+ * Creates a running session, with the defaults of its configuration written out. `now` is its creation time.
+ */
 export function newSession(input: NewSession, generation: string, now: string): Session {
   const { target_path, ...config } = input.config;
   return {
@@ -155,16 +157,18 @@ export function newSession(input: NewSession, generation: string, now: string): 
   };
 }
 
-/** Counting on from here never leaves the whole numbers that are exact. */
+/** Far below the largest exact integer, 2^53 - 1, so that a revision can always grow by one. */
 const maxRevision = 2 ** 52;
 
 /**
- * The revision in a document that another program may have written; one that cannot be counted on from is 1.
+ * The revision in a document that another program may have written; 1 if it is missing, or no number from
+ * which revisions can be counted.
  */
 export function writtenRevision({ revision }: Session): number {
   return revision !== undefined && revision >= 1 && revision <= maxRevision ? revision : 1;
 }
 
+/** The summary of a session; `bytes` is the size of the stored document. */
 export function summarize(session: Session, revision: number, bytes: number): SessionSummary {
   return {
     session_id: session.session_id,

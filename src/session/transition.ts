@@ -1,9 +1,10 @@
+/** The status transitions: one table, and the verbs that name them. Pure. */
 import { SessiondError } from "../error.ts";
 import type { Status } from "./session.ts";
 
 /**
- * Which status each verb leads to, from each status. A verb that is missing from a row is an
- * `invalid_transition` there. Completing and failing are possible from anywhere, and again.
+ * By status, where each verb leads. A verb that is missing in a row is an `invalid_transition` from that
+ * status. Complete and fail are possible from any status, also a second time.
  */
 export const transitions = {
   running: { pause: "paused", complete: "completed", fail: "failed" },
@@ -23,7 +24,7 @@ const leadsTo: Record<Verb, Status> = {
   reopen: "running",
 };
 
-/** @throws SessiondError `invalid_transition`, naming both statuses */
+/** The status that a verb leads to. @throws SessiondError `invalid_transition`, naming both statuses */
 export function nextStatus(from: Status, verb: Verb): Status {
   const row: Partial<Record<Verb, Status>> = transitions[from];
   const next = row[verb];
@@ -36,7 +37,7 @@ export function nextStatus(from: Status, verb: Verb): Status {
   return next;
 }
 
-/** The verb that leads from one status to another, for callers that name the status they want. */
+/** The verb that leads from one status to another, for callers that name the status and not the verb. */
 export function verbFor(from: Status, to: Status): Verb {
   if (to === "running") return from === "completed" || from === "failed" ? "reopen" : "resume";
   return verbs.find((verb) => leadsTo[verb] === to) as Verb;

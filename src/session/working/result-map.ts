@@ -1,15 +1,16 @@
+/**
+ * The results of a session in memory: many of them can be read as they were at one moment, in slices, while
+ * new results are reported.
+ */
 import { eachInSlices } from "../../async/slices.ts";
 import type { JsonObject, JsonValue } from "../../json/exact-json.ts";
 
 export type Result = readonly [key: string, result: JsonValue];
 
-/**
- * Results in the order in which their keys came. They can be gone through as they were at one moment while
- * others are reported.
- */
+/** Results by key, in the order in which the keys were first reported. */
 export class ResultMap {
   readonly #values = new Map<string, JsonValue>();
-  /** For each time that they are gone through, what was replaced since it began. */
+  /** For each snapshot that is in use, the results that were replaced since it was taken. */
   readonly #replaced = new Set<Map<string, JsonValue>>();
 
   constructor(results: JsonObject = {}) {
@@ -24,11 +25,11 @@ export class ResultMap {
   }
 
   set(key: string, result: JsonValue): void {
-    if (this.#replaced.size > 0) this.#keepBefore(key);
+    if (this.#replaced.size > 0) this.#keepForSnapshots(key);
     this.#values.set(key, result);
   }
 
-  /** Gives `use` the results as they are at the call, until it is done with them. */
+  /** Calls `use` with the results as they are at the call. They stay so until its promise settles. */
   async withSnapshot<T>(use: (results: Iterable<Result>) => Promise<T>): Promise<T> {
     const replaced = new Map<string, JsonValue>();
     this.#replaced.add(replaced);
@@ -39,14 +40,14 @@ export class ResultMap {
     }
   }
 
-  #keepBefore(key: string): void {
+  #keepForSnapshots(key: string): void {
     const before = this.#values.get(key);
     if (before === undefined) return;
     for (const replaced of this.#replaced) if (!replaced.has(key)) replaced.set(key, before);
   }
 }
 
-/** A map goes through keys that come later, too, at its end. */
+/** The first `count` results: a map iterates also over keys that are added meanwhile, after all others. */
 function* firstOf(
   values: ReadonlyMap<string, JsonValue>,
   count: number,

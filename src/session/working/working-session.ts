@@ -1,6 +1,6 @@
 /**
- * A session in memory, in a form in which a report costs what the report holds and not what the session
- * holds. It means the same as `applyProgress` on the document, which a test holds it to.
+ * A session in memory while reports come in. The cost of a report follows the report, not the session. A
+ * report has the same effect as `applyProgress` has on the document; a test holds the two together.
  */
 
 import { eachInSlices } from "../../async/slices.ts";
@@ -11,9 +11,9 @@ import { type Session, type SessionSummary, summarize } from "../session.ts";
 import { FileLists } from "./file-lists.ts";
 import { type Result, ResultMap } from "./result-map.ts";
 
-/** What a document holds, for writing it a piece at a time. */
+/** A document in parts, for reading or writing it a piece at a time. */
 export interface SessionParts {
-  /** The document, with anything in the places of its lists and results. */
+  /** The document. Its lists and results are placeholders. */
   frame: Session;
   processed: readonly string[];
   pending: readonly string[];
@@ -21,11 +21,11 @@ export interface SessionParts {
 }
 
 export class WorkingSession {
-  /** The document, with empty lists and results in their places. */
+  /** The document. Its lists and results are empty placeholders. */
   #frame!: Session;
   #files!: FileLists;
   #results!: ResultMap;
-  /** The last activity, where the frame does not have it yet. */
+  /** The time of the last activity; undefined if the frame has it. */
   #time: Micros | undefined;
   #version = 0;
 
@@ -46,14 +46,14 @@ export class WorkingSession {
     return live;
   }
 
-  /** How often the document was replaced. */
+  /** Grows each time the document is replaced. */
   get version(): number {
     return this.#version;
   }
 
   /**
-   * `before` is the document that this session gave out and `session` came of: what is the same object needs
-   * no work.
+   * Replaces the document. `before` is the document that `session` was made from, if this session gave it
+   * out: lists and results that are still the same objects cost nothing.
    */
   replace(session: Session, before?: Session): void {
     this.#version++;
@@ -82,6 +82,7 @@ export class WorkingSession {
     return this.#files.pendingCount;
   }
 
+  /** Applies a report that was made at `time`. */
   report(delta: ProgressDelta, revision: number, time: Micros): void {
     const { processed, added, results } = delta;
     if (processed !== undefined) for (const file of processed) this.#files.finish(file);
@@ -93,7 +94,7 @@ export class WorkingSession {
     this.#time = time;
   }
 
-  /** As `report`, of something that happened earlier: the last activity stays the later of the two. */
+  /** Applies a report again, or late: the later one of the two times stays the last activity. */
   reapply(delta: ProgressDelta, revision: number, time: Micros): void {
     const last = this.#time ?? parseTimestamp(this.#frame.checkpoint_time) ?? 0;
     const { checkpoint_time } = this.#current();
@@ -104,13 +105,14 @@ export class WorkingSession {
   }
 
   /**
-   * The whole document as it is at the call, apart from this object. Costs what the session holds, in slices.
+   * Resolves with a copy of the whole document as it is at the call. Put together in slices: the cost follows
+   * the session.
    */
   toSession(): Promise<Session> {
     return this.withSnapshot(collect);
   }
 
-  /** Gives `use` what the document holds at the call, until it is done with it. */
+  /** Calls `use` with the document as it is at the call. The parts stay so until its promise settles. */
   withSnapshot<T>(use: (parts: SessionParts) => Promise<T>): Promise<T> {
     const frame = { ...this.#current() };
     const [processed, pending] = [this.#files.processed(), this.#files.pending()];

@@ -1,6 +1,6 @@
 /**
- * Copies of a session's document, `<name>_<YYYYMMDD_HHMMSS>.json` in UTC, by default in `backups/` of the
- * sessions directory.
+ * Backups: copies of a session's document, named `<name>_<YYYYMMDD_HHMMSS>.json` by the time in UTC, by
+ * default in `backups/` of the sessions directory.
  */
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import type { Backup } from "../../contract/replies.ts";
@@ -23,7 +23,7 @@ export class Backups {
   readonly #anywhere: boolean;
   readonly #files: DurableFiles;
 
-  /** Unless `anywhere`, paths that lead out of the sessions directory are refused. */
+  /** Paths that lead out of the sessions directory are refused, except with `anywhere`. */
   constructor(fs: FileSystem, sessionsDirectory: string, anywhere: boolean, files: DurableFiles) {
     this.#fs = fs;
     this.#root = sessionsDirectory;
@@ -32,6 +32,7 @@ export class Backups {
     this.#files = files;
   }
 
+  /** Writes a backup, durably, to a directory. @throws SessiondError `invalid_request` for a bad directory */
   async create(session: Session, directory: string | undefined, now: Micros): Promise<Backup> {
     const target = await this.#directory(directory);
     const bytes = await encodeSession(partsOf(session));
@@ -55,7 +56,7 @@ export class Backups {
     }
   }
 
-  /** Those in the default directory, newest first. */
+  /** The backups of a session in the default directory, newest first. */
   list(id: string): Backup[] {
     const prefix = `${safeName(id)}_`;
     return this.#names()
@@ -87,7 +88,7 @@ export class Backups {
   }
 
   /**
-   * The session in a backup.
+   * Reads the session in a backup, which is a name in the default directory or a path.
    *
    * @throws SessiondError `invalid_request` for one that is missing, unreadable or of another session
    */
@@ -102,7 +103,7 @@ export class Backups {
     }
     if (session === undefined)
       throw refuse(
-        `there is no backup ${path}; list what there is with: sessionctl backup --list ${shellOperand(id)}`,
+        `there is no backup ${path}; list the backups with: sessionctl backup --list ${shellOperand(id)}`,
       );
     if (session.session_id !== id) throw refuse(`${path} is a backup of session "${session.session_id}"`);
     return session;
@@ -126,7 +127,7 @@ export class Backups {
     } catch (error) {
       const isSync = (error as NodeJS.ErrnoException).syscall === "fsync";
       throw isSync
-        ? this.#files.syncFailed(`${directory} could not be made`, error)
+        ? this.#files.syncFailed(`${directory} could not be created durably`, error)
         : pathError("directory", error);
     }
     return directory;
@@ -139,7 +140,7 @@ export class Backups {
     return path;
   }
 
-  /** Judged by where the path really leads: a symbolic link inside the directory could lead out of it. */
+  /** Judged by the real path: a symbolic link inside the directory could lead out of it. */
   #isInside(path: string): boolean {
     if (this.#anywhere) return true;
     const way = relative(this.#fs.realpathSync(this.#root), realPath(this.#fs, path));
@@ -148,7 +149,7 @@ export class Backups {
   }
 }
 
-/** The path with every symbolic link on the way resolved, also where its last parts do not exist yet. */
+/** The path with every symbolic link resolved; its last parts need not exist yet. */
 function realPath(fs: FileSystem, path: string): string {
   try {
     return fs.realpathSync(path);
@@ -161,11 +162,11 @@ function realPath(fs: FileSystem, path: string): string {
 function assertPath(name: string, path: string | undefined): void {
   if (path?.includes("\0")) {
     const issue = { path: name, message: "must not contain a zero byte" };
-    throw new SessiondError("invalid_request", `the ${name} is no path`, { issues: [issue] });
+    throw new SessiondError("invalid_request", `the ${name} is not a valid path`, { issues: [issue] });
   }
 }
 
-/** A path that cannot be is the caller's to mend; anything else is the storage's. */
+/** A path that cannot be used is an error of the caller; any other failure is one of the storage. */
 function pathError(name: string, error: unknown): SessiondError {
   if (!["ENAMETOOLONG", "ELOOP", "ENOTDIR", "EEXIST", "EACCES"].includes(systemErrorCode(error) ?? ""))
     return storageError(error);
@@ -180,7 +181,9 @@ function refuse(message: string): SessiondError {
 }
 
 function outside(path: string, root: string): SessiondError {
-  const message = `must lie inside ${root}: the daemon writes nowhere else; to keep a copy elsewhere, export the session`;
+  const message =
+    `must lie inside ${root}: the daemon writes nowhere else; ` +
+    "to keep a copy elsewhere, export the session";
   return new SessiondError("invalid_request", `the ${path} leads out of the sessions directory`, {
     issues: [{ path, message }],
   });

@@ -1,4 +1,4 @@
-/** The daemon's own small documents (`<name>.json`) and logs (`<name>.jsonl`), durable. */
+/** The daemon's own records: small documents (`<name>.json`) and logs (`<name>.jsonl`), written durably. */
 import { constants } from "node:fs";
 import { join } from "node:path";
 import { KeyedQueue } from "../../async/keyed-queue.ts";
@@ -10,7 +10,9 @@ import { type DurableFiles, storageError } from "./disk/durable-files.ts";
 import type { FileSystem, OpenFile } from "./disk/file-system.ts";
 import { withStorageErrors } from "./disk/storage-state.ts";
 
-/** A log over this size is put aside as its one predecessor, and the former predecessor goes. */
+/**
+ * A log over this size becomes `<name>.1.jsonl`, in place of the one that was there, and a new log begins.
+ */
 const maxLogBytes = 8 * 1024 * 1024;
 const blockBytes = 64 * 1024;
 const appending = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
@@ -18,7 +20,7 @@ const appending = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
 export interface RecordsOptions {
   fs: FileSystem;
   directory: string;
-  /** Where a record goes that cannot be read. */
+  /** The directory to which a record is moved that cannot be read. */
   quarantine: string;
   files: DurableFiles;
   logger: Logger;
@@ -44,9 +46,9 @@ export function directoryRecords({
       const handle = await fs.open(path, appending, 0o640);
       try {
         const lines = entries.map((entry) => `${stringifyJson(entry)}\n`).join("");
-        // A line that an interrupted append left unfinished must not swallow the next one.
-        const repaired = !created && !(await endsWithNewline(fs, path, size));
-        await handle.appendFile(repaired ? `\n${lines}` : lines);
+        // An append that was interrupted may have left half a line, which must not swallow the next one.
+        const isCut = !created && !(await endsWithNewline(fs, path, size));
+        await handle.appendFile(isCut ? `\n${lines}` : lines);
         await handle.datasync().catch((error: unknown) => {
           throw files.syncFailed(`${path} could not be synced`, error);
         });
@@ -85,9 +87,12 @@ export function directoryRecords({
         return parseJson(bytes.toString());
       } catch (error) {
         if (!(error instanceof JsonError)) throw error;
-        // Not the truth about any session: put aside, where it can be looked into, and begun anew.
+        // A record is not the truth about any session: it is moved aside for inspection, and begun anew.
         const aside = join(quarantine, `${name}-${Date.now()}.json`);
-        logger.warn({ record: name, why: error.message, moved_to: aside }, "a record could not be read");
+        logger.warn(
+          { record: name, why: error.message, moved_to: aside },
+          "a record could not be read; it was moved to quarantine and begins anew",
+        );
         fs.renameSync(join(directory, `${name}.json`), aside);
         return undefined;
       }
@@ -116,7 +121,7 @@ function parseCursor(cursor: string): { generation: number; offset: number } {
   return { generation: Number(match[1]), offset: Number(match[2]) };
 }
 
-/** A line that a power cut damaged is skipped: a log is an account, not the truth. */
+/** Undefined for a line that a power cut damaged: a log is an account, not the truth. */
 function parseLine(line: string): JsonValue | undefined {
   try {
     return parseJson(line);
@@ -126,8 +131,8 @@ function parseLine(line: string): JsonValue | undefined {
 }
 
 /**
- * Gives the lines before `end` last first, until `take` returns false; resolves to where the last one given
- * begins.
+ * Reads the lines before `end`, the last one first, until `take` returns false. Resolves with the offset of
+ * the line that was read last.
  */
 async function readBackwards(
   fs: FileSystem,

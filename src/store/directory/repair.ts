@@ -1,5 +1,6 @@
 /**
- * Diagnosing a session, and putting it right with nothing lost: after a backup, or by way of the quarantine.
+ * Diagnoses a session, and repairs it without losing anything: a readable session after a backup, an
+ * unreadable file by moving it to quarantine and restoring the newest backup.
  */
 
 import { nextSlice } from "../../async/slices.ts";
@@ -21,7 +22,7 @@ export async function validateSession(
   const findings: Finding[] = [];
   try {
     const { session } = await store.read(id);
-    // Putting a large session together took a while, and so does looking through it.
+    // Reading a large session took a while, and diagnosing it takes a while too.
     await nextSlice();
     findings.push(...diagnose(session));
     for (const file of catalog.duplicatesOf(id)) {
@@ -58,7 +59,7 @@ export async function repairSession(
   }
   for (const { code, message, repairable } of findings) {
     if (!repairable) actions.push(`left as it is: ${message}`);
-    else if (code !== "duplicate_session") actions.push(`put right: ${message}`);
+    else if (code !== "duplicate_session") actions.push(`repaired: ${message}`);
   }
   return { session_id: id, recovered: true, actions, backup, quarantined };
 }
@@ -70,7 +71,7 @@ async function repairUnreadable(
   catalog: FileCatalog,
 ): Promise<Recovery> {
   const file = catalog.unreadableFor(id);
-  // Mended by another program since it was diagnosed.
+  // Another program has repaired the file since it was diagnosed.
   const quarantined = file === undefined ? undefined : await sessions.quarantine(file);
   if (quarantined === undefined) return repairSession(id, store, sessions, catalog);
   const actions = [`moved the unreadable ${file} to ${quarantined}`];
@@ -85,7 +86,7 @@ async function repairUnreadable(
       return { session_id: id, recovered: true, actions, backup: null, quarantined };
     } catch (error) {
       if (!isSessiondError(error, "invalid_request")) throw error;
-      actions.push(`passed over ${backup}: ${error.message}`);
+      actions.push(`skipped the backup ${backup}: ${error.message}`);
     }
   }
   actions.push("there is no backup to restore");

@@ -1,4 +1,7 @@
-/** The start after a run that may not have ended well: what the journal holds goes back to its sessions. */
+/**
+ * Replays the journal at the start: gives each session the acknowledged reports that its file may not hold,
+ * and says what is damaged.
+ */
 import type { HealthProblem } from "../../contract/replies.ts";
 import { JsonError, parseJson } from "../../json/exact-json.ts";
 import type { Logger } from "../../log.ts";
@@ -27,18 +30,20 @@ export interface ReplayOptions {
 }
 
 /**
- * Resolves with what could not be made whole. Nothing that is wrong with one session keeps the others from
- * their reports.
+ * Resolves with what is damaged, for `health`. A problem with one session does not keep the others from their
+ * reports.
  */
 export async function replayJournal(options: ReplayOptions): Promise<HealthProblem[]> {
   const { journal, quarantine, logger } = options;
   const contents = await readJournal(journal);
   const problems: HealthProblem[] = [];
   for (const name of contents.damagedSegments) {
-    logger.error({ segment: name }, "a segment of the journal is damaged, and kept in quarantine");
+    logger.error({ segment: name }, "a segment of the journal is damaged; a copy is kept in quarantine");
     await journal
       .preserve(name, quarantine)
-      .catch((error: unknown) => logger.error({ err: error, segment: name }, "it could not be kept"));
+      .catch((error: unknown) =>
+        logger.error({ err: error, segment: name }, "a damaged segment could not be copied to quarantine"),
+      );
   }
   for (const [id, found] of contents.sessions) {
     const isDamaged = await giveBack(id as SessionId, found, options);
@@ -49,7 +54,9 @@ export async function replayJournal(options: ReplayOptions): Promise<HealthProbl
   return problems;
 }
 
-/** Resolves with whether reports of a session that is there are damaged. */
+/**
+ * Replays the reports of one session. Resolves with whether some of them are damaged and the session exists.
+ */
 async function giveBack(id: SessionId, found: SessionReports, options: ReplayOptions): Promise<boolean> {
   const { catalog, reports, lives, logger } = options;
   const { restored, isDamaged } = decode(found);
@@ -57,16 +64,19 @@ async function giveBack(id: SessionId, found: SessionReports, options: ReplayOpt
   if (catalog.index.get(id) !== undefined) {
     try {
       await reports.restore(id, generation, restored);
-      logger.debug({ session_id: id, reports: restored.length }, "reports of an earlier run were given back");
+      logger.debug({ session_id: id, reports: restored.length }, "reports of an earlier run were replayed");
       return isDamaged;
     } catch (error) {
-      logger.warn({ err: error, session_id: id }, "reports of an earlier run wait for their session");
+      logger.warn(
+        { err: error, session_id: id },
+        "reports of an earlier run cannot be applied yet; they wait for their session",
+      );
     }
   } else if (catalog.unreadableFor(id) === undefined) {
     void lives.forget(id);
     return false;
   }
-  // They wait until the file can be read, or a backup is in its place.
+  // The reports wait until the file can be read, or a backup replaces it.
   const own = restored.filter((report) => report.generation === 0n || report.generation === generation);
   lives.await(id, placeholder(id), generation, own);
   return isDamaged;
@@ -90,7 +100,8 @@ function decode({ reports, damaged }: SessionReports): { restored: Restored[]; i
 }
 
 /**
- * Reports of it are damaged: its worker is to stop, and its owner to know. What was lost is pending still.
+ * Pauses a session whose reports are damaged, so that its worker stops and its owner knows. Files whose
+ * reports are lost are still pending.
  */
 async function stop(id: SessionId, { sessions, logger }: ReplayOptions): Promise<HealthProblem> {
   const message = `reports of "${id}" in the journal were damaged: files that were done may be pending again`;
@@ -98,8 +109,10 @@ async function stop(id: SessionId, { sessions, logger }: ReplayOptions): Promise
     .change(id, {}, (session) =>
       session.status === "running" ? { ...session, status: "paused", status_reason: message } : session,
     )
-    .catch((error: unknown) => logger.error({ err: error, session_id: id }, "it could not be paused"));
-  const hint = `look at it, then go on with: sessionctl resume ${shellOperand(id)}`;
+    .catch((error: unknown) =>
+      logger.error({ err: error, session_id: id }, "a session with damaged reports could not be paused"),
+    );
+  const hint = `check the session, then resume it with: sessionctl resume ${shellOperand(id)}`;
   return { code: "journal_damaged", message, hint, session_id: id };
 }
 
@@ -110,13 +123,15 @@ function losses({ unknownBytes, missingRecords }: JournalContents): HealthProble
     {
       code: "journal_damaged",
       message: `${what} of the journal could not be read; reports of progress may be missing`,
-      hint: "compare what your sessions have processed with their results; damaged segments are in .sessiond/quarantine",
+      hint:
+        "check the processed files of your sessions against their results; " +
+        "damaged segments are in .sessiond/quarantine",
       session_id: null,
     },
   ];
 }
 
-/** Stands for a document that cannot be read yet, and is replaced by it. */
+/** Stands for a document that cannot be read yet, until it can. */
 function placeholder(session_id: string): Session {
   return {
     session_id,

@@ -29,7 +29,9 @@ export function assertKnownFormat(fs: FileSystem, own: OwnDirectories): void {
   if (found === undefined || found.format <= format) return;
   throw new SessiondError(
     "directory_too_new",
-    `${own.base} was written by ${found.written_by} in format ${found.format}, and sessiond ${version} reads formats up to ${format}; nothing was changed: install that version or a newer one, or choose another directory`,
+    `${own.base} was written by ${found.written_by} in format ${found.format}, ` +
+      `and sessiond ${version} reads formats up to ${format}; nothing was changed: ` +
+      "install that version or a newer one, or choose another directory",
   );
 }
 
@@ -53,6 +55,8 @@ function readRecord(fs: FileSystem, own: OwnDirectories): FormatRecord | undefin
     if (systemErrorCode(error) !== undefined) throw error;
   }
   // With a guess, the data of a newer program could be taken for garbage.
-  const message = `${path} does not say which format the directory has; restore it from a backup, or write {"format": N} into it`;
+  const message =
+    `${path} does not say which format the directory has; ` +
+    'restore it from a backup, or write {"format": N} into it';
   throw new SessiondError("storage_failed", message);
 }

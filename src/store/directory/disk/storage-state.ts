@@ -43,7 +43,9 @@ export class StorageState {
     if (this.#closing)
       throw new SessiondError("shutting_down", "sessiond is stopping; try again in a moment");
     if (this.#failure !== undefined) {
-      const message = `the storage failed earlier, so changes are refused until sessiond restarts: ${this.#failure.message}`;
+      const message =
+        "the storage failed earlier, so changes are refused until sessiond restarts: " +
+        this.#failure.message;
       throw new SessiondError("storage_failed", message);
     }
   }

@@ -1,6 +1,7 @@
 /**
- * Removed sessions, each as its document (`<trash_id>.json`) and a note of what it was (`<trash_id>.info`).
- * The note is written first and not synced: if a power cut takes it, the document still tells what it is.
+ * The files of removed sessions: for each its document (`<trash_id>.json`) and a note of where it came from
+ * (`<trash_id>.info`). The note is written first, and is not synced: if a power cut destroys it, the document
+ * still says which session it is.
  */
 import { randomBytes } from "node:crypto";
 import { basename, join } from "node:path";
@@ -14,12 +15,12 @@ import type { FileSystem } from "../disk/file-system.ts";
 import { readDocument } from "../disk/read-document.ts";
 import { fileFor, isSessionFile } from "../disk/session-codec.ts";
 
-/** A trash entry, and the file that it came from. */
+/** A trash entry, and the name of the file that it came from. */
 export interface Trashed extends TrashEntry {
   file: string;
 }
 
-/** As the contract has it: which file it was is nobody's business outside the store. */
+/** The entry as the contract has it: file names stay inside the store. */
 export function withoutFile({ file: _, ...entry }: Trashed): TrashEntry {
   return entry;
 }
@@ -38,8 +39,8 @@ export class TrashFiles {
   }
 
   /**
-   * Reads what is there. `isLive` tells of a document that a restore had already brought back when it was cut
-   * off.
+   * Reads the trash. `isLive` says whether an inode is that of a session: then a restore was interrupted
+   * after it had put the document in place, and the second name in the trash is removed.
    */
   async load(isLive: (inode: bigint) => boolean): Promise<void> {
     const names = this.#fs.readdirSync(this.#directory).sort();
@@ -74,7 +75,11 @@ export class TrashFiles {
     return trashId === undefined ? entries?.at(-1) : entries?.find((entry) => entry.trash_id === trashId);
   }
 
-  /** Takes a session's file in. */
+  /**
+   * Moves a session's file into the trash. `inspect` is called right before the move.
+   *
+   * @throws SessiondError `storage_full`, `storage_failed`; TargetChanged
+   */
   async add(
     from: Place,
     summary: SessionSummary,
@@ -97,7 +102,7 @@ export class TrashFiles {
       const options = { mode: 0o640, flag: "wx", flush: false } as const;
       this.#fs.writeFileSync(join(this.#directory, info), JSON.stringify(entry), options);
     } catch (error) {
-      // A full disk must not stand in the way of making room: the document tells enough without the note.
+      // A full disk must not stand in the way of making room: the document says enough without the note.
       await this.#unlink(info).catch(() => {});
       if (storageError(error).code !== "storage_full") throw storageError(error);
     }
@@ -112,7 +117,7 @@ export class TrashFiles {
   }
 
   /**
-   * Gives a document back.
+   * Moves a document back to the sessions directory.
    *
    * @throws EEXIST if a file of that name is there; TargetChanged if the document is gone
    */
@@ -140,7 +145,7 @@ export class TrashFiles {
   }
 
   async #forget(entry: Trashed): Promise<void> {
-    // A note that stays behind is taken away at the next start.
+    // A note that stays behind is removed at the next start.
     await this.#unlink(`${entry.trash_id}.info`).catch(() => {});
     const rest = (this.#entries.get(entry.session_id) ?? []).filter(
       (other) => other.trash_id !== entry.trash_id,
@@ -171,7 +176,7 @@ export class TrashFiles {
       if (info.trash_id === trashId && typeof info.session_id === "string" && isFileName(info.file))
         return info;
     } catch {
-      // No note, or half of one: the document is asked.
+      // No note, or half of one: the document says which session it is.
     }
     const entry = { trash_id: trashId, removed_time: timeIn(trashId), reason: "unknown", bytes };
     try {
@@ -185,7 +190,7 @@ export class TrashFiles {
         };
       }
     } catch {
-      // Unreadable as well: kept under a name of its own.
+      // The document cannot be read either: the entry goes by its trash id.
     }
     return { ...entry, session_id: trashId, status: null, file: `${trashId}.json` };
   }
@@ -196,7 +201,7 @@ function isFileName(name: unknown): name is string {
   return typeof name === "string" && name === basename(name) && isSessionFile(name);
 }
 
-/** A trash id begins with the digits of the time of removal. */
+/** The time of removal, with which a trash id begins. */
 function timeIn(trashId: string): string {
   const match = /^(\d{4})(\d{2})(\d{2})(\d{2})(\d{2})(\d{2})(\d{6})-/.exec(trashId);
   const text =

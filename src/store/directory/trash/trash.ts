@@ -1,4 +1,4 @@
-/** What is in the trash, for whoever wants it back, or gone for good. */
+/** The trash: takes in removed sessions, lists them, restores them, and deletes them for good. */
 
 import type { Emptied, TrashEntry, TrashListing } from "../../../contract/replies.ts";
 import { SessiondError } from "../../../error.ts";
@@ -34,7 +34,7 @@ export class Trash {
     return this.#options.files.load(isLive);
   }
 
-  /** Takes in the file of a session, which `inspect` may still forbid. */
+  /** As `TrashFiles.add`. */
   add(file: string, summary: SessionSummary, reason: string, inspect: () => void): Promise<TrashEntry> {
     const { directory, files, clock } = this.#options;
     return files.add([directory, file], summary, reason, clock.now(), inspect);
@@ -45,12 +45,16 @@ export class Trash {
     return { entries, total: entries.length, bytes: sizeOf(entries) };
   }
 
-  /** @throws SessiondError `session_not_found`, `session_exists` */
+  /**
+   * Restores an entry, by default the newest one of the session.
+   *
+   * @throws SessiondError `session_not_found`, `session_exists`, `storage_failed`
+   */
   async restore(id: SessionId, trashId: string | undefined): Promise<SessionSummary> {
     const { directory, files, sessions, turns, view } = this.#options;
     const entry = files.find(id, trashId);
     if (entry === undefined) {
-      const message = `"${id}" is not in the trash; see what is with: sessionctl trash ls`;
+      const message = `"${id}" is not in the trash; list the trash with: sessionctl trash ls`;
       throw new SessiondError("session_not_found", message);
     }
     const names = [entry.file, fileFor(id), alternativeFileFor(id)];
@@ -65,6 +69,7 @@ export class Trash {
     return restored;
   }
 
+  /** Deletes the entries that are older than a time for good. */
   async empty(olderThanMs: number): Promise<Emptied & { entries: TrashEntry[] }> {
     const { files, clock } = this.#options;
     const limit = formatTimestamp(clock.now() - olderThanMs * 1000);
@@ -78,12 +83,16 @@ function sizeOf(entries: readonly TrashEntry[]): number {
   return entries.reduce((sum, entry) => sum + entry.bytes, 0);
 }
 
-/** The document is in place, and could not be looked at, as for want of descriptors. */
+/** The document is in place, but could not be read, for example for want of descriptors. */
 function unread(id: SessionId, file: string): SessiondError {
-  const message = `"${id}" is back in ${file}, which cannot be read just now: it appears as soon as it can be`;
+  const message = `"${id}" was restored to ${file}, but that cannot be read just now; look again in a moment`;
   return new SessiondError("storage_failed", message, { outcome: "unknown" });
 }
 
 function beforeRestoring({ session_id, trash_id }: TrashEntry): string {
-  return `rename it (export it, import it --as another id, delete it) or purge it first; one that is only deleted comes to lie on top in the trash, so say which is to come back: sessionctl trash restore --trash-id ${shellQuote(trash_id)} ${shellOperand(session_id)}`;
+  const command = `sessionctl trash restore --trash-id ${shellQuote(trash_id)} ${shellOperand(session_id)}`;
+  return (
+    "rename it (export it, import it --as another id, delete it) or purge it first; " +
+    `if you only delete it, it becomes the newest entry in the trash, so name the one to restore: ${command}`
+  );
 }

@@ -1,16 +1,18 @@
-/** What a start need not read: the files that are still as they were when the index was saved. */
+/**
+ * Takes entries of the saved index for files that are unchanged since, so that a start need not read them.
+ */
 import { nextSlice } from "../../../async/slices.ts";
 import type { FileSystem, StatThread } from "../disk/file-system.ts";
 import { isUnchanged } from "../disk/read-document.ts";
 import type { FileCatalog } from "./file-catalog.ts";
 import type { SavedFile } from "./saved-index.ts";
 
-/** Of the saved index; for fewer a second thread would not be worth its start. */
+/** For fewer groups of the saved index, a second thread is not worth its start. */
 const groupsWithoutThread = 8;
 
 /**
- * Takes in what can be believed of a saved index. Resolves with whether that was all of it. If the files are
- * many, a second thread looks at them, as soon as it is ready and as long as it lives.
+ * Resolves with whether every entry of the saved index could be taken. If there are many files, a second
+ * thread looks at them, as soon as it is ready and as long as it lives.
  */
 export async function adoptSavedIndex(
   saved: AsyncIterable<SavedFile[]>,
@@ -45,7 +47,7 @@ export async function adoptSavedIndex(
       if (++groups === groupsWithoutThread) thread = fs.startStatThread();
       if (thread?.isReady) {
         const adopting = adoptBy(thread, group);
-        // Its failure is told below.
+        // A rejection is handled below.
         adopting.catch(() => {});
         underWay.push(adopting);
       } else adoptHere(group);

@@ -1,4 +1,4 @@
-/** Saves what the index knows from time to time, so that the next start need not read every file. */
+/** Saves the index from time to time, so that the next start need not read every file. */
 import { join } from "node:path";
 import type { Logger } from "../../../log.ts";
 import type { DurableFiles } from "../disk/durable-files.ts";
@@ -10,7 +10,7 @@ const fileName = "index";
 const saveIntervalMs = 300_000;
 
 export interface IndexSaverOptions {
-  /** The daemon's own. */
+  /** The daemon's own directory. */
   directory: string;
   fs: FileSystem;
   files: DurableFiles;
@@ -34,8 +34,8 @@ export class IndexSaver {
   }
 
   /**
-   * Everything was compared with the files; `isCurrent` if nothing was found that the saved index does not
-   * have.
+   * Begins to save, once everything was compared with the files. `isCurrent` says that the saved index holds
+   * everything.
    */
   begin(isCurrent: boolean): void {
     this.#hasChanged = !isCurrent;
@@ -46,7 +46,7 @@ export class IndexSaver {
     if (!isCurrent) void this.save();
   }
 
-  /** Failing costs no more than reading files at the next start. */
+  /** Never rejects: a failure only costs the next start the time to read the files. */
   save(): Promise<void> {
     this.#saving = this.#saving.then(() => this.#save());
     return this.#saving;

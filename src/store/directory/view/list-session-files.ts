@@ -1,3 +1,4 @@
+/** Lists the session files of a directory. */
 import { nextSlice } from "../../../async/slices.ts";
 import type { FileSystem } from "../disk/file-system.ts";
 import { isSessionFile } from "../disk/session-codec.ts";
@@ -5,8 +6,8 @@ import { isSessionFile } from "../disk/session-codec.ts";
 const namesPerSlice = 500;
 
 /**
- * The names that may be those of sessions. In slices: `readdir` gives all of a large directory in one go, and
- * takes longer.
+ * Resolves with the names in a directory that may be session files. Read in slices: `readdir` reads a large
+ * directory in one go, and takes longer.
  */
 export async function listSessionFiles(fs: FileSystem, path: string): Promise<string[]> {
   const directory = fs.opendirSync(path, { bufferSize: namesPerSlice });

@@ -1,8 +1,9 @@
 /**
- * What the index knew of each file when it was last saved, so that a start need not read files that have not
- * changed. Derived: whatever of it cannot be believed is left out, and those files are read.
+ * Encodes and decodes the saved index: what the index knew of each file when it was last saved, so that a
+ * start need not read files that have not changed. The index is derived: entries that cannot be believed are
+ * left out, and their files are read.
  *
- * One line of JSON per group of rows, each after the CRC-32 of it. Pure but for reading the file.
+ * Each group of rows is one line: the CRC-32 of its JSON, then the JSON.
  */
 import { crc32 } from "node:zlib";
 import { nextSlice } from "../../../async/slices.ts";
@@ -13,12 +14,12 @@ import type { IndexEntry } from "../../session-index.ts";
 import type { FileSystem } from "../disk/file-system.ts";
 import type { Identity } from "../disk/session-codec.ts";
 
-/** Another one is for another shape of rows, and is not read. */
+/** An index of another version has other rows, and is not read. */
 const version = 1;
 const rowsPerLine = 1000;
 const noLabels = Object.freeze({});
 
-/** A session's file, the state in which it was read, and what the index said of it. */
+/** A session's file, the state in which it was read, and its entry in the index. */
 export interface SavedFile {
   file: string;
   identity: Identity;
@@ -26,8 +27,8 @@ export interface SavedFile {
 }
 
 /**
- * What repeats is left out: 0 stands for a file named after its id, no labels, a creation at the time of the
- * checkpoint.
+ * What is common takes no room: 0 stands for a file that is named after its id, for no labels, and for a
+ * creation at the time of the checkpoint.
  */
 type Row = [
   session_id: string,
@@ -63,7 +64,7 @@ export async function encodeSavedIndex(entries: Iterable<SavedFile>): Promise<Bu
   return Buffer.concat(lines);
 }
 
-/** A group at a time. Nothing where there is no cache, or none that this version can read. */
+/** Reads a group at a time. Yields nothing if there is no saved index, or none that this version can read. */
 export async function* readSavedIndex(fs: FileSystem, path: string): AsyncGenerator<SavedFile[]> {
   const lines = linesOf(await read(fs, path));
   const head = lines.next().value as { version?: unknown } | undefined;
@@ -145,7 +146,7 @@ function entryOf(row: Row): SavedFile {
   return { file: file === 0 ? `${session_id}.json` : file, identity, entry };
 }
 
-/** Few targets have many sessions: the same text need not be in memory for each of them. */
+/** Many sessions share few targets: each text is in memory once. */
 const targets = new Map<string, string>();
 const manyTargets = 1000;
 
