@@ -114,7 +114,9 @@ export async function* followEvents(
 }
 
 /**
- * Resolves with the response when the daemon begins to send events. @throws SessiondError, ConnectionError
+ * Resolves with the response when the daemon begins to send events.
+ *
+ * @throws SessiondError, ConnectionError
  */
 function connect(
   socketPath: string,
@@ -202,7 +204,9 @@ async function nextOf(texts: AsyncIterator<unknown>, socketPath: string): Promis
 }
 
 /**
- * Parses an event; undefined for `dropped`, which only ends the connection. @throws SessiondError `internal`
+ * Parses an event; undefined for `dropped`, which only ends the connection.
+ *
+ * @throws SessiondError `internal`
  */
 function readEvent(data: string): StreamEvent | undefined {
   let value: JsonValue | undefined;

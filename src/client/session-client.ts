@@ -147,8 +147,9 @@ export class SessionClient {
   }
 
   /**
-   * Replaces the whole document of a session, or creates the session. @throws `revision_mismatch`,
-   * `lease_held`
+   * Replaces the whole document of a session, or creates the session.
+   *
+   * @throws `revision_mismatch`, `lease_held`
    */
   saveSession(session: Session, options?: SaveOptions): Promise<SessionSummary> {
     return this.#call("saveSession", { params: { id: session.session_id }, body: session }, options);
@@ -161,8 +162,9 @@ export class SessionClient {
 
   /**
    * Reports processed files, their results and newly found files. Costs what the report contains, however
-   * large the session is. The same report twice does no harm. @throws `lease_held` if the session has a
-   * worker
+   * large the session is. The same report twice does no harm.
+   *
+   * @throws `lease_held` if the session has a worker
    */
   reportProgress(id: string, delta: ProgressDelta, options?: CallOptions): Promise<ProgressReply> {
     return this.#call("reportProgress", { params: { id }, body: delta }, options);
@@ -319,7 +321,9 @@ export class SessionClient {
   }
 
   /**
-   * Reloads the configuration file. @throws `invalid_request` if it is bad; the old one then stays in force
+   * Reloads the configuration file.
+   *
+   * @throws `invalid_request` if it is bad; the old one then stays in force
    */
   reload(options?: CallOptions): Promise<ReloadResult> {
     return this.#call("reload", {}, options);

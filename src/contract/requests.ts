@@ -73,9 +73,12 @@ export const reason = {
 export interface CreateSessionBody {
   /** 1–128 characters. Generated if absent. */
   session_id?: string | undefined;
+  /** What to analyze and how; unknown keys are kept. */
   config: SessionConfig;
+  /** The files to work on, in order. Default: none. */
   pending_files?: readonly string[] | undefined;
   labels?: Readonly<Record<string, string>> | undefined;
+  /** Whether the session is protected from cleanup. Default: false. */
   pinned?: boolean | undefined;
 }
 

@@ -30,7 +30,9 @@ export interface DaemonOptions {
 
 export interface Daemon {
   /**
-   * Reads the configuration again. @throws ConfigError, in which case the old one stays in force as a whole
+   * Reads the configuration again.
+   *
+   * @throws ConfigError, in which case the old one stays in force as a whole
    */
   reload(): Promise<ReloadResult>;
   /**

@@ -43,7 +43,9 @@ export function trashHistory(
 }
 
 /**
- * Reads a page, newest first. @throws SessiondError `invalid_request` for a cursor that is not from a page
+ * Reads a page, newest first.
+ *
+ * @throws SessiondError `invalid_request` for a cursor that is not from a page
  */
 export async function readHistory(records: Records, query: HistoryQuery): Promise<HistoryPage> {
   const { limit = defaultLimit, cursor, session_id } = query;

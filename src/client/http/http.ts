@@ -182,8 +182,9 @@ function encode(value: unknown): string {
 }
 
 /**
- * Puts parameters into a path. @throws SessiondError `invalid_session_id` for an id that a path cannot
- * contain
+ * Puts parameters into a path.
+ *
+ * @throws SessiondError `invalid_session_id` for an id that a path cannot contain
  */
 export function fillPath(path: string, params: Readonly<Record<string, string>>): string {
   return path.replace(/\{(\w+)\}/g, (_, name: string) => {

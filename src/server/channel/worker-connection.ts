@@ -59,7 +59,7 @@ export class WorkerConnection {
   readonly generation: string | null;
   readonly #options: ConnectionOptions;
   readonly #answers = new Answers();
-  #told: Pick<SessionSummary, "status" | "status_reason">;
+  #lastStatus: Pick<SessionSummary, "status" | "status_reason">;
   /** The newest revision that this connection heard of. */
   #revision = 0;
   #lastSeq = 0;
@@ -76,7 +76,7 @@ export class WorkerConnection {
     this.id = session.session_id;
     this.epoch = epoch;
     this.generation = session.generation ?? null;
-    this.#told = { status: session.status, status_reason: session.status_reason ?? null };
+    this.#lastStatus = { status: session.status, status_reason: session.status_reason ?? null };
     socket.on("message", (data: Buffer, isBinary) => this.#take(data, isBinary));
     socket.on("error", (error) =>
       logger.debug({ err: error, ...this.#names }, "a worker's connection failed"),
@@ -89,8 +89,8 @@ export class WorkerConnection {
   follow({ status, status_reason, revision }: SessionSummary): void {
     if (revision < this.#revision) return;
     this.#revision = revision;
-    if (status === this.#told.status && status_reason === this.#told.status_reason) return;
-    this.#told = { status, status_reason };
+    if (status === this.#lastStatus.status && status_reason === this.#lastStatus.status_reason) return;
+    this.#lastStatus = { status, status_reason };
     this.#send({ type: "status", status, reason: status_reason });
   }
 
@@ -121,7 +121,7 @@ export class WorkerConnection {
       this.#unreadLimit = maxUnreadBytes;
     });
     // For a worker that only looks at status messages: it must not work on a paused session.
-    const { status, status_reason } = this.#told;
+    const { status, status_reason } = this.#lastStatus;
     if (status !== "running") this.#send({ type: "status", status, reason: status_reason });
   }
 

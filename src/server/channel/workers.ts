@@ -28,7 +28,7 @@ export interface WorkersOptions {
   depth: number;
   clock: Clock;
   /** Called for each worker that attaches, detaches or is lost. */
-  onWorker: (id: string, happening: WorkerEvent) => void;
+  onWorker: (id: string, event: WorkerEvent) => void;
   logger: Logger;
 }
 

@@ -38,7 +38,7 @@ export class EventLog {
   readonly #options: EventLogOptions;
   readonly #progress = new CoalescedProgress();
   /** The sessions whose summary is being read, with the last change that arrived during the read. */
-  readonly #asked = new Map<string, { count: number; told?: { after: SessionSummary | undefined } }>();
+  readonly #asked = new Map<string, { count: number; latest?: { after: SessionSummary | undefined } }>();
   readonly #unsubscribe: () => void;
 
   constructor(options: EventLogOptions) {
@@ -75,7 +75,7 @@ export class EventLog {
     asked.count++;
     try {
       const summary = await this.#options.store.summary(id as SessionId);
-      return asked.told === undefined ? summary : asked.told.after;
+      return asked.latest === undefined ? summary : asked.latest.after;
     } catch {
       return undefined;
     } finally {
@@ -85,7 +85,7 @@ export class EventLog {
 
   #changed({ session_id: id, before, after, gone, origin }: StoreChange): void {
     const asked = this.#asked.get(id);
-    if (asked !== undefined) asked.told = { after };
+    if (asked !== undefined) asked.latest = { after };
     if (after === undefined) {
       if (before === undefined) return;
       this.#flushProgress(id);

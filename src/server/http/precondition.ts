@@ -18,7 +18,9 @@ export function parseIfMatch(header: string | undefined): IfMatch | undefined {
 }
 
 /**
- * Whether a change may only create a session. @throws SessiondError `invalid_request` for anything but `*`
+ * Whether a change may only create a session.
+ *
+ * @throws SessiondError `invalid_request` for anything but `*`
  */
 export function onlyIfAbsent(ifNoneMatch: string | undefined): boolean {
   if (ifNoneMatch === undefined) return false;
