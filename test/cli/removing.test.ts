@@ -23,7 +23,7 @@ describe("removing", () => {
     await run("delete", "a", "--yes");
     await run("create", "src", "--id", "a");
     const taken = (await run("trash", "restore", "a")).stderr;
-    const trashId = /purge.*on top.*sessionctl trash restore --trash-id (\S+) a\n$/.exec(
+    const trashId = /purge.*newest entry.*sessionctl trash restore --trash-id (\S+) a\n$/.exec(
       taken,
     )?.[1] as string;
     await run("delete", "a", "--yes");
