@@ -2,21 +2,26 @@
 
 import { KeyedQueue } from "../../async/keyed-queue.ts";
 import type { Logger } from "../../log.ts";
-import type { SessionId } from "../../session/session-id.ts";
 import type { Clock } from "../../time/clock.ts";
 import { LeaseTable } from "../lease-table.ts";
+import { SessionIndex } from "../session-index.ts";
 import { Backups } from "./backups.ts";
+import { CurrentDocuments } from "./changes/current-document.ts";
+import { KnownSessions } from "./changes/known-sessions.ts";
+import { Quarantine } from "./changes/quarantine.ts";
 import { Reports } from "./changes/reports.ts";
-import { SessionFiles } from "./changes/session-files.ts";
+import { SessionChanges } from "./changes/session-changes.ts";
+import { SessionSlots } from "./changes/session-slots.ts";
 import { SessionTurns } from "./changes/session-turns.ts";
-import { createWriteBehind } from "./changes/write-session-file.ts";
+import { SessionFileWriter } from "./changes/write-session-file.ts";
 import { DurableFiles } from "./disk/durable-files.ts";
 import type { FileSystem } from "./disk/file-system.ts";
 import type { OwnDirectories } from "./disk/own-directories.ts";
 import { StorageState } from "./disk/storage-state.ts";
 import { Journal } from "./journal/journal.ts";
 import { directoryRecords } from "./records.ts";
-import { LiveSessions } from "./reported/reported-sessions.ts";
+import type { ReportedSession } from "./reported/reported-session.ts";
+import { WriteSchedule } from "./reported/write-schedule.ts";
 import { Trash } from "./trash/trash.ts";
 import { TrashFiles } from "./trash/trash-files.ts";
 import { DirectoryView } from "./view/directory-view.ts";
@@ -28,7 +33,9 @@ export interface DirectoryStorage {
   readonly directory: string;
   /** How often everything is compared with the directory, in case a hint was lost. */
   readonly rescanIntervalMs: number;
-  /** How far the JSON file of a small session may lag behind what is reported; of a large one, in proportion. */
+  /**
+   * How far the JSON file of a small session may lag behind what is reported; of a large one, in proportion.
+   */
   readonly maxLagMs?: number;
   /** Let backups be written to and read from anywhere, for a caller with rights of its own. */
   readonly outsideBackups?: boolean;
@@ -54,7 +61,6 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
   const state = new StorageState(logger);
   const fail = (error: Error) => state.fail(error);
   const assertWritable = () => state.assertWritable();
-  const queue = new KeyedQueue();
   const files = new DurableFiles(
     fs,
     own.staging,
@@ -62,19 +68,8 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
     fail,
   );
   const journal = new Journal({ directory: own.journal, fs, files, onFailure: fail });
-  const lives: LiveSessions = new LiveSessions({
-    journal,
-    maxLagMs,
-    clock,
-    onOutcome: (error) => state.recordOutcome(error),
-    onReport: (id, summary) => view.catalog.index.defer(id, summary),
-    onDue: (id) => writeBehind(id as SessionId),
-  });
-  const trashFiles = new TrashFiles(fs, own.trash, files);
-  const isRestorable = (id: string) => trashFiles.has(id);
-  const view = new DirectoryView({ ...options, onReplaced: fail, outside: lives, isRestorable }, queue);
-  const saver = new IndexSaver({ directory: own.base, fs, files, catalog: view.catalog, logger });
   const backups = new Backups(fs, directory, outsideBackups, files);
+  const trashFiles = new TrashFiles(fs, own.trash, files);
   const records = directoryRecords({
     fs,
     directory: own.base,
@@ -83,41 +78,47 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
     logger,
     assertWritable,
   });
+
+  const index = new SessionIndex();
+  const schedule = new WriteSchedule<ReportedSession>(maxLagMs);
+  const slots = new SessionSlots({ journal, index, schedule, state, clock });
+  const queue = new KeyedQueue();
+  const isRestorable = (id: string) => trashFiles.has(id);
+  const view = new DirectoryView(
+    { ...options, index, outside: slots, isRestorable, onReplaced: fail },
+    queue,
+  );
+  const saver = new IndexSaver({ directory: own.base, fs, files, catalog: view.catalog, logger });
+  const known = new KnownSessions(view, isRestorable);
   const leases = new LeaseTable(records, (id) => {
     assertWritable();
-    sessions.summary(id);
+    known.summary(id);
   });
-  const turns = new SessionTurns({ queue, view, lives });
-  const sessions: SessionFiles = new SessionFiles({
-    fs,
-    directory,
-    quarantine: own.quarantine,
-    files,
-    view,
-    turns,
-    lives,
-    complete: (id, file) => reports.complete(id, file),
-    clock,
-    isDeleted: isRestorable,
-    assertWritable,
-  });
-  const reports = new Reports({ view, lives, sessions, turns, leases, state });
-  const writeBehind = createWriteBehind({ state, reports, journal, logger });
-  const trash = new Trash({ directory, files: trashFiles, sessions, turns, view, clock });
+
+  const shared = { fs, directory, clock, logger, state, files, journal, view, slots, known };
+  const turns = new SessionTurns({ queue, view, slots });
+  const documents = new CurrentDocuments(shared);
+  const writer = new SessionFileWriter({ ...shared, turns });
+  const quarantine = new Quarantine({ ...shared, quarantine: own.quarantine, turns });
+  const reports = new Reports({ ...shared, turns, documents, writer, leases });
+  const sessions = new SessionChanges({ ...shared, turns, documents, writer, quarantine });
+  const trash = new Trash({ directory, files: trashFiles, known, turns, view, clock });
   return {
     state,
-    queue,
     files,
     journal,
-    lives,
-    leases,
-    view,
-    saver,
     backups,
     records,
-    sessions,
+    slots,
+    queue,
+    view,
+    saver,
+    known,
+    leases,
+    writer,
+    quarantine,
     reports,
-    writeBehind,
+    sessions,
     trash,
   };
 }

@@ -6,6 +6,7 @@ import type {
   HealthProblem,
   ProgressReply,
   Recovery,
+  Removed,
   Restored,
   Stats,
   SummaryPage,
@@ -48,6 +49,7 @@ import {
   type DirectoryStoreOptions,
   type StoreParts,
 } from "./assemble.ts";
+import type { Removal } from "./changes/session-changes.ts";
 import type { DirectoryLock } from "./disk/directory-lock.ts";
 import { storageError } from "./disk/durable-files.ts";
 import { nodeFileSystem } from "./disk/node-file-system.ts";
@@ -123,20 +125,20 @@ export class DirectoryStore implements SessionStore {
       this.#parts.saver.begin(isCurrent);
     } catch (error) {
       await this.#parts.view.close();
-      this.#parts.lives.close();
+      this.#parts.slots.close();
       await this.#parts.journal.close();
       await this.#parts.files.close();
       throw error;
     }
-    this.#parts.lives.begin();
+    this.#parts.slots.begin((id) => this.#parts.writer.writeDue(id));
     this.#catchingUp = this.#catchUp();
   }
 
   /** Brings the files up to date with what the journal gave back, one after another. */
   async #catchUp(): Promise<void> {
-    for (const id of this.#parts.lives.unwritten()) {
+    for (const id of this.#parts.slots.lagging()) {
       if (this.#closing !== undefined) return;
-      await this.#parts.writeBehind(id as SessionId);
+      await this.#parts.writer.writeDue(id);
     }
   }
 
@@ -150,13 +152,13 @@ export class DirectoryStore implements SessionStore {
   }
 
   apply(id: SessionId, command: Command, options: ChangeOptions = {}): Promise<StoredSession> {
-    const { sessions, leases, state } = this.#parts;
+    const { known, sessions, leases, state } = this.#parts;
     const isReport = isReporting(command);
     const change = isReport ? "replace" : "change";
     const assertMay = () => isReport && leases.assertMayReport(id, options.epoch);
     return state.runChange(async () => {
       // Before anything is written for it.
-      if (sessions.has(id)) assertMay();
+      if (known.has(id)) assertMay();
       return sessions[change](id, options, (session) => {
         assertMay();
         return applyCommand(session, command, formatTimestamp(this.#clock.now()));
@@ -183,24 +185,25 @@ export class DirectoryStore implements SessionStore {
     const isConditional = conditions.ifRevision !== undefined || conditions.ifGeneration !== undefined;
     for (let attempt = 1; ; attempt++) {
       try {
-        if (this.#parts.sessions.exists(id) || isConditional) {
+        if (this.#parts.known.exists(id) || isConditional) {
           if (ifAbsent) throw new SessiondError("revision_mismatch", `session "${id}" exists`);
-          this.#parts.sessions.assertExpected(id, conditions);
+          this.#parts.known.assertExpected(id, conditions);
           // A file with an older state must not come back because this document claims to be older still.
-          await this.#parts.sessions.quarantineDuplicates(id);
+          await this.#parts.quarantine.addDuplicates(id);
           return { ...(await this.apply(id, { type: "save", session }, conditions)), created: false };
         }
         // What was reported to one that is gone is of another generation.
         const generation = isBack
-          ? standInGeneration(this.#parts.lives.generationOf(id), session.generation)
+          ? standInGeneration(this.#parts.slots.find(id)?.reported?.generation ?? 0n, session.generation)
           : newGeneration();
         const fresh = { ...session, revision: writtenRevision(session), generation };
-        const create = () => this.#parts.sessions.create(fresh, isBack);
+        const { sessions } = this.#parts;
+        const create = () => (isBack ? sessions.putBack(fresh) : sessions.create(fresh));
         return { ...(await this.#creating(id, create)), created: true };
       } catch (error) {
         // Created or deleted by somebody else a moment ago: looked at again.
         const isRace = isSessiondError(error, "session_exists")
-          ? this.#parts.sessions.has(id)
+          ? this.#parts.known.has(id)
           : isSessiondError(error, "session_not_found", "session_deleted") && !isConditional;
         if (!isRace || attempt === saveAttempts) throw error;
       }
@@ -210,9 +213,9 @@ export class DirectoryStore implements SessionStore {
   remove(id: SessionId, options: RemoveOptions) {
     const { purge = false, force = false, reason } = options;
     return withStorageErrors(async () => {
-      this.#parts.sessions.assertExpected(id, options);
-      await this.#parts.sessions.quarantineDuplicates(id);
-      return this.#parts.sessions.remove(id, options, !purge, async (file, summary, inspect) => {
+      this.#parts.known.assertExpected(id, options);
+      await this.#parts.quarantine.addDuplicates(id);
+      const take: Removal<Removed & { bytes: number }>["take"] = async (file, summary, inspect) => {
         const lease = this.#parts.leases.heldFor(id);
         if (lease !== undefined && !force) throw leaseHeld(lease);
         let trash_id: string | null = null;
@@ -220,16 +223,17 @@ export class DirectoryStore implements SessionStore {
         else ({ trash_id } = await this.#parts.trash.add(file, summary, reason, inspect));
         this.#parts.leases.drop(id);
         return { session_id: id, purged: purge, trash_id, bytes: summary.bytes };
-      });
+      };
+      return this.#parts.sessions.remove(id, { conditions: options, isKept: !purge, take });
     });
   }
 
   async summary(id: SessionId): Promise<SessionSummary> {
-    return this.#parts.sessions.summary(id);
+    return this.#parts.known.summary(id);
   }
 
   async has(id: SessionId): Promise<boolean> {
-    return this.#parts.sessions.has(id);
+    return this.#parts.known.has(id);
   }
 
   list(query: ListQuery = {}): Promise<SummaryPage> {
@@ -248,7 +252,7 @@ export class DirectoryStore implements SessionStore {
   backup(id: SessionId, directory?: string): Promise<Backup> {
     return this.#parts.state.runChange(async () => {
       this.#parts.state.assertWritable();
-      await this.#parts.reports.flush(id);
+      await this.#parts.writer.flush(id);
       const { session } = await this.read(id);
       return this.#parts.backups.create(session, directory, this.#clock.now());
     });
@@ -257,7 +261,7 @@ export class DirectoryStore implements SessionStore {
   listBackups(id: SessionId): Promise<Backup[]> {
     return withStorageErrors(async () => {
       const backups = this.#parts.backups.list(id);
-      if (backups.length === 0 && !this.#parts.sessions.exists(id)) throw this.#parts.sessions.missing(id);
+      if (backups.length === 0 && !this.#parts.known.exists(id)) throw this.#parts.known.missing(id);
       return backups;
     });
   }
@@ -273,10 +277,10 @@ export class DirectoryStore implements SessionStore {
       this.#parts.state.assertWritable();
       const session = this.#parts.backups.read(id, backup);
       const unreadable = this.#parts.view.catalog.unreadableFor(id);
-      if (unreadable !== undefined) await this.#parts.sessions.quarantine(unreadable);
-      if (!this.#parts.sessions.exists(id))
+      if (unreadable !== undefined) await this.#parts.quarantine.add(unreadable);
+      if (!this.#parts.known.exists(id))
         return { session: (await this.#save(session, {}, isBack)).summary, previous: null };
-      await this.#parts.sessions.quarantineDuplicates(id);
+      await this.#parts.quarantine.addDuplicates(id);
       let previous: string | null = null;
       const { summary } = await this.#parts.sessions.replace(id, {}, async (current) => {
         this.#parts.leases.assertMayReport(id, undefined);
@@ -292,7 +296,7 @@ export class DirectoryStore implements SessionStore {
   }
 
   recover(id: SessionId): Promise<Recovery> {
-    const { state, sessions, view } = this.#parts;
+    const { state, sessions, quarantine, view } = this.#parts;
     const read = (of: SessionId) => this.read(of);
     const backup = (of: SessionId) => this.backup(of);
     const listBackups = (of: SessionId) => this.listBackups(of);
@@ -301,9 +305,9 @@ export class DirectoryStore implements SessionStore {
     return state.runChange(async () => {
       const isUnreadable = view.catalog.unreadableFor(id) !== undefined;
       try {
-        return await repairSession(id, store, sessions, view.catalog);
+        return await repairSession(id, store, { sessions, quarantine, catalog: view.catalog });
       } finally {
-        if (isUnreadable) sessions.tellIfRemoved(id);
+        if (isUnreadable) quarantine.announceRemoved(id);
       }
     });
   }
@@ -355,10 +359,10 @@ export class DirectoryStore implements SessionStore {
     await this.#creations.idle();
     await this.#parts.queue.idle();
     await this.#catchingUp;
-    await this.#parts.lives.idle();
-    for (const id of this.#parts.lives.unwritten()) await this.#parts.writeBehind(id as SessionId);
-    await this.#parts.lives.settleOwed();
-    this.#parts.lives.close();
+    await this.#parts.slots.idle();
+    for (const id of this.#parts.slots.lagging()) await this.#parts.writer.writeDue(id);
+    await this.#parts.journal.retryBases();
+    this.#parts.slots.close();
     await this.#parts.journal.close();
     await this.#parts.saver.close();
     await this.#parts.records.idle();

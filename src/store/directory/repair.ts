@@ -9,8 +9,15 @@ import { isSessiondError } from "../../error.ts";
 import { diagnose, type Finding, repair } from "../../session/diagnosis.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { SessionStore } from "../session-store.ts";
-import type { SessionFiles } from "./changes/session-files.ts";
+import type { Quarantine } from "./changes/quarantine.ts";
+import type { SessionChanges } from "./changes/session-changes.ts";
 import type { FileCatalog } from "./view/file-catalog.ts";
+
+export interface RepairParts {
+  sessions: SessionChanges;
+  quarantine: Quarantine;
+  catalog: FileCatalog;
+}
 
 type RepairableStore = Pick<SessionStore, "read" | "backup" | "listBackups" | "restoreBackup">;
 
@@ -39,19 +46,18 @@ export async function validateSession(
 export async function repairSession(
   id: SessionId,
   store: RepairableStore,
-  sessions: SessionFiles,
-  catalog: FileCatalog,
+  parts: RepairParts,
 ): Promise<Recovery> {
+  const { sessions, quarantine, catalog } = parts;
   const { findings } = await validateSession(id, store, catalog);
-  if (findings.some((finding) => finding.code === "unreadable"))
-    return repairUnreadable(id, store, sessions, catalog);
+  if (findings.some((finding) => finding.code === "unreadable")) return repairUnreadable(id, store, parts);
 
   const actions: string[] = [];
   let backup: string | null = null;
   let quarantined: string | null = null;
   if (findings.some((finding) => finding.repairable)) {
     ({ backup } = await store.backup(id));
-    for (const place of await sessions.quarantineDuplicates(id)) {
+    for (const place of await quarantine.addDuplicates(id)) {
       quarantined = place;
       actions.push(`moved an older state of this session to ${place}`);
     }
@@ -67,13 +73,13 @@ export async function repairSession(
 async function repairUnreadable(
   id: SessionId,
   store: RepairableStore,
-  sessions: SessionFiles,
-  catalog: FileCatalog,
+  parts: RepairParts,
 ): Promise<Recovery> {
+  const { quarantine, catalog } = parts;
   const file = catalog.unreadableFor(id);
   // Another program has repaired the file since it was diagnosed.
-  const quarantined = file === undefined ? undefined : await sessions.quarantine(file);
-  if (quarantined === undefined) return repairSession(id, store, sessions, catalog);
+  const quarantined = file === undefined ? undefined : await quarantine.add(file);
+  if (quarantined === undefined) return repairSession(id, store, parts);
   const actions = [`moved the unreadable ${file} to ${quarantined}`];
   const backups = await store.listBackups(id).catch((error: unknown) => {
     if (isSessiondError(error, "session_not_found", "session_deleted")) return [];

@@ -10,21 +10,21 @@ import type { Session } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import { shellOperand } from "../../text/shell-quote.ts";
 import type { Reports } from "./changes/reports.ts";
-import type { SessionFiles } from "./changes/session-files.ts";
+import type { SessionChanges } from "./changes/session-changes.ts";
+import type { SessionSlots } from "./changes/session-slots.ts";
 import { maxStoredDepth } from "./disk/session-codec.ts";
 import { growthBound } from "./journal/encode-report.ts";
 import type { Journal } from "./journal/journal.ts";
 import { type JournalContents, readJournal, type SessionReports } from "./journal/read-journal.ts";
-import type { Restored } from "./reported/reported-session.ts";
-import type { LiveSessions } from "./reported/reported-sessions.ts";
+import type { ReplayedReport } from "./reported/reported-session.ts";
 import type { FileCatalog } from "./view/file-catalog.ts";
 
 export interface ReplayOptions {
   journal: Journal;
   catalog: FileCatalog;
-  sessions: SessionFiles;
+  sessions: SessionChanges;
   reports: Reports;
-  lives: LiveSessions;
+  slots: SessionSlots;
   quarantine: string;
   logger: Logger;
 }
@@ -58,12 +58,12 @@ export async function replayJournal(options: ReplayOptions): Promise<HealthProbl
  * Replays the reports of one session. Resolves with whether some of them are damaged and the session exists.
  */
 async function giveBack(id: SessionId, found: SessionReports, options: ReplayOptions): Promise<boolean> {
-  const { catalog, reports, lives, logger } = options;
+  const { catalog, reports, slots, logger } = options;
   const { restored, isDamaged } = decode(found);
   const generation = restored.findLast((report) => report.generation !== 0n)?.generation ?? 0n;
   if (catalog.index.get(id) !== undefined) {
     try {
-      await reports.restore(id, generation, restored);
+      await reports.replay(id, generation, restored);
       logger.debug({ session_id: id, reports: restored.length }, "reports of an earlier run were replayed");
       return isDamaged;
     } catch (error) {
@@ -73,17 +73,19 @@ async function giveBack(id: SessionId, found: SessionReports, options: ReplayOpt
       );
     }
   } else if (catalog.unreadableFor(id) === undefined) {
-    void lives.forget(id);
+    void slots.forget(id);
     return false;
   }
   // The reports wait until the file can be read, or a backup replaces it.
   const own = restored.filter((report) => report.generation === 0n || report.generation === generation);
-  lives.await(id, placeholder(id), generation, own);
+  const waiting = slots.add({ session: placeholder(id), bytes: 0, mode: 0 });
+  waiting.replay(own, generation);
+  waiting.awaitDocument();
   return isDamaged;
 }
 
-function decode({ reports, damaged }: SessionReports): { restored: Restored[]; isDamaged: boolean } {
-  const restored: Restored[] = [];
+function decode({ reports, damaged }: SessionReports): { restored: ReplayedReport[]; isDamaged: boolean } {
+  const restored: ReplayedReport[] = [];
   let isDamaged = damaged;
   for (const { payload, sequence, revision, generation, time } of reports) {
     try {

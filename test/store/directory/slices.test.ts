@@ -4,7 +4,7 @@ import { opendir } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";
 import { parseSessionId } from "../../../src/session/session-id.ts";
-import { Reports } from "../../../src/store/directory/changes/reports.ts";
+import { SessionFileWriter } from "../../../src/store/directory/changes/write-session-file.ts";
 import type { DirectoryStore } from "../../../src/store/directory/directory-store.ts";
 import { nodeFileSystem } from "../../../src/store/directory/disk/node-file-system.ts";
 import { readDocument } from "../../../src/store/directory/disk/read-document.ts";
@@ -91,13 +91,13 @@ test.each(Object.entries(changes))(
 test("reports of a session are not written to a file that has just lost it to another one", async () => {
   const directory = await tempDir();
   const store = await reportedOn(directory);
-  const { complete } = Reports.prototype;
-  const completing = vi.spyOn(Reports.prototype, "complete");
-  onTestFinished(() => completing.mockRestore());
-  completing.mockImplementationOnce(async function (this: Reports, ...args) {
+  const { writeReports } = SessionFileWriter.prototype;
+  const writing = vi.spyOn(SessionFileWriter.prototype, "writeReports");
+  onTestFinished(() => writing.mockRestore());
+  writing.mockImplementationOnce(async function (this: SessionFileWriter, ...args) {
     putOutside(directory, "copy.json", copy());
     await store.reconcile();
-    return complete.apply(this, args);
+    return writeReports.apply(this, args);
   });
   await changes.checkpoint(store).catch(() => undefined);
   const first = readDocument(nodeFileSystem, join(directory, "s.json"))?.session;

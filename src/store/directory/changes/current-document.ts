@@ -1,114 +1,134 @@
-/** Sessions as they are now: from memory where they are being reported on, else from their files, which anybody may be writing. */
+/**
+ * The document of a session as it is now: from memory while it is being reported on, else from its file,
+ * which anybody may be writing. Callers hold the queue of the file.
+ */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { nextSlice } from "../../../async/slices.ts";
-import type { SessiondError } from "../../../error.ts";
 import type { SessionSummary } from "../../../session/session.ts";
 import type { SessionId } from "../../../session/session-id.ts";
 import type { FileSystem } from "../disk/file-system.ts";
 import { type Document, isRecent, readDocumentInSlices } from "../disk/read-document.ts";
-import type { Before } from "../reported/reported-session.ts";
-import type { LiveSessions } from "../reported/reported-sessions.ts";
+import type { Journal } from "../journal/journal.ts";
+import type { ReportedSession } from "../reported/reported-session.ts";
 import type { DirectoryView } from "../view/directory-view.ts";
+import type { KnownSessions } from "./known-sessions.ts";
+import type { SessionSlots } from "./session-slots.ts";
 
 /** How long after one another a half-written document is read again before it counts as unreadable. */
 const halfWrittenDelaysMs = [20, 50, 100, 200];
 
-export interface SessionDocumentsOptions {
+export interface CurrentDocumentsOptions {
   fs: FileSystem;
   directory: string;
   view: DirectoryView;
-  lives: LiveSessions;
-  /** Why there is no such session. */
-  missing: (id: SessionId) => SessiondError;
+  slots: SessionSlots;
+  known: KnownSessions;
+  journal: Journal;
+}
+
+/** Which state of a session a change is made to. */
+interface Base {
+  reported: ReportedSession | undefined;
+  version: number | undefined;
+  /** The last report that is in it; 0 if there is none. */
+  lastReport: number;
 }
 
 /** A document, and what was known of the session in the moment in which it was this. */
 export interface Current extends Document {
   summary: SessionSummary;
-  before: Before;
+  base: Base;
 }
 
-/** Callers hold the queue of the file. */
-export class SessionDocuments {
-  readonly #options: SessionDocumentsOptions;
+export class CurrentDocuments {
+  readonly #options: CurrentDocumentsOptions;
 
-  constructor(options: SessionDocumentsOptions) {
+  constructor(options: CurrentDocumentsOptions) {
     this.#options = options;
   }
 
-  /** The session as it is, from memory where it is being reported on, else from its file. */
+  /** The session as it is, with every report that was acknowledged. */
   async current(file: string, id: SessionId): Promise<Current> {
-    const { lives } = this.#options;
-    const document = await this.ready(file, id);
+    const { slots, known } = this.#options;
+    const document = await this.takeIn(file, id);
+    const reported = slots.reported(id);
     // A document that was half written is given its reports when it is whole.
-    if (document !== undefined && lives.get(id) === undefined) return { ...document, ...this.#known(id) };
-    const [live, state] = [lives.get(id), this.#holding(file, id)];
-    if (live === undefined || state === undefined) throw this.#options.missing(id);
-    const { documentBytes: bytes, mode } = live;
+    if (reported === undefined && document !== undefined) return { ...document, ...this.#known(id) };
+    const state = this.#holding(file, id);
+    if (reported === undefined || state === undefined) throw known.missing(id);
+    const { documentBytes: bytes, mode } = reported;
     // First, as other programs go on while a large session is put together.
-    const known = { bytes, mode, identity: state.identity, ...this.#known(id) };
-    return { ...known, session: await live.state.toSession() };
+    const facts = { bytes, mode, identity: state.identity, ...this.#known(id) };
+    return { ...facts, session: await reported.working.toSession() };
   }
 
-  /** Takes in what another program may have written. Resolves with the document, if it had to be read for that. */
-  async ready(file: string, id: SessionId): Promise<Document | undefined> {
-    const { lives, view } = this.#options;
-    if (lives.get(id) !== undefined) view.look(file);
-    const isInMemory = lives.get(id) !== undefined && this.#holding(file, id) !== undefined;
+  /** Whether the session has not been replaced since. */
+  isStill(id: SessionId, { base }: Pick<Current, "base">): boolean {
+    const reported = this.#options.slots.reported(id);
+    return reported === base.reported && reported?.working.version === base.version;
+  }
+
+  /**
+   * Takes in what another program may have written. Resolves with the document, if it had to be read for
+   * that.
+   */
+  async takeIn(file: string, id: SessionId): Promise<Document | undefined> {
+    const { slots, view } = this.#options;
+    if (slots.reported(id) !== undefined) view.look(file);
+    const isInMemory = slots.reported(id) !== undefined && this.#holding(file, id) !== undefined;
     return isInMemory ? undefined : this.document(file, id);
   }
 
-  #known(id: SessionId): Pick<Current, "summary" | "before"> {
-    const summary = this.#catalog.index.get(id);
-    if (summary === undefined) throw this.#options.missing(id);
-    return { summary, before: this.#options.lives.before(id) };
-  }
-
-  #holding(file: string, id: SessionId) {
-    const state = this.#catalog.get(file);
-    return state?.kind === "session" && state.id === id ? state : undefined;
-  }
-
-  /** The document as it is on disk now, with the index brought up to date; waits a little for a half-written one. */
+  /**
+   * The document as it is on disk now, with the index brought up to date; waits a little for a half-written
+   * one.
+   */
   async document(file: string, id: SessionId): Promise<Document> {
+    const { fs, directory, view, known } = this.#options;
+    const path = join(directory, file);
     for (const delayMs of [...halfWrittenDelaysMs, undefined]) {
       await nextSlice();
-      const looked = this.#options.view.look(file);
+      const looked = view.look(file);
       const state = this.#holding(file, id);
       if (state !== undefined) {
-        const known = looked?.identity === state.identity;
-        const document = known
-          ? looked
-          : await readDocumentInSlices(this.#options.fs, join(this.#options.directory, file));
+        const isThis = looked?.identity === state.identity;
+        const document = isThis ? looked : await readDocumentInSlices(fs, path);
         if (document?.identity === state.identity) return this.#withWaiting(id, document);
         // It was readable when it was in this state.
-        this.#options.view.look(file, { isAfresh: true });
-      } else if (
-        this.#catalog.get(file)?.kind !== "unreadable" ||
-        !isRecent(this.#options.fs, join(this.#options.directory, file))
-      ) {
-        throw this.#options.missing(id);
+        view.look(file, { isAfresh: true });
+      } else if (view.catalog.get(file)?.kind !== "unreadable" || !isRecent(fs, path)) {
+        throw known.missing(id);
       }
       if (delayMs !== undefined) await sleep(delayMs);
     }
-    throw this.#options.missing(id);
+    throw known.missing(id);
   }
 
   /** Gives reports that waited for a document to be readable to it. */
   async #withWaiting(id: SessionId, document: Document): Promise<Document> {
-    const { lives } = this.#options;
-    if (!lives.isWaiting(id)) return document;
+    const { slots, view } = this.#options;
+    if (!slots.find(id)?.reported?.isUnreadable) return document;
+    const { index } = view.catalog;
     // The index has shown it without them.
-    const revision = (this.#catalog.index.get(id)?.revision ?? 0) + 1;
+    const revision = (index.get(id)?.revision ?? 0) + 1;
     const session = { ...document.session, revision };
-    const summary = lives.adopted({ ...document, session });
-    if (summary !== undefined) this.#catalog.index.from("report", () => this.#catalog.index.set(summary));
-    const live = lives.get(id);
-    return { ...document, session: live === undefined ? session : await live.state.toSession() };
+    const summary = slots.adopted({ ...document, session });
+    if (summary !== undefined) index.from("report", () => index.set(summary));
+    const reported = slots.reported(id);
+    return { ...document, session: reported === undefined ? session : await reported.working.toSession() };
   }
 
-  get #catalog() {
-    return this.#options.view.catalog;
+  #known(id: SessionId): Pick<Current, "summary" | "base"> {
+    const { slots, known, journal } = this.#options;
+    const reported = slots.reported(id);
+    const lastReport = journal.newestReport(id) ?? 0;
+    const base = { reported, version: reported?.working.version, lastReport };
+    return { summary: known.summary(id), base };
+  }
+
+  #holding(file: string, id: SessionId) {
+    const state = this.#options.view.catalog.get(file);
+    return state?.kind === "session" && state.id === id ? state : undefined;
   }
 }

@@ -1,22 +1,28 @@
-/** Whose turn it is: changes of one session run one after another, in the queue of its file, wherever that is by then. */
-
+/**
+ * Whose turn it is. Changes of one session run one after another, in the queue of its file, wherever that is
+ * by then. Reports go on beside anything but a change.
+ */
 import type { KeyedQueue } from "../../../async/keyed-queue.ts";
 import { systemErrorCode } from "../../../error.ts";
 import type { SessionId } from "../../../session/session-id.ts";
+import { busy } from "../../change-conditions.ts";
+import { TargetChanged } from "../disk/durable-files.ts";
 import { fileFor } from "../disk/session-codec.ts";
-import type { LiveSessions } from "../reported/reported-sessions.ts";
 import type { DirectoryView } from "../view/directory-view.ts";
 import { FileInDoubt } from "../view/doubts.ts";
+import type { SessionSlots } from "./session-slots.ts";
+
+/** How often a change is tried again because another program wrote at the same time. */
+const changeAttempts = 10;
 
 export interface SessionTurnsOptions {
   queue: KeyedQueue;
   view: DirectoryView;
-  lives: LiveSessions;
+  slots: SessionSlots;
 }
 
 export class SessionTurns {
   readonly #options: SessionTurnsOptions;
-  readonly #changes = new Map<string, { count: number; last: number }>();
   #asked = 0;
 
   constructor(options: SessionTurnsOptions) {
@@ -25,24 +31,42 @@ export class SessionTurns {
 
   /** Runs a change. No report is under way then, and those that are made meanwhile wait until it is over. */
   async change<T>(id: SessionId, task: (file: string) => Promise<T>): Promise<T> {
-    const { lives } = this.#options;
-    this.#changes.set(id, { count: (this.#changes.get(id)?.count ?? 0) + 1, last: ++this.#asked });
+    const { slots } = this.#options;
+    const slot = slots.open(id);
+    slot.changes++;
+    slot.newestChange = ++this.#asked;
     try {
       return await this.run(id, async (file) => {
-        const live = lives.get(id);
-        if (live !== undefined) await lives.quiet(live);
+        await slots.reported(id)?.idle();
         return task(file);
       });
     } finally {
-      const { count, last } = this.#changes.get(id) ?? { count: 1, last: 0 };
-      if (count === 1) this.#changes.delete(id);
-      else this.#changes.set(id, { count: count - 1, last });
+      slot.changes--;
+      slots.release(id);
     }
   }
 
-  /** Tells the last of the changes that wait for their turn or run from any other; undefined if there is none. */
-  lastChange(id: SessionId): number | undefined {
-    return this.#changes.get(id)?.last;
+  /**
+   * As `change`, by a task that throws TargetChanged where another program changed the file between a look at
+   * it and our own change. Then the task begins anew.
+   */
+  changeUndisturbed<T>(id: SessionId, task: (file: string) => Promise<T>): Promise<T> {
+    return this.change(id, async (file) => {
+      for (let count = 0; count < changeAttempts; count++) {
+        try {
+          return await task(file);
+        } catch (error) {
+          if (!(error instanceof TargetChanged)) throw error;
+        }
+      }
+      throw busy(id);
+    });
+  }
+
+  /** The number of the newest change that waits for its turn or runs; 0 if there is none. */
+  newestChange(id: SessionId): number {
+    const slot = this.#options.slots.find(id);
+    return slot === undefined || slot.changes === 0 ? 0 : slot.newestChange;
   }
 
   /** Runs anything else. Reports go on meanwhile. */
@@ -58,7 +82,10 @@ export class SessionTurns {
     }
   }
 
-  /** Runs in the queue of a file, whatever it holds. A task that meets a doubt about a file is begun anew when that is over. */
+  /**
+   * Runs in the queue of a file, whatever it holds. A task that meets a doubt about a file is begun anew when
+   * the doubt is over.
+   */
   async runFor<T>(file: string, task: () => Promise<T>): Promise<T> {
     const { queue, view } = this.#options;
     for (;;) {
@@ -71,7 +98,9 @@ export class SessionTurns {
     }
   }
 
-  /** Runs a task for the first file name that is free: one that returns undefined or meets EEXIST is taken. */
+  /**
+   * Runs a task for the first file name that is free: one that returns undefined or meets EEXIST is taken.
+   */
   async firstFree<T>(
     names: readonly string[],
     task: (file: string) => Promise<T | undefined>,

@@ -1,7 +1,8 @@
 /**
- * When the file of a session that is reported on is written. Small documents follow within `max_lag`; larger ones after as many
- * times that as they are larger, and when much more was reported than they hold: so what is written stays in
- * proportion to what is reported.
+ * When the file of a session that is reported on is written. Small documents follow within `max_lag`; a
+ * larger one may lag as many times longer as it is larger, and is written sooner when much more was reported
+ * than it holds: so what is written stays in proportion to what is reported. Knows when, not how: it asks for
+ * the write.
  */
 const smallDocumentBytes = 16 * 1024;
 /** Reports that weigh this many times the document are reason to write it, but not below the least. */
@@ -11,84 +12,74 @@ const longestTimerMs = 2 ** 31 - 1;
 /** More files at a time would be in the way of everything else, and take too many descriptors. */
 const writers = 8;
 
+/** A session whose file may lag behind what was reported. */
 export interface Lagging {
-  readonly id: string;
+  readonly isLagging: boolean;
   readonly unwrittenBytes: number;
   readonly documentBytes: number;
+  /** When the file is written; undefined while it is not to be. Only the schedule changes it. */
+  due: { timer: NodeJS.Timeout | undefined; isWriting: boolean } | undefined;
 }
 
-interface Entry {
-  timer: NodeJS.Timeout | undefined;
-  /** Or about to be written. */
-  isWriting: boolean;
-}
-
-export class WriteBehind {
+export class WriteSchedule<Session extends Lagging> {
   readonly #maxLagMs: number;
-  readonly #write: (id: string) => Promise<Lagging | undefined>;
-  readonly #entries = new Map<string, Entry>();
-  /** Due, in the order in which they became so. */
-  readonly #queue: [id: string, entry: Entry][] = [];
+  /** Those whose time has come, in the order in which it came. */
+  readonly #queue: Session[] = [];
+  #write: ((session: Session) => Promise<void>) | undefined;
   #writers = 0;
-  #begun = false;
-  #closed = false;
 
-  /** `write` never rejects, and resolves with what the file does not hold then, if anything. */
-  constructor(maxLagMs: number, write: (id: string) => Promise<Lagging | undefined>) {
+  constructor(maxLagMs: number) {
     this.#maxLagMs = maxLagMs;
+  }
+
+  /**
+   * Schedules nothing before this. `write` never rejects; what the file does not hold after it is written
+   * later.
+   */
+  begin(write: (session: Session) => Promise<void>): void {
     this.#write = write;
   }
 
-  /** Writes nothing before this. */
-  begin(): void {
-    this.#begun = true;
-  }
-
   /** Something was reported. */
-  schedule(lagging: Lagging): void {
-    let entry = this.#entries.get(lagging.id);
-    if (entry?.isWriting || !this.#begun || this.#closed) return;
-    const isHeavy = lagging.unwrittenBytes > Math.max(heavyReports * lagging.documentBytes, leastHeavyBytes);
-    if (entry !== undefined && !isHeavy) return;
-    entry ??= { timer: undefined, isWriting: false };
-    this.#entries.set(lagging.id, entry);
-    if (isHeavy) this.#due(lagging.id, entry);
-    else this.#arm(lagging, entry);
+  schedule(session: Session): void {
+    const { due } = session;
+    if (due?.isWriting || this.#write === undefined) return;
+    const { unwrittenBytes, documentBytes } = session;
+    const isHeavy = unwrittenBytes > Math.max(heavyReports * documentBytes, leastHeavyBytes);
+    if (isHeavy) this.#isDue(session);
+    else if (due === undefined) this.#arm(session);
   }
 
-  /** The file holds everything. */
-  cancel(id: string): void {
-    const entry = this.#entries.get(id);
-    clearTimeout(entry?.timer);
-    if (entry?.isWriting === false) this.#entries.delete(id);
+  /** The file holds everything, or is not to be written any more. */
+  cancel(session: Session): void {
+    clearTimeout(session.due?.timer);
+    if (session.due?.isWriting === false) session.due = undefined;
   }
 
+  /** Begins no more writes. Callers cancel what is scheduled. */
   close(): void {
-    this.#closed = true;
-    for (const { timer } of this.#entries.values()) clearTimeout(timer);
+    this.#write = undefined;
   }
 
-  #arm(lagging: Lagging, entry: Entry): void {
-    const lag = this.#maxLagMs * Math.max(1, lagging.documentBytes / smallDocumentBytes);
-    const due = () => this.#due(lagging.id, entry);
-    entry.timer = setTimeout(due, Math.min(lag, longestTimerMs)).unref();
+  #arm(session: Session): void {
+    const lag = this.#maxLagMs * Math.max(1, session.documentBytes / smallDocumentBytes);
+    const timer = setTimeout(() => this.#isDue(session), Math.min(lag, longestTimerMs)).unref();
+    session.due = { timer, isWriting: false };
   }
 
-  #due(id: string, entry: Entry): void {
-    clearTimeout(entry.timer);
-    entry.isWriting = true;
-    this.#queue.push([id, entry]);
+  #isDue(session: Session): void {
+    clearTimeout(session.due?.timer);
+    session.due = { timer: undefined, isWriting: true };
+    this.#queue.push(session);
     if (this.#writers < writers) void this.#writeQueued();
   }
 
   async #writeQueued(): Promise<void> {
     this.#writers++;
-    for (let next = this.#queue.shift(); next !== undefined; next = this.#queue.shift()) {
-      const [id, entry] = next;
-      const left = this.#closed ? undefined : await this.#write(id);
-      entry.isWriting = false;
-      if (left === undefined || this.#closed) this.#entries.delete(id);
-      else this.#arm(left, entry);
+    for (let session = this.#queue.shift(); session !== undefined; session = this.#queue.shift()) {
+      await this.#write?.(session);
+      session.due = undefined;
+      if (session.isLagging && this.#write !== undefined) this.#arm(session);
     }
     this.#writers--;
   }

@@ -7,7 +7,7 @@ import type { SessionId } from "../../../session/session-id.ts";
 import { shellOperand, shellQuote } from "../../../text/shell-quote.ts";
 import { type Clock, formatTimestamp } from "../../../time/clock.ts";
 import { sessionExists } from "../../change-conditions.ts";
-import type { SessionFiles } from "../changes/session-files.ts";
+import type { KnownSessions } from "../changes/known-sessions.ts";
 import type { SessionTurns } from "../changes/session-turns.ts";
 import { alternativeFileFor, fileFor } from "../disk/session-codec.ts";
 import type { DirectoryView } from "../view/directory-view.ts";
@@ -16,7 +16,7 @@ import { type TrashFiles, withoutFile } from "./trash-files.ts";
 export interface TrashOptions {
   directory: string;
   files: TrashFiles;
-  sessions: SessionFiles;
+  known: KnownSessions;
   turns: SessionTurns;
   view: DirectoryView;
   clock: Clock;
@@ -51,7 +51,7 @@ export class Trash {
    * @throws SessiondError `session_not_found`, `session_exists`, `storage_failed`
    */
   async restore(id: SessionId, trashId: string | undefined): Promise<SessionSummary> {
-    const { directory, files, sessions, turns, view } = this.#options;
+    const { directory, files, known, turns, view } = this.#options;
     const entry = files.find(id, trashId);
     if (entry === undefined) {
       const message = `"${id}" is not in the trash; list the trash with: sessionctl trash ls`;
@@ -59,11 +59,11 @@ export class Trash {
     }
     const names = [entry.file, fileFor(id), alternativeFileFor(id)];
     const restored = await turns.firstFree(names, async (file) => {
-      if (sessions.exists(id)) throw sessionExists(id, beforeRestoring(entry));
+      if (known.exists(id)) throw sessionExists(id, beforeRestoring(entry));
       await files.giveBack(entry, [directory, file]);
       view.catalog.index.from("change", () => view.look(file));
       if (view.catalog.get(file) === undefined) throw unread(id, file);
-      return sessions.summary(id);
+      return known.summary(id);
     });
     if (restored === undefined) throw sessionExists(id, "its file names are taken by something else");
     return restored;

@@ -18,7 +18,7 @@ import { type Document, readDocument, statDocument } from "../disk/read-document
 import { type Identity, identityOf, UnreadableError } from "../disk/session-codec.ts";
 import { adoptSavedIndex } from "./adopt-saved-index.ts";
 import { Doubts, FileInDoubt } from "./doubts.ts";
-import { FileCatalog, type FileState } from "./file-catalog.ts";
+import { type CatalogOptions, FileCatalog, type FileState } from "./file-catalog.ts";
 import { listSessionFiles } from "./list-session-files.ts";
 import { Place } from "./place.ts";
 import type { SavedFile } from "./saved-index.ts";
@@ -47,15 +47,13 @@ export interface OutsideChanges {
   lost(id: string, identity: Identity): void;
 }
 
-export interface ViewOptions {
+export interface ViewOptions extends CatalogOptions {
   fs: FileSystem;
   directory: string;
   rescanIntervalMs: number;
   clock: Clock;
   logger: Logger;
   outside: OutsideChanges;
-  /** Whether a session of this id is in the trash. */
-  isRestorable?: (id: string) => boolean;
   /** Told when the directory that was opened is not the one at its path any more. */
   onReplaced: (error: Error) => void;
 }
@@ -80,7 +78,7 @@ export class DirectoryView {
   constructor(options: ViewOptions, queue: KeyedQueue) {
     this.#options = options;
     this.#queue = queue;
-    this.catalog = new FileCatalog(options.isRestorable);
+    this.catalog = new FileCatalog(options);
     this.place = new Place(options);
   }
 

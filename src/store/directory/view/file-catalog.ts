@@ -25,8 +25,15 @@ export type FileState =
 /** How many sessions that are gone are remembered; memory must not grow with time. */
 const maxPast = 10_000;
 
+export interface CatalogOptions {
+  /** Shows what the catalog knows of sessions; a new one unless it is given. */
+  index?: SessionIndex;
+  /** Whether a session of this id is in the trash. */
+  isRestorable?: (id: string) => boolean;
+}
+
 export class FileCatalog {
-  readonly index = new SessionIndex();
+  readonly index: SessionIndex;
   readonly #isRestorable: (id: string) => boolean;
   readonly #files = new Map<string, FileState>();
   readonly #fileOf = new Map<string, string>();
@@ -36,8 +43,8 @@ export class FileCatalog {
   /** The last revisions of sessions that are not in the index any more, so that none is given out twice. */
   readonly #past = new Map<string, { revision: number; identity: Identity }>();
 
-  /** `isRestorable` tells whether a session of that id is in the trash. */
-  constructor(isRestorable: (id: string) => boolean = () => false) {
+  constructor({ index = new SessionIndex(), isRestorable = () => false }: CatalogOptions = {}) {
+    this.index = index;
     this.#isRestorable = isRestorable;
   }
 

@@ -1,0 +1,241 @@
+/**
+ * Reading a session as it is now, and changing it: read, apply, write durably, index. Changes of one session
+ * run one after another. Other programs may change the same files at any moment: a change is made to what is
+ * there, or begun anew.
+ */
+import { join } from "node:path";
+import type { Session, SessionSummary } from "../../../session/session.ts";
+import type { SessionId } from "../../../session/session-id.ts";
+import { adviseToPurge, assertExpected, busy, sessionExists } from "../../change-conditions.ts";
+import type { ChangeOptions, StoredSession } from "../../session-store.ts";
+import { TargetChanged } from "../disk/durable-files.ts";
+import { encodeSession, partsOf } from "../disk/encode-session.ts";
+import type { FileSystem } from "../disk/file-system.ts";
+import { assertUnchanged, type Document, isUnchanged, readDocumentInSlices } from "../disk/read-document.ts";
+import { alternativeFileFor, fileFor } from "../disk/session-codec.ts";
+import type { StorageState } from "../disk/storage-state.ts";
+import type { Journal } from "../journal/journal.ts";
+import type { DirectoryView } from "../view/directory-view.ts";
+import type { Current, CurrentDocuments } from "./current-document.ts";
+import type { KnownSessions } from "./known-sessions.ts";
+import type { Quarantine } from "./quarantine.ts";
+import type { SessionSlots } from "./session-slots.ts";
+import type { SessionTurns } from "./session-turns.ts";
+import type { SessionFileWriter } from "./write-session-file.ts";
+
+/** For new files; an existing file keeps its mode. */
+const newFileMode = 0o640;
+
+export interface SessionChangesOptions {
+  fs: FileSystem;
+  directory: string;
+  view: DirectoryView;
+  slots: SessionSlots;
+  known: KnownSessions;
+  turns: SessionTurns;
+  documents: CurrentDocuments;
+  writer: SessionFileWriter;
+  quarantine: Quarantine;
+  journal: Journal;
+  state: StorageState;
+}
+
+type ChangeFunction = (session: Session) => Session | Promise<Session>;
+
+export interface Removal<T> {
+  conditions: ChangeOptions;
+  /** Whether the file is kept somewhere, and so must hold every report first. */
+  isKept: boolean;
+  /** Takes the file away. It is given a check that the file still is what may be taken. */
+  take: (file: string, summary: SessionSummary, inspect: () => void) => Promise<T>;
+}
+
+export class SessionChanges {
+  readonly #options: SessionChangesOptions;
+
+  constructor(options: SessionChangesOptions) {
+    this.#options = options;
+  }
+
+  async read(id: SessionId): Promise<StoredSession> {
+    const { fs, directory, slots, known, turns, documents } = this.#options;
+    const file = turns.locate(id);
+    const path = join(directory, file);
+    const state = this.#catalog.get(file);
+    if (state?.kind === "session" && state.id === id) {
+      const reported = slots.reported(id);
+      if (reported !== undefined && isUnchanged(fs, path, state.identity)) {
+        // As they are now: reports go on while a large one is put together.
+        const summary = known.summary(id);
+        return withRevision(summary, await reported.working.toSession());
+      }
+      const document = reported === undefined ? await readDocumentInSlices(fs, path) : undefined;
+      const isStill = document?.identity === state.identity && this.#catalog.get(file) === state;
+      if (isStill && slots.reported(id) === undefined)
+        return withRevision(known.summary(id), document.session);
+    }
+    // Not what the index knows: changed by another program, or by a write of ours that is not durable yet.
+    return turns.change(id, async (current) => {
+      const { summary, session } = await documents.current(current, id);
+      return withRevision(summary, session);
+    });
+  }
+
+  /**
+   * A function that returns the session it was given changes nothing. Files that are listed as processed stay
+   * so.
+   */
+  change(id: SessionId, conditions: ChangeOptions, fn: ChangeFunction): Promise<StoredSession> {
+    return this.#changing(id, conditions, fn, (file) => this.#options.documents.current(file, id));
+  }
+
+  /**
+   * As `change`, by a function that may undo what was reported. The file is to hold every report first: after
+   * a crash nobody could tell which reports came before the change.
+   */
+  replace(id: SessionId, conditions: ChangeOptions, fn: ChangeFunction): Promise<StoredSession> {
+    const { documents, journal } = this.#options;
+    return this.#changing(id, conditions, fn, async (file) => {
+      if (journal.newestReport(id) !== undefined) await this.#writeReports(file, id, conditions);
+      return documents.current(file, id);
+    });
+  }
+
+  /** Resolves when the file holds every report, and a start would know that. */
+  async #writeReports(file: string, id: SessionId, conditions: ChangeOptions): Promise<void> {
+    const { slots, known, documents, writer, journal } = this.#options;
+    await documents.takeIn(file, id);
+    known.assertExpected(id, conditions);
+    await writer.writeReports(id, file);
+    if (slots.find(id)?.reported?.isLagging) throw new TargetChanged();
+    await journal.advanceBase(id);
+  }
+
+  #changing(
+    id: SessionId,
+    conditions: ChangeOptions,
+    fn: ChangeFunction,
+    look: (file: string) => Promise<Current>,
+  ): Promise<StoredSession> {
+    const { slots, known, turns, documents, state, journal } = this.#options;
+    return turns.changeUndisturbed(id, async (file) => {
+      state.assertWritable();
+      const document = await look(file);
+      const { base, summary } = document;
+      assertExpected(summary, conditions);
+      const session = { ...document.session, revision: summary.revision };
+      const next = await fn(session);
+      if (next === session) return { session, summary };
+      // Large sessions take a while to put together and to write: another program may make it another one
+      // meanwhile, also by way of another file.
+      const inspect = () => {
+        const isStill = known.summary(id).revision === summary.revision && documents.isStill(id, document);
+        if (!isStill) throw new TargetChanged();
+      };
+      const revision = summary.revision + 1;
+      const written = await this.#write(file, { ...next, revision }, document, inspect);
+      this.#catalog.adopt(file, written, revision);
+      const stored = withRevision(known.summary(id), written.session);
+      if (this.#catalog.fileOf(id) !== file) throw busy(id, "unknown");
+      const from = documents.isStill(id, document) ? document.session : undefined;
+      const { lastReport } = base;
+      slots.reported(id)?.changed({ from, to: written.session, lastReport, bytes: written.bytes });
+      await journal.tryAdvanceBase(id, lastReport);
+      return stored;
+    });
+  }
+
+  /** @throws SessiondError `session_exists` */
+  create(session: Session): Promise<StoredSession> {
+    // Reports that were made to an earlier session of this id are not for this one.
+    return this.#create(session, { keepsReports: false });
+  }
+
+  /**
+   * As `create`, of a document that stands in for one that cannot be read. Reports that wait for that one are
+   * given to it.
+   */
+  putBack(session: Session): Promise<StoredSession> {
+    return this.#create(session, { keepsReports: true });
+  }
+
+  async #create(session: Session, { keepsReports }: { keepsReports: boolean }): Promise<StoredSession> {
+    const { view, slots, known, turns, quarantine, state } = this.#options;
+    const { catalog } = view;
+    const id = session.session_id as SessionId;
+    let isBeaten = false;
+    const created = await turns.firstFree([fileFor(id), alternativeFileFor(id)], async (file) => {
+      state.assertWritable();
+      view.look(file);
+      if (known.has(id)) throw sessionExists(id, "choose another id, or work on that one");
+      if (catalog.unreadableFor(id) !== undefined) throw known.missing(id);
+      if (catalog.get(file) !== undefined) return undefined;
+      const revision = Math.max(session.revision ?? 1, catalog.pastRevision(id) + 1);
+      if (keepsReports) slots.find(id)?.reported?.putBack();
+      const document = await this.#write(file, { ...session, revision }, undefined);
+      catalog.index.from("change", () => {
+        catalog.adopt(file, document, revision);
+        isBeaten = catalog.fileOf(id) !== file;
+        if (keepsReports && !isBeaten) this.#giveReports(document, revision);
+      });
+      if (!keepsReports && !isBeaten) await slots.forget(id);
+      const reported = await slots.reported(id)?.working.toSession();
+      return withRevision(known.summary(id), reported ?? document.session);
+    });
+    if (created === undefined) throw sessionExists(id, "its file names are taken by something else");
+    if (isBeaten) {
+      // One that was gone came back meanwhile, with a newer document, and is to stay the session.
+      await quarantine.addDuplicates(id);
+      throw busy(id);
+    }
+    return created;
+  }
+
+  /** Gives a document that was put back the reports that were acknowledged while it could not be read. */
+  #giveReports(document: Document, revision: number): void {
+    // The file has this revision without them.
+    const session = { ...document.session, revision: revision + 1 };
+    const complete = this.#options.slots.adopted({ ...document, session });
+    if (complete !== undefined) this.#catalog.index.set(complete);
+  }
+
+  /** A file that another program changes meanwhile is judged again. */
+  remove<T>(id: SessionId, { conditions, isKept, take }: Removal<T>): Promise<T> {
+    const { fs, directory, view, slots, known, turns, writer, state } = this.#options;
+    return turns.changeUndisturbed(id, async (file) => {
+      state.assertWritable();
+      assertExpected(known.held(id, file).summary, conditions);
+      if (isKept) await writer.writeReports(id, file).catch(adviseToPurge);
+      const { summary, identity } = known.held(id, file);
+      const inspect = () => assertUnchanged(fs, join(directory, file), identity);
+      const result = await take(file, summary, inspect);
+      view.forget(file);
+      void slots.forget(id);
+      return result;
+    });
+  }
+
+  get #catalog() {
+    return this.#options.view.catalog;
+  }
+
+  /** Replaces `before`, and only that state of the file; without it nothing may be there. */
+  async #write(
+    file: string,
+    session: Session,
+    before: Omit<Document, "session"> | undefined,
+    inspect?: () => void,
+  ): Promise<Document> {
+    const bytes = await encodeSession(partsOf(session));
+    const mode = before?.mode ?? newFileMode;
+    const replacement = { mode, expected: before?.identity, ...(inspect && { inspect }) };
+    const identity = await this.#options.writer.replace(file, bytes, replacement);
+    return { session, identity, bytes: bytes.length, mode };
+  }
+}
+
+/** The revision is the one that the index knows. */
+function withRevision(summary: SessionSummary, session: Session): StoredSession {
+  const { revision } = summary;
+  return { summary, session: session.revision === revision ? session : { ...session, revision } };
+}
