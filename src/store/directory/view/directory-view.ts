@@ -1,6 +1,6 @@
 /**
- * Keeps the catalog equal to the directory: reads everything at the start, then each file that a hint names, and
- * compares all of them from time to time, because hints can be lost.
+ * Keeps the catalog equal to the directory: reads everything at the start, then each file that a hint names,
+ * and compares all of them from time to time, because hints can be lost.
  */
 import type { BigIntStats } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import type { HealthProblem } from "../../../contract/replies.ts";
 import { systemErrorCode } from "../../../error.ts";
 import type { Logger } from "../../../log.ts";
 import type { SessionSummary } from "../../../session/session.ts";
-import { type Clock, formatTimestamp } from "../../../time/clock.ts";
+import type { Clock } from "../../../time/clock.ts";
 import type { StoreFacts } from "../../session-store.ts";
 import { storageError } from "../disk/durable-files.ts";
 import type { FileSystem } from "../disk/file-system.ts";
@@ -19,10 +19,11 @@ import { type Identity, identityOf, UnreadableError } from "../disk/session-code
 import { adoptSavedIndex } from "./adopt-saved-index.ts";
 import { Doubts, FileInDoubt } from "./doubts.ts";
 import { type CatalogOptions, FileCatalog, type FileState } from "./file-catalog.ts";
+import { fileProblems } from "./file-problems.ts";
 import { listSessionFiles } from "./list-session-files.ts";
 import { Place } from "./place.ts";
+import { Rescan } from "./rescan.ts";
 import type { SavedFile } from "./saved-index.ts";
-import { watchForStalls } from "./stalls.ts";
 import { UnreadableFiles } from "./unreadable-files.ts";
 import { type Watcher, watchDirectory } from "./watcher.ts";
 
@@ -64,13 +65,10 @@ export class DirectoryView {
   readonly #options: ViewOptions;
   readonly #doubts = new Doubts((file, isLast) => this.refresh(file, { isSure: isLast }));
   readonly #queue: KeyedQueue;
+  readonly #rescan: Rescan;
   readonly #unreadable = new UnreadableFiles((file) => void this.#follow(file));
   #watcher: Watcher | undefined;
   #watchFailure: string | undefined;
-  #lastReconcile: string | null = null;
-  #reconciling: Promise<void> | undefined;
-  #rescanTimer: NodeJS.Timeout | undefined;
-  #endStallWatch = () => {};
   /** Until everything was read once. */
   #hintedAtStart: Set<string> | undefined = new Set();
   #closed = false;
@@ -80,11 +78,19 @@ export class DirectoryView {
     this.#queue = queue;
     this.catalog = new FileCatalog(options);
     this.place = new Place(options);
+    this.#rescan = new Rescan({
+      ...options,
+      compare: () => this.#compareAll(),
+      intervalMs: () => this.#intervalMs(),
+      onLook: () => {
+        if (this.place.isHeld()) this.place.recovered();
+      },
+    });
   }
 
   /**
-   * Watches first and reads then, so that nothing falls between. Files that are still as they were need no reading; resolves with
-   * whether that was all of them.
+   * Watches first and reads then, so that nothing falls between. Files that are still as they were need no
+   * reading; resolves with whether that was all of them.
    */
   async open(saved: AsyncIterable<SavedFile[]>): Promise<boolean> {
     const { fs, directory, logger } = this.#options;
@@ -93,7 +99,7 @@ export class DirectoryView {
       (file) => this.#follow(file),
       (reason) => {
         this.#watchFailure = reason;
-        this.#arm();
+        this.#rescan.arm();
       },
       logger,
     );
@@ -115,20 +121,13 @@ export class DirectoryView {
     // What went away between the look at a file and its being taken in was not known when it was hinted at.
     for (const file of this.#hintedAtStart ?? []) await this.refresh(file, { isSure: true });
     this.#hintedAtStart = undefined;
-    this.#lastReconcile = formatTimestamp(this.#options.clock.now());
-    this.#arm();
-    this.#endStallWatch = watchForStalls(
-      () => {
-        if (this.place.isHeld()) this.place.recovered();
-      },
-      () => void this.reconcile().catch(() => {}),
-    );
+    this.#rescan.begin();
     return isCurrent;
   }
 
   /**
-   * Brings the catalog up to date with one file, at once, and returns the document if it had to be read. Callers hold
-   * the file's queue, or know that nothing else runs.
+   * Brings the catalog up to date with one file, at once, and returns the document if it had to be read.
+   * Callers hold the file's queue, or know that nothing else runs.
    *
    * @throws FileInDoubt for a session's file that is missing or half written, unless the look `isSure`
    */
@@ -246,23 +245,21 @@ export class DirectoryView {
     return this.#queue.run(file, async () => this.glance(file, how));
   }
 
+  /** Compares everything with the directory. Resolves when no file is in doubt any more. */
   reconcile(): Promise<void> {
-    this.#reconciling ??= this.#compareAll().finally(() => {
-      this.#reconciling = undefined;
-    });
-    return this.#reconciling;
+    return this.#rescan.run();
   }
 
   facts(): Omit<StoreFacts, "kind" | "location"> {
     return {
       changes_by: this.#isWatching() ? "watching" : "polling",
-      last_reconcile_time: this.#lastReconcile,
+      last_reconcile_time: this.#rescan.lastTime,
       rescan_interval_ms: this.#intervalMs(),
     };
   }
 
   problems(): HealthProblem[] {
-    const problems = this.catalog.problems();
+    const problems = fileProblems(this.catalog);
     if (!this.#isWatching()) {
       problems.unshift({
         code: "watcher_degraded",
@@ -277,12 +274,10 @@ export class DirectoryView {
 
   async close(): Promise<void> {
     this.#closed = true;
-    clearTimeout(this.#rescanTimer);
-    this.#endStallWatch();
     this.#unreadable.close();
     this.#doubts.close();
     await this.#watcher?.close();
-    await this.#reconciling?.catch(() => {});
+    await this.#rescan.close();
   }
 
   /** A hint: look, and if the file is half written, look again soon. */
@@ -304,8 +299,8 @@ export class DirectoryView {
     for (const file of files) if (!this.#closed) void this.refresh(file);
   }
 
-  async #compareAll(): Promise<void> {
-    const { fs, directory, clock, logger } = this.#options;
+  async #compareAll(): Promise<boolean> {
+    const { fs, directory, logger } = this.#options;
     let present: Set<string>;
     try {
       present = new Set(await listSessionFiles(fs, directory));
@@ -313,12 +308,12 @@ export class DirectoryView {
       // Not to be taken for an empty directory: what is known stays known.
       this.place.failed(error as Error);
       logger.error({ err: error }, "the sessions directory cannot be read");
-      return;
+      return false;
     }
     this.place.recovered();
     for (const file of present) {
       await nextSlice();
-      if (this.#closed) return;
+      if (this.#closed) return false;
       const stats = statDocument(fs, join(directory, file));
       const same = stats === undefined ? this.catalog.get(file) === undefined : this.#isKnown(file, stats);
       if (!same) await this.refresh(file);
@@ -328,7 +323,7 @@ export class DirectoryView {
       if (!present.has(file)) await this.refresh(file);
     }
     await this.#doubts.allOver();
-    this.#lastReconcile = formatTimestamp(clock.now());
+    return true;
   }
 
   #isWatching(): boolean {
@@ -338,18 +333,6 @@ export class DirectoryView {
   #intervalMs(): number {
     const { rescanIntervalMs } = this.#options;
     return this.#isWatching() ? rescanIntervalMs : Math.min(rescanIntervalMs, pollIntervalMs);
-  }
-
-  #arm(): void {
-    clearTimeout(this.#rescanTimer);
-    if (this.#closed) return;
-    this.#rescanTimer = setTimeout(() => {
-      this.reconcile()
-        .catch((error: unknown) =>
-          this.#options.logger.error({ err: error }, "comparing the sessions directory failed"),
-        )
-        .finally(() => this.#arm());
-    }, this.#intervalMs()).unref();
   }
 }
 

@@ -1,29 +1,27 @@
 /**
- * What is known of every file in the sessions directory, and through it the index. In memory; it decides which file
- * is the session when two carry one id, and how revisions go on when another program wrote. It reads nothing.
+ * What is known of every file in the sessions directory, and through it the index. In memory; it decides
+ * which file is the session when two carry one id, and how revisions go on when another program wrote. It
+ * reads nothing.
  */
-
-import type { HealthProblem } from "../../../contract/replies.ts";
 import { type SessionSummary, summarize, writtenRevision } from "../../../session/session.ts";
-import { sessionIdProblem } from "../../../session/session-id.ts";
-import { shellOperand } from "../../../text/shell-quote.ts";
 import { parseTimestamp } from "../../../time/clock.ts";
 import { SessionIndex } from "../../session-index.ts";
 import type { Gone } from "../../session-store.ts";
 import type { Document } from "../disk/read-document.ts";
 import { alternativeFileFor, fileFor, type Identity } from "../disk/session-codec.ts";
+import { PastRevisions } from "./past-revisions.ts";
 import type { SavedFile } from "./saved-index.ts";
 
 export type FileState =
-  /** `inDoubt` while the file is missing or half written: it is still the session, and any other file may take over. */
+  /**
+   * `inDoubt` while the file is missing or half written: it is still the session, and any other file may take
+   * over.
+   */
   | { kind: "session"; identity: Identity; id: string; inDoubt?: true }
   /** Another file with the same id has the newer checkpoint. */
   | { kind: "duplicate"; identity: Identity; id: string }
   /** `id` is what it held when it could last be read. */
   | { kind: "unreadable"; identity: Identity; id: string | undefined; why: string };
-
-/** How many sessions that are gone are remembered; memory must not grow with time. */
-const maxPast = 10_000;
 
 export interface CatalogOptions {
   /** Shows what the catalog knows of sessions; a new one unless it is given. */
@@ -40,8 +38,7 @@ export class FileCatalog {
   readonly #unreadable = new Set<string>();
   /** By id, the files that lost against the one that is the session. */
   readonly #duplicates = new Map<string, Set<string>>();
-  /** The last revisions of sessions that are not in the index any more, so that none is given out twice. */
-  readonly #past = new Map<string, { revision: number; identity: Identity }>();
+  readonly #past = new PastRevisions();
 
   constructor({ index = new SessionIndex(), isRestorable = () => false }: CatalogOptions = {}) {
     this.index = index;
@@ -76,6 +73,15 @@ export class FileCatalog {
     return [...(this.#duplicates.get(id) ?? [])];
   }
 
+  /** Every file that lost against the one that is the session, by session. */
+  *duplicates(): Generator<[id: string, file: string]> {
+    for (const [id, files] of this.#duplicates) for (const file of files) yield [id, file];
+  }
+
+  unreadableFiles(): Iterable<string> {
+    return this.#unreadable;
+  }
+
   /** The file in which a session of this id would be, if it could be read. */
   unreadableFor(id: string): string | undefined {
     const natural = [fileFor(id), alternativeFileFor(id), `${id}.json`];
@@ -92,9 +98,10 @@ export class FileCatalog {
   }
 
   /**
-   * Takes in what a file holds now. Without a revision the change came from outside: the session goes on from the
-   * revision that was known, or from the one in the document where that is higher. Returns the files that must be
-   * looked at again: those of an id that this one no longer holds, or that lost against what it held before.
+   * Takes in what a file holds now. Without a revision the change came from outside: the session goes on from
+   * the revision that was known, or from the one in the document where that is higher. Returns the files that
+   * must be looked at again: those of an id that this one no longer holds, or that lost against what it held
+   * before.
    */
   adopt(file: string, document: Document, revision?: number): string[] {
     const { session, identity, bytes } = document;
@@ -109,7 +116,10 @@ export class FileCatalog {
     return again;
   }
 
-  /** Takes in a file that is still as it was when the index was saved, before any other. Tells whether it was new. */
+  /**
+   * Takes in a file that is still as it was when the index was saved, before any other. Tells whether it was
+   * new.
+   */
   adoptSaved({ file, identity, entry }: SavedFile): boolean {
     const id = entry.summary.session_id;
     // A session that came and went while the index was saved may be in it twice.
@@ -158,7 +168,10 @@ export class FileCatalog {
     if (summary !== undefined) this.index.set({ ...summary, bytes });
   }
 
-  /** The file is missing or half written, which may be over in a moment. Returns the duplicates of its session. */
+  /**
+   * The file is missing or half written, which may be over in a moment. Returns the duplicates of its
+   * session.
+   */
   doubt(file: string): string[] {
     const state = this.#files.get(file);
     if (state?.kind !== "session") return [];
@@ -182,7 +195,10 @@ export class FileCatalog {
     return again;
   }
 
-  /** The file is no session's any more. Returns the duplicates of its session, of which one may be the session now. */
+  /**
+   * The file is no session's any more. Returns the duplicates of its session, of which one may be the session
+   * now.
+   */
   forget(file: string, cause: Gone["cause"]): string[] {
     const state = this.#files.get(file);
     this.#clear(file);
@@ -190,56 +206,14 @@ export class FileCatalog {
     if (state === undefined || id === undefined || state.kind === "duplicate") return [];
     if (state.kind === "session") {
       this.#fileOf.delete(id);
-      this.#remember(id, state.identity);
+      this.#past.remember(id, { revision: this.pastRevision(id), identity: state.identity });
     } else if (this.#fileOf.has(id) || cause !== "gone") {
-      // Still unreadable, or in quarantine: something may take its place, and who put it there tells what became of it.
+      // Still unreadable, or in quarantine: something may take its place, and who put it there tells what
+      // became of it.
       return [];
     }
     this.index.delete(id, { cause, restorable: this.#isRestorable(id) });
     return this.#dropDuplicates(id);
-  }
-
-  problems(): HealthProblem[] {
-    const problems: HealthProblem[] = [];
-    for (const file of this.#unreadable) {
-      const state = this.#files.get(file) as FileState & { kind: "unreadable" };
-      const id = state.id ?? file.slice(0, -".json".length);
-      const obstacle = this.#obstacle(id);
-      problems.push({
-        code: "unreadable_file",
-        message: `${file}: ${state.why}`,
-        hint:
-          obstacle === undefined
-            ? `mend the file, or move it to quarantine with: sessionctl recover ${shellOperand(id)}`
-            : `mend the file, or move it out of the directory by hand, with mv: ${obstacle}`,
-        session_id: obstacle === undefined ? id : null,
-      });
-    }
-    for (const [id, files] of this.#duplicates) {
-      for (const file of files) {
-        problems.push({
-          code: "duplicate_session",
-          message: `${file} has the same session_id as ${this.#fileOf.get(id)}, whose checkpoint is newer`,
-          hint: `move or delete it, or put it into quarantine with: sessionctl recover ${shellOperand(id)}`,
-          session_id: id,
-        });
-      }
-    }
-    return problems;
-  }
-
-  /** Why recovering a session of this id would not reach an unreadable file that may be its own. */
-  #obstacle(id: string): string | undefined {
-    const other = this.#fileOf.get(id);
-    if (other !== undefined) return `recover cannot tell it from session "${id}", which is in ${other}`;
-    return sessionIdProblem(id) === undefined ? undefined : "recover needs an id, and its name is none";
-  }
-
-  #remember(id: string, identity: Identity): void {
-    this.#past.delete(id);
-    this.#past.set(id, { revision: this.pastRevision(id), identity });
-    const [oldest] = this.#past.keys();
-    if (this.#past.size > maxPast && oldest !== undefined) this.#past.delete(oldest);
   }
 
   /** Forgets what lost against a file that changed, so that it is judged anew. */
@@ -284,7 +258,9 @@ export class FileCatalog {
   }
 }
 
-/** The newer checkpoint wins; of equal ones the file that has the session's own name, then the first by name. */
+/**
+ * The newer checkpoint wins; of equal ones the file that has the session's own name, then the first by name.
+ */
 function isNewer(summary: SessionSummary, file: string, known: SessionSummary, rival: string): boolean {
   const difference =
     (parseTimestamp(summary.checkpoint_time) ?? 0) - (parseTimestamp(known.checkpoint_time) ?? 0);
