@@ -24,6 +24,7 @@ import type { ReportedSession } from "./reported/reported-session.ts";
 import { WriteSchedule } from "./reported/write-schedule.ts";
 import { Trash } from "./trash/trash.ts";
 import { TrashFiles } from "./trash/trash-files.ts";
+import { DirectoryFollower } from "./view/directory-follower.ts";
 import { DirectoryView } from "./view/directory-view.ts";
 import { IndexSaver } from "./view/index-saver.ts";
 
@@ -88,6 +89,7 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
     { ...options, index, outside: slots, isRestorable, onReplaced: fail },
     queue,
   );
+  const follower = new DirectoryFollower(options, view);
   const saver = new IndexSaver({ directory: own.base, fs, files, catalog: view.catalog, logger });
   const known = new KnownSessions(view, isRestorable);
   const leases = new LeaseTable(records, (id) => {
@@ -112,6 +114,7 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
     slots,
     queue,
     view,
+    follower,
     saver,
     known,
     leases,

@@ -116,7 +116,7 @@ export class DirectoryStore implements SessionStore {
   async open(): Promise<void> {
     try {
       await this.#parts.files.sync(this.#directory);
-      const isCurrent = await this.#parts.view.open(this.#parts.saver.load());
+      const isCurrent = await this.#parts.follower.open(this.#parts.saver.load());
       const { catalog } = this.#parts.view;
       const own = { catalog, quarantine: this.#quarantine, logger: this.#logger };
       this.#damage = await replayJournal({ ...this.#parts, ...own });
@@ -124,7 +124,7 @@ export class DirectoryStore implements SessionStore {
       await this.#parts.trash.load((inode) => catalog.holds(inode));
       this.#parts.saver.begin(isCurrent);
     } catch (error) {
-      await this.#parts.view.close();
+      await this.#parts.follower.close();
       this.#parts.slots.close();
       await this.#parts.journal.close();
       await this.#parts.files.close();
@@ -331,16 +331,16 @@ export class DirectoryStore implements SessionStore {
   }
 
   async health(): Promise<HealthProblem[]> {
-    return [...this.#parts.state.problems(), ...this.#damage, ...this.#parts.view.problems()];
+    return [...this.#parts.state.problems(), ...this.#damage, ...this.#parts.follower.problems()];
   }
 
   async facts(): Promise<StoreFacts> {
-    return { kind: "directory", location: this.#directory, ...this.#parts.view.facts() };
+    return { kind: "directory", location: this.#directory, ...this.#parts.follower.facts() };
   }
 
   /** Compares the index with the directory, as hints would. */
   reconcile(): Promise<void> {
-    return this.#parts.view.reconcile();
+    return this.#parts.follower.reconcile();
   }
 
   close(): Promise<void> {
@@ -355,7 +355,7 @@ export class DirectoryStore implements SessionStore {
   }
 
   async #close(): Promise<void> {
-    await this.#parts.view.close();
+    await this.#parts.follower.close();
     await this.#creations.idle();
     await this.#parts.queue.idle();
     await this.#catchingUp;

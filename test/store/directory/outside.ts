@@ -11,6 +11,7 @@ import type { DirectoryStore } from "../../../src/store/directory/directory-stor
 import { openDirectoryStore } from "../../../src/store/directory/directory-store.ts";
 import type { FileSystem } from "../../../src/store/directory/disk/file-system.ts";
 import { nodeFileSystem } from "../../../src/store/directory/disk/node-file-system.ts";
+import { DirectoryFollower } from "../../../src/store/directory/view/directory-follower.ts";
 import { DirectoryView } from "../../../src/store/directory/view/directory-view.ts";
 import { type Clock, systemClock } from "../../../src/time/clock.ts";
 import { tempDir } from "../../support/temp-dir.ts";
@@ -45,22 +46,18 @@ export async function killed(directory: string): Promise<string> {
   return copy;
 }
 
-/** A view of a directory that nobody has opened yet. */
-export function newView(directory: string, fs: FileSystem = nodeFileSystem): DirectoryView {
-  const view = new DirectoryView(
-    {
-      fs,
-      directory,
-      rescanIntervalMs: 60_000,
-      clock: systemClock(),
-      logger: silentLogger,
-      outside: { adopted: () => undefined, lost() {} },
-      onReplaced() {},
-    },
-    new KeyedQueue(),
-  );
-  onTestFinished(() => view.close());
-  return view;
+/** A view of a directory, and what follows the directory once it is opened. */
+export function newView(
+  directory: string,
+  fs: FileSystem = nodeFileSystem,
+): { view: DirectoryView; follower: DirectoryFollower } {
+  const outside = { adopted: () => undefined, lost() {} };
+  const common = { fs, directory, logger: silentLogger };
+  const view = new DirectoryView({ ...common, outside, onReplaced() {} }, new KeyedQueue());
+  const timing = { rescanIntervalMs: 60_000, clock: systemClock() };
+  const follower = new DirectoryFollower({ ...common, ...timing }, view);
+  onTestFinished(() => follower.close());
+  return { view, follower };
 }
 
 /** The document of another program: it knows of no revision and no generation. */

@@ -144,12 +144,12 @@ test("a start finds a new file also while a known one goes away", async () => {
   const names: string[] = [];
   for await (const { name } of await opendir(directory)) names.push(name);
   const last = names.filter((name) => name !== "new.json").at(-1) as string;
-  const view = newView(directory);
+  const { view, follower } = newView(directory);
   async function* saved(): AsyncGenerator<SavedFile[]> {
     setImmediate(() => unlinkSync(join(directory, last)));
     yield cached;
   }
-  expect(await view.open(saved())).toBe(false);
+  expect(await follower.open(saved())).toBe(false);
   expect(view.catalog.index.has("new")).toBe(true);
   await eventually(() => expect(view.catalog.get(last)).toBeUndefined());
 });

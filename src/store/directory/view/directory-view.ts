@@ -1,34 +1,20 @@
 /**
- * Keeps the catalog equal to the directory: reads everything at the start, then each file that a hint names,
- * and compares all of them from time to time, because hints can be lost.
+ * What is in the directory, as far as anybody looked: brings the catalog up to date with one file at a time.
+ * When to look is for others to say.
  */
 import type { BigIntStats } from "node:fs";
 import { join } from "node:path";
 import type { KeyedQueue } from "../../../async/keyed-queue.ts";
-import { eachInSlices, nextSlice } from "../../../async/slices.ts";
-import type { HealthProblem } from "../../../contract/replies.ts";
 import { systemErrorCode } from "../../../error.ts";
 import type { Logger } from "../../../log.ts";
 import type { SessionSummary } from "../../../session/session.ts";
-import type { Clock } from "../../../time/clock.ts";
-import type { StoreFacts } from "../../session-store.ts";
 import { storageError } from "../disk/durable-files.ts";
 import type { FileSystem } from "../disk/file-system.ts";
 import { type Document, readDocument, statDocument } from "../disk/read-document.ts";
 import { type Identity, identityOf, UnreadableError } from "../disk/session-codec.ts";
-import { adoptSavedIndex } from "./adopt-saved-index.ts";
 import { Doubts, FileInDoubt } from "./doubts.ts";
 import { type CatalogOptions, FileCatalog, type FileState } from "./file-catalog.ts";
-import { fileProblems } from "./file-problems.ts";
-import { listSessionFiles } from "./list-session-files.ts";
 import { Place } from "./place.ts";
-import { Rescan } from "./rescan.ts";
-import type { SavedFile } from "./saved-index.ts";
-import { UnreadableFiles } from "./unreadable-files.ts";
-import { type Watcher, watchDirectory } from "./watcher.ts";
-
-/** Without a watch, reconciling is all there is, so it must be frequent. */
-const pollIntervalMs = 2000;
 
 /** What keeps a file from being read and says nothing about the file. */
 const momentary = ["EMFILE", "ENFILE", "ENOMEM"];
@@ -51,8 +37,6 @@ export interface OutsideChanges {
 export interface ViewOptions extends CatalogOptions {
   fs: FileSystem;
   directory: string;
-  rescanIntervalMs: number;
-  clock: Clock;
   logger: Logger;
   outside: OutsideChanges;
   /** Told when the directory that was opened is not the one at its path any more. */
@@ -65,12 +49,6 @@ export class DirectoryView {
   readonly #options: ViewOptions;
   readonly #doubts = new Doubts((file, isLast) => this.refresh(file, { isSure: isLast }));
   readonly #queue: KeyedQueue;
-  readonly #rescan: Rescan;
-  readonly #unreadable = new UnreadableFiles((file) => void this.#follow(file));
-  #watcher: Watcher | undefined;
-  #watchFailure: string | undefined;
-  /** Until everything was read once. */
-  #hintedAtStart: Set<string> | undefined = new Set();
   #closed = false;
 
   constructor(options: ViewOptions, queue: KeyedQueue) {
@@ -78,51 +56,6 @@ export class DirectoryView {
     this.#queue = queue;
     this.catalog = new FileCatalog(options);
     this.place = new Place(options);
-    this.#rescan = new Rescan({
-      ...options,
-      compare: () => this.#compareAll(),
-      intervalMs: () => this.#intervalMs(),
-      onLook: () => {
-        if (this.place.isHeld()) this.place.recovered();
-      },
-    });
-  }
-
-  /**
-   * Watches first and reads then, so that nothing falls between. Files that are still as they were need no
-   * reading; resolves with whether that was all of them.
-   */
-  async open(saved: AsyncIterable<SavedFile[]>): Promise<boolean> {
-    const { fs, directory, logger } = this.#options;
-    this.#watcher = await watchDirectory(
-      directory,
-      (file) => this.#follow(file),
-      (reason) => {
-        this.#watchFailure = reason;
-        this.#rescan.arm();
-      },
-      logger,
-    );
-    const [isAllAdopted, files] = await Promise.all([
-      adoptSavedIndex(saved, fs, directory, this.catalog),
-      listSessionFiles(fs, directory),
-    ]);
-    let isCurrent = isAllAdopted;
-    const others: string[] = [];
-    await eachInSlices(files, (file) => {
-      if (this.catalog.get(file) === undefined) others.push(file);
-    });
-    for (const file of others) {
-      isCurrent = false;
-      await nextSlice();
-      this.glance(file);
-      if (this.catalog.get(file)?.kind === "unreadable") this.#retryLater(file);
-    }
-    // What went away between the look at a file and its being taken in was not known when it was hinted at.
-    for (const file of this.#hintedAtStart ?? []) await this.refresh(file, { isSure: true });
-    this.#hintedAtStart = undefined;
-    this.#rescan.begin();
-    return isCurrent;
   }
 
   /**
@@ -142,9 +75,28 @@ export class DirectoryView {
     this.catalog.index.from("outside", () => this.#look(file, how));
   }
 
+  /** Whether a file is in the state in which it was read last; false if it cannot be looked at. */
+  isCurrent(file: string): boolean {
+    const { fs, directory } = this.#options;
+    const stats = statOrFailure(fs, join(directory, file));
+    if (stats instanceof Error) return false;
+    return stats === undefined ? this.catalog.get(file) === undefined : this.#isKnown(file, stats);
+  }
+
   /** Resolves when there is no doubt about a file any more. */
   whenSure(file: string): Promise<void> {
     return this.#doubts.over(file);
+  }
+
+  /** Resolves when there is no doubt about any of the files that are in doubt now. */
+  whenAllSure(): Promise<void> {
+    return this.#doubts.allOver();
+  }
+
+  /** Looks at nothing by itself any more. */
+  close(): void {
+    this.#closed = true;
+    this.#doubts.close();
   }
 
   #look(file: string, { isAfresh = false, isSure = false }: Look): Document | undefined {
@@ -170,7 +122,6 @@ export class DirectoryView {
       const document = readDocument(this.#options.fs, path);
       if (document === undefined) this.#gone(file);
       else this.#adopt(file, document);
-      this.#unreadable.forget(file);
       this.#sure(file);
       return document;
     } catch (error) {
@@ -245,94 +196,8 @@ export class DirectoryView {
     return this.#queue.run(file, async () => this.glance(file, how));
   }
 
-  /** Compares everything with the directory. Resolves when no file is in doubt any more. */
-  reconcile(): Promise<void> {
-    return this.#rescan.run();
-  }
-
-  facts(): Omit<StoreFacts, "kind" | "location"> {
-    return {
-      changes_by: this.#isWatching() ? "watching" : "polling",
-      last_reconcile_time: this.#rescan.lastTime,
-      rescan_interval_ms: this.#intervalMs(),
-    };
-  }
-
-  problems(): HealthProblem[] {
-    const problems = fileProblems(this.catalog);
-    if (!this.#isWatching()) {
-      problems.unshift({
-        code: "watcher_degraded",
-        message: `changes by other programs are seen only every ${this.#intervalMs()} ms: ${this.#watchFailure}`,
-        hint: "raise fs.inotify.max_user_watches or max_user_instances with sysctl, then restart sessiond",
-        session_id: null,
-      });
-    }
-    problems.unshift(...this.place.problems());
-    return problems;
-  }
-
-  async close(): Promise<void> {
-    this.#closed = true;
-    this.#unreadable.close();
-    this.#doubts.close();
-    await this.#watcher?.close();
-    await this.#rescan.close();
-  }
-
-  /** A hint: look, and if the file is half written, look again soon. */
-  async #follow(file: string): Promise<void> {
-    if (this.#closed) return;
-    this.#hintedAtStart?.add(file);
-    await this.refresh(file);
-    if (this.catalog.get(file)?.kind === "unreadable") this.#retryLater(file);
-  }
-
-  #retryLater(file: string): void {
-    if (this.#unreadable.retryLater(file)) return;
-    const state = this.catalog.get(file);
-    if (state?.kind === "unreadable")
-      this.#options.logger.warn({ file, why: state.why }, "a session file cannot be read");
-  }
-
   #lookAgain(files: readonly string[]): void {
     for (const file of files) if (!this.#closed) void this.refresh(file);
-  }
-
-  async #compareAll(): Promise<boolean> {
-    const { fs, directory, logger } = this.#options;
-    let present: Set<string>;
-    try {
-      present = new Set(await listSessionFiles(fs, directory));
-    } catch (error) {
-      // Not to be taken for an empty directory: what is known stays known.
-      this.place.failed(error as Error);
-      logger.error({ err: error }, "the sessions directory cannot be read");
-      return false;
-    }
-    this.place.recovered();
-    for (const file of present) {
-      await nextSlice();
-      if (this.#closed) return false;
-      const stats = statDocument(fs, join(directory, file));
-      const same = stats === undefined ? this.catalog.get(file) === undefined : this.#isKnown(file, stats);
-      if (!same) await this.refresh(file);
-    }
-    for (const file of [...this.catalog.names()]) {
-      await nextSlice();
-      if (!present.has(file)) await this.refresh(file);
-    }
-    await this.#doubts.allOver();
-    return true;
-  }
-
-  #isWatching(): boolean {
-    return this.#watcher?.watching() ?? false;
-  }
-
-  #intervalMs(): number {
-    const { rescanIntervalMs } = this.#options;
-    return this.#isWatching() ? rescanIntervalMs : Math.min(rescanIntervalMs, pollIntervalMs);
   }
 }
 

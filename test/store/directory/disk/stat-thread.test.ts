@@ -141,8 +141,8 @@ test("a file that goes away after the thread looked at it, and before that is kn
   const saved = withBegun(groups, () =>
     vi.waitFor(() => expect(thread?.isReady).toBe(true), { timeout: 10_000 }),
   );
-  const view = newView(directory, fs);
-  await view.open(saved);
+  const { view, follower } = newView(directory, fs);
+  await follower.open(saved);
   expect(gone).not.toBe("");
   expect([...view.catalog.names()].sort()).toEqual(files.filter((file) => file !== gone).sort());
 });
