@@ -50,6 +50,8 @@ class World {
   readonly #garbage = new Set<Name>();
   #last: SessionSummary | undefined;
   #told: SessionSummary[];
+  /** Whether it is a change that the session goes: renaming its file is none. */
+  #mayGo = true;
   /** How many changes other programs made, at most. */
   #outside = 0;
 
@@ -145,10 +147,11 @@ class World {
   async rename(from: Name, to: Name): Promise<void> {
     await this.reconcile();
     if (!existsSync(join(this.directory, from)) || this.#garbage.size > 0) return;
-    // Gone under one name, and there under another.
-    this.#outside += 2;
+    this.#outside++;
+    this.#mayGo = false;
     renameSync(join(this.directory, from), join(this.directory, to));
     await this.reconcile();
+    this.#mayGo = true;
   }
 
   async reconcile(): Promise<void> {
@@ -198,6 +201,7 @@ class World {
     if (before !== undefined && before !== this.#last) this.wrong.push("a change from what was not told");
     if (origin === "outside" && this.#outside-- === 0)
       this.wrong.push("one outside change was told as several");
+    if (after === undefined && !this.#mayGo) this.wrong.push("a file that was renamed was told to be gone");
     if (after !== undefined) {
       if (before === undefined) this.#found(after);
       this.#expect(after, origin);
