@@ -2,6 +2,7 @@
 
 import { appendFileSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { ConnectionError } from "../../src/client/http/connection-error.ts";
 import type { SessionClient } from "../../src/client/session-client.ts";
 import type { CleanupResult, HealthProblem } from "../../src/contract/replies.ts";
 import { SessiondError } from "../../src/error.ts";
@@ -105,7 +106,15 @@ export async function leaveKilled(dir: string): Promise<void> {
 }
 
 async function filesFollow(client: SessionClient, dir: string): Promise<void> {
-  await eventually(() => expectIndexEqualsDirectory(client, dir));
+  let gone: ConnectionError | undefined;
+  await eventually(() =>
+    expectIndexEqualsDirectory(client, dir).catch((error: unknown) => {
+      // A daemon that is gone writes no more files.
+      if (!(error instanceof ConnectionError)) throw error;
+      gone = error;
+    }),
+  );
+  if (gone !== undefined) throw gone;
 }
 
 /** A pass never rejects: what it could not do is in its result, and then some of it may have been done. */
