@@ -131,15 +131,7 @@ export class DirectoryStore implements SessionStore {
       throw error;
     }
     this.#parts.slots.begin((id) => this.#parts.writer.writeDue(id));
-    this.#catchingUp = this.#catchUp();
-  }
-
-  /** Brings the files up to date with what the journal gave back, one after another. */
-  async #catchUp(): Promise<void> {
-    for (const id of this.#parts.slots.lagging()) {
-      if (this.#closing !== undefined) return;
-      await this.#parts.writer.writeDue(id);
-    }
+    this.#catchingUp = this.#parts.writer.writeLagging(() => this.#closing !== undefined);
   }
 
   create(input: NewSession): Promise<StoredSession> {
@@ -360,7 +352,7 @@ export class DirectoryStore implements SessionStore {
     await this.#parts.queue.idle();
     await this.#catchingUp;
     await this.#parts.slots.idle();
-    for (const id of this.#parts.slots.lagging()) await this.#parts.writer.writeDue(id);
+    await this.#parts.writer.writeLagging();
     await this.#parts.journal.retryBases();
     this.#parts.slots.close();
     await this.#parts.journal.close();

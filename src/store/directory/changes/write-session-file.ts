@@ -119,6 +119,14 @@ export class SessionFileWriter {
     await this.#shortening;
   }
 
+  /** Writes the files of all sessions that lag behind what was reported, one after another, until `isOver`. */
+  async writeLagging(isOver = () => false): Promise<void> {
+    for (const id of this.#options.slots.lagging()) {
+      if (isOver()) return;
+      await this.writeDue(id);
+    }
+  }
+
   /**
    * Reports in the oldest part of the journal go into their files, or where that fails, to the end of the
    * journal.
