@@ -1,4 +1,4 @@
-/** A daemon whose socket somebody else holds, as systemd does. What systemd itself makes of it: test/service. */
+/** A daemon whose socket another process has opened, as systemd does. Tests with systemd itself: test/service. */
 import { chmodSync, statSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-/** The configuration file that is found without being named. The daemon runs with an `/etc` of the test's own. */
+/** The configuration file that is found by default. The daemon runs with an `/etc` that belongs to the test. */
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";

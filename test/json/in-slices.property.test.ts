@@ -17,7 +17,7 @@ const sizes: fc.Arbitrary<PieceSizes> = fc.record({
 
 const depth = fc.integer({ min: 2, max: maxDepth });
 
-/** Values with lists and objects as large as those that are handled in pieces, at the levels where they are. */
+/** Values whose lists and objects are large enough for pieces, at the levels that are written in pieces. */
 const value = fc
   .record({
     before: fc.dictionary(anyString, jsonValue, { maxKeys: 2 }),

@@ -1,4 +1,4 @@
-/** Texts and values so large that they are handled in pieces as they are. Any others: in-slices.property.test.ts. */
+/** Documents that are large enough for pieces. The property tests are in in-slices.property.test.ts. */
 import { expect, test } from "vitest";
 import { JsonError, type JsonValue, parseJson, stringifyJson } from "../../src/json/exact-json.ts";
 import { parseJsonInSlices, stringifyJsonInSlices } from "../../src/json/in-slices.ts";

@@ -182,15 +182,16 @@ test("a pass that races another program's renames takes nothing that is fresh", 
   const documents = (await inTrash(directory)).filter((name) => name.endsWith(".json"));
   expect(documents).toHaveLength(result.removed);
   const taken = documents.filter((name) => readFileSync(join(trash, name), "utf8").includes('"fresh"'));
-  // Between the last look at a file and the rename are microseconds that no file system closes: few fall into them.
+  // A few renames fall into the microseconds between the last look at a file and its removal. No file system
+  // allows to close that gap.
   expect(taken.length).toBeLessThanOrEqual(renewed * 0.1);
   await store.reconcile();
   await eventually(async () => expect((await store.stats()).total).toBe(renewed - taken.length));
 });
 
 /**
- * Another thread renames a fresh document over each session whose removal has begun, which it sees by the note that
- * is written to the trash first. Stopping it tells how many that were.
+ * Starts a thread that renames a fresh document over each session whose removal has begun, which it sees by the
+ * note in the trash. The returned function stops it and returns the number of renames.
  */
 async function renewingWhatIsTaken(directory: string, sessions: Session[]): Promise<() => Promise<number>> {
   const stopped = new Int32Array(new SharedArrayBuffer(4));

@@ -5,7 +5,10 @@ import { startServer } from "./running-server.ts";
 
 const config = { target_path: "/src" };
 
-/** A good call of each endpoint, in an order in which each finds what it needs. What is in braces is filled in by the test. */
+/**
+ * A valid call of each endpoint, in an order in which each finds what it needs. The test fills in what is in
+ * braces.
+ */
 const calls: [name: RouteName, path: string, call?: HttpCall][] = [
   ["createSession", "/v1/sessions", { json: { session_id: "s", config, pending_files: ["a", "b"] } }],
   ["listSessions", "/v1/sessions?status=running&limit=10"],

@@ -1,4 +1,4 @@
-/** Every order in which reports, answers and losses of the connection can come, against a daemon that keeps what it gets. */
+/** Reports, answers and lost connections in every order, against a daemon that stores what it receives. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { Outbox } from "../../../src/client/worker/outbox.ts";

@@ -1,4 +1,7 @@
-/** Two workers and a control client, in whatever order: never two holders, and every report that was acked is in the document. */
+/**
+ * Two workers and a control client act in any order. There are never two holders of a lease, and the document has
+ * every acknowledged report.
+ */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { WebSocket } from "ws";
