@@ -12,7 +12,7 @@ let started = Number.NEGATIVE_INFINITY;
  * Yields to the event loop if the current slice has lasted 5 ms; else resolves at once. At most one slice
  * runs in each turn of the event loop, however many tasks call this.
  */
-export async function nextSlice(): Promise<void> {
+export async function yieldIfDue(): Promise<void> {
   if (performance.now() - started < sliceMs) return;
   await new Promise<void>((resolve) => {
     waiting.push(resolve);
@@ -20,7 +20,7 @@ export async function nextSlice(): Promise<void> {
   });
 }
 
-/** How many small items, such as names or keys, are handled between two calls of {@link nextSlice}. */
+/** How many small items, such as names or keys, are handled between two calls of {@link yieldIfDue}. */
 export const itemsPerSlice = 1000;
 
 /** Calls `take` for each item, and yields to the event loop in between. */
@@ -28,7 +28,7 @@ export async function eachInSlices<T>(items: Iterable<T>, take: (item: T) => voi
   let count = 0;
   for (const item of items) {
     take(item);
-    if (++count % itemsPerSlice === 0) await nextSlice();
+    if (++count % itemsPerSlice === 0) await yieldIfDue();
   }
 }
 

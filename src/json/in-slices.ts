@@ -2,7 +2,7 @@
  * Variants of `parseJson` and `stringifyJson` for large documents. They work in pieces and yield to the event
  * loop between them.
  */
-import { itemsPerSlice, nextSlice } from "../async/slices.ts";
+import { itemsPerSlice, yieldIfDue } from "../async/slices.ts";
 import {
   isJsonObject,
   JsonError,
@@ -134,7 +134,7 @@ async function parseContainer(
         if (depth > 0 || at - pieceStart < pieceLength) break;
         if (add(text.slice(pieceStart, at), false) === undefined) return undefined;
         pieceStart = at + 1;
-        await nextSlice();
+        await yieldIfDue();
     }
   }
   return undefined;
@@ -176,7 +176,7 @@ export async function stringifyJsonInSlices(
     if (text.length < sizes.text) continue;
     pieces.push(Buffer.from(text));
     text = "";
-    await nextSlice();
+    await yieldIfDue();
   }
   return Buffer.concat([...pieces, Buffer.from(text)]);
 }

@@ -1,6 +1,6 @@
 /** Cleanup as a whole: passes on request and on schedule, approvals, history and health. */
 import { KeyedQueue } from "../async/keyed-queue.ts";
-import { nextSlice } from "../async/slices.ts";
+import { yieldIfDue } from "../async/slices.ts";
 import type { CleanupResult, HealthProblem, HistoryPage, ScheduleEntry } from "../contract/replies.ts";
 import { isSessiondError, SessiondError } from "../error.ts";
 import type { Logger } from "../log.ts";
@@ -256,7 +256,7 @@ export async function allSummaries(store: Pick<SessionStore, "summaries">): Prom
 async function inSlices<T>(steps: Generator<undefined, T>): Promise<T> {
   let step = steps.next();
   while (!step.done) {
-    await nextSlice();
+    await yieldIfDue();
     step = steps.next();
   }
   return step.value;

@@ -1,5 +1,5 @@
 /** Applies a plan: removes its sessions, a few at a time, and reports what happened to each. */
-import { nextSlice } from "../async/slices.ts";
+import { yieldIfDue } from "../async/slices.ts";
 import type { CleanupResult, HistoryEntry } from "../contract/replies.ts";
 import { isSessiondError } from "../error.ts";
 import type { SessionId } from "../session/session-id.ts";
@@ -49,7 +49,7 @@ export async function runPass(pass: Pass): Promise<CleanupResult> {
       tried.set(removal.session_id, result.kept);
       if (result.failure !== undefined) failures.push({ session_id: removal.session_id, ...result.failure });
       if (result.fatal) stop ??= result.failure?.message;
-      await nextSlice();
+      await yieldIfDue();
     }
   };
   if (hold === undefined) await Promise.all(Array.from({ length: concurrency }, worker));

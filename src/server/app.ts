@@ -5,7 +5,7 @@
 import type { EventEmitter } from "node:events";
 import type { Server } from "node:http";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
-import { nextSlice } from "../async/slices.ts";
+import { yieldIfDue } from "../async/slices.ts";
 import { type Endpoint, endpoints, type Route, type RouteName, routes } from "../contract/routes.ts";
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
 import { SessiondError } from "../error.ts";
@@ -101,9 +101,9 @@ export function createApp(options: AppOptions): FastifyInstance<Server> {
   // After the WebSocket plugin is loaded, because it must see each route and each request first. In slices,
   // because other parts of the daemon are starting at the same time.
   app.after(async () => {
-    await nextSlice();
+    await yieldIfDue();
     serve();
-    await nextSlice();
+    await yieldIfDue();
     refuseOtherMethods(app);
   });
   return app;

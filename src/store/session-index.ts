@@ -1,6 +1,6 @@
 /** What the store knows of every session without opening it. In memory, derived, pure: it reads no file and no clock. */
 
-import { itemsPerSlice, nextSlice } from "../async/slices.ts";
+import { itemsPerSlice, yieldIfDue } from "../async/slices.ts";
 import type { Stats, SummaryPage } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
 import type { SessionSummary } from "../session/session.ts";
@@ -163,7 +163,7 @@ export class SessionIndex implements Changes {
     const all = this.all();
     for (let at = 0; at < all.length; at += itemsPerSlice) {
       yield all.slice(at, at + itemsPerSlice);
-      await nextSlice();
+      await yieldIfDue();
     }
   }
 
@@ -194,7 +194,7 @@ export class SessionIndex implements Changes {
       // Others may change the order meanwhile.
       const entries = order.slice();
       for (let at = 0; at < entries.length; at++) {
-        if (at % itemsPerSlice === itemsPerSlice - 1) await nextSlice();
+        if (at % itemsPerSlice === itemsPerSlice - 1) await yieldIfDue();
         const entry = entries[at] as IndexEntry;
         if (!matches(entry)) continue;
         total++;

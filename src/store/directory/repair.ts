@@ -3,7 +3,7 @@
  * unreadable file by moving it to quarantine and restoring the newest backup.
  */
 
-import { nextSlice } from "../../async/slices.ts";
+import { yieldIfDue } from "../../async/slices.ts";
 import type { Recovery, Validation } from "../../contract/replies.ts";
 import { isSessiondError } from "../../error.ts";
 import { diagnose, type Finding, repair } from "../../session/diagnosis.ts";
@@ -30,7 +30,7 @@ export async function validateSession(
   try {
     const { session } = await store.read(id);
     // Reading a large session took a while, and diagnosing it takes a while too.
-    await nextSlice();
+    await yieldIfDue();
     findings.push(...diagnose(session));
     for (const file of catalog.duplicatesOf(id)) {
       const message = `${file} holds an older state of this session`;

@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { nextSlice } from "../../../async/slices.ts";
+import { yieldIfDue } from "../../../async/slices.ts";
 import type { SessionSummary } from "../../../session/session.ts";
 import type { SessionId } from "../../../session/session-id.ts";
 import type { FileSystem } from "../disk/file-system.ts";
@@ -88,7 +88,7 @@ export class CurrentDocuments {
     const { fs, directory, view, known } = this.#options;
     const path = join(directory, file);
     for (const delayMs of [...halfWrittenDelaysMs, undefined]) {
-      await nextSlice();
+      await yieldIfDue();
       const looked = view.look(file);
       const state = this.#holding(file, id);
       if (state !== undefined) {

@@ -3,7 +3,7 @@
  * journal holds those reports until then, writing files is also what keeps the journal short.
  */
 import { join } from "node:path";
-import { nextSlice } from "../../../async/slices.ts";
+import { yieldIfDue } from "../../../async/slices.ts";
 import type { Logger } from "../../../log.ts";
 import type { SessionId } from "../../../session/session-id.ts";
 import { type DurableFiles, TargetChanged } from "../disk/durable-files.ts";
@@ -74,7 +74,7 @@ export class SessionFileWriter {
    */
   async writeReports(id: SessionId, file: string): Promise<void> {
     const { slots, view } = this.#options;
-    await nextSlice();
+    await yieldIfDue();
     if (view.catalog.fileOf(id) !== file) throw new TargetChanged();
     const reported = slots.reported(id);
     const last = reported?.unwritten.last;

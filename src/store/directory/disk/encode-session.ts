@@ -3,7 +3,7 @@
  * Works a piece at a time, so that a large session does not hold others up. Pure.
  */
 import { constants } from "node:buffer";
-import { nextSlice } from "../../../async/slices.ts";
+import { yieldIfDue } from "../../../async/slices.ts";
 import { SessiondError } from "../../../error.ts";
 import { JsonError, type JsonValue, stringifyJson } from "../../../json/exact-json.ts";
 import type { Session } from "../../../session/session.ts";
@@ -53,7 +53,7 @@ async function encodePieces({ frame, processed, pending, results }: SessionParts
     size += piece.length;
     if (size > maxStoredBytes) throw new UnreadableError(tooLarge(size));
     pieces.push(piece);
-    await nextSlice();
+    await yieldIfDue();
   }
 
   async function addItems<T>(

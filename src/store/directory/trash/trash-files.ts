@@ -5,7 +5,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { basename, join } from "node:path";
-import { nextSlice } from "../../../async/slices.ts";
+import { yieldIfDue } from "../../../async/slices.ts";
 import type { TrashEntry } from "../../../contract/replies.ts";
 import { systemErrorCode } from "../../../error.ts";
 import type { SessionSummary } from "../../../session/session.ts";
@@ -46,7 +46,7 @@ export class TrashFiles {
     const names = this.#fs.readdirSync(this.#directory).sort();
     const present = new Set(names);
     for (const name of names) {
-      await nextSlice();
+      await yieldIfDue();
       if (name.endsWith(".info") && !present.has(name.replace(/info$/, "json"))) {
         await this.#unlink(name);
       } else if (name.endsWith(".json")) {

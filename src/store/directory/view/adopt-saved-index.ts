@@ -1,7 +1,7 @@
 /**
  * Takes entries of the saved index for files that are unchanged since, so that a start need not read them.
  */
-import { nextSlice } from "../../../async/slices.ts";
+import { yieldIfDue } from "../../../async/slices.ts";
 import type { FileSystem, StatThread } from "../disk/file-system.ts";
 import { isUnchanged } from "../disk/read-document.ts";
 import type { FileCatalog } from "./file-catalog.ts";
@@ -35,7 +35,7 @@ export async function adoptSavedIndex(
 
   async function adoptBy(thread: StatThread, group: readonly SavedFile[]): Promise<void> {
     const identities = await thread.identities(group.map(pathOf));
-    await nextSlice();
+    await yieldIfDue();
     if (identities === undefined) adoptHere(group);
     else adopt(group, ({ identity }, at) => identities[at] === identity);
   }
@@ -51,7 +51,7 @@ export async function adoptSavedIndex(
         adopting.catch(() => {});
         underWay.push(adopting);
       } else adoptHere(group);
-      await nextSlice();
+      await yieldIfDue();
     }
     await Promise.all(underWay);
   } finally {

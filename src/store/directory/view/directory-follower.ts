@@ -3,7 +3,7 @@
  * compares all files from time to time, because hints can be lost. Decides when to look; what is found is the
  * view's.
  */
-import { eachInSlices, nextSlice } from "../../../async/slices.ts";
+import { eachInSlices, yieldIfDue } from "../../../async/slices.ts";
 import type { HealthProblem } from "../../../contract/replies.ts";
 import type { Logger } from "../../../log.ts";
 import type { Clock } from "../../../time/clock.ts";
@@ -80,7 +80,7 @@ export class DirectoryFollower {
     });
     for (const file of others) {
       isCurrent = false;
-      await nextSlice();
+      await yieldIfDue();
       this.#view.glance(file);
       this.#retryIfUnreadable(file);
     }
@@ -157,12 +157,12 @@ export class DirectoryFollower {
     }
     place.recovered();
     for (const file of present) {
-      await nextSlice();
+      await yieldIfDue();
       if (this.#closed) return false;
       if (!this.#view.isCurrent(file)) await this.#view.refresh(file);
     }
     for (const file of [...catalog.names()]) {
-      await nextSlice();
+      await yieldIfDue();
       if (!present.has(file)) await this.#view.refresh(file);
     }
     await this.#view.whenAllSure();

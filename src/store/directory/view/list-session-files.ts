@@ -1,5 +1,5 @@
 /** Lists the session files of a directory. */
-import { nextSlice } from "../../../async/slices.ts";
+import { yieldIfDue } from "../../../async/slices.ts";
 import type { FileSystem } from "../disk/file-system.ts";
 import { isSessionFile } from "../disk/session-codec.ts";
 
@@ -17,7 +17,7 @@ export async function listSessionFiles(fs: FileSystem, path: string): Promise<st
       const entry = directory.readSync();
       if (entry === null) return names;
       if (isSessionFile(entry.name)) names.push(entry.name);
-      if (count % namesPerSlice === 0) await nextSlice();
+      if (count % namesPerSlice === 0) await yieldIfDue();
     }
   } finally {
     directory.closeSync();

@@ -6,7 +6,7 @@
  * Each group of rows is one line: the CRC-32 of its JSON, then the JSON.
  */
 import { crc32 } from "node:zlib";
-import { nextSlice } from "../../../async/slices.ts";
+import { yieldIfDue } from "../../../async/slices.ts";
 import { systemErrorCode } from "../../../error.ts";
 import { type SessionSummary, type Status, statuses } from "../../../session/session.ts";
 import type { Micros } from "../../../time/clock.ts";
@@ -58,7 +58,7 @@ export async function encodeSavedIndex(entries: Iterable<SavedFile>): Promise<Bu
     if (rows.length < rowsPerLine) continue;
     lines.push(lineOf(rows));
     rows = [];
-    await nextSlice();
+    await yieldIfDue();
   }
   if (rows.length > 0) lines.push(lineOf(rows));
   return Buffer.concat(lines);
