@@ -79,7 +79,7 @@ test("a worker waits for a daemon that has stopped answering", async () => {
 });
 
 test("a worker that is killed is seen at once, and another goes on after the grace with what it left", async () => {
-  const { client, socket } = await startDaemon({ config: "worker: { reattach_grace: 500ms }" });
+  const { client, socket, configFile } = await startDaemon({ config: "worker: { reattach_grace: 1h }" });
   const files = names(3000);
   await create(client, files);
   const account = join(await tempDir(), "account");
@@ -92,6 +92,8 @@ test("a worker that is killed is seen at once, and another goes on after the gra
     expect((await client.getSummary("a")).worker).toMatchObject({ name: "child", connected: false }),
   );
   await expect(client.attach("a")).rejects.toMatchObject({ code: "lease_held" });
+  await writeFile(configFile, "worker: { reattach_grace: 100ms }");
+  await client.reload();
   await eventually(async () => expect((await client.getSummary("a")).worker).toBeNull());
 
   const left = await client.getSession("a");

@@ -7,6 +7,9 @@ import { expect, onTestFinished, test } from "vitest";
 import { eventually } from "../support/eventually.ts";
 import { startServer } from "./running-server.ts";
 
+/** Longer than a test may take: what would wait for it fails. */
+const noDeadline = 3_600_000;
+
 /** A request whose answer waits until it is let go. */
 function heldReload() {
   let letGo = () => {};
@@ -58,11 +61,9 @@ test("idle and silent connections do not keep a server from closing", async () =
   const silent = connect(socketPath);
   await once(silent, "connect");
   silent.resume();
-  const started = performance.now();
   const ended = once(silent, "close");
-  await server.close(10_000);
+  await server.close(noDeadline);
   await ended;
-  expect(performance.now() - started).toBeLessThan(2000);
 });
 
 test("a request that never ends is cut off at the deadline", async () => {

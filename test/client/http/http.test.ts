@@ -4,6 +4,7 @@ import { rmSync } from "node:fs";
 import { chmod, writeFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { createServer } from "node:http";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { build } from "rolldown";
@@ -33,6 +34,12 @@ async function failure(call: Promise<unknown>): Promise<Error & { code?: string;
     () => expect.fail("the call should have failed"),
     (error) => error,
   );
+}
+
+async function expectQueueFull(path: string): Promise<void> {
+  const socket = connect(path);
+  onTestFinished(() => void socket.destroy());
+  await expect(once(socket, "connect")).rejects.toMatchObject({ code: "EAGAIN" });
 }
 
 describe("a daemon that cannot be asked", () => {
@@ -122,15 +129,20 @@ describe("a daemon that cannot be asked", () => {
 describe("a daemon that is very busy", () => {
   it("is tried again while its queue of connections is full", async () => {
     const path = join(await tempDir(), "busy.sock");
-    const script = `const server = require("http").createServer((request, response) => response.end("{}"));
+    const released = join(await tempDir(), "released");
+    const script = `const fs = require("fs");
+      const server = require("http").createServer((request, response) => response.end("{}"));
       server.listen({ path: ${JSON.stringify(path)}, backlog: 1 }, () => {
-        require("fs").writeSync(1, "listening");
-        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+        fs.writeSync(1, "listening");
+        while (!fs.existsSync(${JSON.stringify(released)}))
+          Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
       });`;
     const child = spawn(process.execPath, ["-e", script]);
     onTestFinished(() => void child.kill("SIGKILL"));
     await once(child.stdout, "data");
     const calls = Array.from({ length: 8 }, () => clientOf(path).getInfo());
+    await eventually(() => expectQueueFull(path));
+    await writeFile(released, "");
     expect(await Promise.all(calls)).toHaveLength(8);
   });
 });

@@ -27,6 +27,7 @@ interface Odd {
 async function oddDaemon(
   onProgress: (message: ProgressMessage, say: (message: DaemonMessage) => void, socket: WebSocket) => void,
   pendingFor: (epoch: number) => readonly string[] = () => session.pending_files,
+  reconnectMs?: number,
 ) {
   const odd: Odd = { urls: [], received: [] };
   const client = await webSocketDaemon((socket, { url = "" }) => {
@@ -40,7 +41,7 @@ async function oddDaemon(
       onProgress(message, say, socket);
     });
   });
-  return { ...odd, worker: await attach(client, "a", { worker: "w x", reconnectMs: 400 }) };
+  return { ...odd, worker: await attach(client, "a", { worker: "w x", reconnectMs }) };
 }
 
 async function failure(call: Promise<unknown>): Promise<Error> {
@@ -127,7 +128,7 @@ it("ends with what the daemon says when it is not understood", async () => {
 });
 
 it("does not go on for ever with a daemon that every report kills", async () => {
-  const { worker, urls } = await oddDaemon((_message, _say, socket) => socket.terminate());
+  const { worker, urls } = await oddDaemon((_message, _say, socket) => socket.terminate(), undefined, 400);
   const error = await failure(worker.report({ processed: ["x"] }));
   expect(error).toBeInstanceOf(ConnectionError);
   expect(error).toMatchObject({ reason: "closed", outcome: "unknown" });
@@ -135,7 +136,7 @@ it("does not go on for ever with a daemon that every report kills", async () => 
 });
 
 it("ends with what no daemon would say", async () => {
-  const { worker } = await oddDaemon((_message, _say, socket) => socket.send("{"));
+  const { worker } = await oddDaemon((_message, _say, socket) => socket.send("{"), undefined, 400);
   expect(await failure(worker.report({ processed: ["x"] }))).toMatchObject({ reason: "not_sessiond" });
   await eventually(() => expect(worker.signal.aborted).toBe(true));
 });

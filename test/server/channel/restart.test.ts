@@ -11,6 +11,9 @@ import { tempDir } from "../../support/temp-dir.ts";
 import { type RunningServer, startServer } from "../running-server.ts";
 import { attachWorker, openSocket } from "./channel-worker.ts";
 
+/** Longer than a test may take: what would wait for it fails. */
+const noDeadline = 3_600_000;
+
 /** What a daemon does when it is told to stop. */
 async function stop({ server, store }: RunningServer): Promise<void> {
   await server.close(5000);
@@ -26,6 +29,8 @@ test("a daemon that stops answers what was sent, tells its workers to come back,
   for (const [at, file] of files.slice(0, 100).entries()) {
     worker.send({ type: "progress", seq: at + 1, processed: [file] });
   }
+  // All came in one piece: the daemon has them all when it answers the first.
+  await worker.message("ack");
   const stopping = stop(first);
   expect(await worker.closed).toBe(closeCodes.stopping);
   expect(worker.messages.at(-1)).toMatchObject({ type: "ack", seq: 100 });
@@ -73,12 +78,10 @@ test("workers do not keep a server from closing, whatever they are doing", async
     setImmediate(chatter);
   };
   chatter();
-  const started = performance.now();
-  const closing = server.close(10_000);
+  const closing = server.close(noDeadline);
   const late = openSocket(socketPath, "late", {});
   late.on("error", () => {});
   await Promise.all([closing, new Promise((resolve) => late.on("close", resolve))]);
-  expect(performance.now() - started).toBeLessThan(5000);
   expect(await idle.closed).toBe(closeCodes.stopping);
   expect(await busy.closed).toBe(closeCodes.stopping);
   expect(existsSync(socketPath)).toBe(false);
@@ -92,8 +95,7 @@ test("a worker that asks while the daemon is stopping is refused, and holds noth
   await create("s");
   const early = connect(socketPath);
   await once(early, "connect");
-  const started = performance.now();
-  const closing = server.close(20_000);
+  const closing = server.close(noDeadline);
   await eventually(() => expect(existsSync(socketPath)).toBe(false));
   early.write(
     `GET /v1/sessions/s/attach HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n${"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"}`,
@@ -102,6 +104,5 @@ test("a worker that asks while the daemon is stopping is refused, and holds noth
   expect(refused).toMatch(/^HTTP\/1.1 503 /);
   expect(refused).toContain('"code":"shutting_down"');
   await closing;
-  expect(performance.now() - started).toBeLessThan(5000);
   expect(await store.leases.all()).toEqual([]);
 });

@@ -307,9 +307,8 @@ test("a server that stops ends its streams after what happened last, whether or 
   const stuck = await follow(socketPath, "", {}, "later");
   await failAgainAndAgain(store, 40);
   await call("POST", "/v1/sessions/a/progress", { json: { processed: ["x"] } });
-  const started = performance.now();
-  await server.close(10_000);
-  expect(performance.now() - started).toBeLessThan(3000);
+  // Longer than a test may take.
+  await server.close(3_600_000);
   await reader.ended;
   expect(reader.events.at(-1)).toMatchObject({ kind: "session.progress", processed_count: 1 });
   stuck.close();

@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { parseSessionId as id } from "../../../../src/session/session-id.ts";
 import type { DirectoryStore } from "../../../../src/store/directory/directory-store.ts";
 import { eventually } from "../../../support/eventually.ts";
+import { processorTime } from "../../../support/processor-time.ts";
 import { tempDir } from "../../../support/temp-dir.ts";
 import { config, foreignSession, openStore, putOutside } from "../outside.ts";
 
@@ -126,10 +127,11 @@ test("numbers of a million digits are read at once, and stay as they are", async
   const numbers = [digits, `-${digits}`, `${digits}.5`].join(",");
   const text = JSON.stringify(foreignSession("s")).replace("{}", `{"all":[${numbers}]}`);
   writeFileSync(join(directory, "s.json"), text);
-  const started = performance.now();
-  const store = await openStore(directory);
-  await store.apply(id("s"), { type: "transition", verb: "pause" });
-  expect(performance.now() - started).toBeLessThan(2000);
+  const took = await processorTime(async () => {
+    const store = await openStore(directory);
+    await store.apply(id("s"), { type: "transition", verb: "pause" });
+  });
+  expect(took).toBeLessThan(2000);
   const written = await readFile(join(directory, "s.json"), "utf8");
   expect(written.replace(/\s/g, "").includes(`[${numbers}]`)).toBe(true);
 });

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseSessionId as id } from "../../../../src/session/session-id.ts";
 import { eventually } from "../../../support/eventually.ts";
+import { processorTime } from "../../../support/processor-time.ts";
 import { tempDir } from "../../../support/temp-dir.ts";
 import { withoutRoot } from "../../../support/without-root.ts";
 import { foreignSession, openStore } from "../outside.ts";
@@ -72,8 +73,9 @@ test("a file without permission is a session once it has it, with nothing else c
 test("a large file that is no object is told without being parsed", async () => {
   const directory = await tempDir();
   writeFileSync(join(directory, "s.json"), `[${"[],".repeat(5_000_000)}[]]`);
-  const started = performance.now();
-  const store = await openStore(directory);
-  expect(performance.now() - started).toBeLessThan(1500);
-  expect(await store.health()).toMatchObject([{ message: expect.stringContaining("not a JSON object") }]);
+  const took = await processorTime(async () => {
+    const store = await openStore(directory);
+    expect(await store.health()).toMatchObject([{ message: expect.stringContaining("not a JSON object") }]);
+  });
+  expect(took).toBeLessThan(1500);
 });
