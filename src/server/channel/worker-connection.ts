@@ -105,9 +105,10 @@ export class WorkerConnection {
     this.#finish({ code: closeCodes.leaseLost, last: errorMessage(error) });
   }
 
-  /** Tells the worker that the daemon is stopping. */
+  /** Tells the worker that the daemon is stopping, after the answers to what has arrived. */
   stop(): void {
-    this.#finish({ code: closeCodes.stopping });
+    // Messages that wait for their turn have arrived as well.
+    this.#options.intake.take(() => this.#finish({ code: closeCodes.stopping }));
   }
 
   get #names() {
