@@ -1,4 +1,7 @@
-/** The parts of a directory store, put together. Which part knows which is decided here and nowhere else. */
+/**
+ * Puts the parts of a directory store together. Only this file decides which part knows which; each part is
+ * given those that were made before it.
+ */
 
 import { KeyedQueue } from "../../async/keyed-queue.ts";
 import type { Logger } from "../../log.ts";

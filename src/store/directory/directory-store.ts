@@ -166,11 +166,11 @@ export class DirectoryStore implements SessionStore {
     return withStorageErrors(() => this.#save(session, options));
   }
 
-  /** `isBack` if it is a backup of a session that was there before. */
+  /** If `replacesUnreadable`, a new document is given the reports that wait for one that cannot be read. */
   async #save(
     session: Session,
     options: SaveOptions,
-    isBack = false,
+    { replacesUnreadable }: { replacesUnreadable: boolean } = { replacesUnreadable: false },
   ): Promise<StoredSession & { created: boolean }> {
     const id = session.session_id as SessionId;
     const { ifAbsent = false, ...conditions } = options;
@@ -185,12 +185,12 @@ export class DirectoryStore implements SessionStore {
           return { ...(await this.apply(id, { type: "save", session }, conditions)), created: false };
         }
         // What was reported to one that is gone is of another generation.
-        const generation = isBack
+        const generation = replacesUnreadable
           ? standInGeneration(this.#parts.slots.find(id)?.reported?.generation ?? 0n, session.generation)
           : newGeneration();
         const fresh = { ...session, revision: writtenRevision(session), generation };
         const { sessions } = this.#parts;
-        const create = () => (isBack ? sessions.putBack(fresh) : sessions.create(fresh));
+        const create = () => (replacesUnreadable ? sessions.putBack(fresh) : sessions.create(fresh));
         return { ...(await this.#creating(id, create)), created: true };
       } catch (error) {
         // Created or deleted by somebody else a moment ago: looked at again.
@@ -260,18 +260,18 @@ export class DirectoryStore implements SessionStore {
 
   /** What is there is backed up in the same turn of its queue in which it is replaced, so nothing falls between. */
   restoreBackup(id: SessionId, backup: string): Promise<Restored> {
-    return this.#restoreBackup(id, backup, this.#parts.view.catalog.unreadableFor(id) !== undefined);
+    const replacesUnreadable = this.#parts.view.catalog.unreadableFor(id) !== undefined;
+    return this.#restoreBackup(id, backup, { replacesUnreadable });
   }
 
-  /** `isBack` if it stands in for a document that cannot be read, and is to have the reports that wait for that. */
-  #restoreBackup(id: SessionId, backup: string, isBack: boolean): Promise<Restored> {
+  #restoreBackup(id: SessionId, backup: string, how: { replacesUnreadable: boolean }): Promise<Restored> {
     return this.#parts.state.runChange(async () => {
       this.#parts.state.assertWritable();
       const session = this.#parts.backups.read(id, backup);
       const unreadable = this.#parts.view.catalog.unreadableFor(id);
       if (unreadable !== undefined) await this.#parts.quarantine.add(unreadable);
       if (!this.#parts.known.exists(id))
-        return { session: (await this.#save(session, {}, isBack)).summary, previous: null };
+        return { session: (await this.#save(session, {}, how)).summary, previous: null };
       await this.#parts.quarantine.addDuplicates(id);
       let previous: string | null = null;
       const { summary } = await this.#parts.sessions.replace(id, {}, async (current) => {
@@ -292,7 +292,8 @@ export class DirectoryStore implements SessionStore {
     const read = (of: SessionId) => this.read(of);
     const backup = (of: SessionId) => this.backup(of);
     const listBackups = (of: SessionId) => this.listBackups(of);
-    const restoreBackup = (of: SessionId, name: string) => this.#restoreBackup(of, name, true);
+    const restoreBackup = (of: SessionId, name: string) =>
+      this.#restoreBackup(of, name, { replacesUnreadable: true });
     const store = { read, backup, listBackups, restoreBackup };
     return state.runChange(async () => {
       const isUnreadable = view.catalog.unreadableFor(id) !== undefined;

@@ -1,6 +1,6 @@
 /**
- * Random commands, other programs' edits and restarts among them, against a real directory and a plain map. Whatever
- * order they come in, the store, the index and the files agree with the map.
+ * Random commands, other programs' edits and restarts among them, against a real directory and a plain map.
+ * Whatever order they come in, the store, the index and the files agree with the map.
  */
 
 import { cp, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
@@ -34,8 +34,8 @@ class Model {
   /** Acknowledged reports that the JSON file does not hold yet: a document put in its place is given them. */
   unwritten = new Map<SessionId, ProgressDelta[]>();
   /**
-   * As `unwritten`, of sessions that another program deleted. A daemon that is killed may not know any more that they were deleted,
-   * and take a document without a generation for theirs.
+   * As `unwritten`, of sessions that another program deleted. A daemon that is killed may not know any more
+   * that they were deleted, and take a document without a generation for theirs.
    */
   orphaned = new Map<SessionId, ProgressDelta[]>();
 

@@ -1,3 +1,4 @@
+/** A store over a directory: what its files hold, what it refuses, and what other programs may do to the files. */
 import { existsSync } from "node:fs";
 import {
   chmod,

@@ -1,4 +1,6 @@
-/** What these suites share: stores that close with the test, and other programs that meddle with their files. */
+/**
+ * What these suites share: stores that close with the test, and other programs that meddle with their files.
+ */
 import { cpSync, renameSync, writeFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -39,7 +41,10 @@ async function open(
   return store;
 }
 
-/** What a kill at this moment would leave: nothing of ours runs while it is copied, and files are renamed by ourselves. */
+/**
+ * What a kill at this moment would leave: nothing of ours runs while it is copied, and files are renamed by
+ * ourselves.
+ */
 export async function killed(directory: string): Promise<string> {
   const copy = join(await tempDir(), "copy");
   cpSync(directory, copy, { recursive: true });
@@ -83,8 +88,8 @@ export function putOutside(directory: string, file: string, session: Session | s
 
 export interface MeddlingClock extends Clock {
   /**
-   * Runs this once, at the next reading. A store reads the clock after it looked at a file and before it acts on it,
-   * so that this is another program that comes in between.
+   * Runs this once, at the next reading. A store reads the clock after it looked at a file and before it acts
+   * on it, so that this is another program that comes in between.
    */
   meddle(task: () => void): void;
 }

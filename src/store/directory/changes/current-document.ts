@@ -1,6 +1,6 @@
 /**
- * The document of a session as it is now: from memory while it is being reported on, else from its file,
- * which anybody may be writing. Callers hold the queue of the file.
+ * The document of a session as it is now: from memory while workers report on the session, else from its
+ * file, which other programs may be writing. Callers hold the queue of the file.
  */
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -27,15 +27,15 @@ export interface CurrentDocumentsOptions {
   journal: Journal;
 }
 
-/** Which state of a session a change is made to. */
+/** The state of a session that a change is made to. */
 interface Base {
   reported: ReportedSession | undefined;
   version: number | undefined;
-  /** The last report that is in it; 0 if there is none. */
+  /** Sequence of the last report that the state includes; 0 if there is none. */
   lastReport: number;
 }
 
-/** A document, and what was known of the session in the moment in which it was this. */
+/** A document, and what was known of the session at the same moment. */
 export interface Current extends Document {
   summary: SessionSummary;
   base: Base;
@@ -48,17 +48,17 @@ export class CurrentDocuments {
     this.#options = options;
   }
 
-  /** The session as it is, with every report that was acknowledged. */
+  /** The session with every acknowledged report. */
   async current(file: string, id: SessionId): Promise<Current> {
     const { slots, known } = this.#options;
     const document = await this.takeIn(file, id);
     const reported = slots.reported(id);
-    // A document that was half written is given its reports when it is whole.
+    // A half-written document is given the waiting reports once it is whole.
     if (reported === undefined && document !== undefined) return { ...document, ...this.#known(id) };
     const state = this.#holding(file, id);
     if (reported === undefined || state === undefined) throw known.missing(id);
     const { documentBytes: bytes, mode } = reported;
-    // First, as other programs go on while a large session is put together.
+    // These facts are taken first: other programs go on while a large session is put together.
     const facts = { bytes, mode, identity: state.identity, ...this.#known(id) };
     return { ...facts, session: await reported.working.toSession() };
   }
@@ -70,8 +70,7 @@ export class CurrentDocuments {
   }
 
   /**
-   * Takes in what another program may have written. Resolves with the document, if it had to be read for
-   * that.
+   * Takes in what another program may have written. Resolves with the document if the file had to be read.
    */
   async takeIn(file: string, id: SessionId): Promise<Document | undefined> {
     const { slots, view } = this.#options;
@@ -81,8 +80,8 @@ export class CurrentDocuments {
   }
 
   /**
-   * The document as it is on disk now, with the index brought up to date; waits a little for a half-written
-   * one.
+   * Reads the document from its file and brings the index up to date. Waits a little for a half-written
+   * document.
    */
   async document(file: string, id: SessionId): Promise<Document> {
     const { fs, directory, view, known } = this.#options;
@@ -95,7 +94,7 @@ export class CurrentDocuments {
         const isThis = looked?.identity === state.identity;
         const document = isThis ? looked : await readDocumentInSlices(fs, path);
         if (document?.identity === state.identity) return this.#withWaiting(id, document);
-        // It was readable when it was in this state.
+        // The document was readable in this state before, so what the view knows is not believed.
         view.look(file, { isAfresh: true });
       } else if (view.catalog.get(file)?.kind !== "unreadable" || !isRecent(fs, path)) {
         throw known.missing(id);
@@ -105,12 +104,12 @@ export class CurrentDocuments {
     throw known.missing(id);
   }
 
-  /** Gives reports that waited for a document to be readable to it. */
+  /** Adds the reports that waited until the document could be read. */
   async #withWaiting(id: SessionId, document: Document): Promise<Document> {
     const { slots, view } = this.#options;
     if (!slots.find(id)?.reported?.isUnreadable) return document;
     const { index } = view.catalog;
-    // The index has shown it without them.
+    // The index has shown this revision without the reports.
     const revision = (index.get(id)?.revision ?? 0) + 1;
     const session = { ...document.session, revision };
     const summary = slots.adopted({ ...document, session });

@@ -25,7 +25,7 @@ export class KnownSessions {
     return this.#view.catalog.index.has(id);
   }
 
-  /** As `has`; it sees also a file that another program put there a moment ago. */
+  /** As `has`, but also sees a file that another program created a moment ago. */
   exists(id: SessionId): boolean {
     if (!this.has(id)) this.#view.glance(fileFor(id));
     return this.has(id);

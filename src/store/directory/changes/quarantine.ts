@@ -1,6 +1,6 @@
 /**
- * Moves files of sessions that cannot be read, or that lost against another file, out of the way. None is
- * deleted.
+ * Moves files into quarantine: files that cannot be read, and files that lost against another file of the
+ * same session. Deletes none.
  */
 import { join } from "node:path";
 import type { SessionId } from "../../../session/session-id.ts";
@@ -32,7 +32,7 @@ export class Quarantine {
     this.#options = options;
   }
 
-  /** Resolves with where the file is now; undefined if it holds a session by now, or is gone. */
+  /** Resolves with the new path of the file; undefined if the file holds a session by now, or is gone. */
   add(file: string): Promise<string | undefined> {
     const { directory, quarantine, files, view, slots, turns, state, clock } = this.#options;
     const { catalog } = view;
@@ -60,7 +60,8 @@ export class Quarantine {
   }
 
   /**
-   * Announces that a session is gone whose unreadable document is here now, unless something took its place.
+   * Announces that a session is gone after its unreadable document was moved here. Does nothing if another
+   * file holds the session, or may hold it.
    */
   announceRemoved(id: SessionId): void {
     const { view, known } = this.#options;
@@ -69,7 +70,10 @@ export class Quarantine {
     catalog.index.delete(id, { cause: "removed", restorable: known.isRestorable(id) });
   }
 
-  /** Adds the files that lost against a session's own, so that none of them takes its place. */
+  /**
+   * Moves the duplicates of a session here, so that none of them takes the place of its file. Resolves with
+   * their new paths.
+   */
   async addDuplicates(id: SessionId): Promise<string[]> {
     const places: string[] = [];
     for (const file of this.#options.view.catalog.duplicatesOf(id)) {

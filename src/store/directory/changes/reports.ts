@@ -1,6 +1,6 @@
 /**
- * Accepting reports of progress: at once where the session is in memory and nothing changes it, else when it
- * is their turn. They go into the journal; writing the session's file is not done here.
+ * Accepts reports of progress: at once if the session is in memory and nothing changes it, else in the turn
+ * of the reports. Reports go into the journal; write-session-file.ts writes the files.
  */
 import type { ProgressReply } from "../../../contract/replies.ts";
 import { SessiondError } from "../../../error.ts";
@@ -33,7 +33,10 @@ export interface ReportsOptions {
   state: StorageState;
 }
 
-/** Loading a session in slices is given up after it has changed meanwhile so often. */
+/**
+ * A session that changes while it is loaded in slices is loaded again. The last of these attempts loads it in
+ * one go.
+ */
 const maxLoads = 3;
 
 export class Reports {
@@ -48,7 +51,7 @@ export class Reports {
    * it does wait for changes of other kinds that were asked for before it.
    */
   report(id: SessionId, delta: ProgressDelta, { epoch, json }: ProgressOptions): Promise<ProgressReply> {
-    // No async function around it: there is one for every report.
+    // Not an async function: that would cost a promise for every report.
     try {
       return this.#report(id, encodeReport(delta, json), epoch);
     } catch (error) {
@@ -74,8 +77,8 @@ export class Reports {
   }
 
   /**
-   * Gives a session the reports that an earlier run acknowledged and its file may not hold. The file follows
-   * as after any other report, so that a disk that is full does not keep the store from opening.
+   * Applies reports that an earlier run acknowledged and that the file may not hold. The file is not written
+   * here: a full disk must not keep the store from opening.
    */
   replay(id: SessionId, generation: GenerationMark, reports: readonly ReplayedReport[]): Promise<void> {
     const { slots, turns, view } = this.#options;
@@ -92,7 +95,7 @@ export class Reports {
     });
   }
 
-  /** Where a report waits that is asked for now. */
+  /** The group of waiting reports that a report of this moment joins. */
   #gather(id: SessionId): GatheredReports {
     const { slots, turns } = this.#options;
     const slot = slots.open(id);
@@ -103,7 +106,7 @@ export class Reports {
     return slot.gathered;
   }
 
-  /** Waits for what was asked for before, then makes all reports that came meanwhile, in one go. */
+  /** Waits for the turn of these reports, then makes all of them. */
   async #makeGathered(id: SessionId, gathered: GatheredReports): Promise<void> {
     const { turns, writer } = this.#options;
     const task = async (file: string) => {
@@ -111,7 +114,7 @@ export class Reports {
       const isOverfull = gathered.waiting.some(({ report }) => session.isOverfull(report));
       if (isOverfull) await writer.writeReports(id, file);
       this.#close(id, gathered);
-      // Not awaited here: the queue is for what must not overlap, and waiting for the disk may.
+      // Not awaited: the queue is for work that must not overlap, and waiting for the disk may overlap.
       for (const { report, make, refuse } of gathered.waiting) {
         if (session.isOverfull(report)) refuse(overfull());
         else attempt(() => make(session), refuse);
@@ -125,7 +128,7 @@ export class Reports {
     }
   }
 
-  /** Reports that are asked for from now on do not join these. */
+  /** Closes a group: later reports do not join it. */
   #close(id: SessionId, gathered: GatheredReports): void {
     const { slots } = this.#options;
     const slot = slots.find(id);
@@ -142,15 +145,15 @@ export class Reports {
     if (isThis && view.catalog.fileOf(id) === file) return reported;
     for (let attempt = 1; ; attempt++) {
       const document = await this.#document(id, file);
-      // Where another program writes it all the time, at one go.
+      // In one go if another program writes the file all the time.
       const working = attempt < maxLoads ? await WorkingSession.load(document.session) : undefined;
       if (working !== undefined && view.catalog.get(file)?.identity !== document.identity) continue;
-      // A document that could not be read before may have been given its reports by now.
+      // The document may have been unreadable before, and may have been given its reports by now.
       return slots.reported(id) ?? slots.add(document, working);
     }
   }
 
-  /** With the revision that the index knows. */
+  /** The document, with the revision that the index knows. */
   async #document(id: SessionId, file: string): Promise<Document> {
     const { documents, known } = this.#options;
     const document = await documents.document(file, id);

@@ -1,7 +1,6 @@
 /**
- * Reading a session as it is now, and changing it: read, apply, write durably, index. Changes of one session
- * run one after another. Other programs may change the same files at any moment: a change is made to what is
- * there, or begun anew.
+ * Reads a session as it is now, and changes it: read, apply, write durably, index. Changes of one session run
+ * one after another. If another program changes the file meanwhile, the change starts again.
  */
 import { join } from "node:path";
 import type { Session, SessionSummary } from "../../../session/session.ts";
@@ -44,9 +43,9 @@ type ChangeFunction = (session: Session) => Session | Promise<Session>;
 
 export interface Removal<T> {
   conditions: ChangeOptions;
-  /** Whether the file is kept somewhere, and so must hold every report first. */
+  /** Whether the file is kept somewhere. Then it must hold every report first. */
   isKept: boolean;
-  /** Takes the file away. It is given a check that the file still is what may be taken. */
+  /** Takes the file away. `inspect` throws if the file is not the one that may be taken any more. */
   take: (file: string, summary: SessionSummary, inspect: () => void) => Promise<T>;
 }
 
@@ -65,7 +64,7 @@ export class SessionChanges {
     if (state?.kind === "session" && state.id === id) {
       const reported = slots.reported(id);
       if (reported !== undefined && isUnchanged(fs, path, state.identity)) {
-        // As they are now: reports go on while a large one is put together.
+        // The summary is taken first: reports go on while a large session is put together.
         const summary = known.summary(id);
         return withRevision(summary, await reported.working.toSession());
       }
@@ -74,24 +73,21 @@ export class SessionChanges {
       if (isStill && slots.reported(id) === undefined)
         return withRevision(known.summary(id), document.session);
     }
-    // Not what the index knows: changed by another program, or by a write of ours that is not durable yet.
+    // The file is not what the index knows: another program changed it, or our own write is not durable yet.
     return turns.change(id, async (current) => {
       const { summary, session } = await documents.current(current, id);
       return withRevision(summary, session);
     });
   }
 
-  /**
-   * A function that returns the session it was given changes nothing. Files that are listed as processed stay
-   * so.
-   */
+  /** If `fn` returns the session that it was given, nothing changes. `fn` must not undo what was reported. */
   change(id: SessionId, conditions: ChangeOptions, fn: ChangeFunction): Promise<StoredSession> {
     return this.#changing(id, conditions, fn, (file) => this.#options.documents.current(file, id));
   }
 
   /**
-   * As `change`, by a function that may undo what was reported. The file is to hold every report first: after
-   * a crash nobody could tell which reports came before the change.
+   * As `change`, but `fn` may undo what was reported. The file must hold every report first: after a crash
+   * nobody could tell which reports came before the change.
    */
   replace(id: SessionId, conditions: ChangeOptions, fn: ChangeFunction): Promise<StoredSession> {
     const { documents, journal } = this.#options;
@@ -101,7 +97,7 @@ export class SessionChanges {
     });
   }
 
-  /** Resolves when the file holds every report, and a start would know that. */
+  /** Resolves when the file holds every report, and the journal has recorded that. */
   async #writeReports(file: string, id: SessionId, conditions: ChangeOptions): Promise<void> {
     const { slots, known, documents, writer, journal } = this.#options;
     await documents.takeIn(file, id);
@@ -126,8 +122,8 @@ export class SessionChanges {
       const session = { ...document.session, revision: summary.revision };
       const next = await fn(session);
       if (next === session) return { session, summary };
-      // Large sessions take a while to put together and to write: another program may make it another one
-      // meanwhile, also by way of another file.
+      // Putting a large session together and writing it takes a while. Meanwhile another program may replace
+      // the session, also by way of another file.
       const inspect = () => {
         const isStill = known.summary(id).revision === summary.revision && documents.isStill(id, document);
         if (!isStill) throw new TargetChanged();
@@ -147,13 +143,13 @@ export class SessionChanges {
 
   /** @throws SessiondError `session_exists` */
   create(session: Session): Promise<StoredSession> {
-    // Reports that were made to an earlier session of this id are not for this one.
+    // Reports of an earlier session of this id do not belong to this one.
     return this.#create(session, { keepsReports: false });
   }
 
   /**
-   * As `create`, of a document that stands in for one that cannot be read. Reports that wait for that one are
-   * given to it.
+   * As `create`, for a document that replaces an unreadable one. The document is given the reports that wait
+   * for the unreadable one.
    */
   putBack(session: Session): Promise<StoredSession> {
     return this.#create(session, { keepsReports: true });
@@ -184,22 +180,22 @@ export class SessionChanges {
     });
     if (created === undefined) throw sessionExists(id, "its file names are taken by something else");
     if (isBeaten) {
-      // One that was gone came back meanwhile, with a newer document, and is to stay the session.
+      // A document that was missing came back meanwhile. It is newer, so it stays the session.
       await quarantine.addDuplicates(id);
       throw busy(id);
     }
     return created;
   }
 
-  /** Gives a document that was put back the reports that were acknowledged while it could not be read. */
+  /** Adds the reports that were acknowledged while the document could not be read. */
   #giveReports(document: Document, revision: number): void {
-    // The file has this revision without them.
+    // The file has this revision without the reports.
     const session = { ...document.session, revision: revision + 1 };
     const complete = this.#options.slots.adopted({ ...document, session });
     if (complete !== undefined) this.#catalog.index.set(complete);
   }
 
-  /** A file that another program changes meanwhile is judged again. */
+  /** Removes a session. If another program changes the file meanwhile, the decision is made again. */
   remove<T>(id: SessionId, { conditions, isKept, take }: Removal<T>): Promise<T> {
     const { fs, directory, view, slots, known, turns, writer, state } = this.#options;
     return turns.changeUndisturbed(id, async (file) => {
@@ -219,7 +215,9 @@ export class SessionChanges {
     return this.#options.view.catalog;
   }
 
-  /** Replaces `before`, and only that state of the file; without it nothing may be there. */
+  /**
+   * Writes a document. The file must still be in the state `before`; without `before`, there must be no file.
+   */
   async #write(
     file: string,
     session: Session,
@@ -234,7 +232,7 @@ export class SessionChanges {
   }
 }
 
-/** The revision is the one that the index knows. */
+/** The session with the revision that the index knows. */
 function withRevision(summary: SessionSummary, session: Session): StoredSession {
   const { revision } = summary;
   return { summary, session: session.revision === revision ? session : { ...session, revision } };

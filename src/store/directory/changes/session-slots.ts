@@ -1,7 +1,7 @@
 /**
- * The slot of a session: everything that is known of it beyond its file and its entry in the index. It exists
- * only while there is something to know, so a session that nobody works on takes no memory here. Also what
- * another program did to a session's file comes here, as it may concern reports that no file holds.
+ * One slot for each session that somebody works on: its working copy with the reports that no file holds, the
+ * changes that wait, and the reports that wait. A slot exists only while it holds something, so an idle
+ * session takes no memory here. Does not know how files are read or written.
  */
 import type { SessionSummary } from "../../../session/session.ts";
 import type { SessionId } from "../../../session/session-id.ts";
@@ -18,23 +18,23 @@ export interface WaitingReport {
   refuse: (error: unknown) => void;
 }
 
-/** Reports that came while their session was being loaded or changed, in the order of the calls. */
+/** Reports that wait while their session is loaded or changed, in the order of the calls. */
 export interface GatheredReports {
   readonly waiting: WaitingReport[];
-  /** The newest change that was asked for before them; 0 if there is none. */
+  /** Number of the newest change that was requested before these reports; 0 if there is none. */
   readonly after: number;
 }
 
 export class SessionSlot {
-  /** While reports are made, and a while after the file holds all of them. */
+  /** From the first report until a while after the file holds all reports. */
   reported: ReportedSession | undefined;
-  /** How many changes wait for their turn or run, and the number of the newest of them. */
+  /** How many changes wait or run, and the number of the newest of them. */
   changes = 0;
   newestChange = 0;
-  /** The newest group of reports that wait for their turn. */
+  /** The newest group of waiting reports. */
   gathered: GatheredReports | undefined;
 
-  /** Whether a report need not wait. */
+  /** Whether a report can be made at once. */
   get isOpenToReports(): boolean {
     const { reported, changes, gathered } = this;
     return reported?.isUnreadable === false && changes === 0 && gathered === undefined;
@@ -45,7 +45,7 @@ export class SessionSlot {
   }
 }
 
-/** A session whose file holds everything leaves the memory after this long without a report. */
+/** A session leaves the memory this long after its last report, if its file holds everything. */
 const idleMs = 30_000;
 const sweepIntervalMs = 5000;
 
@@ -60,8 +60,8 @@ export class SessionSlots implements OutsideChanges {
   }
 
   /**
-   * Every session has been given what the journal held for it: files may be written. `write` is asked to
-   * write the file of a session, and never rejects.
+   * Starts to write files, once everything in the journal was replayed. `write` writes the file of one
+   * session, and never rejects.
    */
   begin(write: (id: SessionId) => Promise<void>): void {
     const { schedule } = this.#reporting;
@@ -76,7 +76,7 @@ export class SessionSlots implements OutsideChanges {
     return this.#slots.get(id);
   }
 
-  /** The slot of a session, which callers put something into. */
+  /** The slot of a session; a new one if there is none. Callers put something into it. */
   open(id: string): SessionSlot {
     let slot = this.#slots.get(id);
     if (slot === undefined) {
@@ -86,12 +86,12 @@ export class SessionSlots implements OutsideChanges {
     return slot;
   }
 
-  /** Drops a slot that holds nothing any more. */
+  /** Drops the slot of a session if it is empty. */
   release(id: string): void {
     if (this.#slots.get(id)?.isEmpty) this.#slots.delete(id);
   }
 
-  /** The session as it is being reported on, if its document is known. */
+  /** The session that is reported on, if its document is known. */
   reported(id: string): ReportedSession | undefined {
     const reported = this.#slots.get(id)?.reported;
     return reported?.isUnreadable ? undefined : reported;
@@ -104,9 +104,7 @@ export class SessionSlots implements OutsideChanges {
       .map(({ id }) => id as SessionId);
   }
 
-  /**
-   * From now on the session is reported on. `working` is the document, if it was taken into memory already.
-   */
+  /** Begins to keep a working copy of a session. `working` is that copy if it was made already. */
   add(document: KnownDocument, working?: WorkingSession): ReportedSession {
     const reported = new ReportedSession(this.#reporting, document, working);
     this.open(reported.id).reported = reported;
@@ -114,8 +112,8 @@ export class SessionSlots implements OutsideChanges {
   }
 
   /**
-   * A document was put in the place of a session's, and carries the revision that the index is to show.
-   * Returns what the session is with the reports that no file holds; undefined if there are none to give.
+   * A document took the place of the one that the session had. It carries the revision that the index is to
+   * show. Returns the summary with the reports that no file holds; undefined if there are none.
    */
   adopted(document: Document): SessionSummary | undefined {
     const id = document.session.session_id;
@@ -129,14 +127,14 @@ export class SessionSlots implements OutsideChanges {
     return reported.summary();
   }
 
-  /** The file of a session is gone. */
+  /** The file of a session is missing. */
   lost(id: string, file: Identity): void {
     this.#slots.get(id)?.reported?.lose(file);
   }
 
   /**
-   * The session was deleted, or another one has its id: its reports are of no use. Resolves when the journal
-   * was told, if it could be.
+   * The session was deleted, or another one has its id: its reports are dropped. Resolves when the journal
+   * has recorded that, or will try again later.
    */
   forget(id: string): Promise<void> {
     this.#slots.get(id)?.reported?.end();
@@ -144,7 +142,7 @@ export class SessionSlots implements OutsideChanges {
     return this.#reporting.journal.tryAdvanceBase(id);
   }
 
-  /** Resolves when no report at all is under way. */
+  /** Resolves when no report of any session is on its way into the journal. */
   async idle(): Promise<void> {
     await Promise.all(this.#reported().map((reported) => reported.idle()));
   }

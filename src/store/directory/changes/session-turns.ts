@@ -1,6 +1,6 @@
 /**
- * Whose turn it is. Changes of one session run one after another, in the queue of its file, wherever that is
- * by then. Reports go on beside anything but a change.
+ * Decides whose turn it is. Changes of one session run one after another, in the queue of its file. Reports
+ * run beside anything but a change.
  */
 import type { KeyedQueue } from "../../../async/keyed-queue.ts";
 import { systemErrorCode } from "../../../error.ts";
@@ -12,7 +12,7 @@ import type { DirectoryView } from "../view/directory-view.ts";
 import { FileInDoubt } from "../view/doubts.ts";
 import type { SessionSlots } from "./session-slots.ts";
 
-/** How often a change is tried again because another program wrote at the same time. */
+/** How often a change starts again because another program wrote at the same time. */
 const changeAttempts = 10;
 
 export interface SessionTurnsOptions {
@@ -29,7 +29,10 @@ export class SessionTurns {
     this.#options = options;
   }
 
-  /** Runs a change. No report is under way then, and those that are made meanwhile wait until it is over. */
+  /**
+   * Runs a change. Reports that are under way end first, and reports that come meanwhile wait until the
+   * change is over.
+   */
   async change<T>(id: SessionId, task: (file: string) => Promise<T>): Promise<T> {
     const { slots } = this.#options;
     const slot = slots.open(id);
@@ -47,8 +50,8 @@ export class SessionTurns {
   }
 
   /**
-   * As `change`, by a task that throws TargetChanged where another program changed the file between a look at
-   * it and our own change. Then the task begins anew.
+   * As `change`. The task starts again if it throws TargetChanged, because another program changed the file
+   * meanwhile.
    */
   changeUndisturbed<T>(id: SessionId, task: (file: string) => Promise<T>): Promise<T> {
     return this.change(id, async (file) => {
@@ -63,13 +66,13 @@ export class SessionTurns {
     });
   }
 
-  /** The number of the newest change that waits for its turn or runs; 0 if there is none. */
+  /** Number of the newest change that waits or runs; 0 if there is none. */
   newestChange(id: SessionId): number {
     const slot = this.#options.slots.find(id);
     return slot === undefined || slot.changes === 0 ? 0 : slot.newestChange;
   }
 
-  /** Runs anything else. Reports go on meanwhile. */
+  /** Runs a task that is no change. Reports go on meanwhile. */
   async run<T>(id: SessionId, task: (file: string) => Promise<T>): Promise<T> {
     const { view } = this.#options;
     for (;;) {
@@ -83,8 +86,8 @@ export class SessionTurns {
   }
 
   /**
-   * Runs in the queue of a file, whatever it holds. A task that meets a doubt about a file is begun anew when
-   * the doubt is over.
+   * Runs a task in the queue of a file, whatever the file holds. A task that meets a file in doubt starts
+   * again when the doubt is over.
    */
   async runFor<T>(file: string, task: () => Promise<T>): Promise<T> {
     const { queue, view } = this.#options;
@@ -99,7 +102,8 @@ export class SessionTurns {
   }
 
   /**
-   * Runs a task for the first file name that is free: one that returns undefined or meets EEXIST is taken.
+   * Runs a task for the first file name that is free. A name is taken if the task returns undefined or fails
+   * with EEXIST.
    */
   async firstFree<T>(
     names: readonly string[],
@@ -119,7 +123,7 @@ export class SessionTurns {
     return undefined;
   }
 
-  /** The file of a session, also of one that cannot be read or does not exist yet. */
+  /** The file of a session, even of one that cannot be read or does not exist yet. */
   locate(id: SessionId): string {
     const { catalog } = this.#options.view;
     return catalog.fileOf(id) ?? catalog.unreadableFor(id) ?? fileFor(id);

@@ -1,6 +1,6 @@
 /**
- * Writing the file of a session: what a change made of it, or the reports that it does not hold yet. As the
- * journal holds those reports until then, writing files is also what keeps the journal short.
+ * Writes the file of a session: the outcome of a change, or the reports that the file does not hold yet. The
+ * journal keeps those reports until then, so writing files also keeps the journal short.
  */
 import { join } from "node:path";
 import { yieldIfDue } from "../../../async/slices.ts";
@@ -18,7 +18,7 @@ import type { KnownSessions } from "./known-sessions.ts";
 import type { SessionSlots } from "./session-slots.ts";
 import type { SessionTurns } from "./session-turns.ts";
 
-/** As long as the journal has no more closed segments, nothing is done to make it shorter. */
+/** The journal is made shorter only when it has more closed segments than this. */
 const manySegments = 2;
 
 export interface SessionFileWriterOptions {
@@ -36,9 +36,9 @@ export interface SessionFileWriterOptions {
 
 export interface Replacement {
   mode: number;
-  /** The state of the file that is to be replaced; without it nothing may be there. */
+  /** The state that the file must be in; undefined if there must be no file. */
   expected: Identity | undefined;
-  /** Throws where the state of the file alone does not allow it. Called right before the file is replaced. */
+  /** Called right before the file is replaced. What it throws cancels the write. */
   inspect?: () => void;
 }
 
@@ -51,8 +51,9 @@ export class SessionFileWriter {
   }
 
   /**
-   * Writes a session's file, durably. Callers hold its queue. @throws TargetChanged if it is not what is
-   * expected
+   * Writes a session's file durably. Callers hold its queue.
+   *
+   * @throws TargetChanged if the file is not in the expected state
    */
   replace(file: string, bytes: Buffer, { mode, expected, inspect }: Replacement): Promise<Identity> {
     const { fs, directory, files, view } = this.#options;
@@ -82,13 +83,18 @@ export class SessionFileWriter {
     const expected = view.catalog.get(file)?.identity;
     const bytes = await reported.working.withSnapshot(encodeSession);
     const identity = await this.replace(file, bytes, { mode: reported.mode, expected });
-    // Meanwhile another file may have become the one of this session, which is to have the reports.
+    // If another file became that of the session meanwhile, the reports belong to that file.
     if (view.catalog.fileOf(id) !== file || slots.reported(id) !== reported) return;
     view.catalog.written(file, identity, bytes.length);
     await reported.written(last, bytes.length);
   }
 
-  /** As `writeReports`, in a turn of its own. @throws SessiondError */
+  /**
+   * As `writeReports`, in a turn of its own. If another program changes the file meanwhile, the file stays
+   * due.
+   *
+   * @throws SessiondError
+   */
   flush(id: SessionId): Promise<void> {
     const { slots, turns, known } = this.#options;
     return turns.run(id, async (file) => {
@@ -97,14 +103,15 @@ export class SessionFileWriter {
         known.held(id, file);
         await this.writeReports(id, file);
       } catch (error) {
-        // Another program is at it: tried again when it is due again.
+        // Written when it is due again.
         if (!(error instanceof TargetChanged)) throw error;
       }
     });
   }
 
   /**
-   * The file of a session is due. Never rejects: the journal has every report, so failing costs another try.
+   * Writes a file that is due, and makes the journal shorter. Never rejects: the journal has every report, so
+   * a failure only costs another try.
    */
   async writeDue(id: SessionId): Promise<void> {
     const { state, logger } = this.#options;
@@ -119,7 +126,7 @@ export class SessionFileWriter {
     await this.#shortening;
   }
 
-  /** Writes the files of all sessions that lag behind what was reported, one after another, until `isOver`. */
+  /** Writes every file that lags behind what was reported, one after another, until `isOver`. */
   async writeLagging(isOver = () => false): Promise<void> {
     for (const id of this.#options.slots.lagging()) {
       if (isOver()) return;
@@ -128,8 +135,8 @@ export class SessionFileWriter {
   }
 
   /**
-   * Reports in the oldest part of the journal go into their files, or where that fails, to the end of the
-   * journal.
+   * Frees the oldest segment of the journal: its reports go into their files or, if that fails, to the end of
+   * the journal.
    */
   async #shortenJournal(): Promise<void> {
     const { journal, turns, slots, logger } = this.#options;

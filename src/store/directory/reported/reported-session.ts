@@ -1,7 +1,7 @@
 /**
- * A session that is being reported on: its working copy, the reports that its file does not hold yet, and
- * those that are on their way into the journal. It knows nothing of other sessions, of the directory, or of
- * whose turn it is: callers see to it that no report begins while the session is changed in another way.
+ * A session that workers report on: its working copy, the reports that its file does not hold yet, and the
+ * reports on their way into the journal. Knows no other session, no directory and no queue: callers make sure
+ * that no report begins while the session is changed in another way.
  */
 import type { ProgressReply } from "../../../contract/replies.ts";
 import { SessiondError } from "../../../error.ts";
@@ -37,14 +37,17 @@ export interface ReplayedReport extends UnwrittenReport {
 /** A document with the revision that the index knows. */
 export type KnownDocument = Pick<Document, "session" | "bytes" | "mode">;
 
-/** A change that was no report, and is in the file. */
+/** A change other than a report, after its outcome was written to the file. */
 export interface WrittenChange {
-  /** The document that it was made to, if the session is still that one; what the two share needs no work. */
+  /**
+   * The document before the change, if the working copy is still that document. What `from` and `to` share is
+   * not built anew.
+   */
   from: Session | undefined;
   to: Session;
-  /** The last report that is in it; 0 if there is none. */
+  /** Sequence of the last report that the file holds; 0 if there is none. */
   lastReport: number;
-  /** Size of the document. */
+  /** Size of the document in bytes. */
   bytes: number;
 }
 
@@ -52,25 +55,28 @@ export class ReportedSession implements Lagging {
   readonly id: string;
   readonly working: WorkingSession;
   readonly unwritten = new UnwrittenReports();
-  /** Its creation; kept where another program leaves it out of the document. */
+  /**
+   * Tells the creation of the session from others of its id. Kept even if another program leaves the
+   * generation out of the document.
+   */
   generation: GenerationMark;
-  /** Size of the document when it was last written. */
+  /** Size of the document in bytes when it was last written. */
   documentBytes: number;
   mode: number;
-  /** When its file is written; kept by the schedule. */
+  /** When the file is written; kept by the schedule. */
   due: Lagging["due"];
-  /** When it was last reported on or changed, as `performance.now()` has it. */
+  /** When the session was last reported on or changed, in terms of `performance.now()`. */
   lastUse = performance.now();
   readonly #shared: Reporting;
   readonly #summary = () => this.summary();
-  /** The newest revision that was given to a report, which may not be durable yet. */
+  /** The highest revision that was given to a report, which may not be durable yet. */
   #assigned: number;
   /** The newest report, and how many are not durable yet. */
   #newest: Promise<unknown> | undefined;
   #underWay = 0;
   #isUnreadable = false;
   #hasEnded = false;
-  /** The file as it was when it went missing. */
+  /** The state of the file when it went missing. */
   #lostFile: Identity | undefined;
 
   constructor(shared: Reporting, { session, bytes, mode }: KnownDocument, working?: WorkingSession) {
@@ -84,14 +90,14 @@ export class ReportedSession implements Lagging {
   }
 
   /**
-   * Whether its document could not be read since the start: nothing of it is shown or written until it can
-   * be.
+   * Whether the document could not be read since the start. Until it is read, nothing of the session is shown
+   * or written.
    */
   get isUnreadable(): boolean {
     return this.#isUnreadable;
   }
 
-  /** Whether its file went missing. It may turn up under another name. */
+  /** Whether the file is missing. It may turn up under another name. */
   get isLost(): boolean {
     return this.#lostFile !== undefined;
   }
@@ -100,7 +106,7 @@ export class ReportedSession implements Lagging {
     return this.#underWay > 0;
   }
 
-  /** Whether its file is to be written, as it does not hold every report. */
+  /** Whether the file is to be written because it does not hold every report. */
   get isLagging(): boolean {
     return this.unwritten.count > 0 && !this.#hasEnded;
   }
@@ -109,12 +115,12 @@ export class ReportedSession implements Lagging {
     return this.unwritten.bytes;
   }
 
-  /** What the index is to show. */
+  /** The summary that the index shows. */
   summary(): SessionSummary {
     return this.working.summary(this.documentBytes);
   }
 
-  /** Takes in reports that an earlier run acknowledged, and that the document may not hold. */
+  /** Applies reports that an earlier run acknowledged, and that the document may not hold. */
   replay(reports: readonly ReplayedReport[], generation: GenerationMark): void {
     const { working } = this;
     this.generation ||= generation;
@@ -126,13 +132,13 @@ export class ReportedSession implements Lagging {
     this.#shared.schedule.schedule(this);
   }
 
-  /** Its document cannot be read yet: what it was made from only stands for that, until `adopt`. */
+  /** The document cannot be read yet: the session was made from a placeholder, which `adopt` replaces. */
   awaitDocument(): void {
     this.#isUnreadable = true;
   }
 
   /**
-   * Whether the document may become too large to be kept with this report; then the file is to be written
+   * Whether the document may become too large to be stored with this report. Then the file must be written
    * first.
    */
   isOverfull({ growth }: EncodedReport): boolean {
@@ -172,7 +178,10 @@ export class ReportedSession implements Lagging {
     await this.#newest?.catch(() => {});
   }
 
-  /** The file holds every report up to this sequence. Resolves when the journal was told, if it could be. */
+  /**
+   * The file holds every report up to a sequence. Resolves when the journal has recorded that, or will try
+   * again later.
+   */
   written(lastReport: number, documentBytes: number): Promise<void> {
     this.#keepAfter(lastReport);
     this.documentBytes = documentBytes;
@@ -195,8 +204,8 @@ export class ReportedSession implements Lagging {
   }
 
   /**
-   * Whether a document that was put in the place of this session's is one of this session. Without a
-   * generation to go by, only the very file that went missing is.
+   * Whether a document belongs to this session. Generations tell. If one of them is not known and the file of
+   * the session went missing, only that very file belongs to the session.
    */
   isOf({ session, identity }: Document): boolean {
     const generation = generationMark(session.generation);
@@ -205,8 +214,9 @@ export class ReportedSession implements Lagging {
   }
 
   /**
-   * A document was put in the place of this session's, by another program or by a repair. It is given the
-   * reports that no file holds: with them it is one change, which the revision in the document stands for.
+   * A document took the place of the one that the session had: another program or a repair put it there. The
+   * reports that no file holds are added to it. Document and reports are one change, with the revision that
+   * the document carries.
    */
   adopt({ session, bytes, mode }: Document): void {
     const { working } = this;
@@ -221,26 +231,26 @@ export class ReportedSession implements Lagging {
     if (this.isLagging) this.#shared.schedule.schedule(this);
   }
 
-  /** The file is gone. Should it turn up under another name, it is still the session. */
+  /** The file is missing. If it turns up under another name, it is still this session. */
   lose(file: Identity): void {
     this.#lostFile = file;
     this.lastUse = performance.now();
   }
 
-  /** The session is put back in place by ourselves, with what it was reported. */
+  /** sessiond puts the session back in place itself. */
   putBack(): void {
     this.#lostFile = undefined;
   }
 
-  /** The session was deleted, or another one has its id: reports that are under way come to nothing. */
+  /** The session was deleted, or another one has its id. Reports that are under way are refused. */
   end(): void {
     this.#hasEnded = true;
     this.#shared.schedule.cancel(this);
   }
 
   /**
-   * Writes the reports that its file does not hold into the journal anew, so that they do not keep its oldest
-   * segments. None may be under way.
+   * Appends the reports that the file does not hold to the journal again, so that they do not keep its oldest
+   * segments. No report may be under way.
    */
   async carryOver(): Promise<void> {
     const { journal } = this.#shared;
@@ -268,11 +278,10 @@ export class ReportedSession implements Lagging {
       void journal.tryAdvanceBase(this.id, sequence);
       throw deletedMeanwhile(this.id);
     }
-    // A document that another program put in place may have taken this revision.
+    // A document of another program may have taken this revision.
     working.report(delta, Math.max(revision, working.revision + 1), time);
     this.unwritten.add({ delta, sequence, time, growth, bytes: payload.length });
-    // Should the file turn up under another name, the report is in it; if it stays away, there is nothing to
-    // be in.
+    // If the file turns up under another name, the report is in it. If it does not, the session is gone.
     if (this.isLost) throw deletedMeanwhile(this.id);
     index.defer(this.id, this.#summary);
     schedule.schedule(this);
@@ -291,7 +300,7 @@ export class ReportedSession implements Lagging {
 }
 
 function deletedMeanwhile(id: string): SessiondError {
-  // Should the file come back under another name, the report is in it.
+  // If the file turns up under another name, the report is in it.
   return new SessiondError("session_not_found", `session "${id}" was deleted meanwhile`, {
     outcome: "unknown",
   });

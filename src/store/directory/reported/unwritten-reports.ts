@@ -1,13 +1,13 @@
-/** The reports of one session that its file does not hold yet, oldest first, and what they weigh. Pure. */
+/** The reports of one session that its file does not hold yet, oldest first, and their sizes. Pure. */
 import type { ProgressDelta } from "../../../session/command.ts";
 import type { Micros } from "../../../time/clock.ts";
 
 export interface UnwrittenReport {
   delta: ProgressDelta;
-  /** Its place in the journal, and how many bytes it has there. */
+  /** Place of the report in the journal, and its bytes there. */
   sequence: number;
   bytes: number;
-  /** At most how many bytes the document grows by it. */
+  /** Upper bound of the bytes by which the report makes the document longer. */
   growth: number;
   time: Micros;
 }
@@ -21,17 +21,17 @@ export class UnwrittenReports implements Iterable<UnwrittenReport> {
     return this.#reports.length;
   }
 
-  /** In the journal. */
+  /** Bytes of the reports in the journal. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** At most how many bytes the document has grown since it was written. */
+  /** Upper bound of the bytes by which the reports make the document longer. */
   get growth(): number {
     return this.#growth;
   }
 
-  /** The sequence of the newest report; undefined if there is none. */
+  /** Sequence of the newest report; undefined if there is none. */
   get last(): number | undefined {
     return this.#reports.at(-1)?.sequence;
   }
@@ -53,7 +53,7 @@ export class UnwrittenReports implements Iterable<UnwrittenReport> {
     this.#growth = this.#reports.reduce((sum, { growth }) => sum + growth, 0);
   }
 
-  /** They were written into the journal anew, in their order. */
+  /** The reports were appended to the journal again, in their order. */
   renumber(sequences: readonly number[]): void {
     this.#reports = this.#reports.map((report, index) => ({ ...report, sequence: sequences[index] ?? 0 }));
   }

@@ -1,15 +1,15 @@
 /**
- * When the file of a session that is reported on is written. Small documents follow within `max_lag`; a
- * larger one may lag as many times longer as it is larger, and is written sooner when much more was reported
- * than it holds: so what is written stays in proportion to what is reported. Knows when, not how: it asks for
- * the write.
+ * Decides when the file of a reported session is written. A small document is written within `max_lag`. A
+ * larger one may lag longer, in proportion to its size, but is written sooner if the reports outweigh the
+ * document: so the bytes written stay in proportion to the bytes reported. Does not write: it asks for the
+ * write.
  */
 const smallDocumentBytes = 16 * 1024;
-/** Reports that weigh this many times the document are reason to write it, but not below the least. */
+/** A file is due at once if its reports weigh this many times the document, and no less than the least. */
 const heavyReports = 4;
 const leastHeavyBytes = 1024 * 1024;
 const longestTimerMs = 2 ** 31 - 1;
-/** More files at a time would be in the way of everything else, and take too many descriptors. */
+/** More files at a time would hold up everything else, and take too many descriptors. */
 const writers = 8;
 
 /** A session whose file may lag behind what was reported. */
@@ -17,13 +17,13 @@ export interface Lagging {
   readonly isLagging: boolean;
   readonly unwrittenBytes: number;
   readonly documentBytes: number;
-  /** When the file is written; undefined while it is not to be. Only the schedule changes it. */
+  /** When the file is written; undefined if no write is scheduled. Only the schedule changes it. */
   due: { timer: NodeJS.Timeout | undefined; isWriting: boolean } | undefined;
 }
 
 export class WriteSchedule<Session extends Lagging> {
   readonly #maxLagMs: number;
-  /** Those whose time has come, in the order in which it came. */
+  /** Sessions whose file is due, in the order in which it became due. */
   readonly #queue: Session[] = [];
   #write: ((session: Session) => Promise<void>) | undefined;
   #writers = 0;
@@ -33,8 +33,8 @@ export class WriteSchedule<Session extends Lagging> {
   }
 
   /**
-   * Schedules nothing before this. `write` never rejects; what the file does not hold after it is written
-   * later.
+   * Starts the schedule; nothing is scheduled before. `write` never rejects. What the file does not hold
+   * after a write is scheduled again.
    */
   begin(write: (session: Session) => Promise<void>): void {
     this.#write = write;
@@ -50,13 +50,13 @@ export class WriteSchedule<Session extends Lagging> {
     else if (due === undefined) this.#arm(session);
   }
 
-  /** The file holds everything, or is not to be written any more. */
+  /** The file needs no write any more. */
   cancel(session: Session): void {
     clearTimeout(session.due?.timer);
     if (session.due?.isWriting === false) session.due = undefined;
   }
 
-  /** Begins no more writes. Callers cancel what is scheduled. */
+  /** Starts no more writes. Callers cancel what is scheduled. */
   close(): void {
     this.#write = undefined;
   }

@@ -1,7 +1,7 @@
 /**
  * Follows the directory: reads everything at the start, then looks at each file that a hint names, and
- * compares all files from time to time, because hints can be lost. Decides when to look; what is found is the
- * view's.
+ * compares all files from time to time, because hints can be lost. Decides when to look; the view finds out
+ * what is there.
  */
 import { eachInSlices, yieldIfDue } from "../../../async/slices.ts";
 import type { HealthProblem } from "../../../contract/replies.ts";
@@ -54,8 +54,8 @@ export class DirectoryFollower {
   }
 
   /**
-   * Watches first and reads then, so that nothing falls between. Files that are still as they were when the
-   * index was saved need no reading; resolves with whether that was all of them.
+   * Starts to watch before it reads, so that no change falls between. Files that have not changed since the
+   * index was saved are not read. Resolves with whether that was all of them.
    */
   async open(saved: AsyncIterable<SavedFile[]>): Promise<boolean> {
     const { fs, directory, logger } = this.#options;
@@ -84,7 +84,8 @@ export class DirectoryFollower {
       this.#view.glance(file);
       this.#retryIfUnreadable(file);
     }
-    // What went away between the look at a file and its being taken in was not known when it was hinted at.
+    // A file that went away between the look at it and its entry in the catalog was not known when its hint
+    // came.
     for (const file of this.#hintedAtStart ?? []) await this.#view.refresh(file, { isSure: true });
     this.#hintedAtStart = undefined;
     this.#rescan.begin();
@@ -150,7 +151,7 @@ export class DirectoryFollower {
     try {
       present = new Set(await listSessionFiles(fs, directory));
     } catch (error) {
-      // Not to be taken for an empty directory: what is known stays known.
+      // A directory that cannot be read is not an empty one: what is known stays known.
       place.failed(error as Error);
       logger.error({ err: error }, "the sessions directory cannot be read");
       return false;

@@ -1,6 +1,6 @@
 /**
- * What is in the directory, as far as anybody looked: brings the catalog up to date with one file at a time.
- * When to look is for others to say.
+ * What is known of the directory: brings the catalog up to date with one file at a time. Does not decide when
+ * to look.
  */
 import type { BigIntStats } from "node:fs";
 import { join } from "node:path";
@@ -16,21 +16,24 @@ import { Doubts, FileInDoubt } from "./doubts.ts";
 import { type CatalogOptions, FileCatalog, type FileState } from "./file-catalog.ts";
 import { Place } from "./place.ts";
 
-/** What keeps a file from being read and says nothing about the file. */
+/** Errors that keep a file from being read and say nothing about the file. */
 const momentary = ["EMFILE", "ENFILE", "ENOMEM"];
 
 export interface Look {
-  /** What is known of a file in this very state is not believed. */
+  /** Read the file even if it is in the state in which it was read last. */
   isAfresh?: boolean;
-  /** A file that is missing or unreadable now has been so for a while. */
+  /** A file that is missing or unreadable has been so for a while: no doubt is raised. */
   isSure?: boolean;
 }
 
-/** Told of what other programs did to a session file. */
+/** Learns what other programs did to session files. */
 export interface OutsideChanges {
-  /** A document was found in a file; the summary returned, if any, is what the session is now. */
+  /**
+   * A document was found in the file of a session. Returns the summary of the session with the reports that
+   * no file holds; undefined if there are none.
+   */
   adopted(document: Document): SessionSummary | undefined;
-  /** The file of this session is gone. */
+  /** The file of a session is missing. */
   lost(id: string, identity: Identity): void;
 }
 
@@ -39,7 +42,7 @@ export interface ViewOptions extends CatalogOptions {
   directory: string;
   logger: Logger;
   outside: OutsideChanges;
-  /** Told when the directory that was opened is not the one at its path any more. */
+  /** Called when another directory is at the path of the one that was opened. */
   onReplaced: (error: Error) => void;
 }
 
@@ -104,7 +107,7 @@ export class DirectoryView {
     const known = this.catalog.get(file);
     const stats = statOrFailure(this.#options.fs, path);
     if (stats instanceof Error) {
-      // Not to be taken for a file that is gone: what is known stays known.
+      // The directory cannot be looked at, which does not mean that the file is gone.
       this.place.failed(stats);
       return undefined;
     }
@@ -126,7 +129,7 @@ export class DirectoryView {
       return document;
     } catch (error) {
       if (momentary.includes(systemErrorCode(error) ?? "")) {
-        // No word about this file, which is looked at again when everything is compared.
+        // This says nothing about the file. It is looked at again when everything is compared.
         this.#options.logger.warn({ file, err: error }, "a session file could not be read now");
         return undefined;
       }
@@ -154,7 +157,7 @@ export class DirectoryView {
     this.#lost(known);
   }
 
-  /** The session stays what it was for a moment; if another file has it, that one takes over. */
+  /** Keeps the session as it was for a moment. If another file holds the session, that file takes over. */
   #doubt(file: string): void {
     if (this.#doubts.has(file)) return;
     this.#doubts.raise(file);
@@ -180,18 +183,18 @@ export class DirectoryView {
     if (summary !== undefined) this.catalog.index.set(summary);
   }
 
-  /** Another program took away the file of a session, or gave it to another one. */
+  /** Another program took the file of a session away, or put another session in it. */
   #lost(known: FileState | undefined): void {
     if (known?.id !== undefined && this.catalog.fileOf(known.id) === undefined)
       this.#options.outside.lost(known.id, known.identity);
   }
 
-  /** The file was taken away by us. */
+  /** sessiond took the file away itself. */
   forget(file: string): void {
     this.#lookAgain(this.catalog.forget(file, "removed"));
   }
 
-  /** Looks in the file's queue. A doubt that it raises ends later. */
+  /** Looks in the queue of the file. A doubt that the look raises ends later. */
   refresh(file: string, how: Look = {}): Promise<void> {
     return this.#queue.run(file, async () => this.glance(file, how));
   }
@@ -209,7 +212,7 @@ function statOrFailure(fs: FileSystem, path: string): BigIntStats | undefined | 
   }
 }
 
-/** Of a file that cannot be read, also its permissions count: changing them may mend it. */
+/** The permissions of an unreadable file count too: changing them may make the file readable. */
 function stateOf(stats: BigIntStats): Identity {
   return `${identityOf(stats)}:${stats.ctimeNs}`;
 }

@@ -1,7 +1,6 @@
 /**
- * What is known of every file in the sessions directory, and through it the index. In memory; it decides
- * which file is the session when two carry one id, and how revisions go on when another program wrote. It
- * reads nothing.
+ * What is known of every file in the sessions directory, and through it the index. Decides which file is the
+ * session if two have one id, and which revision follows when another program wrote. Reads no file.
  */
 import { type SessionSummary, summarize, writtenRevision } from "../../../session/session.ts";
 import { parseTimestamp } from "../../../time/clock.ts";
@@ -14,8 +13,8 @@ import type { SavedFile } from "./saved-index.ts";
 
 export type FileState =
   /**
-   * `inDoubt` while the file is missing or half written: it is still the session, and any other file may take
-   * over.
+   * `inDoubt` while the file is missing or half written: it is still the session, but any other file of the
+   * session takes over.
    */
   | { kind: "session"; identity: Identity; id: string; inDoubt?: true }
   /** Another file with the same id has the newer checkpoint. */
@@ -98,10 +97,10 @@ export class FileCatalog {
   }
 
   /**
-   * Takes in what a file holds now. Without a revision the change came from outside: the session goes on from
-   * the revision that was known, or from the one in the document where that is higher. Returns the files that
-   * must be looked at again: those of an id that this one no longer holds, or that lost against what it held
-   * before.
+   * Takes in what a file holds now. Without `revision`, another program wrote it: the revision is the one
+   * that follows the known one, or the one in the document if that is higher. Returns the duplicates that
+   * must be looked at again: those of a session that the file held before, and those that lost against its
+   * former content.
    */
   adopt(file: string, document: Document, revision?: number): string[] {
     const { session, identity, bytes } = document;
@@ -117,8 +116,8 @@ export class FileCatalog {
   }
 
   /**
-   * Takes in a file that is still as it was when the index was saved, before any other. Tells whether it was
-   * new.
+   * Takes in a file that has not changed since the index was saved. Returns false if the file or its session
+   * is known already.
    */
   adoptSaved({ file, identity, entry }: SavedFile): boolean {
     const id = entry.summary.session_id;
@@ -130,7 +129,7 @@ export class FileCatalog {
     return true;
   }
 
-  /** What `adoptSaved` is to be given at another start: every file that is the one of its session. */
+  /** Every file that is the one of its session, as `adoptSaved` takes it at the next start. */
   *toSave(): Generator<SavedFile> {
     for (const [file, { kind, identity, id }] of this.#files) {
       const isIts = kind === "session" && this.#fileOf.get(id) === file;
@@ -139,7 +138,7 @@ export class FileCatalog {
     }
   }
 
-  /** Decides whether a file is the one of its session. */
+  /** Decides whether a file is the one of its session. Returns the duplicates to look at again. */
   #place(file: string, identity: Identity, summary: SessionSummary, isOutside: boolean): string[] {
     const id = summary.session_id;
     const rival = this.#fileOf.get(id);
@@ -159,7 +158,7 @@ export class FileCatalog {
     return isOutside && rival === file ? this.#dropDuplicates(id) : [];
   }
 
-  /** We wrote the file anew; what the index says of the session is not older than what was written. */
+  /** sessiond wrote the file. What the index says of the session is not older than what was written. */
   written(file: string, identity: Identity, bytes: number): void {
     const state = this.#files.get(file);
     if (state?.kind !== "session") return;
@@ -169,8 +168,7 @@ export class FileCatalog {
   }
 
   /**
-   * The file is missing or half written, which may be over in a moment. Returns the duplicates of its
-   * session.
+   * The file is missing or half written, perhaps only for a moment. Returns the duplicates to look at again.
    */
   doubt(file: string): string[] {
     const state = this.#files.get(file);
@@ -179,7 +177,7 @@ export class FileCatalog {
     return this.#dropDuplicates(state.id);
   }
 
-  /** The file is there as it was. */
+  /** The file is as it was. */
   trust(file: string): void {
     const state = this.#files.get(file);
     if (state?.kind !== "session" || !state.inDoubt) return;
@@ -196,8 +194,8 @@ export class FileCatalog {
   }
 
   /**
-   * The file is no session's any more. Returns the duplicates of its session, of which one may be the session
-   * now.
+   * The file holds no session any more. Returns the duplicates to look at again: one of them may be the
+   * session now.
    */
   forget(file: string, cause: Gone["cause"]): string[] {
     const state = this.#files.get(file);
@@ -208,15 +206,15 @@ export class FileCatalog {
       this.#fileOf.delete(id);
       this.#past.remember(id, { revision: this.pastRevision(id), identity: state.identity });
     } else if (this.#fileOf.has(id) || cause !== "gone") {
-      // Still unreadable, or in quarantine: something may take its place, and who put it there tells what
-      // became of it.
+      // The file is still unreadable, or in quarantine. Whoever replaces it announces what became of the
+      // session.
       return [];
     }
     this.index.delete(id, { cause, restorable: this.#isRestorable(id) });
     return this.#dropDuplicates(id);
   }
 
-  /** Forgets what lost against a file that changed, so that it is judged anew. */
+  /** Forgets the duplicates of a session, so that they are judged again. */
   #dropDuplicates(id: string): string[] {
     const files = this.duplicatesOf(id);
     for (const file of files) this.#clear(file);
@@ -227,10 +225,10 @@ export class FileCatalog {
     const past = this.#past.get(id);
     const file = this.#fileOf.get(id);
     const state = file === undefined ? undefined : this.#files.get(file);
-    // The very file that was in doubt, under another name.
+    // The same file that is in doubt, under another name.
     if (state?.kind === "session" && state.inDoubt && state.identity === identity)
       return this.pastRevision(id);
-    // The very file that was gone: renamed, or brought back from the trash.
+    // The same file that was gone: renamed, or restored from the trash.
     if (past?.identity === identity && this.index.get(id) === undefined) return past.revision;
     return Math.max(written, this.pastRevision(id) + 1);
   }

@@ -99,14 +99,15 @@ describe("another program's document", () => {
 
 const renames = runs(30, 150).numRuns;
 /**
- * Between the last look at a file and the rename are microseconds that no file system closes. These renames are aimed
- * at them, and few may hit.
+ * Between the last look at a file and the rename are microseconds that no file system closes. These renames
+ * are aimed at them, and few may hit.
  */
 const tolerated = renames * 0.2;
 
 /**
- * Another thread renames documents to `s.json`, each with a number, always when a change of ours is staged and about
- * to be put in place; then it waits for one on top, and looks whether that has the number. All the while the changes run.
+ * Another thread renames documents to `s.json`, each with a number, always when a change of ours is staged
+ * and about to be put in place; then it waits for one on top, and looks whether that has the number. All the
+ * while the changes run.
  */
 async function renamingBesides(directory: string, changes: ((n: number) => Promise<unknown>)[]) {
   const worker = new Worker(

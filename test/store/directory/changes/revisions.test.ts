@@ -1,4 +1,7 @@
-/** Within one run of a store no revision of a session is given out twice: one that was read guards a later change. */
+/**
+ * Within one run of a store no revision of a session is given out twice: one that was read guards a later
+ * change.
+ */
 import { renameSync, rmSync, writeFileSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";

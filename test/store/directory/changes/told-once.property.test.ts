@@ -1,9 +1,10 @@
 /**
- * Reports, changes and other programs' writes, deletions and renames in any order: whatever is told of a session is
- * a state that it was in, each once, with every report that no file holds yet.
+ * Reports, changes and other programs' writes, deletions and renames in any order: whatever is told of a
+ * session is a state that it was in, each once, with every report that no file holds yet.
  *
- * Each document has a number of its own, which is how many files it has pending; it has none processed. So what is
- * told says which document it is (`pending_count`) and how many reports are in it (`processed_count`).
+ * Each document has a number of its own, which is how many files it has pending; it has none processed. So
+ * what is told says which document it is (`pending_count`) and how many reports are in it
+ * (`processed_count`).
  */
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { mkdtemp, rm } from "node:fs/promises";
@@ -171,7 +172,10 @@ class World {
     return this.#seen;
   }
 
-  /** The states that the events tell of come in the order in which the listener was told of them, none of them twice. */
+  /**
+   * The states that the events tell of come in the order in which the listener was told of them, none of them
+   * twice.
+   */
   checkEvents(): void {
     let at = 0;
     let [progressed, gone] = [0, false];

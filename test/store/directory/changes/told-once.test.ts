@@ -23,7 +23,9 @@ interface World {
   told: Followed;
 }
 
-/** A session of a, b and c in a store that writes no file by itself; a and b are reported, and that was told. */
+/**
+ * A session of a, b and c in a store that writes no file by itself; a and b are reported, and that was told.
+ */
 async function reportedOn(): Promise<World> {
   const directory = await tempDir();
   const store = await openLagging(directory);

@@ -1,3 +1,4 @@
+/** While the sessions directory is away or was replaced, nothing is lost and nothing is written elsewhere. */
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
