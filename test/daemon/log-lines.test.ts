@@ -48,13 +48,13 @@ test("a line that is short enough is left as it is", () => {
 });
 
 test("no line is longer than readers take, however long the event is", () => {
-  const long = "\u0000ж".repeat(100_000);
+  const long = "\u0000ж".repeat(30_000);
   const deep = { list: Array.from({ length: 5000 }, () => ({ text: "x".repeat(100) })) };
   const cases = lines((logger) => {
     logger.info(long);
     logger.warn({ [long]: 1, ...deep }, "deep");
     logger.error({ err: new Error(long) }, long);
-    logger.info(Object.fromEntries(Array.from({ length: 100 }, (_, key) => [`${key}`, long])), "wide");
+    logger.info(Object.fromEntries(Array.from({ length: 20 }, (_, key) => [`${key}`, long])), "wide");
   });
   for (const line of cases) {
     expect(Buffer.byteLength(line)).toBeGreaterThan(maxLineBytes);

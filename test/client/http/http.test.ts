@@ -5,11 +5,9 @@ import { chmod, writeFile } from "node:fs/promises";
 import type { IncomingMessage } from "node:http";
 import { createServer } from "node:http";
 import { connect } from "node:net";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
-import { build } from "rolldown";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { transform } from "../../../rolldown.config.ts";
 import { ConnectionError } from "../../../src/client/http/connection-error.ts";
 import { SessiondError } from "../../../src/error.ts";
 import { ExactNumber } from "../../../src/json/exact-json.ts";
@@ -287,21 +285,15 @@ describe("requests", () => {
 describe("a connection that went stale", () => {
   it("is used again for as long as it lives, and no process waits for it", async () => {
     const { socketPath } = await fakeDaemon(reply(200, {}));
-    const script = `import { SessionClient } from ${JSON.stringify(join(process.cwd(), "src/client/session-client.ts"))};
-      const client = new SessionClient({ socketPath: ${JSON.stringify(socketPath)} });
-      await client.getInfo(); await client.getInfo();`;
-    const entry = join(await tempDir(), "entry.mjs");
-    await writeFile(entry, script);
-    const bundle = join(await tempDir(), "bundle.mjs");
-    await build({
-      input: entry,
-      platform: "node",
-      transform,
-      output: { file: bundle, format: "esm" },
-      resolve: { modules: [join(process.cwd(), "node_modules")] },
-      logLevel: "silent",
-    });
-    const child = spawn(process.execPath, [bundle], { stdio: "inherit" });
+    const program = join(await tempDir(), "program.mjs");
+    const library = JSON.stringify(resolve(import.meta.dirname, "../../../dist/index.js"));
+    await writeFile(
+      program,
+      `import { SessionClient } from ${library};
+       const client = new SessionClient({ socketPath: ${JSON.stringify(socketPath)} });
+       await client.getInfo(); await client.getInfo();`,
+    );
+    const child = spawn(process.execPath, [program], { stdio: "inherit" });
     expect(await once(child, "exit")).toEqual([0, null]);
   });
 

@@ -1,11 +1,9 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFile, rm, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { readFile, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import fc from "fast-check";
-import { build } from "rolldown";
 import { describe, expect, it, onTestFinished } from "vitest";
-import { transform } from "../../../rolldown.config.ts";
 import { SessionManager } from "../../../src/client/manager/session-manager.ts";
 import { type JsonObject, stringifyJson } from "../../../src/json/exact-json.ts";
 import type { Session, Status } from "../../../src/session/session.ts";
@@ -305,24 +303,15 @@ describe("an embedded SessionManager", () => {
 
   it("does not keep its process from ending, and leaves everything in order", async () => {
     const directory = await tempDir();
-    const entry = join(await tempDir(), "entry.ts");
-    const library = JSON.stringify(join(process.cwd(), "src/client/index.ts"));
+    const program = join(await tempDir(), "program.mjs");
+    const library = JSON.stringify(resolve(import.meta.dirname, "../../../dist/index.js"));
     await writeFile(
-      entry,
+      program,
       `import { SessionManager } from ${library};
        const manager = new SessionManager({ sessionsDir: ${JSON.stringify(directory)} });
        await manager.createSession("src", { session_id: "a", pending_files: ["x"] });
        await manager.reportProgress("a", { processed: ["x"] });`,
     );
-    const program = join(directory, "..", `${basename(directory)}.mjs`);
-    onTestFinished(() => rm(program));
-    await build({
-      input: entry,
-      platform: "node",
-      transform,
-      output: { file: program, format: "esm" },
-      logLevel: "silent",
-    });
     const child = spawn(process.execPath, [program], { stdio: "inherit" });
     onTestFinished(() => void child.kill("SIGKILL"));
     expect(await once(child, "exit")).toEqual([0, null]);
