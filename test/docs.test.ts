@@ -90,12 +90,14 @@ test("every relative link leads somewhere", () => {
 
 test("every file and folder of the project that is named is there", () => {
   const inProject = /^(?:src|test|docs|bench|config|systemd|examples|\.ci)\//;
-  // In the pages about the source, paths begin in src/.
+  // In the pages about the source, paths begin in src/, or in the room of the directory store.
   const aboutSource = /^(?:ARCHITECTURE|CONTRIBUTING)\.md$|^docs\/decisions\//;
   const inSource = /^[a-z-]+\/(?:[a-z-]+\/)*(?:[a-z-]+\.ts)?$/;
   const isThere = (name: string, page: string): boolean => {
     if (/[*<>…{}$]/.test(name) || existsSync(join(root, name))) return true;
-    if (aboutSource.test(page) && inSource.test(name)) return existsSync(join(root, "src", name));
+    if (aboutSource.test(page) && inSource.test(name)) {
+      return existsSync(join(root, "src", name)) || existsSync(join(root, "src/store/directory", name));
+    }
     return !inProject.test(name) && (names.has(name) || !/^[\w.-]+\.(?:ts|md)$/.test(name));
   };
   const missing = allProse.flatMap((line) =>
