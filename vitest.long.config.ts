@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 
 /** Those that `npm test` runs as well, with fewer runs. */
 const properties = globSync("test/**/*.test.ts", { cwd: import.meta.dirname }).filter((file) =>
-  readFileSync(file, "utf8").includes("support/runs.ts"),
+  /support\/runs\.ts|suite\/store-suite\.ts/.test(readFileSync(file, "utf8")),
 );
 
 // The suites that take minutes: many kills, many rounds, large directories, and every property with all its runs.

@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import type { SessionSummary } from "../../../src/session/session.ts";
 import { parseSessionId } from "../../../src/session/session-id.ts";
 import type { SessionStore, StoreChange } from "../../../src/store/session-store.ts";
+import { runs } from "../../support/runs.ts";
 import { config, document, type OpenStore, openFor } from "./opened-store.ts";
 
 const id = parseSessionId("s");
@@ -168,7 +169,7 @@ export function changeTests(open: OpenStore): void {
           await opened.close();
         }
       }),
-      { numRuns: 25 },
+      runs(10, 200),
     );
   });
 }

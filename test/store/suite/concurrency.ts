@@ -40,13 +40,10 @@ export function concurrencyTests(open: OpenStore): void {
   test("a session is read whole, as it was at one moment", async () => {
     const { store } = await openFor(open);
     await store.create({ session_id: id, config });
-    const turn = () => new Promise((resolve) => setImmediate(resolve));
     let running = true;
     const reporting = (async () => {
-      for (let n = 0; running; n++) {
+      for (let n = 0; running; n++)
         await store.report(id, { processed: [`f${n}`], results: { [`f${n}`]: n } });
-        await turn();
-      }
     })();
     for (let n = 0; n < 50; n++) {
       const { session, summary } = await store.read(id);
@@ -55,7 +52,7 @@ export function concurrencyTests(open: OpenStore): void {
       expect(Object.keys(session.partial_results)).toEqual(session.processed_files);
       // One revision is one report.
       expect(session.revision).toBe(session.processed_files.length + 1);
-      await turn();
+      await new Promise((resolve) => setImmediate(resolve));
     }
     running = false;
     await reporting;

@@ -5,6 +5,7 @@ import { ExactNumber, type JsonObject, parseJson, stringifyJson } from "../../..
 import type { Session } from "../../../src/session/session.ts";
 import { parseSessionId } from "../../../src/session/session-id.ts";
 import { session as anySession } from "../../support/arbitraries.ts";
+import { runs } from "../../support/runs.ts";
 import { config, document, type OpenedStore, type OpenStore, openFor } from "./opened-store.ts";
 
 const id = parseSessionId("s");
@@ -133,7 +134,7 @@ export function exactnessTests(open: OpenStore): void {
           await opened.close();
         }
       }),
-      { numRuns: 15 },
+      runs(6, 60),
     );
   });
 }

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Command } from "../../../src/session/command.ts";
 import { parseSessionId } from "../../../src/session/session-id.ts";
+import { runs } from "../../support/runs.ts";
 import {
   codeOf,
   config,
@@ -164,7 +165,7 @@ export function leaseTests(open: OpenStore): void {
           await opened.close();
         }
       }),
-      { numRuns: 25 },
+      runs(10, 200),
     );
   });
 }

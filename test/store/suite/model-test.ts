@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Session } from "../../../src/session/session.ts";
+import { runs } from "../../support/runs.ts";
 import { agree, content, id, Model, type Step, step, steps } from "./model.ts";
 import { codeOf, type OpenedStore, type OpenStore, restarts } from "./opened-store.ts";
 
@@ -60,7 +61,7 @@ export function modelTests(open: OpenStore): void {
           await opened.close();
         }
       }),
-      { numRuns: 25 },
+      runs(15, 300),
     );
-  }, 120_000);
+  });
 }

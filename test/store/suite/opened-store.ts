@@ -11,8 +11,8 @@ export interface OpenedStore {
   /** Closes the store, and opens another one over the same storage. */
   reopen(): Promise<void>;
   /**
-   * Closes the store, and opens another one over what a kill at this moment leaves. A backend that cannot do that
-   * is tested with restarts alone.
+   * Closes the store, and opens another one over what a kill at this moment leaves. A backend that cannot do
+   * that is tested with restarts alone.
    */
   kill?(): Promise<void>;
   /** Closes the store, and deletes what it stored. */

@@ -1,6 +1,6 @@
 /**
- * What a store is, in the words of SessionStore alone. Every backend passes this suite; a new backend only says
- * how it is opened. What only one backend has, such as files, is stated in its own suites.
+ * What a store is, in the words of SessionStore alone. Every backend passes this suite; a new backend only
+ * says how it is opened. What only one backend has, such as files, is stated in its own suites.
  */
 import { describe } from "vitest";
 import { backupTests } from "./backups.ts";

@@ -29,14 +29,14 @@ export class Faults {
   readonly #after = new Map<Operation, Hook>();
 
   /**
-   * Runs the hook before each operation of this name is carried out: when the hook throws, nothing is changed.
+   * Runs the hook before each operation of this name is carried out. When the hook throws, nothing changes.
    * Without a hook all is well again.
    */
   before(operation: Operation, hook?: Hook): void {
     put(this.#before, operation, hook);
   }
 
-  /** As `before`, but after the operation is carried out: when the hook throws, the change was made anyway. */
+  /** As `before`, but after the operation: when the hook throws, the change was made anyway. */
   after(operation: Operation, hook?: Hook): void {
     put(this.#after, operation, hook);
   }

@@ -8,11 +8,12 @@ import {
 } from "../../../src/session/session.ts";
 import { SessionIndex } from "../../../src/store/session-index.ts";
 import type { Gone, StoredSession } from "../../../src/store/session-store.ts";
+import { KeptSession } from "./kept-session.ts";
 import { bytesOf, type Memory } from "./memory.ts";
 
 export class MemorySessions {
   readonly index = new SessionIndex();
-  readonly #sessions: Map<string, Session>;
+  readonly #sessions: Map<string, KeptSession>;
   readonly #isInTrash: (id: string) => boolean;
   /** The last revisions of sessions that went in this run, so that none is given out twice. */
   readonly #past = new Map<string, number>();
@@ -20,7 +21,7 @@ export class MemorySessions {
   constructor({ sessions }: Memory, isInTrash: (id: string) => boolean) {
     this.#sessions = sessions;
     this.#isInTrash = isInTrash;
-    for (const session of sessions.values()) this.index.set(summaryOf(session));
+    for (const { session } of sessions.values()) this.index.set(summaryOf(session));
   }
 
   has(id: string): boolean {
@@ -28,10 +29,10 @@ export class MemorySessions {
   }
 
   /** @throws SessiondError `session_not_found`, `session_deleted` */
-  get(id: string): Session {
-    const session = this.#sessions.get(id);
-    if (session === undefined) throw this.#missing(id);
-    return session;
+  get(id: string): KeptSession {
+    const kept = this.#sessions.get(id);
+    if (kept === undefined) throw this.#missing(id);
+    return kept;
   }
 
   /** Tells the reports that were not told yet. @throws as `get` */
@@ -43,7 +44,7 @@ export class MemorySessions {
 
   /** As `summary`. */
   stored(id: string): StoredSession {
-    return { summary: this.summary(id), session: this.get(id) };
+    return { summary: this.summary(id), session: this.get(id).session };
   }
 
   /** Puts a session in place that is not there, at a revision that no earlier one of its id had. */
@@ -61,16 +62,14 @@ export class MemorySessions {
   /** At the revision that it has. */
   put(session: Session): StoredSession {
     const summary = summaryOf(session);
-    this.#sessions.set(session.session_id, session);
+    this.#sessions.set(session.session_id, new KeptSession(session));
     this.index.set(summary);
     return { session, summary };
   }
 
-  /** As `put`, of a session that was reported on: that is told later. */
-  putReported(session: Session): void {
-    const id = session.session_id;
-    this.#sessions.set(id, session);
-    this.index.defer(id, () => summaryOf(this.get(id)));
+  /** A session was reported on, which is told when somebody looks. */
+  reported(id: string, kept: KeptSession): void {
+    this.index.defer(id, () => summaryOf(kept.session));
   }
 
   takeOut({ session_id, revision }: SessionSummary, cause: Gone["cause"]): void {
@@ -86,11 +85,6 @@ export class MemorySessions {
   }
 }
 
-/** Every session in memory has a revision. */
-export function revisionOf({ revision = 1 }: Session): number {
-  return revision;
-}
-
 function summaryOf(session: Session): SessionSummary {
-  return summarize(session, revisionOf(session), bytesOf(session));
+  return summarize(session, session.revision ?? 1, bytesOf(session));
 }

@@ -1,6 +1,6 @@
 /**
- * A whole SessionStore in memory, for tests to which files add nothing. Each change is made at the call, unless a
- * fault that a test asked for comes first.
+ * A whole SessionStore in memory, for tests to which files add nothing. Each change is made at the call, unless
+ * a fault that a test asked for comes first.
  */
 import type {
   Backup,
@@ -41,7 +41,7 @@ import { Faults, type Operation } from "./faults.ts";
 import { exactCopy, type Memory, newMemory } from "./memory.ts";
 import { MemoryBackups } from "./memory-backups.ts";
 import { memoryRecords } from "./memory-records.ts";
-import { MemorySessions, revisionOf } from "./memory-sessions.ts";
+import { MemorySessions } from "./memory-sessions.ts";
 import { MemoryTrash } from "./memory-trash.ts";
 
 export interface MemoryStoreOptions {
@@ -68,6 +68,7 @@ export class MemoryStore implements SessionStore {
   readonly #trash: MemoryTrash;
   readonly #backups: MemoryBackups;
   readonly #underWay = new Set<Promise<unknown>>();
+  #turn: Promise<void> | undefined;
   #isClosing = false;
 
   /** `openMemoryStore` takes up the leases, too, that an earlier store left. */
@@ -106,14 +107,11 @@ export class MemoryStore implements SessionStore {
 
   report(id: SessionId, delta: ProgressDelta, { epoch }: ProgressOptions = {}): Promise<ProgressReply> {
     return this.#change("report", id, () => {
-      const before = this.#sessions.get(id);
+      const kept = this.#sessions.get(id);
       this.leases.assertMayReport(id, epoch);
-      const after = applyCommand(before, { type: "progress", delta: exactCopy(delta) }, this.#now());
-      const { status, processed_files, pending_files } = after;
-      const revision = revisionOf(before) + 1;
-      this.#sessions.putReported({ ...after, revision });
-      const counts = { processed_count: processed_files.length, pending_count: pending_files.length };
-      return { status, revision, ...counts };
+      const reply = kept.report(exactCopy(delta), this.#now());
+      this.#sessions.reported(id, kept);
+      return reply;
     });
   }
 
@@ -157,7 +155,7 @@ export class MemoryStore implements SessionStore {
 
   backup(id: SessionId, destination?: string): Promise<Backup> {
     return this.#change("backup", id, () =>
-      this.#backups.add(this.#sessions.get(id), destination, this.#clock.now()),
+      this.#backups.add(this.#sessions.get(id).session, destination, this.#clock.now()),
     );
   }
 
@@ -172,13 +170,14 @@ export class MemoryStore implements SessionStore {
       const session = this.#backups.read(id, backup);
       if (!this.#sessions.has(id)) return { session: this.#save(session, {}).summary, previous: null };
       this.leases.assertMayReport(id, undefined);
-      const { backup: previous } = this.#backups.add(this.#sessions.get(id), undefined, this.#clock.now());
+      const current = this.#sessions.get(id).session;
+      const { backup: previous } = this.#backups.add(current, undefined, this.#clock.now());
       return { session: this.#apply(id, { type: "save", session }, {}).summary, previous };
     });
   }
 
   async validate(id: SessionId): Promise<Validation> {
-    const findings = diagnose(this.#sessions.get(id));
+    const findings = diagnose(this.#sessions.get(id).session);
     return { session_id: id, valid: findings.length === 0, findings };
   }
 
@@ -253,15 +252,29 @@ export class MemoryStore implements SessionStore {
     if (this.#isClosing) throw new SessiondError("shutting_down", "the store is being closed");
   }
 
+  /** A change is made at once, and resolves in the next turn of the event loop: no store is quicker. */
   #change<T>(operation: Operation, subject: string, make: () => T): Promise<T> {
     const change = (async () => {
       this.#assertWritable();
-      return this.faults.around(operation, subject, make);
+      const result = await this.faults.around(operation, subject, make);
+      await this.#nextTurn();
+      return result;
     })();
     this.#underWay.add(change);
     const ended = () => void this.#underWay.delete(change);
     change.then(ended, ended);
     return change;
+  }
+
+  /** Changes of one turn resolve together, as they share one sync where there is a disk. */
+  #nextTurn(): Promise<void> {
+    this.#turn ??= new Promise((resolve) => {
+      setImmediate(() => {
+        this.#turn = undefined;
+        resolve();
+      });
+    });
+    return this.#turn;
   }
 
   #apply(id: SessionId, command: Command, options: ChangeOptions): StoredSession {

@@ -1,10 +1,12 @@
 /**
- * What a memory store keeps. It outlives the store as files outlive a daemon. A copy of it is what a kill leaves.
+ * What a memory store keeps. It outlives the store, as files outlive a daemon. A copy of it is what a kill
+ * leaves.
  */
 import type { Backup, TrashEntry } from "../../../src/contract/replies.ts";
 import { SessiondError } from "../../../src/error.ts";
 import { JsonError, parseJson, stringifyJson } from "../../../src/json/exact-json.ts";
 import type { Session } from "../../../src/session/session.ts";
+import { KeptSession } from "./kept-session.ts";
 
 export interface Trashed {
   readonly entry: TrashEntry;
@@ -16,9 +18,8 @@ export interface BackedUp {
   readonly session: Session;
 }
 
-/** Nothing in it is changed in place: a changed session is another object. */
 export interface Memory {
-  readonly sessions: Map<string, Session>;
+  readonly sessions: Map<string, KeptSession>;
   /** Oldest first. */
   readonly trash: Trashed[];
   /** Oldest first. */
@@ -34,7 +35,7 @@ export function newMemory(): Memory {
 
 export function copyMemory({ sessions, trash, backups, documents, logs }: Memory): Memory {
   return {
-    sessions: new Map(sessions),
+    sessions: new Map(Array.from(sessions, ([id, kept]) => [id, new KeptSession(kept.session)])),
     trash: [...trash],
     backups: [...backups],
     documents: new Map(documents),
