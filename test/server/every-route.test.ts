@@ -63,24 +63,24 @@ test("every endpoint answers what its row of the table promises", async () => {
 
 test("storage that has failed makes the daemon unhealthy, and other problems only degraded", async () => {
   const problem = { message: "m", hint: "h", session_id: null };
-  let code = "watcher_degraded";
-  const { call } = await startServer({ health: async () => [{ ...problem, code }] });
+  const { call, store } = await startServer();
+  store.faults.problems = [{ ...problem, code: "watcher_degraded" }];
   const degraded = await call("GET", "/v1/health");
   expect([degraded.status, jsonOf(degraded).status]).toEqual([200, "degraded"]);
-  code = "storage_failed";
+  store.faults.problems = [{ ...problem, code: "storage_failed" }];
   const failed = await call("GET", "/v1/health");
   expect([failed.status, jsonOf(failed).status]).toEqual([503, "failed"]);
 });
 
 test("info tells the facts of the daemon", async () => {
-  const { call, directory, socketPath, create } = await startServer();
+  const { call, socketPath, create, store } = await startServer();
   await create("s");
   expect(jsonOf(await call("GET", "/v1/info"))).toMatchObject({
     name: "sessiond",
     version: "1.2.3",
     protocol_version: 1,
     pid: process.pid,
-    store: { kind: "directory", location: directory },
+    store: await store.facts(),
     socket: socketPath,
     sessions: 1,
     config_file: null,

@@ -1,6 +1,5 @@
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
-import type { HealthProblem } from "../../src/contract/replies.ts";
 import { type Logger, silentLogger } from "../../src/log.ts";
 import { Cleanup } from "../../src/retention/cleanup.ts";
 import { cleanupSchema, trashSchema } from "../../src/retention/options.ts";
@@ -13,14 +12,16 @@ import {
 import type { LimitsOptions } from "../../src/server/options.ts";
 import type { DirectoryStore } from "../../src/store/directory/directory-store.ts";
 import { openDirectoryStore } from "../../src/store/directory/directory-store.ts";
+import type { SessionStore } from "../../src/store/session-store.ts";
 import { systemClock } from "../../src/time/clock.ts";
 import { type HttpCall, type HttpReply, http } from "../support/http.ts";
+import { type Memory, newMemory } from "../support/memory-store/memory.ts";
+import { type MemoryStore, openMemoryStore } from "../support/memory-store/memory-store.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
-export interface RunningServer {
+export interface RunningServer<Store extends SessionStore = MemoryStore> {
   server: ControlServer;
-  store: DirectoryStore;
-  directory: string;
+  store: Store;
   socketPath: string;
   call(method: string, path: string, options?: HttpCall): Promise<HttpReply>;
   /** Creates a session, with pending files if any are given. */
@@ -32,28 +33,39 @@ export interface ServerSettings {
   worker?: Partial<WorkerOptions>;
   daemon?: Partial<DaemonFacts>;
   socketPath?: string;
-  /** The sessions directory; a new one by default. */
-  directory?: string;
   logger?: Logger;
-  /** What the store says of its health, in place of the truth. */
-  health?: () => Promise<HealthProblem[]>;
   /** Of a second socket, for reading only. */
   readOnlyPath?: string;
 }
 
-/** A server on a real socket over a store in a directory of its own. Both are closed when the test ends. */
-export async function startServer(settings: ServerSettings = {}): Promise<RunningServer> {
+/**
+ * A server on a real socket over a store in memory. Both are closed when the test ends. `memory` is that of an earlier
+ * server, as after a restart.
+ */
+export async function startServer(
+  settings: ServerSettings & { memory?: Memory } = {},
+): Promise<RunningServer> {
+  const { memory = newMemory() } = settings;
+  return startServerOver(await openMemoryStore({ memory }), settings);
+}
+
+/** As `startServer`, over a store in a directory: a new one by default. */
+export async function startServerIn(
+  settings: ServerSettings & { directory?: string } = {},
+): Promise<RunningServer<DirectoryStore> & { directory: string }> {
   const directory = settings.directory ?? join(await tempDir(), "sessions");
-  const { logger = silentLogger } = settings;
-  const socketPath = settings.socketPath ?? join(directory, "..", "s.sock");
-  const clock = systemClock();
-  const store = await openDirectoryStore({
-    directory,
-    rescanIntervalMs: 60_000,
-    clock,
-    logger: silentLogger,
-  });
+  const options = { directory, rescanIntervalMs: 60_000, clock: systemClock(), logger: silentLogger };
+  return { ...(await startServerOver(await openDirectoryStore(options), settings)), directory };
+}
+
+async function startServerOver<Store extends SessionStore>(
+  store: Store,
+  settings: ServerSettings,
+): Promise<RunningServer<Store>> {
   onTestFinished(() => store.close());
+  const { logger = silentLogger } = settings;
+  const socketPath = settings.socketPath ?? join(await tempDir(), "s.sock");
+  const clock = systemClock();
   const cleanup = new Cleanup({
     store,
     cleanup: cleanupSchema.parse({}),
@@ -63,7 +75,7 @@ export async function startServer(settings: ServerSettings = {}): Promise<Runnin
   });
   onTestFinished(() => cleanup.stop());
   const server = createControlServer({
-    store: settings.health === undefined ? store : withHealth(store, settings.health),
+    store,
     cleanup,
     daemon: {
       version: "1.2.3",
@@ -92,7 +104,6 @@ export async function startServer(settings: ServerSettings = {}): Promise<Runnin
   return {
     server,
     store,
-    directory,
     socketPath,
     call,
     async create(id, pending) {
@@ -101,13 +112,4 @@ export async function startServer(settings: ServerSettings = {}): Promise<Runnin
       if (reply.status !== 201) throw new Error(reply.text);
     },
   };
-}
-
-function withHealth(store: DirectoryStore, health: DirectoryStore["health"]): DirectoryStore {
-  return new Proxy(store, {
-    get(target, key) {
-      const value = key === "health" ? health : Reflect.get(target, key, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
 }

@@ -1,13 +1,11 @@
 import { once } from "node:events";
 import { existsSync } from "node:fs";
 import { connect } from "node:net";
-import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
 import { closeCodes } from "../../../src/contract/channel.ts";
 import { eventually } from "../../support/eventually.ts";
 import { jsonOf } from "../../support/http.ts";
-import { tempDir } from "../../support/temp-dir.ts";
 import { type RunningServer, startServer } from "../running-server.ts";
 import { attachWorker, openSocket } from "./channel-worker.ts";
 
@@ -21,8 +19,7 @@ async function stop({ server, store }: RunningServer): Promise<void> {
 }
 
 test("a daemon that stops answers what was sent, tells its workers to come back, and the next one lets them", async () => {
-  const directory = join(await tempDir(), "sessions");
-  const first = await startServer({ directory, worker: { reattachGraceMs: 60_000 } });
+  const first = await startServer({ worker: { reattachGraceMs: 60_000 } });
   const files = Array.from({ length: 200 }, (_, at) => `f${at}`);
   await first.create("s", files);
   const worker = await attachWorker(first.socketPath, "s", { worker: "w" });
@@ -36,7 +33,8 @@ test("a daemon that stops answers what was sent, tells its workers to come back,
   expect(worker.messages.at(-1)).toMatchObject({ type: "ack", seq: 100 });
   await stopping;
 
-  const second = await startServer({ directory, worker: { reattachGraceMs: 60_000 } });
+  const { memory } = first.store;
+  const second = await startServer({ memory, worker: { reattachGraceMs: 60_000 } });
   expect(jsonOf(await second.call("GET", "/v1/sessions/s/summary"))).toMatchObject({
     status: "running",
     processed_count: 100,
@@ -50,14 +48,14 @@ test("a daemon that stops answers what was sent, tells its workers to come back,
 });
 
 test("whom the last daemon left and who does not come back is lost, and a deleted session's lease just ends", async () => {
-  const directory = join(await tempDir(), "sessions");
-  const first = await startServer({ directory, worker: { reattachGraceMs: 60_000 } });
+  const first = await startServer({ worker: { reattachGraceMs: 60_000 } });
   await first.create("s");
   await first.create("t");
   await attachWorker(first.socketPath, "s");
   await attachWorker(first.socketPath, "t");
   await stop(first);
-  const second = await startServer({ directory, worker: { reattachGraceMs: 100, onLost: "pause" } });
+  const { memory } = first.store;
+  const second = await startServer({ memory, worker: { reattachGraceMs: 100, onLost: "pause" } });
   await second.call("DELETE", "/v1/sessions/t?force=true");
   await eventually(async () => expect(await second.store.leases.all()).toEqual([]));
   expect(await second.store.summary("s" as never)).toMatchObject({ status: "paused" });

@@ -2,23 +2,29 @@ import { readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { closeCodes } from "../../../src/contract/channel.ts";
+import type { Session } from "../../../src/session/session.ts";
+import { parseSessionId } from "../../../src/session/session-id.ts";
 import { eventually } from "../../support/eventually.ts";
 import { jsonOf } from "../../support/http.ts";
-import { type RunningServer, startServer } from "../running-server.ts";
+import { type RunningServer, startServer, startServerIn } from "../running-server.ts";
 import { attachWorker, type TestWorker } from "./channel-worker.ts";
 
-async function attached(): Promise<RunningServer & { worker: TestWorker; file: string }> {
+const id = parseSessionId("s");
+
+interface Attached extends RunningServer {
+  worker: TestWorker;
+  /** As another program replaces the document. */
+  replace(changes: Partial<Session>): Promise<void>;
+}
+
+async function attached(): Promise<Attached> {
   const server = await startServer();
   await server.create("s", ["a", "b", "c"]);
   const worker = await attachWorker(server.socketPath, "s");
-  return { ...server, worker, file: join(server.directory, "s.json") };
-}
-
-/** As a careful program replaces a file. */
-async function replace(file: string, change: (document: Record<string, unknown>) => object): Promise<void> {
-  const document = JSON.parse(await readFile(file, "utf8"));
-  await writeFile(`${file}.tmp`, JSON.stringify(change(document)));
-  await rename(`${file}.tmp`, file);
+  const replace: Attached["replace"] = async (changes) => {
+    server.store.putOutside({ ...(await server.store.read(id)).session, ...changes });
+  };
+  return { ...server, worker, replace };
 }
 
 test("whatever anybody makes of the status is told, once each, and what is under way still counts", async () => {
@@ -50,10 +56,10 @@ test("a worker of a session that is not running is told so at once, after the do
   );
 });
 
-test("what another program writes into the file is told as well", async () => {
-  const { worker, file } = await attached();
+test("what another program makes of the session is told as well", async () => {
+  const { worker, replace } = await attached();
   await worker.report(1, { processed: ["a"] });
-  await replace(file, (document) => ({ ...document, status: "paused", status_reason: "from outside" }));
+  await replace({ status: "paused", status_reason: "from outside" });
   expect(await worker.message("status")).toEqual({
     type: "status",
     status: "paused",
@@ -71,9 +77,9 @@ test("a session that is deleted ends its worker, which is told why", async () =>
   expect(await store.leases.all()).toEqual([]);
 });
 
-test("a file that another program deletes is a session that is deleted, and its lease ends", async () => {
-  const { worker, file, store, create, socketPath } = await attached();
-  await unlink(file);
+test("a session that another program takes away is deleted, and its lease ends", async () => {
+  const { worker, store, create, socketPath } = await attached();
+  store.removeOutside(id);
   expect(await worker.closed).toBe(closeCodes.sessionGone);
   expect(worker.messages).toEqual([{ type: "status", status: "deleted", reason: null }]);
   await eventually(async () => expect(await store.leases.all()).toEqual([]));
@@ -82,7 +88,10 @@ test("a file that another program deletes is a session that is deleted, and its 
 });
 
 test("a file that is renamed, or away for a moment, or unreadable for long, is no deletion", async () => {
-  const { worker, file, directory, call, create, socketPath } = await attached();
+  const { directory, call, create, socketPath } = await startServerIn();
+  await create("s", ["a", "b", "c"]);
+  const worker = await attachWorker(socketPath, "s");
+  const file = join(directory, "s.json");
   const other = join(directory, "other-name.json");
   await rename(file, other);
   let seq = 0;
@@ -117,8 +126,8 @@ test("a file that is renamed, or away for a moment, or unreadable for long, is n
 });
 
 test("another session in its place ends the worker, which is none of that one", async () => {
-  const { worker, file, store, socketPath } = await attached();
-  await replace(file, (document) => ({ ...document, generation: "another", pending_files: ["x"] }));
+  const { worker, replace, store, socketPath } = await attached();
+  await replace({ generation: "another", pending_files: ["x"] });
   expect(await worker.closed).toBe(closeCodes.leaseLost);
   expect(worker.messages).toEqual([
     {
@@ -132,13 +141,13 @@ test("another session in its place ends the worker, which is none of that one", 
 });
 
 test("a lost worker may not come back to another session of the same id", async () => {
-  const { worker, file, store, socketPath, call } = await attached();
+  const { worker, replace, store, socketPath, call } = await attached();
   worker.socket.terminate();
   await eventually(async () =>
     expect(jsonOf(await call("GET", "/v1/sessions/s/summary")).worker).toMatchObject({ connected: false }),
   );
-  await replace(file, (document) => ({ ...document, generation: "another" }));
-  await eventually(async () => expect((await store.summary("s" as never)).generation).toBe("another"));
+  await replace({ generation: "another" });
+  expect((await store.summary(id)).generation).toBe("another");
   await expect(attachWorker(socketPath, "s", { epoch: worker.epoch })).rejects.toMatchObject({
     body: { code: "lease_lost" },
   });

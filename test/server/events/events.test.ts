@@ -9,7 +9,7 @@ import { eventually } from "../../support/eventually.ts";
 import { http, jsonOf } from "../../support/http.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 import { attachWorker } from "../channel/channel-worker.ts";
-import { startServer } from "../running-server.ts";
+import { startServer, startServerIn } from "../running-server.ts";
 import { type AnyEvent, follow } from "./event-reader.ts";
 
 const kinds = (events: readonly AnyEvent[]) => events.map(({ kind }) => kind);
@@ -34,7 +34,7 @@ async function failAgainAndAgain(store: SessionStore, count: number): Promise<vo
 }
 
 test("a session's life is told in order, and each of our own writes once", async () => {
-  const { call, create, socketPath, store } = await startServer();
+  const { call, create, socketPath, store } = await startServerIn();
   const reader = await follow(socketPath);
   expect(reader.events).toMatchObject([{ kind: "reset", reason: "start" }]);
   await create("a", ["x", "y"]);
@@ -74,7 +74,7 @@ test("a session's life is told in order, and each of our own writes once", async
 });
 
 test("what other programs do to the files is told as theirs", async () => {
-  const { directory, socketPath, call } = await startServer();
+  const { directory, socketPath, call } = await startServerIn();
   const reader = await follow(socketPath);
   const file = join(directory, "a.json");
   const put = async (text: string) => {
@@ -175,7 +175,7 @@ test("a server that was started anew says so to who comes back", async () => {
   await one.server.close(1000);
   await reader.ended;
   await one.store.close();
-  const two = await startServer({ directory: one.directory, socketPath: one.socketPath });
+  const two = await startServer({ memory: one.store.memory, socketPath: one.socketPath });
   const back = await follow(two.socketPath, "", { "last-event-id": reader.lastId() });
   await back.until({ kind: "reset", reason: "other_run" });
   await two.create("b");
