@@ -348,18 +348,21 @@ export class DirectoryStore implements SessionStore {
   }
 
   async #close(): Promise<void> {
-    await this.#parts.follower.close();
-    await this.#creations.idle();
-    await this.#parts.queue.idle();
-    await this.#catchingUp;
-    await this.#parts.slots.idle();
-    await this.#parts.writer.writeLagging();
-    await this.#parts.journal.retryBases();
-    this.#parts.slots.close();
-    await this.#parts.journal.close();
-    await this.#parts.saver.close();
-    await this.#parts.records.idle();
-    await this.#parts.files.close();
-    this.#lock.release();
+    try {
+      await this.#parts.follower.close();
+      await this.#creations.idle();
+      await this.#parts.queue.idle();
+      await this.#catchingUp;
+      await this.#parts.slots.idle();
+      await this.#parts.writer.writeLagging();
+      await this.#parts.journal.retryBases();
+      this.#parts.slots.close();
+      await this.#parts.journal.close();
+      await this.#parts.saver.close();
+      await this.#parts.records.idle();
+      await this.#parts.files.close();
+    } finally {
+      this.#lock.release();
+    }
   }
 }

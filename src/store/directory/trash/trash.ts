@@ -62,7 +62,8 @@ export class Trash {
       if (known.exists(id)) throw sessionExists(id, beforeRestoring(entry));
       await files.giveBack(entry, [directory, file]);
       view.catalog.index.from("change", () => view.look(file));
-      if (view.catalog.get(file) === undefined) throw unread(id, file);
+      const state = view.catalog.get(file);
+      if (state === undefined || state.kind === "unreadable") throw unread(id, file, state?.why);
       return known.summary(id);
     });
     if (restored === undefined) throw sessionExists(id, "its file names are taken by something else");
@@ -83,10 +84,13 @@ function sizeOf(entries: readonly TrashEntry[]): number {
   return entries.reduce((sum, entry) => sum + entry.bytes, 0);
 }
 
-/** The document is in place, but could not be read, for example for want of descriptors. */
-function unread(id: SessionId, file: string): SessiondError {
-  const message = `"${id}" was restored to ${file}, but that cannot be read just now; look again in a moment`;
-  return new SessiondError("storage_failed", message, { outcome: "unknown" });
+/** The document is in place, and `why` it cannot be read; nobody knows for want of descriptors, for example. */
+function unread(id: SessionId, file: string, why: string | undefined): SessiondError {
+  const outcome = "unknown";
+  const restored = `"${id}" was restored to ${file}, but that cannot be read`;
+  return why === undefined
+    ? new SessiondError("storage_failed", `${restored} just now; look again in a moment`, { outcome })
+    : new SessiondError("session_corrupt", `${restored}: ${why}`, { outcome });
 }
 
 function beforeRestoring({ session_id, trash_id }: TrashEntry): string {

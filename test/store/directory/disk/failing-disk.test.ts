@@ -186,11 +186,12 @@ async function eachIntercepted(
 function failing(code: string): Interceptor {
   return (operation, run) => {
     // A descriptor is free after close(2), whatever that says.
-    if (operation.name === "closeSync" || operation.name === "file.close") void run();
+    if (isClose(operation)) void run();
     throw systemError(code, operation);
   };
 }
 
+const isClose = ({ name }: Operation) => name === "closeSync" || name === "file.close";
 const isOpen = ({ name }: Operation) => name === "open" || name === "openSync";
 const isWrite = ({ name }: Operation) =>
   ["writeSync", "file.write", "file.appendFile", "writeSynced", "writeFileSync"].includes(name);
@@ -224,6 +225,7 @@ test.each<[string, (operation: Operation) => boolean, Interceptor]>([
   ["that writes finds the disk full", isWrite, failing("ENOSPC")],
   ["that writes gets a part of it to the disk", isWrite, writePart],
   ["that writes into the journal has to be gone on with", isPositioned, writeOneByte],
+  ["that closes a file fails", isClose, failing("EIO")],
   ["that opens a file finds no descriptor free", isOpen, failing("EMFILE")],
 ])(
   "an operation %s: nothing that was acknowledged is lost, nothing that was refused is there",
