@@ -17,7 +17,6 @@ import { systemClock } from "../../../../src/time/clock.ts";
 import {
   FaultyFileSystem,
   type Interceptor,
-  isChange,
   type Operation,
   systemError,
 } from "../../../support/faulty-file-system.ts";
