@@ -42,7 +42,7 @@ describe.skipIf(noPseudoTerminal !== undefined)(`the bar on a terminal ${noPseud
     ["SIGTERM", 143],
     ["SIGHUP", 129],
     ["SIGQUIT", 131],
-  ] as const)("is gone, and the cursor back, after %s", async (signal, exitCode) => {
+  ] as const)("is removed, and the cursor restored, after %s", async (signal, exitCode) => {
     const terminal = await start("never");
     await see(terminal, /pid \d+\n[▒█·]+ +\d+% .*pending.*\n +\d+s src\/long\.ts|pid \d+\n[▒█·]+ +\d+%/);
     expect(terminal.screen.cursorVisible).toBe(false);
@@ -50,13 +50,13 @@ describe.skipIf(noPseudoTerminal !== undefined)(`the bar on a terminal ${noPseud
     await isRestored(terminal, exitCode);
   });
 
-  it("is gone after an error that nobody caught", async () => {
+  it("is removed after an uncaught error", async () => {
     const terminal = await start("throw");
     await isRestored(terminal, 1);
     expect(terminal.screen.text).toContain("Error: a bug");
   });
 
-  it("goes on where the program does, and leaves its last state", async () => {
+  it("continues if the program handles the signal, and leaves its final state", async () => {
     const terminal = await start("drain");
     await see(terminal, /pending/);
     process.kill(pid(terminal), "SIGTERM");
@@ -65,7 +65,7 @@ describe.skipIf(noPseudoTerminal !== undefined)(`the bar on a terminal ${noPseud
     expect(terminal.screen.text).toMatch(/finishing\n.*100% +10 done.*\nexit 4/);
   });
 
-  it("is right after a resize", async () => {
+  it("is drawn correctly after a resize", async () => {
     const terminal = await start("never");
     await see(terminal, /ETA/);
     terminal.resize(40, 24);
@@ -78,7 +78,7 @@ describe.skipIf(noPseudoTerminal !== undefined)(`the bar on a terminal ${noPseud
     await isRestored(terminal, 143);
   });
 
-  it("makes way while the program is stopped, and comes back", async () => {
+  it("is removed while the program is stopped, and drawn again afterwards", async () => {
     const terminal = await start("never");
     await see(terminal, /pending/);
     process.kill(pid(terminal), "SIGTSTP");

@@ -32,7 +32,7 @@ describe("sessions", () => {
     expect((await run("show", "url")).stdout).toContain("Target         https://host/repo\n");
   });
 
-  it("are listed by what is asked for", async () => {
+  it("are filtered, sorted and paged by list", async () => {
     const { run } = await withSessions("a", "b", "c");
     await run("pause", "b");
     await run("label", "c", "team=core");
@@ -73,7 +73,7 @@ describe("sessions", () => {
     expect((await run("show", "a\u202eb")).stdout).toContain("paused: one\\rtwo");
   });
 
-  it("change status, each by itself, and stay what they are already", async () => {
+  it("change status one by one, and a repeated change is no error", async () => {
     const { run } = await withSessions("a", "b");
     expect(await run("pause", "a", "nope", "b", "--reason", "lunch")).toEqual({
       code: 4,
@@ -106,7 +106,7 @@ describe("sessions", () => {
     expect((await run("show", "b")).stdout).toContain("Status         failed\n");
   });
 
-  it("take ids and files that begin with a dash after --", async () => {
+  it("accept ids and files that begin with a dash after --", async () => {
     const { run } = await commandLine();
     await run("create", "src", "--id=-a");
     expect(await run("progress", "a b", "--added", "-f")).toMatchObject({ code: 4 });
@@ -118,7 +118,7 @@ describe("sessions", () => {
     expect(await run("pause", "-a")).toMatchObject({ code: 2 });
   });
 
-  it("take reports of progress and checkpoints", async () => {
+  it("accept progress reports and checkpoints", async () => {
     const { run, feed } = await withSessions("a");
     const results = '{"a": 1.000000000000000000001}';
     expect(await run("progress", "a", "--processed", "a", "b", "--results", results, "--added", "d")).toEqual(

@@ -6,7 +6,7 @@ import { tempDir } from "../support/temp-dir.ts";
 import { commandLine, ok, withSessions } from "./command-line.ts";
 
 describe("the daemon", () => {
-  it("is reported on", async () => {
+  it("has its state shown by status", async () => {
     const { run, socketPath } = await withSessions("a");
     const { stdout } = await run("status");
     expect(stdout).toMatch(/^Health +ok\n/);
@@ -19,7 +19,7 @@ describe("the daemon", () => {
     ]);
   });
 
-  it("reads its configuration again, or refuses it", async () => {
+  it("reloads its configuration, or keeps the old one after an error", async () => {
     const file = join(await tempDir(), "sessiond.yaml");
     await writeFile(file, "log: { level: info }\n");
     const { run } = await commandLine(file);
@@ -35,7 +35,7 @@ describe("the daemon", () => {
     expect(refused.stderr).toContain(`${file}:2:`);
   });
 
-  it("says once how large a request may be, and what to do with a larger one", async () => {
+  it("says once how large a request may be, and what to do about a larger one", async () => {
     const file = join(await tempDir(), "sessiond.yaml");
     await writeFile(file, "limits: { body: 1KiB }\n");
     const { feed } = await commandLine(file);
@@ -45,7 +45,7 @@ describe("the daemon", () => {
     expect(stderr.match(/limits\.body/g)).toHaveLength(1);
   });
 
-  it("is told from a program that is not there, by doctor too", async () => {
+  it("leads to its own exit code if it is not running, and doctor explains why", async () => {
     const { run } = await commandLine();
     const nowhere = join(await tempDir(), "x", "s.sock");
     expect(await run("doctor", "--socket", nowhere)).toMatchObject({

@@ -37,7 +37,7 @@ function waiting(socketPath: string, ...args: string[]) {
 
 const lines = (text: string) => text.split("\n").filter((line) => line !== "");
 
-it("prints what happens, one line each, until it is interrupted", async () => {
+it("prints a line for each event until it is interrupted", async () => {
   const { socketPath, client, create } = await scene();
   const json = events(socketPath, "--json");
   const people = events(socketPath, "--session", "a");
@@ -95,7 +95,7 @@ it("waits for a daemon that restarts, and says so", async () => {
   );
 });
 
-it("ends quietly when nobody reads the events any more", async () => {
+it("ends quietly when the reader of the events has closed the pipe", async () => {
   const { socketPath, create } = await scene();
   const command = `"$0" "$1" --socket "$2" events --json | head -1; echo "\${PIPESTATUS[0]}"`;
   const child = start("bash", ["--norc", "-c", command, process.execPath, sessionctlProgram, socketPath]);
@@ -108,7 +108,7 @@ it("ends quietly when nobody reads the events any more", async () => {
   expect(await ended).toMatchObject({ code: 0, stderr: "" });
 });
 
-it("says what is wrong with what it is asked for", async () => {
+it("explains wrong usage", async () => {
   const { socketPath } = await scene();
   const events = (socket: string, ...args: string[]) => startCommand(["--socket", socket, "events", ...args]);
   expect(await events(socketPath, "--kind", "moved").ended).toMatchObject({ code: 2 });
@@ -123,7 +123,7 @@ it("says what is wrong with what it is asked for", async () => {
   expect(await waiting(nowhere, "a").ended).toMatchObject({ code: 3 });
 });
 
-it("waits until sessions are completed, or are so already", async () => {
+it("waits until sessions are completed, or finds that they are", async () => {
   const { socketPath, client, create } = await scene();
   for (const id of ["a", "b", "c"]) await create(id);
   await client.completeSession("a");
@@ -147,7 +147,7 @@ it("waits until sessions are completed, or are so already", async () => {
   expect(await waiting(socketPath, "-q", "c").ended).toEqual({ code: 0, stdout: "c\n", stderr: "" });
 });
 
-it("fails when it cannot come to that any more, and says why", async () => {
+it("fails when a session can no longer get a wanted status, and says why", async () => {
   const { socketPath, client, create } = await scene();
   for (const id of ["a", "b"]) await create(id);
   await client.failSession("a", { reason: "out of memory" });
@@ -181,7 +181,7 @@ it("fails when it cannot come to that any more, and says why", async () => {
   expect(await waiting(socketPath, "b", "--for", "status=deleted").ended).toMatchObject({ code: 0 });
 });
 
-it("gives up when its time is over", async () => {
+it("gives up after --timeout", async () => {
   const { socketPath, create } = await scene();
   await create("a");
   // On a busy machine the time may be over before anything is known of the session.
@@ -191,7 +191,7 @@ it("gives up when its time is over", async () => {
   });
 });
 
-it("says that the connection is lost also while it still looks at what there is", async () => {
+it("says that the connection is lost even while it still reads the first statuses", async () => {
   const all = await scene();
   const ids = Array.from({ length: 20 }, (_, n) => `s${n}`);
   for (const id of ids) await all.create(id);
@@ -207,7 +207,7 @@ it("says that the connection is lost also while it still looks at what there is"
   expect(command.stderr().match(/lost the connection/g)).toHaveLength(1);
 });
 
-it("goes on waiting over restarts of the daemon, also for what happens while it is away", async () => {
+it("continues over a restart of the daemon, and notices what changed in between", async () => {
   const all = await scene();
   await all.create("a");
   await all.create("b");

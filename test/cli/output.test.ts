@@ -45,7 +45,7 @@ describe("text for a terminal", () => {
     expect(displayWidth(text)).toBe(width);
   });
 
-  it("is cut at whole characters", () => {
+  it("is cut between characters", () => {
     expect(truncate("会議室", 6)).toBe("会議室");
     expect(truncate("会議室", 5)).toBe("会議…");
     expect(truncate("会議室", 4)).toBe("会…");
@@ -61,7 +61,7 @@ describe("tables", () => {
     { title: "TARGET", cell: (row: string[]) => row[2] ?? "", shrink: true },
   ];
 
-  it("line up wide characters and leave empty columns out", () => {
+  it("align wide characters and leave out empty columns", () => {
     expect(
       table(
         columns,
@@ -82,7 +82,7 @@ describe("tables", () => {
     );
   });
 
-  it("of facts leave out what is not known", () => {
+  it("leave out facts without a value", () => {
     expect(
       facts([
         ["A", "1"],
@@ -106,13 +106,13 @@ describe("times", () => {
     expect(ago(time, now)).toBe(said);
   });
 
-  it("say durations roughly", () => {
+  it("round durations", () => {
     expect([roughly(5), roughly(61_000), roughly(86_400_000 * 2.9)]).toEqual(["5 ms", "1 min", "2 d"]);
   });
 });
 
 describe("JSON output", () => {
-  it("is the value itself, with nothing that a terminal acts on", () => {
+  it("is the value itself, without control characters", () => {
     fc.assert(
       fc.property(jsonValue, (value) => {
         const text = jsonText(value);
@@ -161,14 +161,14 @@ describe("complaints", () => {
     ],
     [new SessiondError("later" as "internal", "a\x1bb"), "a: a\\x1bb\n"],
     [new TypeError("oops"), "a: this is a bug in sessionctl"],
-  ])("say what and what next: %s", (error, said) => {
+  ])("say what went wrong and what to do next: %s", (error, said) => {
     const stderr = new PassThrough();
     const out = createOutput({ stdout: new PassThrough(), stderr, json: false, quiet: true });
     complainAbout(out, error, "a");
     expect(stderr.read().toString()).toContain(`sessionctl: ${said}`);
   });
 
-  it("say once what the message has", () => {
+  it("do not repeat an issue that the message contains", () => {
     const stderr = new PassThrough();
     const out = createOutput({ stdout: new PassThrough(), stderr, json: false, quiet: false });
     const issues = [
@@ -181,7 +181,7 @@ describe("complaints", () => {
     );
   });
 
-  it("list issues that the message does not have", () => {
+  it("list issues that the message does not contain", () => {
     const stderr = new PassThrough();
     const out = createOutput({ stdout: new PassThrough(), stderr, json: false, quiet: false });
     const issues = [
@@ -246,7 +246,7 @@ describe("input", () => {
   it.each([
     ["line", "a\nb\n\xff\n", "line 3 of standard input is not UTF-8"],
     ["zero", "a\0\xffb\0", "name 2 of standard input is not UTF-8"],
-  ] as const)("names the place of what cannot be the name of a file: %j", async (separator, bytes, said) => {
+  ] as const)("says where a list has a name that is not UTF-8: %j", async (separator, bytes, said) => {
     const stream = new PassThrough();
     stream.end(Buffer.from(bytes, "latin1"));
     await expect(inputOf(stream).list("-", separator)).rejects.toMatchObject({
@@ -255,7 +255,7 @@ describe("input", () => {
     });
   });
 
-  it("refuses what is not an object, or not UTF-8", async () => {
+  it("refuses JSON that is not an object, and bytes that are not UTF-8", async () => {
     const stream = new PassThrough();
     stream.end(Buffer.from([0xff]));
     const input = inputOf(stream);

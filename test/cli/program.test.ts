@@ -55,7 +55,7 @@ it("exits with 3 when sessiond is not running, and says which socket it tried", 
   expect(stderr).toMatch(/^sessionctl: sessiond is not running: .*none\.sock; start it with: sessiond .*\n$/);
 });
 
-it.runIf(isRoot)("exits with 5 when the socket is not for this user", async () => {
+it.runIf(isRoot)("exits with 5 when this user may not use the socket", async () => {
   const { socketPath } = await commandLine();
   const { code, stderr } = await outcome(sessionctl(socketPath, ["list"], { uid: nobody }));
   expect([code, stderr]).toEqual([5, expect.stringContaining("no permission")]);
@@ -66,7 +66,7 @@ it.runIf(isRoot)("exits with 5 when the socket is not for this user", async () =
   expect([doctor.code, doctor.stdout]).toEqual([1, expect.stringContaining("cannot be entered")]);
 });
 
-it.runIf(isRoot)("says whose a socket is that this user may not use", async () => {
+it.runIf(isRoot)("says who owns a socket that this user may not use", async () => {
   const { socketPath } = await commandLine();
   await chmod(dirname(socketPath), 0o755);
   await chown(socketPath, 0, 54321);
@@ -80,7 +80,7 @@ it.runIf(isRoot)("says whose a socket is that this user may not use", async () =
   expect(await denied(0o600)).toMatch(/with mode 0600; run this as user root, or set socket\.group/);
 });
 
-it("exits with 124 when the answer takes too long", async () => {
+it("exits with 124 when the reply takes too long", async () => {
   const { socketPath } = await fakeDaemon(() => {});
   const { code, stderr } = await outcome(sessionctl(socketPath, ["--timeout", "100ms", "list"]));
   expect([code, stderr]).toEqual([124, expect.stringContaining("within 100 ms")]);
@@ -97,7 +97,7 @@ it("exits with 130 when it is interrupted", async () => {
   expect(await outcome(child)).toEqual({ code: 130, stdout: "", stderr: "" });
 });
 
-it("ends quietly when its reader has seen enough", async () => {
+it("ends quietly when its reader closes the pipe", async () => {
   const { socketPath, feed } = await commandLine();
   const files = Array.from({ length: 50_000 }, (_, index) => `src/file-${index}.ts`).join("\n");
   await feed(files, "create", "src", "--id", "big", "--files-from", "-");

@@ -26,7 +26,7 @@ const running = [
 const half = progressOf({ restored: 1000, done: 1495, failed: 2, pending: 2500, running, nowMs: 65_000 });
 
 describe("the bar", () => {
-  it("tells what was done before, what this run does, and what it is at", () => {
+  it("shows earlier files, the files of this run, and the running commands", () => {
     expect(barLines(half, 23.4, 65_000, 79, unicode)).toEqual([
       "▒▒▒████·········   49%  2495 done  2 failed  2500 pending   23.4/s  ETA 1m 47s ",
       "   45s packages…oice.test.ts (try 2)    4s src/b.ts                       +1",
@@ -44,7 +44,7 @@ describe("the bar", () => {
     expect(barLines(half, 23.4, 65_000, 19, unicode)).toEqual(["▒▒████·······   49%", ""]);
   });
 
-  it("says what holds it up in place of a rate", () => {
+  it("shows why the run waits instead of a rate", () => {
     expect(barLine({ ...half, draining: "interrupted" }, 23.4, 100, unicode)).toContain(
       "finishing 3: interrupted",
     );
@@ -149,7 +149,7 @@ describe("the bar on a terminal", () => {
       progressOf({ done: from + at, pending: 1000 - from - at, nowMs: at }),
     );
 
-  it("is drawn over itself, with what is said above it, and leaves its last state behind", async () => {
+  it("is redrawn in place, with messages above it, and leaves its final state", async () => {
     const stream = new TerminalStream(80, 10);
     const bar = display("auto", stream);
     bar.clock.nowMs = half.nowMs;
@@ -181,7 +181,7 @@ describe("the bar on a terminal", () => {
     await eventually(() => expect(stream.screen.text).toMatch(/in 3m 20s\nafterwards$/));
   });
 
-  it("is drawn at most ten times a second, and at last in its newest state", async () => {
+  it("is drawn at most ten times a second, and always ends with the newest state", async () => {
     const stream = new TerminalStream(80);
     const bar = display("bar", stream);
     const draws = () => stream.written.split("pending").length - 1;
@@ -201,7 +201,7 @@ describe("the bar on a terminal", () => {
     [40, 10],
     [100, 3],
     [15, 4],
-  ])("is right after a resize to %i columns and %i lines", async (columns, rows) => {
+  ])("is drawn correctly after a resize to %i columns and %i lines", async (columns, rows) => {
     const stream = new TerminalStream(80, 10);
     const bar = display("bar", stream);
     bar.say("above");
@@ -215,7 +215,7 @@ describe("the bar on a terminal", () => {
     for (const line of stream.screen.text.split("\n")) expect(displayWidth(line)).toBeLessThan(columns);
   });
 
-  it("has colours only where they are wanted", async () => {
+  it("has colours only if they are wanted", async () => {
     for (const coloured of [true, false]) {
       vi.stubEnv("FORCE_COLOR", coloured ? "1" : undefined);
       vi.stubEnv("NO_COLOR", coloured ? undefined : "1");
@@ -238,13 +238,13 @@ describe("the bar on a terminal", () => {
 });
 
 describe("lines for a log", () => {
-  it("come less often the longer it takes", () => {
+  it("come less often the longer the run takes", () => {
     expect(nextLineMs(0)).toBe(5000);
     expect(nextLineMs(600_000)).toBe(60_000);
     expect(nextLineMs(1e9)).toBe(600_000);
   });
 
-  it("say in words how far it is", async () => {
+  it("say in words how far the run is", async () => {
     expect(plainLine(half, 23.4)).toBe(
       "nightly: 2495 of 5000 done (1000 of them earlier), 2 failed, 2503 to do, 23.4/s, ETA 1m 47s",
     );
@@ -299,7 +299,7 @@ describe("lines for programs", () => {
   });
 });
 
-it("shows nothing but what is said where no progress is wanted", async () => {
+it("shows only messages in the mode none", async () => {
   const stream = new PassThrough();
   const written = text(stream);
   const none = display("none", stream);

@@ -47,7 +47,7 @@ describe("a rate", () => {
     );
   });
 
-  it("is unknown until enough was seen", () => {
+  it("is unknown until there is enough to tell", () => {
     const start = startRate(0, 500);
     expect(perSecond(start)).toBeUndefined();
     expect(perSecond(observe(start, 1000, 700))).toBeUndefined();
@@ -55,7 +55,7 @@ describe("a rate", () => {
     expect(perSecond(observe(start, 60_000, 503))).toBeCloseTo(0.05);
   });
 
-  it("takes no notice of what was done before", () => {
+  it("ignores what was done before it started", () => {
     fc.assert(
       fc.property(fc.nat(1e9), sightings, (restored, seen) => {
         expect(perSecond(seeAll(startRate(0, restored), seen))).toEqual(
@@ -93,7 +93,7 @@ describe("a rate", () => {
     expect(Math.max(...seen)).toBeLessThan(10.5);
   });
 
-  it("begins anew when the count goes back, and survives a clock that does", () => {
+  it("starts over when the count goes back, and survives a clock that goes back", () => {
     const rate = steady(startRate(0, 0), 100, 100);
     expect(perSecond(observe(rate, rate.atMs + 100, 3))).toBeUndefined();
     expect(observe(rate, rate.atMs - 1000, rate.count + 5)).toBe(rate);
@@ -161,7 +161,7 @@ describe("words", () => {
     expect(ageText(ms)).toBe(text);
   });
 
-  it("never need more room than they have", () => {
+  it("never need more columns than they may", () => {
     fc.assert(
       fc.property(
         fc.double({ min: 0, noNaN: true }),

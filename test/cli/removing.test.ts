@@ -4,7 +4,7 @@ import { fakeDaemon, reply } from "../client/http/fake-daemon.ts";
 import { commandLine, ok, withSessions } from "./command-line.ts";
 
 describe("removing", () => {
-  it("wants a yes where nobody can be asked, and can be undone", async () => {
+  it("needs --yes without a terminal, and can be undone", async () => {
     const { run } = await withSessions("a", "b");
     const refused = await run("delete", "a");
     expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining("--yes") });
@@ -32,7 +32,7 @@ describe("removing", () => {
     expect(JSON.parse((await run("trash", "empty", "--yes", "--json")).stdout)).toMatchObject({ removed: 1 });
   });
 
-  it("by policy shows its plan, and does just that", async () => {
+  it("by policy shows its plan, and carries out exactly this plan", async () => {
     const { run } = await withSessions("a", "b", "c");
     await run("complete", "a", "b");
     expect(await run("cleanup", "completed")).toMatchObject({
@@ -60,7 +60,7 @@ describe("removing", () => {
     expect((await run("cleanup", "status")).stdout).toMatch(/completed .* removed 2/);
   });
 
-  it("tells once of a plan that waits, with the command that carries it out", async () => {
+  it("mentions a waiting plan once, with the command that approves it", async () => {
     const waiting = {
       ...{ plan_id: "abc", since: "2026-01-02T03:04:05Z", remove: 17, total: 20 },
       why: "it would remove 17 of 20 sessions; max_delete_ratio is 0.5",

@@ -33,7 +33,7 @@ describe("keeping safe", () => {
     expect(await run("doctor")).toEqual(ok("", expect.stringContaining("no problems found")));
   });
 
-  it("prints remedies that a shell reads as they are meant", async () => {
+  it("prints commands that a shell reads correctly, whatever the id", async () => {
     const { run, directory } = await commandLine();
     await writeFile(join(directory, "it's (copy).json"), "{");
     await writeFile(join(directory, "-x.json"), "{");
@@ -54,7 +54,7 @@ describe("keeping safe", () => {
     expect((await run("list")).stderr).toBe("no sessions\n");
   });
 
-  it("sends nobody round in circles about a file that recover cannot reach", async () => {
+  it("says how to repair by hand a file that recover cannot reach", async () => {
     const { run, directory } = await commandLine();
     await run("create", "src", "--id", "a b");
     await writeFile(join(directory, "a b.json"), "{");
@@ -70,7 +70,7 @@ describe("keeping safe", () => {
     });
   });
 
-  it("exports and imports exactly", async () => {
+  it("exports and imports without loss", async () => {
     const { run, feed } = await withSessions("a", "b");
     await run("progress", "a", "a", "--results", '{"n": 1.10000000000000000000001, "__proto__": [-0.0]}');
     const file = join(await tempDir(), "a.json");

@@ -93,7 +93,7 @@ test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
   },
 );
 
-test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("%s reaches a run as what it is", async (signal) => {
+test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("the real signal %s reaches a run", async (signal) => {
   const counts: number[] = [];
   const giveBack = takeSignals(process, (count) => void counts.push(count));
   onTestFinished(giveBack);
@@ -103,7 +103,7 @@ test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("%s reaches a run as what it
   }
 });
 
-test("Ctrl-C twice: what runs is ended with all that it started, stays pending, and runs again", async () => {
+test("Ctrl-C twice: running commands are stopped with all their children, and their files stay pending", async () => {
   const at = await scene(names(3));
   const run = at.start("a", "--files", "f*", "-j2", ...sh(`trap '' TERM; ${patient} & wait`));
   await eventually(() => expect(begun(at)).toHaveLength(2));
@@ -121,7 +121,7 @@ test("Ctrl-C twice: what runs is ended with all that it started, stays pending, 
   expectComplete(await at.session(), 3);
 });
 
-test("a file that failed and has attempts left when the run is interrupted stays pending", async () => {
+test("a failed file with attempts left stays pending when the run is interrupted", async () => {
   const at = await scene(names(1));
   const run = at.start("a", "--files", "f0", "--retries", "5", ...sh(`${patient}; exit 1`));
   await eventually(() => expect(begun(at)).toHaveLength(1));
@@ -166,7 +166,7 @@ test("a session that is deleted ends its run", async () => {
   expect(begun(at)).toHaveLength(1);
 });
 
-test("two runs never have one session", async () => {
+test("two runs never share a session", async () => {
   const at = await scene(names(2));
   const run = at.start("a", "--files", "f*", "-j1", ...sh(patient));
   await eventually(() => expect(begun(at)).toHaveLength(1));
@@ -190,7 +190,7 @@ test("a session that was paused and resumed while its last files finished is not
   expect(await at.session()).toMatchObject({ status: "paused", processed_files: ["f0"] });
 });
 
-test("what an earlier run has left behind is ended before its files run again", async () => {
+test("commands that an earlier run left behind are stopped before its files run again", async () => {
   const at = await scene(names(2));
   const mark = newMark();
   const orphan = spawn("sh", ["-c", "trap '' TERM; while :; do sleep 60; done"], {
@@ -208,7 +208,7 @@ test("what an earlier run has left behind is ended before its files run again", 
   expect(await ended).toEqual([null, "SIGKILL"]);
 });
 
-test("a daemon that is killed is waited for, and nothing runs twice", async () => {
+test("a run reconnects to a daemon that was killed, and nothing runs twice", async () => {
   const at = await sceneWith(await startDaemon(), names(12));
   const run = at.start("a", "--files", "f*", "-j2", ...sh(held));
   await eventually(() => expect(begun(at).length).toBeGreaterThan(5));
@@ -225,7 +225,7 @@ test("a daemon that is killed is waited for, and nothing runs twice", async () =
   expect([...times(at).values()].every((count) => count === 1)).toBe(true);
 });
 
-test("a daemon that does not come back ends the run; nothing counts that was not acknowledged", async () => {
+test("a run ends when it cannot reconnect, and only acknowledged results count", async () => {
   const at = await sceneOnWire(names(40));
   const run = at.start("a", "--files", "f*", "-j2", "--reconnect", "1s", "--joblog", "jobs", ...sh(held));
   await eventually(() => expect(begun(at).length).toBeGreaterThan(5));
@@ -245,7 +245,7 @@ test("a daemon that does not come back ends the run; nothing counts that was not
   for (const file of stored.processed_files) expect(times(at).get(file)).toBe(1);
 });
 
-test("Ctrl-C twice does not wait for a daemon that is away", async () => {
+test("Ctrl-C twice does not wait for the connection to come back", async () => {
   const at = await sceneOnWire(names(20));
   const run = at.start("a", "--files", "f*", "-j2", ...sh(patient));
   await eventually(() => expect(begun(at)).toHaveLength(2));
@@ -256,7 +256,7 @@ test("Ctrl-C twice does not wait for a daemon that is away", async () => {
   expect((await run.ended).code).toBe(130);
 });
 
-test("a run whose session file is broken for good ends, and leaves the session", async () => {
+test("a run ends when its session becomes unreadable, and leaves the session as it is", async () => {
   const at = await scene(names(20));
   const run = at.start("a", "--files", "f*", "-j2", "--reconnect", "1s", ...sh(held));
   await eventually(() => expect(begun(at).length).toBeGreaterThan(5));

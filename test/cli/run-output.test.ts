@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { isAlive, names, resultOf, scene, sh } from "./running-run.ts";
 
-test("the time limit ends a command with all that it has started", async () => {
+test("the time limit stops a command with all its children", async () => {
   const { run, session, lines } = await scene(["x"]);
   const script =
     "trap '' TERM; (trap '' TERM; sh -c 'echo $$ >> pids; exec sleep 60') & sleep 60 & wait; wait";
@@ -14,7 +14,7 @@ test("the time limit ends a command with all that it has started", async () => {
   for (const pid of lines("pids")) expect(isAlive(Number(pid))).toBe(false);
 });
 
-test("output comes as files finish, whole, or in their order", async () => {
+test("the output of each file is printed whole, as it finishes or in the order of the files", async () => {
   const { run } = await scene(names(3));
   const script = (go: string) =>
     `printf %s "$1-"; case $1 in f0) until [ -e ${go} ]; do sleep 0.05; done;; f2) touch ${go};; esac; echo "$1"`;
@@ -32,7 +32,7 @@ test("output comes as files finish, whole, or in their order", async () => {
   ).toMatchObject(names(3).map((file) => ({ file, exit_code: 4, stdout: { n: [1] } })));
 });
 
-test("of much output the ends are kept, and all of it where that is asked for", async () => {
+test("of much output the ends are recorded, and --results keeps all of it", async () => {
   const { run, session, dir } = await scene(["x"]);
   const script = "echo first; head -c 3000000 /dev/zero; echo last; echo e >&2";
   const cut = await run("a", "--files", "x", "--output-limit", "1KiB", ...sh(script));
@@ -46,7 +46,7 @@ test("of much output the ends are kept, and all of it where that is asked for", 
   expect(resultOf(await session("b"), "x").stdout).toBe(result.stdout);
 });
 
-test("results and the log of jobs survive being resumed", async () => {
+test("--results and --joblog continue when a run continues", async () => {
   const { run, dir, lines } = await scene(["d/a b", "c"]);
   await run("a", "--files", "c", "--joblog", "log", "--results", "out", ...sh("echo $1; exit 3"));
   await run("a", "--files", "d/*", "--joblog", "log", "--results", "out", ...sh("echo $1; kill -9 $$"));
@@ -79,7 +79,7 @@ test("results and the log of jobs survive being resumed", async () => {
   ]);
 });
 
-test("what a command leaves behind does not hold the run up, and is ended", async () => {
+test("processes that a command leaves behind do not delay the run, and are stopped", async () => {
   const { run, lines, session } = await scene(["x", "y"]);
   const script = "echo $1; sleep 60 & echo $! >> pids; [ $1 = y ] && exec >&- 2>&- sleep 0.3";
   const { stdout } = await run("a", "--files", "x", "y", "-j2", "-k", ...sh(`${script}; true`));
@@ -88,7 +88,7 @@ test("what a command leaves behind does not hold the run up, and is ended", asyn
   expect(await session()).toMatchObject({ status: "completed" });
 });
 
-test("a file whose command cannot be started has failed, and the others go on", async () => {
+test("a file fails if its command cannot be started, and the other files still run", async () => {
   const { run, session, dir } = await scene([]);
   await mkdir(join(dir, "bin"));
   await writeFile(join(dir, "bin/good"), "#!/bin/sh\necho ran\n", { mode: 0o755 });

@@ -97,7 +97,7 @@ test("a runner that is killed takes its commands with it, and the same command a
   }
 });
 
-test("commands whose runner and guard were killed together are ended before their files run again", async () => {
+test("commands are stopped before their files run again, even if runner and guard were killed", async () => {
   const at = await scene(names(2));
   const program = await at.startProcess("a", "--files", "f*", "-j2", ...sh(`trap '' TERM; ${patient}`));
   await eventually(() => expect(begun(at)).toHaveLength(2));
@@ -133,7 +133,7 @@ test("a guard that is killed is replaced", async () => {
   await eventually(() => expect(begun(at).some(({ pid }) => isAlive(pid))).toBe(false));
 });
 
-test("a reader that has seen enough ends the run like a first Ctrl-C", async () => {
+test("a reader that closes the pipe stops the run like a first Ctrl-C", async () => {
   const at = await scene(names(100));
   const script = "echo $1 >> ran; [ $1 = f0 ] || until [ -e gone ]; do sleep 0.05; done; echo $1";
   const program = await at.redirected(

@@ -34,7 +34,7 @@ test("runs a command for each file, records what came of it, and completes the s
   expect(again).toEqual({ code: 0, stdout: "", stderr: "a is already completed; nothing to do\n" });
 });
 
-test("the same command again takes new files up, from wherever it is given", async () => {
+test("the same command adds new files, from any directory", async () => {
   const { run, dir, session, ctl } = await scene(["a.txt"]);
   await run("a", "--files", "*.txt", "--", "cat");
   await writeFile(join(dir, "b.txt"), "b.txt");
@@ -102,7 +102,7 @@ test("lists of files, from a file and from standard input, with zero bytes too",
   });
 });
 
-test("what can go wrong before anything is begun changes nothing", async () => {
+test("errors before the first command change nothing", async () => {
   const { run, ctl, dir } = await scene(["x"]);
   await writeFile(join(dir, "script"), "#!/bin/sh\n");
   expect(await run("a", "--files", "x", "--", "no-such-program")).toMatchObject({
@@ -135,7 +135,7 @@ test("what can go wrong before anything is begun changes nothing", async () => {
   expect(away).toMatchObject({ code: 3, stdout: "" });
 });
 
-test("a dry run touches nothing, and says what would be", async () => {
+test("a dry run changes nothing, and prints what would run", async () => {
   const { run, daemon, session, dir } = await scene(["x", "y"]);
   const dry = await run(
     "a",
@@ -176,7 +176,7 @@ test("a dry run touches nothing, and says what would be", async () => {
   expect(await session()).toEqual(before);
 });
 
-test("failed files are tried again, recorded, and run again when that is asked for", async () => {
+test("failed files are retried, recorded, and run again with --retry-failed", async () => {
   const { run, session, lines } = await scene(names(4));
   const script = "echo $1 >> tries; [ $1 != f1 ] || [ -e mended ]";
   expect(await run("a", "--files", "f*", "--retries", "2", "-j1", ...sh(script))).toMatchObject({ code: 1 });
@@ -200,7 +200,7 @@ test("failed files are tried again, recorded, and run again when that is asked f
   expect(resultOf(mended, "f2")).toEqual(resultOf(failed, "f2"));
 });
 
-test("a halt leaves the rest pending, soon with what runs recorded, now without", async () => {
+test("a halt leaves the other files pending: soon records running commands, now stops them", async () => {
   const { run, session, lines } = await scene(names(20));
   const soon = await run(
     "a",
@@ -256,7 +256,7 @@ test("files that have changed run again", async () => {
   expect((await run("a", "--rerun-if", "changed", ...sh("cat $1"))).stderr).toContain("nothing to do");
 });
 
-test("many thousand files join a session in parts", async () => {
+test("many thousand files are added to a session in parts", async () => {
   const { run, session } = await scene([]);
   const list = join(await tempDir(), "list");
   await writeFile(list, Array.from({ length: 12_000 }, (_, at) => `dir/file-${at}\n`).join(""));

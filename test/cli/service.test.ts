@@ -10,7 +10,7 @@ import { tempDir } from "../support/temp-dir.ts";
 
 const units = join(import.meta.dirname, "../../systemd");
 
-test("the units get the paths of the programs, and stay as they are otherwise", async () => {
+test("the units get the paths of the programs, and are otherwise unchanged", async () => {
   const packaged = await readFile(join(units, "sessiond.service"), "utf8");
   const programs = {
     node: "/opt/node 20/bin/node",
@@ -28,7 +28,7 @@ test("the units get the paths of the programs, and stay as they are otherwise", 
   expect(lines).toEqual(expect.arrayContaining(others));
 });
 
-test("the user's unit gets them too", async () => {
+test("the user's unit gets the paths too", async () => {
   const packaged = await readFile(join(units, "user/sessiond.service"), "utf8");
   const programs = { node: "/n", sessiond: "/d.js", sessionctl: "/c.js" };
   const [file] = serviceFiles({ "sessiond.service": packaged }, "/u", programs);

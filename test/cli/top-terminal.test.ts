@@ -157,7 +157,7 @@ describe.skipIf(noPseudoTerminal !== undefined)(
       await isRestored(terminal, exitCode);
     });
 
-    it("complains on the terminal as it was when there is no daemon at first", async () => {
+    it("restores the terminal before the error if there is no daemon at the start", async () => {
       const all = await scene();
       await all.daemon.stop();
       const terminal = await top(all);

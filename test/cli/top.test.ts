@@ -104,7 +104,7 @@ describe("a frame", () => {
     expect(first).toMatch(/▸ nightly .* 3350\/5000 +– +– {2}run:4711/);
   });
 
-  it("tells what cleanup waits for, and when there is none", () => {
+  it("shows the next cleanup, or that none is scheduled", () => {
     const footer = (given: typeof jobs) =>
       shown(frame(viewOf({}, { cleanup: { jobs: given } }), { columns: 80, rows: 24 }, unicode)).at(-2);
     expect(footer([jobOf("expired", 0.5, true)])).toBe(
@@ -216,19 +216,19 @@ describe("rates between polls", () => {
     return speedOf(track(...polls), session(...last)[0] as never);
   };
 
-  it("count from the first look, and from then on by the time of the answers", () => {
+  it("count from the first poll, by the times of the replies", () => {
     expect(speed([0, 5000])).toEqual({ perSecond: undefined, etaMs: undefined });
     expect(speed([0, 5000], [5, 5050])).toEqual({ perSecond: 10, etaMs: 10_000 });
     expect(speed([0, 5000], [2, 5020], [5, 5050]).perSecond).toBeCloseTo(10);
   });
 
-  it("begin anew with a session that was created anew, or did not run meanwhile", () => {
+  it("start over for a session that was created again, or was not running in between", () => {
     expect(speed([0, 0], [5, 50, { generation: "other" }]).perSecond).toBeUndefined();
     expect(speed([0, 0], [5, 50], [6, 50, { status: "paused" }]).perSecond).toBeUndefined();
     expect(speed([0, 0], [5, 50], [6, 50, { status: "paused" }], [7, 60]).perSecond).toBeUndefined();
   });
 
-  it("are remembered for a while when a session is out of sight", () => {
+  it("are remembered for a while when a session is not visible", () => {
     const unseen = (seconds: number) => pollOf({ atMs: seconds * 1000, sessions: [] });
     const before = track([0, 0], [5, 50]);
     expect(trackRates(before, unseen(60)).size).toBe(1);
@@ -271,7 +271,7 @@ describe("before a daemon", () => {
     return { ...line, client };
   }
 
-  it("asks for what can be shown and no more, what runs first and in an order that progress does not change", async () => {
+  it("asks only for sessions that can be shown, running ones first, in an order that progress does not change", async () => {
     const { client } = await withSessions();
     const ids = async (wanted: number) =>
       (await poll(client, wanted, () => 7)).sessions.map(({ session_id }) => session_id);
@@ -288,7 +288,7 @@ describe("before a daemon", () => {
     client.close();
   });
 
-  it("prints one look without a terminal, with a rate from two polls", async () => {
+  it("prints the sessions once without a terminal, with rates from two polls", async () => {
     const { client, run } = await withSessions();
     let printing = true;
     const printed = run("top", "--interval", "500ms").finally(() => {

@@ -23,7 +23,7 @@ describe("usage", () => {
     expect(await run(...args)).toEqual({ code: 2, stdout: "", stderr: expect.stringContaining(said) });
   });
 
-  it("is explained where commands are below others", async () => {
+  it("is explained for subcommands", async () => {
     const { run } = await commandLine();
     const { stdout } = await run("trash", "restore", "--help");
     expect(stdout).toMatch(/^Usage: sessionctl trash restore/);

@@ -21,14 +21,14 @@ test("a file has changed when its content has, whatever its times say", async ()
   expect(await changeOf(path, undefined)).toBe("no earlier fingerprint");
 });
 
-test("what is no file has no fingerprint, and does not change", async () => {
+test("a path that is no file has no fingerprint, and does not change", async () => {
   const dir = await tempDir();
   expect(await takeFingerprint(dir, { alwaysHash: true })).toBeUndefined();
   expect(await takeFingerprint("a\0b", { alwaysHash: true })).toBeUndefined();
   expect(await changeOf(join(dir, "gone"), { size: 1 })).toBeUndefined();
 });
 
-test("the content of a large file is left out unless it is asked for", async () => {
+test("the content of a large file is hashed only on request", async () => {
   const path = join(await tempDir(), "large");
   await writeFile(path, Buffer.alloc(17 * 1024 * 1024));
   expect(await takeFingerprint(path, { alwaysHash: false })).not.toHaveProperty("sha256");

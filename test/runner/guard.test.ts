@@ -34,7 +34,7 @@ async function guardThatIsTold(mark: string, text: string): Promise<void> {
   await exited;
 }
 
-test("it ends groups that have begun and not ended, and whatever carries the mark", async () => {
+test("the guard stops groups that have not ended, and every process with the mark", async () => {
   const mark = newMark();
   const [told, marked, other, ended] = await Promise.all([
     sleeper(undefined),
@@ -48,14 +48,14 @@ test("it ends groups that have begun and not ended, and whatever carries the mar
   expect([other, ended].map(hasEnded)).toEqual([false, false]);
 });
 
-test("it leaves everything alone when its runner has seen to it", async () => {
+test("the guard stops nothing after the farewell of its runner", async () => {
   const mark = newMark();
   const [told, marked] = await Promise.all([sleeper(undefined), sleeper(mark)]);
   await guardThatIsTold(mark, `+${told.pid}\nbye\n`);
   expect([told, marked].map(hasEnded)).toEqual([false, false]);
 });
 
-test("a number that went to another process is not taken for the group", () => {
+test("a reused number is not mistaken for the group", () => {
   const facts = (changes: Partial<ProcessFacts>): ProcessFacts => ({
     ...{ pid: 7, isZombie: false, parent: 1, group: 7, session: 7, startTime: "100" },
     ...changes,

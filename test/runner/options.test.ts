@@ -18,7 +18,7 @@ test.each([
   expect(parseJobs(text, 8)).toBe(jobs);
 });
 
-test.each(["", "0", "0%", "x", "1.5", "+1%", "%", "99999", "-"])("%j is no number of jobs", (text) => {
+test.each(["", "0", "0%", "x", "1.5", "+1%", "%", "99999", "-"])("%j is not a number of jobs", (text) => {
   expect(() => parseJobs(text, 8)).toThrow(/jobs/);
 });
 
@@ -49,14 +49,14 @@ test("a count of files", () => {
   expect(parseHalt("never")).toBeUndefined();
 });
 
-test("a share of files: of those done, from 3 on; done ones of all", () => {
+test("a percentage: of the finished files, from 3 on; for done, of all files", () => {
   expect(reached("soon,fail=10%", 2, 0)).toBe(false);
   expect(reached("soon,fail=10%", 3, 27)).toBe(true);
   expect(reached("soon,fail=10%", 3, 28)).toBe(false);
   expect([reached("soon,done=50%", 25, 24), reached("soon,done=50%", 25, 25)]).toEqual([false, true]);
 });
 
-test("more failures never take a halt back", () => {
+test("more failures never revoke a halt", () => {
   const halts = fc.constantFrom("soon,fail=5", "now,fail=20%", "soon,done=7", "now,done=30%");
   fc.assert(
     fc.property(halts, fc.nat(50), fc.nat(50), (halt, failed, succeeded) => {
@@ -66,7 +66,7 @@ test("more failures never take a halt back", () => {
   );
 });
 
-test("the reason says what was asked for", () => {
+test("the reason names the option", () => {
   const halt = parseHalt("now,fail=1") as Halt;
   expect(haltReason(halt, { failed: 1, succeeded: 3, total: 9 })).toBe("1 file failed (--halt now,fail=1)");
 });

@@ -20,7 +20,7 @@ test("all of an output is kept up to the limit, else its beginning and end", () 
   expect(cut).toMatchObject({ truncated: true, total: 16 });
 });
 
-test("however it comes, the same is kept", () => {
+test("the chunks of the output do not matter", () => {
   fc.assert(
     fc.property(
       fc.array(fc.string({ unit: "binary-ascii" })),
@@ -52,7 +52,7 @@ function resultOf(stdout: string | Buffer, truncated = false) {
   return fileResult({ ended, attempts: 1, finishedMs: 0, fingerprint: undefined });
 }
 
-test("objects and arrays are kept as such, and nothing else", () => {
+test("objects and arrays are parsed, and nothing else", () => {
   expect(resultOf(' [1, {"big": 12345678901234567890}]\n').stdout).toEqual([
     1,
     { big: 12345678901234567890n },
@@ -72,13 +72,13 @@ test("objects and arrays are kept as such, and nothing else", () => {
   expect(resultOf("[1]", true).stdout).toBe("[1]");
 });
 
-test("bytes that are no UTF-8 are replaced, and that is said", () => {
+test("bytes that are not UTF-8 are replaced, and the result says so", () => {
   expect(resultOf(Buffer.from([0x61, 0xff]))).toMatchObject({ stdout: "a\ufffd", invalid_utf8: true });
   expect(resultOf("\ufeffä")).not.toHaveProperty("invalid_utf8");
   expect(resultOf("\ufeffä").stdout).toBe("\ufeffä");
 });
 
-test("whatever comes when, it goes out in order", () => {
+test("items are released in order, whatever order they come in", () => {
   const orders = fc.shuffledSubarray([0, 1, 2, 3, 4, 5, 6, 7], { minLength: 8 });
   fc.assert(
     fc.property(orders, fc.array(fc.boolean(), { minLength: 8, maxLength: 8 }), (order, isThere) => {
@@ -90,7 +90,7 @@ test("whatever comes when, it goes out in order", () => {
   );
 });
 
-test("directories are named so that files tell themselves apart and stay inside", () => {
+test("each file gets a directory of its own, inside the given one", () => {
   expect(["src/a b.ts", "..", ".", "a%2Fb", "a\n"].map(directoryName)).toEqual([
     "src%2Fa%20b.ts",
     "%2E%2E",

@@ -36,7 +36,7 @@ test("files that are pending or new run, the others do not", () => {
   ]);
 });
 
-test("files that have failed or changed run again when that is wished", () => {
+test("failed or changed files run again on request", () => {
   const changed = new Map([["other", "size"]]);
   const selection = select(known, { ...wishes, retryFailed: true, changed });
   expect(selection.again).toEqual(["bad", "other"]);
@@ -49,13 +49,13 @@ test("files that have failed or changed run again when that is wished", () => {
   ]);
 });
 
-test("names that objects have of themselves are ordinary files", () => {
+test("names of properties of every object are ordinary file names", () => {
   const session: KnownFiles = { processed: ["__proto__", "constructor"], pending: [], results: {} };
   const { again, added } = select(session, { ...wishes, given: ["toString"], retryFailed: true });
   expect({ again, added }).toEqual({ again: [], added: ["toString"] });
 });
 
-test("only results of commands that failed have failed", () => {
+test("only results of failed commands count as failed", () => {
   expect([{ exit_code: 1 }, { exit_code: 0 }, {}, null, "x", [1], undefined].map(hasFailed)).toEqual([
     true,
     ...Array(6).fill(false),

@@ -33,11 +33,11 @@ test("a command without a form gets the file last", () => {
   expect(shell(["wc -l <"], "a b")).toEqual(["/bin/sh", "-c", "wc -l < 'a b'"]);
 });
 
-test("what is filled in is not filled again", () => {
+test("a replacement is not replaced again", () => {
   expect(plain(["p", "{}{/}"], "{/}/{}")).toEqual(["p", "{/}/{}{}"]);
 });
 
-test("people see the command as they would write it", () => {
+test("the command is displayed as one would type it", () => {
   expect(templateText({ words: ["sh", "-c", "a b", "{}"], shell: false })).toBe("sh -c 'a b' {}");
   expect(commandLine(plain(["wc", "{}"], "a b"))).toBe("wc 'a b'");
   expect(commandLine(shell(["wc < {}"], "a b"))).toBe("wc < 'a b'");

@@ -38,14 +38,14 @@ export const registerEvents: Registration = (program, run) => {
 
 /** Says once when the connection is lost, whoever notices it first, and when it is back. */
 export function reconnecting({ out }: Context) {
-  let isAway = false;
+  let isDisconnected = false;
   return {
     onLost() {
-      if (!isAway) out.say("lost the connection to sessiond; reconnecting");
-      isAway = true;
+      if (!isDisconnected) out.say("lost the connection to sessiond; reconnecting");
+      isDisconnected = true;
     },
     onReconnected() {
-      isAway = false;
+      isDisconnected = false;
       out.say("reconnected to sessiond");
     },
   };

@@ -174,7 +174,7 @@ class ActiveRun {
     this.#guard?.close();
     this.#display.finish(this.#runner.snapshot());
     const { failedBefore } = opening.selection;
-    const isAway = !this.#worker.isConnected;
+    const isDisconnected = !this.#worker.isConnected;
     const status = await finishSession({
       client: opening.client,
       worker: this.#worker,
@@ -187,7 +187,7 @@ class ActiveRun {
     const isLeft = summary.stop === undefined && status === "paused";
     const exitCode = isLeft ? exitCodes.failed : exitCodeFor(summary, failedBefore, options);
     // A worker that is still reconnecting would keep the process alive.
-    if (isAway && this.#worker.signal.reason === undefined) this.#context.process.exit(exitCode);
+    if (isDisconnected && this.#worker.signal.reason === undefined) this.#context.process.exit(exitCode);
     return exitCode;
   }
 
