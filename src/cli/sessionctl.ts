@@ -1,7 +1,7 @@
 #!/usr/bin/env node
+/** The program `sessionctl`, and the guard of its runs, which is the same program under another command. */
 import { guard } from "../runner/guard-process.ts";
 import { exitCodes } from "./exit-code.ts";
-import { main } from "./main.ts";
 import { guardVerb } from "./run/guard-command.ts";
 
 // The reader of the output may close it at any time, as head does. That is no error.
@@ -13,4 +13,8 @@ process.once("SIGINT", () => process.exit(exitCodes.interrupted));
 
 const args = process.argv.slice(2);
 if (args[0] === guardVerb) await guard(process.stdin, args[1] ?? "");
-else process.exitCode = await main(args, process);
+else {
+  // Loaded only here, so that a guard starts fast and stays small.
+  const { main } = await import("./main.ts");
+  process.exitCode = await main(args, process);
+}

@@ -23,7 +23,7 @@ beforeAll(async () => {
     input: "src/cli/sessionctl.ts",
     platform: "node",
     transform,
-    output: { file: program(), format: "esm" },
+    output: { file: program(), format: "esm", codeSplitting: false },
     logLevel: "silent",
   });
 });
