@@ -1,4 +1,7 @@
-/** How often a property is tried: a few times in `npm test`, and as often as it may need in `npm run test:long`. */
+/** Whether this is `npm run test:long`. It also runs what imports this file, as often and as closely as it may need. */
+export const isLong = process.env.TEST_RUNS === "many";
+
+/** How often a property is tried: a few times in `npm test`. */
 export function runs(few: number, many: number): { numRuns: number } {
-  return { numRuns: process.env.TEST_RUNS === "many" ? many : few };
+  return { numRuns: isLong ? many : few };
 }

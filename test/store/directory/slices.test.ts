@@ -11,11 +11,12 @@ import { readDocument } from "../../../src/store/directory/disk/read-document.ts
 import { FileCatalog } from "../../../src/store/directory/view/file-catalog.ts";
 import type { SavedFile } from "../../../src/store/directory/view/saved-index.ts";
 import { eventually } from "../../support/eventually.ts";
+import { isLong } from "../../support/runs.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 import { foreignSession, newView, openStore, putOutside } from "./outside.ts";
 
 const id = parseSessionId("s");
-const count = 20_000;
+const count = isLong ? 100_000 : 20_000;
 const results = Object.fromEntries(
   Array.from({ length: count }, (_, n) => [`r${n}`, { n, text: "x".repeat(20) }]),
 );

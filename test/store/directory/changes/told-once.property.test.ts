@@ -21,6 +21,7 @@ import type { DirectoryStore } from "../../../../src/store/directory/directory-s
 import { openDirectoryStore } from "../../../../src/store/directory/directory-store.ts";
 import type { StoreChange } from "../../../../src/store/session-store.ts";
 import { systemClock } from "../../../../src/time/clock.ts";
+import { runs } from "../../../support/runs.ts";
 import { config, foreignSession, putOutside } from "../outside.ts";
 
 const id = parseSessionId("s");
@@ -304,6 +305,6 @@ test("no listener and no reader of events is told of progress that falls back, o
         await rm(directory, { recursive: true, force: true });
       }
     }),
-    { numRuns: 60 },
+    runs(30, 300),
   );
 }, 60_000);
