@@ -6,7 +6,8 @@ import { Cleanup } from "../../src/retention/cleanup.ts";
 import type { CleanupOptions } from "../../src/retention/options.ts";
 import type { CleanupRequest } from "../../src/retention/request.ts";
 import type { Clock } from "../../src/time/clock.ts";
-import { type MemoryStore, memoryStore } from "../support/memory-store.ts";
+import { newMemory } from "../support/memory-store/memory.ts";
+import { AgedStore } from "./aged-store.ts";
 import { aged, cleanupOptions, manyAged, now, trashOptions } from "./sessions.ts";
 
 let time = now;
@@ -15,7 +16,7 @@ afterEach(() => {
   time = now;
 });
 
-function cleanupOf(store: MemoryStore, options: Partial<CleanupOptions> = {}): Cleanup {
+function cleanupOf(store: AgedStore, options: Partial<CleanupOptions> = {}): Cleanup {
   const cleanup = new Cleanup({
     store,
     cleanup: { ...cleanupOptions, ...options },
@@ -27,10 +28,8 @@ function cleanupOf(store: MemoryStore, options: Partial<CleanupOptions> = {}): C
   return cleanup;
 }
 
-function storeOf(...sessions: ReturnType<typeof manyAged>): MemoryStore {
-  const store = memoryStore(clock);
-  for (const session of sessions) store.put(session);
-  return store;
+function storeOf(...sessions: ReturnType<typeof manyAged>): AgedStore {
+  return new AgedStore(clock, sessions);
 }
 
 const keepNone = { completed: { ...cleanupOptions.completed, keepRecent: 0 } };
@@ -81,7 +80,7 @@ describe("a request", () => {
 
   test("two at once run one after the other", async () => {
     const store = storeOf(...manyAged(30, "failed", 40));
-    store.beforeRemove(() => new Promise((resolve) => setImmediate(resolve)));
+    store.faults.before("remove", () => new Promise((resolve) => setImmediate(resolve)));
     const cleanup = cleanupOf(store);
     const results = await Promise.all([
       cleanup.run(asked("failed")),
@@ -140,10 +139,11 @@ describe("a scheduled pass above the limit", () => {
     store.touch("completed-0");
     store.touch("completed-1", { pinned: true });
     await store.remove("completed-2" as never, { reason: "somebody" });
-    store.put({ ...store.summary("completed-3" as never), generation: "created again" });
+    store.touch("completed-3", { generation: "created again" });
     store.put(aged("new", "completed", 1));
+    const bytes = await store.bytesOf(...Array.from({ length: 16 }, (_, at) => `completed-${at + 4}`));
     const result = await cleanup.run(asked("completed", { approve: held.plan_id }));
-    expect(result).toMatchObject({ outcome: "done", removed: 16, kept: 5, total: 21, bytes: 1600 });
+    expect(result).toMatchObject({ outcome: "done", removed: 16, kept: 5, total: 21, bytes });
     expect(reasonsOf(result)).toMatchObject({
       "completed-0": "changed",
       "completed-1": "changed",
@@ -153,6 +153,19 @@ describe("a scheduled pass above the limit", () => {
       new: "not_approved",
     });
     expect(store.ids()).toEqual(["completed-0", "completed-1", "completed-3", "new"]);
+  });
+
+  test("keeps a session that was created again, even at the revision that was approved", async () => {
+    const sessions = manyAged(20, "completed", 5);
+    const first = storeOf(...sessions);
+    const { plan_id } = await cleanupOf(first, keepNone).run(scheduled("completed"));
+    const again = sessions.map((one, at) => (at === 3 ? { ...one, generation: "created again" } : one));
+    const { documents } = first.memory;
+    const second = new AgedStore(clock, again, { ...newMemory(), documents });
+    const result = await cleanupOf(second, keepNone).run(asked("completed", { approve: plan_id }));
+    expect(result).toMatchObject({ outcome: "done", removed: 19 });
+    expect(reasonsOf(result)).toMatchObject({ "completed-3": "changed" });
+    expect(second.ids()).toEqual(["completed-3"]);
   });
 
   test("any other approval is refused, and names the plan that waits", async () => {
@@ -251,16 +264,12 @@ describe("a scheduled pass above the limit", () => {
 
   test("an approval that cannot be made durable is not given", async () => {
     const store = storeOf(...manyAged(20, "completed", 5));
-    const { replace } = store.records;
     const cleanup = cleanupOf(store, keepNone);
     const { plan_id } = await cleanup.run(scheduled("completed"));
-    store.records.replace = async () => {
-      throw new SessiondError("storage_full", "the disk is full");
-    };
+    store.faults.fail("records.replace", new SessiondError("storage_full", "the disk is full"));
     const approved = cleanup.run(asked("completed", { approve: plan_id }));
     await expect(approved).rejects.toMatchObject({ code: "storage_full" });
     expect(store.ids()).toHaveLength(20);
-    store.records.replace = replace;
   });
 });
 
@@ -328,12 +337,12 @@ describe("what is told afterwards", () => {
   test("health tells of a run that failed, until one succeeds", async () => {
     const store = storeOf(...manyAged(3, "failed", 9));
     const cleanup = cleanupOf(store);
-    store.failRemovals(new SessiondError("storage_full", "the disk is full"));
+    store.faults.fail("remove", new SessiondError("storage_full", "the disk is full"));
     await cleanup.run(asked("failed"));
     expect(await cleanup.health()).toMatchObject([
       { code: "cleanup_failed", message: expect.stringContaining("the disk is full") },
     ]);
-    store.failRemovals(undefined);
+    store.faults.before("remove");
     await cleanup.run(asked("failed"));
     expect(await cleanup.health()).toEqual([]);
   });
@@ -363,7 +372,7 @@ describe("stopping", () => {
     const store = storeOf(...manyAged(100, "failed", 9));
     const cleanup = cleanupOf(store);
     let stopped: Promise<void> | undefined;
-    store.beforeRemove(() => {
+    store.faults.before("remove", () => {
       stopped ??= cleanup.stop();
     });
     const [first, second] = await Promise.allSettled([

@@ -5,7 +5,7 @@ import { silentLogger } from "../../src/log.ts";
 import { Cleanup } from "../../src/retention/cleanup.ts";
 import type { CleanupOptions } from "../../src/retention/options.ts";
 import { formatTimestamp, systemClock } from "../../src/time/clock.ts";
-import { type MemoryStore, memoryStore } from "../support/memory-store.ts";
+import { AgedStore } from "./aged-store.ts";
 import { aged, cleanupOptions, dayMs, trashOptions } from "./sessions.ts";
 
 const start = Date.parse("2026-03-01T00:00:00Z");
@@ -20,13 +20,14 @@ afterEach(() => {
 
 const hours = (count: number) => vi.advanceTimersByTimeAsync(count * 3_600_000);
 
-function storeOf(...failed: string[]): MemoryStore {
-  const store = memoryStore(systemClock());
-  for (const id of failed) store.put(aged(id, "failed", 10));
-  return store;
+function storeOf(...failed: string[]): AgedStore {
+  return new AgedStore(
+    systemClock(),
+    failed.map((id) => aged(id, "failed", 10)),
+  );
 }
 
-function cleanupOf(store: MemoryStore, options: Partial<CleanupOptions> = {}, trash = trashOptions): Cleanup {
+function cleanupOf(store: AgedStore, options: Partial<CleanupOptions> = {}, trash = trashOptions): Cleanup {
   const cleanup = new Cleanup({
     store,
     cleanup: { ...cleanupOptions, ...options },
@@ -84,8 +85,8 @@ describe("on schedule", () => {
     expect(store.ids()).toEqual(["a"]);
     expect(await job(cleanup, "failed")).toMatchObject({ enabled: false, next_run: null, last_run: null });
     const running = cleanup.run({ policy: "failed", trigger: "request" });
-    // It lets other work in, which takes a turn of the loop that only we can give it.
-    await hours(0);
+    // It lets other work in, which takes turns of the event loop that only we can give it.
+    await hours(0.1);
     expect((await running).removed).toBe(1);
     await cleanup.stop();
   });
@@ -94,16 +95,13 @@ describe("on schedule", () => {
     const store = storeOf("a");
     const cleanup = cleanupOf(store);
     await cleanup.start();
-    const { emptyTrash } = store;
-    store.emptyTrash = async () => {
-      throw new SessiondError("storage_failed", "the disk is gone");
-    };
+    store.faults.fail("emptyTrash", new SessiondError("storage_failed", "the disk is gone"));
     await hours(5);
     expect(await cleanup.health()).toMatchObject([
       { code: "cleanup_failed", message: expect.stringContaining("trash failed: the disk is gone") },
     ]);
     expect(await job(cleanup, "trash")).toMatchObject({ last_run: { outcome: "failed" } });
-    store.emptyTrash = emptyTrash;
+    store.faults.before("emptyTrash");
     await hours(24);
     expect(await cleanup.health()).toEqual([]);
     await cleanup.stop();
@@ -197,7 +195,7 @@ describe("missed runs", () => {
 
   test("after a long break the limit holds for catching up too", async () => {
     const ids = Array.from({ length: 20 }, (_, at) => `s${at}`);
-    const store = memoryStore(systemClock());
+    const store = new AgedStore(systemClock());
     for (const id of ids) store.put(aged(id, "running", 0));
     await stopAfter(cleanupOf(store), 1);
     vi.setSystemTime(start + 60 * dayMs);
@@ -218,7 +216,7 @@ describe("missed runs", () => {
     const first = cleanupOf(store, { maxDeleteRatio: 1 });
     await first.start();
     let stopping: Promise<void> | undefined;
-    store.beforeRemove(() => {
+    store.faults.before("remove", () => {
       stopping ??= first.stop();
     });
     await hours(4.1);
@@ -263,13 +261,10 @@ describe("missed runs", () => {
 
   test("a record that cannot be read keeps it from starting, until it can", async () => {
     const store = storeOf("a");
-    const { load } = store.records;
-    store.records.load = async () => {
-      throw new SessiondError("storage_failed", "unreadable");
-    };
+    store.faults.fail("records.load", new SessiondError("storage_failed", "unreadable"));
     const cleanup = cleanupOf(store);
     await expect(cleanup.start()).rejects.toMatchObject({ code: "storage_failed" });
-    store.records.load = load;
+    store.faults.before("records.load");
     await cleanup.start();
     expect(await job(cleanup, "failed")).toMatchObject({ next_run: "2026-03-01T04:00:00.000000Z" });
     await cleanup.stop();

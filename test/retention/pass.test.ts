@@ -6,19 +6,17 @@ import { allSummaries } from "../../src/retention/cleanup.ts";
 import { type Pass, runPass } from "../../src/retention/pass.ts";
 import { type Policy, plan } from "../../src/retention/policy.ts";
 import type { Clock } from "../../src/time/clock.ts";
-import { type MemoryStore, memoryStore } from "../support/memory-store.ts";
+import { AgedStore } from "./aged-store.ts";
 import { aged, dayMs, manyAged, now, policies, stores } from "./sessions.ts";
 
 const clock: Clock = { now: () => now };
 const allFailed: Policy = { name: "failed", maxAgeMs: 0 };
 
-function storeOf(sessions: ReturnType<typeof manyAged>): MemoryStore {
-  const store = memoryStore(clock);
-  for (const session of sessions) store.put(session);
-  return store;
+function storeOf(sessions: ReturnType<typeof manyAged>): AgedStore {
+  return new AgedStore(clock, sessions);
 }
 
-async function pass(store: MemoryStore, policy: Policy, more: Partial<Pass> = {}) {
+async function pass(store: AgedStore, policy: Policy, more: Partial<Pass> = {}) {
   return runPass({
     store,
     plan: plan(await allSummaries(store), policy, now),
@@ -42,6 +40,8 @@ describe("a pass", () => {
       aged("fresh", "failed", 1),
       aged("run", "running", 99),
     ]);
+    const bytes = await store.bytesOf("old", "older");
+    const bytesOfOld = await store.bytesOf("old");
     const result = await pass(store, { name: "failed", maxAgeMs: 7 * dayMs });
     expect(result).toMatchObject({
       policy: "failed",
@@ -51,7 +51,7 @@ describe("a pass", () => {
       total: 4,
       kept: 2,
       removed: 2,
-      bytes: 200,
+      bytes,
       failures: [],
       warnings: [],
     });
@@ -72,7 +72,7 @@ describe("a pass", () => {
       session_id: "old",
       status: "failed",
       checkpoint_time: "2026-02-21T00:00:00.000000Z",
-      bytes: 100,
+      bytes: bytesOfOld,
       trash_id: entries[0]?.trash_id,
     });
   });
@@ -107,19 +107,30 @@ describe("a pass", () => {
     store.touch("failed-0");
     store.touch("failed-1", { pinned: true });
     await store.remove("failed-2" as never, { reason: "somebody" });
-    store.put({ ...store.summary("failed-3" as never), generation: "created again, same revision" });
+    store.touch("failed-3", { generation: "created again" });
+    const bytes = await store.bytesOf("failed-4", "failed-5");
     const result = await pass(store, allFailed, { plan: planned });
     expect(ids(result.decisions, "remove")).toEqual(["failed-4", "failed-5"]);
     expect(result.decisions.slice(0, 4).map((one) => one.reason)).toEqual(Array(4).fill("changed"));
-    expect(result).toMatchObject({ outcome: "done", removed: 2, kept: 4, bytes: 200, failures: [] });
+    expect(result).toMatchObject({ outcome: "done", removed: 2, kept: 4, bytes, failures: [] });
     expect(store.ids()).toEqual(["failed-0", "failed-1", "failed-3"]);
+  });
+
+  test("keeps a session that was created again, even at the same revision", async () => {
+    const sessions = manyAged(3, "failed", 1);
+    const planned = plan(await allSummaries(storeOf(sessions)), allFailed, now);
+    const again = sessions.map((one, at) => (at === 1 ? { ...one, generation: "created again" } : one));
+    const store = storeOf(again);
+    const result = await pass(store, allFailed, { plan: planned });
+    expect(result.decisions.map((one) => one.reason)).toContain("changed");
+    expect(store.ids()).toEqual(["failed-1"]);
   });
 
   test("never removes a session that any interleaving touches before its removal", async () => {
     await fc.assert(
       fc.asyncProperty(fc.scheduler(), fc.uniqueArray(fc.nat(9), { minLength: 1 }), async (s, touched) => {
         const store = storeOf(manyAged(10, "failed", 1));
-        store.beforeRemove(() => s.schedule(Promise.resolve()));
+        store.faults.before("remove", () => s.schedule(Promise.resolve()));
         const survivors = new Set<string>();
         const writer = s.scheduleSequence(
           touched.map((at) => async () => {
@@ -139,7 +150,7 @@ describe("a pass", () => {
 
   test("one bad item is reported, and the others go", async () => {
     const store = storeOf(manyAged(5, "failed", 1));
-    store.beforeRemove((id) => {
+    store.faults.before("remove", (id) => {
       if (id === "failed-2") throw new SessiondError("session_corrupt", "cannot be read");
       if (id === "failed-3") throw new TypeError("a bug");
     });
@@ -155,7 +166,7 @@ describe("a pass", () => {
   test.each(["storage_full", "storage_failed", "shutting_down"] as const)("stops at %s", async (code) => {
     const store = storeOf(manyAged(100, "failed", 1));
     let removals = 0;
-    store.beforeRemove(() => {
+    store.faults.before("remove", () => {
       if (++removals > 20) throw new SessiondError(code, "no more");
     });
     const result = await pass(store, allFailed);
@@ -170,7 +181,7 @@ describe("a pass", () => {
 
   test("stops when the history cannot be written, and says so", async () => {
     const store = storeOf(manyAged(500, "failed", 1));
-    store.failAppends(new SessiondError("storage_full", "the disk is full"));
+    store.faults.fail("records.append", new SessiondError("storage_full", "the disk is full"));
     const result = await pass(store, allFailed);
     expect(result.outcome).toBe("stopped");
     expect(result.removed).toBeLessThan(100);
@@ -181,7 +192,7 @@ describe("a pass", () => {
     const store = storeOf(manyAged(100, "failed", 1));
     const stop = new AbortController();
     let removals = 0;
-    store.beforeRemove(() => {
+    store.faults.before("remove", () => {
       if (++removals === 10) stop.abort();
     });
     const result = await pass(store, allFailed, { signal: stop.signal });
@@ -195,7 +206,7 @@ describe("a pass", () => {
   test("an abort after the last removal changes nothing", async () => {
     const store = storeOf(manyAged(1, "failed", 1));
     const stop = new AbortController();
-    store.beforeRemove(() => stop.abort());
+    store.faults.before("remove", () => stop.abort());
     expect((await pass(store, allFailed, { signal: stop.signal })).outcome).toBe("done");
   });
 
