@@ -245,6 +245,22 @@ test("each wrapped library has one importer", () => {
   expect(wrong).toEqual([]);
 });
 
+test("the directory store reaches files through its FileSystem alone", () => {
+  const wrong = files
+    .filter(
+      (file) => isWithin(file, "store/directory") && file !== "store/directory/disk/node-file-system.ts",
+    )
+    .flatMap((file) =>
+      [...textOf(file).matchAll(/^import ([^;"]*?) from "node:fs(?:\/promises)?"/gm)]
+        // Flags and types touch no file.
+        .filter(
+          ([, names]) => !/^(?:type )?\{ (?:type \w+, )?(?:constants|BigIntStats) \}$/.test(names as string),
+        )
+        .map(([statement]) => `${file}: ${statement}`),
+    );
+  expect(wrong).toEqual([]);
+});
+
 test("what must be pure imports nothing that has effects, and takes the time as a parameter", () => {
   const isPure = (file: string) => pure.some((pattern) => pattern.test(file));
   const wrong = imports

@@ -2,18 +2,18 @@
 import { unlinkSync } from "node:fs";
 import { opendir } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { expect, test } from "vitest";
 import { parseSessionId } from "../../../src/session/session-id.ts";
-import { SessionFileWriter } from "../../../src/store/directory/changes/write-session-file.ts";
 import type { DirectoryStore } from "../../../src/store/directory/directory-store.ts";
 import { nodeFileSystem } from "../../../src/store/directory/disk/node-file-system.ts";
 import { readDocument } from "../../../src/store/directory/disk/read-document.ts";
 import { FileCatalog } from "../../../src/store/directory/view/file-catalog.ts";
 import type { SavedFile } from "../../../src/store/directory/view/saved-index.ts";
 import { eventually } from "../../support/eventually.ts";
+import { FaultyFileSystem, isJournalWrite } from "../../support/faulty-file-system.ts";
 import { isLong } from "../../support/runs.ts";
 import { tempDir } from "../../support/temp-dir.ts";
-import { foreignSession, newView, openStore, putOutside } from "./outside.ts";
+import { foreignSession, newView, openLagging, openStore, putOutside } from "./outside.ts";
 
 const id = parseSessionId("s");
 const count = isLong ? 100_000 : 20_000;
@@ -89,21 +89,48 @@ test.each(Object.entries(changes))(
   },
 );
 
+/** Takes so long that whoever yields where a slice has ended yields next. */
+function spendSlice(): void {
+  const end = performance.now() + 20;
+  while (performance.now() < end);
+}
+
 test("reports of a session are not written to a file that has just lost it to another one", async () => {
   const directory = await tempDir();
-  const store = await reportedOn(directory);
-  const { writeReports } = SessionFileWriter.prototype;
-  const writing = vi.spyOn(SessionFileWriter.prototype, "writeReports");
-  onTestFinished(() => writing.mockRestore());
-  writing.mockImplementationOnce(async function (this: SessionFileWriter, ...args) {
-    putOutside(directory, "copy.json", copy());
-    await store.reconcile();
-    return writeReports.apply(this, args);
+  putOutside(directory, "s.json", large);
+  const disk = new FaultyFileSystem();
+  const store = await openLagging(directory, undefined, disk.fileSystem);
+  await store.report(id, { processed: ["p"] });
+  let answer = () => {};
+  const isWritten = new Promise<void>((resolve) => {
+    disk.intercept((operation, run) => {
+      const result = run();
+      if (operation.name !== "file.write" || !isJournalWrite(operation)) return result;
+      disk.intercept();
+      return Promise.resolve(result).then((written) => {
+        resolve();
+        return new Promise((go) => {
+          answer = () => go(written);
+        });
+      }) as typeof result;
+    });
   });
-  await changes.checkpoint(store).catch(() => undefined);
+  // So large that it is not written in one go. The checkpoint waits until the report is durable.
+  const report = store.report(id, { results: { more: "x".repeat(20_000) } });
+  const checkpoint = changes.checkpoint(store);
+  await isWritten;
+  putOutside(directory, "copy.json", copy());
+  // Both yield now, one after another: the other file is read right before the reports would be written.
+  spendSlice();
+  const reconciled = store.reconcile();
+  for (let turn = 0; turn < 20; turn++) await undefined;
+  answer();
+  await Promise.allSettled([report, checkpoint, reconciled]);
   const first = readDocument(nodeFileSystem, join(directory, "s.json"))?.session;
   expect(first?.processed_files).toEqual(["mine"]);
   expect(Object.keys(first?.partial_results ?? {})).toHaveLength(count);
+  const { session } = await store.read(id);
+  expect(session.partial_results).toMatchObject({ copy: 1, more: expect.any(String) });
 });
 
 test("a session is read with the revision that it had with this content", async () => {
