@@ -14,6 +14,7 @@ import { KnownSessions } from "./changes/known-sessions.ts";
 import { Quarantine } from "./changes/quarantine.ts";
 import { Reports } from "./changes/reports.ts";
 import { SessionChanges } from "./changes/session-changes.ts";
+import { SessionCommands } from "./changes/session-commands.ts";
 import { SessionSlots } from "./changes/session-slots.ts";
 import { SessionTurns } from "./changes/session-turns.ts";
 import { SessionFileWriter } from "./changes/write-session-file.ts";
@@ -23,6 +24,7 @@ import type { OwnDirectories } from "./disk/own-directories.ts";
 import { StorageState } from "./disk/storage-state.ts";
 import { Journal } from "./journal/journal.ts";
 import { directoryRecords } from "./records.ts";
+import { Repair } from "./repair.ts";
 import type { ReportedSession } from "./reported/reported-session.ts";
 import { WriteSchedule } from "./reported/write-schedule.ts";
 import { Trash } from "./trash/trash.ts";
@@ -107,12 +109,14 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
   const quarantine = new Quarantine({ ...shared, quarantine: own.quarantine, turns });
   const reports = new Reports({ ...shared, turns, documents, writer, leases });
   const sessions = new SessionChanges({ ...shared, turns, documents, writer, quarantine });
+  const commands = new SessionCommands({ ...shared, sessions, quarantine, leases });
+  const { catalog } = view;
+  const repair = new Repair({ ...shared, backups, catalog, quarantine, sessions, commands, writer, leases });
   const trash = new Trash({ directory, files: trashFiles, known, turns, view, clock });
   return {
     state,
     files,
     journal,
-    backups,
     records,
     slots,
     queue,
@@ -122,9 +126,11 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
     known,
     leases,
     writer,
-    quarantine,
     reports,
     sessions,
+    commands,
+    repair,
+    quarantine,
     trash,
   };
 }

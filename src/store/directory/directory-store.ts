@@ -1,5 +1,3 @@
-/** The SessionStore over a directory: one JSON file per session, everything of the daemon's own in `.sessiond/`. */
-import { KeyedQueue } from "../../async/keyed-queue.ts";
 import type {
   Backup,
   Emptied,
@@ -14,20 +12,11 @@ import type {
   TrashListing,
   Validation,
 } from "../../contract/replies.ts";
-import { isSessiondError, SessiondError } from "../../error.ts";
 import type { Logger } from "../../log.ts";
-import { applyCommand, type Command, type ProgressDelta } from "../../session/command.ts";
-import {
-  type NewSession,
-  newSession,
-  type Session,
-  type SessionSummary,
-  writtenRevision,
-} from "../../session/session.ts";
+import type { Command, ProgressDelta } from "../../session/command.ts";
+import type { NewSession, Session, SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
-import { type Clock, formatTimestamp } from "../../time/clock.ts";
-import { isReporting } from "../change-conditions.ts";
-import { newGeneration, standInGeneration } from "../generation.ts";
+import type { Clock } from "../../time/clock.ts";
 import { leaseHeld } from "../lease-table.ts";
 import type {
   ChangeOptions,
@@ -56,13 +45,9 @@ import { nodeFileSystem } from "./disk/node-file-system.ts";
 import type { OwnDirectories } from "./disk/own-directories.ts";
 import { prepareDirectory } from "./disk/prepare-directory.ts";
 import { withStorageErrors } from "./disk/storage-state.ts";
-import { repairSession, validateSession } from "./repair.ts";
 import { replayJournal } from "./replay-journal.ts";
 
 export type { DirectoryStorage };
-
-/** How often a save looks again whether there is a session, while others create and delete it. */
-const saveAttempts = 20;
 
 /** @throws SessiondError `directory_locked`, `storage_full`, `storage_failed` */
 export async function openDirectoryStore(options: DirectoryStoreOptions): Promise<DirectoryStore> {
@@ -89,7 +74,6 @@ export class DirectoryStore implements SessionStore {
   readonly #logger: Logger;
   readonly #lock: DirectoryLock;
   readonly #parts: StoreParts;
-  readonly #creations = new KeyedQueue();
   #damage: HealthProblem[] = [];
   #closing: Promise<void> | undefined;
   #catchingUp: Promise<void> | undefined;
@@ -135,8 +119,7 @@ export class DirectoryStore implements SessionStore {
   }
 
   create(input: NewSession): Promise<StoredSession> {
-    const session = newSession(input, newGeneration(), formatTimestamp(this.#clock.now()));
-    return this.#creating(input.session_id, () => this.#parts.sessions.create(session));
+    return this.#parts.commands.create(input);
   }
 
   read(id: SessionId): Promise<StoredSession> {
@@ -144,18 +127,7 @@ export class DirectoryStore implements SessionStore {
   }
 
   apply(id: SessionId, command: Command, options: ChangeOptions = {}): Promise<StoredSession> {
-    const { known, sessions, leases, state } = this.#parts;
-    const isReport = isReporting(command);
-    const change = isReport ? "replace" : "change";
-    const assertMay = () => isReport && leases.assertMayReport(id, options.epoch);
-    return state.runChange(async () => {
-      // Before anything is written for it.
-      if (known.has(id)) assertMay();
-      return sessions[change](id, options, (session) => {
-        assertMay();
-        return applyCommand(session, command, formatTimestamp(this.#clock.now()));
-      });
-    });
+    return this.#parts.commands.apply(id, command, options);
   }
 
   report(id: SessionId, delta: ProgressDelta, options: ProgressOptions = {}): Promise<ProgressReply> {
@@ -163,43 +135,7 @@ export class DirectoryStore implements SessionStore {
   }
 
   save(session: Session, options: SaveOptions = {}): Promise<StoredSession & { created: boolean }> {
-    return withStorageErrors(() => this.#save(session, options));
-  }
-
-  /** If `replacesUnreadable`, a new document is given the reports that wait for one that cannot be read. */
-  async #save(
-    session: Session,
-    options: SaveOptions,
-    { replacesUnreadable }: { replacesUnreadable: boolean } = { replacesUnreadable: false },
-  ): Promise<StoredSession & { created: boolean }> {
-    const id = session.session_id as SessionId;
-    const { ifAbsent = false, ...conditions } = options;
-    const isConditional = conditions.ifRevision !== undefined || conditions.ifGeneration !== undefined;
-    for (let attempt = 1; ; attempt++) {
-      try {
-        if (this.#parts.known.exists(id) || isConditional) {
-          if (ifAbsent) throw new SessiondError("revision_mismatch", `session "${id}" exists`);
-          this.#parts.known.assertExpected(id, conditions);
-          // A file with an older state must not come back because this document claims to be older still.
-          await this.#parts.quarantine.addDuplicates(id);
-          return { ...(await this.apply(id, { type: "save", session }, conditions)), created: false };
-        }
-        // What was reported to one that is gone is of another generation.
-        const generation = replacesUnreadable
-          ? standInGeneration(this.#parts.slots.find(id)?.reported?.generation ?? 0n, session.generation)
-          : newGeneration();
-        const fresh = { ...session, revision: writtenRevision(session), generation };
-        const { sessions } = this.#parts;
-        const create = () => (replacesUnreadable ? sessions.putBack(fresh) : sessions.create(fresh));
-        return { ...(await this.#creating(id, create)), created: true };
-      } catch (error) {
-        // Created or deleted by somebody else a moment ago: looked at again.
-        const isRace = isSessiondError(error, "session_exists")
-          ? this.#parts.known.has(id)
-          : isSessiondError(error, "session_not_found", "session_deleted") && !isConditional;
-        if (!isRace || attempt === saveAttempts) throw error;
-      }
-    }
+    return withStorageErrors(() => this.#parts.commands.save(session, options));
   }
 
   remove(id: SessionId, options: RemoveOptions) {
@@ -242,67 +178,23 @@ export class DirectoryStore implements SessionStore {
 
   /** The destination is a directory. */
   backup(id: SessionId, directory?: string): Promise<Backup> {
-    return this.#parts.state.runChange(async () => {
-      this.#parts.state.assertWritable();
-      await this.#parts.writer.flush(id);
-      const { session } = await this.read(id);
-      return this.#parts.backups.create(session, directory, this.#clock.now());
-    });
+    return this.#parts.state.runChange(() => this.#parts.repair.backup(id, directory));
   }
 
   listBackups(id: SessionId): Promise<Backup[]> {
-    return withStorageErrors(async () => {
-      const backups = this.#parts.backups.list(id);
-      if (backups.length === 0 && !this.#parts.known.exists(id)) throw this.#parts.known.missing(id);
-      return backups;
-    });
+    return withStorageErrors(() => this.#parts.repair.listBackups(id));
   }
 
-  /** What is there is backed up in the same turn of its queue in which it is replaced, so nothing falls between. */
   restoreBackup(id: SessionId, backup: string): Promise<Restored> {
-    const replacesUnreadable = this.#parts.view.catalog.unreadableFor(id) !== undefined;
-    return this.#restoreBackup(id, backup, { replacesUnreadable });
-  }
-
-  #restoreBackup(id: SessionId, backup: string, how: { replacesUnreadable: boolean }): Promise<Restored> {
-    return this.#parts.state.runChange(async () => {
-      this.#parts.state.assertWritable();
-      const session = this.#parts.backups.read(id, backup);
-      const unreadable = this.#parts.view.catalog.unreadableFor(id);
-      if (unreadable !== undefined) await this.#parts.quarantine.add(unreadable);
-      if (!this.#parts.known.exists(id))
-        return { session: (await this.#save(session, {}, how)).summary, previous: null };
-      await this.#parts.quarantine.addDuplicates(id);
-      let previous: string | null = null;
-      const { summary } = await this.#parts.sessions.replace(id, {}, async (current) => {
-        this.#parts.leases.assertMayReport(id, undefined);
-        ({ backup: previous } = await this.#parts.backups.create(current, undefined, this.#clock.now()));
-        return applyCommand(current, { type: "save", session }, formatTimestamp(this.#clock.now()));
-      });
-      return { session: summary, previous };
-    });
+    return this.#parts.state.runChange(() => this.#parts.repair.restoreBackup(id, backup));
   }
 
   validate(id: SessionId): Promise<Validation> {
-    return validateSession(id, this, this.#parts.view.catalog);
+    return withStorageErrors(() => this.#parts.repair.validate(id));
   }
 
   recover(id: SessionId): Promise<Recovery> {
-    const { state, sessions, quarantine, view } = this.#parts;
-    const read = (of: SessionId) => this.read(of);
-    const backup = (of: SessionId) => this.backup(of);
-    const listBackups = (of: SessionId) => this.listBackups(of);
-    const restoreBackup = (of: SessionId, name: string) =>
-      this.#restoreBackup(of, name, { replacesUnreadable: true });
-    const store = { read, backup, listBackups, restoreBackup };
-    return state.runChange(async () => {
-      const isUnreadable = view.catalog.unreadableFor(id) !== undefined;
-      try {
-        return await repairSession(id, store, { sessions, quarantine, catalog: view.catalog });
-      } finally {
-        if (isUnreadable) quarantine.announceRemoved(id);
-      }
-    });
+    return this.#parts.state.runChange(() => this.#parts.repair.recover(id));
   }
 
   async listTrash(): Promise<TrashListing> {
@@ -310,7 +202,7 @@ export class DirectoryStore implements SessionStore {
   }
 
   restoreTrash(id: SessionId, trashId?: string): Promise<SessionSummary> {
-    return this.#creating(id, async () => {
+    return this.#parts.commands.creating(id, async () => {
       this.#parts.state.assertWritable();
       return this.#parts.trash.restore(id, trashId);
     });
@@ -342,15 +234,10 @@ export class DirectoryStore implements SessionStore {
     return this.#closing;
   }
 
-  /** Creations of one id run one after another, whatever file each of them would use. */
-  #creating<T>(id: string, task: () => Promise<T>): Promise<T> {
-    return this.#creations.run(id, () => this.#parts.state.runChange(task));
-  }
-
   async #close(): Promise<void> {
     try {
       await this.#parts.follower.close();
-      await this.#creations.idle();
+      await this.#parts.commands.idle();
       await this.#parts.queue.idle();
       await this.#catchingUp;
       await this.#parts.slots.idle();

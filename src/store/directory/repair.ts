@@ -1,100 +1,164 @@
 /**
- * Diagnoses a session, and repairs it without losing anything: a readable session after a backup, an
- * unreadable file by moving it to quarantine and restoring the newest backup.
+ * Backups of sessions, and what puts a session right: a diagnosis, and a repair that loses nothing. A readable
+ * session is repaired after a backup of it; an unreadable file goes to quarantine, and its newest backup takes
+ * its place.
  */
-
 import { yieldIfDue } from "../../async/slices.ts";
-import type { Recovery, Validation } from "../../contract/replies.ts";
+import type { Backup, Recovery, Restored, Validation } from "../../contract/replies.ts";
 import { isSessiondError } from "../../error.ts";
+import { applyCommand } from "../../session/command.ts";
 import { diagnose, type Finding, repair } from "../../session/diagnosis.ts";
 import type { SessionId } from "../../session/session-id.ts";
-import type { SessionStore } from "../session-store.ts";
+import type { Clock } from "../../time/clock.ts";
+import type { LeaseTable } from "../lease-table.ts";
+import type { Backups } from "./backups.ts";
+import type { KnownSessions } from "./changes/known-sessions.ts";
 import type { Quarantine } from "./changes/quarantine.ts";
 import type { SessionChanges } from "./changes/session-changes.ts";
+import type { SessionCommands } from "./changes/session-commands.ts";
+import type { SessionFileWriter } from "./changes/write-session-file.ts";
+import type { StorageState } from "./disk/storage-state.ts";
 import type { FileCatalog } from "./view/file-catalog.ts";
 
-export interface RepairParts {
-  sessions: SessionChanges;
-  quarantine: Quarantine;
+export interface RepairOptions {
+  state: StorageState;
+  backups: Backups;
   catalog: FileCatalog;
+  known: KnownSessions;
+  quarantine: Quarantine;
+  sessions: SessionChanges;
+  commands: SessionCommands;
+  writer: SessionFileWriter;
+  leases: LeaseTable;
+  clock: Clock;
 }
 
-type RepairableStore = Pick<SessionStore, "read" | "backup" | "listBackups" | "restoreBackup">;
+export class Repair {
+  readonly #options: RepairOptions;
 
-export async function validateSession(
-  id: SessionId,
-  store: RepairableStore,
-  catalog: FileCatalog,
-): Promise<Validation> {
-  const findings: Finding[] = [];
-  try {
-    const { session } = await store.read(id);
-    // Reading a large session took a while, and diagnosing it takes a while too.
-    await yieldIfDue();
-    findings.push(...diagnose(session));
-    for (const file of catalog.duplicatesOf(id)) {
-      const message = `${file} holds an older state of this session`;
-      findings.push({ code: "duplicate_session", message, repairable: true });
-    }
-  } catch (error) {
-    if (!isSessiondError(error, "session_corrupt")) throw error;
-    findings.push({ code: "unreadable", message: error.message, repairable: true });
+  constructor(options: RepairOptions) {
+    this.#options = options;
   }
-  return { session_id: id, valid: findings.length === 0, findings };
-}
 
-export async function repairSession(
-  id: SessionId,
-  store: RepairableStore,
-  parts: RepairParts,
-): Promise<Recovery> {
-  const { sessions, quarantine, catalog } = parts;
-  const { findings } = await validateSession(id, store, catalog);
-  if (findings.some((finding) => finding.code === "unreadable")) return repairUnreadable(id, store, parts);
-
-  const actions: string[] = [];
-  let backup: string | null = null;
-  let quarantined: string | null = null;
-  if (findings.some((finding) => finding.repairable)) {
-    ({ backup } = await store.backup(id));
-    for (const place of await quarantine.addDuplicates(id)) {
-      quarantined = place;
-      actions.push(`moved an older state of this session to ${place}`);
-    }
-    await sessions.change(id, {}, repair);
+  /** Copies the session as it is, its last reports included, to a directory. */
+  async backup(id: SessionId, directory?: string): Promise<Backup> {
+    const { state, writer, sessions, backups, clock } = this.#options;
+    state.assertWritable();
+    await writer.flush(id);
+    const { session } = await sessions.read(id);
+    return backups.create(session, directory, clock.now());
   }
-  for (const { code, message, repairable } of findings) {
-    if (!repairable) actions.push(`left as it is: ${message}`);
-    else if (code !== "duplicate_session") actions.push(`repaired: ${message}`);
-  }
-  return { session_id: id, recovered: true, actions, backup, quarantined };
-}
 
-async function repairUnreadable(
-  id: SessionId,
-  store: RepairableStore,
-  parts: RepairParts,
-): Promise<Recovery> {
-  const { quarantine, catalog } = parts;
-  const file = catalog.unreadableFor(id);
-  // Another program has repaired the file since it was diagnosed.
-  const quarantined = file === undefined ? undefined : await quarantine.add(file);
-  if (quarantined === undefined) return repairSession(id, store, parts);
-  const actions = [`moved the unreadable ${file} to ${quarantined}`];
-  const backups = await store.listBackups(id).catch((error: unknown) => {
-    if (isSessiondError(error, "session_not_found", "session_deleted")) return [];
-    throw error;
-  });
-  for (const { backup } of backups) {
+  /** @throws SessiondError if there is no such session and no backup of it */
+  async listBackups(id: SessionId): Promise<Backup[]> {
+    const { backups, known } = this.#options;
+    const found = backups.list(id);
+    if (found.length === 0 && !known.exists(id)) throw known.missing(id);
+    return found;
+  }
+
+  restoreBackup(id: SessionId, backup: string): Promise<Restored> {
+    const isUnreadable = this.#options.catalog.unreadableFor(id) !== undefined;
+    return isUnreadable ? this.#restoreUnreadable(id, backup) : this.#restore(id, backup);
+  }
+
+  async validate(id: SessionId): Promise<Validation> {
+    const { sessions, catalog } = this.#options;
+    const findings: Finding[] = [];
     try {
-      await store.restoreBackup(id, backup);
-      actions.push(`restored the newest readable backup, ${backup}`);
-      return { session_id: id, recovered: true, actions, backup: null, quarantined };
+      const { session } = await sessions.read(id);
+      // Reading a large session took a while, and diagnosing it takes a while too.
+      await yieldIfDue();
+      findings.push(...diagnose(session));
+      for (const file of catalog.duplicatesOf(id)) {
+        const message = `${file} holds an older state of this session`;
+        findings.push({ code: "duplicate_session", message, repairable: true });
+      }
     } catch (error) {
-      if (!isSessiondError(error, "invalid_request")) throw error;
-      actions.push(`skipped the backup ${backup}: ${error.message}`);
+      if (!isSessiondError(error, "session_corrupt")) throw error;
+      findings.push({ code: "unreadable", message: error.message, repairable: true });
+    }
+    return { session_id: id, valid: findings.length === 0, findings };
+  }
+
+  async recover(id: SessionId): Promise<Recovery> {
+    const { catalog, quarantine } = this.#options;
+    const isUnreadable = catalog.unreadableFor(id) !== undefined;
+    try {
+      return await this.#repair(id);
+    } finally {
+      if (isUnreadable) quarantine.announceRemoved(id);
     }
   }
-  actions.push("there is no backup to restore");
-  return { session_id: id, recovered: false, actions, backup: null, quarantined };
+
+  async #restore(id: SessionId, backup: string): Promise<Restored> {
+    const { state, backups, known, commands, quarantine, sessions, leases, clock } = this.#options;
+    state.assertWritable();
+    const session = backups.read(id, backup);
+    if (!known.exists(id)) return { session: (await commands.save(session, {})).summary, previous: null };
+    await quarantine.addDuplicates(id);
+    let previous: string | null = null;
+    // The backup of what is there is made in the same turn in which it is replaced, so nothing falls between.
+    const { summary } = await sessions.replace(id, {}, async (current) => {
+      leases.assertMayReport(id, undefined);
+      ({ backup: previous } = await backups.create(current, undefined, clock.now()));
+      return applyCommand(current, { type: "save", session }, commands.now());
+    });
+    return { session: summary, previous };
+  }
+
+  /** The backup stands in for a document that cannot be read, and is given the reports that wait for that one. */
+  async #restoreUnreadable(id: SessionId, backup: string): Promise<Restored> {
+    const { state, backups, catalog, known, commands, quarantine } = this.#options;
+    state.assertWritable();
+    const session = backups.read(id, backup);
+    const unreadable = catalog.unreadableFor(id);
+    if (unreadable !== undefined) await quarantine.add(unreadable);
+    if (known.exists(id)) return this.#restore(id, backup);
+    return { session: (await commands.putBack(session)).summary, previous: null };
+  }
+
+  async #repair(id: SessionId): Promise<Recovery> {
+    const { quarantine, sessions } = this.#options;
+    const { findings } = await this.validate(id);
+    if (findings.some((finding) => finding.code === "unreadable")) return this.#repairUnreadable(id);
+
+    const actions: string[] = [];
+    let backup: string | null = null;
+    let quarantined: string | null = null;
+    if (findings.some((finding) => finding.repairable)) {
+      ({ backup } = await this.backup(id));
+      for (const place of await quarantine.addDuplicates(id)) {
+        quarantined = place;
+        actions.push(`moved an older state of this session to ${place}`);
+      }
+      await sessions.change(id, {}, repair);
+    }
+    for (const { code, message, repairable } of findings) {
+      if (!repairable) actions.push(`left as it is: ${message}`);
+      else if (code !== "duplicate_session") actions.push(`repaired: ${message}`);
+    }
+    return { session_id: id, recovered: true, actions, backup, quarantined };
+  }
+
+  async #repairUnreadable(id: SessionId): Promise<Recovery> {
+    const { catalog, quarantine } = this.#options;
+    const file = catalog.unreadableFor(id);
+    // Another program has repaired the file since it was diagnosed.
+    const quarantined = file === undefined ? undefined : await quarantine.add(file);
+    if (quarantined === undefined) return this.#repair(id);
+    const actions = [`moved the unreadable ${file} to ${quarantined}`];
+    for (const { backup } of this.#options.backups.list(id)) {
+      try {
+        await this.#restoreUnreadable(id, backup);
+        actions.push(`restored the newest readable backup, ${backup}`);
+        return { session_id: id, recovered: true, actions, backup: null, quarantined };
+      } catch (error) {
+        if (!isSessiondError(error, "invalid_request")) throw error;
+        actions.push(`skipped the backup ${backup}: ${error.message}`);
+      }
+    }
+    actions.push("there is no backup to restore");
+    return { session_id: id, recovered: false, actions, backup: null, quarantined };
+  }
 }

@@ -1,0 +1,134 @@
+/**
+ * What callers ask of sessions, as changes of their documents: commands, and saves that replace a document or
+ * create it. Decides who may ask; does not know how a document is read or written.
+ */
+import { KeyedQueue } from "../../../async/keyed-queue.ts";
+import { isSessiondError, SessiondError } from "../../../error.ts";
+import { applyCommand, type Command } from "../../../session/command.ts";
+import { type NewSession, newSession, type Session, writtenRevision } from "../../../session/session.ts";
+import type { SessionId } from "../../../session/session-id.ts";
+import { type Clock, formatTimestamp } from "../../../time/clock.ts";
+import { isReporting } from "../../change-conditions.ts";
+import { newGeneration, standInGeneration } from "../../generation.ts";
+import type { LeaseTable } from "../../lease-table.ts";
+import type { ChangeOptions, SaveOptions, StoredSession } from "../../session-store.ts";
+import type { StorageState } from "../disk/storage-state.ts";
+import type { KnownSessions } from "./known-sessions.ts";
+import type { Quarantine } from "./quarantine.ts";
+import type { SessionChanges } from "./session-changes.ts";
+import type { SessionSlots } from "./session-slots.ts";
+
+export interface SessionCommandsOptions {
+  state: StorageState;
+  known: KnownSessions;
+  slots: SessionSlots;
+  sessions: SessionChanges;
+  quarantine: Quarantine;
+  leases: LeaseTable;
+  clock: Clock;
+}
+
+export type Saved = StoredSession & { created: boolean };
+
+/** How often a save looks again whether there is a session, while others create and delete it. */
+const saveAttempts = 20;
+
+export class SessionCommands {
+  readonly #options: SessionCommandsOptions;
+  readonly #creations = new KeyedQueue();
+
+  constructor(options: SessionCommandsOptions) {
+    this.#options = options;
+  }
+
+  create(input: NewSession): Promise<StoredSession> {
+    const session = newSession(input, newGeneration(), this.now());
+    return this.creating(input.session_id, () => this.#options.sessions.create(session));
+  }
+
+  apply(id: SessionId, command: Command, options: ChangeOptions): Promise<StoredSession> {
+    const { known, sessions, leases, state } = this.#options;
+    const isReport = isReporting(command);
+    const change = isReport ? "replace" : "change";
+    const assertMay = () => isReport && leases.assertMayReport(id, options.epoch);
+    return state.runChange(async () => {
+      // Before anything is written for the command.
+      if (known.has(id)) assertMay();
+      return sessions[change](id, options, (session) => {
+        assertMay();
+        return applyCommand(session, command, this.now());
+      });
+    });
+  }
+
+  async save(session: Session, { ifAbsent = false, ...conditions }: SaveOptions): Promise<Saved> {
+    const id = session.session_id as SessionId;
+    const isConditional = conditions.ifRevision !== undefined || conditions.ifGeneration !== undefined;
+    return this.#whileOthersCreate(id, isConditional, async () => {
+      if (!this.#options.known.exists(id) && !isConditional) {
+        return this.#saveNew({ ...session, generation: newGeneration() }, "create");
+      }
+      if (ifAbsent) throw new SessiondError("revision_mismatch", `session "${id}" exists`);
+      this.#options.known.assertExpected(id, conditions);
+      return this.#saveOver(session, conditions);
+    });
+  }
+
+  /** Saves a document in the place of one that cannot be read. It is given the reports that wait for that one. */
+  putBack(session: Session): Promise<Saved> {
+    const id = session.session_id as SessionId;
+    return this.#whileOthersCreate(id, false, async () => {
+      if (this.#options.known.exists(id)) return this.#saveOver(session, {});
+      const waiting = this.#options.slots.find(id)?.reported?.generation ?? 0n;
+      return this.#saveNew(
+        { ...session, generation: standInGeneration(waiting, session.generation) },
+        "putBack",
+      );
+    });
+  }
+
+  /** Creations of one id run one after another, whatever file each of them would use. */
+  creating<T>(id: string, task: () => Promise<T>): Promise<T> {
+    return this.#creations.run(id, () => this.#options.state.runChange(task));
+  }
+
+  /** Resolves when no creation is under way. */
+  idle(): Promise<void> {
+    return this.#creations.idle();
+  }
+
+  now(): string {
+    return formatTimestamp(this.#options.clock.now());
+  }
+
+  async #saveOver(session: Session, conditions: ChangeOptions): Promise<Saved> {
+    const id = session.session_id as SessionId;
+    // A file with an older state must not become the session because this document claims to be older still.
+    await this.#options.quarantine.addDuplicates(id);
+    return { ...(await this.apply(id, { type: "save", session }, conditions)), created: false };
+  }
+
+  async #saveNew(session: Session, how: "create" | "putBack") {
+    const fresh = { ...session, revision: writtenRevision(session) };
+    const create = () => this.#options.sessions[how](fresh);
+    return { ...(await this.creating(session.session_id, create)), created: true };
+  }
+
+  /** Tries again when somebody else created or deleted the session a moment ago. */
+  async #whileOthersCreate(
+    id: SessionId,
+    isConditional: boolean,
+    attempt: () => Promise<Saved>,
+  ): Promise<Saved> {
+    for (let count = 1; ; count++) {
+      try {
+        return await attempt();
+      } catch (error) {
+        const isRace = isSessiondError(error, "session_exists")
+          ? this.#options.known.has(id)
+          : isSessiondError(error, "session_not_found", "session_deleted") && !isConditional;
+        if (!isRace || count === saveAttempts) throw error;
+      }
+    }
+  }
+}
