@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Session } from "../../../src/session/session.ts";
 import { runs } from "../../support/runs.ts";
-import { agree, content, id, Model, type Step, step, steps } from "./model.ts";
+import { agree, content, id, Model, step, steps } from "./model.ts";
 import { codeOf, type OpenedStore, type OpenStore, restarts } from "./opened-store.ts";
 
 const backup = id.map((session_id) =>
@@ -33,7 +33,7 @@ const restoreBackup = fc.tuple(id, fc.nat()).map(([session_id, which]) =>
 );
 
 const start = fc.constantFrom(...Object.keys(restarts)).map((how) =>
-  step(how, async (model, opened) => {
+  step(how, async (model, opened: OpenedStore) => {
     await restarts[how as keyof typeof restarts](opened);
     for (const [session_id, expected] of model.live) {
       const { session } = await opened.store.read(session_id);
@@ -44,7 +44,7 @@ const start = fc.constantFrom(...Object.keys(restarts)).map((how) =>
   }),
 );
 
-const all: fc.Arbitrary<Step>[] = [...steps, backup, restoreBackup, start];
+const all = [...steps, backup, restoreBackup, start];
 
 export function modelTests(open: OpenStore): void {
   test("agrees with the store, whatever happens in whatever order", async () => {

@@ -44,7 +44,7 @@ export class Model {
   }
 }
 
-export type Step = fc.AsyncCommand<Model, OpenedStore>;
+type Asked = Pick<OpenedStore, "store">;
 
 const ids = ["plain", "a/b", "сессия"] as SessionId[];
 export const id = fc.constantFrom(...ids);
@@ -64,7 +64,7 @@ export function withDeltas(document: Session, deltas: readonly ProgressDelta[]):
   );
 }
 
-export function step<M extends Model, S extends OpenedStore>(
+export function step<M extends Model, S extends Asked>(
   name: string,
   run: (model: M, opened: S) => Promise<void>,
 ): fc.AsyncCommand<M, S> {

@@ -3,7 +3,6 @@ import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { isSessiondError } from "../../../../src/error.ts";
 import type { Session } from "../../../../src/session/session.ts";
 import { parseSessionId as id } from "../../../../src/session/session-id.ts";
 import { runs } from "../../../support/runs.ts";
@@ -19,26 +18,6 @@ function progress(file: string) {
 function read(path: string): Session {
   return JSON.parse(readFileSync(path, "utf8"));
 }
-
-test("restoring a backup under load: what was acknowledged is in the session or in a backup", async () => {
-  const store = await openStore(await tempDir());
-  await store.create({ session_id: "s", config });
-  const { backup } = await store.backup(id("s"));
-  const files = Array.from({ length: 100 }, (_, n) => `f${n}`);
-  const previous: string[] = [];
-  await Promise.all(
-    files.map(async (file, n) => {
-      await store.apply(id("s"), progress(file));
-      if (n % 20 === 0) previous.push((await store.restoreBackup(id("s"), backup)).previous as string);
-    }),
-  );
-  const kept = new Set((await store.read(id("s"))).session.processed_files);
-  const places = new Map((await store.listBackups(id("s"))).map((one) => [one.backup, one.location]));
-  expect(previous).toHaveLength(5);
-  for (const name of previous)
-    for (const file of read(places.get(name) as string).processed_files) kept.add(file);
-  expect(files.filter((file) => !kept.has(file))).toEqual([]);
-});
 
 describe("another program's document", () => {
   test("that comes between reading and writing is what the change is made to", async () => {
@@ -73,14 +52,6 @@ describe("another program's document", () => {
     await expect(removal).rejects.toMatchObject({ code: "revision_mismatch" });
     expect((await store.read(id("s"))).session.config.target_path).toBe("/elsewhere");
     expect(await inTrash(directory)).toEqual([]);
-  });
-
-  test("with the same revision but a later activity is another one to who asks for that", async () => {
-    const store = await openStore(await tempDir());
-    const { summary } = await store.create({ session_id: "s", config });
-    const expected = { ifRevision: 1, ifCheckpoint: "2026-01-02T03:04:05.123456Z", reason: "requested" };
-    await expect(store.remove(id("s"), expected)).rejects.toMatchObject({ code: "revision_mismatch" });
-    await store.remove(id("s"), { ...expected, ifCheckpoint: summary.checkpoint_time });
   });
 
   test("is never overwritten by a change made to an older one", async () => {
@@ -201,18 +172,4 @@ describe("restoring from the trash and creating at the same time", () => {
       }
     },
   );
-});
-
-test("a document that is saved while its session is deleted is saved: there is always a place for it", async () => {
-  const store = await openStore(await tempDir());
-  const document = foreignSession("s");
-  for (let round = 0; round < rounds; round++) {
-    await store.save(document);
-    const removal = () =>
-      store.remove(id("s"), { reason: "requested" }).catch((error: unknown) => {
-        if (!isSessiondError(error, "session_not_found", "session_deleted")) throw error;
-      });
-    const save = () => store.save(document);
-    await Promise.all(round % 2 === 0 ? [removal(), save()] : [save(), removal(), save(), removal(), save()]);
-  }
 });

@@ -45,21 +45,6 @@ describe("a revision never comes back", () => {
     await expectGuarded(store, 3);
   });
 
-  test.each([true, false])("when a session is deleted (purged: %s) and created again", async (purge) => {
-    const { store } = await withSession();
-    await store.remove(id("s"), { reason: "requested", purge });
-    const { session, summary } = await store.create({ session_id: "s", config });
-    expect([session.revision, summary.revision]).toEqual([4, 4]);
-    await expectGuarded(store, 3);
-  });
-
-  test("when it is deleted and saved again", async () => {
-    const { store } = await withSession();
-    const { session } = await store.read(id("s"));
-    await store.remove(id("s"), { reason: "requested" });
-    expect((await store.save({ ...session, revision: 1 })).summary.revision).toBe(4);
-  });
-
   test("when another program deletes it and puts another one in place", async () => {
     const { directory, store, path } = await withSession();
     rmSync(path);
@@ -81,14 +66,6 @@ describe("a revision never comes back", () => {
 });
 
 describe("a revision stays", () => {
-  test("when a session is brought back from the trash", async () => {
-    const { store } = await withSession();
-    const before = await store.summary(id("s"));
-    await store.remove(id("s"), { reason: "requested" });
-    expect(await store.restoreTrash(id("s"))).toEqual(before);
-    await store.apply(id("s"), { type: "transition", verb: "pause" }, { ifRevision: 3 });
-  });
-
   test("when another program renames its file away from its own name", async () => {
     const { directory, store, path } = await withSession();
     const before = await store.summary(id("s"));
