@@ -275,9 +275,12 @@ test("what must be pure imports nothing that has effects, and takes the time as 
 });
 
 test("files are short enough to be read", () => {
+  // A table is as long as what it lists.
+  const tables = ["contract/routes.ts"];
+  const isCode = (line: string) => !/^\s*(\/\/|\/?\*|$)/.test(line);
   const long = files
-    .map((file) => ({ file, lines: textOf(file).split("\n").length }))
-    .filter(({ lines }) => lines > 370);
+    .map((file) => ({ file, lines: textOf(file).split("\n").filter(isCode).length }))
+    .filter(({ file, lines }) => lines > 260 && !tables.includes(file));
   expect(long).toEqual([]);
 });
 
