@@ -1,4 +1,6 @@
-/** Sessions that are larger than what a file may hold: refused, and nothing of what was acknowledged is lost. */
+/**
+ * Sessions that are larger than what a file may hold: refused, and nothing of what was acknowledged is lost.
+ */
 import { expect, test } from "vitest";
 import { parseSessionId } from "../../src/session/session-id.ts";
 import { encodeSession, partsOf } from "../../src/store/directory/disk/encode-session.ts";

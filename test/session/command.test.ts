@@ -1,3 +1,4 @@
+/** What each command makes of a session, and which are refused. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { applyCommand, applyProgress, type Command, type ProgressDelta } from "../../src/session/command.ts";

@@ -1,3 +1,4 @@
+/** Which session ids are valid, and the file names that are made of them. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import {

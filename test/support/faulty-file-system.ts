@@ -1,4 +1,6 @@
-/** A file system that fails, waits or falls short where a test says so, and otherwise is that of the machine. */
+/**
+ * A file system that fails, waits or falls short where a test says so, and otherwise is that of the machine.
+ */
 import { constants } from "node:fs";
 import type { FileSystem, OpenFile } from "../../src/store/directory/disk/file-system.ts";
 import { nodeFileSystem } from "../../src/store/directory/disk/node-file-system.ts";
@@ -12,7 +14,9 @@ export interface Operation {
   readonly args: unknown[];
 }
 
-/** Runs an operation, or does something else in its place. What it throws is what the operation fails with. */
+/**
+ * Runs an operation, or does something else in its place. What it throws is what the operation fails with.
+ */
 export type Interceptor = <T>(operation: Operation, run: () => T) => T;
 
 type Methods = Record<string, (...args: unknown[]) => unknown>;

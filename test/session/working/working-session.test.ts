@@ -1,3 +1,4 @@
+/** A session in memory means the same as its document, also while it is read in slices. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { stringifyJson } from "../../../src/json/exact-json.ts";

@@ -1,4 +1,7 @@
-/** Changes that undo what was reported, and sessions in the place of others: reports from before never come back on top of them. */
+/**
+ * Changes that undo what was reported, and sessions in the place of others: reports from before never come
+ * back on top of them.
+ */
 import { cpSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -17,7 +20,10 @@ async function open(directory: string) {
   return { store: await openLagging(directory, undefined, disk.fileSystem), disk };
 }
 
-/** What kills would leave after each change that is made to the disk, and before the first, until the disk is mended. */
+/**
+ * What kills would leave after each change that is made to the disk, and before the first, until the disk is
+ * mended.
+ */
 async function copiesAfterEachChange(directory: string, disk: FaultyFileSystem): Promise<string[]> {
   const base = await tempDir();
   const copies: string[] = [];

@@ -1,3 +1,4 @@
+/** A directory says which format it has; one of a newer format is left alone. */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";

@@ -1,3 +1,4 @@
+/** The store's own directories follow no link, and belong to one store at a time. */
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";

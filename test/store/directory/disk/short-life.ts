@@ -1,6 +1,7 @@
 /**
  * A short life of a store, of which every operation of the disk fails once, in turn. Whatever fails: what was
- * acknowledged is there when the directory is opened again, and what was refused is not, not even a part of it.
+ * acknowledged is there when the directory is opened again, and what was refused is not, not even a part of
+ * it.
  */
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
@@ -120,7 +121,9 @@ function shown(store: SessionStore): Promise<string | undefined> {
   });
 }
 
-/** Runs the life with one operation intercepted, and checks what is found when the directory is opened again. */
+/**
+ * Runs the life with one operation intercepted, and checks what is found when the directory is opened again.
+ */
 async function liveOn(directory: string, interceptor: Interceptor): Promise<void> {
   const disk = new FaultyFileSystem();
   disk.intercept(interceptor);

@@ -1,4 +1,7 @@
-/** The thread that looks at files sees what everybody sees, and a start does without it where it is not to be had. */
+/**
+ * The thread that looks at files sees what everybody sees, and a start does without it where it is not to be
+ * had.
+ */
 import { lstatSync, mkdirSync, rmSync, symlinkSync, utimesSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { expect, onTestFinished, test, vi } from "vitest";

@@ -1,3 +1,4 @@
+/** Frames of records: whatever is cut or damaged, nothing is read that was not written. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { decodeSegment, encodeFrame } from "../../../../src/store/directory/journal/frame.ts";

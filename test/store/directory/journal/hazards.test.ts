@@ -161,7 +161,9 @@ test("a program that keeps writing while the store opens does not keep it from o
   expect(documentIn(copy)).toMatchObject({ processed_files: ["a"] });
 });
 
-/** A session whose reports wait because its file cannot be read, so that the segments of several starts stay. */
+/**
+ * A session whose reports wait because its file cannot be read, so that the segments of several starts stay.
+ */
 async function waiting(): Promise<{ directory: string; text: string }> {
   let directory = await tempDir();
   const store = await openLagging(directory);

@@ -1,4 +1,6 @@
-/** Acknowledged reports outlive the process: the directory as a kill would leave it, opened by the next one. */
+/**
+ * Acknowledged reports outlive the process: the directory as a kill would leave it, opened by the next one.
+ */
 import { appendFile, cp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
