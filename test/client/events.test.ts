@@ -7,7 +7,7 @@ import type { StreamEvent } from "../../src/contract/events.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { clientOf, fakeDaemon, reply } from "./http/fake-daemon.ts";
-import { scene } from "./worker/fixture.ts";
+import { servedScene } from "./worker/fixture.ts";
 
 /** Collects events in the background until the test ends, or the events do. */
 function collect(client: SessionClient, options: EventsOptions = {}) {
@@ -33,7 +33,7 @@ function collect(client: SessionClient, options: EventsOptions = {}) {
 }
 
 test("events come as they happen, after a reset that says where they start", async () => {
-  const { client, create } = await scene();
+  const { client, create } = await servedScene();
   const { events, until, stop, done } = collect(client);
   await until({ kind: "reset", reason: "start" });
   await create("a", ["x"]);
@@ -57,7 +57,7 @@ test("events come as they happen, after a reset that says where they start", asy
 });
 
 test("a daemon that restarts is waited for, and its reset is handed on", async () => {
-  const all = await scene();
+  const all = await servedScene();
   const { events, said, until } = collect(all.client);
   await all.create("a");
   await until({ kind: "session.created", session_id: "a" });
@@ -70,7 +70,7 @@ test("a daemon that restarts is waited for, and its reset is handed on", async (
 });
 
 test("connections that are cut at any moment lose nothing, and repeat nothing", async () => {
-  const { client, create, socketPath } = await scene();
+  const { client, create, socketPath } = await servedScene();
   const path = join(await tempDir(), "proxy.sock");
   const open = new Set<Socket>();
   const proxy = createServer((near) => {
@@ -112,23 +112,23 @@ test("connections that are cut at any moment lose nothing, and repeat nothing", 
 });
 
 test("a daemon that stays away ends the events with why", async () => {
-  const { client, daemon } = await scene();
+  const { client, stop } = await servedScene();
   const { done, until, said } = collect(client, { reconnectMs: 300 });
   await until({ kind: "reset" });
-  await daemon.stop();
+  await stop();
   await expect(done).rejects.toMatchObject({ code: "daemon_unreachable" });
   expect(said).toEqual(["lost"]);
 });
 
 test("the signal ends them while they are read, while the daemon is away, and before they begin", async () => {
-  const { client, daemon } = await scene();
+  const { client, stop } = await servedScene();
   const reading = collect(client);
   await reading.until({ kind: "reset" });
   reading.stop();
   await reading.done;
   const waiting = collect(client);
   await waiting.until({ kind: "reset" });
-  await daemon.stop();
+  await stop();
   await eventually(() => expect(waiting.said).toEqual(["lost"]));
   waiting.stop();
   await waiting.done;
@@ -138,12 +138,12 @@ test("the signal ends them while they are read, while the daemon is away, and be
 });
 
 test("what is refused at first is not tried again", async () => {
-  const { client, daemon } = await scene();
+  const { client, stop } = await servedScene();
   await expect(collect(client, { since: "yesterday" }).done).rejects.toMatchObject({
     code: "invalid_request",
   });
   await expect(collect(client, { sessions: [""] }).done).rejects.toMatchObject({ code: "invalid_request" });
-  await daemon.stop();
+  await stop();
   await expect(collect(client).done).rejects.toMatchObject({ code: "daemon_unreachable", reason: "missing" });
   const full = await fakeDaemon(reply(503, { code: "invalid_request", detail: "256 readers" }));
   await expect(collect(full.client).done).rejects.toMatchObject({ message: expect.stringContaining("256") });

@@ -1,4 +1,6 @@
-/** A store in memory whose sessions have whatever age a test wants, and change as if other programs wrote them. */
+/**
+ * A store in memory whose sessions have whatever age a test wants, and change as if other programs wrote them.
+ */
 import type { Session, SessionSummary } from "../../src/session/session.ts";
 import type { Clock } from "../../src/time/clock.ts";
 import { newMemory } from "../support/memory-store/memory.ts";

@@ -39,8 +39,8 @@ export interface ServerSettings {
 }
 
 /**
- * A server on a real socket over a store in memory. Both are closed when the test ends. `memory` is that of an earlier
- * server, as after a restart.
+ * A server on a real socket over a store in memory. Both are closed when the test ends. `memory` is that of an
+ * earlier server, as after a restart.
  */
 export async function startServer(
   settings: ServerSettings & { memory?: Memory } = {},

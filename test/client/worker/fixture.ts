@@ -7,9 +7,13 @@ import { type WebSocket, WebSocketServer } from "ws";
 import type { AttachOptions } from "../../../src/client/options.ts";
 import type { SessionClient } from "../../../src/client/session-client.ts";
 import type { WorkerSession } from "../../../src/client/worker/worker-session.ts";
+import { type ServerSettings, startServer } from "../../server/running-server.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 import { clientOf } from "../http/fake-daemon.ts";
 import { type RunningDaemon, startDaemonIn } from "../running-daemon.ts";
+
+/** How long a server that stops may take to answer what is under way. */
+const stopMs = 5000;
 
 export interface Scene {
   client: SessionClient;
@@ -25,29 +29,58 @@ export interface Scene {
   attach(id: string, options?: AttachOptions): Promise<WorkerSession>;
 }
 
-/** A daemon and a client of it. The text is that of a configuration file. */
+/** A daemon over a directory, and a client of it. The text is that of a configuration file. */
 export async function scene(config = ""): Promise<Scene> {
   const directory = join(await tempDir(), "sessions");
   const configFile = join(directory, "..", "sessiond.yaml");
   await writeFile(configFile, config);
   const daemon = await startDaemonIn(directory, configFile);
-  const client = clientOf(daemon.socketPath);
   const all: Scene = {
-    client,
+    ...around(daemon.socketPath),
     directory,
     configFile,
-    socketPath: daemon.socketPath,
     daemon,
     async restart() {
       await all.daemon.stop();
       all.daemon = await startDaemonIn(directory, configFile, daemon.socketPath);
     },
+  };
+  return all;
+}
+
+export interface ServedScene extends Omit<Scene, "directory" | "configFile" | "daemon"> {
+  /** Stops the server gracefully. */
+  stop(): Promise<void>;
+}
+
+/** As `scene`, of a server whose sessions are in memory. */
+export async function servedScene(settings: ServerSettings = {}): Promise<ServedScene> {
+  let running = await startServer(settings);
+  const { socketPath } = running;
+  const stop = async () => {
+    await running.server.close(stopMs);
+    await running.store.close();
+  };
+  return {
+    ...around(socketPath),
+    stop,
+    async restart() {
+      await stop();
+      running = await startServer({ ...settings, memory: running.store.memory, socketPath });
+    },
+  };
+}
+
+function around(socketPath: string): Pick<Scene, "client" | "socketPath" | "create" | "attach"> {
+  const client = clientOf(socketPath);
+  return {
+    client,
+    socketPath,
     async create(id, files = []) {
       await client.createSession({ session_id: id, config: { target_path: "src" }, pending_files: files });
     },
     attach: (id, options) => attach(client, id, options),
   };
-  return all;
 }
 
 /** A worker that leaves when the test ends. */

@@ -7,7 +7,7 @@ import { ConnectionError } from "../../../src/client/http/connection-error.ts";
 import type { WorkContext } from "../../../src/client/worker/for-each-options.ts";
 import { ExactNumber, type JsonValue } from "../../../src/json/exact-json.ts";
 import { eventually } from "../../support/eventually.ts";
-import { attach, names, scene, wireTo } from "./fixture.ts";
+import { attach, names, scene, servedScene, wireTo } from "./fixture.ts";
 
 /** Work that is finished, or fails, only when the test says so. */
 function heldWork() {
@@ -35,7 +35,7 @@ const done = { failed: 0, unacknowledged: 0, stopped: null };
 
 describe("a loop over the files of a session", () => {
   it("works on each pending file once, so many at a time, and reports what it found", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     const files = names(400);
     await create("a", files);
     const worker = await attach("a");
@@ -78,7 +78,7 @@ describe("a loop over the files of a session", () => {
   });
 
   it("takes one file after another unless told otherwise", async () => {
-    const { create, attach } = await scene();
+    const { create, attach } = await servedScene();
     await create("a", names(20));
     const worker = await attach("a");
     let running = 0;
@@ -95,7 +95,7 @@ describe("a loop over the files of a session", () => {
   });
 
   it("goes on to files that the work adds, each once", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     await create("a", ["1"]);
     const worker = await attach("a");
     const worked: string[] = [];
@@ -114,7 +114,7 @@ describe("a loop over the files of a session", () => {
   });
 
   it("goes on to files that are reported to it by the way", async () => {
-    const { create, attach } = await scene();
+    const { create, attach } = await servedScene();
     await create("a", ["x"]);
     const worker = await attach("a");
     const worked: string[] = [];
@@ -126,7 +126,7 @@ describe("a loop over the files of a session", () => {
   });
 
   it("is one at a time", async () => {
-    const { create, attach } = await scene();
+    const { create, attach } = await servedScene();
     await create("a", ["x"]);
     const worker = await attach("a");
     const { work, begun, finish } = heldWork();
@@ -138,7 +138,7 @@ describe("a loop over the files of a session", () => {
   });
 
   it("keeps its pace with a trivial work, in few messages", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     const files = names(20_000);
     await create("a", files);
     const worker = await attach("a");
@@ -153,7 +153,7 @@ describe("a loop over the files of a session", () => {
 
 describe("work that fails", () => {
   it("ends the loop with its error, when what is under way is finished and reported", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     await create("a", ["a", "b", "c", "d", "e"]);
     const worker = await attach("a");
     const { held, signals, work, begun, finish } = heldWork();
@@ -176,7 +176,7 @@ describe("work that fails", () => {
   });
 
   it("is recorded or left pending, as its caller decides", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     await create("a", names(30));
     const worker = await attach("a");
     const seen: string[] = [];
@@ -203,7 +203,7 @@ describe("work that fails", () => {
   });
 
   it("ends the loop with what the caller throws instead", async () => {
-    const { create, attach } = await scene();
+    const { create, attach } = await servedScene();
     await create("a", names(30));
     const worker = await attach("a");
     const onError = () => {
@@ -215,7 +215,7 @@ describe("work that fails", () => {
   });
 
   it("includes results that cannot be kept", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     await create("a", ["x", "y"]);
     const worker = await attach("a");
     const dated = () => ({ found: new Date() });
@@ -238,7 +238,7 @@ describe("work that fails", () => {
   });
 
   it("includes reports by the way that nobody looked at", async () => {
-    const { create, attach } = await scene();
+    const { create, attach } = await servedScene();
     await create("a", ["x", "y"]);
     const worker = await attach("a");
     const loop = worker.forEach(() => {
@@ -250,7 +250,7 @@ describe("work that fails", () => {
 
 describe("a loop that is to end early", () => {
   it("ends when the session is paused, keeps what was under way, and leaves the rest for later", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     await create("a", ["a", "b", "c", "d", "e"]);
     const worker = await attach("a");
     const { held, signals, work, begun, finish } = heldWork();
@@ -276,7 +276,7 @@ describe("a loop that is to end early", () => {
   });
 
   it.each(["complete", "fail"] as const)("ends when somebody makes the session %s", async (verb) => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     await create("a", names(10));
     const worker = await attach("a");
     const { work, begun, finish } = heldWork();
@@ -290,7 +290,7 @@ describe("a loop that is to end early", () => {
   });
 
   it("ends in time also when the work leaves the process no time for anything else", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     await create("a", names(500));
     const worker = await attach("a");
     let paused: Promise<unknown> | undefined;
@@ -306,7 +306,7 @@ describe("a loop that is to end early", () => {
   });
 
   it("ends on the signal of its caller", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     await create("a", names(10));
     const worker = await attach("a");
     const { signals, work, begun, finish } = heldWork();
@@ -327,7 +327,7 @@ describe("a loop that is to end early", () => {
   });
 
   it("ends when the session is deleted, and says what came too late", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     await create("a", names(10));
     const worker = await attach("a");
     const { signals, work, begun, finish } = heldWork();
@@ -393,7 +393,9 @@ describe("a loop that is to end early", () => {
   });
 
   it("ends when the lease is lost", async () => {
-    const { client, create, socketPath } = await scene("worker: { reattach_grace: 50ms, on_lost: leave }");
+    const { client, create, socketPath } = await servedScene({
+      worker: { reattachGraceMs: 50, onLost: "leave" },
+    });
     const wire = await wireTo(socketPath);
     await create("a", names(10));
     const worker = await attach(wire.client, "a");
@@ -412,13 +414,13 @@ describe("a loop that is to end early", () => {
   });
 
   it("fails when the daemon stays away", async () => {
-    const all = await scene();
+    const all = await servedScene();
     await all.create("a", names(10));
     const worker = await all.attach("a", { reconnectMs: 100 });
     const { work, begun, finish } = heldWork();
     const loop = failure(worker.forEach(work));
     await begun(1);
-    await all.daemon.stop();
+    await all.stop();
     await eventually(() => expect(worker.signal.aborted).toBe(true));
     finish("src/0.ts");
     const error = await loop;
@@ -427,7 +429,7 @@ describe("a loop that is to end early", () => {
   });
 
   it("ends with its worker", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     await create("a", names(10));
     const worker = await attach("a");
     const { work, begun, finish } = heldWork();
@@ -444,7 +446,7 @@ describe("a loop that is to end early", () => {
 
 describe("a loop whose connection is lost", () => {
   it("goes on, and works on no file twice", async () => {
-    const { client, create, socketPath } = await scene();
+    const { client, create, socketPath } = await servedScene();
     const wire = await wireTo(socketPath);
     const files = names(1000);
     await create("a", files);
@@ -468,7 +470,7 @@ describe("a loop whose connection is lost", () => {
   });
 
   it("works on while there is none, as far as what it may lose is bounded", async () => {
-    const { create, socketPath } = await scene();
+    const { create, socketPath } = await servedScene();
     const wire = await wireTo(socketPath);
     await create("a", names(12_000));
     const worker = await attach(wire.client, "a");

@@ -9,7 +9,7 @@ import { ExactNumber, type JsonValue } from "../../../src/json/exact-json.ts";
 import { eventually } from "../../support/eventually.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 import { clientOf, fakeDaemon, rawServer, reply } from "../http/fake-daemon.ts";
-import { attach, names, scene, webSocketDaemon, wireTo } from "./fixture.ts";
+import { attach, names, servedScene, webSocketDaemon, wireTo } from "./fixture.ts";
 
 async function failure(call: Promise<unknown>): Promise<SessiondError> {
   return call.then(
@@ -20,7 +20,7 @@ async function failure(call: Promise<unknown>): Promise<SessiondError> {
 
 describe("attaching", () => {
   it("brings the document, and makes this the one worker until it leaves", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     await create("a", ["x", "y"]);
     const first = await attach("a", { worker: "first" });
     expect(first.session).toEqual(await client.getSession("a"));
@@ -41,7 +41,7 @@ describe("attaching", () => {
   });
 
   it("is refused with the errors of every other call", async () => {
-    const { client, create } = await scene();
+    const { client, create } = await servedScene();
     await create("gone");
     await client.deleteSession("gone");
     expect(await failure(client.attach("gone"))).toMatchObject({ code: "session_deleted" });
@@ -87,7 +87,7 @@ describe("attaching", () => {
   });
 
   it("works for ids that URLs would not keep", async () => {
-    const { create, attach } = await scene();
+    const { create, attach } = await servedScene();
     for (const id of ["..", "a/b?c#d", "сессия %2F"]) {
       await create(id, ["x"]);
       const worker = await attach(id);
@@ -96,7 +96,7 @@ describe("attaching", () => {
   });
 
   it("is offered by managers of a daemon, and by no others", async () => {
-    const { create, socketPath } = await scene();
+    const { create, socketPath } = await servedScene();
     await create("a");
     const manager = SessionManager.connect({ socketPath });
     onTestFinished(() => manager.close());
@@ -115,7 +115,7 @@ describe("attaching", () => {
 
 describe("reports of a worker", () => {
   it("are durable when they resolve, and in its document then", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     await create("a", ["x", "y", "z"]);
     const worker = await attach("a");
     const { revision } = await worker.report({
@@ -129,7 +129,7 @@ describe("reports of a worker", () => {
   });
 
   it("carry exact numbers both ways", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     await create("a");
     const results: Record<string, JsonValue> = {
       big: 2n ** 70n,
@@ -147,7 +147,7 @@ describe("reports of a worker", () => {
   });
 
   it("are taken as they are at the call", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     await create("a", ["x"]);
     const worker = await attach("a");
     const delta = { processed: ["x"], results: { x: { n: 1 } } };
@@ -162,7 +162,7 @@ describe("reports of a worker", () => {
   });
 
   it("ride together while others are under way", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     const files = names(5000);
     await create("a", files);
     const worker = await attach("a");
@@ -183,7 +183,7 @@ describe("reports of a worker", () => {
   });
 
   it("are refused each for itself", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     const files = names(200);
     await create("a", files);
     const worker = await attach("a");
@@ -211,7 +211,7 @@ describe("reports of a worker", () => {
   });
 
   it("grow smaller for a daemon that takes only small ones", async () => {
-    const { client, create, attach } = await scene("limits: { body: 2KiB }");
+    const { client, create, attach } = await servedScene({ limits: { bodyBytes: 2048 } });
     const files = names(300);
     await create("a");
     const worker = await attach("a");
@@ -226,7 +226,7 @@ describe("reports of a worker", () => {
   });
 
   it("are kept as messages only if there are results in them", async () => {
-    const { create, attach } = await scene();
+    const { create, attach } = await servedScene();
     await create("a", ["x", "y", "z"]);
     const worker = await attach("a");
     const kept = vi.spyOn(SessionDocument.prototype, "keepResults");
@@ -242,7 +242,7 @@ describe("reports of a worker", () => {
 
 describe("what others do to its session", () => {
   it("stops a worker, until the session is resumed", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     await create("a", ["x"]);
     const worker = await attach("a");
     const { signal } = worker;
@@ -264,7 +264,7 @@ describe("what others do to its session", () => {
   });
 
   it("is known to a worker that attaches to a session that is not running", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     await create("a");
     await client.completeSession("a");
     const worker = await attach("a");
@@ -273,7 +273,7 @@ describe("what others do to its session", () => {
   });
 
   it("ends a worker whose session is deleted", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     await create("a", ["x"]);
     const worker = await attach("a");
     expect(await failure(client.deleteSession("a"))).toMatchObject({ code: "lease_held" });
@@ -289,7 +289,7 @@ describe("what others do to its session", () => {
 
 describe("a connection that is lost", () => {
   it("is made again, and what was not acknowledged is reported again", async () => {
-    const { create, client, socketPath } = await scene();
+    const { create, client, socketPath } = await servedScene();
     const wire = await wireTo(socketPath);
     const files = names(3000);
     await create("a", files);
@@ -311,7 +311,7 @@ describe("a connection that is lost", () => {
   });
 
   it("costs nothing when the daemon restarts", async () => {
-    const all = await scene();
+    const all = await servedScene();
     const files = names(2000);
     await all.create("a", files);
     const worker = await all.attach("a");
@@ -329,7 +329,7 @@ describe("a connection that is lost", () => {
   });
 
   it("brings the session as others have changed it meanwhile", async () => {
-    const { create, client, socketPath } = await scene();
+    const { create, client, socketPath } = await servedScene();
     const wire = await wireTo(socketPath);
     await create("a", ["x"]);
     const worker = await attach(wire.client, "a");
@@ -345,10 +345,11 @@ describe("a connection that is lost", () => {
   });
 
   it("is given up after the time for it", async () => {
-    const all = await scene();
+    const all = await servedScene();
     await all.create("a", ["x"]);
     const worker = await all.attach("a", { reconnectMs: 200 });
-    await all.daemon.stop();
+    await all.stop();
+    await eventually(() => expect(worker.isConnected).toBe(false));
     const error = await failure(worker.report({ processed: ["x"] }));
     expect(error).toBeInstanceOf(ConnectionError);
     expect(error).toMatchObject({ reason: "missing", outcome: "not_applied" });
@@ -358,7 +359,7 @@ describe("a connection that is lost", () => {
   });
 
   it("leaves it open whether what was on its way has arrived", async () => {
-    const { create, socketPath } = await scene();
+    const { create, socketPath } = await servedScene();
     const wire = await wireTo(socketPath);
     await create("a", ["x"]);
     const worker = await attach(wire.client, "a", { reconnectMs: 0 });
@@ -370,7 +371,7 @@ describe("a connection that is lost", () => {
   });
 
   it("is the end of the lease when the worker comes back too late", async () => {
-    const { create, client, socketPath } = await scene("worker: { reattach_grace: 50ms }");
+    const { create, client, socketPath } = await servedScene({ worker: { reattachGraceMs: 50 } });
     const wire = await wireTo(socketPath);
     await create("a", ["x", "y"]);
     const worker = await attach(wire.client, "a");
@@ -390,7 +391,7 @@ describe("a connection that is lost", () => {
 
 describe("leaving", () => {
   it("waits for what was reported, and takes no more", async () => {
-    const { client, create, attach } = await scene();
+    const { client, create, attach } = await servedScene();
     const files = names(500);
     await create("a", files);
     const worker = await attach("a");
@@ -406,7 +407,7 @@ describe("leaving", () => {
   });
 
   it("happens at the end of its scope", async () => {
-    const { client, create } = await scene();
+    const { client, create } = await servedScene();
     await create("a");
     {
       await using worker = await client.attach("a");

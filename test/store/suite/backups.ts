@@ -95,7 +95,7 @@ export function backupTests(open: OpenStore): void {
     expect((await opened.store.restoreBackup(id, backup)).session.status).toBe("running");
   });
 
-  test("restored while a session is changed: what was acknowledged is in the session or in a backup", async () => {
+  test("restored under load: what was acknowledged is in the session or in a backup", async () => {
     const { store } = await openFor(open);
     await store.create({ session_id: id, config });
     const { backup } = await store.backup(id);

@@ -35,7 +35,7 @@ export function leaseTests(open: OpenStore): void {
     expect(await store.leases.all()).toHaveLength(1);
   });
 
-  test("a lease has an epoch higher than every one before, of any session, and can be looked up", async () => {
+  test("a lease has a higher epoch than every one before, of any session, and can be looked up", async () => {
     const { store } = await withSession(open);
     await store.create({ session_id: "t", config });
     const first = await store.leases.acquire(id, { worker: "w" });

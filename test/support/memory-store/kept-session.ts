@@ -1,6 +1,6 @@
 /**
- * One session in memory. A report costs what the report holds; the document is put together when somebody asks for
- * it.
+ * One session in memory. A report costs what the report holds: the document is put together when somebody
+ * asks for it.
  */
 import { type JsonObject, type JsonValue, putMember } from "../../../src/json/exact-json.ts";
 import type { ProgressDelta } from "../../../src/session/command.ts";

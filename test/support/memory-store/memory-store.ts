@@ -1,6 +1,6 @@
 /**
- * A whole SessionStore in memory, for tests to which files add nothing. Each change is made at the call, unless
- * a fault that a test asked for comes first.
+ * A whole SessionStore in memory, for tests to which files add nothing. Each change is made at the call,
+ * unless a fault that a test asked for comes first.
  */
 import type {
   Backup,
