@@ -59,7 +59,7 @@ export function addRunOptions(command: Command): Command {
     .option("--explain", "print for each file why it runs or is skipped")
     .option("-k, --keep-order", "print output in the order of the files, not in the order they finish")
     .option("--shell", "the command is a line for sh, in which the file name is quoted")
-    .option("--cwd <directory>", "where commands run (default: where the session was first run, else here)")
+    .option("--cwd <directory>", "where commands run (default: where the session ran last, else here)")
     .option("--results <directory>", "write all output to DIRECTORY/FILE/stdout and DIRECTORY/FILE/stderr")
     .option("--joblog <file>", "append a line for each file, with the columns of GNU parallel")
     .addOption(
