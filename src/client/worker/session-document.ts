@@ -2,10 +2,12 @@
 import { type JsonObject, parseJson, putMember } from "../../json/exact-json.ts";
 import type { Session, Status } from "../../session/session.ts";
 import { clientMaxDepth } from "../http/reply.ts";
-import { type EncodedReport, none } from "./report.ts";
+import type { EncodedReport } from "./report.ts";
 
 /** The list that has a file. In a document that another program wrote, both may have it. */
 type Listed = "pending" | "processed" | "both";
+
+export type DocumentReport = Pick<EncodedReport, "processed" | "added" | "results">;
 
 /** In its message a result is nested two levels deeper. */
 const messageMaxDepth = clientMaxDepth + 2;
@@ -43,15 +45,20 @@ export class SessionDocument {
     });
   }
 
-  /** Applies the files of a durable report. Returns those that became pending. */
-  apply({ processed, added }: Pick<EncodedReport, "processed" | "added">): readonly string[] {
-    for (const file of processed) this.#finish(file);
-    return added.length === 0 ? none : added.filter((file) => this.#find(file));
-  }
-
-  /** Keeps the results of a durable message. */
-  keepResults(message: string): void {
-    if (this.#keepsResults) this.#newMessages.push(message);
+  /**
+   * Applies the reports of a durable message. Returns the files that became pending. The message is read for its
+   * results only when somebody wants them; a message without results is not kept.
+   */
+  apply(reports: readonly DocumentReport[], message: string): readonly string[] {
+    const found: string[] = [];
+    let hasResults = false;
+    for (const { processed, added, results } of reports) {
+      for (const file of processed) this.#finish(file);
+      for (const file of added) if (this.#find(file)) found.push(file);
+      hasResults ||= results.length > 0;
+    }
+    if (hasResults && this.#keepsResults) this.#newMessages.push(message);
+    return found;
   }
 
   isPending(file: string): boolean {

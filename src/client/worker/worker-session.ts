@@ -273,13 +273,9 @@ export class WorkerSession {
     this.#document.setRevision(revision);
     const messages = this.#outbox.acked(seq);
     const added: string[] = [];
-    for (const message of messages) {
-      for (const { report } of message.parcels) {
-        for (const file of this.#document.apply(report)) added.push(file);
-      }
-      if (message.parcels.some(({ report }) => report.results.length > 0)) {
-        this.#document.keepResults(message.text);
-      }
+    for (const { parcels, text } of messages) {
+      const reports = parcels.map(({ report }) => report);
+      for (const file of this.#document.apply(reports, text)) added.push(file);
     }
     if (added.length > 0) this.#loop?.added(added);
     const reported: Reported = Object.freeze({ revision });

@@ -17,9 +17,7 @@ const delta = fc.record({
 /** As after the ack of a message with one report. */
 function note(document: SessionDocument, one: ProgressDelta): readonly string[] {
   const report = encodeReport(one);
-  const added = document.apply(report);
-  document.keepResults(progressText(1, [report]));
-  return added;
+  return document.apply([report], progressText(1, [report]));
 }
 
 /** Without what is not told with an acknowledgment: files that the document names twice are listed once. */
@@ -87,3 +85,26 @@ it("costs what a report holds, whatever the session holds", () => {
   expect(document.session.pending_files).toEqual([]);
   expect(Object.keys(document.session.partial_results)).toHaveLength(files.length);
 });
+
+it("keeps a message only if there are results in it", () => {
+  const document = new SessionDocument(parseJson(JSON.stringify(stored)) as unknown as Session);
+  // What is no JSON could not be read, if it were kept.
+  document.apply(
+    [encodeReport({ processed: ["a"], added: ["b"] }), encodeReport({ results: {} })],
+    "no JSON",
+  );
+  expect(document.session.partial_results).toEqual({});
+  const report = encodeReport({ processed: ["b"], results: { b: 1 } });
+  document.apply([report], progressText(1, [report]));
+  expect(document.session).toMatchObject({ processed_files: ["a", "b"], partial_results: { b: 1 } });
+});
+
+const stored = {
+  session_id: "s",
+  status: "running",
+  config: { target_path: "/src" },
+  processed_files: [],
+  pending_files: ["a"],
+  partial_results: {},
+  checkpoint_time: "2026-01-02T03:04:05Z",
+};

@@ -1,8 +1,7 @@
 import { join } from "node:path";
-import { describe, expect, it, onTestFinished, vi } from "vitest";
+import { describe, expect, it, onTestFinished } from "vitest";
 import { ConnectionError } from "../../../src/client/http/connection-error.ts";
 import { SessionManager } from "../../../src/client/manager/session-manager.ts";
-import { SessionDocument } from "../../../src/client/worker/session-document.ts";
 import { WorkerStopped } from "../../../src/client/worker/stop.ts";
 import { SessiondError } from "../../../src/error.ts";
 import { ExactNumber, type JsonValue } from "../../../src/json/exact-json.ts";
@@ -223,20 +222,6 @@ describe("reports of a worker", () => {
     expect(refused).toEqual([expect.objectContaining({ code: "payload_too_large" })]);
     expect(Object.keys((await client.getSession("a")).partial_results)).toHaveLength(299);
     expect(worker.epoch).toBeGreaterThan(epoch);
-  });
-
-  it("are kept as messages only if there are results in them", async () => {
-    const { create, attach } = await servedScene();
-    await create("a", ["x", "y", "z"]);
-    const worker = await attach("a");
-    const kept = vi.spyOn(SessionDocument.prototype, "keepResults");
-    onTestFinished(() => kept.mockRestore());
-    await worker.report({ processed: ["x"], added: ["w"] });
-    await worker.report({ processed: ["y"], results: {} });
-    expect(kept).not.toHaveBeenCalled();
-    await worker.report({ processed: ["z"], results: { z: 1 } });
-    expect(kept).toHaveBeenCalledOnce();
-    expect(worker.session.partial_results).toEqual({ z: 1 });
   });
 });
 
