@@ -1,5 +1,5 @@
 /**
- * A store in memory whose sessions have whatever age a test wants, and change as if other programs wrote them.
+ * A store in memory whose sessions have whatever age a test wants, and change as other programs change them.
  */
 import type { Session, SessionSummary } from "../../src/session/session.ts";
 import type { Clock } from "../../src/time/clock.ts";

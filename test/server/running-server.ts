@@ -39,7 +39,7 @@ export interface ServerSettings {
 }
 
 /**
- * A server on a real socket over a store in memory. Both are closed when the test ends. `memory` is that of an
+ * A server on a real socket over a store in memory. Both close when the test ends. `memory` is that of an
  * earlier server, as after a restart.
  */
 export async function startServer(
