@@ -13,9 +13,9 @@ import { adoptSavedIndex } from "./adopt-saved-index.ts";
 import type { DirectoryView } from "./directory-view.ts";
 import { fileProblems } from "./file-problems.ts";
 import { listSessionFiles } from "./list-session-files.ts";
+import { ReadRetries } from "./read-retries.ts";
 import { Rescan } from "./rescan.ts";
 import type { SavedFile } from "./saved-index.ts";
-import { UnreadableFiles } from "./unreadable-files.ts";
 import { type Watcher, watchDirectory } from "./watcher.ts";
 
 /** Without a watch, comparing is all there is, so it must be frequent. */
@@ -33,7 +33,7 @@ export class DirectoryFollower {
   readonly #options: FollowerOptions;
   readonly #view: DirectoryView;
   readonly #rescan: Rescan;
-  readonly #unreadable = new UnreadableFiles((file) => void this.#follow(file));
+  readonly #retries = new ReadRetries((file) => void this.#follow(file));
   #watcher: Watcher | undefined;
   #watchFailure: string | undefined;
   /** Until everything was read once. */
@@ -121,7 +121,7 @@ export class DirectoryFollower {
 
   async close(): Promise<void> {
     this.#closed = true;
-    this.#unreadable.close();
+    this.#retries.close();
     this.#view.close();
     await this.#watcher?.close();
     await this.#rescan.close();
@@ -138,8 +138,8 @@ export class DirectoryFollower {
   /** A file that cannot be read may be half written: it is read again soon. */
   #retryIfUnreadable(file: string): void {
     const state = this.#view.catalog.get(file);
-    if (state?.kind !== "unreadable") this.#unreadable.forget(file);
-    else if (!this.#unreadable.retryLater(file))
+    if (state?.kind !== "unreadable") this.#retries.forget(file);
+    else if (!this.#retries.retryLater(file))
       this.#options.logger.warn({ file, why: state.why }, "a session file cannot be read");
   }
 

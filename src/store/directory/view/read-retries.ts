@@ -1,9 +1,12 @@
-/** When a file that cannot be read is looked at again, in case it is half written. Knows nothing of what is found. */
+/**
+ * When a file that cannot be read is read again, because another program may still be writing it. Does not
+ * know what is found, nor where such files are reported.
+ */
 
 /** Milliseconds from one look to the next. */
 const delaysMs = [100, 200, 400, 800];
 
-export class UnreadableFiles {
+export class ReadRetries {
   readonly #retries = new Map<string, { attempts: number; timer: NodeJS.Timeout }>();
   readonly #lookAgain: (file: string) => void;
   #closed = false;
