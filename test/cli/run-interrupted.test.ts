@@ -87,7 +87,10 @@ test.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)(
       processed_files: expect.toSatisfy(areFirstTwo),
       pending_files: ["f2", "f3", "f4", "f5"],
     });
-    expect((await at.run("a", "--files", "f*", "-j2", ...sh(patient))).code).toBe(0);
+    expect(await at.run("a", "--files", "f*", "-j2", ...sh(patient))).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining("a is completed: 6 files done (2 of them earlier)\n"),
+    });
     expectComplete(await at.session(), 6);
     expect([...times(at).values()]).toEqual([1, 1, 1, 1, 1, 1]);
   },

@@ -219,6 +219,13 @@ test("a halt leaves the other files pending: soon records running commands, now 
   expect(paused).toMatchObject({ status: "paused", status_reason: "1 file failed (--halt soon,fail=1)" });
   expect(paused.processed_files.length + paused.pending_files.length).toBe(20);
   expect(paused.pending_files.length).toBeGreaterThan(0);
+  const earlier = paused.processed_files.length - 1;
+  expect(await run("a", ...sh("true"))).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining(
+      `a has failed: 19 files done (${earlier} of them earlier), 1 failed (1 of them earlier)\n`,
+    ),
+  });
 
   const now = await run(
     "b",

@@ -200,10 +200,8 @@ class ActiveRun {
     const { stop, done, failed, pending } = summary;
     const { failedBefore } = this.#execution.opening.selection;
     const counts = [
-      `${counted(done, "file")} done`,
-      ...(this.#doneBefore > 0 ? [`${this.#doneBefore} done earlier`] : []),
-      ...(failed > 0 ? [`${failed} failed`] : []),
-      ...(failedBefore > 0 ? [`${failedBefore} failed earlier`] : []),
+      `${counted(this.#doneBefore + done, "file")} done${ofThemEarlier(this.#doneBefore)}`,
+      ...(failedBefore + failed > 0 ? [`${failedBefore + failed} failed${ofThemEarlier(failedBefore)}`] : []),
       ...(pending > 0 ? [`${pending} left`] : []),
     ].join(", ");
     const became = status === undefined ? "" : ` ${isNow(status)}`;
@@ -218,6 +216,11 @@ class ActiveRun {
       );
     }
   }
+}
+
+/** Counts are of the whole session, as in the display of progress. */
+function ofThemEarlier(count: number): string {
+  return count > 0 ? ` (${count} of them earlier)` : "";
 }
 
 function exitCodeFor(summary: RunSummary, failedBefore: number, { halt }: RunOptions): ExitCode {
