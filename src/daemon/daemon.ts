@@ -1,7 +1,7 @@
 /**
- * Starts and stops the parts of the daemon: the store, then cleanup, then the server. Each part that has
- * started adds its release to a list. Stopping runs that list backwards, and so does a start that fails
- * halfway.
+ * The order in which the parts of the daemon start: the store, the server, the schedules of cleanup. They
+ * stop in another order: the server first, then cleanup, then the store. A start that fails halfway stops
+ * what has started. Knows nothing of arguments and signals: these are for sessiond.ts.
  */
 import type { Logger } from "pino";
 import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 /**
- * The entry point of the program `sessiond`: arguments, signals and exit status. `daemon.ts` does the rest.
+ * The process of the program `sessiond`: arguments, configuration, logger, signals and exit status.
+ * `daemon.ts` starts and stops the parts.
  */
 import process from "node:process";
 import type { Logger } from "pino";

@@ -1,8 +1,10 @@
 /**
- * The seam to storage: all that the rest of sessiond knows about it. The words here are sessions, revisions, leases and
- * reasons; where a session lies and how a backend hears of changes is the backend's own affair. Every read is a promise,
- * so that a backend may ask somebody else. A change resolves when it is durable. Errors are SessiondErrors: an error
- * whose `outcome` is `unknown` may have been applied, any other was not.
+ * The seam to storage: all that the rest of sessiond knows about it. The words here are sessions, revisions,
+ * leases and reasons; where a session lies and how a backend hears of changes is the backend's own affair.
+ * Every read is a promise, so that a backend may ask somebody else. A change resolves when it is durable.
+ * Errors are SessiondErrors: an error whose `outcome` is `unknown` may have been applied, any other was not.
+ *
+ * A backend implements SessionStore, is picked in open-store.ts, and passes the suite in test/store/suite.
  */
 import type {
   Backup,

@@ -1,3 +1,7 @@
+/**
+ * The store that keeps sessions as JSON files in a directory: opens and closes it, and passes each call to
+ * the part that does the work. `assemble.ts` makes the parts. Knows no bytes of a file.
+ */
 import type {
   Backup,
   Emptied,

@@ -1,4 +1,7 @@
-/** The file of the segment that is being written. What is appended is durable when the call ends. */
+/**
+ * The file of the segment that is being written. It is open with O_DSYNC: what is appended is durable when
+ * the call ends, without a separate sync.
+ */
 import { constants } from "node:fs";
 import type { FileSystem, OpenFile } from "../disk/file-system.ts";
 
