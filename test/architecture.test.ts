@@ -1,6 +1,6 @@
 /**
- * Reads the import statements of src/ and holds the layout: which room may import which, who may import a library, what is
- * pure, and that nothing goes in circles. Each rule carries its reason.
+ * Reads the import statements of src/ and holds the layout: which room may import which, who may import a
+ * library, what is pure, and that nothing goes in circles. Each rule carries its reason.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative, resolve } from "node:path";
@@ -48,7 +48,10 @@ const arrows: Record<string, Room> = {
   },
 };
 
-/** What the rooms inside a folder may import of each other. The folder's own files are held by the rule on circles. */
+/**
+ * What the rooms inside a folder may import of each other. The folder's own files are held by the rule on
+ * circles.
+ */
 const innerArrows: Record<string, Record<string, Room>> = {
   session: { working: { may: [], because: "a session in memory is made of what a session is" } },
   "store/directory": {
@@ -230,7 +233,8 @@ test("no files import each other in a circle at run time", () => {
 });
 
 test("no folders import each other in a circle, not even for types", () => {
-  // The files of a folder with rooms in it stand above or below these rooms, so each of them counts by itself.
+  // The files of a folder with rooms in it stand above or below these rooms, so each of them counts by
+  // itself.
   const hasRooms = (folder: string) =>
     folder === "." || [...folders].some((other) => isWithin(other, folder));
   const node = (file: string) => (hasRooms(dirname(file)) ? file : dirname(file));

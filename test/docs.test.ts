@@ -1,4 +1,7 @@
-/** Holds the Markdown pages: links and file names resolve, every page can be reached, and nothing is left undescribed. */
+/**
+ * Holds the Markdown pages: links and file names resolve, every page can be reached, and nothing is left
+ * undescribed.
+ */
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { basename, dirname, join, relative, resolve } from "node:path";
@@ -142,7 +145,8 @@ test("no line of prose is over 110 columns", () => {
 
 test("both packages have every page, and whatever a page links to", () => {
   const { files: packed } = JSON.parse(textOf("package.json")) as { files: string[] };
-  // npm adds README.md to every package. The one for Debian has no more of the source than pages, docs/ and bench/.
+  // npm adds README.md to every package. The one for Debian has no more of the source than pages, docs/ and
+  // bench/.
   const included = ["README.md", ...packed.filter((name) => /^(?:docs|bench)\b|\.md$/.test(name))];
   const isIn = (file: string) => included.some((name) => file === name || file.startsWith(`${name}/`));
   expect(pages.filter((page) => !isIn(page))).toEqual([]);

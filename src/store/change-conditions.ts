@@ -1,10 +1,10 @@
-/** Why a change of a session is refused. */
+/** Conditions of a change: why it is refused. Shared by all backends. */
 import { isSessiondError, SessiondError } from "../error.ts";
 import type { Command } from "../session/command.ts";
 import type { SessionSummary } from "../session/session.ts";
 import type { ChangeOptions } from "./session-store.ts";
 
-/** What only the worker may do as long as there is one: another's could undo what the worker reported. */
+/** Commands that only the worker may make while a session has one: they could undo what it reported. */
 const reporting: ReadonlySet<Command["type"]> = new Set(["progress", "checkpoint", "save"]);
 
 export function isReporting({ type }: Command): boolean {

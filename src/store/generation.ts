@@ -1,4 +1,4 @@
-/** What tells a session from a later one of its id. */
+/** Generations: they tell a session from a later session of the same id. */
 import { createHash, randomBytes } from "node:crypto";
 
 /** A session's generation, which may be any text, as a number of fixed size; 0 where it has none. */
@@ -10,14 +10,13 @@ export function newGeneration(): string {
 
 export function generationMark(generation: string | undefined): GenerationMark {
   if (generation === undefined) return 0n;
-  // As JSON, so that halves of surrogate pairs stay apart.
+  // As JSON, because UTF-8 would make all lone surrogates the same.
   const mark = createHash("sha256").update(JSON.stringify(generation)).digest().readBigUInt64LE(0);
   return mark === 0n ? 1n : mark;
 }
 
 /**
- * What a document gets that stands in for one that cannot be read: its own, unless reports wait for another, of which nothing but
- * the mark may be known. Then none, which fits any.
+ * Generation for a restored backup. If waiting reports belong to another generation: none, which matches any.
  */
 export function standInGeneration(waiting: GenerationMark, own: string | undefined): string | undefined {
   if (waiting === 0n) return own ?? newGeneration();

@@ -1,6 +1,7 @@
 /**
- * Who may report on a session: one worker at a time. Each lease has an epoch that no earlier one had, also across starts, so
- * that a late write under an old one is told apart (a fencing token). How long a lease lasts is for the caller to say.
+ * The leases: one worker at a time may report on a session. Each lease has a new epoch, also across restarts,
+ * so that a late write under an old epoch is refused (a fencing token). Does not decide how long a lease
+ * lasts.
  */
 import { isSessiondError, SessiondError } from "../error.ts";
 import { isJsonObject, type JsonValue } from "../json/exact-json.ts";
@@ -12,7 +13,7 @@ const retryMs = 5000;
 
 interface Held {
   lease: Lease;
-  /** The epoch before, as long as the worker has not shown that it knows the new one. */
+  /** The previous epoch, until the worker has used the new one. */
   previous: number | undefined;
 }
 
@@ -20,22 +21,22 @@ export class LeaseTable implements Leases {
   readonly #records: Pick<Records, "load" | "replace">;
   readonly #admit: (id: SessionId) => void;
   readonly #held = new Map<string, Held>();
-  /** As the record has them. */
+  /** The leases that the record on disk has. */
   #saved: ReadonlyMap<string, Held> = new Map();
   #lastEpoch = 0;
   #saving: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
-  /** `admit` throws where there is no such session, or no change may begin. */
+  /** `admit` throws if the session does not exist, or if no change may begin. */
   constructor(records: Pick<Records, "load" | "replace">, admit: (id: SessionId) => void) {
     this.#records = records;
     this.#admit = admit;
   }
 
-  /** Takes up the leases that an earlier run left. */
+  /** Loads the leases that an earlier run left. */
   async load(): Promise<void> {
     const record = await this.#records.load(recordName);
-    // Should the record be lost, no epoch is given out twice all the same.
+    // Even if the record is lost, no epoch is given out twice.
     this.#lastEpoch = Date.now();
     if (!isJsonObject(record)) return;
     this.#lastEpoch = Math.max(this.#lastEpoch, Number(record.last_epoch) || 0);
@@ -56,7 +57,7 @@ export class LeaseTable implements Leases {
     return this.#all();
   }
 
-  /** The lease of a session, for a caller that decides about the session in this very moment. */
+  /** The lease of a session now, for a caller that cannot wait between the look and its change. */
   heldFor(id: string): Lease | undefined {
     return this.#held.get(id)?.lease;
   }
@@ -86,7 +87,10 @@ export class LeaseTable implements Leases {
     await this.#save();
   }
 
-  /** The session is gone. Should the record not be written, whoever takes up the leases at a start finds no session. */
+  /**
+   * Ends the lease of a removed session. If the record cannot be written, the next start finds no such
+   * session.
+   */
   drop(id: string): void {
     if (this.#held.delete(id)) this.#save().catch(ignore);
   }
@@ -111,7 +115,7 @@ export class LeaseTable implements Leases {
     else this.#held.set(id, held);
   }
 
-  /** Callers that wait at one time share one write, which begins after their change. */
+  /** Callers that wait at the same time share one write, which begins after their change. */
   #save(): Promise<void> {
     if (this.#saving === undefined) return this.#write();
     this.#next ??= this.#saving.then(ignore, ignore).then(() => {
@@ -132,7 +136,7 @@ export class LeaseTable implements Leases {
         this.#saved = held;
       })
       .catch((error: unknown) => {
-        // A lease that ended must not be back after a crash.
+        // After a crash, a lease that has ended must not exist again.
         if (isSessiondError(error, "storage_full"))
           setTimeout(() => this.#save().catch(ignore), retryMs).unref();
         throw error;
@@ -153,7 +157,7 @@ export function leaseHeld({ session_id, worker }: Lease): SessiondError {
 }
 
 function leaseLost(id: string, epoch: number): SessiondError {
-  return new SessiondError("lease_lost", `epoch ${epoch} of "${id}" is over; attach to it again`);
+  return new SessiondError("lease_lost", `the lease of "${id}" with epoch ${epoch} has ended; attach again`);
 }
 
 function ignore(): void {}

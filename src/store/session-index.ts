@@ -1,4 +1,7 @@
-/** What the store knows of every session without opening it. In memory, derived, pure: it reads no file and no clock. */
+/**
+ * The index: a summary of every session in memory, derived from the store. It keeps the sort orders and the
+ * counts, and tells listeners of each change. Pure: it reads no file and no clock.
+ */
 
 import { itemsPerSlice, yieldIfDue } from "../async/slices.ts";
 import type { Stats, SummaryPage } from "../contract/replies.ts";
@@ -10,7 +13,7 @@ import type { Changes, Gone, ListQuery, StoreChange } from "./session-store.ts";
 type Origin = StoreChange["origin"];
 type Sort = NonNullable<ListQuery["sort"]>;
 
-/** A summary with its times read. */
+/** A summary, and its times as numbers. */
 export interface IndexEntry {
   readonly summary: SessionSummary;
   readonly checkpoint: Micros;
@@ -21,16 +24,19 @@ const manyDeferred = 500;
 
 export class SessionIndex implements Changes {
   readonly #entries = new Map<string, IndexEntry>();
-  /** Sorted on first use, then kept sorted. */
+  /** One list for each order: sorted on first use, then kept sorted. */
   readonly #orders = new Map<Sort, IndexEntry[]>();
-  /** Summaries that are made when somebody asks: a session that is reported on changes far more often than it is looked at. */
+  /**
+   * Summaries to be computed on the next read: a session that is reported on changes far more often than it
+   * is read.
+   */
   readonly #deferred = new Map<string, () => SessionSummary>();
   readonly #counts: Stats = { total: 0, running: 0, paused: 0, completed: 0, failed: 0 };
 
-  /** Told of each change after it was made. */
+  /** Called after each change. */
   readonly #listeners = new Set<(change: StoreChange) => void>();
   #origin: Origin | undefined;
-  /** Changes that are being made in one go, in the order in which listeners will be told of them. */
+  /** Changes of the group that is under way, in the order in which listeners will be told of them. */
   readonly #untold: StoreChange[] = [];
 
   subscribe(listener: (change: StoreChange) => void): () => void {
@@ -39,9 +45,9 @@ export class SessionIndex implements Changes {
   }
 
   /**
-   * Runs what makes changes of an origin, in one go. However many steps a session takes in it, listeners are told
-   * of one change, from what was before the first step to what is after the last. Inside of another call of
-   * this the changes are part of that one.
+   * Runs a function and groups the changes that it makes. However many steps a session takes, listeners are
+   * told of one change: from the state before the first step to the state after the last. A nested call
+   * belongs to the outer group.
    */
   from<T>(origin: Origin, make: () => T): T {
     if (this.#origin !== undefined) return make();
@@ -55,7 +61,7 @@ export class SessionIndex implements Changes {
   }
 
   announceReports(limit: number): boolean {
-    // Sorting anew costs less than moving so many to their places.
+    // Sorting from scratch costs less than moving so many entries one by one.
     if (Math.min(limit, this.#deferred.size) > manyDeferred) this.#orders.clear();
     let left = limit;
     for (const summary of this.#deferred.values()) {
@@ -69,7 +75,10 @@ export class SessionIndex implements Changes {
     return this.#entries.size;
   }
 
-  /** As `set` with what the function returns, as soon as anybody looks; of a session that is there, and of the same status. */
+  /**
+   * Computes the summary on the next read. The id must exist and the status must not change: counts are not
+   * updated.
+   */
   defer(id: string, summary: () => SessionSummary): void {
     if (this.#entries.has(id)) this.#deferred.set(id, summary);
   }
@@ -103,7 +112,7 @@ export class SessionIndex implements Changes {
     this.#notify({ session_id, before, after: summary, origin });
   }
 
-  /** As `set`, of a session that is not there yet, with its times read. */
+  /** Adds the entry of a session that the index does not have. */
   add(entry: IndexEntry): void {
     this.#add(entry);
     const { summary } = entry;
@@ -117,14 +126,14 @@ export class SessionIndex implements Changes {
     this.#counts[entry.summary.status]++;
   }
 
-  /** Also of a session that is not in the index because it cannot be read. */
+  /** Removes a session. Listeners are told also if the session was unreadable and so not in the index. */
   delete(id: string, gone: Gone): void {
     const before = this.#remove(id);
     this.#notify({ session_id: id, before, after: undefined, gone, origin: this.#origin ?? "change" });
   }
 
   #notify(change: StoreChange): void {
-    // A report that was made before the change is a change of its own.
+    // A report made before the group began is a change of its own.
     const earlier = this.#untold.find(
       ({ session_id, origin }) => session_id === change.session_id && origin !== "report",
     );
@@ -158,7 +167,7 @@ export class SessionIndex implements Changes {
     return Array.from(this.#entries.values(), (entry) => entry.summary);
   }
 
-  /** The sessions as they are at the call, a slice at a time. */
+  /** All summaries as they are at the call, in slices. */
   async *summaries(): AsyncGenerator<SessionSummary[]> {
     const all = this.all();
     for (let at = 0; at < all.length; at += itemsPerSlice) {
@@ -172,9 +181,9 @@ export class SessionIndex implements Changes {
   }
 
   /**
-   * Sessions as they are at the call, looked through in slices.
+   * One page of the sessions as they are at the call. The search goes in slices.
    *
-   * @throws SessiondError `invalid_request` for a cursor that no page gave out
+   * @throws SessiondError `invalid_request` for a cursor that belongs to no page of this sort
    */
   async list(query: ListQuery, now: Micros): Promise<SummaryPage> {
     this.#catchUp();
@@ -191,7 +200,7 @@ export class SessionIndex implements Changes {
       total = order.length;
       more = start + limit < order.length;
     } else {
-      // Others may change the order meanwhile.
+      // A copy, because the order may change between two slices.
       const entries = order.slice();
       for (let at = 0; at < entries.length; at++) {
         if (at % itemsPerSlice === itemsPerSlice - 1) await yieldIfDue();
@@ -221,7 +230,7 @@ export class SessionIndex implements Changes {
   }
 }
 
-/** Times run from the newest down, ids up; equal times are ordered by id. */
+/** Newest time first, ids ascending; equal times are ordered by id. */
 function compare(a: IndexEntry, b: IndexEntry, sort: Sort): number {
   if (sort === "checkpoint_time" && a.checkpoint !== b.checkpoint) return b.checkpoint - a.checkpoint;
   if (sort === "created_time" && a.created !== b.created) return b.created - a.created;
@@ -229,7 +238,7 @@ function compare(a: IndexEntry, b: IndexEntry, sort: Sort): number {
   return left < right ? -1 : left > right ? 1 : 0;
 }
 
-/** The first place whose entry is not before the given one. */
+/** Binary search: the first place whose entry does not come before the given one. */
 function position(order: readonly IndexEntry[], entry: IndexEntry, sort: Sort): number {
   let low = 0;
   let high = order.length;
@@ -241,7 +250,9 @@ function position(order: readonly IndexEntry[], entry: IndexEntry, sort: Sort): 
   return low;
 }
 
-/** Pages go on after a place in the order, not after a count, so that changes between two pages shift nothing. */
+/**
+ * A page continues after a place in the order, not after a count, so changes between two pages shift nothing.
+ */
 function after(order: readonly IndexEntry[], cursor: IndexEntry, sort: Sort): number {
   const at = position(order, cursor, sort);
   const found = order[at];
@@ -260,7 +271,7 @@ function parseCursor(cursor: string, sort: Sort): IndexEntry {
       return { summary: { session_id } as SessionSummary, checkpoint: time, created: time };
     }
   } catch {
-    // Not one of ours: told below.
+    // Not a cursor of ours: refused below.
   }
   throw new SessiondError("invalid_request", "the cursor does not belong to this listing", {
     issues: [{ path: "cursor", message: "must be the next_cursor of a page with the same sort" }],

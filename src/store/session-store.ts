@@ -30,23 +30,23 @@ import type { SessionId } from "../session/session-id.ts";
 export type ListQuery = Partial<Query<"listSessions">>;
 
 export interface ReportOptions {
-  /** The epoch of the worker's lease. Without it nobody may have a lease. */
+  /** The epoch of the caller's lease. Without an epoch, the change is refused while anybody has a lease. */
   epoch?: number | undefined;
 }
 
 export interface ProgressOptions extends ReportOptions {
   /**
-   * The JSON object that the delta was parsed from, in UTF-8, no deeper than a document may be. It may have further keys.
-   * A backend that keeps reports as JSON need not encode the delta again.
+   * The JSON object that the delta was parsed from, in UTF-8, no deeper than a document may be. It may have
+   * further keys. A backend that keeps reports as JSON need not encode the delta again.
    */
   json?: Buffer | undefined;
 }
 
-/** `epoch` counts for progress, checkpoints and saves: the other changes are anybody's to make. */
+/** The epoch matters for progress, checkpoints and saves. Anybody may make the other changes. */
 export interface ChangeOptions extends ReportOptions {
   /** Apply only while the session is at this revision, else `revision_mismatch`. */
   ifRevision?: number | undefined;
-  /** Apply only to the session of this creation, not to a later session of the same id, else `revision_mismatch`. */
+  /** Apply only to the session of this creation, not to a later one of its id, else `revision_mismatch`. */
   ifGeneration?: string | null | undefined;
   /** Apply only while the last activity is this one, as it was written, else `revision_mismatch`. */
   ifCheckpoint?: string | undefined;
@@ -80,21 +80,28 @@ export interface SessionStore {
   /** Runs a command in the session's own queue: read, apply, make durable, index. */
   apply(id: SessionId, command: Command, options?: ChangeOptions): Promise<StoredSession>;
   /**
-   * Reports progress: costs what the delta holds, whatever the session holds. Any number of reports may be under way at
-   * once; those of one session are applied in the order of the calls.
+   * Reports progress. The cost depends on the delta, not on the session. Any number of reports may be under
+   * way; the reports of one session are applied in the order of the calls.
    */
   report(id: SessionId, delta: ProgressDelta, options?: ProgressOptions): Promise<ProgressReply>;
   /** Replaces the document, or creates the session if there is none (not if `ifRevision` is given). */
   save(session: Session, options?: SaveOptions): Promise<StoredSession & { created: boolean }>;
   remove(id: SessionId, options: RemoveOptions): Promise<Removed & { bytes: number }>;
 
-  /** Costs nothing that grows with the session. @throws `session_not_found`, `session_deleted`, `session_corrupt` */
+  /**
+   * The cost does not grow with the session.
+   *
+   * @throws `session_not_found`, `session_deleted`, `session_corrupt`
+   */
   summary(id: SessionId): Promise<SessionSummary>;
   has(id: SessionId): Promise<boolean>;
   /** @throws `invalid_request` for a bad cursor */
   list(query?: ListQuery): Promise<SummaryPage>;
   stats(): Promise<Stats>;
-  /** Every session, in slices, in no particular order: each session that is there from the call to the end, once. */
+  /**
+   * Every session, in slices, in no particular order. A session that exists from the call to the end comes
+   * once.
+   */
   summaries(): AsyncIterable<SessionSummary[]>;
 
   /**
@@ -115,7 +122,7 @@ export interface SessionStore {
   /** Deletes for good what has been in the trash at least this long (milliseconds); everything by default. */
   emptyTrash(olderThanMs?: number): Promise<Emptied & { entries: TrashEntry[] }>;
 
-  /** Who may report. Those that an earlier run left are there at the start. */
+  /** Who may report. The leases that an earlier run left are there at the start. */
   readonly leases: Leases;
   readonly changes: Changes;
 
@@ -126,7 +133,7 @@ export interface SessionStore {
   facts(): Promise<StoreFacts>;
   /** Resolves when storage has failed for good: nothing more is acknowledged, and the process should end. */
   readonly failed: Promise<Error>;
-  /** Takes no more changes, finishes those under way, gives the storage free. */
+  /** Refuses further changes, finishes those under way, and releases the storage. */
   close(): Promise<void>;
 }
 
@@ -148,7 +155,12 @@ export interface LeaseRequest {
 }
 
 export interface Leases {
-  /** Resolves when the lease is durable. @throws SessiondError `lease_held`, `lease_lost`, `session_not_found` … */
+  /**
+   * Resolves when the lease is durable.
+   *
+   * @throws SessiondError `lease_held`, `lease_lost`, `session_not_found`, `session_deleted`,
+   *   `session_corrupt`
+   */
   acquire(id: SessionId, request: LeaseRequest): Promise<Lease>;
   /** Ends a lease, if it is still that one. */
   release(id: SessionId, epoch: number): Promise<void>;
@@ -164,22 +176,22 @@ export interface Changes {
   /** Calls back after each change. Returns the function that ends the subscription. */
   subscribe(listener: (change: StoreChange) => void): () => void;
   /**
-   * Reports are told when somebody reads their session, or by this: it tells the reports of up to `limit` sessions that
-   * were not told yet. True if more remain.
+   * Announces the unannounced reports of up to `limit` sessions; true if more remain. The reports of a
+   * session are announced also when somebody reads the session.
    */
   announceReports(limit: number): boolean;
 }
 
 /**
- * A session that came has no `before`, one that went no `after` but `gone`. A session that could not be read and went
- * then has neither `before` nor `after`.
+ * One change of one session. A new session has no `before`. A session that is gone has no `after`, but
+ * `gone`. A session that was unreadable and is gone now has neither `before` nor `after`.
  */
 export interface StoreChange {
   session_id: string;
   before: SessionSummary | undefined;
   after: SessionSummary | undefined;
   gone?: Gone | undefined;
-  /** Whether reports of progress made it, another program, or any other change through this store. */
+  /** Who made the change: reports of progress, another program, or any other change through this store. */
   origin: "report" | "change" | "outside";
 }
 

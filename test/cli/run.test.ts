@@ -159,7 +159,7 @@ test("a dry run changes nothing, and prints what would run", async () => {
   });
   expect((await readdir(daemon.sessionsDir)).filter((name) => name.endsWith(".json"))).toEqual([]);
   expect([existsSync(join(dir, "log")), existsSync(join(dir, "out"))]).toEqual([false, false]);
-  await run("a", "--files", "x", "y", ...sh("[ $1 = x ]"));
+  await run("a", "-j", "1", "--files", "x", "y", ...sh("[ $1 = x ]"));
   const before = await session();
   const explained = await run("a", "--files", "x", "z", "--retry-failed", "-n", "--explain", "--", "true");
   expect(explained.stdout).toBe("skip  x  (done)\nrun   y  (failed with exit code 1)\n");

@@ -1,4 +1,6 @@
-/** A daemon whose socket another process has opened, as systemd does. Tests with systemd itself: test/service. */
+/**
+ * A daemon whose socket another process has opened, as systemd does. Tests with systemd itself: test/service.
+ */
 import { chmodSync, statSync } from "node:fs";
 import net from "node:net";
 import { join } from "node:path";

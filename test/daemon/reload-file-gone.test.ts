@@ -1,4 +1,6 @@
-/** The configuration file that is found by default. The daemon runs with an `/etc` that belongs to the test. */
+/**
+ * The configuration file that is found by default. The daemon runs with an `/etc` that belongs to the test.
+ */
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";

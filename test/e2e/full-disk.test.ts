@@ -16,7 +16,10 @@ function documents(directory: string): string {
   );
 }
 
-/** Reports file after file, some at a time, and tells which were taken. Those that are refused must be for want of room. */
+/**
+ * Reports file after file, some at a time, and tells which were taken. Those that are refused must be for
+ * want of room.
+ */
 async function report(client: SessionClient, id: string, prefix: string, count: number): Promise<string[]> {
   const taken: string[] = [];
   const lane = async (lane: number) => {

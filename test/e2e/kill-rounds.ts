@@ -1,6 +1,6 @@
 /**
- * Crashes a daemon in the middle of its work, again and again, and compares what is there afterwards with what was
- * acknowledged. What a crash is, is up to the caller.
+ * Crashes a daemon in the middle of its work, again and again, and compares what is there afterwards with
+ * what was acknowledged. What a crash is, is up to the caller.
  */
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { rename, writeFile } from "node:fs/promises";
@@ -126,7 +126,9 @@ async function mend(account: KillAccount, client: SessionClient, sessionsDir: st
   await eventually(async () => expect((await client.getHealth()).problems).toEqual([]));
 }
 
-/** Not let grow, so that the last round is as quick as the first. Resolves with the sessions to go on with. */
+/**
+ * Not let grow, so that the last round is as quick as the first. Resolves with the sessions to go on with.
+ */
 async function clearAway(account: KillAccount, client: SessionClient): Promise<Record<string, object>> {
   await client.emptyTrash();
   const goOn: Record<string, object> = {};

@@ -17,7 +17,11 @@ const fileSystems = {
 
 export type FileSystem = keyof typeof fileSystems;
 
-/** Why no power can be cut on this machine; undefined if it can. @throws in continuous integration if it cannot */
+/**
+ * Why no power can be cut on this machine; undefined if it can.
+ *
+ * @throws in continuous integration if it cannot
+ */
 export function obstacle(type: FileSystem): string | undefined {
   const why = missing(type);
   if (why !== undefined && process.env.CI_RUN === "1") throw new Error(`power cuts on ${type}: ${why}`);
@@ -70,7 +74,10 @@ export async function cutDisk(type: FileSystem): Promise<CutDisk> {
   };
 }
 
-/** Nothing is acknowledged any more; a thread that writes to the disk may go on with that. One that has ended is not our matter. */
+/**
+ * Nothing is acknowledged any more; a thread that writes to the disk may go on with that. One that has ended
+ * is not our matter.
+ */
 function isFrozen({ pid }: Program): boolean {
   return !existsSync(`/proc/${pid}`) || /^State:\s+[TZ]/m.test(readFileSync(`/proc/${pid}/status`, "utf8"));
 }

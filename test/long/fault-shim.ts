@@ -35,7 +35,9 @@ export function buildShim(directory: string): string {
   return shim;
 }
 
-/** The environment that makes a daemon's calls on matching paths fail, and a reader of the log of those calls. */
+/**
+ * The environment that makes a daemon's calls on matching paths fail, and a reader of the log of those calls.
+ */
 export async function faulty(shim: string, pattern: string, faults: readonly Fault[] = []) {
   const log = join(await tempDir(), "calls");
   return {

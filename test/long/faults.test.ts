@@ -39,7 +39,10 @@ const kinds: readonly Kind[] = [
   { fn: "ftruncate", effect: "EIO" },
 ];
 
-/** What may become of the k-th write to the journal, which is synced by it, and then of cutting off what it left. */
+/**
+ * What may become of the k-th write to the journal, which is synced by it, and then of cutting off what it
+ * left.
+ */
 const journalFaults: Readonly<Record<string, (k: number) => Fault[]>> = {
   "not be durable": (k) => [{ fn: "write", effect: "EIO", k }],
   "fill the disk, with half of it written": (k) => [
@@ -252,7 +255,10 @@ describe.skipIf(!canCompile())("when the file system fails", () => {
   );
 });
 
-/** After these nothing can be believed but what is read again at a new start. The journal is synced by its writes. */
+/**
+ * After these nothing can be believed but what is read again at a new start. The journal is synced by its
+ * writes.
+ */
 function isFatal({ fn, path, result }: LoggedCall): boolean {
   if (fn === "write") return result === "EIO" && isSegment(path);
   return fn === "fsync" || fn === "fdatasync" || (fn === "ftruncate" && isSegment(path));

@@ -1,4 +1,6 @@
-/** A real check of real files, interrupted in three ways and resumed, finds what an uninterrupted one finds. */
+/**
+ * A real check of real files, interrupted in three ways and resumed, finds what an uninterrupted one finds.
+ */
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { glob } from "tinyglobby";

@@ -86,10 +86,15 @@ export const steps: readonly Step[] = [
   ],
 ];
 
-/** A daemon with these options writes files some time after they were reported on, but while the script runs. */
+/**
+ * A daemon with these options writes files some time after they were reported on, but while the script runs.
+ */
 export const daemonConfig = "storage: { max_lag: 50ms }\n";
 
-/** Fills a directory with what daemons leave that were killed: reports that no file holds, and in the end half a record. */
+/**
+ * Fills a directory with what daemons leave that were killed: reports that no file holds, and in the end half
+ * a record.
+ */
 export async function leaveKilled(dir: string): Promise<void> {
   let daemon = await startDaemon({ dir, config: "storage: { max_lag: 10min }\n" });
   await daemon.client.createSession({ session_id: "left", config, pending_files: ["l1", "l2", "l3"] });
@@ -133,8 +138,8 @@ export async function stateOf(client: SessionClient): Promise<State> {
 }
 
 /**
- * What the next start finds, and then leaves in the files. The store is opened in this process: starting a daemon for it takes
- * most of the time of a test.
+ * What the next start finds, and then leaves in the files. The store is opened in this process: starting a
+ * daemon for it takes most of the time of a test.
  */
 export async function stateAtStart(directory: string): Promise<{ state: State; problems: HealthProblem[] }> {
   const clock = systemClock();

@@ -190,8 +190,8 @@ test("a pass that races another program's renames takes nothing that is fresh", 
 });
 
 /**
- * Starts a thread that renames a fresh document over each session whose removal has begun, which it sees by the
- * note in the trash. The returned function stops it and returns the number of renames.
+ * Starts a thread that renames a fresh document over each session whose removal has begun, which it sees by
+ * the note in the trash. The returned function stops it and returns the number of renames.
  */
 async function renewingWhatIsTaken(directory: string, sessions: Session[]): Promise<() => Promise<number>> {
   const stopped = new Int32Array(new SharedArrayBuffer(4));

@@ -49,7 +49,9 @@ export default function buildPackages(project: TestProject): (() => void) | unde
   return () => rmSync(directory, { recursive: true });
 }
 
-/** Debian 12 has no Node.js that is new enough: the host's is shown to the machine, and this says so to dpkg. */
+/**
+ * Debian 12 has no Node.js that is new enough: the host's is shown to the machine, and this says so to dpkg.
+ */
 function standIn(directory: string): void {
   const room = join(directory, "nodejs");
   mkdirSync(join(room, "DEBIAN"), { recursive: true });

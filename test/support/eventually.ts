@@ -2,8 +2,9 @@
 import { TestRunner } from "vitest";
 
 /**
- * Runs a check until it passes, and returns what it returns. The only deadline is the limit of the test itself, so that a
- * busy machine makes no test fail: shortly before that limit the last failure of the check becomes the test's.
+ * Runs a check until it passes, and returns what it returns. The only deadline is the limit of the test
+ * itself, so that a busy machine makes no test fail: shortly before that limit the last failure of the check
+ * becomes the test's.
  */
 export async function eventually<T>(check: () => T | Promise<T>): Promise<T> {
   const end = endOfTest();

@@ -1,7 +1,8 @@
 /**
- * A small Debian with its own systemd as process 1, in namespaces of its own: no virtual machine, and nothing of the
- * host's systemd, if there is one, is touched. It starts clean each time and keeps nothing. Its base is made once with
- * debootstrap and kept in `/var/tmp/sessiond-machines`, or where `$SESSIOND_TEST_MACHINES` says.
+ * A small Debian with its own systemd as process 1, in namespaces of its own: no virtual machine, and nothing
+ * of the host's systemd, if there is one, is touched. It starts clean each time and keeps nothing. Its base
+ * is made once with debootstrap and kept in `/var/tmp/sessiond-machines`, or where `$SESSIOND_TEST_MACHINES`
+ * says.
  */
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -24,7 +25,9 @@ const environment = {
   LANG: "C.UTF-8",
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
 };
-/** SIGRTMIN+4, by which systemd starts poweroff.target. For programs of glibc real-time signals begin at 34. */
+/**
+ * SIGRTMIN+4, by which systemd starts poweroff.target. For programs of glibc real-time signals begin at 34.
+ */
 const poweroff = 34 + 4;
 const endDeadlineMs = 20_000;
 

@@ -1,4 +1,7 @@
-/** Milliseconds of processor time that this process takes while the work is under way, however busy the machine is. */
+/**
+ * Milliseconds of processor time that this process takes while the work is under way, however busy the
+ * machine is.
+ */
 export async function processorTime(work: () => Promise<unknown>): Promise<number> {
   const before = process.cpuUsage();
   await work();

@@ -2,7 +2,10 @@ import { onTestFinished } from "vitest";
 
 const nobody = 65534;
 
-/** Root passes every permission: for the rest of this test the process has the rights of nobody. Call it before making files. */
+/**
+ * Root passes every permission: for the rest of this test the process has the rights of nobody. Call it
+ * before making files.
+ */
 export function withoutRoot(): void {
   if (process.geteuid?.() !== 0) return;
   process.setegid?.(nobody);

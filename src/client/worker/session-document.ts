@@ -46,8 +46,8 @@ export class SessionDocument {
   }
 
   /**
-   * Applies the reports of a durable message. Returns the files that became pending. The message is read for its
-   * results only when somebody wants them; a message without results is not kept.
+   * Applies the reports of a durable message. Returns the files that became pending. The results are parsed
+   * from the message only when somebody reads them. A message without results is not kept.
    */
   apply(reports: readonly DocumentReport[], message: string): readonly string[] {
     const found: string[] = [];

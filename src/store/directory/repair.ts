@@ -1,7 +1,6 @@
 /**
- * Backups of sessions, and what puts a session right: a diagnosis, and a repair that loses nothing. A readable
- * session is repaired after a backup of it; an unreadable file goes to quarantine, and its newest backup takes
- * its place.
+ * Backups of sessions, the diagnosis of a session, and a repair that loses nothing. A readable session is
+ * backed up and then repaired. An unreadable file goes to quarantine, and its newest backup takes its place.
  */
 import { yieldIfDue } from "../../async/slices.ts";
 import type { Backup, Recovery, Restored, Validation } from "../../contract/replies.ts";
@@ -107,7 +106,7 @@ export class Repair {
     return { session: summary, previous };
   }
 
-  /** The backup stands in for a document that cannot be read, and is given the reports that wait for that one. */
+  /** The backup replaces an unreadable document, and is given the reports that wait for that document. */
   async #restoreUnreadable(id: SessionId, backup: string): Promise<Restored> {
     const { state, backups, catalog, known, commands, quarantine } = this.#options;
     state.assertWritable();

@@ -1,6 +1,6 @@
 /**
- * Two workers and a control client act in any order. There are never two holders of a lease, and the document has
- * every acknowledged report.
+ * Two workers and a control client act in any order. There are never two holders of a lease, and the document
+ * has every acknowledged report.
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";

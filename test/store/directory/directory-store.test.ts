@@ -1,4 +1,7 @@
-/** A store over a directory: what its files hold, what it refuses, and what other programs may do to the files. */
+/**
+ * A store over a directory: what its files hold, what it refuses, and what other programs may do to the
+ * files.
+ */
 import { existsSync } from "node:fs";
 import {
   chmod,

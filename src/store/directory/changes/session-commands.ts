@@ -74,7 +74,9 @@ export class SessionCommands {
     });
   }
 
-  /** Saves a document in the place of one that cannot be read. It is given the reports that wait for that one. */
+  /**
+   * Saves a document in place of an unreadable one. It is given the reports that wait for the unreadable one.
+   */
   putBack(session: Session): Promise<Saved> {
     const id = session.session_id as SessionId;
     return this.#whileOthersCreate(id, false, async () => {

@@ -84,7 +84,9 @@ function sizeOf(entries: readonly TrashEntry[]): number {
   return entries.reduce((sum, entry) => sum + entry.bytes, 0);
 }
 
-/** The document is in place, and `why` it cannot be read; nobody knows for want of descriptors, for example. */
+/**
+ * The document is in place, and `why` it cannot be read; nobody knows for want of descriptors, for example.
+ */
 function unread(id: SessionId, file: string, why: string | undefined): SessiondError {
   const outcome = "unknown";
   const restored = `"${id}" was restored to ${file}, but that cannot be read`;

@@ -1,9 +1,10 @@
 /**
- * Files of sessions that are missing or half written at the moment, as while another program renames or rewrites them. Until
- * a doubt is over, the session stays what it was. Knows when to look again, not what is found.
+ * Doubts: a session's file is missing or half written at the moment, because another program renames or
+ * rewrites it. Until the doubt is over, the session stays what it was. Knows when to look again, not what is
+ * found.
  */
 
-/** After how many milliseconds, one after another, a file in doubt is looked at again. The last look decides. */
+/** Milliseconds from one look at a file in doubt to the next. The last look decides. */
 const delaysMs = [20, 50, 100, 130];
 
 /** Thrown by a look for a change: wait until the doubt about the file is over, then begin again. */

@@ -1,6 +1,7 @@
 /**
- * Whether the sessions directory is still the one that was opened, and readable. Knows nothing of the files in it. A
- * directory that is missing is not an empty one; in one that was replaced, writes would go where nobody looks.
+ * Whether the sessions directory is still the one that was opened, and readable. Knows nothing of the files
+ * in it. A missing directory is not an empty one; in a replaced directory, writes would go where nobody
+ * looks.
  */
 import type { HealthProblem } from "../../../contract/replies.ts";
 import { SessiondError } from "../../../error.ts";

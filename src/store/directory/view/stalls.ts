@@ -1,4 +1,4 @@
-/** Stalls of the event loop, in which the kernel's queue of file events may have overflowed without a word. */
+/** Stalls of the event loop, during which the kernel's queue of file events may have overflowed silently. */
 
 /** A stall of so many milliseconds counts. */
 const stallMs = 1000;
