@@ -31,6 +31,8 @@ export interface LeaseConnectionOptions {
   onEnd: (error: Error | undefined) => void;
 }
 
+/** How long an attempt to connect may take that begins when the time to reconnect is almost over. */
+const leastAttemptMs = 5000;
 const firstDelayMs = 10;
 /** A connection that ends sooner without an answer from the daemon counts as a failed attempt. */
 const stableMs = 5000;
@@ -167,14 +169,16 @@ export class LeaseConnection {
     this.#lostAt ??= performance.now();
     let last = cause;
     for (;;) {
-      const leftMs = reconnectMs - (performance.now() - this.#lostAt);
-      if (leftMs <= 0) return this.#end(last);
+      const leftMs = Math.max(0, reconnectMs - (performance.now() - this.#lostAt));
+      if (leftMs === 0) return this.#end(last);
       await sleep(Math.min(backoffMs(++this.#attempts, firstDelayMs), leftMs), undefined, { signal }).catch(
         () => {},
       );
       if (signal.aborted) return;
+      // On a busy machine an attempt that is cut short would say nothing of the daemon.
+      const limitMs = Math.max(leftMs, leastAttemptMs);
       try {
-        return await this.#connect(timeoutMs > 0 ? Math.min(timeoutMs, leftMs) : leftMs);
+        return await this.#connect(timeoutMs > 0 ? Math.min(timeoutMs, limitMs) : limitMs);
       } catch (error) {
         last = error as Error;
         if (!mayPass(last)) return this.#end(last);

@@ -420,6 +420,8 @@ describe("a loop that is to end early", () => {
     const { work, begun, finish } = heldWork();
     const loop = failure(worker.forEach(work));
     await begun(1);
+    // First, so that no attempt to reconnect meets a daemon that is still stopping.
+    await rm(all.socketPath);
     await all.stop();
     await eventually(() => expect(worker.signal.aborted).toBe(true));
     finish("src/0.ts");
