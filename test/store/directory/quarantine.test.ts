@@ -37,14 +37,15 @@ describe("a file that was mended since it was found unreadable", () => {
   test("is a session when it is recovered, at whatever moment it was mended", async () => {
     const directory = await tempDir();
     const store = await openStore(directory);
-    const path = join(directory, "s.json");
+    // A file for each moment, which was never a session: nobody waits for it to become one again.
     for (let moment = 0; moment < 30; moment++) {
+      const [session, path] = [`s${moment}`, join(directory, `s${moment}.json`)];
       breakLongAgo(path);
       await store.reconcile();
       const before = await quarantined(directory);
-      const recovery = store.recover(id("s"));
+      const recovery = store.recover(id(session));
       for (let turn = 0; turn < moment; turn++) await undefined;
-      putOutside(directory, "s.json", mended);
+      putOutside(directory, `${session}.json`, { ...mended, session_id: session });
       await recovery;
       expect(JSON.parse(readFileSync(path, "utf8")).processed_files).toEqual(["mended"]);
       for (const name of await quarantined(directory)) {
