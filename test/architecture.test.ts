@@ -176,6 +176,14 @@ test("the imports were found", () => {
   expect(new Set(nested)).toEqual(new Set(inner));
 });
 
+test("each room says in a header what it owns and what it does not know", () => {
+  const silent = [...folders].filter((folder) => {
+    const texts = files.filter((file) => dirname(file) === folder).map(textOf);
+    return folder !== "." && !texts.some((text) => text.includes(` * The room ${folder}/ owns `));
+  });
+  expect(silent).toEqual([]);
+});
+
 test("folders import only along the arrows", () => {
   const wrong = inside
     .filter(({ file, target }) => {

@@ -1,6 +1,9 @@
 /**
  * Time slices: long synchronous work yields to the event loop every few milliseconds, so that it does not
  * hold up everybody else.
+ *
+ * The room async/ owns waiting and taking turns: time slices and queues by key. It knows nothing of what is
+ * waited for.
  */
 
 const sliceMs = 5;

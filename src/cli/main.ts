@@ -1,4 +1,9 @@
-/** Runs one command line of sessionctl, from its arguments to its exit code. */
+/**
+ * Runs one command line of sessionctl, from its arguments to its exit code.
+ *
+ * The room cli/ owns the command line of sessionctl: arguments, output, exit codes. It knows a daemon only
+ * as every client does, and never a store.
+ */
 import { CommanderError } from "commander";
 import { SessionClient } from "../client/session-client.ts";
 import { protocolVersion } from "../contract/version.ts";

@@ -1,4 +1,8 @@
-/** The client of a daemon: one method for each endpoint of its API. */
+/**
+ * The client of a daemon: one method for each endpoint of its API.
+ *
+ * The room client/ owns the library: a client of any daemon. It does not know how the server works.
+ */
 import type { StreamEvent } from "../contract/events.ts";
 import type {
   Backup,

@@ -1,4 +1,9 @@
-/** Builds the configuration of a daemon from flags, file and defaults. */
+/**
+ * Builds the configuration of a daemon from flags, file and defaults.
+ *
+ * The room config/ owns reading the YAML file: from text to a frozen, checked configuration, with a place
+ * for each error. It does not know what an option does; each section belongs to its owner.
+ */
 import { resolve } from "node:path";
 import { daemonSocketPath, defaultSessionsDir } from "../contract/socket-path.ts";
 import { pathOption } from "../options/kinds.ts";

@@ -2,6 +2,9 @@
  * The route table of the control API, one row per endpoint: {@link routes} have one reply, {@link upgrades}
  * switch to another protocol, and {@link streams} send events. The server's routes, the client's calls, the
  * OpenAPI document and the contract test all derive from this table.
+ *
+ * The room contract/ owns what client and server agree on: routes, messages, events, error codes. It is
+ * pure, and knows neither side.
  */
 import { z } from "zod";
 import type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";

@@ -2,6 +2,9 @@
  * The order in which the parts of the daemon start: the store, the server, the schedules of cleanup. They
  * stop in another order: the server first, then cleanup, then the store. A start that fails halfway stops
  * what has started. Knows nothing of arguments and signals: these are for sessiond.ts.
+ *
+ * The room daemon/ owns the process: configuration, start order, signals, the log. It puts the parts
+ * together and does no work of theirs.
  */
 import type { Logger } from "pino";
 import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";

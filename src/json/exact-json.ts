@@ -3,6 +3,8 @@
  * {@link ExactNumber} (decimals); `__proto__` is an ordinary key; lone surrogates survive. Duplicate keys and
  * nesting beyond a limit are refused, because they could not be kept. RFC 8259 leaves all of this to the
  * implementation.
+ *
+ * The room json/ owns JSON without loss, at once and in time slices. It knows nothing of sessions.
  */
 import { parse as parseLossless, stringify as stringifyLossless } from "lossless-json";
 import { ExactNumber, parseNumber } from "./exact-number.ts";

@@ -1,4 +1,9 @@
-/** Cleanup as a whole: passes on request and on schedule, approvals, history and health. */
+/**
+ * Cleanup as a whole: passes on request and on schedule, approvals, history and health.
+ *
+ * The room retention/ owns which sessions are removed, when and why: policies, passes, schedules,
+ * approvals, history. It does not know where sessions are kept.
+ */
 import { KeyedQueue } from "../async/keyed-queue.ts";
 import { yieldIfDue } from "../async/slices.ts";
 import type { CleanupResult, HealthProblem, HistoryPage, ScheduleEntry } from "../contract/replies.ts";

@@ -1,4 +1,9 @@
-/** Runs the commands of the files, several at once, and records their results. */
+/**
+ * Runs the commands of the files, several at once, and records their results.
+ *
+ * The room runner/ owns running a command for each pending file: selection, processes, results, limits. It
+ * is a worker like any other, and knows no command line and no terminal.
+ */
 import { WorkerStopped } from "../client/worker/stop.ts";
 import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { type Item, jobLine, type Outcome, type RunControl, workOn } from "./attempts.ts";

@@ -1,6 +1,9 @@
 /**
  * The server as a whole: its sockets, what they share, and an orderly shutdown. It reads no configuration;
  * the daemon passes the options.
+ *
+ * The room server/ owns serving the store over sockets. It does not read the configuration file, and never
+ * decides what a change means.
  */
 import { EventEmitter } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";

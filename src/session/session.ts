@@ -1,6 +1,9 @@
 /**
  * Defines what a session is: the document that users and other programs read and write. Schemas check
  * documents and never rebuild them, so that unknown keys and exact values pass through unchanged.
+ *
+ * The room session/ owns what a session is: its document, its transitions, what a command does, what can be
+ * wrong. It is pure: no file, no clock, nobody who asks.
  */
 import { z } from "zod";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json/exact-json.ts";

@@ -31,7 +31,7 @@ export function nextStatus(from: Status, verb: Verb): Status {
   if (next === undefined) {
     throw new SessiondError(
       "invalid_transition",
-      `cannot ${verb} a session that is ${from}: it would have to go from ${from} to ${leadsTo[verb]}`,
+      `cannot ${verb} a session that is ${from}: a change from ${from} to ${leadsTo[verb]} is not allowed`,
     );
   }
   return next;

@@ -152,7 +152,7 @@ export function leaseHeld({ session_id, worker }: Lease): SessiondError {
   const holder = worker === null ? "a worker" : `the worker "${worker}"`;
   return new SessiondError(
     "lease_held",
-    `${holder} is attached to "${session_id}", and it alone reports on it; stop the worker first`,
+    `${holder} is attached to "${session_id}", and only that worker may report; stop the worker first`,
   );
 }
 

@@ -5,6 +5,9 @@
  * Errors are SessiondErrors: an error whose `outcome` is `unknown` may have been applied, any other was not.
  *
  * A backend implements SessionStore, is picked in open-store.ts, and passes the suite in test/store/suite.
+ *
+ * The room store/ owns storage: the seam, what all backends share (index, leases, conditions, generations),
+ * and the choice of the backend. It does not know who asks.
  */
 import type {
   Backup,

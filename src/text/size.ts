@@ -1,4 +1,8 @@
-/** Sizes in bytes, read from the configuration and written for people. */
+/**
+ * Sizes in bytes, read from the configuration and written for people.
+ *
+ * The room text/ owns small pieces of text: sizes, shell quoting. It knows nothing of sessions.
+ */
 const bytesPerUnit = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, kB: 1000, MB: 1e6, GB: 1e9 } as const;
 
 /** Thrown for text that is not a size. The message is for the person who wrote it. */

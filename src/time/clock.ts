@@ -1,4 +1,8 @@
-/** Time in microseconds: the clock, and timestamps in ISO 8601. */
+/**
+ * Time in microseconds: the clock, and timestamps in ISO 8601.
+ *
+ * The room time/ owns the clock, timestamps and durations. It knows nothing of sessions.
+ */
 
 /**
  * Whole microseconds since 1970-01-01T00:00:00Z, the precision of the timestamps in session files. A double

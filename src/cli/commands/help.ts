@@ -1,4 +1,9 @@
-/** `sessionctl help` */
+/**
+ * `sessionctl help`
+ *
+ * The room cli/commands/ owns one file for each command: its arguments, its requests and its words. A
+ * command knows no other command, and how to reach the daemon only through its context.
+ */
 import type { Registration } from "../context.ts";
 
 /** Replaces commander's own help command, which knows only top-level commands. */

@@ -1,4 +1,9 @@
-/** What a display of the progress of a run does, however it shows it. */
+/**
+ * What a display of the progress of a run does, however it shows it.
+ *
+ * The room cli/progress/ owns the displays of a run: the bar, plain lines, JSON lines. It is given numbers,
+ * and knows neither files nor sessions.
+ */
 import type { RunSnapshot } from "../../runner/snapshot.ts";
 
 export interface ProgressDisplay {

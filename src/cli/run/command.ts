@@ -1,4 +1,9 @@
-/** `sessionctl run`: checks the request, selects the files, and runs them or prints what would run. */
+/**
+ * `sessionctl run`: checks the request, selects the files, and runs them or prints what would run.
+ *
+ * The room cli/run/ owns what `sessionctl run` adds to the runner: its options, patterns of files, signals
+ * and displays. It does not know how a command is run.
+ */
 import { existsSync, mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { SessionClient } from "../../client/session-client.ts";

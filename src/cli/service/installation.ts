@@ -1,4 +1,9 @@
-/** Installs the systemd service for an installation from npm, and removes it. */
+/**
+ * Installs the systemd service for an installation from npm, and removes it.
+ *
+ * The room cli/service/ owns the systemd service of an installation from npm: unit files, users, systemctl.
+ * It needs no daemon.
+ */
 import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";

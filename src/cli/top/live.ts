@@ -1,4 +1,9 @@
-/** The live view of `sessionctl top`: turns polls, keys and resizes into frames. */
+/**
+ * The live view of `sessionctl top`: turns polls, keys and resizes into frames.
+ *
+ * The room cli/top/ owns the screen of `sessionctl top`: polls, keys, columns and frames. It changes no
+ * session.
+ */
 import { ConnectionError } from "../../client/http/connection-error.ts";
 import type { SessionClient } from "../../client/session-client.ts";
 import { SessiondError } from "../../error.ts";

@@ -1,6 +1,9 @@
 /**
  * Sends HTTP requests over the Unix socket, with timeouts and retries. It knows the routes, not what they
  * mean.
+ *
+ * The room client/http/ owns one request over the Unix socket: finding the socket, sending, reading the
+ * reply, saying why it failed. It does not know what a route means.
  */
 import { Agent, request as httpRequest } from "node:http";
 import { setTimeout as sleep } from "node:timers/promises";

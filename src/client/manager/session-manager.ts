@@ -1,5 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-/** The simple way in: sessions with or without a daemon, and `null` or `false` in place of most errors. */
+/**
+ * The simple way in: sessions with or without a daemon, and `null` or `false` in place of most errors.
+ *
+ * The room client/manager/ owns the SessionManager: the simple way to use sessions, over a daemon or over a
+ * directory of its own. It is the one place in the client that opens a store.
+ */
 import { resolve } from "node:path";
 import type {
   ProgressReply,

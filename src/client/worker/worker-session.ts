@@ -2,6 +2,9 @@
 /**
  * The public class for a worker. It brings together connection, outstanding reports, session document and
  * loop.
+ *
+ * The room client/worker/ owns a worker at work: its lease, its connection, its reports and its loop over
+ * files. It knows no other worker.
  */
 import { setMaxListeners } from "node:events";
 import type { DaemonMessage } from "../../contract/channel.ts";

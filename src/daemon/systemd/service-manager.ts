@@ -1,5 +1,8 @@
 /**
  * Reads what systemd passes to a service in its environment: open sockets, and where to send notifications.
+ *
+ * The room daemon/systemd/ owns talking to systemd: inherited sockets, readiness, the watchdog. It does not
+ * know what the daemon does.
  */
 import { fstatSync } from "node:fs";
 import { ConfigError } from "../../config/problem.ts";

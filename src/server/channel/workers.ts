@@ -2,6 +2,9 @@
  * The workers of all sessions and their leases. A lease lasts as long as its worker's connection, and for a
  * grace period after a lost connection. So each lease has a connection, a request that is becoming one, or a
  * grace period.
+ *
+ * The room server/channel/ owns the connections of workers: leases, grace periods, messages, answers. It
+ * does not know how a report is kept.
  */
 import type { Writable } from "node:stream";
 import type { WebSocket } from "ws";

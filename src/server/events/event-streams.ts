@@ -1,6 +1,9 @@
 /**
  * The readers of the event stream, and the timers that they need. Without readers, events are only added to
  * the log.
+ *
+ * The room server/events/ owns telling readers what happens: the log of events, and one reader for each
+ * stream. It changes nothing.
  */
 import { type EventsQuery, heartbeatMs } from "../../contract/events.ts";
 import { SessiondError } from "../../error.ts";

@@ -1,4 +1,9 @@
-/** The types of a handler: what it is given and what it returns, derived from its row of the route table. */
+/**
+ * The types of a handler: what it is given and what it returns, derived from its row of the route table.
+ *
+ * The room server/http/ owns what is the same for every request: checks, tags, pages, errors. It knows no
+ * route.
+ */
 import type { Body, Query, Reply, RouteName, Routes } from "../../contract/routes.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { IfMatch } from "./precondition.ts";

@@ -1,4 +1,9 @@
-/** The handlers for sessions: create, list, read, save, edit, delete, repair. */
+/**
+ * The handlers for sessions: create, list, read, save, edit, delete, repair.
+ *
+ * The room server/routes/ owns the handlers, one for each row of the route table: from a checked request to
+ * a call of the store. They know no HTTP beyond status and headers.
+ */
 import { summaryAndHealthOf } from "../../contract/from-summary.ts";
 import { SessiondError } from "../../error.ts";
 import type { SessionSummary } from "../../session/session.ts";

@@ -1,4 +1,9 @@
-/** Makes a server listen at a path, and never disturbs another server that listens there. */
+/**
+ * Makes a server listen at a path, and never disturbs another server that listens there.
+ *
+ * The room server/socket/ owns the sockets: claiming a path, its rights, how many connections. It does not
+ * know what is said over them.
+ */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import {

@@ -1,6 +1,9 @@
 /**
  * A session in memory while reports come in. The cost of a report follows the report, not the session. A
  * report has the same effect as `applyProgress` has on the document; a test holds the two together.
+ *
+ * The room session/working/ owns a session in memory, in a form in which a report costs what the report
+ * holds. It is pure, and does not know where the session is stored.
  */
 
 import { eachInSlices } from "../../async/slices.ts";

@@ -1,6 +1,9 @@
 /**
  * The store that keeps sessions as JSON files in a directory: opens and closes it, and passes each call to
  * the part that does the work. `assemble.ts` makes the parts. Knows no bytes of a file.
+ *
+ * The room store/directory/ owns the backend that keeps sessions as JSON files of one directory. Nobody
+ * outside knows that sessions are files.
  */
 import type {
   Backup,

@@ -67,7 +67,7 @@ export class KnownSessions {
     }
     if (this.isRestorable(id)) {
       const restore = `sessionctl trash restore ${shellOperand(id)}`;
-      const message = `session "${id}" was deleted and is in the trash; bring it back with: ${restore}`;
+      const message = `session "${id}" was deleted and is in the trash; restore it with: ${restore}`;
       return new SessiondError("session_deleted", message);
     }
     return new SessiondError("session_not_found", `there is no session "${id}"`);

@@ -1,6 +1,9 @@
 /**
  * Reads a session as it is now, and changes it: read, apply, write durably, index. Changes of one session run
  * one after another. If another program changes the file meanwhile, the change starts again.
+ *
+ * The room store/directory/changes/ owns every change of a session: one slot and one queue for each session
+ * that is worked on. It does not know who asked for a change, nor the trash.
  */
 import { join } from "node:path";
 import type { Session, SessionSummary } from "../../../session/session.ts";

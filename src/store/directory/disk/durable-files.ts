@@ -3,6 +3,9 @@
  * the bytes in a directory that nobody watches), verify (the library reports success on a short write, so the
  * size is compared), inspect (the caller may check the target once more), commit (rename into place, or link
  * where nothing may be replaced), and sync the directory.
+ *
+ * The room store/directory/disk/ owns files and bytes: durable writes, reading and encoding documents, the
+ * lock, and the one interface to the file system. It does not know what its callers use a file for.
  */
 import { constants } from "node:fs";
 import { join } from "node:path";

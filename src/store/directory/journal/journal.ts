@@ -3,6 +3,9 @@
  * wait at the same time share one write, which is durable when it returns. A new segment begins at each start
  * and when the current one is large. Segments are removed, oldest first, when base records say that the
  * session files hold everything in them.
+ *
+ * The room store/directory/journal/ owns the journal: records, segments, one sync for all who wait, reading
+ * it at the start. It knows reports, and no session.
  */
 import { constants } from "node:fs";
 import { join } from "node:path";

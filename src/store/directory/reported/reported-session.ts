@@ -2,6 +2,9 @@
  * A session that workers report on: its working copy, the reports that its file does not hold yet, and the
  * reports on their way into the journal. Knows no other session, no directory and no queue: callers make sure
  * that no report begins while the session is changed in another way.
+ *
+ * The room store/directory/reported/ owns sessions with reports that their files do not hold yet, and when
+ * each file is due. It writes no file.
  */
 import type { ProgressReply } from "../../../contract/replies.ts";
 import { SessiondError } from "../../../error.ts";

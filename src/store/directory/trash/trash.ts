@@ -1,4 +1,9 @@
-/** The trash: takes in removed sessions, lists them, restores them, and deletes them for good. */
+/**
+ * The trash: takes in removed sessions, lists them, restores them, and deletes them for good.
+ *
+ * The room store/directory/trash/ owns removed sessions, until they are restored or deleted for good. No
+ * change of a session knows the trash.
+ */
 
 import type { Emptied, TrashEntry, TrashListing } from "../../../contract/replies.ts";
 import { SessiondError } from "../../../error.ts";

@@ -1,6 +1,9 @@
 /**
  * What is known of the directory: brings the catalog up to date with one file at a time. Does not decide when
  * to look.
+ *
+ * The room store/directory/view/ owns what is in the directory: hints, looks, the catalog of files,
+ * comparing all of them, the saved index. It changes no file of a session.
  */
 import type { BigIntStats } from "node:fs";
 import { join } from "node:path";

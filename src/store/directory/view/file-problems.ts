@@ -17,8 +17,8 @@ export function fileProblems(catalog: FileCatalog): HealthProblem[] {
       message: `${file}: ${catalog.whyUnreadable(file)}`,
       hint:
         obstacle === undefined
-          ? `mend the file, or move it to quarantine with: sessionctl recover ${shellOperand(id)}`
-          : `mend the file, or move it out of the directory by hand, with mv: ${obstacle}`,
+          ? `correct the file, or move it to quarantine with: sessionctl recover ${shellOperand(id)}`
+          : `correct the file, or move it out of the directory by hand, with mv: ${obstacle}`,
       session_id: obstacle === undefined ? id : null,
     });
   }

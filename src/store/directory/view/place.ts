@@ -48,7 +48,7 @@ export class Place {
   /** Why a change is refused while the directory is away. */
   away(): SessiondError {
     const { directory } = this.#options;
-    return new SessiondError("storage_failed", `${directory} is not there any more; bring it back`);
+    return new SessiondError("storage_failed", `the sessions directory ${directory} is missing; put it back`);
   }
 
   problems(): HealthProblem[] {
@@ -57,7 +57,7 @@ export class Place {
       {
         code: "directory_unreadable",
         message: `the sessions directory cannot be read: ${this.#failure}`,
-        hint: "the index shows what was last known; bring the directory back",
+        hint: "what is shown is the last known state; put the directory back",
         session_id: null,
       },
     ];
