@@ -18,7 +18,7 @@ const info: Info = {
   store: {
     kind: "directory",
     location: "/var/lib/sessiond/sessions",
-    changes_by: "watching",
+    changes_seen_by: "watching",
     last_reconcile_time: null,
     rescan_interval_ms: 60_000,
   },

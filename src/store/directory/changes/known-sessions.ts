@@ -62,7 +62,7 @@ export class KnownSessions {
     const unreadable = catalog.unreadableFor(id);
     if (unreadable !== undefined) {
       const why = catalog.whyUnreadable(unreadable);
-      const message = `${unreadable}: ${why}; it is kept as it is until you mend or recover it`;
+      const message = `${unreadable}: ${why}; it is kept as it is until you correct or recover it`;
       return new SessiondError("session_corrupt", message);
     }
     if (this.isRestorable(id)) {

@@ -99,7 +99,7 @@ export class DirectoryFollower {
 
   facts(): Omit<StoreFacts, "kind" | "location"> {
     return {
-      changes_by: this.#isWatching() ? "watching" : "polling",
+      changes_seen_by: this.#isWatching() ? "watching" : "polling",
       last_reconcile_time: this.#rescan.lastTime,
       rescan_interval_ms: this.#intervalMs(),
     };
