@@ -60,7 +60,7 @@ const facts = {
   checkpoint_time: z.string(),
 };
 
-const outside = z.boolean().describe("another program did it, to the session's file");
+const outside = z.boolean().describe("another program did it, without the daemon");
 const lease = { worker: z.string().nullable(), epoch: z.int() };
 
 export const updatedParts = [
@@ -107,7 +107,7 @@ export const sessionEventSchema = z.discriminatedUnion("kind", [
     cause: z
       .enum(["removed", "gone", "unreadable"])
       .describe(
-        "removed: by request or cleanup; gone: another program took the file away; unreadable: the file is there, and cannot be read",
+        "removed: by request or cleanup; gone: another program took the session away; unreadable: the session is there, and cannot be read",
       ),
     restorable: z.boolean().describe("whether a session with this id is in the trash"),
   }),

@@ -37,9 +37,9 @@ export function generateSessionId(): SessionId {
 }
 
 /**
- * The name of a session's file, without its ending: the Unicode letters, digits, `-` and `_` of the id. If
- * that leaves anything out, 8 hex digits of the id's SHA-256 follow, so that no two ids share a name and no
- * id leads out of a directory.
+ * A name that is safe to file a session under: the Unicode letters, digits, `-` and `_` of the id. If that
+ * leaves anything out, 8 hex digits of the id's SHA-256 follow, so that no two ids share a name and no name
+ * leads anywhere else.
  */
 export function safeName(id: string): string {
   const kept = id.replace(/[^\p{L}\p{N}_-]/gu, "");

@@ -1,5 +1,5 @@
 /** Conditions of a change: why it is refused. Shared by all backends. */
-import { isSessiondError, SessiondError } from "../error.ts";
+import { SessiondError } from "../error.ts";
 import type { Command } from "../session/command.ts";
 import type { SessionSummary } from "../session/session.ts";
 import type { ChangeOptions } from "./session-store.ts";
@@ -9,12 +9,6 @@ const reporting: ReadonlySet<Command["type"]> = new Set(["progress", "checkpoint
 
 export function isReporting({ type }: Command): boolean {
   return reporting.has(type);
-}
-
-export function busy(id: string, outcome: SessiondError["outcome"] = "not_applied"): SessiondError {
-  return new SessiondError("storage_failed", `another program keeps changing "${id}"; try again`, {
-    outcome,
-  });
 }
 
 export function sessionExists(id: string, advice: string): SessiondError {
@@ -37,10 +31,4 @@ export function assertExpected(known: SessionSummary, options: ChangeOptions): v
     const message = `session "${session_id}" was active at ${checkpoint_time}; read it again`;
     throw new SessiondError("revision_mismatch", message);
   }
-}
-
-export function adviseToPurge(error: unknown): never {
-  if (!isSessiondError(error, "storage_full", "payload_too_large")) throw error;
-  const message = `its last reports cannot be written to its file first, so it can only be purged: ${error.message}`;
-  throw new SessiondError(error.code, message, { cause: error });
 }

@@ -8,7 +8,7 @@
 import { join } from "node:path";
 import type { Session, SessionSummary } from "../../../session/session.ts";
 import type { SessionId } from "../../../session/session-id.ts";
-import { adviseToPurge, assertExpected, busy, sessionExists } from "../../change-conditions.ts";
+import { assertExpected, sessionExists } from "../../change-conditions.ts";
 import type { ChangeOptions, StoredSession } from "../../session-store.ts";
 import { TargetChanged } from "../disk/durable-files.ts";
 import { encodeSession, partsOf } from "../disk/encode-session.ts";
@@ -21,6 +21,7 @@ import type { DirectoryView } from "../view/directory-view.ts";
 import type { Current, CurrentDocuments } from "./current-document.ts";
 import type { KnownSessions } from "./known-sessions.ts";
 import type { Quarantine } from "./quarantine.ts";
+import { adviseToPurge, busy } from "./refusals.ts";
 import type { SessionSlots } from "./session-slots.ts";
 import type { SessionTurns } from "./session-turns.ts";
 import type { SessionFileWriter } from "./write-session-file.ts";

@@ -5,11 +5,11 @@
 import type { KeyedQueue } from "../../../async/keyed-queue.ts";
 import { systemErrorCode } from "../../../error.ts";
 import type { SessionId } from "../../../session/session-id.ts";
-import { busy } from "../../change-conditions.ts";
 import { TargetChanged } from "../disk/durable-files.ts";
 import { fileFor } from "../disk/session-codec.ts";
 import type { DirectoryView } from "../view/directory-view.ts";
 import { FileInDoubt } from "../view/doubts.ts";
+import { busy } from "./refusals.ts";
 import type { SessionSlots } from "./session-slots.ts";
 
 /** How often a change starts again because another program wrote at the same time. */
