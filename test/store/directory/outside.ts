@@ -1,11 +1,12 @@
 /**
  * What these suites share: stores that close with the test, and other programs that meddle with their files.
  */
-import { cpSync, renameSync, writeFileSync } from "node:fs";
+import { cpSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { KeyedQueue } from "../../../src/async/keyed-queue.ts";
+import { systemErrorCode } from "../../../src/error.ts";
 import { silentLogger } from "../../../src/log.ts";
 import type { Session } from "../../../src/session/session.ts";
 import type { DirectoryStoreOptions } from "../../../src/store/directory/assemble.ts";
@@ -18,7 +19,7 @@ import { DirectoryView } from "../../../src/store/directory/view/directory-view.
 import { type Clock, systemClock } from "../../../src/time/clock.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
-export const config = { target_path: "/src" };
+export { config, document as foreignSession } from "../suite/opened-store.ts";
 
 export function openStore(directory: string, clock: Clock = systemClock()): Promise<DirectoryStore> {
   return open({ directory, clock });
@@ -47,8 +48,16 @@ async function open(
  */
 export async function killed(directory: string): Promise<string> {
   const copy = join(await tempDir(), "copy");
-  cpSync(directory, copy, { recursive: true });
-  return copy;
+  for (;;) {
+    try {
+      cpSync(directory, copy, { recursive: true });
+      return copy;
+    } catch (error) {
+      // A thread was unlinking a segment of the journal: what it leaves is copied.
+      if (systemErrorCode(error) !== "ENOENT") throw error;
+      rmSync(copy, { recursive: true, force: true });
+    }
+  }
 }
 
 /** A view of a directory, and what follows the directory once it is opened. */
@@ -63,20 +72,6 @@ export function newView(
   const follower = new DirectoryFollower({ ...common, ...timing }, view);
   onTestFinished(() => follower.close());
   return { view, follower };
-}
-
-/** The document of another program: it knows of no revision and no generation. */
-export function foreignSession(session_id: string, changes: Partial<Session> = {}): Session {
-  return {
-    session_id,
-    status: "running",
-    config: { target_path: "/elsewhere" },
-    processed_files: [],
-    pending_files: ["a.py"],
-    partial_results: {},
-    checkpoint_time: "2026-01-02T03:04:05.123456Z",
-    ...changes,
-  };
 }
 
 /** Puts a document in place at once and whole, as other programs do: a temporary file, then a rename. */
