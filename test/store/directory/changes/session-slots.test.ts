@@ -1,15 +1,18 @@
 /** A slot is there only while it holds something: memory is for sessions that somebody works on. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { silentLogger } from "../../../../src/log.ts";
 import { newSession } from "../../../../src/session/session.ts";
 import { parseSessionId } from "../../../../src/session/session-id.ts";
 import { assembleStore } from "../../../../src/store/directory/assemble.ts";
+import { TargetChanged } from "../../../../src/store/directory/disk/durable-files.ts";
 import { nodeFileSystem as fs } from "../../../../src/store/directory/disk/node-file-system.ts";
 import { prepareDirectory } from "../../../../src/store/directory/disk/prepare-directory.ts";
 import { readJournal } from "../../../../src/store/directory/journal/read-journal.ts";
 import { systemClock } from "../../../../src/time/clock.ts";
 import { tempDir } from "../../../support/temp-dir.ts";
-import { config } from "../outside.ts";
+import { config, foreignSession, putOutside } from "../outside.ts";
 
 const id = parseSessionId("s");
 
@@ -89,4 +92,19 @@ test("a session that is removed leaves none behind", async () => {
   // It was asked for before.
   expect((await report).processed_count).toBe(1);
   expect(slots.find(id)).toBeUndefined();
+});
+
+test("reports are not written to a file that loses its session while the writer yields", async () => {
+  const { directory, known, reports, view, writer } = await parts();
+  await reports.report(id, { processed: ["a"] }, {});
+  const before = readFileSync(join(directory, "s.json"), "utf8");
+  putOutside(directory, "other.json", foreignSession("s", { checkpoint_time: "2100-01-01T00:00:00Z" }));
+  // Longer than a slice, so that the writer yields first.
+  const end = performance.now() + 20;
+  while (performance.now() < end);
+  const writing = writer.writeReports(id, "s.json");
+  view.glance("other.json");
+  await expect(writing).rejects.toThrow(TargetChanged);
+  expect(readFileSync(join(directory, "s.json"), "utf8")).toBe(before);
+  expect(known.summary(id).target_path).toBe("/elsewhere");
 });
