@@ -2,7 +2,8 @@
  * The types of value that a configuration key can have. Each error message says what is wrong and how to
  * correct it. The place in the file is added by `config/`.
  *
- * The room options/ owns the types of value that a configuration can have. It knows no section of the file but the log's.
+ * The room options/ owns the types of value that a configuration can have. It knows no section of the file
+ * but the log's.
  */
 import { z } from "zod";
 import { formatSize, parseSize, SizeError } from "../text/size.ts";

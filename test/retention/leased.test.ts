@@ -1,8 +1,7 @@
 /** Cleanup beside workers: what one of them holds is kept. */
-import { expect, onTestFinished, test } from "vitest";
+import { expect, test } from "vitest";
 import type { CleanupResult } from "../../src/contract/replies.ts";
-import { silentLogger } from "../../src/log.ts";
-import { allSummaries, Cleanup } from "../../src/retention/cleanup.ts";
+import { allSummaries } from "../../src/retention/cleanup.ts";
 import { runPass } from "../../src/retention/pass.ts";
 import { plan } from "../../src/retention/policy.ts";
 import type { SessionId } from "../../src/session/session-id.ts";
@@ -10,19 +9,11 @@ import type { SessionStore } from "../../src/store/session-store.ts";
 import type { Clock } from "../../src/time/clock.ts";
 import { fakeClock } from "../support/fake-clock.ts";
 import { openMemoryStore } from "../support/memory-store/memory-store.ts";
-import { cleanupOptions, trashOptions } from "./sessions.ts";
+import { cleanupOf, cleanupOptions, trashOptions } from "./sessions.ts";
 
 async function open(clock: Clock) {
   const store = await openMemoryStore({ clock });
-  const cleanup = new Cleanup({
-    store,
-    cleanup: cleanupOptions,
-    trash: trashOptions,
-    clock,
-    logger: silentLogger,
-  });
-  onTestFinished(() => cleanup.stop());
-  return { store, cleanup };
+  return { store, cleanup: cleanupOf(store, clock) };
 }
 
 test("what a worker holds is kept as leased, also if it came after the plan, and is no failure", async () => {

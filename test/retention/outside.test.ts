@@ -5,8 +5,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { expect, onTestFinished, test } from "vitest";
-import { silentLogger } from "../../src/log.ts";
-import { allSummaries, Cleanup } from "../../src/retention/cleanup.ts";
+import { allSummaries } from "../../src/retention/cleanup.ts";
 import { runPass } from "../../src/retention/pass.ts";
 import { plan } from "../../src/retention/policy.ts";
 import type { Session } from "../../src/session/session.ts";
@@ -23,19 +22,11 @@ import {
 import { eventually } from "../support/eventually.ts";
 import { fakeClock } from "../support/fake-clock.ts";
 import { tempDir } from "../support/temp-dir.ts";
-import { cleanupOptions, dayMs, trashOptions } from "./sessions.ts";
+import { cleanupOf, dayMs } from "./sessions.ts";
 
 async function open(directory: string, clock: Clock) {
   const store = await openStore(directory, clock);
-  const cleanup = new Cleanup({
-    store,
-    cleanup: cleanupOptions,
-    trash: trashOptions,
-    clock,
-    logger: silentLogger,
-  });
-  onTestFinished(() => cleanup.stop());
-  return { store, cleanup };
+  return { store, cleanup: cleanupOf(store, clock) };
 }
 
 const start = "2026-03-01T00:00:00Z";

@@ -1,7 +1,12 @@
 import fc from "fast-check";
+import { onTestFinished } from "vitest";
+import { silentLogger } from "../../src/log.ts";
+import { Cleanup } from "../../src/retention/cleanup.ts";
 import type { CleanupOptions, TrashOptions } from "../../src/retention/options.ts";
 import type { Policy } from "../../src/retention/policy.ts";
 import { type SessionSummary, statuses } from "../../src/session/session.ts";
+import type { SessionStore } from "../../src/store/session-store.ts";
+import type { Clock } from "../../src/time/clock.ts";
 import { formatTimestamp, type Micros, parseTimestamp } from "../../src/time/clock.ts";
 
 export const now = parseTimestamp("2026-03-01T00:00:00Z") as Micros;
@@ -73,3 +78,16 @@ export const stores: fc.Arbitrary<SessionSummary[]> = fc.uniqueArray(
     ),
   { selector: (session) => session.session_id, maxLength: 30 },
 );
+
+/** Cleanup over a store, with the default options. It is stopped when the test ends. */
+export function cleanupOf(store: SessionStore, clock: Clock): Cleanup {
+  const cleanup = new Cleanup({
+    store,
+    cleanup: cleanupOptions,
+    trash: trashOptions,
+    clock,
+    logger: silentLogger,
+  });
+  onTestFinished(() => cleanup.stop());
+  return cleanup;
+}
