@@ -3,6 +3,7 @@ import { styleText } from "node:util";
 import { clientMaxDepth } from "../client/http/reply.ts";
 import { stringifyJson } from "../json/exact-json.ts";
 import type { Status } from "../session/session.ts";
+import { safeJson } from "../text/safe.ts";
 import { type Column, table } from "./table.ts";
 
 export interface OutputStream extends NodeJS.WritableStream {
@@ -71,14 +72,11 @@ export function createOutput({ stdout, stderr, json, quiet }: OutputOptions): Ou
 }
 
 /**
- * A value as JSON, on several lines unless `indent` is 0. Characters that control a terminal are escaped,
- * which does not change the value.
+ * A value as JSON, on several lines unless `indent` is 0. Characters that control a terminal or are invisible
+ * are escaped, which does not change the value.
  */
 export function jsonText(value: unknown, indent = 2): string {
-  return stringifyJson(value, { indent, maxDepth: clientMaxDepth }).replace(
-    /[\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
+  return safeJson(stringifyJson(value, { indent, maxDepth: clientMaxDepth }));
 }
 
 export const statusStyle: Readonly<Record<Status, Style>> = {

@@ -1,18 +1,5 @@
-/** Makes text safe for a terminal, and measures and cuts it by columns. Pure. */
-
-// Besides control characters: line separators, unpaired surrogates, and invisible characters, which
-// change the direction of text or hide between letters.
-const unsafe = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/gu;
-
-const shortEscapes: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
-
-/** The text with an escape for every character that controls a terminal or is invisible. */
-export function safe(text: string): string {
-  return text.replace(unsafe, (character) => {
-    const code = (character.codePointAt(0) as number).toString(16);
-    return shortEscapes[character] ?? (code.length <= 2 ? `\\x${code.padStart(2, "0")}` : `\\u${code}`);
-  });
-}
+/** Text for a terminal: made safe, measured, and cut by columns. Pure. */
+export { safe } from "../text/safe.ts";
 
 const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
 const invisible = /^[\p{Mn}\p{Me}\p{Cf}]+$/u;

@@ -1,5 +1,9 @@
-/** Formats log lines for the journal and bounds their length. The input is a line of JSON from pino. */
+/**
+ * Formats log lines for who reads them, bounds their length, and escapes what controls a terminal. The input
+ * is a line of JSON from pino.
+ */
 import { fstatSync } from "node:fs";
+import { safe, safeJson, unicodeEscaped } from "../text/safe.ts";
 
 /** journald splits a longer line (`LineMax=`), and all but its first part have no priority. */
 export const maxLineBytes = 48 * 1024;
@@ -28,14 +32,53 @@ export function isJournal(env: NodeJS.ProcessEnv, descriptor: number): boolean {
   }
 }
 
-/** Shortens an event whose line is longer than {@link maxLineBytes}. */
+/** A line of JSON without unseen characters. An event whose line is too long is shortened. */
 export function boundedLine(line: string): string {
-  if (Buffer.byteLength(line) <= maxLineBytes) return line;
+  const whole = safeJson(line);
+  if (Buffer.byteLength(whole) <= maxLineBytes) return whole;
   const event = JSON.parse(line) as LogEvent;
-  const bounded = `${JSON.stringify(shortened(event, 0))}\n`;
+  const bounded = jsonLine(shortened(event, 0));
   if (Buffer.byteLength(bounded) <= maxLineBytes) return bounded;
-  return `${JSON.stringify({ level: event.level, time: event.time, msg: shortened(event.msg, 0), left_out: "too long" })}\n`;
+  return jsonLine({
+    level: event.level,
+    time: event.time,
+    msg: shortened(event.msg, 0),
+    left_out: "too long",
+  });
 }
+
+function jsonLine(event: unknown): string {
+  return `${safeJson(JSON.stringify(event))}\n`;
+}
+
+/**
+ * A line of JSON for `pino-pretty`, which prints the message and the error as they are. Their unseen
+ * characters are escaped; the line breaks of a stack stay.
+ */
+export function readableEvent(line: string): string {
+  const event = JSON.parse(boundedLine(line)) as LogEvent;
+  if (typeof event.msg === "string") event.msg = safe(event.msg);
+  if (event.err !== undefined) event.err = readable(event.err);
+  return JSON.stringify(event);
+}
+
+function readable(value: unknown): unknown {
+  if (typeof value === "string") return value.split("\n").map(safe).join("\n");
+  if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(readable);
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [safe(key), readable(item)]));
+}
+
+/** What `pino-pretty` made of such a line: besides its own colours and line breaks it controls nothing. */
+export function readableLines(pretty: string): string {
+  return pretty
+    .split(ownControls)
+    .map((text, at) => (at % 2 === 0 ? unicodeEscaped(text) : text))
+    .join("");
+}
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one
+const ownControls = /(\n|\x1b\[[\d;]*m)/;
 
 /**
  * Formats an event for the journal: priority, message, and details as JSON. The journal itself records the
@@ -61,17 +104,14 @@ interface LogEvent {
   level: number;
   time?: unknown;
   msg?: unknown;
+  err?: unknown;
 }
 
-/** Escapes control characters: with one of them the journal shows only `[blob data]`. */
+/** Escapes unseen characters: with a control character the journal shows only `[blob data]`. */
 function prefixed(level: number, text: string): string {
-  const line = `<${priorityOf(level)}>${text.replace(/\p{Cc}/gu, (character) => escaped(character))}`;
+  const line = `<${priorityOf(level)}>${unicodeEscaped(text)}`;
   // A character has at most four bytes in UTF-8.
   return Buffer.byteLength(line) < maxLineBytes ? line : `${line.slice(0, maxLineBytes / 4 - 1)}…`;
-}
-
-function escaped(character: string): string {
-  return `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 function shortened(value: unknown, depth: number): unknown {

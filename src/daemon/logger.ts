@@ -1,7 +1,7 @@
 /** Creates the daemon's logger, which writes to standard error. */
 import { type Logger, pino } from "pino";
-import pretty from "pino-pretty";
-import { boundedLine, journalLine } from "./log-lines.ts";
+import { prettyFactory } from "pino-pretty";
+import { boundedLine, journalLine, readableEvent, readableLines } from "./log-lines.ts";
 
 /** How much of the log is kept in memory while it cannot be written. Lines beyond that are dropped. */
 const maxUnwrittenBytes = 1024 * 1024;
@@ -14,18 +14,21 @@ export type LogReader = "terminal" | "journal" | "program";
  */
 export function createLogger(level: string, reader: LogReader): Logger {
   const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
-  if (reader === "terminal") {
-    return pino(
-      options,
-      pretty({ destination: 2, sync: true, translateTime: "SYS:HH:MM:ss.l", singleLine: true }),
-    );
-  }
   const destination = pino.destination({ dest: 2, sync: true, maxLength: maxUnwrittenBytes });
   // The log may be a file on a full disk. The daemon goes on, and writes the kept lines when there is room.
   destination.on("error", () => {});
-  const format = reader === "journal" ? journalLine : boundedLine;
+  const format = formats[reader]();
   return pino(options, {
     write: (line: string) => void destination.write(format(line)),
     flush: () => destination.flush(),
   } as pino.DestinationStream);
 }
+
+const formats: Readonly<Record<LogReader, () => (line: string) => string>> = {
+  program: () => boundedLine,
+  journal: () => journalLine,
+  terminal() {
+    const pretty = prettyFactory({ translateTime: "SYS:HH:MM:ss.l", singleLine: true });
+    return (line) => readableLines(pretty(readableEvent(line)));
+  },
+};

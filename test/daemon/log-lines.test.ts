@@ -1,8 +1,16 @@
 import { Writable } from "node:stream";
 import fc from "fast-check";
 import { pino } from "pino";
+import { prettyFactory } from "pino-pretty";
 import { expect, test } from "vitest";
-import { boundedLine, journalLine, journalText, maxLineBytes } from "../../src/daemon/log-lines.ts";
+import {
+  boundedLine,
+  journalLine,
+  journalText,
+  maxLineBytes,
+  readableEvent,
+  readableLines,
+} from "../../src/daemon/log-lines.ts";
 
 /** The lines that pino makes of what `log` does. */
 function lines(log: (logger: pino.Logger) => void): string[] {
@@ -73,4 +81,47 @@ test("whatever is logged, it is one line with a priority", () => {
       expect(journalLine(line)).toMatch(/^<6>[^\p{Cc}]*\n$/u);
     }),
   );
+});
+
+/** What controls a terminal, or changes the direction of text, or hides in it. */
+const unseen = /[^\P{Cc}\n]|[\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/u;
+const hostile = "id\u009b31m\u202etxt\u2066\u200f\u2028\x1b]0;title\x07\r\n<0>forged";
+
+test("JSON lines keep every value and have no unseen characters", () => {
+  const [line = ""] = lines((logger) => logger.warn({ id: hostile, err: new Error(hostile) }, hostile));
+  expect(line).toMatch(unseen);
+  expect(boundedLine(line)).not.toMatch(unseen);
+  expect(JSON.parse(boundedLine(line))).toEqual(JSON.parse(line));
+  expect(journalLine(line)).not.toMatch(unseen);
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), (message, id) => {
+      const [written = ""] = lines((logger) => logger.info({ id }, "%s", message));
+      expect(boundedLine(written)).not.toMatch(unseen);
+      expect(JSON.parse(boundedLine(written))).toEqual(JSON.parse(written));
+    }),
+  );
+});
+
+test.each([true, false])("lines for a terminal control nothing but their own colours: %s", (colorize) => {
+  const pretty = prettyFactory({ colorize, singleLine: true });
+  const shown = (line: string) => readableLines(pretty(readableEvent(line)));
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one
+  const withoutColours = (text: string) => text.replace(/\x1b\[[\d;]*m/g, "");
+  const [line = ""] = lines((logger) => {
+    logger.warn({ id: hostile, labels: { [hostile]: [hostile] }, err: new Error(hostile) }, hostile);
+  });
+  expect(withoutColours(shown(line))).not.toMatch(unseen);
+  expect(shown(line)).toContain("id\\x9b31m\\u202etxt\\u2066\\u200f\\u2028\\x1b]0;title\\x07\\r\\n<0>forged");
+  fc.assert(
+    fc.property(fc.string({ unit: "binary" }), fc.string({ unit: "binary" }), (message, id) => {
+      const [written = ""] = lines((logger) => logger.info({ id, err: new Error(id) }, "%s", message));
+      expect(withoutColours(shown(written))).not.toMatch(unseen);
+    }),
+  );
+});
+
+test("a message cannot colour the terminal of its reader", () => {
+  const pretty = prettyFactory({ colorize: false, singleLine: true });
+  const [line = ""] = lines((logger) => logger.warn({ id: "\x1b[8m", err: new Error("\x1b[8m") }, "\x1b[8m"));
+  expect(readableLines(pretty(readableEvent(line)))).not.toContain("\x1b");
 });
