@@ -1,10 +1,11 @@
 /** The bundle in the Debian package. It contains all dependencies, as the package installs no npm modules. */
 import { defineConfig } from "rolldown";
-import { transform } from "../rolldown.config.ts";
+import { notices, transform } from "../rolldown.config.ts";
 
 export default defineConfig({
   input: { sessiond: "src/daemon/sessiond.ts", sessionctl: "src/cli/sessionctl.ts" },
   platform: "node",
+  plugins: [notices()],
   transform,
   output: { format: "esm", entryFileNames: "[name].js", chunkFileNames: "chunks/[name]-[hash].js" },
 });
