@@ -50,8 +50,10 @@ export type { CallOptions } from "./http/http.ts";
 export type {
   DeleteQuery,
   EmptyTrashQuery,
+  FileState,
   HistoryQuery,
   ListFilesQuery,
+  ListResultsQuery,
   ListSessionsQuery,
   PageQuery,
 } from "./http/query.ts";

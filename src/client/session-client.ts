@@ -46,8 +46,8 @@ import type {
   EmptyTrashQuery,
   HistoryQuery,
   ListFilesQuery,
+  ListResultsQuery,
   ListSessionsQuery,
-  PageQuery,
 } from "./http/query.ts";
 import { successBody } from "./http/reply.ts";
 import type {
@@ -145,8 +145,8 @@ export class SessionClient {
     return this.#call("listFiles", { params: { id }, query }, options);
   }
 
-  /** Returns one page of a session's results. */
-  listResults(id: string, query: PageQuery = {}, options?: CallOptions): Promise<ResultPage> {
+  /** Returns one page of a session's results, of all files or of the failed ones. */
+  listResults(id: string, query: ListResultsQuery = {}, options?: CallOptions): Promise<ResultPage> {
     return this.#call("listResults", { params: { id }, query }, options);
   }
 

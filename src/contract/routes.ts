@@ -94,14 +94,23 @@ export const routes = {
     method: "GET",
     path: `${oneSession}/files`,
     summary: "The files of a session, page by page",
-    query: z.strictObject({ state: z.enum(["pending", "processed"]).default("pending"), ...pageQuery }),
+    query: z.strictObject({
+      state: z
+        .enum(["pending", "processed", "failed"])
+        .default("pending")
+        .describe("failed files are the processed ones whose result says that they failed"),
+      ...pageQuery,
+    }),
     reply: reply.filesReply,
   },
   listResults: {
     method: "GET",
     path: `${oneSession}/results`,
     summary: "The results of a session, page by page",
-    query: z.strictObject(pageQuery),
+    query: z.strictObject({
+      failed: flag.default(false).describe("only the results of failed files"),
+      ...pageQuery,
+    }),
     reply: reply.resultsReply,
   },
   saveSession: {

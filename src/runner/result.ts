@@ -12,6 +12,8 @@ export interface FileResult {
   exit_code: number;
   signal?: string;
   timed_out?: true;
+  /** The time limit, if the command has exceeded it. */
+  timeout_ms?: number;
   /** Why the command could not be started. */
   error?: string;
   /** Duration of the last attempt. */
@@ -31,12 +33,14 @@ export interface FileResult {
 
 export interface Work {
   readonly ended: Ended;
+  /** Milliseconds that one attempt may take; undefined for no limit. */
+  readonly timeoutMs: number | undefined;
   readonly attempts: number;
   readonly finishedMs: number;
   readonly fingerprint: Fingerprint | undefined;
 }
 
-export function fileResult({ ended, attempts, finishedMs, fingerprint }: Work): FileResult {
+export function fileResult({ ended, timeoutMs, attempts, finishedMs, fingerprint }: Work): FileResult {
   const { exitCode, signal, timedOut, error, durationMs, stdout, stderr } = ended;
   const result: FileResult = {
     exit_code: exitCode,
@@ -48,6 +52,7 @@ export function fileResult({ ended, attempts, finishedMs, fingerprint }: Work): 
   };
   if (signal !== undefined) result.signal = signal;
   if (timedOut) result.timed_out = true;
+  if (timedOut && timeoutMs !== undefined) result.timeout_ms = timeoutMs;
   if (error !== undefined) result.error = error;
   if (stdout.truncated || stderr.truncated) {
     result.truncated = {

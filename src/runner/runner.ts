@@ -178,8 +178,8 @@ export class Runner {
 
   async #record(item: Item, work: Outcome): Promise<FileEnd> {
     const { ended } = work;
-    const result = fileResult({ ...work, attempts: item.attempt });
-    const { patienceMs } = this.#options;
+    const { patienceMs, timeoutMs } = this.#options;
+    const result = fileResult({ ...work, attempts: item.attempt, timeoutMs });
     const recorder = { worker: this.#worker, patienceMs, say: (line: string) => this.#hooks.say(line) };
     await record(recorder, item.file, asJson(result), () => asJson(withoutOutput(result, ended)));
     try {

@@ -1,5 +1,6 @@
 /** Decides which files of a session run, which do not, and why. Pure. */
-import { isJsonObject, type JsonObject, type JsonValue } from "../json/exact-json.ts";
+import type { JsonObject } from "../json/exact-json.ts";
+import { failureOf, hasFailed, resultOf } from "../session/failed-file.ts";
 
 export interface KnownFiles {
   readonly processed: readonly string[];
@@ -62,22 +63,12 @@ export function select(known: KnownFiles, request: SelectionRequest): Selection 
   };
 }
 
-/** The recorded result of a file, which may be named `__proto__`. */
-export function resultOf(results: JsonObject, file: string): JsonValue | undefined {
-  return Object.hasOwn(results, file) ? results[file] : undefined;
-}
-
-/** Whether the result is that of a failed command. Results of other tools never are. */
-export function hasFailed(result: JsonValue | undefined): boolean {
-  return isJsonObject(result) && typeof result.exit_code === "number" && result.exit_code !== 0;
-}
-
 function decide(file: string, results: JsonObject, { retryFailed, changed }: SelectionRequest): Choice {
   const change = changed?.get(file);
   if (change !== undefined) return { file, action: "run", reason: `changed: ${change}` };
   const result = resultOf(results, file);
   if (hasFailed(result)) {
-    const exit = `failed with exit code ${(result as { exit_code: number }).exit_code}`;
+    const exit = `failed: ${failureOf(result)}`;
     return retryFailed
       ? { file, action: "run", reason: exit }
       : { file, action: "skip", reason: `${exit}; --retry-failed runs it again` };

@@ -162,7 +162,7 @@ test("a dry run changes nothing, and prints what would run", async () => {
   await run("a", "-j", "1", "--files", "x", "y", ...sh("[ $1 = x ]"));
   const before = await session();
   const explained = await run("a", "--files", "x", "z", "--retry-failed", "-n", "--explain", "--", "true");
-  expect(explained.stdout).toBe("skip  x  (done)\nrun   y  (failed with exit code 1)\n");
+  expect(explained.stdout).toBe("skip  x  (done)\nrun   y  (failed: exit status 1)\n");
   const json = await run("a", "--dry-run", "--explain", "--json", "--", "true");
   expect(
     json.stdout
@@ -171,7 +171,7 @@ test("a dry run changes nothing, and prints what would run", async () => {
       .map((line) => JSON.parse(line)),
   ).toEqual([
     { file: "x", action: "skip", reason: "done" },
-    { file: "y", action: "skip", reason: "failed with exit code 1; --retry-failed runs it again" },
+    { file: "y", action: "skip", reason: "failed: exit status 1; --retry-failed runs it again" },
   ]);
   expect(await session()).toEqual(before);
 });

@@ -49,7 +49,7 @@ function resultOf(stdout: string | Buffer, truncated = false) {
     stdout: output(Buffer.from(stdout)),
     stderr: output(Buffer.alloc(0)),
   };
-  return fileResult({ ended, attempts: 1, finishedMs: 0, fingerprint: undefined });
+  return fileResult({ ended, timeoutMs: undefined, attempts: 1, finishedMs: 0, fingerprint: undefined });
 }
 
 test("objects and arrays are parsed, and nothing else", () => {

@@ -98,6 +98,34 @@ test("saving creates what is missing, unless the caller wants it to be there", a
   expect(jsonOf(other)).toMatchObject({ code: "invalid_request", issues: [{ path: "session_id" }] });
 });
 
+test("failed files and their results come in pages too", async () => {
+  const { call, create } = await startServer();
+  const files = Array.from({ length: 9 }, (_, index) => `f${index}`);
+  await create("s", files);
+  const results = Object.fromEntries(files.map((file, index) => [file, { exit_code: index % 2 }]));
+  await call("POST", "/v1/sessions/s/progress", {
+    json: {
+      processed: files.slice(0, 8),
+      results: { ...results, url: { exit_code: 1 }, f8: { error: "lost" } },
+    },
+  });
+  const base = "/v1/sessions/s";
+  const first = jsonOf(await call("GET", `${base}/files?state=failed&limit=3`));
+  expect(first).toMatchObject({ files: ["f1", "f3", "f5"], total: 4 });
+  const rest = jsonOf(await call("GET", `${base}/files?state=failed&cursor=${first.next_cursor}`));
+  expect(rest).toEqual({ files: ["f7"], total: 4, next_cursor: null });
+  const page = jsonOf(await call("GET", `${base}/results?failed=true&limit=3`));
+  expect(page).toMatchObject({
+    results: { f1: { exit_code: 1 }, f3: { exit_code: 1 }, f5: { exit_code: 1 } },
+    total: 4,
+  });
+  const last = jsonOf(await call("GET", `${base}/results?failed=true&cursor=${page.next_cursor}`));
+  expect(last).toEqual({ results: { f7: { exit_code: 1 } }, total: 4, next_cursor: null });
+  expect(jsonOf(await call("GET", `${base}/results?failed=false`))).toMatchObject({ total: 10 });
+  for (const bad of ["files?state=broken", "results?failed=1"])
+    expect((await call("GET", `${base}/${bad}`)).status).toBe(400);
+});
+
 test("files and results come in pages that together are everything", async () => {
   const { call, create } = await startServer();
   const files = Array.from({ length: 7 }, (_, index) => `f${index}`);

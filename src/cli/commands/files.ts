@@ -1,38 +1,50 @@
 /** `sessionctl files` */
 import { Option } from "commander";
+import type { FileState } from "../../client/http/query.ts";
 import type { FilePage } from "../../contract/replies.ts";
+import { failedFiles } from "../../session/failed-file.ts";
 import type { Session } from "../../session/session.ts";
 import { wholeNumber } from "../arguments.ts";
 import type { Registration } from "../context.ts";
 import { safe } from "../terminal-text.ts";
 
 interface Options {
-  state: "pending" | "processed";
+  state: FileState;
   limit?: number;
   cursor?: string;
   null?: boolean;
 }
+
+const help = `
+Failed files are processed files whose result says so: its exit_code is not 0, or it has no exit_code but an error
+as text.
+
+Example:
+  sessionctl files nightly -0 | xargs -0 wc -l
+  sessionctl files nightly --state failed`;
 
 export const registerFiles: Registration = (program, run) => {
   program
     .command("files")
     .summary("list the files of a session")
     .description(
-      "List the pending or processed files of a session, one per line: all, or a page with --limit.",
+      "List the pending, processed or failed files of a session, one per line: all, or a page with --limit.",
     )
     .argument("<id>", "session id")
     .addOption(
-      new Option("--state <state>", "which files").choices(["pending", "processed"]).default("pending"),
+      new Option("--state <state>", "which files")
+        .choices(["pending", "processed", "failed"])
+        .default("pending"),
     )
     .option("--limit <count>", "at most this many, up to 1000", wholeNumber(1))
     .option("--cursor <cursor>", "continue where an earlier page ended")
     .option("-0, --null", "end each name with a zero byte, for xargs -0")
-    .addHelpText("after", "\nExample:\n  sessionctl files nightly -0 | xargs -0 wc -l")
+    .addHelpText("after", help)
     .action(
       run(async ({ client, out }, id: string, { state, limit, cursor, null: zeroes }: Options) => {
         const page =
           limit === undefined && cursor === undefined
-            ? everyFile(await client.getSession(id), state)
+            ? await everyFile(await client.getSession(id), state)
             : await client.listFiles(id, { state, limit, cursor });
         if (out.json) out.document(page);
         else out.raw(page.files.map((file) => (zeroes ? `${file}\0` : `${shown(file, out)}\n`)).join(""));
@@ -45,8 +57,9 @@ export const registerFiles: Registration = (program, run) => {
 };
 
 /** Reads the whole document once, instead of once for each page. */
-function everyFile(session: Session, state: Options["state"]): FilePage {
-  const files = state === "pending" ? session.pending_files : session.processed_files;
+async function everyFile(session: Session, state: FileState): Promise<FilePage> {
+  const { pending_files: pending, processed_files: processed } = session;
+  const files = { pending, processed, failed: state === "failed" ? await failedFiles(session) : [] }[state];
   return { files: [...files], next_cursor: null, total: files.length };
 }
 

@@ -1,8 +1,10 @@
 /** `sessionctl show` */
-import type { FilePage, SessionSummaryAndHealth } from "../../contract/replies.ts";
+import type { FilePage, ResultPage, SessionSummaryAndHealth } from "../../contract/replies.ts";
 import { shellOperand } from "../../text/shell-quote.ts";
 import { formatSize } from "../../text/size.ts";
 import { type Context, forEachSession, type Registration } from "../context.ts";
+import { counted } from "../count.ts";
+import { failureLines, failuresAmong, namedFailures, resultsCommand } from "../failures.ts";
 import { statusStyle } from "../output.ts";
 import { facts } from "../table.ts";
 import { safe } from "../terminal-text.ts";
@@ -31,8 +33,10 @@ export const registerShow: Registration = (program, run) => {
           const summary = await client.getSummary(id);
           if (out.quiet) return summary;
           const next = await client.listFiles(id, { limit: nextFiles });
+          const failed = await client.listResults(id, { failed: true, limit: namedFailures });
           if (pages++ > 0) out.data("");
           for (const line of page(context, summary, next)) out.data(line);
+          for (const line of failedPart(id, failed)) out.data(line);
           return summary;
         });
       }),
@@ -66,6 +70,12 @@ function page({ out, nowMs }: Context, summary: SessionSummaryAndHealth, next: F
       return `  ${safe(message)}${advice}`;
     }),
   ];
+}
+
+function failedPart(id: string, { results, total }: ResultPage): string[] {
+  if (total === 0) return [];
+  const lines = failureLines(id, failuresAmong(Object.keys(results), results), total);
+  return [`${counted(total, "file")} failed; for the results: ${resultsCommand(id)}`, ...lines];
 }
 
 function workerText(worker: SessionSummaryAndHealth["worker"]): string | undefined {

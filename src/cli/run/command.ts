@@ -11,14 +11,7 @@ import { SessiondError } from "../../error.ts";
 import { isJsonObject } from "../../json/exact-json.ts";
 import { programProblem } from "../../runner/find-program.ts";
 import { changeOf } from "../../runner/fingerprint.ts";
-import {
-  hasFailed,
-  type KnownFiles,
-  nothingKnown,
-  resultOf,
-  type Selection,
-  select,
-} from "../../runner/selection.ts";
+import { type KnownFiles, nothingKnown, type Selection, select } from "../../runner/selection.ts";
 import {
   commandLabel,
   directoryLabel,
@@ -33,11 +26,13 @@ import {
   type Template,
   templateText,
 } from "../../runner/template.ts";
+import { hasFailed, resultOf } from "../../session/failed-file.ts";
 import type { Session } from "../../session/session.ts";
 import { newId, separatorOf } from "../arguments.ts";
 import type { Context } from "../context.ts";
 import { counted } from "../count.ts";
 import { CommandError, type ExitCode, exitCodes, usageError } from "../exit-code.ts";
+import { failuresAmong } from "../failures.ts";
 import { safe } from "../terminal-text.ts";
 import { execute } from "./execute.ts";
 import type { RunOptions } from "./options.ts";
@@ -101,7 +96,15 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
   };
   const resultsDir = options.results === undefined ? undefined : resolve(process.cwd(), options.results);
   if (resultsDir !== undefined) mkdirSync(resultsDir, { recursive: true });
-  return execute(context, { opening, template, cwd, options, resultsDir, timeoutMs: request.timeoutMs });
+  return execute(context, {
+    opening,
+    template,
+    cwd,
+    options,
+    resultsDir,
+    failedBefore: failuresAmong(skipped(selection), session?.partial_results ?? {}),
+    timeoutMs: request.timeoutMs,
+  });
 }
 
 function directoryOf(
@@ -173,6 +176,10 @@ async function changes(session: Session | undefined, cwd: string): Promise<Map<s
     if (change !== undefined) found.set(file, change);
   }
   return found;
+}
+
+function* skipped({ choices }: Selection): Generator<string> {
+  for (const { file, action } of choices()) if (action === "skip") yield file;
 }
 
 /** Warns if the session has results of another command. */

@@ -4,18 +4,18 @@ import type { WorkerSession } from "../../client/worker/worker-session.ts";
 import { Guard } from "../../runner/guard.ts";
 import { JobLog } from "../../runner/joblog.ts";
 import { markVariable } from "../../runner/mark.ts";
+import { asJson } from "../../runner/result.ts";
 import { Runner } from "../../runner/runner.ts";
-import type { RunSummary, Stop } from "../../runner/runner-options.ts";
+import type { FileEnd, Stop } from "../../runner/runner-options.ts";
 import { finishSession, type Opened, type Opening, openSession } from "../../runner/session-run.ts";
 import type { Template } from "../../runner/template.ts";
-import { shellOperand } from "../../text/shell-quote.ts";
 import type { Context } from "../context.ts";
-import { counted } from "../count.ts";
-import { CommandError, type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
+import { CommandError, type ExitCode, exitCodes } from "../exit-code.ts";
+import { type Failure, failuresAmong, namedFailures } from "../failures.ts";
 import { createProgressDisplay, modeOf } from "../progress/create-display.ts";
 import type { ProgressDisplay } from "../progress/display.ts";
-import { isNow } from "../status-text.ts";
 import { safe } from "../terminal-text.ts";
+import { exitCodeFor, nothingToDo, tellEnd } from "./ending.ts";
 import { guardCommand } from "./guard-command.ts";
 import type { RunOptions } from "./options.ts";
 import { showEnds } from "./shown.ts";
@@ -28,6 +28,8 @@ export interface Execution {
   /** Directory for the whole output of each file. */
   readonly resultsDir: string | undefined;
   readonly options: RunOptions;
+  /** The first files that failed in earlier runs and are not run again. */
+  readonly failedBefore: readonly Failure[];
   readonly timeoutMs: number | undefined;
 }
 
@@ -36,7 +38,7 @@ const interrupted: Stop = { cause: "interrupted", reason: "interrupted" };
 export async function execute(context: Context, execution: Execution): Promise<ExitCode> {
   const { opening } = execution;
   if (opening.selection.files.length === 0) {
-    const done = nothingToDo(context, opening);
+    const done = nothingToDo(context.out, opening, execution.failedBefore);
     if (done !== undefined) return done;
   }
   const { process } = context;
@@ -66,24 +68,6 @@ export async function execute(context: Context, execution: Execution): Promise<E
   }
 }
 
-/** The exit code if the session needs no change either; undefined if it does. */
-function nothingToDo({ out }: Context, { session, selection }: Opening): ExitCode | undefined {
-  if (session === undefined) throw new CommandError("no files to run for; nothing was done");
-  if (session.status !== "completed" && session.status !== "failed") return undefined;
-  const id = safe(session.session_id);
-  const { failedBefore } = selection;
-  if (session.status === "completed" && failedBefore === 0) {
-    out.say(`${id} is already completed; nothing to do`);
-    return exitCodes.ok;
-  }
-  const failures =
-    failedBefore === 0
-      ? ""
-      : `: ${counted(failedBefore, "file")} failed; to run failed files again, add --retry-failed`;
-  out.say(`${id} ${isNow(session.status, "already")}; nothing to do${failures}`);
-  return exitCodes.failed;
-}
-
 function openLog(path: string | undefined, cwd: string): JobLog | undefined {
   try {
     return path === undefined ? undefined : new JobLog(resolve(cwd, path));
@@ -101,6 +85,8 @@ class ActiveRun {
   readonly #runner: Runner;
   readonly #display: ProgressDisplay;
   readonly #doneBefore: number;
+  /** The first failed files of this run. */
+  readonly #failures: Failure[] = [];
   readonly #guard: Guard | undefined;
 
   constructor(context: Context, execution: Execution, opened: Opened, joblog: JobLog | undefined) {
@@ -142,7 +128,10 @@ class ActiveRun {
         guard: this.#guard,
       },
       {
-        ended: show,
+        ended: (end) => {
+          this.#noteFailure(end);
+          return show(end);
+        },
         changed: () => display.update(this.#runner.snapshot()),
         say: (line) => display.say(safe(line)),
       },
@@ -182,7 +171,14 @@ class ActiveRun {
       failedBefore,
       reconnectMs: options.reconnect,
     });
-    this.#tell(summary, status);
+    tellEnd(this.#context.out, {
+      id: this.#id,
+      summary,
+      status,
+      doneBefore: this.#doneBefore,
+      failedBefore,
+      failures: [...this.#failures, ...this.#execution.failedBefore],
+    });
     // Files that somebody added during the run are left.
     const isLeft = summary.stop === undefined && status === "paused";
     const exitCode = isLeft ? exitCodes.failed : exitCodeFor(summary, failedBefore, options);
@@ -191,53 +187,12 @@ class ActiveRun {
     return exitCode;
   }
 
+  #noteFailure({ file, result }: FileEnd): void {
+    if (this.#failures.length === namedFailures) return;
+    this.#failures.push(...failuresAmong([file], Object.fromEntries([[file, asJson(result)]])));
+  }
+
   get #id(): string {
     return this.#worker.session.session_id;
-  }
-
-  #tell(summary: RunSummary, status: string | undefined): void {
-    const { out } = this.#context;
-    const { stop, done, failed, pending } = summary;
-    const { failedBefore } = this.#execution.opening.selection;
-    const counts = [
-      `${counted(this.#doneBefore + done, "file")} done${ofThemEarlier(this.#doneBefore)}`,
-      ...(failedBefore + failed > 0 ? [`${failedBefore + failed} failed${ofThemEarlier(failedBefore)}`] : []),
-      ...(pending > 0 ? [`${pending} left`] : []),
-    ].join(", ");
-    const became = status === undefined ? "" : ` ${isNow(status)}`;
-    const why = stop === undefined ? "" : ` (${safe(stop.reason)})`;
-    if (stop?.cause === "error") out.complain(safe(stop.reason));
-    out.say(`${safe(this.#id)}${became}: ${counts}${stop?.cause === "error" ? "" : why}`);
-    if (stop?.cause === "completed" || stop?.cause === "deleted") return;
-    if (stop !== undefined) out.say("to continue, run the same command again");
-    else if (failed + failedBefore > 0) {
-      out.say(
-        `for the results: sessionctl results ${safe(shellOperand(this.#id))}; to run the failed files again, add --retry-failed`,
-      );
-    }
-  }
-}
-
-/** Counts are of the whole session, as in the display of progress. */
-function ofThemEarlier(count: number): string {
-  return count > 0 ? ` (${count} of them earlier)` : "";
-}
-
-function exitCodeFor(summary: RunSummary, failedBefore: number, { halt }: RunOptions): ExitCode {
-  const { stop, failed } = summary;
-  const byFailures = failed + failedBefore > 0 ? exitCodes.failed : exitCodes.ok;
-  if (stop === undefined) return byFailures;
-  switch (stop.cause) {
-    case "interrupted":
-      return exitCodes.interrupted;
-    case "halted":
-      if (halt?.on === "success") return exitCodes.ok;
-      return halt?.on === "done" ? byFailures : exitCodes.failed;
-    case "deleted":
-      return exitCodes.noSuchSession;
-    case "error":
-      return exitCodeOf(stop.error);
-    default:
-      return exitCodes.failed;
   }
 }

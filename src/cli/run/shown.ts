@@ -51,7 +51,8 @@ export function choiceLine(
   { json, toTerminal }: { json: boolean; toTerminal: boolean },
 ): string {
   if (json) return stringifyJson({ file, action, reason });
-  return `${action.padEnd(4)}  ${toTerminal ? safe(file) : file}  (${reason})`;
+  const shown = (text: string) => (toTerminal ? safe(text) : text);
+  return `${action.padEnd(4)}  ${shown(file)}  (${shown(reason)})`;
 }
 
 function jsonLine(file: string, result: FileResult): string {

@@ -25,7 +25,15 @@ export interface ListSessionsQuery extends PageQuery {
 
 export interface ListFilesQuery extends PageQuery {
   /** Default: `pending`. */
-  state?: "pending" | "processed" | undefined;
+  state?: FileState | undefined;
+}
+
+/** Failed files are processed as well: their result says that they failed. */
+export type FileState = "pending" | "processed" | "failed";
+
+export interface ListResultsQuery extends PageQuery {
+  /** Only the results of failed files. Default: false. */
+  failed?: boolean | undefined;
 }
 
 export interface HistoryQuery extends PageQuery {

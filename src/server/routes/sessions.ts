@@ -5,8 +5,10 @@
  * a call of the store. They know no HTTP beyond status and headers.
  */
 import { summaryAndHealthOf } from "../../contract/from-summary.ts";
+import type { Query } from "../../contract/routes.ts";
 import { SessiondError } from "../../error.ts";
-import type { SessionSummary } from "../../session/session.ts";
+import { failedFiles } from "../../session/failed-file.ts";
+import type { Session, SessionSummary } from "../../session/session.ts";
 import { generateSessionId, parseSessionId } from "../../session/session-id.ts";
 import type { Lease, SessionStore } from "../../store/session-store.ts";
 import type { Workers } from "../channel/workers.ts";
@@ -68,16 +70,17 @@ export function sessionHandlers(store: SessionStore, channel: Pick<Workers, "isC
 
     listFiles: async ({ params, query }) => {
       const { session } = await store.read(params.id);
-      const files = query.state === "processed" ? session.processed_files : session.pending_files;
-      const { items, ...page } = pageOf(files, query);
+      const { items, ...page } = pageOf(await filesOf(session, query.state), query);
       return { files: items, ...page };
     },
 
     listResults: async ({ params, query }) => {
       const { session } = await store.read(params.id);
-      const { items, ...page } = pageOf(Object.keys(session.partial_results), query);
+      const { partial_results } = session;
+      const names = query.failed ? await failedFiles(session) : Object.keys(partial_results);
+      const { items, ...page } = pageOf(names, query);
       return {
-        results: Object.fromEntries(items.map((key) => [key, session.partial_results[key] ?? null])),
+        results: Object.fromEntries(items.map((key) => [key, partial_results[key] ?? null])),
         ...page,
       };
     },
@@ -124,4 +127,9 @@ export function sessionHandlers(store: SessionStore, channel: Pick<Workers, "isC
 
     recoverSession: ({ params }) => store.recover(params.id),
   } satisfies Partial<Handlers>;
+}
+
+async function filesOf(session: Session, state: Query<"listFiles">["state"]): Promise<readonly string[]> {
+  if (state === "failed") return failedFiles(session);
+  return state === "processed" ? session.processed_files : session.pending_files;
 }

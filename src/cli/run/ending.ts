@@ -1,0 +1,95 @@
+/** What a run says at its end, and its exit code. */
+import type { RunSummary } from "../../runner/runner-options.ts";
+import type { Opening } from "../../runner/session-run.ts";
+import { counted } from "../count.ts";
+import { CommandError, type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
+import { type Failure, failureLines, namedFailures, resultsCommand } from "../failures.ts";
+import type { Output } from "../output.ts";
+import { isNow } from "../status-text.ts";
+import { safe } from "../terminal-text.ts";
+import type { RunOptions } from "./options.ts";
+
+export interface Ending {
+  readonly id: string;
+  readonly summary: RunSummary;
+  /** The status that the run has set, if it has set one. */
+  readonly status: string | undefined;
+  /** Files that succeeded in earlier runs. */
+  readonly doneBefore: number;
+  /** Files that failed in earlier runs and were not run again. */
+  readonly failedBefore: number;
+  /** The first failed files: those of this run, then earlier ones. */
+  readonly failures: readonly Failure[];
+}
+
+/**
+ * For a session without a file to run: the exit code if the session needs no change either, undefined if it
+ * does.
+ */
+export function nothingToDo(
+  out: Output,
+  { session, selection }: Opening,
+  failures: readonly Failure[],
+): ExitCode | undefined {
+  if (session === undefined) throw new CommandError("no files to run for; nothing was done");
+  if (session.status !== "completed" && session.status !== "failed") return undefined;
+  const id = safe(session.session_id);
+  const { failedBefore } = selection;
+  if (session.status === "completed" && failedBefore === 0) {
+    out.say(`${id} is already completed; nothing to do`);
+    return exitCodes.ok;
+  }
+  const counts =
+    failedBefore === 0
+      ? ""
+      : `: ${counted(failedBefore, "file")} failed; to run failed files again, add --retry-failed`;
+  out.say(`${id} ${isNow(session.status, "already")}; nothing to do${counts}`);
+  for (const line of failureLines(session.session_id, failures, failedBefore)) out.say(line);
+  return exitCodes.failed;
+}
+
+/** Counts are of the whole session, as in the display of progress. */
+export function tellEnd(out: Output, ending: Ending): void {
+  const { id, summary, status, doneBefore, failedBefore } = ending;
+  const { stop, done, failed, pending } = summary;
+  const failures = failedBefore + failed;
+  const counts = [
+    `${counted(doneBefore + done, "file")} done${ofThemEarlier(doneBefore)}`,
+    ...(failures > 0 ? [`${failures} failed${ofThemEarlier(failedBefore)}`] : []),
+    ...(pending > 0 ? [`${pending} left`] : []),
+  ].join(", ");
+  const became = status === undefined ? "" : ` ${isNow(status)}`;
+  const why = stop === undefined ? "" : ` (${safe(stop.reason)})`;
+  if (stop?.cause === "error") out.complain(safe(stop.reason));
+  out.say(`${safe(id)}${became}: ${counts}${stop?.cause === "error" ? "" : why}`);
+  if (stop?.cause === "deleted") return;
+  for (const line of failureLines(id, ending.failures.slice(0, namedFailures), failures)) out.say(line);
+  if (stop?.cause === "completed") return;
+  if (stop !== undefined) out.say("to continue, run the same command again");
+  else if (failures > 0) {
+    out.say(`for the results: ${resultsCommand(id)}; to run the failed files again, add --retry-failed`);
+  }
+}
+
+function ofThemEarlier(count: number): string {
+  return count > 0 ? ` (${count} of them earlier)` : "";
+}
+
+export function exitCodeFor(summary: RunSummary, failedBefore: number, { halt }: RunOptions): ExitCode {
+  const { stop, failed } = summary;
+  const byFailures = failed + failedBefore > 0 ? exitCodes.failed : exitCodes.ok;
+  if (stop === undefined) return byFailures;
+  switch (stop.cause) {
+    case "interrupted":
+      return exitCodes.interrupted;
+    case "halted":
+      if (halt?.on === "success") return exitCodes.ok;
+      return halt?.on === "done" ? byFailures : exitCodes.failed;
+    case "deleted":
+      return exitCodes.noSuchSession;
+    case "error":
+      return exitCodeOf(stop.error);
+    default:
+      return exitCodes.failed;
+  }
+}
