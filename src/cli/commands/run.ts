@@ -11,8 +11,8 @@ directory, and {/.} for its base name without extension. Without any of these, t
 The command runs without a shell unless --shell is given.
 
 An existing session continues: files that are done are skipped, and new files are added. Commands run in the
-directory of the last run. Each file gets a result: exit_code, signal, timed_out, timeout_ms, duration_ms, attempts, stdout
-(parsed if it is a JSON object or array), stderr, truncated, invalid_utf8, finished_time, fingerprint. A file is done
+directory of the last run. Each file gets a result: exit_code, signal, timed_out, timeout_ms, duration_ms, attempts,
+stdout (parsed if it is a JSON object or array), stderr, truncated, invalid_utf8, finished_time, fingerprint. A file is done
 when its result is durable. The exit code is 124 after --timeout, 128 plus the signal's number after a signal, and
 126 or 127 if the command could not be started.
 
