@@ -12,8 +12,8 @@ The command runs without a shell unless --shell is given.
 
 An existing session continues: files that are done are skipped, and new files are added. Commands run in the
 directory of the last run. Each file gets a result: exit_code, signal, timed_out, timeout_ms, duration_ms, attempts,
-stdout (parsed if it is a JSON object or array), stderr, truncated, invalid_utf8, finished_time, fingerprint. A file is done
-when its result is durable. The exit code is 124 after --timeout, 128 plus the signal's number after a signal, and
+stdout (parsed if it is a JSON object or array), stderr, truncated, invalid_utf8, finished_time, fingerprint. A file
+is done when its result is durable. The exit code is 124 after --timeout, 128 plus the signal's number after a signal, and
 126 or 127 if the command could not be started.
 
 When all files are done, the session is completed; if some failed, the session has failed, and --retry-failed runs
