@@ -4,6 +4,7 @@ import { resolve } from "node:path";
 import { Child, type ChildOptions, type Ended } from "./child.ts";
 import { type Fingerprint, takeFingerprint } from "./fingerprint.ts";
 import type { JobLine } from "./joblog.ts";
+import { startTrouble } from "./own-trouble.ts";
 import { resultFiles } from "./result-files.ts";
 import type { RunnerOptions } from "./runner-options.ts";
 import { commandFor, commandLine } from "./template.ts";
@@ -25,6 +26,8 @@ export interface RunControl {
   isStopped(): boolean;
   /** Whether running commands are being stopped; their results do not count. */
   isKilling(): boolean;
+  /** Whether the runner has trouble of its own, with which a file that fails now must not be charged. */
+  isTroubled(): boolean;
   changed(): void;
 }
 
@@ -41,7 +44,7 @@ export interface Outcome {
 /**
  * Runs the command of a file until it succeeds or has no attempts left. Undefined if the file stays pending.
  *
- * @throws CannotStart if the machine has no resources to start the command
+ * @throws OwnTrouble if the outcome of an attempt says nothing of the file
  */
 export async function workOn(
   item: Item,
@@ -49,12 +52,12 @@ export async function workOn(
   options: RunnerOptions,
   control: RunControl,
 ): Promise<Outcome | undefined> {
-  const { template, cwd, env, outputLimit, timeoutMs, retries, alwaysHash, resultsDir } = options;
+  const { template, cwd, env, outputLimit, timeoutMs, retries, alwaysHash, resultsDir, places } = options;
   const command = commandFor(template, item.file);
   // Taken before the command runs, so that a change made while it runs is noticed by the next run.
   const fingerprint = await takeFingerprint(resolve(cwd, item.file), { alwaysHash });
   const files = resultsDir === undefined ? undefined : resultFiles(resultsDir, item.file, seq);
-  const childOptions: ChildOptions = { command, cwd, env, outputLimit, files, timeoutMs };
+  const childOptions: ChildOptions = { file: item.file, command, cwd, env, outputLimit, files, timeoutMs };
   // When the run stops, remaining attempts are left for the next run.
   while (!control.isStopped()) {
     item.attempt++;
@@ -62,7 +65,14 @@ export async function workOn(
     const startedMs = Date.now();
     const ended = await attempt(item, childOptions, options, control);
     if (control.isKilling()) return undefined;
-    if (ended.exitCode === 0 || item.attempt > retries) {
+    const hasFailed = ended.exitCode !== 0;
+    const { error } = ended;
+    const trouble =
+      error === undefined ? undefined : startTrouble({ template, command, cwd, path: env.PATH, error });
+    if (trouble !== undefined) throw trouble;
+    places.check({ hasFailed });
+    if (hasFailed && control.isTroubled()) return undefined;
+    if (!hasFailed || item.attempt > retries) {
       return { ended, startedMs, finishedMs: Date.now(), fingerprint, command };
     }
     control.changed();

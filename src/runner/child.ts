@@ -3,14 +3,18 @@
  * not receive the terminal's Ctrl-C.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync } from "node:fs";
 import { constants } from "node:os";
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemErrorCode } from "../error.ts";
-import { Captured, joined, type Output } from "./captured.ts";
+import { Captured, type Output } from "./captured.ts";
+import { openOutputs, outputIn } from "./output-files.ts";
+import { exhaustion } from "./own-trouble.ts";
 import { endGraceMs, isGroupAlive, signalGroup } from "./processes.ts";
 
 export interface ChildOptions {
+  /** The file that the command is for. */
+  readonly file: string;
   readonly command: readonly string[];
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
@@ -26,24 +30,20 @@ export interface Ended {
   readonly exitCode: number;
   readonly signal: NodeJS.Signals | undefined;
   readonly timedOut: boolean;
-  /** Why the command could not be started. */
-  readonly error: string | undefined;
+  /** Why the command could not be started: an Error. */
+  readonly error: unknown;
   readonly durationMs: number;
   readonly stdout: Output;
   readonly stderr: Output;
 }
 
-/** The machine lacks the resources to start a command; the command is not at fault. */
-export class CannotStart extends Error {}
-
-const exhausted = ["EAGAIN", "EMFILE", "ENFILE", "ENOMEM"];
 /** How long the rest of a group may run on after its leader has ended. */
 const lingerMs = 1000;
 const pollMs = 20;
 const nothing: Output = { bytes: Buffer.alloc(0), total: 0, truncated: false };
 
 export class Child {
-  /** Rejects with CannotStart. */
+  /** Rejects if the file is not at fault: with OwnTrouble, or with what the system says. */
   readonly ended: Promise<Ended>;
   readonly #options: ChildOptions;
   readonly #process: ChildProcess | undefined;
@@ -54,12 +54,13 @@ export class Child {
   #over = false;
   #killTimer: NodeJS.Timeout | undefined;
 
+  /** @throws OwnTrouble if the files for its output cannot be opened */
   constructor(options: ChildOptions) {
     this.#options = options;
     this.#captured = [new Captured(options.outputLimit), new Captured(options.outputLimit)];
     const { files } = options;
     // If these cannot be opened, the command must not run, and the run stops: the file has not failed.
-    if (files !== undefined) this.#files = [openSync(files.stdout, "w+"), openSync(files.stderr, "w+")];
+    if (files !== undefined) this.#files = openOutputs([files.stdout, files.stderr]);
     let failure: unknown;
     try {
       this.#process = this.#spawn();
@@ -129,23 +130,24 @@ export class Child {
             this.#timedOut = true;
             this.stop();
           }, timeoutMs);
+    let ending: readonly [number | null, NodeJS.Signals | null];
     try {
-      const [code, signal] = await exit;
-      const durationMs = performance.now() - this.#began;
-      clearTimeout(timer);
-      await this.#endGroup(child.pid as number);
-      await this.#collect(child, closed);
-      return this.#told({ ...exitOf(code, signal), durationMs });
+      ending = await exit;
     } catch (error) {
       return this.#notStarted(error);
     } finally {
       clearTimeout(timer);
     }
+    const durationMs = performance.now() - this.#began;
+    await this.#endGroup(child.pid as number);
+    await this.#collect(child, closed);
+    return this.#told({ ...exitOf(...ending), durationMs });
   }
 
   #told(exit: { exitCode: number; signal: NodeJS.Signals | undefined; durationMs: number }): Ended {
+    const { outputLimit, file: name } = this.#options;
     const [stdout, stderr] =
-      this.#files?.map((file) => endsOf(file, this.#options.outputLimit)) ??
+      this.#files?.map((file) => outputIn(file, outputLimit, name)) ??
       this.#captured.map((captured) => captured.output());
     return {
       ...exit,
@@ -158,14 +160,13 @@ export class Child {
   }
 
   #notStarted(error: unknown): Ended {
-    const code = systemErrorCode(error) ?? "";
-    const message = error instanceof Error ? error.message : String(error);
-    if (exhausted.includes(code)) throw new CannotStart(message, { cause: error });
+    const trouble = exhaustion(error);
+    if (trouble !== undefined) throw trouble;
     return {
-      exitCode: code === "ENOENT" ? 127 : 126,
+      exitCode: systemErrorCode(error) === "ENOENT" ? 127 : 126,
       signal: undefined,
       timedOut: false,
-      error: message,
+      error,
       durationMs: performance.now() - this.#began,
       stdout: nothing,
       stderr: nothing,
@@ -217,17 +218,4 @@ async function goneWithin(group: number, ms: number): Promise<boolean> {
     await sleep(pollMs);
   }
   return true;
-}
-
-/** Reads the beginning and the end of an open file. */
-function endsOf(file: number, limit: number): Output {
-  const { size } = fstatSync(file);
-  if (size <= limit) return joined(readAt(file, 0, size), Buffer.alloc(0), size);
-  const tail = Math.floor(limit / 2);
-  return joined(readAt(file, 0, limit - tail), readAt(file, size - tail, tail), size);
-}
-
-function readAt(file: number, position: number, length: number): Buffer {
-  const buffer = Buffer.alloc(length);
-  return buffer.subarray(0, readSync(file, buffer, 0, length, position));
 }

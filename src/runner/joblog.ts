@@ -1,6 +1,7 @@
 /** Writes the job log in the format of GNU parallel: a line for each file, with columns separated by tabs. */
-import { closeSync, fstatSync, openSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
+import { OwnTrouble } from "./own-trouble.ts";
 
 export interface JobLine {
   readonly seq: number;
@@ -17,21 +18,65 @@ export interface JobLine {
 const header = "Seq\tHost\tStarttime\tJobRuntime\tSend\tReceive\tExitval\tSignal\tCommand\n";
 
 export class JobLog {
+  readonly path: string;
   readonly #file: number;
   readonly #host = hostname();
 
-  /** Appends to an existing log. @throws the error of the system */
+  /** Appends to an existing log. @throws OwnTrouble */
   constructor(path: string) {
-    this.#file = openSync(path, "a");
-    if (fstatSync(this.#file).size === 0) writeSync(this.#file, header);
+    this.path = path;
+    try {
+      this.#file = openSync(path, "a");
+    } catch (error) {
+      throw this.#trouble(error);
+    }
+    const stats = fstatSync(this.#file);
+    if (stats.size === 0) this.#append(header);
+    else if (stats.isFile() && !endsLine(path, stats.size)) this.#append("\n");
   }
 
+  /** @throws OwnTrouble; then the log has nothing of the line */
   add(line: JobLine): void {
-    writeSync(this.#file, lineText(line, this.#host));
+    this.#append(lineText(line, this.#host));
+  }
+
+  #append(text: string): void {
+    const bytes = Buffer.from(text);
+    let written = 0;
+    try {
+      // A write that is cut short is followed by one that tells why.
+      while (written < bytes.length) written += writeSync(this.#file, bytes, written);
+    } catch (error) {
+      this.#takeBack(written);
+      throw this.#trouble(error);
+    }
+  }
+
+  /** Removes the last bytes, so that the log ends with a whole line. */
+  #takeBack(length: number): void {
+    const stats = fstatSync(this.#file);
+    if (length > 0 && stats.isFile()) ftruncateSync(this.#file, stats.size - length);
+  }
+
+  #trouble(error: unknown): OwnTrouble {
+    return new OwnTrouble(`cannot write the job log ${this.path}: ${(error as Error).message}`, {
+      cause: error,
+    });
   }
 
   close(): void {
     closeSync(this.#file);
+  }
+}
+
+/** A crash may have cut the last line short. */
+function endsLine(path: string, size: number): boolean {
+  const file = openSync(path, "r");
+  try {
+    const last = Buffer.alloc(1);
+    return readSync(file, last, 0, 1, size - 1) === 1 && last.toString() === "\n";
+  } finally {
+    closeSync(file);
   }
 }
 

@@ -1,7 +1,9 @@
 /** Names the files that get the whole output of each file: `DIR/NAME/stdout`, `stderr` and `seq`. */
 import { createHash } from "node:crypto";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { systemErrorCode } from "../error.ts";
+import { exhaustion, OwnTrouble } from "./own-trouble.ts";
 
 /** File systems allow 255 bytes; this leaves some room. */
 const maxName = 200;
@@ -24,14 +26,35 @@ export function directoryName(file: string): string {
   return `${safe.slice(0, maxName - 34)}%~${createHash("sha256").update(file).digest("hex").slice(0, 32)}`;
 }
 
-/** Creates the directory for a file's output. @throws the error of the system */
+/**
+ * Creates the directory for a file's output, in the results directory that the start of the run has made.
+ *
+ * @throws OwnTrouble
+ */
 export function resultFiles(
   directory: string,
   file: string,
   seq: number,
 ): { stdout: string; stderr: string } {
   const place = join(directory, directoryName(file));
-  mkdirSync(place, { recursive: true });
-  writeFileSync(join(place, "seq"), `${seq}\n`);
+  try {
+    makeDirectory(place);
+    writeFileSync(join(place, "seq"), `${seq}\n`);
+  } catch (error) {
+    if (existsSync(directory)) {
+      const why = `cannot write to the results directory ${directory}: ${(error as Error).message}`;
+      throw exhaustion(error) ?? new OwnTrouble(why, { cause: error });
+    }
+    // It is not made again: earlier output was in it, or it was a disk that is not mounted any more.
+    throw new OwnTrouble(`the results directory ${directory} is gone`, { cause: error });
+  }
   return { stdout: join(place, "stdout"), stderr: join(place, "stderr") };
+}
+
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path);
+  } catch (error) {
+    if (systemErrorCode(error) !== "EEXIST") throw error;
+  }
 }

@@ -53,7 +53,7 @@ export function fileResult({ ended, timeoutMs, attempts, finishedMs, fingerprint
   if (signal !== undefined) result.signal = signal;
   if (timedOut) result.timed_out = true;
   if (timedOut && timeoutMs !== undefined) result.timeout_ms = timeoutMs;
-  if (error !== undefined) result.error = error;
+  if (error !== undefined) result.error = error instanceof Error ? error.message : String(error);
   if (stdout.truncated || stderr.truncated) {
     result.truncated = {
       ...(stdout.truncated ? { stdout: stdout.total } : {}),

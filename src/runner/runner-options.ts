@@ -2,6 +2,7 @@
 import type { Guard } from "./guard.ts";
 import type { Halt } from "./halt.ts";
 import type { JobLog } from "./joblog.ts";
+import type { OwnPlaces } from "./own-places.ts";
 import type { FileResult } from "./result.ts";
 import type { Template } from "./template.ts";
 
@@ -26,6 +27,7 @@ export interface RunnerOptions {
   readonly outputLimit: number;
   readonly resultsDir: string | undefined;
   readonly joblog: JobLog | undefined;
+  readonly places: OwnPlaces;
   /** Whether to hash the content of large files too. */
   readonly alwaysHash: boolean;
   /** Milliseconds to wait while the disk of the daemon is full. */

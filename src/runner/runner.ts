@@ -10,6 +10,7 @@ import { type Item, jobLine, type Outcome, type RunControl, workOn } from "./att
 import type { Ended } from "./child.ts";
 import { haltReason, isReached } from "./halt.ts";
 import { KeepOrder } from "./keep-order.ts";
+import { OwnTrouble } from "./own-trouble.ts";
 import { record } from "./recorder.ts";
 import { asJson, fileResult, withoutOutput } from "./result.ts";
 import type { FileEnd, RunnerFiles, RunnerHooks, RunnerOptions, RunSummary, Stop } from "./runner-options.ts";
@@ -42,6 +43,7 @@ export class Runner {
   #shown: Promise<void> = Promise.resolve();
   #stop: Stop | undefined;
   #isKilling = false;
+  #isTroubled = false;
   #resolve: () => void = () => {};
   readonly #control: RunControl;
 
@@ -61,6 +63,7 @@ export class Runner {
     this.#control = {
       isStopped: () => this.#stop !== undefined,
       isKilling: () => this.#isKilling,
+      isTroubled: () => this.#isTroubled,
       changed: () => hooks.changed(),
     };
   }
@@ -228,6 +231,7 @@ export class Runner {
   }
 
   #failedWith(error: unknown): void {
+    if (error instanceof OwnTrouble) this.#isTroubled = true;
     this.drain({ cause: "error", reason: messageOf(error), error });
   }
 

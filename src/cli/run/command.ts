@@ -4,7 +4,7 @@
  * The room cli/run/ owns what `sessionctl run` adds to the runner: its options, patterns of files, signals
  * and displays. It does not know how a command is run.
  */
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import { SessionClient } from "../../client/session-client.ts";
 import { SessiondError } from "../../error.ts";
@@ -95,7 +95,6 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
     reconnectMs: options.reconnect,
   };
   const resultsDir = options.results === undefined ? undefined : resolve(process.cwd(), options.results);
-  if (resultsDir !== undefined) mkdirSync(resultsDir, { recursive: true });
   return execute(context, {
     opening,
     template,

@@ -1,14 +1,18 @@
 /** Carries out a run: its session, signals, display, final message and exit code. */
+import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import type { WorkerSession } from "../../client/worker/worker-session.ts";
 import { Guard } from "../../runner/guard.ts";
 import { JobLog } from "../../runner/joblog.ts";
 import { markVariable } from "../../runner/mark.ts";
+import { OwnPlaces } from "../../runner/own-places.ts";
+import { OwnTrouble } from "../../runner/own-trouble.ts";
 import { asJson } from "../../runner/result.ts";
 import { Runner } from "../../runner/runner.ts";
 import type { FileEnd, Stop } from "../../runner/runner-options.ts";
 import { finishSession, type Opened, type Opening, openSession } from "../../runner/session-run.ts";
 import type { Template } from "../../runner/template.ts";
+import type { Status } from "../../session/session.ts";
 import type { Context } from "../context.ts";
 import { CommandError, type ExitCode, exitCodes } from "../exit-code.ts";
 import { type Failure, failuresAmong, namedFailures } from "../failures.ts";
@@ -42,7 +46,7 @@ export async function execute(context: Context, execution: Execution): Promise<E
     if (done !== undefined) return done;
   }
   const { process } = context;
-  const joblog = openLog(execution.options.joblog, process.cwd());
+  const outputs = openOutputs(execution, process.cwd());
   // Before there is a session to pause, the second signal ends the process.
   let onSignal = (count: number): void => {
     if (count > 1) process.exit(exitCodes.interrupted);
@@ -56,7 +60,7 @@ export async function execute(context: Context, execution: Execution): Promise<E
   const restoreStreams = takeBrokenOutput(process, (reason) => onBroken(reason));
   try {
     const opened = await openSession(opening);
-    const run = new ActiveRun(context, execution, opened, joblog);
+    const run = new ActiveRun(context, execution, opened, outputs);
     onSignal = (count) => run.interrupt(count);
     onBroken = (reason) => run.outputBroken(reason);
     if (signals > 0) run.interrupt(signals);
@@ -64,18 +68,33 @@ export async function execute(context: Context, execution: Execution): Promise<E
   } finally {
     restoreSignals();
     restoreStreams();
-    joblog?.close();
+    outputs.joblog?.close();
   }
 }
 
-function openLog(path: string | undefined, cwd: string): JobLog | undefined {
+/** The job log and the places that the run writes to. @throws CommandError if one takes no write */
+function openOutputs({ options, resultsDir }: Execution, cwd: string): Outputs {
   try {
-    return path === undefined ? undefined : new JobLog(resolve(cwd, path));
+    if (resultsDir !== undefined) makeDirectory(resultsDir);
+    const joblog = options.joblog === undefined ? undefined : new JobLog(resolve(cwd, options.joblog));
+    return { joblog, places: new OwnPlaces({ resultsDir, joblog: joblog?.path }) };
   } catch (error) {
-    throw new CommandError(`cannot write the job log: ${(error as Error).message}`, undefined, {
-      cause: error,
-    });
+    if (!(error instanceof OwnTrouble)) throw error;
+    throw new CommandError(error.message, undefined, { cause: error });
   }
+}
+
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    throw new OwnTrouble(`cannot make the results directory ${path}: ${(error as Error).message}`);
+  }
+}
+
+interface Outputs {
+  readonly joblog: JobLog | undefined;
+  readonly places: OwnPlaces;
 }
 
 class ActiveRun {
@@ -89,7 +108,7 @@ class ActiveRun {
   readonly #failures: Failure[] = [];
   readonly #guard: Guard | undefined;
 
-  constructor(context: Context, execution: Execution, opened: Opened, joblog: JobLog | undefined) {
+  constructor(context: Context, execution: Execution, opened: Opened, outputs: Outputs) {
     this.#context = context;
     this.#execution = execution;
     this.#worker = opened.worker;
@@ -122,7 +141,7 @@ class ActiveRun {
         keepOrder: options.keepOrder ?? false,
         outputLimit: options.outputLimit,
         resultsDir: execution.resultsDir,
-        joblog,
+        ...outputs,
         alwaysHash: options.rerunIf === "changed",
         patienceMs: options.reconnect,
         guard: this.#guard,
@@ -164,21 +183,26 @@ class ActiveRun {
     this.#display.finish(this.#runner.snapshot());
     const { failedBefore } = opening.selection;
     const isDisconnected = !this.#worker.isConnected;
-    const status = await finishSession({
-      client: opening.client,
-      worker: this.#worker,
-      summary,
-      failedBefore,
-      reconnectMs: options.reconnect,
-    });
-    tellEnd(this.#context.out, {
-      id: this.#id,
-      summary,
-      status,
-      doneBefore: this.#doneBefore,
-      failedBefore,
-      failures: [...this.#failures, ...this.#execution.failedBefore],
-    });
+    let status: Status | undefined;
+    try {
+      status = await finishSession({
+        client: opening.client,
+        worker: this.#worker,
+        summary,
+        failedBefore,
+        reconnectMs: options.reconnect,
+      });
+    } finally {
+      // Also if the status cannot be set: what was done stays done.
+      tellEnd(this.#context.out, {
+        id: this.#id,
+        summary,
+        status,
+        doneBefore: this.#doneBefore,
+        failedBefore,
+        failures: [...this.#failures, ...this.#execution.failedBefore],
+      });
+    }
     // Files that somebody added during the run are left.
     const isLeft = summary.stop === undefined && status === "paused";
     const exitCode = isLeft ? exitCodes.failed : exitCodeFor(summary, failedBefore, options);
