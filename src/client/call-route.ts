@@ -1,6 +1,8 @@
 /** Calls one row of the route table: parameters, conditions, and whether the request may be repeated. */
 import type { Body, QueryKeys, Reply, Route, RouteName } from "../contract/routes.ts";
 import { routes } from "../contract/routes.ts";
+import { SessiondError } from "../error.ts";
+import { rememberTag, tagOf } from "./entity-tags.ts";
 import type { HttpTransport } from "./http/http.ts";
 import { successBody } from "./http/reply.ts";
 import type { SaveOptions } from "./options.ts";
@@ -23,20 +25,26 @@ export async function callRoute<Name extends RouteName>(
   transport: HttpTransport,
   name: Name,
   call: Call<Name>,
-  { ifRevision, ifAbsent, signal, timeoutMs }: SaveOptions = {},
+  options: SaveOptions = {},
 ): Promise<Reply<Name>> {
+  const { ifUnchanged, ifAbsent, signal, timeoutMs } = options;
+  // Whoever still gives it must not overwrite what it was to protect.
+  if ("ifRevision" in options)
+    throw new SessiondError("invalid_request", "ifRevision is gone: give what you read as ifUnchanged");
   const route: Route = routes[name];
   const reply = await transport.request(route, {
     ...call,
     signal,
     timeoutMs,
     headers: {
-      ...(ifRevision === undefined ? {} : { "if-match": `"${ifRevision}"` }),
+      ...(ifUnchanged === undefined ? {} : { "if-match": tagOf(ifUnchanged) }),
       ...(ifAbsent ? { "if-none-match": "*" } : {}),
     },
     // With a condition, the second of two equal requests would fail because of the first.
     repeatable:
-      route.method === "GET" || (repeatableChanges.has(name) && ifRevision === undefined && !ifAbsent),
+      route.method === "GET" || (repeatableChanges.has(name) && ifUnchanged === undefined && !ifAbsent),
   });
-  return successBody(reply) as Reply<Name>;
+  const body = successBody(reply) as Reply<Name>;
+  rememberTag(body, reply.headers.etag);
+  return body;
 }

@@ -11,10 +11,14 @@ export interface SessionClientOptions {
   timeoutMs?: number | undefined;
 }
 
-/** Options of a change that may depend on the session's present revision. */
+/** Options of a change that may depend on the session's present state. */
 export interface ChangeCallOptions extends CallOptions {
-  /** Change the session only if it still has this revision; else `revision_mismatch` is thrown. */
-  ifRevision?: number | undefined;
+  /**
+   * Change the session only if it is still in the state that this reply describes, else `revision_mismatch`
+   * is thrown. It is what a method for one session has returned, such as `getSession` or `getSummary`: the
+   * object itself, not a copy. A session that was deleted and created anew is never in an earlier state.
+   */
+  ifUnchanged?: object | undefined;
 }
 
 export interface SaveOptions extends ChangeCallOptions {

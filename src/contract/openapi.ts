@@ -113,7 +113,7 @@ function success(name: string, route: Endpoint): JsonObject {
     case "saveSession":
       return { "200": reply, "201": { ...reply, description: "created" } };
     case "getSession":
-      return { "200": reply, "304": { description: "the session still has the revision in If-None-Match" } };
+      return { "200": reply, "304": { description: "the session is in a state that If-None-Match names" } };
     case "getHealth":
       return { "200": reply, "503": { ...reply, description: "failed" } };
     default:
@@ -141,8 +141,9 @@ function headerParameters(route: Endpoint): JsonObject[] {
 }
 
 const headerMeanings = {
-  "if-match": 'apply only at this revision, in quotes: "5"',
-  "if-none-match": "*: create the session, fail if it exists",
+  "if-match": "only while the session has one of these entity tags; * for any state; else 412",
+  "if-none-match":
+    "only while the session has none of these entity tags; *: only if there is no such session",
   "last-event-id": "continue after the event with this id; takes precedence over since",
 };
 

@@ -81,7 +81,8 @@ export const routes = {
   getSession: {
     method: "GET",
     path: oneSession,
-    summary: "The whole session; the ETag is its revision",
+    summary: "The whole session; the ETag names its state",
+    headers: ["if-match", "if-none-match"],
     reply: reply.sessionReply,
   },
   getSummary: {
@@ -132,7 +133,7 @@ export const routes = {
         partial_results: jsonObjectSchema.optional(),
       }),
     ),
-    headers: ["if-match"],
+    headers: ["if-match", "if-none-match"],
     reply: reply.progressReply,
   },
   reportProgress: {
@@ -190,7 +191,7 @@ export const routes = {
     body: checked<{ labels?: LabelChanges | undefined; pinned?: boolean | undefined }>(
       z.strictObject({ labels: labelChanges.optional(), pinned: z.boolean().optional() }),
     ),
-    headers: ["if-match"],
+    headers: ["if-match", "if-none-match"],
     reply: reply.summaryReply,
   },
   deleteSession: {

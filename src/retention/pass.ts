@@ -98,12 +98,7 @@ async function tryRemove(pass: Pass, removal: Removal, history: HistoryWriter): 
   try {
     if (pass.dryRun) return { kept: null };
     const { trash_id } = await pass.store.remove(id, {
-      ifRevision: removal.revision,
-      // A session that was deleted and created again may have the same revision, but has another generation.
-      ifGeneration: removal.generation,
-      // For sessions that other programs write, revisions start again with the daemon. Their last activity
-      // does not.
-      ifCheckpoint: removal.checkpoint_time,
+      ifSeen: removal,
       reason: removal.reason,
     });
     history.add(removal, trash_id);

@@ -108,7 +108,13 @@ export function* planInSteps(
     yield;
   }
   removals.reverse();
-  const rows = removals.map(({ session_id, generation, revision }) => [session_id, generation, revision]);
+  // Revisions of sessions that other programs write may begin anew with the daemon. Their times do not.
+  const rows = removals.map(({ session_id, generation, revision, checkpoint_time }) => [
+    session_id,
+    generation,
+    revision,
+    checkpoint_time,
+  ]);
   const plan_id = listId(describePolicy(policy), rows);
   return { policy, decisions, removals, plan_id, bytes, warnings: warn(decisions) };
 }

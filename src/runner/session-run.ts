@@ -31,7 +31,7 @@ export interface Opening {
   readonly client: SessionClient;
   /** Id of a new session; generated if not given. */
   readonly id: string | undefined;
-  /** As it was when the files were selected, without its results. */
+  /** The reply from when the files were selected, or a copy of it without the results and with its tag. */
   readonly session: Session | undefined;
   readonly selection: Omit<Selection, "choices">;
   readonly labels: Readonly<Record<string, string>>;
@@ -134,7 +134,7 @@ async function create({ client, id, selection, targetPath }: Opening): Promise<s
 }
 
 async function takeUp({ client, selection }: Opening, session: Session): Promise<string> {
-  const { session_id: id, revision } = session;
+  const { session_id: id } = session;
   if (selection.again.length > 0) {
     const again = new Set(selection.again);
     // In one step, so that no file is ever in neither list. Earlier results stay until they are replaced.
@@ -144,7 +144,7 @@ async function takeUp({ client, selection }: Opening, session: Session): Promise
         processed_files: session.processed_files.filter((file) => !again.has(file)),
         pending_files: [...new Set([...session.pending_files, ...again])],
       },
-      { ifRevision: revision },
+      { ifUnchanged: session },
     );
   }
   if (session.status === "paused") await client.resumeSession(id);

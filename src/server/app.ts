@@ -11,6 +11,7 @@ import { protocolHeader, protocolVersion } from "../contract/version.ts";
 import { SessiondError } from "../error.ts";
 import { stringifyJsonInSlices } from "../json/in-slices.ts";
 import type { Logger } from "../log.ts";
+import type { SessionSummary } from "../session/session.ts";
 import { parseSessionId } from "../session/session-id.ts";
 import { acceptUpgrades, attachRoute } from "./channel/route.ts";
 import { upgradeOptions } from "./channel/upgrade.ts";
@@ -22,7 +23,7 @@ import { checkBody, checkQuery, parseQuery, type QueryValues } from "./http/chec
 import { answerClientError } from "./http/client-error.ts";
 import { errorHandler, noSuchEndpoint, RequestError } from "./http/error-reply.ts";
 import { type Handlers, noBody } from "./http/handler.ts";
-import { entityTag, parseIfMatch } from "./http/precondition.ts";
+import { entityTag, type Preconditions, parsePreconditions } from "./http/precondition.ts";
 import { replyDepth } from "./http/reply-depth.ts";
 import type { LimitsOptions } from "./options.ts";
 
@@ -164,21 +165,30 @@ function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply
 function callOf(route: Route, request: FastifyRequest, reply: FastifyReply): object {
   const given = request.params as Record<string, string>;
   const params = "id" in given ? { ...given, id: parseSessionId(given.id) } : given;
-  const ifMatch = parseIfMatch(request.headers["if-match"]);
-  if (ifMatch !== undefined && !route.headers?.includes("if-match")) {
-    throw new RequestError(400, `${route.method} ${route.path} does not support If-Match`);
-  }
+  const preconditions = parsePreconditions(request.headers);
+  assertSupported(route, preconditions);
   return {
     method: request.method,
     params,
     query: checkQuery(route, request.query as QueryValues),
     body: checkBody(route, request.body),
-    ifMatch,
-    ifNoneMatch: request.headers["if-none-match"],
-    tag: (revision: number) => void reply.header("etag", entityTag(revision)),
+    preconditions,
+    tag: (summary: SessionSummary) => void reply.header("etag", entityTag(summary)),
     header: (header: string, value: string) => void reply.header(header, value),
     status: (status: number) => void reply.code(status),
   };
+}
+
+/**
+ * A condition that were ignored could make a change that the client wants to prevent. A reader who sends
+ * `If-None-Match` loses nothing by a whole reply.
+ */
+function assertSupported({ method, path, headers = [] }: Route, preconditions: Preconditions): void {
+  const { ifMatch, ifNoneMatch } = preconditions;
+  if (ifMatch !== undefined && !headers.includes("if-match"))
+    throw new RequestError(400, `${method} ${path} does not support If-Match`);
+  if (ifNoneMatch !== undefined && method !== "GET" && !headers.includes("if-none-match"))
+    throw new RequestError(400, `${method} ${path} does not support If-None-Match`);
 }
 
 function refuseOtherMethods(app: FastifyInstance<Server>): void {

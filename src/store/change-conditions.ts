@@ -16,18 +16,18 @@ export function sessionExists(id: string, advice: string): SessiondError {
 }
 
 /** @throws SessiondError `revision_mismatch` */
-export function assertExpected(known: SessionSummary, options: ChangeOptions): void {
-  const { ifRevision, ifGeneration, ifCheckpoint } = options;
+export function assertExpected(known: SessionSummary, { ifSeen }: ChangeOptions): void {
+  if (ifSeen === undefined) return;
   const { session_id, revision, generation, checkpoint_time } = known;
-  if (ifRevision !== undefined && ifRevision !== revision) {
-    const message = `session "${session_id}" is at revision ${revision}, not ${ifRevision}; read it again`;
-    throw new SessiondError("revision_mismatch", message);
-  }
-  if (ifGeneration !== undefined && ifGeneration !== generation) {
+  if (ifSeen.generation !== generation) {
     const message = `session "${session_id}" was deleted and created anew; read it again`;
     throw new SessiondError("revision_mismatch", message);
   }
-  if (ifCheckpoint !== undefined && ifCheckpoint !== checkpoint_time) {
+  if (ifSeen.revision !== revision) {
+    const message = `session "${session_id}" is at revision ${revision}, not ${ifSeen.revision}; read it again`;
+    throw new SessiondError("revision_mismatch", message);
+  }
+  if (ifSeen.checkpoint_time !== checkpoint_time) {
     const message = `session "${session_id}" was active at ${checkpoint_time}; read it again`;
     throw new SessiondError("revision_mismatch", message);
   }

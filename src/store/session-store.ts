@@ -45,19 +45,23 @@ export interface ProgressOptions extends ReportOptions {
   json?: Buffer | undefined;
 }
 
+/**
+ * One state of a session, as somebody saw it. A revision alone names none: a session that was created anew
+ * counts from 1 again, and so may one that another program wrote. All three are compared.
+ */
+export type Seen = Pick<SessionSummary, "generation" | "revision" | "checkpoint_time">;
+
 /** The epoch matters for progress, checkpoints and saves. Anybody may make the other changes. */
 export interface ChangeOptions extends ReportOptions {
-  /** Apply only while the session is at this revision, else `revision_mismatch`. */
-  ifRevision?: number | undefined;
-  /** Apply only to the session of this creation, not to a later one of its id, else `revision_mismatch`. */
-  ifGeneration?: string | null | undefined;
-  /** Apply only while the last activity is this one, as it was written, else `revision_mismatch`. */
-  ifCheckpoint?: string | undefined;
+  /** Apply only while the session is in this state, else `revision_mismatch`. */
+  ifSeen?: Seen | undefined;
 }
 
 export interface SaveOptions extends ChangeOptions {
   /** Create only: `revision_mismatch` if there is a session of this id. */
   ifAbsent?: boolean | undefined;
+  /** Replace only: never create the session. */
+  ifPresent?: boolean | undefined;
 }
 
 export interface RemoveOptions extends ChangeOptions {
@@ -87,7 +91,7 @@ export interface SessionStore {
    * way; the reports of one session are applied in the order of the calls.
    */
   report(id: SessionId, delta: ProgressDelta, options?: ProgressOptions): Promise<ProgressReply>;
-  /** Replaces the document, or creates the session if there is none (not if `ifRevision` is given). */
+  /** Replaces the document, or creates the session if there is none (not with `ifSeen` or `ifPresent`). */
   save(session: Session, options?: SaveOptions): Promise<StoredSession & { created: boolean }>;
   remove(id: SessionId, options: RemoveOptions): Promise<Removed & { bytes: number }>;
 

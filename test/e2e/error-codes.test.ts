@@ -43,8 +43,9 @@ const reached: Record<ErrorCode, (shared: DaemonProcess) => Promise<unknown>> = 
   },
   approval_required: ({ client }) => client.runCleanup("completed", { approve: "no-such-plan" }),
   async revision_mismatch({ client }) {
-    const { revision = 0 } = await client.createSession({ session_id: "revised", config });
-    await client.editSession("revised", { pinned: true }, { ifRevision: revision + 7 });
+    const created = await client.createSession({ session_id: "revised", config });
+    await client.editSession("revised", { pinned: true });
+    await client.editSession("revised", { pinned: false }, { ifUnchanged: created });
   },
   payload_too_large: ({ client }) =>
     client.createSession({ config, pending_files: ["x".repeat(100 * 1024)] }),

@@ -150,7 +150,7 @@ const rows: Row[] = [
   ["a key of another policy", "POST", "/v1/cleanup/completed", { json: { max_age: "1d" } }, 400, /max_age/],
   ["a body where none is known", "POST", "/v1/reload", { json: { now: true } }, 400, /takes no body/],
   [
-    "an If-Match that is no revision",
+    "an If-Match that is no entity tag",
     "PATCH",
     "/v1/sessions/s",
     { json: {}, headers: { "if-match": "5" } },

@@ -49,7 +49,7 @@ export const registerCheckpoint: Registration = (program, run) => {
             pending_files: pending ?? current?.pending_files ?? [],
             partial_results,
           },
-          { ifRevision: current?.revision },
+          { ifUnchanged: current },
         );
         tellProgress(out, id, reply);
         return undefined;

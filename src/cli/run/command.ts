@@ -6,6 +6,7 @@
  */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { copyTag } from "../../client/entity-tags.ts";
 import { SessionClient } from "../../client/session-client.ts";
 import { SessiondError } from "../../error.ts";
 import { isJsonObject } from "../../json/exact-json.ts";
@@ -87,7 +88,7 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
     client,
     id,
     // A run may take days, so it keeps no results in memory.
-    session: session === undefined ? undefined : { ...session, partial_results: {} },
+    session: session === undefined ? undefined : copyTag(session, { ...session, partial_results: {} }),
     selection: { added, again, failedBefore, files },
     labels,
     targetPath: cwd,

@@ -19,12 +19,12 @@ export async function applyOnLost(
   const who = worker === null ? "the worker" : `the worker "${worker}"`;
   const reason = `${who} was lost: its connection ended, and it did not reconnect in time`;
   for (;;) {
-    const { status, revision, generation } = await store.summary(id);
-    if (status !== "running") return undefined;
+    const seen = await store.summary(id);
+    if (seen.status !== "running") return undefined;
     try {
       const command = { type: "transition", verb: onLost, reason } as const;
       // A report in progress or another program may change the session now. Then its status is checked again.
-      await store.apply(id, command, { ifRevision: revision, ifGeneration: generation });
+      await store.apply(id, command, { ifSeen: seen });
       return onLost === "pause" ? "paused" : "failed";
     } catch (error) {
       if (!isSessiondError(error, "revision_mismatch")) throw error;

@@ -5,8 +5,9 @@
  * route.
  */
 import type { Body, Query, Reply, RouteName, Routes } from "../../contract/routes.ts";
+import type { SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
-import type { IfMatch } from "./precondition.ts";
+import type { Preconditions } from "./precondition.ts";
 
 /** A handler returns this for a reply without a body. */
 export const noBody = Symbol("no body");
@@ -17,10 +18,9 @@ export interface Call<Name extends RouteName> {
   query: Query<Name>;
   /** The body as it was parsed. The schema has checked it and changed nothing. */
   body: Routes[Name] extends { body: { optional: boolean } } ? Body<Name> | undefined : Body<Name>;
-  ifMatch: IfMatch | undefined;
-  ifNoneMatch: string | undefined;
-  /** Sets the ETag of the reply. */
-  tag(revision: number): void;
+  preconditions: Preconditions;
+  /** Sets the ETag of the reply: the state of the session. */
+  tag(summary: SessionSummary): void;
   header(name: string, value: string): void;
   status(status: number): void;
 }

@@ -1,32 +1,34 @@
 /** The handlers that change a session's progress or status. */
 import { progressReplyOf } from "../../contract/from-summary.ts";
+import type { SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { Verb } from "../../session/transition.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import type { Handlers } from "../http/handler.ts";
+import { changeIf } from "../http/precondition.ts";
 
 export function progressHandlers(store: SessionStore) {
   const transition = (verb: Verb) => async (call: TransitionCall) => {
     const reason = call.body?.reason;
     const { summary } = await store.apply(call.params.id, { type: "transition", verb, reason });
-    call.tag(summary.revision);
+    call.tag(summary);
     return summary;
   };
 
   return {
-    checkpointSession: async ({ params, body, ifMatch, tag }) => {
-      const { summary } = await store.apply(
-        params.id,
-        { type: "checkpoint", checkpoint: body },
-        ifMatch === "*" ? {} : { ifRevision: ifMatch },
+    checkpointSession: async ({ params, body, preconditions, tag }) => {
+      const { summary } = await changeIf(store, params.id, preconditions, (conditions) =>
+        store.apply(params.id, { type: "checkpoint", checkpoint: body }, conditions),
       );
-      tag(summary.revision);
+      tag(summary);
       return progressReplyOf(summary);
     },
 
     reportProgress: async ({ params, body, tag }) => {
       const reply = await store.report(params.id, body);
-      tag(reply.revision);
+      // Others may have changed or removed the session since, so that its state is not that of the reply.
+      const summary = await store.summary(params.id).catch(() => undefined);
+      if (summary?.revision === reply.revision) tag(summary);
       return reply;
     },
 
@@ -39,7 +41,7 @@ export function progressHandlers(store: SessionStore) {
     resumeSession: async ({ params, body, tag }) => {
       const command = { type: "transition", verb: "resume", reason: body?.reason } as const;
       const { session, summary } = await store.apply(params.id, command);
-      tag(summary.revision);
+      tag(summary);
       return session;
     },
   } satisfies Partial<Handlers>;
@@ -48,5 +50,5 @@ export function progressHandlers(store: SessionStore) {
 interface TransitionCall {
   params: { readonly id: SessionId };
   body: { reason?: string | undefined } | undefined;
-  tag(revision: number): void;
+  tag(summary: SessionSummary): void;
 }

@@ -14,7 +14,7 @@ import type { Lease, SessionStore } from "../../store/session-store.ts";
 import type { Workers } from "../channel/workers.ts";
 import { type Handlers, noBody } from "../http/handler.ts";
 import { pageOf } from "../http/page.ts";
-import { matchesNone, onlyIfAbsent } from "../http/precondition.ts";
+import { changeIf, isKnownToReader, saveIf } from "../http/precondition.ts";
 
 export function sessionHandlers(store: SessionStore, channel: Pick<Workers, "isConnected">) {
   const workerOf = (lease: Lease | undefined) =>
@@ -28,7 +28,7 @@ export function sessionHandlers(store: SessionStore, channel: Pick<Workers, "isC
         ...body,
         session_id: body.session_id === undefined ? generateSessionId() : parseSessionId(body.session_id),
       });
-      tag(summary.revision);
+      tag(summary);
       header("location", `/v1/sessions/${encodeURIComponent(session.session_id)}`);
       return session;
     },
@@ -45,26 +45,32 @@ export function sessionHandlers(store: SessionStore, channel: Pick<Workers, "isC
 
     getStats: () => store.stats(),
 
-    getSession: async ({ method, params, ifNoneMatch, tag, status }) => {
+    getSession: async ({ method, params, preconditions, tag, status }) => {
       // The summary is enough for these, however large the document is.
-      if (method === "HEAD" || ifNoneMatch !== undefined) {
-        const { revision } = await store.summary(params.id);
-        const unchanged = matchesNone(ifNoneMatch, revision);
-        if (unchanged) status(304);
-        if (unchanged || method === "HEAD") {
-          tag(revision);
+      const { ifMatch, ifNoneMatch } = preconditions;
+      if (method === "HEAD" || ifMatch !== undefined || ifNoneMatch !== undefined) {
+        const summary = await store.summary(params.id);
+        const isKnown = isKnownToReader(preconditions, summary);
+        if (isKnown) status(304);
+        if (isKnown || method === "HEAD") {
+          tag(summary);
           return noBody;
         }
       }
       const { session, summary } = await store.read(params.id);
-      tag(summary.revision);
+      tag(summary);
+      // Somebody may have changed the session since the summary.
+      if (isKnownToReader(preconditions, summary)) {
+        status(304);
+        return noBody;
+      }
       return session;
     },
 
     getSummary: async ({ params, tag }) => {
       const validation = await store.validate(params.id);
       const summary = await store.summary(params.id);
-      tag(summary.revision);
+      tag(summary);
       return summaryAndHealthOf(summary, validation, workerOf(await store.leases.get(params.id)));
     },
 
@@ -85,32 +91,27 @@ export function sessionHandlers(store: SessionStore, channel: Pick<Workers, "isC
       };
     },
 
-    saveSession: async ({ params, body, ifMatch, ifNoneMatch, tag, status }) => {
+    saveSession: async ({ params, body, preconditions, tag, status }) => {
       if (body.session_id !== params.id) {
         const message = `must be "${params.id}", as in the path`;
         throw new SessiondError("invalid_request", `the body is not valid: session_id ${message}`, {
           issues: [{ path: "session_id", message }],
         });
       }
-      // Saving creates a missing session, but `*` requires that it exists.
-      if (ifMatch === "*") await store.summary(params.id);
-      const { summary, created } = await store.save(body, {
-        ...(ifMatch === "*" ? {} : { ifRevision: ifMatch }),
-        ifAbsent: onlyIfAbsent(ifNoneMatch),
-      });
-      tag(summary.revision);
+      const { summary, created } = await saveIf(store, params.id, preconditions, (conditions) =>
+        store.save(body, conditions),
+      );
+      tag(summary);
       if (created) status(201);
       return summary;
     },
 
-    editSession: async ({ params, body, ifMatch, tag }) => {
+    editSession: async ({ params, body, preconditions, tag }) => {
       const { labels, pinned } = body;
-      const { summary } = await store.apply(
-        params.id,
-        { type: "edit", labels, pinned },
-        ifMatch === "*" ? {} : { ifRevision: ifMatch },
+      const { summary } = await changeIf(store, params.id, preconditions, (conditions) =>
+        store.apply(params.id, { type: "edit", labels, pinned }, conditions),
       );
-      tag(summary.revision);
+      tag(summary);
       return summary;
     },
 

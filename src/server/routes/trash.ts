@@ -8,7 +8,7 @@ export function trashHandlers(store: SessionStore) {
 
     restoreTrash: async ({ params, body, tag }) => {
       const summary = await store.restoreTrash(params.id, body?.trash_id);
-      tag(summary.revision);
+      tag(summary);
       return summary;
     },
 

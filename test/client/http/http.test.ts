@@ -190,20 +190,21 @@ describe("requests", () => {
     const { client } = await fakeDaemon(async (request, response) => {
       seen = request;
       body = await text(request);
-      response.end(body);
+      response.setHeader("etag", '"7-x"');
+      response.end(body || "{}");
     });
     const big = 2n ** 70n;
     const results = { big, pi: new ExactNumber("3.14159265358979323846"), "\ud800": -0 };
     const id = "a/b ?ü%..";
     const returned = (await client.saveSession(
       { ...document, session_id: id, partial_results: results },
-      { ifRevision: 7 },
+      { ifUnchanged: await client.getSession(id) },
     )) as unknown as Session;
     expect(returned.partial_results).toEqual(results);
     expect(body).toContain("3.14159265358979323846");
     expect(decodeURIComponent(seen?.url ?? "")).toBe(`/v1/sessions/${id}`);
     expect(seen?.url).not.toContain("a/b");
-    expect(seen?.headers["if-match"]).toBe('"7"');
+    expect(seen?.headers["if-match"]).toBe('"7-x"');
     expect(seen?.headers["sessiond-protocol"]).toBe("1");
   });
 
@@ -331,7 +332,7 @@ describe("a connection that went stale", () => {
     expect(asked).toBe(2);
     asked = 0;
     await client.getInfo();
-    expect(await failure(client.saveSession(document, { ifRevision: 1 }))).toMatchObject({
+    expect(await failure(client.saveSession(document, { ifAbsent: true }))).toMatchObject({
       reason: "closed",
     });
   });

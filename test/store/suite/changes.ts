@@ -59,11 +59,12 @@ export function changeTests(open: OpenStore): void {
 
   test("what changes nothing is not told, nor what is refused", async () => {
     const { store } = await openFor(open);
-    await store.create({ session_id: id, config });
+    const { summary } = await store.create({ session_id: id, config });
     const told = follow(store);
     await store.apply(id, { type: "set_status", status: "running" });
     await store.apply(id, { type: "transition", verb: "resume" }).catch(() => {});
-    await store.apply(id, { type: "edit", pinned: true }, { ifRevision: 7 }).catch(() => {});
+    const seen = { ...summary, revision: 7 };
+    await store.apply(id, { type: "edit", pinned: true }, { ifSeen: seen }).catch(() => {});
     await store.create({ session_id: id, config }).catch(() => {});
     await store.recover(id);
     await store.read(id);

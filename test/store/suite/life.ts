@@ -73,6 +73,7 @@ export function lifeTests(open: OpenStore): void {
   test("that is not there is not found, whatever is asked of it", async () => {
     const { store } = await openFor(open);
     const s = id("s");
+    const seen = { generation: null, revision: 1, checkpoint_time: "2026-01-02T03:04:05Z" };
     const asked = {
       read: store.read(s),
       summary: store.summary(s),
@@ -85,7 +86,8 @@ export function lifeTests(open: OpenStore): void {
       recover: store.recover(s),
       restoreTrash: store.restoreTrash(s),
       acquire: store.leases.acquire(s, {}),
-      "save at a revision": store.save(document("s"), { ifRevision: 1 }),
+      "save over what was seen": store.save(document("s"), { ifSeen: seen }),
+      "save only over": store.save(document("s"), { ifPresent: true }),
     };
     for (const [what, code] of Object.entries(await codesOf(asked)))
       expect(code, what).toBe("session_not_found");

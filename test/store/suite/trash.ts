@@ -36,7 +36,7 @@ export function trashTests(open: OpenStore): void {
 
   test("is told of by who asks for a session that is in it", async () => {
     const { store } = await openFor(open);
-    await store.create({ session_id: id, config });
+    const { summary: seen } = await store.create({ session_id: id, config });
     await store.remove(id, { reason: "test" });
     const asked = {
       read: store.read(id),
@@ -46,7 +46,8 @@ export function trashTests(open: OpenStore): void {
       remove: store.remove(id, { reason: "test" }),
       backup: store.backup(id),
       acquire: store.leases.acquire(id, {}),
-      "save at a revision": store.save(document("s"), { ifRevision: 1 }),
+      "save over what was seen": store.save(document("s"), { ifSeen: seen }),
+      "save only over": store.save(document("s"), { ifPresent: true }),
     };
     for (const [what, code] of Object.entries(await codesOf(asked)))
       expect(code, what).toBe("session_deleted");

@@ -288,8 +288,8 @@ export class MemoryStore implements SessionStore {
 
   #save(session: Session, options: SaveOptions): StoredSession & { created: boolean } {
     const id = session.session_id as SessionId;
-    const { ifAbsent = false, ...conditions } = options;
-    const isConditional = conditions.ifRevision !== undefined || conditions.ifGeneration !== undefined;
+    const { ifAbsent, ifPresent, ...conditions } = options;
+    const isConditional = conditions.ifSeen !== undefined || ifPresent === true;
     if (!this.#sessions.has(id) && !isConditional)
       return { ...this.#sessions.add({ ...exactCopy(session), generation: newGeneration() }), created: true };
     if (ifAbsent) throw new SessiondError("revision_mismatch", `session "${id}" exists`);

@@ -61,9 +61,9 @@ export class SessionCommands {
     });
   }
 
-  async save(session: Session, { ifAbsent = false, ...conditions }: SaveOptions): Promise<Saved> {
+  async save(session: Session, { ifAbsent, ifPresent, ...conditions }: SaveOptions): Promise<Saved> {
     const id = session.session_id as SessionId;
-    const isConditional = conditions.ifRevision !== undefined || conditions.ifGeneration !== undefined;
+    const isConditional = conditions.ifSeen !== undefined || ifPresent === true;
     return this.#whileOthersCreate(id, isConditional, async () => {
       if (!this.#options.known.exists(id) && !isConditional) {
         return this.#saveNew({ ...session, generation: newGeneration() }, "create");

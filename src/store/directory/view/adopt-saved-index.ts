@@ -25,7 +25,12 @@ export async function adoptSavedIndex(
 
   function adopt(group: readonly SavedFile[], isSame: (saved: SavedFile, at: number) => boolean): void {
     for (const [at, saved] of group.entries()) {
-      if (!isSame(saved, at) || !catalog.adoptSaved(saved)) isCurrent = false;
+      if (isSame(saved, at)) {
+        if (!catalog.adoptSaved(saved)) isCurrent = false;
+      } else {
+        catalog.passOver(saved);
+        isCurrent = false;
+      }
     }
   }
 

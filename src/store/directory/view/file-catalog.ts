@@ -129,6 +129,14 @@ export class FileCatalog {
     return true;
   }
 
+  /**
+   * The file of a saved entry has changed since, and is read. Whoever saw the session before the start must
+   * not find its revision again with another content.
+   */
+  passOver({ identity, entry: { summary } }: SavedFile): void {
+    this.#past.remember(summary.session_id, { revision: summary.revision, identity });
+  }
+
   /** Every file that is the one of its session, as `adoptSaved` takes it at the next start. */
   *toSave(): Generator<SavedFile> {
     for (const [file, { kind, identity, id }] of this.#files) {

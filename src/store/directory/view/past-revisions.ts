@@ -1,6 +1,6 @@
 /**
- * The last revisions of sessions that are gone, so that no revision is given out twice while the store is
- * open. Pure.
+ * The last revisions of sessions that are gone, or whose file changed while no store was open, so that no
+ * revision is given out twice. Pure.
  */
 import type { Identity } from "../disk/session-codec.ts";
 
@@ -20,7 +20,7 @@ export class PastRevisions {
     return this.#sessions.get(id);
   }
 
-  /** The session is gone. The one that went first is forgotten where there are too many. */
+  /** The session is gone, or must be read anew. The one that went first is forgotten where there are too many. */
   remember(id: string, past: PastRevision): void {
     this.#sessions.delete(id);
     this.#sessions.set(id, past);

@@ -48,7 +48,7 @@ describe("another program's document", () => {
     const store = await openStore(directory, clock);
     const { summary } = await store.create({ session_id: "s", config });
     clock.meddle(() => putOutside(directory, "s.json", foreignSession("s")));
-    const removal = store.remove(id("s"), { ifRevision: summary.revision, reason: "requested" });
+    const removal = store.remove(id("s"), { ifSeen: summary, reason: "requested" });
     await expect(removal).rejects.toMatchObject({ code: "revision_mismatch" });
     expect((await store.read(id("s"))).session.config.target_path).toBe("/elsewhere");
     expect(await inTrash(directory)).toEqual([]);

@@ -26,7 +26,8 @@ async function withSession(): Promise<{ directory: string; store: DirectoryStore
 const revision = async (store: DirectoryStore) => (await store.summary(id("s"))).revision;
 
 async function expectGuarded(store: DirectoryStore, older: number): Promise<void> {
-  const late = store.apply(id("s"), { type: "transition", verb: "fail" }, { ifRevision: older });
+  const seen = { ...(await store.summary(id("s"))), revision: older };
+  const late = store.apply(id("s"), { type: "transition", verb: "fail" }, { ifSeen: seen });
   await expect(late).rejects.toMatchObject({ code: "revision_mismatch" });
 }
 
@@ -72,7 +73,7 @@ describe("a revision stays", () => {
     renameSync(path, join(directory, "renamed.json"));
     await store.reconcile();
     await eventually(async () => expect(await store.summary(id("s"))).toEqual(before));
-    await store.apply(id("s"), { type: "transition", verb: "pause" }, { ifRevision: 3 });
+    await store.apply(id("s"), { type: "transition", verb: "pause" }, { ifSeen: before });
     expect(JSON.parse(await readFile(join(directory, "renamed.json"), "utf8")).revision).toBe(4);
   });
 

@@ -52,12 +52,13 @@ test("a trash entry whose document somebody took away is told, once", async () =
 test("a change that is refused moves no duplicate away", async () => {
   const directory = await tempDir();
   const store = await openStore(directory);
-  const { session } = await store.create({ session_id: id, config });
+  const { session, summary } = await store.create({ session_id: id, config });
+  const seen = { ...summary, revision: 99 };
   const older = foreignSession("s", { checkpoint_time: "2020-01-01T00:00:00Z" } as Partial<Session>);
   await writeFile(join(directory, "other.json"), stringifyJson(older));
   await store.reconcile();
-  await expect(store.save(session, { ifRevision: 99 })).rejects.toMatchObject({ code: "revision_mismatch" });
-  await expect(store.remove(id, { ifRevision: 99, reason: "test" })).rejects.toMatchObject({
+  await expect(store.save(session, { ifSeen: seen })).rejects.toMatchObject({ code: "revision_mismatch" });
+  await expect(store.remove(id, { ifSeen: seen, reason: "test" })).rejects.toMatchObject({
     code: "revision_mismatch",
   });
   expect(await store.health()).toMatchObject([{ code: "duplicate_session" }]);

@@ -33,7 +33,7 @@ test("a file that has not changed is not read", async () => {
   const directory = await saved();
   changeUnseen(join(directory, "s.json"), '"/src"', '"/SRC"');
   const store = await openStore(directory);
-  expect(await store.summary(id)).toMatchObject({ target_path: "/src", labels: { a: "1" }, revision: 1 });
+  expect(await store.summary(id)).toMatchObject({ target_path: "/src", labels: { a: "1" }, revision: 2 });
   expect((await store.list()).sessions).toEqual([await store.summary(id)]);
 });
 
