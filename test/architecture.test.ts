@@ -9,7 +9,7 @@ import { expect, test } from "vitest";
 const src = resolve(import.meta.dirname, "../src");
 
 /** Rooms that everybody may import, because they know nothing of sessiond. */
-const leaves = ["async", "json", "options", "text", "time"];
+const leaves = ["async", "files", "json", "options", "text", "time"];
 
 interface Room {
   may: string[];

@@ -13,13 +13,14 @@ import type { Runner } from "./context.ts";
 import { type ExitCode, exitCodeOf, exitCodes } from "./exit-code.ts";
 import type { HostProcess } from "./host-process.ts";
 import { createInput } from "./input.ts";
-import { createOutput, type Output } from "./output.ts";
+import { brokenSignal, createOutput, type Output, settled } from "./output.ts";
 import { createProgram, type GlobalOptions } from "./program.ts";
 import { safe } from "./terminal-text.ts";
 
 /** Runs a command line and resolves with its exit code. `args` has no program names. */
 export async function main(args: readonly string[], process: HostProcess): Promise<ExitCode> {
   const { stdout, stderr } = process;
+  const broken = brokenSignal(stdout);
   let exitCode: ExitCode = exitCodes.ok;
   const run: Runner =
     (work) =>
@@ -41,19 +42,21 @@ export async function main(args: readonly string[], process: HostProcess): Promi
     error: (text) => stderr.write(text),
   });
   const output = ({ json = false, quiet = false }: GlobalOptions): Output =>
-    createOutput({ stdout, stderr, json, quiet });
+    createOutput({ stdout, stderr, broken, json, quiet });
 
   try {
     program.parseOptions([...args]);
     const options = program.opts<GlobalOptions>();
     if (options.version) await printVersions(output(options), clientFor(options));
     else await program.parseAsync([...args], { from: "user" });
-    return exitCode;
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
-    complainAbout(output(program.opts<GlobalOptions>()), error);
-    return exitCodeOf(error);
+    if (error instanceof CommanderError) exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
+    else {
+      complainAbout(output(program.opts<GlobalOptions>()), error);
+      exitCode = exitCodeOf(error);
+    }
   }
+  return settled(stdout, output(program.opts<GlobalOptions>()), exitCode);
 }
 
 function clientFor({ socket, timeout }: GlobalOptions): SessionClient {

@@ -1,9 +1,14 @@
-/** Writes output: data to stdout, messages to stderr. Callers make text from sessions safe before display. */
+/**
+ * Writes output: data to stdout, messages to stderr. Callers make text from sessions safe before display.
+ * Nothing is written after a failure; what a failure means for the command is decided at its end.
+ */
 import { styleText } from "node:util";
 import { clientMaxDepth } from "../client/http/reply.ts";
+import { isReaderGone, systemReason, written } from "../files/standard-streams.ts";
 import { stringifyJson } from "../json/exact-json.ts";
 import type { Status } from "../session/session.ts";
 import { safeJson } from "../text/safe.ts";
+import { type ExitCode, exitCodes } from "./exit-code.ts";
 import { type Column, table } from "./table.ts";
 
 export interface OutputStream extends NodeJS.WritableStream {
@@ -15,6 +20,8 @@ export interface OutputStream extends NodeJS.WritableStream {
 export interface OutputOptions {
   stdout: OutputStream;
   stderr: OutputStream;
+  /** Aborted when stdout cannot be written any more; see {@link brokenSignal}. */
+  broken?: AbortSignal;
   /** Print the replies of the API as JSON instead of text for people. */
   json: boolean;
   /** Print ids only. */
@@ -32,7 +39,9 @@ export interface Output {
   data(line: string): void;
   /** Data as text, without a line break added. */
   raw(text: string): void;
-  /** Data as bytes. Resolves when they are written. */
+  /** Aborted when the data cannot be written any more. A command that only follows something then ends. */
+  readonly broken: AbortSignal;
+  /** Data as bytes. Resolves when they are written, or cannot be written any more. */
   bytes(data: Uint8Array): Promise<void>;
   /** A reply of the API as one JSON document. */
   document(value: unknown): void;
@@ -44,18 +53,20 @@ export interface Output {
   paint(style: Style, text: string): string;
 }
 
-export function createOutput({ stdout, stderr, json, quiet }: OutputOptions): Output {
+export function createOutput({ stdout, stderr, broken = never, json, quiet }: OutputOptions): Output {
   const raw = (text: string) => {
-    stdout.write(text);
+    if (!broken.aborted) stdout.write(text);
   };
   const toTerminal = stdout.isTTY === true;
   return {
     json,
     quiet,
     toTerminal,
+    broken,
     raw,
     data: (line) => raw(`${line}\n`),
-    bytes: (data) => new Promise((resolve) => stdout.write(data, () => resolve())),
+    bytes: (data) =>
+      broken.aborted ? Promise.resolve() : new Promise((resolve) => stdout.write(data, () => resolve())),
     document: (value) => raw(`${jsonText(value)}\n`),
     table(columns, rows) {
       const width = toTerminal ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
@@ -69,6 +80,30 @@ export function createOutput({ stdout, stderr, json, quiet }: OutputOptions): Ou
     },
     paint: (style, text) => styleText(style, text, { stream: stdout }),
   };
+}
+
+const never = new AbortController().signal;
+
+/**
+ * Aborted, with the error of the system as its reason, when the stream cannot be written any more: the disk is
+ * full, the reader of a pipe is gone, the terminal is gone.
+ */
+export function brokenSignal(stream: OutputStream): AbortSignal {
+  const broken = new AbortController();
+  stream.on("error", (error) => broken.abort(error));
+  return broken.signal;
+}
+
+/**
+ * Resolves when all data is written, with the exit code of the command. Data that is lost is a failure, unless
+ * its reader wanted no more of it, as `head` does.
+ */
+export async function settled(stdout: OutputStream, out: Output, exitCode: ExitCode): Promise<ExitCode> {
+  await written(stdout, "");
+  const { aborted, reason } = out.broken;
+  if (!aborted || isReaderGone(reason)) return exitCode;
+  out.complain(`the output is not complete: ${systemReason(reason)}`);
+  return exitCode === exitCodes.ok ? exitCodes.failed : exitCode;
 }
 
 /**

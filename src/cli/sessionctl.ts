@@ -1,14 +1,11 @@
 #!/usr/bin/env node
 /** The program `sessionctl`, and the guard of its runs, which is the same program under another command. */
+import { useWholeStandardStreams } from "../files/standard-streams.ts";
 import { guard } from "../runner/guard-process.ts";
 import { exitCodes } from "./exit-code.ts";
 import { guardVerb } from "./run/guard-command.ts";
 
-// The reader of the output may close it at any time, as head does. That is no error.
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(exitCodes.ok);
-  throw error;
-});
+useWholeStandardStreams();
 process.once("SIGINT", () => process.exit(exitCodes.interrupted));
 
 const args = process.argv.slice(2);

@@ -8,6 +8,7 @@ import type { Logger } from "pino";
 import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";
 import { ConfigError } from "../config/problem.ts";
 import { isSessiondError } from "../error.ts";
+import { isReaderGone, systemReason, useWholeStandardStreams, written } from "../files/standard-streams.ts";
 import { systemClock } from "../time/clock.ts";
 import { version } from "../version.ts";
 import { type Arguments, parseArguments, usage } from "./arguments.ts";
@@ -28,6 +29,7 @@ const errorLevel = 50;
  */
 const stopDeadlineMs = 15_000;
 
+useWholeStandardStreams();
 const code = await main(process.argv.slice(2));
 if (code !== undefined) process.exitCode = code;
 
@@ -40,10 +42,18 @@ async function main(argv: string[]): Promise<number | undefined> {
     process.stderr.write(`sessiond: ${(error as Error).message}\nTry: sessiond --help\n`);
     return exitStatus.usage;
   }
-  if (args.help) process.stdout.write(usage);
-  else if (args.version) process.stdout.write(`sessiond ${version}\n`);
-  else return loadConfigAndRun(args);
-  return exitStatus.ok;
+  if (args.help) return print(usage);
+  if (args.version) return print(`sessiond ${version}\n`);
+  return loadConfigAndRun(args);
+}
+
+/** Resolves to the exit status. */
+async function print(text: string): Promise<number> {
+  process.stdout.on("error", () => {});
+  const error = await written(process.stdout, text);
+  if (error === undefined || isReaderGone(error)) return exitStatus.ok;
+  process.stderr.write(`sessiond: the output is not complete: ${systemReason(error)}\n`);
+  return exitStatus.failed;
 }
 
 async function loadConfigAndRun(args: Arguments): Promise<number | undefined> {
@@ -59,10 +69,7 @@ async function loadConfigAndRun(args: Arguments): Promise<number | undefined> {
     process.stderr.write(toJournal ? journalText(errorLevel, error.message) : `${error.message}\n`);
     return exitStatus.config;
   }
-  if (args.checkConfig) {
-    process.stdout.write(`${config.file ?? "the default configuration"} is valid\n`);
-    return exitStatus.ok;
-  }
+  if (args.checkConfig) return print(`${config.file ?? "the default configuration"} is valid\n`);
   const logger = createLogger(
     config.log.level,
     toJournal ? "journal" : process.stderr.isTTY ? "terminal" : "program",
@@ -172,9 +179,6 @@ function listenForSignals(logger: Logger, notifier: Notifier): Signals {
   }
 
   process.on("SIGHUP", reload);
-  // Beyond the limit of a file's size (LimitFSIZE, ulimit -f) the write fails; without this the daemon would
-  // end.
-  process.on("SIGXFSZ", () => {});
   for (const event of ["uncaughtException", "unhandledRejection"] as const) {
     process.on(event, (error: unknown) => {
       logger.fatal(

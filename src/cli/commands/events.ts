@@ -29,7 +29,14 @@ export const registerEvents: Registration = (program, run) => {
     .action(
       run(async (context, { session, kind, since }: Options) => {
         const { client, out } = context;
-        const events = client.events({ sessions: session, kinds: kind, since, ...reconnecting(context) });
+        const events = client.events({
+          sessions: session,
+          kinds: kind,
+          since,
+          // Nobody reads on.
+          signal: out.broken,
+          ...reconnecting(context),
+        });
         for await (const event of events) print(out, event);
         return undefined;
       }),

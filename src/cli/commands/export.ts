@@ -1,7 +1,8 @@
 /** `sessionctl export` */
-import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { ConnectionError } from "../../client/http/connection-error.ts";
+import { CannotReplace, isStandardOutput, replaceFile } from "../../files/replace-file.ts";
+import { systemReason } from "../../files/standard-streams.ts";
 import type { Session } from "../../session/session.ts";
 import { complainAbout } from "../complaint.ts";
 import type { Registration } from "../context.ts";
@@ -36,7 +37,7 @@ export const registerExport: Registration = (program, run) => {
         }
         if (sessions.length === 0) return exitCode;
         const written = ids.length === 1 ? sessions[0] : sessions;
-        if (output === undefined) out.document(written);
+        if (output === undefined || isStandardOutput(output)) out.document(written);
         else {
           await save(output, process.cwd(), `${jsonText(written)}\n`);
           out.say(`wrote ${counted(sessions.length, "session")} to ${safe(output)}`);
@@ -48,10 +49,10 @@ export const registerExport: Registration = (program, run) => {
 
 async function save(path: string, cwd: string, text: string): Promise<void> {
   try {
-    await writeFile(resolve(cwd, path), text);
+    await replaceFile(resolve(cwd, path), text);
   } catch (error) {
-    throw new CommandError(`cannot write ${path}: ${(error as Error).message}`, exitCodes.failed, {
-      cause: error,
-    });
+    const advice = error instanceof CannotReplace ? "; to overwrite it in place, use > instead of -o" : "";
+    const message = `cannot write ${path}: ${systemReason(error as Error)}${advice}`;
+    throw new CommandError(message, exitCodes.failed, { cause: error });
   }
 }

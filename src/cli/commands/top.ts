@@ -38,7 +38,7 @@ export const registerTop: Registration = (program, run) => {
         const { stdout } = process;
         const look = lookFor(stdout, process.env);
         if (out.toTerminal && !once && !out.json && !out.quiet) {
-          await showLive({ client, process, look, intervalMs });
+          await showLive({ client, process, look, intervalMs, broken: out.broken });
           return undefined;
         }
         const view = await lookOnce(client, intervalMs);

@@ -16,6 +16,7 @@ import type { Status } from "../../session/session.ts";
 import type { Context } from "../context.ts";
 import { CommandError, type ExitCode, exitCodes } from "../exit-code.ts";
 import { type Failure, failuresAmong, namedFailures } from "../failures.ts";
+import { settled } from "../output.ts";
 import { createProgressDisplay, modeOf } from "../progress/create-display.ts";
 import type { ProgressDisplay } from "../progress/display.ts";
 import { safe } from "../terminal-text.ts";
@@ -23,7 +24,7 @@ import { exitCodeFor, nothingToDo, tellEnd } from "./ending.ts";
 import { guardCommand } from "./guard-command.ts";
 import type { RunOptions } from "./options.ts";
 import { showEnds } from "./shown.ts";
-import { takeBrokenOutput, takeSignals } from "./signals.ts";
+import { onBrokenOutput, takeSignals } from "./signals.ts";
 
 export interface Execution {
   readonly opening: Opening;
@@ -57,7 +58,7 @@ export async function execute(context: Context, execution: Execution): Promise<E
     onSignal(count);
   });
   let onBroken = (_reason: string): void => {};
-  const restoreStreams = takeBrokenOutput(process, (reason) => onBroken(reason));
+  const restoreStreams = onBrokenOutput(context.out.broken, process.stderr, (reason) => onBroken(reason));
   try {
     const opened = await openSession(opening);
     const run = new ActiveRun(context, execution, opened, outputs);
@@ -207,7 +208,10 @@ class ActiveRun {
     const isLeft = summary.stop === undefined && status === "paused";
     const exitCode = isLeft ? exitCodes.failed : exitCodeFor(summary, failedBefore, options);
     // A worker that is still reconnecting would keep the process alive.
-    if (isDisconnected && this.#worker.signal.reason === undefined) this.#context.process.exit(exitCode);
+    if (isDisconnected && this.#worker.signal.reason === undefined) {
+      const { process, out } = this.#context;
+      process.exit(await settled(process.stdout, out, exitCode));
+    }
     return exitCode;
   }
 

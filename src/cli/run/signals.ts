@@ -1,8 +1,7 @@
-/**
- * Handlers that a run puts in place of those of the process: for signals, and for output that cannot be
- * written.
- */
+/** What ends a run from outside: signals, for which it has handlers of its own, and output that cannot be written. */
+import { isReaderGone, systemReason } from "../../files/standard-streams.ts";
 import type { HostProcess } from "../host-process.ts";
+import type { OutputStream } from "../output.ts";
 
 const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
@@ -29,34 +28,26 @@ export function takeSignals(process: HostProcess, handler: (count: number) => vo
 
 /**
  * Calls the handler, with a reason, when standard output or standard error cannot be written any more: its
- * reader has closed it, the disk is full, or the terminal is gone. Without a handler this would end the
- * process. The returned function restores the earlier listeners.
+ * reader has closed it, the disk is full, or the terminal is gone. The returned function ends this.
  */
-export function takeBrokenOutput(
-  { stdout, stderr }: HostProcess,
+export function onBrokenOutput(
+  broken: AbortSignal,
+  stderr: OutputStream,
   handler: (reason: string) => void,
 ): () => void {
-  const taken = [stdout, stderr].map((stream) => {
-    const before = stream.listeners("error") as ((error: Error) => void)[];
-    let isBroken = false;
-    const onError = (error: NodeJS.ErrnoException) => {
-      isBroken = true;
-      handler(
-        error.code === "EPIPE"
-          ? "the reader of the output has closed it"
-          : `cannot write the output: ${error.message}`,
-      );
-    };
-    stream.removeAllListeners("error");
-    stream.on("error", onError);
-    return () => {
-      // Further errors of a broken stream do not matter.
-      if (isBroken) return;
-      stream.off("error", onError);
-      for (const listener of before) stream.on("error", listener);
-    };
-  });
+  const onError = (error: Error) =>
+    handler(
+      isReaderGone(error)
+        ? "the reader of the output has closed it"
+        : `cannot write the output: ${systemReason(error)}`,
+    );
+  const onBroken = () => onError(broken.reason);
+  broken.addEventListener("abort", onBroken);
+  stderr.on("error", onError);
+  if (broken.aborted) onBroken();
   return () => {
-    for (const giveBack of taken) giveBack();
+    broken.removeEventListener("abort", onBroken);
+    // Further errors of a broken stream do not matter.
+    stderr.off("error", onError).on("error", () => {});
   };
 }

@@ -4,10 +4,12 @@
  * The room cli/service/ owns the systemd service of an installation from npm: unit files, users, systemctl.
  * It needs no daemon.
  */
-import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { systemErrorCode } from "../../error.ts";
+import { replaceFile } from "../../files/replace-file.ts";
+import { systemReason } from "../../files/standard-streams.ts";
 import { CommandError, exitCodes } from "../exit-code.ts";
 import { unsuitable } from "./suitable.ts";
 import { assertSystemd, program, type Scope, systemctl } from "./systemd.ts";
@@ -72,8 +74,8 @@ export async function install(plan: Installation, say: (line: string) => void): 
   if (foreign !== undefined) {
     throw new CommandError(`${foreign.path} was not written by sessionctl; move it away, then try again`);
   }
-  for (const file of files) write(file, say);
-  if (config !== undefined && !existsSync(config.path)) write(config, say);
+  for (const file of files) await write(file, say);
+  if (config !== undefined && !existsSync(config.path)) await write(config, say);
   if (scope === "system") {
     await program("systemd-sysusers", sysusersFile);
     say("created the user sessiond and the groups sessiond and sessiond-read, unless they existed");
@@ -123,9 +125,15 @@ function partsAbove(directory: string): string | undefined {
   return above === directory ? undefined : partsAbove(above);
 }
 
-function write({ path, text }: ServiceFile, say: (line: string) => void): void {
+async function write({ path, text }: ServiceFile, say: (line: string) => void): Promise<void> {
   mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
-  writeFileSync(path, text, { mode: 0o644 });
+  try {
+    await replaceFile(path, text, { mode: 0o644 });
+  } catch (error) {
+    throw new CommandError(`cannot write ${path}: ${systemReason(error as Error)}`, undefined, {
+      cause: error,
+    });
+  }
   say(`wrote ${path}`);
 }
 

@@ -25,6 +25,8 @@ export interface LiveOptions {
   process: Pick<HostProcess, "stdin" | "stdout">;
   look: Look;
   intervalMs: number;
+  /** Aborted when the terminal cannot be written any more. */
+  broken: AbortSignal;
 }
 
 /**
@@ -32,11 +34,12 @@ export interface LiveOptions {
  *
  * @throws the error of the first poll; later errors are shown, and the polls continue
  */
-export async function showLive({ client, process, look, intervalMs }: LiveOptions): Promise<void> {
+export async function showLive({ client, process, look, intervalMs, broken }: LiveOptions): Promise<void> {
   const { stdout } = process;
   const clockMs = () => performance.now();
   const first = await poll(client, stdout.rows || 24, clockMs);
   const quit = new AbortController();
+  broken.addEventListener("abort", () => quit.abort());
   const { signal } = quit;
 
   let rates = trackRates(noRates, first);

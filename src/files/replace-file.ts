@@ -1,0 +1,124 @@
+/**
+ * Writes a file as a whole: an earlier file of that name stays until the new one is complete and on the disk.
+ */
+import { randomBytes } from "node:crypto";
+import { constants, rmSync, type Stats } from "node:fs";
+import { access, open, readlink, realpath, rename, rm, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { systemErrorCode } from "../error.ts";
+
+/** Names of an open file of this process. */
+const descriptor = /^\/(?:dev\/(?:stdout|stderr|fd\/\d+)|proc\/(?:self|\d+)\/fd\/\d+)$/;
+
+/** Whether the path is a name of standard output, which its stream should write. */
+export function isStandardOutput(path: string): boolean {
+  return /^\/(?:dev\/stdout|dev\/fd\/1|proc\/self\/fd\/1)$/.test(path);
+}
+
+/** The file exists and may be written, but not replaced. */
+export class CannotReplace extends Error {}
+
+export interface ReplaceOptions {
+  /** Of a file that does not exist yet. An earlier file's mode stays. */
+  readonly mode?: number;
+}
+
+/**
+ * Follows symbolic links. Devices, pipes and descriptors such as `/dev/stderr` are written in place.
+ *
+ * @param path absolute
+ * @throws the error of the system; the earlier file is then unchanged, and nothing else is left behind
+ */
+export async function replaceFile(path: string, text: string, { mode }: ReplaceOptions = {}): Promise<void> {
+  if (descriptor.test(path)) return writeInPlace(path, text);
+  const earlier = await statIfExists(path);
+  if (earlier === undefined) return put(await withoutLinks(path), text, { mode });
+  if (!earlier.isFile() && !earlier.isDirectory()) return writeInPlace(path, text);
+  // A file that may not be written must not be replaced either.
+  await access(path, constants.W_OK);
+  await put(await realpath(path), text, { mode: earlier.mode & 0o7777, owner: earlier });
+}
+
+/** Appends, to lose nothing of a file that a descriptor stands for. Elsewhere appending makes no difference. */
+async function writeInPlace(path: string, text: string): Promise<void> {
+  const file = await open(path, constants.O_WRONLY | constants.O_APPEND);
+  try {
+    await file.writeFile(text);
+  } finally {
+    await file.close();
+  }
+}
+
+interface Put {
+  readonly mode?: number | undefined;
+  /** Of the earlier file, if there is one. */
+  readonly owner?: Stats;
+}
+
+async function put(path: string, text: string, { mode, owner }: Put): Promise<void> {
+  const directory = dirname(path);
+  const staged = join(directory, `.${randomBytes(8).toString("hex")}.tmp`);
+  const onExit = () => rmSync(staged, { force: true });
+  const file = await open(staged, "wx", mode).catch((error: unknown) => {
+    if (owner === undefined || systemErrorCode(error) !== "EACCES") throw error;
+    throw new CannotReplace("its directory may not be written, so it cannot be replaced as a whole");
+  });
+  process.once("exit", onExit);
+  try {
+    try {
+      await file.writeFile(text);
+      const { size, uid, gid } = await file.stat();
+      const expected = Buffer.byteLength(text);
+      if (size !== expected) throw new Error(`only ${size} of ${expected} bytes were written`);
+      // Only root can keep the owner of somebody else's file.
+      if (owner !== undefined && (owner.uid !== uid || owner.gid !== gid)) {
+        await file.chown(owner.uid, owner.gid).catch(() => {});
+      }
+      // After the owner, which resets some bits; and the umask does not apply to a mode that is kept.
+      if (owner !== undefined) await file.chmod(mode as number);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    await rename(staged, path);
+  } catch (error) {
+    await rm(staged, { force: true });
+    if (systemErrorCode(error) !== "EBUSY") throw error;
+    throw new CannotReplace("it is a mount point, so it cannot be replaced as a whole");
+  } finally {
+    process.off("exit", onExit);
+  }
+  await syncDirectory(directory);
+}
+
+/** Makes the new name durable, where the directory may be read, which this needs. */
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, constants.O_RDONLY).catch(() => undefined);
+  try {
+    await directory?.sync();
+  } finally {
+    await directory?.close();
+  }
+}
+
+/** Where a file is created that does not exist: links to it may. */
+async function withoutLinks(path: string): Promise<string> {
+  let at = path;
+  for (;;) {
+    try {
+      at = resolve(await realpath(dirname(at)), await readlink(at));
+    } catch (error) {
+      if (["EINVAL", "ENOENT"].includes(systemErrorCode(error) ?? "")) return at;
+      throw error;
+    }
+  }
+}
+
+async function statIfExists(path: string): Promise<Stats | undefined> {
+  try {
+    return await stat(path);
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
+}
