@@ -60,7 +60,8 @@ export async function main(args: readonly string[], process: HostProcess): Promi
 }
 
 function clientFor({ socket, timeout }: GlobalOptions): SessionClient {
-  return new SessionClient({ socketPath: socket, timeoutMs: timeout });
+  // What is printed, exported or written again is to be spelled as it was stored.
+  return new SessionClient({ socketPath: socket, timeoutMs: timeout, keepSpelling: true });
 }
 
 /** Prints both versions. No error if the daemon cannot be reached. */

@@ -15,7 +15,7 @@ import {
 } from "../contract/events.ts";
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
 import { SessiondError } from "../error.ts";
-import { isJsonObject, type JsonValue, parseJson } from "../json/exact-json.ts";
+import { isJsonObject, type JsonValue, parsePlainJson } from "../json/exact-json.ts";
 import { backoffMs, connectAttempts, isQueueFull } from "./http/backoff.ts";
 import {
   ConnectionError,
@@ -211,7 +211,7 @@ async function nextOf(texts: AsyncIterator<unknown>, socketPath: string): Promis
 function readEvent(data: string): StreamEvent | undefined {
   let value: JsonValue | undefined;
   try {
-    value = parseJson(data, clientMaxDepth);
+    value = parsePlainJson(data, clientMaxDepth);
   } catch {
     // The error is thrown below.
   }

@@ -38,7 +38,7 @@ export {
   JsonError,
   type JsonObject,
   type JsonValue,
-  parseJson,
+  parsePlainJson as parseJson,
   stringifyJson,
 } from "../json/exact-json.ts";
 export type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";

@@ -9,6 +9,12 @@ export interface SessionClientOptions {
   socketPath?: string | undefined;
   /** The timeout of each call, in milliseconds; 0 waits without limit. Default: 60 000. */
   timeoutMs?: number | undefined;
+  /**
+   * Whether a number in a reply that JavaScript would spell in another way, such as 85.0 or 1e23, is an
+   * `ExactNumber`, which keeps its spelling when it is written again. If false, it is a plain number wherever
+   * that holds the value. Default: false. A worker's session has plain numbers in both cases.
+   */
+  keepSpelling?: boolean | undefined;
 }
 
 /** Options of a change that may depend on the session's present state. */

@@ -81,7 +81,8 @@ export class SessionClient {
   constructor(options: SessionClientOptions = {}) {
     const socketPath = options.socketPath ?? findSocketPath();
     this.#timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
-    this.#transport = new HttpTransport(socketPath, this.#timeoutMs);
+    const { keepSpelling } = options;
+    this.#transport = new HttpTransport(socketPath, { timeoutMs: this.#timeoutMs, keepSpelling });
   }
 
   /** The path of the socket that this client uses. */

@@ -11,6 +11,7 @@
  */
 import { z } from "zod";
 import type { ErrorCode } from "../error.ts";
+import { plainNumber } from "../json/exact-number.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import { fileListSchema, jsonObjectSchema, type Session, type Status } from "../session/session.ts";
 import { wholeNumber } from "./requests.ts";
@@ -29,7 +30,7 @@ export type AttachQuery = z.output<typeof attachQuery>;
 export const workerMessageSchema = z.discriminatedUnion("type", [
   z.strictObject({
     type: z.literal("progress"),
-    seq: z.int().min(1).max(Number.MAX_SAFE_INTEGER),
+    seq: z.preprocess(plainNumber, z.int().min(1).max(Number.MAX_SAFE_INTEGER)),
     processed: fileListSchema.optional(),
     results: jsonObjectSchema.optional(),
     added: fileListSchema.optional(),

@@ -7,6 +7,7 @@
  * pure, and knows neither side.
  */
 import { z } from "zod";
+import { plainNumber } from "../json/exact-number.ts";
 import type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";
 import {
   configSchema,
@@ -255,7 +256,7 @@ export const routes = {
     body: {
       schema: z.strictObject({
         dry_run: z.boolean().optional(),
-        keep_recent: z.int().min(0).optional(),
+        keep_recent: z.preprocess(plainNumber, z.int().min(0)).optional(),
         max_age: durationCheck.optional(),
         approve: z.string().min(1).optional(),
       }) as z.ZodType<RunCleanupBody>,

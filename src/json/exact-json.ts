@@ -6,8 +6,9 @@
  *
  * The room json/ owns JSON without loss, at once and in time slices. It knows nothing of sessions.
  */
-import { parse as parseLossless, stringify as stringifyLossless } from "lossless-json";
-import { ExactNumber, parseNumber } from "./exact-number.ts";
+import { parse as parseLossless } from "lossless-json";
+import { ExactNumber, type NumberReader, readPlain, readSpelled, spell } from "./exact-number.ts";
+import { type SpecialNumbers, withoutPlaceholders, withPlaceholders } from "./placeholders.ts";
 import { shapeOf } from "./scan.ts";
 
 export { ExactNumber };
@@ -33,24 +34,49 @@ export const defaultMaxDepth = 64;
 export class JsonError extends Error {}
 
 /**
- * Parses JSON exactly. JSON.parse does it if the text has no inexact numbers and no duplicate keys, because
- * it is many times faster.
+ * Parses JSON so that `stringifyJson` writes every number as it is spelled here: a number that JavaScript
+ * would spell in another way, such as 85.0 or 1e23, becomes an {@link ExactNumber}.
  *
  * @throws JsonError
  */
 export function parseJson(text: string, maxDepth: number = defaultMaxDepth): JsonValue {
-  const shape = shapeOf(text);
-  if (shape.depth > maxDepth) {
-    throw new JsonError(`nested ${shape.depth} levels deep; at most ${maxDepth} are allowed`);
-  }
+  return parseWith(readSpelled, text, maxDepth);
+}
+
+/**
+ * Parses JSON for a JavaScript caller: a number is a plain number wherever that holds the value. So 85.0
+ * becomes 85, which `stringifyJson` writes as 85.
+ *
+ * @throws JsonError
+ */
+export function parsePlainJson(text: string, maxDepth: number = defaultMaxDepth): JsonValue {
+  return parseWith(readPlain, text, maxDepth);
+}
+
+/**
+ * JSON.parse does the work, because it is many times faster than a parser in JavaScript. Only duplicate keys,
+ * of which it keeps the last, need another one.
+ */
+function parseWith(read: NumberReader, text: string, maxDepth: number): JsonValue {
+  const { depth, keys, special } = shapeOf(text, read);
+  if (depth > maxDepth) throw new JsonError(`nested ${depth} levels deep; at most ${maxDepth} are allowed`);
   try {
-    if (!shape.inexact) {
-      const value = JSON.parse(text) as JsonValue;
-      if (shape.keys === countKeys(value)) return value;
-    }
-    return parseLossless(text, undefined, parseNumber) as JsonValue;
+    const value = special.values.length === 0 ? JSON.parse(text) : parseWithPlaceholders(text, special);
+    if (keys !== countKeys(value)) return parseLossless(text, undefined, read) as JsonValue;
+    return special.values.length === 0 ? value : (withoutPlaceholders(value, special.values) as JsonValue);
   } catch (error) {
     throw new JsonError((error as Error).message, { cause: error });
+  }
+}
+
+function parseWithPlaceholders(text: string, special: SpecialNumbers): JsonValue {
+  const altered = withPlaceholders(text, special);
+  try {
+    return JSON.parse(altered);
+  } catch (error) {
+    // The message is to show the text as it is.
+    JSON.parse(text);
+    throw error;
   }
 }
 
@@ -69,10 +95,41 @@ export interface StringifyOptions {
 export function stringifyJson(value: unknown, options: StringifyOptions = {}): string {
   const { maxDepth = defaultMaxDepth, indent = 0 } = options;
   if (isNativelyExact(value, "", maxDepth)) return JSON.stringify(value, null, indent);
-  return stringifyLossless(value, undefined, indent, [
-    { test: (item) => item instanceof ExactNumber, stringify: (item) => (item as ExactNumber).text },
-    { test: (item) => Object.is(item, -0), stringify: () => "-0.0" },
-  ]) as string;
+  return written(value, indent, indent === 0 ? "" : "\n");
+}
+
+/**
+ * Writes a value with special numbers, in the form in which JSON.stringify writes others. `line` is a line
+ * break and the indent of the value, or empty to write one line.
+ */
+function written(value: unknown, indent: number, line: string): string {
+  switch (typeof value) {
+    case "string":
+      return JSON.stringify(value);
+    case "number":
+      return spell(value);
+    case "bigint":
+      return String(value);
+    case "object":
+      break;
+    default:
+      return String(value);
+  }
+  if (value === null) return "null";
+  if (value instanceof ExactNumber) return value.text;
+  const inner = line === "" ? "" : line + " ".repeat(indent);
+  let text = "";
+  if (Array.isArray(value)) {
+    for (const item of value) text += (text === "" ? inner : `,${inner}`) + written(item, indent, inner);
+    return text === "" ? "[]" : `[${text}${line}]`;
+  }
+  const colon = line === "" ? ":" : ": ";
+  for (const key of Object.keys(value)) {
+    const item = (value as Record<string, unknown>)[key];
+    if (item === undefined) continue;
+    text += (text === "" ? inner : `,${inner}`) + JSON.stringify(key) + colon + written(item, indent, inner);
+  }
+  return text === "" ? "{}" : `{${text}${line}}`;
 }
 
 export function isJsonObject(value: unknown): value is JsonObject {

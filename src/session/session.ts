@@ -7,6 +7,7 @@
  */
 import { z } from "zod";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json/exact-json.ts";
+import { plainNumber } from "../json/exact-number.ts";
 import { parseTimestamp } from "../time/clock.ts";
 import { sessionIdProblem } from "./session-id.ts";
 
@@ -54,6 +55,9 @@ export const configSchema = z.looseObject({
   enable_parallel: z.boolean().optional(),
 });
 
+/** Another program may have written 5.0, which is a whole number as well. */
+const revisionSchema = z.preprocess(plainNumber, z.int().min(0));
+
 export const sessionSchema = z.looseObject({
   session_id: sessionIdSchema,
   status: z.enum(statuses),
@@ -64,7 +68,7 @@ export const sessionSchema = z.looseObject({
   checkpoint_time: timestampSchema,
   created_time: timestampSchema.optional(),
   generation: z.string().optional(),
-  revision: z.int().min(0).optional(),
+  revision: revisionSchema.optional(),
   labels: labelsSchema.optional(),
   pinned: z.boolean().optional(),
   status_reason: z.string().nullable().optional(),
@@ -89,7 +93,7 @@ export interface Session {
   /** Files that are done, in the order in which they were reported. */
   processed_files: readonly string[];
   pending_files: readonly string[];
-  /** Any key, any JSON value; `bigint` and `ExactNumber` stand for numbers that no double equals. */
+  /** Any key, any JSON value; `bigint` and `ExactNumber` stand for numbers that JavaScript cannot write so. */
   partial_results: JsonObject;
   /** The time of the last activity: ISO 8601 with an offset and up to microseconds, as it was written. */
   checkpoint_time: string;
@@ -167,8 +171,14 @@ const maxRevision = 2 ** 52;
  * The revision in a document that another program may have written; 1 if it is missing, or no number from
  * which revisions can be counted.
  */
-export function writtenRevision({ revision }: Session): number {
-  return revision !== undefined && revision >= 1 && revision <= maxRevision ? revision : 1;
+export function writtenRevision(session: Session): number {
+  const revision = Number(session.revision);
+  return revision >= 1 && revision <= maxRevision ? revision : 1;
+}
+
+/** The session with a revision to count with, if another program has written one such as 5.0. */
+export function withPlainRevision(session: Session): Session {
+  return typeof session.revision === "object" ? { ...session, revision: Number(session.revision) } : session;
 }
 
 /** The summary of a session; `bytes` is the size of the stored document. */

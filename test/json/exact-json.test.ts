@@ -1,14 +1,67 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { ExactNumber, JsonError, parseJson, stringifyJson } from "../../src/json/exact-json.ts";
-import { jsonValue } from "../support/arbitraries.ts";
+import {
+  ExactNumber,
+  JsonError,
+  parseJson,
+  parsePlainJson,
+  stringifyJson,
+} from "../../src/json/exact-json.ts";
+import { jsonValue, numberText, oddNumbers, standIns } from "../support/arbitraries.ts";
 
-describe("numbers", () => {
+describe("the spelling of numbers", () => {
+  test.each([...oddNumbers, ...standIns])("%s is kept", (text) => {
+    for (const around of [text, `[${text}]`, `{"a":[{"b":${text}}],"__proto__":${text},"7":1.0,"3":${text}}`])
+      expect(minified(stringifyJson(parseJson(around), { indent: 2 }))).toBe(inJsOrder(around));
+  });
+
+  test("is kept for any number, in any place", () => {
+    fc.assert(
+      fc.property(fc.array(numberText, { maxLength: 6 }), fc.constantFrom(0, 2), (numbers, indent) => {
+        const text = `{"list":[${numbers.join(",")}],${numbers.map((n, at) => `"k${at}":{"n":${n}},`).join("")}"end":"1.0"}`;
+        expect(minified(stringifyJson(parseJson(text), { indent }))).toBe(text);
+      }),
+      { numRuns: 2000 },
+    );
+  });
+
+  test("is that of JavaScript for a number of JavaScript", () => {
+    fc.assert(
+      fc.property(fc.double({ noNaN: true, noDefaultInfinity: true }), (number) => {
+        const text = Object.is(number, -0) ? "-0.0" : JSON.stringify(number);
+        expect(stringifyJson({ number })).toBe(`{"number":${text}}`);
+        expect(parseJson(text)).toBe(number);
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  test.each(["01", "1.", ".5", "-", "+1", "1e", "1.0.0", "1-1", "0x1", "--1", "1.0e+"])(
+    "%s is no number, and the message shows the text as it is",
+    (wrong) => {
+      for (const text of [wrong, `[1.0,${wrong}]`, `{${wrong}:1}`, `{1.0:${wrong}}`]) {
+        expect(() => parseJson(text)).toThrow(JsonError);
+        expect(message(() => parseJson(text))).toBe(message(() => JSON.parse(text)));
+      }
+    },
+  );
+
+  test("a number is no key", () => {
+    expect(() => parseJson("{1.0:2}")).toThrow(JsonError);
+  });
+});
+
+describe("numbers for JavaScript", () => {
   test.each([
     ["1", 1],
     ["85.0", 85],
     ["0.1", 0.1],
+    ["0.10", 0.1],
     ["1e3", 1000],
+    ["1e23", 1e23],
+    ["2.118713766482637e+16", 21187137664826370],
+    ["100000000000000000000000", 1e23],
+    ["9007199254740992", 9007199254740992],
     ["9007199254740993", 9007199254740993n],
     ["-12345678901234567890123", -12345678901234567890123n],
     ["1e400", new ExactNumber("1e400")],
@@ -16,32 +69,41 @@ describe("numbers", () => {
     ["0.12345678901234567890", new ExactNumber("0.12345678901234567890")],
     ["-0", -0],
     ["-0.0", -0],
-  ])("%s is kept", (text, value) => {
-    expect(parseJson(text)).toEqual(value);
-    expect(parseJson(stringifyJson(parseJson(text)))).toEqual(value);
+    ["-1073741824", -1073741824],
+  ])("%s is plain wherever that holds the value", (text, value) => {
+    expect(parsePlainJson(text)).toEqual(value);
+    expect(parsePlainJson(`[1.0,${text},{"a":${text}}]`)).toEqual([1, value, { a: value }]);
+    expect(parsePlainJson(stringifyJson(parsePlainJson(text)))).toEqual(value);
   });
 
-  test("any decimal comes out with the value it went in with", () => {
-    const decimal = fc
-      .tuple(
-        fc.boolean(),
-        fc.bigInt({ min: 0n, max: 10n ** 30n }),
-        fc.nat(25),
-        fc.option(fc.integer({ min: -400, max: 400 })),
-      )
-      .map(([negative, digits, point, exponent]) => {
-        const text = String(digits).padStart(point + 1, "0");
-        const fraction = point === 0 ? "" : `.${text.slice(-point)}`;
-        return `${negative ? "-" : ""}${text.slice(0, text.length - point)}${fraction}${exponent === null ? "" : `e${exponent}`}`;
-      });
+  test("any number has the value that it had", () => {
     fc.assert(
-      fc.property(decimal, (text) => {
-        expect(rational(stringifyJson(parseJson(`[${text}]`)).slice(1, -1))).toEqual(rational(text));
+      fc.property(numberText, (text) => {
+        expect(rational(stringifyJson(parsePlainJson(`[${text}]`)).slice(1, -1))).toEqual(rational(text));
       }),
       { numRuns: 2000 },
     );
   });
 });
+
+/** JSON without the layout. */
+function minified(text: string): string {
+  return text.replace(/\s/g, "");
+}
+
+/** Keys that look like whole numbers come first, as in every object of JavaScript. */
+function inJsOrder(text: string): string {
+  return text.replace(/^\{(.*),"7":1\.0,"3":(.*)\}$/, '{"3":$2,"7":1.0,$1}');
+}
+
+function message(attempt: () => unknown): string {
+  try {
+    attempt();
+    return "nothing was thrown";
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
 
 /** The exact value as digits and a power of ten, computed apart from the code under test. */
 function rational(text: string): string {

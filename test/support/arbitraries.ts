@@ -24,6 +24,25 @@ export const anyString = fc.oneof(
   tieKey,
 );
 
+/** Spellings that JavaScript has not, or whose value it cannot hold, and some that it has. */
+export const oddNumbers = [
+  ...["85.0", "1E+2", "1e2", "2.118713766482637e+16", "1e23", "100000000000000000000000", "-0", "-0.0"],
+  ...["0.10", "0.0000001", "0e0", "1e400", "-1e-400", "9007199254740993", "-12345678901234567890123"],
+  ...["0.12345678901234567890", "1.7976931348623157e308"],
+];
+
+/** What the parser uses as a stand-in for other numbers, and its neighbours. */
+export const standIns = [
+  ...["-1073741823", "-1073741824", "-1073741825", "-2147483648", "-2147483649", "-1073741824.5"],
+];
+
+/** Any number that JSON can spell, as text. */
+export const numberText = fc.oneof(
+  fc.constantFrom(...oddNumbers, ...standIns),
+  fc.stringMatching(/^-?(0|[1-9][0-9]{0,24})(\.[0-9]{1,24})?([eE][-+]?[0-9]{1,3})?$/),
+  fc.double({ noNaN: true, noDefaultInfinity: true }).map((double) => JSON.stringify(double)),
+);
+
 const number = fc.oneof(
   fc.double({ noNaN: true, noDefaultInfinity: true }),
   fc.integer(),
@@ -34,6 +53,9 @@ const number = fc.oneof(
       "1e400",
       "-1e-400",
       "3.14159265358979323846264338327950288",
+      "85.0",
+      "1E+2",
+      "-0",
     )
     .map((text) => new ExactNumber(text)),
 );

@@ -66,12 +66,14 @@ const firstDelayMs = 20;
 export class HttpTransport {
   readonly socketPath: string;
   readonly #timeoutMs: number;
+  readonly #keepSpelling: boolean;
   // The idle connections of an agent do not keep the process alive.
   readonly #agent = new Agent({ keepAlive: true });
 
-  constructor(socketPath: string, timeoutMs: number = defaultTimeoutMs) {
+  constructor(socketPath: string, { timeoutMs = defaultTimeoutMs, keepSpelling = false } = {}) {
     this.socketPath = socketPath;
     this.#timeoutMs = timeoutMs;
+    this.#keepSpelling = keepSpelling;
   }
 
   /**
@@ -168,7 +170,7 @@ export class HttpTransport {
           reject(new Unsent(error, { certain: false }));
         else reject(connectionError(error, this.socketPath, { sent: true }));
       });
-      request.on("response", (response) => resolve(readReply(response, this.socketPath)));
+      request.on("response", (response) => resolve(readReply(response, this.socketPath, this.#keepSpelling)));
       request.end(body);
     });
   }

@@ -9,6 +9,7 @@ import {
   type JsonObject,
   type JsonValue,
   parseJson,
+  parsePlainJson,
 } from "../../json/exact-json.ts";
 import { connectionError, notSessiond } from "./connection-error.ts";
 
@@ -24,8 +25,17 @@ export interface HttpReply {
   unsure?: boolean;
 }
 
-/** Reads a whole reply. @throws ConnectionError `closed`, `not_sessiond` */
-export async function readReply(response: IncomingMessage, socketPath: string): Promise<HttpReply> {
+/**
+ * Reads a whole reply. With `keepSpelling`, a number that JavaScript would spell in another way is an
+ * ExactNumber.
+ *
+ * @throws ConnectionError `closed`, `not_sessiond`
+ */
+export async function readReply(
+  response: IncomingMessage,
+  socketPath: string,
+  keepSpelling = false,
+): Promise<HttpReply> {
   const { statusCode: status = 0, headers } = response;
   let body: string;
   try {
@@ -35,7 +45,7 @@ export async function readReply(response: IncomingMessage, socketPath: string): 
   }
   if (body === "") return { status, headers, body: undefined };
   try {
-    const value = parseJson(body, clientMaxDepth);
+    const value = (keepSpelling ? parseJson : parsePlainJson)(body, clientMaxDepth);
     if (isJsonObject(value)) return { status, headers, body: value };
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;

@@ -3,7 +3,13 @@ import { progressReplyOf, summaryAndHealthOf } from "../../contract/from-summary
 import type { SessionSummaryAndHealth } from "../../contract/replies.ts";
 import type { Body, RouteName } from "../../contract/routes.ts";
 import { SessiondError } from "../../error.ts";
-import { defaultMaxDepth, JsonError, parseJson, stringifyJson } from "../../json/exact-json.ts";
+import {
+  defaultMaxDepth,
+  JsonError,
+  parseJson,
+  parsePlainJson,
+  stringifyJson,
+} from "../../json/exact-json.ts";
 import { silentLogger } from "../../log.ts";
 import { allSummaries } from "../../retention/cleanup.ts";
 import { appendHistory } from "../../retention/history.ts";
@@ -197,15 +203,20 @@ function policyOf({ policy, keepRecent = 0, maxAgeMs = 0 }: CleanupRule): Policy
 
 /** Makes a copy and checks it as the daemon checks a request. */
 function checked<Name extends RouteName>(name: Name, body: Body<Name>): Body<Name> {
-  const copy = own(body, defaultMaxDepth);
+  const copy = copied(body, parseJson, defaultMaxDepth);
   checkBody(name, copy);
   return copy;
 }
 
-/** Copies a value exactly. @throws SessiondError `invalid_request` for a value that JSON cannot hold */
-function own<T>(value: T, maxDepth = clientMaxDepth): T {
+/** A copy for the caller, with plain numbers wherever they hold the value. */
+function own<T>(value: T): T {
+  return copied(value, parsePlainJson, clientMaxDepth);
+}
+
+/** @throws SessiondError `invalid_request` for a value that JSON cannot hold */
+function copied<T>(value: T, parse: typeof parseJson, maxDepth: number): T {
   try {
-    return parseJson(stringifyJson(value, { maxDepth }), maxDepth) as T;
+    return parse(stringifyJson(value, { maxDepth }), maxDepth) as T;
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     throw new SessiondError("invalid_request", error.message, { cause: error });

@@ -1,5 +1,5 @@
 /** The session as its worker knows it: the document that the daemon sent, and what was acknowledged since. */
-import { type JsonObject, parseJson, putMember } from "../../json/exact-json.ts";
+import { type JsonObject, parsePlainJson, putMember } from "../../json/exact-json.ts";
 import type { Session, Status } from "../../session/session.ts";
 import { clientMaxDepth } from "../http/reply.ts";
 import type { EncodedReport } from "./report.ts";
@@ -98,7 +98,7 @@ export class SessionDocument {
 
   #mergeResults(): JsonObject {
     for (const message of this.#newMessages) {
-      const { results = {} } = parseJson(message, messageMaxDepth) as { results?: JsonObject };
+      const { results = {} } = parsePlainJson(message, messageMaxDepth) as { results?: JsonObject };
       for (const key of Object.keys(results)) putMember(this.#results, key, results[key] as unknown);
     }
     this.#newMessages = [];

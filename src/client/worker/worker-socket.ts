@@ -7,7 +7,7 @@ import { connect } from "node:net";
 import { WebSocket } from "ws";
 import type { DaemonMessage } from "../../contract/channel.ts";
 import { protocolHeader, protocolVersion } from "../../contract/version.ts";
-import { isJsonObject, parseJson } from "../../json/exact-json.ts";
+import { isJsonObject, parsePlainJson } from "../../json/exact-json.ts";
 import { connectionError, notSessiond, timedOut } from "../http/connection-error.ts";
 import { clientMaxDepth, problemError, readReply } from "../http/reply.ts";
 import { errorOf } from "./error.ts";
@@ -123,7 +123,7 @@ export class WorkerSocket {
 
 function readMessage(text: string): DaemonMessage | undefined {
   try {
-    const message = parseJson(text, clientMaxDepth);
+    const message = parsePlainJson(text, clientMaxDepth);
     return isJsonObject(message) ? (message as unknown as DaemonMessage) : undefined;
   } catch {
     return undefined;

@@ -4,6 +4,7 @@ import { isProgressMessage } from "../../contract/report-check.ts";
 import { issuesOf, wording } from "../../contract/wording.ts";
 import { SessiondError } from "../../error.ts";
 import { isJsonObject, JsonError, parseJson } from "../../json/exact-json.ts";
+import { plainNumber } from "../../json/exact-number.ts";
 
 /** An invalid progress message may still have a valid `seq`, with which it can be answered. */
 export type Received =
@@ -43,6 +44,6 @@ function seqIn(text: string): number | undefined {
 
 function seqOf(value: unknown): number | undefined {
   if (!isJsonObject(value) || value.type !== "progress") return undefined;
-  const { seq } = value;
+  const seq = plainNumber(value.seq);
   return Number.isSafeInteger(seq) && (seq as number) > 0 ? (seq as number) : undefined;
 }

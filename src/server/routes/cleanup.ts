@@ -14,7 +14,8 @@ export function cleanupHandlers(cleanup: Cleanup) {
         policy: parsePolicy(params.policy),
         trigger: "request",
         dryRun: body.dry_run ?? false,
-        keepRecent: body.keep_recent,
+        // Another language may have written 5.0.
+        keepRecent: body.keep_recent === undefined ? undefined : Number(body.keep_recent),
         maxAgeMs: body.max_age === undefined ? undefined : parseDuration(body.max_age),
         approve: body.approve,
       }),

@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { join } from "node:path";
 import { KeyedQueue } from "../../async/keyed-queue.ts";
 import { SessiondError, systemErrorCode } from "../../error.ts";
-import { JsonError, type JsonValue, parseJson, stringifyJson } from "../../json/exact-json.ts";
+import { JsonError, type JsonValue, parsePlainJson, stringifyJson } from "../../json/exact-json.ts";
 import type { Logger } from "../../log.ts";
 import type { Records } from "../session-store.ts";
 import { type DurableFiles, storageError } from "./disk/durable-files.ts";
@@ -84,7 +84,7 @@ export function directoryRecords({
       const bytes = await fs.readFile(join(directory, `${name}.json`)).catch(ignoreMissing);
       if (bytes === undefined) return undefined;
       try {
-        return parseJson(bytes.toString());
+        return parsePlainJson(bytes.toString());
       } catch (error) {
         if (!(error instanceof JsonError)) throw error;
         // A record is not the truth about any session: it is moved aside for inspection, and begun anew.
@@ -124,7 +124,7 @@ function parseCursor(cursor: string): { generation: number; offset: number } {
 /** Undefined for a line that a power cut damaged: a log is an account, not the truth. */
 function parseLine(line: string): JsonValue | undefined {
   try {
-    return parseJson(line);
+    return parsePlainJson(line);
   } catch {
     return undefined;
   }

@@ -5,12 +5,21 @@ import { join, resolve } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished } from "vitest";
 import { SessionManager } from "../../../src/client/manager/session-manager.ts";
-import { type JsonObject, stringifyJson } from "../../../src/json/exact-json.ts";
+import { type JsonObject, parsePlainJson, stringifyJson } from "../../../src/json/exact-json.ts";
 import type { Session, Status } from "../../../src/session/session.ts";
 import { configDefaults, statuses } from "../../../src/session/session.ts";
-import { jsonObject, sessionConfig, session as sessionState } from "../../support/arbitraries.ts";
+import * as any from "../../support/arbitraries.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 import { startDaemonIn } from "../running-daemon.ts";
+
+/** As a JavaScript caller has it: 85 and not 85.0. */
+const plain = <T>(values: fc.Arbitrary<T>) =>
+  values.map((value) => parsePlainJson(stringifyJson(value)) as unknown as T);
+const [sessionState, sessionConfig, jsonObject] = [
+  plain(any.session),
+  plain(any.sessionConfig),
+  plain(any.jsonObject),
+];
 
 const backends = {
   embedded: async (directory: string) => {

@@ -2,7 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { encodeReport, progressText } from "../../../src/client/worker/report.ts";
 import { SessionDocument } from "../../../src/client/worker/session-document.ts";
-import { type JsonObject, parseJson, stringifyJson } from "../../../src/json/exact-json.ts";
+import { type JsonObject, parsePlainJson, stringifyJson } from "../../../src/json/exact-json.ts";
 import { applyProgress, type ProgressDelta } from "../../../src/session/command.ts";
 import type { Session } from "../../../src/session/session.ts";
 import { anyString, jsonObject, session as sessionState } from "../../support/arbitraries.ts";
@@ -25,15 +25,20 @@ function normal(session: Session): Session {
   return { ...session, pending_files: [...new Set(session.pending_files)] };
 }
 
+/** As a JavaScript caller gets it. */
+function asPlain(one: ProgressDelta): ProgressDelta {
+  return parsePlainJson(stringifyJson(one, { maxDepth: 1000 }), 1000) as ProgressDelta;
+}
+
 it("is after each report what the daemon makes of it", () => {
   fc.assert(
     fc.property(sessionState, fc.array(delta, { maxLength: 8 }), fc.boolean(), (stored, deltas, look) => {
       const text = stringifyJson(stored, { maxDepth: 1000 });
-      const document = new SessionDocument(parseJson(text, 1000) as unknown as Session);
-      let expected: Session = normal(parseJson(text, 1000) as unknown as Session);
+      const document = new SessionDocument(parsePlainJson(text, 1000) as unknown as Session);
+      let expected: Session = normal(parsePlainJson(text, 1000) as unknown as Session);
       for (const one of deltas) {
         const before = new Set([...expected.pending_files, ...expected.processed_files]);
-        expected = { ...expected, ...applyProgress(expected, one) };
+        expected = { ...expected, ...applyProgress(expected, asPlain(one)) };
         const added = note(document, one);
         expect(added).toEqual(expected.pending_files.filter((name) => !before.has(name)));
         if (look) expect(document.session).toEqual(expected);
@@ -87,7 +92,7 @@ it("costs what a report holds, whatever the session holds", () => {
 });
 
 it("keeps a message only if there are results in it", () => {
-  const document = new SessionDocument(parseJson(JSON.stringify(stored)) as unknown as Session);
+  const document = new SessionDocument(parsePlainJson(JSON.stringify(stored)) as unknown as Session);
   // What is no JSON could not be read, if it were kept.
   document.apply(
     [encodeReport({ processed: ["a"], added: ["b"] }), encodeReport({ results: {} })],

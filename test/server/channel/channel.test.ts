@@ -74,6 +74,21 @@ test("many reports under way are acked in order, with far fewer acks, and each o
   expect(Object.keys(session.partial_results as object)).toHaveLength(files.length);
 });
 
+test("a seq may be written as another language writes whole numbers", async () => {
+  const { socketPath, create, call } = await startServer();
+  await create("s", ["a", "b"]);
+  const worker = await attachWorker(socketPath, "s");
+  worker.send('{"type":"progress","seq":1.0,"processed":["a"],"results":{"a":85.0}}');
+  worker.send('{"type":"progress","seq":2e0,"processed":"b"}');
+  await eventually(() =>
+    expect(worker.messages.map(({ type, ...rest }) => [type, "seq" in rest && rest.seq]).sort()).toEqual([
+      ["ack", 1],
+      ["error", 2],
+    ]),
+  );
+  expect((await call("GET", "/v1/sessions/s")).text).toContain('"partial_results":{"a":85.0}');
+});
+
 test("a report that is refused has its error before any ack beyond it, and the others count", async () => {
   const { socketPath, create, call } = await startServer({ limits: { depth: 10 } });
   await create("s", ["a", "b", "c", "d"]);

@@ -13,7 +13,7 @@ const id = parseSessionId("s");
 /** What JavaScript alone would lose. */
 const exact = parseJson(
   '{"__proto__":12345678901234567890,"constructor":{"__proto__":{"x":1}},"π":3.14159265358979323846264338327950288,' +
-    '"z":-0.0,"huge":1e400,"tiny":-1e-400,"half":"\\ud83d","2":"numbers first","1":"in no order","":null,"toJSON":1}',
+    '"spelled":[85.0,1E+2,1e2,2.118713766482637e+16,1e23,-0,-0.0,0.10,0e5],"z":-0.0,"huge":1e400,"tiny":-1e-400,"half":"\\ud83d","2":"numbers first","1":"in no order","":null,"toJSON":1}',
 ) as JsonObject;
 
 const ways: Record<string, (opened: OpenedStore) => Promise<unknown>> = {
@@ -73,11 +73,14 @@ export function exactnessTests(open: OpenStore): void {
           "-0.0",
           "1e400",
           "-1e-400",
+          "[85.0,1E+2,1e2,2.118713766482637e+16,1e23,-0,-0.0,0.10,0e5]",
         ])
           expect(text).toContain(kept);
       }
       expect(text).toContain('"__proto__":');
       await opened.reopen();
+      expect(await textOf(opened)).toBe(text);
+      await (opened.kill === undefined ? opened.reopen() : opened.kill());
       expect(await textOf(opened)).toBe(text);
       const { backup } = await opened.store.backup(id);
       await opened.store.apply(id, { type: "edit", pinned: true });
@@ -100,6 +103,7 @@ export function exactnessTests(open: OpenStore): void {
       float: 0.1,
       big: 2n ** 60n + 1n,
       text: new ExactNumber("0.10000000000000000000001"),
+      spelled: [new ExactNumber("85.0"), new ExactNumber("-0"), -0, new ExactNumber("1e23"), 1e23],
     };
     await store.create({ session_id: "s", config });
     await store.report(id, { results: numbers });

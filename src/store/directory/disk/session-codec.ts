@@ -3,7 +3,7 @@ import type { BigIntStats } from "node:fs";
 import { wording } from "../../../contract/wording.ts";
 import { JsonError, parseJson } from "../../../json/exact-json.ts";
 import { parseJsonInSlices } from "../../../json/in-slices.ts";
-import { type Session, sessionSchema } from "../../../session/session.ts";
+import { type Session, sessionSchema, withPlainRevision } from "../../../session/session.ts";
 import { safeName, uniqueName } from "../../../session/session-id.ts";
 
 /**
@@ -59,7 +59,7 @@ function textOf(bytes: Uint8Array): string {
 
 function checked(value: unknown): Session {
   const result = sessionSchema.safeParse(value, { error: wording });
-  if (result.success) return value as Session;
+  if (result.success) return withPlainRevision(value as Session);
   const [issue] = result.error.issues;
   throw new UnreadableError(`not a session: ${issue?.path.join(".") || "the document"}: ${issue?.message}`);
 }
