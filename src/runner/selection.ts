@@ -1,6 +1,7 @@
 /** Decides which files of a session run, which do not, and why. Pure. */
 import type { JsonObject } from "../json/exact-json.ts";
 import { failureOf, hasFailed, resultOf } from "../session/failed-file.ts";
+import type { Comparison } from "./fingerprint.ts";
 
 export interface KnownFiles {
   readonly processed: readonly string[];
@@ -12,8 +13,8 @@ export interface SelectionRequest {
   /** Files named for this run. */
   readonly given: readonly string[];
   readonly retryFailed: boolean;
-  /** What has changed in processed files, by file; undefined if changes do not matter. */
-  readonly changed: ReadonlyMap<string, string> | undefined;
+  /** The processed files that are not unchanged; undefined if changes do not matter. */
+  readonly compared: ReadonlyMap<string, Comparison> | undefined;
 }
 
 export interface Choice {
@@ -63,15 +64,28 @@ export function select(known: KnownFiles, request: SelectionRequest): Selection 
   };
 }
 
-function decide(file: string, results: JsonObject, { retryFailed, changed }: SelectionRequest): Choice {
-  const change = changed?.get(file);
-  if (change !== undefined) return { file, action: "run", reason: `changed: ${change}` };
+function decide(file: string, results: JsonObject, { retryFailed, compared }: SelectionRequest): Choice {
+  const comparison = compared?.get(file) ?? unchanged;
+  if (comparison.kind === "changed") return { file, action: "run", reason: `changed: ${comparison.what}` };
+  if (comparison.kind === "unknown")
+    return { file, action: "run", reason: "its result has no hash to compare" };
+  if (comparison.kind === "gone") return { file, action: "skip", reason: keptReasons.gone };
   const result = resultOf(results, file);
   if (hasFailed(result)) {
-    const exit = `failed: ${failureOf(result)}`;
+    const why = `failed: ${failureOf(result)}`;
     return retryFailed
-      ? { file, action: "run", reason: exit }
-      : { file, action: "skip", reason: `${exit}; --retry-failed runs it again` };
+      ? { file, action: "run", reason: why }
+      : { file, action: "skip", reason: `${why}; --retry-failed runs it again` };
   }
-  return { file, action: "skip", reason: changed === undefined ? "done" : "done and unchanged" };
+  if (comparison.kind !== "unchanged") return { file, action: "skip", reason: keptReasons[comparison.kind] };
+  return { file, action: "skip", reason: compared === undefined ? "done" : "done and unchanged" };
 }
+
+const unchanged: Comparison = { kind: "unchanged" };
+
+const keptReasons = {
+  // It would only fail.
+  gone: "the file is gone; its result is kept",
+  directory: "a directory, whose content is not compared; its result is kept",
+  no_file: "not a file, so that nothing can be compared; its result is kept",
+} as const;

@@ -104,3 +104,14 @@ test("a file fails if its command cannot be started, and the other files still r
   ]);
   expect(resultOf(stored, "bin/none").error).toContain("ENOENT");
 });
+
+test("a name that is too long for any command is the file's own failure", async () => {
+  const { run, session, dir } = await scene([]);
+  const long = "x".repeat(200_000);
+  await writeFile(join(dir, "list"), `${long}\nfine\n`);
+  expect(await run("a", "--files-from", "list", "-j1", "--", "echo")).toMatchObject({
+    code: 1,
+    stdout: "fine\n",
+  });
+  expect(resultOf(await session(), long)).toMatchObject({ exit_code: 126, error: "spawn E2BIG" });
+});

@@ -1,6 +1,6 @@
 /** Which files `sessionctl run` runs, how often, and what becomes of the session. */
 import { existsSync } from "node:fs";
-import { chmod, mkdir, readdir, utimes, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { tempDir } from "../support/temp-dir.ts";
@@ -28,7 +28,11 @@ test("runs a command for each file, records what came of it, and completes the s
     stdout: "out src/a.js\n",
     stderr: "err\n",
     finished_time: expect.stringMatching(/^\d{4}-.*Z$/),
-    fingerprint: { size: 8, mtime_ms: expect.any(Number), sha256: expect.stringMatching(/^[0-9a-f]{64}$/) },
+    fingerprint: expect.objectContaining({
+      size: 8,
+      mtime_ms: expect.any(Number),
+      sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
+    }),
   });
   const again = await run("a", "--files", "src/*.js", ...sh("echo never"));
   expect(again).toEqual({ code: 0, stdout: "", stderr: "a is already completed; nothing to do\n" });
@@ -261,6 +265,53 @@ test("files that have changed run again", async () => {
   expect(again.stderr).toContain("skip  touched  (done and unchanged)");
   expect(resultOf(await session(), "edited")).toMatchObject({ stdout: "EDITED" });
   expect((await run("a", "--rerun-if", "changed", ...sh("cat $1"))).stderr).toContain("nothing to do");
+});
+
+test("--rerun-if changed compares content, keeps results of what is gone, and says what it cannot compare", async () => {
+  const { run, dir, session, daemon } = await scene(["a", "b", "c", "dir/x"]);
+  await daemon.client.createSession({
+    session_id: "a",
+    config: { target_path: dir },
+    pending_files: ["a", "b", "c", "dir", "ticket-7"],
+  });
+  expect((await run("a", ...sh("true"))).code).toBe(0);
+  const before = await session();
+  await writeFile(join(dir, "a"), "x");
+  const { mtime_ms } = (resultOf(before, "a") as { fingerprint: { mtime_ms: number } }).fingerprint;
+  await utimes(join(dir, "a"), mtime_ms / 1000, mtime_ms / 1000);
+  await rm(join(dir, "b"));
+  await writeFile(join(dir, "dir/x"), "changed");
+  const explained = await run("a", "--rerun-if", "changed", "-n", "--explain", ...sh("true"));
+  expect(explained.stdout.split("\n").slice(0, -1).sort()).toEqual([
+    "run   a  (changed: content)",
+    "skip  b  (the file is gone; its result is kept)",
+    "skip  c  (done and unchanged)",
+    "skip  dir  (a directory, whose content is not compared; its result is kept)",
+    "skip  ticket-7  (not a file, so that nothing can be compared; its result is kept)",
+  ]);
+  const { code, stderr } = await run("a", "--rerun-if", "changed", ...sh("echo $1 >> again"));
+  expect(code).toBe(0);
+  expect(stderr).toContain("1 file is gone, and its result is kept: b\n");
+  expect(stderr).toContain("1 item is a directory, whose content is not compared: dir\n");
+  expect(stderr).toContain("1 item is not a file, so that nothing can be compared: ticket-7\n");
+  const after = await session();
+  expect(resultOf(after, "b")).toEqual(resultOf(before, "b"));
+  expect(after.status).toBe("completed");
+});
+
+test("many files of one kind are counted, and three of them named", async () => {
+  const { run, dir, ctl, lines } = await scene(names(9));
+  await run("a", "--files", "f*", "-j1", ...sh("[ $1 != f8 ]"));
+  await ctl("progress", "a", "--processed", "f8", "--results", '{"f7": {"exit_code": 0}}');
+  for (const gone of names(5)) await rm(join(dir, gone));
+  // A file that is gone is not run again because it failed.
+  await rm(join(dir, "f8"));
+  const { stderr } = await run("a", "--rerun-if", "changed", "--retry-failed", ...sh("echo $1 >> again"));
+  expect(stderr).toContain(
+    "6 files are gone, and their results are kept: f0, f1, f2 and 3 more (to see all: --dry-run --explain)\n",
+  );
+  expect(stderr).toContain("1 file runs again, because its result has no hash to compare: f7\n");
+  expect(lines("again")).toEqual(["f7"]);
 });
 
 test("many thousand files are added to a session in parts", async () => {

@@ -1,40 +1,104 @@
 /** How a run tells whether a file has changed. */
-import { utimes, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { JsonValue } from "../../src/json/exact-json.ts";
-import { changeOf, takeFingerprint } from "../../src/runner/fingerprint.ts";
+import { compare, takeFingerprint } from "../../src/runner/fingerprint.ts";
+import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
-test("a file has changed when its content has, whatever its times say", async () => {
+const minuteMs = 60_000;
+
+/** The fingerprint as a session has it, taken as if the file had been there for a minute. */
+async function recorded(path: string, { alwaysHash = false } = {}): Promise<JsonValue> {
+  const taken = await takeFingerprint(path, { alwaysHash, nowMs: Date.now() + minuteMs });
+  return JSON.parse(JSON.stringify(taken)) as JsonValue;
+}
+
+/** The same size and the same modification time, with other content. */
+async function disguise(path: string, content: string): Promise<void> {
+  const { mtime, ctimeMs } = await stat(path);
+  // As soon as the clock of the file system has moved on.
+  await eventually(async () => {
+    await writeFile(path, content);
+    await utimes(path, mtime, mtime);
+    expect((await stat(path)).ctimeMs).not.toBe(ctimeMs);
+  });
+}
+
+test("a file has changed when its content has, whatever its size and times say", async () => {
   const path = join(await tempDir(), "a");
   await writeFile(path, "one");
-  const taken = (await takeFingerprint(path, { alwaysHash: false })) as unknown as JsonValue;
-  const recorded = JSON.parse(JSON.stringify(taken)) as JsonValue;
-  expect(await changeOf(path, recorded)).toBeUndefined();
-  await utimes(path, 1, 1);
-  expect(await changeOf(path, recorded)).toBeUndefined();
-  await writeFile(path, "two");
-  expect(await changeOf(path, recorded)).toBe("content");
+  await utimes(path, 5, 5);
+  const before = await recorded(path);
+  expect(before).toMatchObject({ ctime_ms: expect.any(Number), ino: expect.any(Number) });
+  expect(await compare(path, before)).toEqual({ kind: "unchanged" });
+  await disguise(path, "two");
+  expect(await compare(path, before)).toEqual({ kind: "changed", what: "content" });
+  await disguise(path, "one");
+  expect(await compare(path, before)).toEqual({ kind: "unchanged" });
   await writeFile(path, "three");
-  expect(await changeOf(path, recorded)).toBe("size");
-  expect(await changeOf(path, undefined)).toBe("no earlier fingerprint");
+  expect(await compare(path, before)).toEqual({ kind: "changed", what: "size" });
 });
 
-test("a path that is no file has no fingerprint, and does not change", async () => {
+test("another file in its place has changed, even with all its times", async () => {
   const dir = await tempDir();
-  expect(await takeFingerprint(dir, { alwaysHash: true })).toBeUndefined();
-  expect(await takeFingerprint("a\0b", { alwaysHash: true })).toBeUndefined();
-  expect(await changeOf(join(dir, "gone"), { size: 1 })).toBeUndefined();
+  const [path, other] = [join(dir, "a"), join(dir, "b")];
+  await writeFile(path, "one");
+  await writeFile(other, "two");
+  const before = (await recorded(path)) as object;
+  await rename(other, path);
+  const { size, mtimeMs, ctimeMs } = await stat(path);
+  const same = { ...before, size, mtime_ms: mtimeMs, ctime_ms: ctimeMs } as JsonValue;
+  expect(await compare(path, same)).toEqual({ kind: "changed", what: "content" });
+});
+
+test("a file that was written a moment before is compared by its content", async () => {
+  const path = join(await tempDir(), "a");
+  await writeFile(path, "one");
+  const { ctimeMs } = await stat(path);
+  const print = (await takeFingerprint(path, { alwaysHash: false, nowMs: ctimeMs + 5 })) as object;
+  // The next change may get the same times: the clock of a file system moves in steps.
+  expect(print).toEqual({ size: 3, mtime_ms: expect.any(Number), sha256: expect.any(String) });
+  await writeFile(path, "two");
+  const { mtimeMs } = await stat(path);
+  expect(await compare(path, { ...print, mtime_ms: mtimeMs } as JsonValue)).toMatchObject({
+    what: "content",
+  });
+  // Whole seconds are the times of a file system that knows no shorter ones.
+  await utimes(path, 5, 5);
+  const whole = await takeFingerprint(path, { alwaysHash: false, nowMs: Math.floor(ctimeMs) + minuteMs });
+  expect(whole).toHaveProperty("ctime_ms");
+});
+
+test("what cannot be compared is told apart", async () => {
+  const dir = await tempDir();
+  const path = join(dir, "a");
+  await writeFile(path, "one");
+  const before = await recorded(path);
+  expect(await compare(path, undefined)).toEqual({ kind: "unknown" });
+  expect(await compare(path, { size: 3, mtime_ms: (await stat(path)).mtimeMs })).toEqual({ kind: "unknown" });
+  expect(await compare(join(dir, "a", "b"), undefined)).toEqual({ kind: "no_file" });
+  expect(await compare("a\0b", undefined)).toEqual({ kind: "no_file" });
+  expect(await compare("/dev/null", undefined)).toEqual({ kind: "no_file" });
+  expect(await compare(dir, undefined)).toEqual({ kind: "directory" });
+  await rm(path);
+  expect(await compare(path, before)).toEqual({ kind: "gone" });
+  await mkdir(path);
+  expect(await compare(path, before)).toEqual({ kind: "changed", what: "it is no regular file any more" });
+  for (const none of [dir, "a\0b"]) expect(await takeFingerprint(none, { alwaysHash: true })).toBeUndefined();
 });
 
 test("the content of a large file is hashed only on request", async () => {
   const path = join(await tempDir(), "large");
   await writeFile(path, Buffer.alloc(17 * 1024 * 1024));
-  expect(await takeFingerprint(path, { alwaysHash: false })).not.toHaveProperty("sha256");
-  const whole = await takeFingerprint(path, { alwaysHash: true });
-  expect(whole?.sha256).toMatch(/^[0-9a-f]{64}$/);
+  const print = (await recorded(path)) as object;
+  expect(print).not.toHaveProperty("sha256");
+  expect(await compare(path, print as JsonValue)).toEqual({ kind: "unchanged" });
+  const whole = (await recorded(path, { alwaysHash: true })) as object;
+  expect(whole).toMatchObject({ sha256: expect.stringMatching(/^[0-9a-f]{64}$/) });
   await utimes(path, 1, 1);
-  expect(await changeOf(path, { size: 17 * 1024 * 1024, mtime_ms: 5 })).toBe("modification time");
-  expect(await changeOf(path, { ...whole, mtime_ms: 5 } as JsonValue)).toBeUndefined();
+  expect(await compare(path, print as JsonValue)).toEqual({ kind: "changed", what: "modification time" });
+  expect(await compare(path, { ...print, mtime_ms: 1000 } as JsonValue)).toEqual({ kind: "unknown" });
+  expect(await compare(path, whole as JsonValue)).toEqual({ kind: "unchanged" });
 });

@@ -1,9 +1,10 @@
 /** Which files of a session run, and why. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { Comparison } from "../../src/runner/fingerprint.ts";
 import { type KnownFiles, nothingKnown, type SelectionRequest, select } from "../../src/runner/selection.ts";
 
-const wishes: SelectionRequest = { given: [], retryFailed: false, changed: undefined };
+const wishes: SelectionRequest = { given: [], retryFailed: false, compared: undefined };
 const known: KnownFiles = {
   processed: ["good", "bad", "other"],
   pending: ["waiting"],
@@ -31,8 +32,8 @@ test("files that are pending or new run, the others do not", () => {
 });
 
 test("failed or changed files run again on request", () => {
-  const changed = new Map([["other", "size"]]);
-  const selection = select(known, { ...wishes, retryFailed: true, changed });
+  const compared = new Map<string, Comparison>([["other", { kind: "changed", what: "size" }]]);
+  const selection = select(known, { ...wishes, retryFailed: true, compared });
   expect(selection.again).toEqual(["bad", "other"]);
   expect(selection.failedBefore).toBe(0);
   expect([...selection.choices()].map(({ reason }) => reason)).toEqual([
@@ -59,7 +60,7 @@ const session = fc.record({
 test("every file is chosen once, runs once if it runs, and what is pending always does", () => {
   fc.assert(
     fc.property(session, fc.array(file), fc.boolean(), (before, given, retryFailed) => {
-      const selection = select(before, { given, retryFailed, changed: undefined });
+      const selection = select(before, { given, retryFailed, compared: undefined });
       const choices = [...selection.choices()];
       const all = new Set([...before.processed, ...before.pending, ...given]);
       expect(choices.map((choice) => choice.file).sort()).toEqual([...all].sort());

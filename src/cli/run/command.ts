@@ -9,9 +9,9 @@ import { resolve } from "node:path";
 import { copyTag } from "../../client/entity-tags.ts";
 import { SessionClient } from "../../client/session-client.ts";
 import { SessiondError } from "../../error.ts";
-import { isJsonObject } from "../../json/exact-json.ts";
+import { comparisons } from "../../runner/comparisons.ts";
 import { programProblem } from "../../runner/find-program.ts";
-import { changeOf } from "../../runner/fingerprint.ts";
+
 import { type KnownFiles, nothingKnown, type Selection, select } from "../../runner/selection.ts";
 import {
   commandLabel,
@@ -35,6 +35,7 @@ import { counted } from "../count.ts";
 import { CommandError, type ExitCode, exitCodes, usageError } from "../exit-code.ts";
 import { failuresAmong } from "../failures.ts";
 import { safe } from "../terminal-text.ts";
+import { comparedLines } from "./compared.ts";
 import { execute } from "./execute.ts";
 import type { RunOptions } from "./options.ts";
 import { choiceLine } from "./shown.ts";
@@ -70,10 +71,13 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
   checkProgram(template, cwd, process.env.PATH);
   const given = await filesGiven(context, options, cwd);
   if (session === undefined && given === undefined) throw noFiles(id);
-  const selection = select(knownOf(session), {
+  const known = knownOf(session);
+  const compared = options.rerunIf === undefined ? undefined : await comparisons(known, cwd);
+  for (const line of comparedLines(compared ?? new Map())) out.say(line);
+  const selection = select(known, {
     given: given ?? [],
     retryFailed: options.retryFailed ?? false,
-    changed: options.rerunIf === undefined ? undefined : await changes(session, cwd),
+    compared,
   });
   if (options.explain) explain(context, options, selection);
   if (options.dryRun) return dryRun(context, options, selection, template);
@@ -166,16 +170,6 @@ function knownOf(session: Session | undefined): KnownFiles {
     pending: session.pending_files,
     results: session.partial_results,
   };
-}
-
-async function changes(session: Session | undefined, cwd: string): Promise<Map<string, string>> {
-  const found = new Map<string, string>();
-  for (const file of session?.processed_files ?? []) {
-    const result = resultOf(knownOf(session).results, file);
-    const change = await changeOf(resolve(cwd, file), isJsonObject(result) ? result.fingerprint : undefined);
-    if (change !== undefined) found.set(file, change);
-  }
-  return found;
 }
 
 function* skipped({ choices }: Selection): Generator<string> {
