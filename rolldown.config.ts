@@ -65,8 +65,8 @@ function readText(path: string): string {
   return readFileSync(new URL(path, import.meta.url), "utf8");
 }
 
-// The published files are bundles: users install one dependency (zod, which the
-// public types mention) and never see the versions that the daemon is built from.
+// The published files are bundles: users never see the versions that the daemon is built from. The one
+// dependency that they install is zod, for the declaration files, which mention its types.
 export default defineConfig({
   input: {
     sessiond: "src/daemon/sessiond.ts",
@@ -79,7 +79,6 @@ export default defineConfig({
     "bench/bench": "bench/bench.ts",
   },
   platform: "node",
-  external: ["zod"],
   plugins: [notices()],
   transform,
   output: {
