@@ -1,7 +1,8 @@
 /**
  * Writes all of the bytes to an open file, or fails.
  *
- * The room files/ owns writing so that nothing is cut short in silence. It does not know what is written.
+ * The room files/ owns writing so that nothing is cut short in silence, and making directories. It does not
+ * know what is written.
  */
 import { writeSync } from "node:fs";
 

@@ -1,7 +1,7 @@
 /** Carries out a run: its session, signals, display, final message and exit code. */
-import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import type { WorkerSession } from "../../client/worker/worker-session.ts";
+import { makePath } from "../../files/make-path.ts";
 import { Guard } from "../../runner/guard.ts";
 import { JobLog } from "../../runner/joblog.ts";
 import { markVariable } from "../../runner/mark.ts";
@@ -87,7 +87,7 @@ function openOutputs({ options, resultsDir }: Execution, cwd: string): Outputs {
 
 function makeDirectory(path: string): void {
   try {
-    mkdirSync(path, { recursive: true });
+    makePath(path);
   } catch (error) {
     throw new OwnTrouble(`cannot make the results directory ${path}: ${(error as Error).message}`);
   }

@@ -4,10 +4,11 @@
  * The room cli/service/ owns the systemd service of an installation from npm: unit files, users, systemctl.
  * It needs no daemon.
  */
-import { existsSync, mkdirSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { systemErrorCode } from "../../error.ts";
+import { makePath } from "../../files/make-path.ts";
 import { replaceFile } from "../../files/replace-file.ts";
 import { systemReason } from "../../files/standard-streams.ts";
 import { CommandError, exitCodes } from "../exit-code.ts";
@@ -126,7 +127,7 @@ function partsAbove(directory: string): string | undefined {
 }
 
 async function write({ path, text }: ServiceFile, say: (line: string) => void): Promise<void> {
-  mkdirSync(dirname(path), { recursive: true, mode: 0o755 });
+  makePath(dirname(path), { mode: 0o755 });
   try {
     await replaceFile(path, text, { mode: 0o644 });
   } catch (error) {

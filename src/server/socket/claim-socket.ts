@@ -6,20 +6,12 @@
  */
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import {
-  chmodSync,
-  chownSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  renameSync,
-  type Stats,
-  unlinkSync,
-} from "node:fs";
+import { chmodSync, chownSync, lstatSync, readFileSync, renameSync, type Stats, unlinkSync } from "node:fs";
 import { connect, Server } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { maxSocketPathBytes } from "../../contract/socket-path.ts";
 import { SessiondError, systemErrorCode } from "../../error.ts";
+import { makePath } from "../../files/make-path.ts";
 import type { SocketOptions } from "../options.ts";
 
 /** The configured options, with a definite path. */
@@ -170,7 +162,7 @@ async function listen(server: Server, path: string): Promise<void> {
 /** Creates the directory if needed, and closes it to everyone to whom the socket's mode gives no access. */
 function makeDirectory(directory: string, socketMode: number): void {
   const shared = (socketMode & 0o022) !== 0;
-  const made = mkdirSync(directory, { recursive: true });
+  const made = makePath(directory);
   if (made !== undefined) chmodSync(directory, shared ? 0o755 : 0o700);
 }
 

@@ -5,7 +5,6 @@ import {
   fsyncSync,
   linkSync,
   lstatSync,
-  mkdirSync,
   opendirSync,
   openSync,
   readdirSync,
@@ -20,6 +19,7 @@ import {
   writeSync,
 } from "node:fs";
 import { open, readFile, unlink } from "node:fs/promises";
+import { makePath } from "../../../files/make-path.ts";
 import { writeSynced } from "./durable-files.ts";
 import type { FileSystem } from "./file-system.ts";
 import { startStatThread } from "./stat-thread.ts";
@@ -34,7 +34,7 @@ export const nodeFileSystem: FileSystem = {
   realpathSync,
   readdirSync,
   opendirSync,
-  mkdirSync,
+  mkdirSync: makePath,
   rmSync,
   renameSync,
   linkSync,

@@ -3,6 +3,7 @@
  * sweeps what interrupted writes left.
  */
 import { join, resolve } from "node:path";
+import { SessiondError, systemErrorCode } from "../../../error.ts";
 import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import type { FileSystem } from "./file-system.ts";
 import { assertKnownFormat, recordFormat } from "./format-record.ts";
@@ -26,7 +27,7 @@ export interface PreparedDirectory {
  * @throws SessiondError `directory_locked`, `directory_too_new`, `storage_failed`; the file system's errors
  */
 export function prepareDirectory(fs: FileSystem, path: string): PreparedDirectory {
-  makeDirectory(fs, resolve(path));
+  makeSessionsDirectory(fs, resolve(path));
   const directory = fs.realpathSync(path);
   const own = ownDirectories(directory);
   assertKnownFormat(fs, own);
@@ -42,4 +43,17 @@ export function prepareDirectory(fs: FileSystem, path: string): PreparedDirector
     throw error;
   }
   return { directory, own, lock };
+}
+
+/** @throws SessiondError `storage_failed` where there can be none */
+function makeSessionsDirectory(fs: FileSystem, path: string): void {
+  try {
+    makeDirectory(fs, path);
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOSPC") throw error;
+    const why =
+      systemErrorCode(error) === "EEXIST" ? "there is a file that is no directory" : (error as Error).message;
+    const message = `cannot make the sessions directory ${path}: ${why}; choose another directory`;
+    throw new SessiondError("storage_failed", message, { cause: error });
+  }
 }
