@@ -15,7 +15,8 @@ Options:
   --version             print the version and exit
   --help                print this help and exit
 
-Signals: SIGTERM and SIGINT stop gracefully, a second one stops at once; SIGHUP reloads the configuration.
+Signals: SIGTERM, SIGINT and SIGQUIT stop gracefully, a second one stops at once. SIGHUP reloads the configuration;
+where sessiond has a terminal, SIGHUP means that the terminal hung up, and stops gracefully.
 Exit status: 0 stopped by a signal; 1 failed; 64 usage error; 78 configuration error.
 `;
 

@@ -7,7 +7,7 @@ import process from "node:process";
 import type { Logger } from "pino";
 import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";
 import { ConfigError } from "../config/problem.ts";
-import { isSessiondError } from "../error.ts";
+import { isSessiondError, systemErrorCode } from "../error.ts";
 import { isReaderGone, systemReason, useWholeStandardStreams, written } from "../files/standard-streams.ts";
 import { systemClock } from "../time/clock.ts";
 import { version } from "../version.ts";
@@ -15,19 +15,13 @@ import { type Arguments, parseArguments, usage } from "./arguments.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { isJournal, journalText } from "./log-lines.ts";
 import { createLogger } from "./logger.ts";
-import { createNotifier, type Notifier } from "./systemd/notifier.ts";
+import { exitStatus, listenForSignals } from "./signals.ts";
+import { createNotifier } from "./systemd/notifier.ts";
 import { sandboxHint } from "./systemd/sandbox.ts";
 import { type ServiceManager, takeServiceManager } from "./systemd/service-manager.ts";
 
-const exitStatus = { ok: 0, failed: 1, usage: 64, config: 78 } as const;
-
 /** The level "error" of pino. */
 const errorLevel = 50;
-
-/**
- * The process exits after this time even if stopping hangs. Longer than the server waits for open requests.
- */
-const stopDeadlineMs = 15_000;
 
 useWholeStandardStreams();
 const code = await main(process.argv.slice(2));
@@ -57,7 +51,14 @@ async function print(text: string): Promise<number> {
 }
 
 async function loadConfigAndRun(args: Arguments): Promise<number | undefined> {
-  const sources: ConfigSources = { flags: args, env: process.env, cwd: process.cwd() };
+  const cwd = workingDirectory();
+  if (cwd === undefined) {
+    process.stderr.write(
+      "sessiond: the working directory has been deleted; change to a directory that exists\n",
+    );
+    return exitStatus.failed;
+  }
+  const sources: ConfigSources = { flags: args, env: process.env, cwd };
   const toJournal = isJournal(process.env, 2);
   let config: Config;
   let manager: ServiceManager;
@@ -77,6 +78,16 @@ async function loadConfigAndRun(args: Arguments): Promise<number | undefined> {
   // Node.js would print warnings without a priority, so the unit sets NODE_NO_WARNINGS.
   if (toJournal) process.on("warning", (warning) => logger.warn({ err: warning }, warning.message));
   return run(config, sources, manager, logger);
+}
+
+/** Undefined if it has been deleted. */
+function workingDirectory(): string | undefined {
+  try {
+    return process.cwd();
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return undefined;
+    throw error;
+  }
 }
 
 async function run(
@@ -121,80 +132,4 @@ async function run(
   signals.attach(daemon);
   await notifier.ready(`Serving the sessions in ${config.storage.directory}`);
   return undefined;
-}
-
-interface Signals {
-  /** Gives the signals their daemon. A signal that arrived before is handled now. */
-  attach(daemon: Daemon): void;
-}
-
-/**
- * Must be called before anything else starts. A library that listens for signals during a write
- * (`signal-exit`) ends the process unless it finds another listener. A signal during the start is kept until
- * `attach`.
- */
-function listenForSignals(logger: Logger, notifier: Notifier): Signals {
-  let daemon: Daemon | undefined;
-  let stopping: NodeJS.Signals | undefined;
-  let reloadWanted = false;
-
-  function end(status: number): void {
-    logger.flush();
-    process.exit(status);
-  }
-
-  function stop(status: number): void {
-    setTimeout(() => {
-      logger.error(`still not stopped after ${stopDeadlineMs / 1000} s; exiting now`);
-      end(exitStatus.failed);
-    }, stopDeadlineMs).unref();
-    void notifier.stopping();
-    daemon?.stop().then(
-      () => {
-        logger.info("sessiond has stopped");
-        end(status);
-      },
-      (error: unknown) => {
-        logger.error({ err: error }, "sessiond stopped with an error");
-        end(exitStatus.failed);
-      },
-    );
-  }
-
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.on(signal, () => {
-      if (stopping !== undefined) {
-        logger.warn(`second signal (${signal}): exiting at once`);
-        end(signal === "SIGINT" ? 130 : 143);
-      }
-      stopping = signal;
-      logger.info(`${signal}: stopping`);
-      stop(exitStatus.ok);
-    });
-  }
-  function reload(): void {
-    reloadWanted = daemon === undefined;
-    // The daemon has logged the error already.
-    daemon?.reload().catch(() => {});
-  }
-
-  process.on("SIGHUP", reload);
-  for (const event of ["uncaughtException", "unhandledRejection"] as const) {
-    process.on(event, (error: unknown) => {
-      logger.fatal(
-        { err: error },
-        `${event}: this is a bug in sessiond; exiting (a restart recovers all acknowledged changes from disk)`,
-      );
-      end(exitStatus.failed);
-    });
-  }
-
-  return {
-    attach(started) {
-      daemon = started;
-      if (stopping !== undefined) stop(exitStatus.ok);
-      else if (reloadWanted) reload();
-      void started.failed.then(() => stop(exitStatus.failed));
-    },
-  };
 }

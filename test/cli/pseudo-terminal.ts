@@ -25,6 +25,8 @@ export interface PseudoTerminal {
   type(keys: string): void;
   /** As when somebody changes the size of the window. */
   resize(columns: number, rows: number): void;
+  /** As when the window is closed: the side of the terminal that it held is gone. */
+  hangUp(): void;
   /** Its exit code, when the command has ended. */
   readonly exited: Promise<number | null>;
 }
@@ -58,6 +60,7 @@ export async function pseudoTerminal(
     screen,
     exited,
     written: () => written,
+    hangUp: () => void child.kill("SIGKILL"),
     type: (keys) => void child.stdin.write(keys),
     resize(newColumns, newRows) {
       [screen.columns, screen.rows] = [newColumns, newRows];

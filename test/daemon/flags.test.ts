@@ -63,6 +63,32 @@ test("a daemon whose flags are wrong ends with 78 and says which", async () => {
   expect(outcome.stderr).toMatch(/^--sessions-dir: /m);
 });
 
+test.each([
+  ["--sessions-dir", "/proc/sessions", 1, "cannot make the sessions directory /proc/sessions: ENOENT"],
+  ["--socket", "/proc/run/sessiond.sock", 78, "ENOENT"],
+])("a place where nothing can be made ends it and is named: %s %s", async (flag, place, code, why) => {
+  const base = await tempDir();
+  const args = ["--sessions-dir", join(base, "sessions"), "--socket", join(base, "s.sock"), flag, place];
+  const outcome = await run(args);
+  expect(outcome).toMatchObject({ code, stdout: "" });
+  expect(outcome.stderr).toContain(why);
+});
+
+test("a working directory that is gone is said, with 1", async () => {
+  const directory = await tempDir();
+  const [command, ...wrap] = ["sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', directory] as [
+    string,
+    ...string[],
+  ];
+  const outcome = await run(["--check-config"], { wrap: [command, ...wrap] });
+  expect(outcome).toEqual({
+    code: 1,
+    signal: null,
+    stdout: "",
+    stderr: "sessiond: the working directory has been deleted; change to a directory that exists\n",
+  });
+});
+
 test("a daemon that cannot have its directory ends with 1 and says why", async () => {
   const file = join(await tempDir(), "a-file");
   await writeFile(file, "");
