@@ -21,6 +21,7 @@ import { SessionFileWriter } from "./changes/write-session-file.ts";
 import { DurableFiles } from "./disk/durable-files.ts";
 import type { FileSystem } from "./disk/file-system.ts";
 import type { OwnDirectories } from "./disk/own-directories.ts";
+import { StateQuarantine } from "./disk/state-quarantine.ts";
 import { StorageState } from "./disk/storage-state.ts";
 import { Journal } from "./journal/journal.ts";
 import { directoryRecords } from "./records.ts";
@@ -31,7 +32,7 @@ import { Trash } from "./trash/trash.ts";
 import { TrashFiles } from "./trash/trash-files.ts";
 import { DirectoryFollower } from "./view/directory-follower.ts";
 import { DirectoryView } from "./view/directory-view.ts";
-import { IndexSaver } from "./view/index-saver.ts";
+import { hasSavedIndex, IndexSaver } from "./view/index-saver.ts";
 
 /** Where the sessions are, and how they are written and watched. */
 export interface DirectoryStorage {
@@ -73,7 +74,11 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
     [directory, own.base, own.trash, own.quarantine, own.journal],
     fail,
   );
-  const journal = new Journal({ directory: own.journal, fs, files, onFailure: fail });
+  const stateQuarantine = new StateQuarantine({ fs, directory: own.quarantine, logger });
+  const kept = { fs, files, quarantine: stateQuarantine };
+  // A start that comes to saving the index has begun a journal.
+  const isNew = !hasSavedIndex(fs, own.base);
+  const journal = new Journal({ ...kept, directory: own.journal, isNew, onFailure: fail });
   const backups = new Backups(fs, directory, outsideBackups, files);
   const trashFiles = new TrashFiles(fs, own.trash, files);
   const records = directoryRecords({
@@ -115,6 +120,7 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
   const trash = new Trash({ directory, files: trashFiles, known, turns, view, clock });
   return {
     state,
+    stateQuarantine,
     files,
     journal,
     records,

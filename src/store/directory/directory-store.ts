@@ -76,7 +76,6 @@ export class DirectoryStore implements SessionStore {
   readonly records: Records;
   readonly leases: Leases;
   readonly #directory: string;
-  readonly #quarantine: string;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #lock: DirectoryLock;
@@ -87,7 +86,6 @@ export class DirectoryStore implements SessionStore {
 
   constructor(options: AssemblyOptions, own: OwnDirectories, lock: DirectoryLock) {
     this.#directory = options.directory;
-    this.#quarantine = own.quarantine;
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#lock = lock;
@@ -106,10 +104,11 @@ export class DirectoryStore implements SessionStore {
 
   async open(): Promise<void> {
     try {
+      this.#parts.stateQuarantine.load();
       await this.#parts.files.sync(this.#directory);
       const isCurrent = await this.#parts.follower.open(this.#parts.saver.load());
       const { catalog } = this.#parts.view;
-      const own = { catalog, quarantine: this.#quarantine, logger: this.#logger };
+      const own = { catalog, quarantine: this.#parts.stateQuarantine, logger: this.#logger };
       this.#damage = await replayJournal({ ...this.#parts, ...own });
       await this.#parts.leases.load();
       await this.#parts.trash.load((inode) => catalog.holds(inode));
@@ -223,7 +222,8 @@ export class DirectoryStore implements SessionStore {
   }
 
   async health(): Promise<HealthProblem[]> {
-    return [...this.#parts.state.problems(), ...this.#damage, ...this.#parts.follower.problems()];
+    const { state, stateQuarantine, follower } = this.#parts;
+    return [...state.problems(), ...this.#damage, ...stateQuarantine.problems(), ...follower.problems()];
   }
 
   async facts(): Promise<StoreFacts> {

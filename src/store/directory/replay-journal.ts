@@ -13,9 +13,11 @@ import type { Reports } from "./changes/reports.ts";
 import type { SessionChanges } from "./changes/session-changes.ts";
 import type { SessionSlots } from "./changes/session-slots.ts";
 import { maxStoredDepth } from "./disk/session-codec.ts";
+import type { StateQuarantine } from "./disk/state-quarantine.ts";
+import { damageMeaning, lossProblems } from "./journal/damage-wording.ts";
 import { growthBound } from "./journal/encode-report.ts";
 import type { Journal } from "./journal/journal.ts";
-import { type JournalContents, readJournal, type SessionReports } from "./journal/read-journal.ts";
+import { readJournal, type SessionReports } from "./journal/read-journal.ts";
 import type { ReplayedReport } from "./reported/reported-session.ts";
 import type { FileCatalog } from "./view/file-catalog.ts";
 
@@ -25,31 +27,32 @@ export interface ReplayOptions {
   sessions: SessionChanges;
   reports: Reports;
   slots: SessionSlots;
-  quarantine: string;
+  quarantine: StateQuarantine;
   logger: Logger;
 }
 
 /**
- * Resolves with what is damaged, for `health`. A problem with one session does not keep the others from their
- * reports.
+ * Resolves with what is missing of the journal, for `health`. What is damaged is in quarantine, and `health`
+ * has it from there. A problem with one session does not keep the others from their reports.
  */
 export async function replayJournal(options: ReplayOptions): Promise<HealthProblem[]> {
   const { journal, quarantine, logger } = options;
   const contents = await readJournal(journal);
-  const problems: HealthProblem[] = [];
-  for (const name of contents.damagedSegments) {
-    logger.error({ segment: name }, "a segment of the journal is damaged; a copy is kept in quarantine");
-    await journal
-      .preserve(name, quarantine)
-      .catch((error: unknown) =>
-        logger.error({ err: error, segment: name }, "a damaged segment could not be copied to quarantine"),
-      );
+  for (const damage of contents.damage) {
+    const meaning = damageMeaning(damage, quarantine.pathOf(damage.kept));
+    quarantine.note(damage.kept, meaning);
+    logger[damage.isTorn ? "warn" : "error"]({ ...damage }, meaning.message);
   }
+  const problems = lossProblems(contents);
+  for (const { message } of problems) logger.error(message);
+  const damaged = contents.damage.find(({ isTorn }) => !isTorn)?.kept;
   for (const [id, found] of contents.sessions) {
     const isDamaged = await giveBack(id as SessionId, found, options);
-    if (isDamaged) problems.push(await stop(id as SessionId, options));
+    if (!isDamaged) continue;
+    const problem = await stop(id as SessionId, options);
+    if (damaged === undefined) problems.push(problem);
+    else quarantine.note(damaged, problem);
   }
-  problems.push(...losses(contents));
   await journal.prune();
   return problems;
 }
@@ -116,21 +119,6 @@ async function stop(id: SessionId, { sessions, logger }: ReplayOptions): Promise
     );
   const hint = `check the session, then resume it with: sessionctl resume ${shellOperand(id)}`;
   return { code: "journal_damaged", message, hint, session_id: id };
-}
-
-function losses({ unknownBytes, missingRecords }: JournalContents): HealthProblem[] {
-  if (unknownBytes === 0 && missingRecords === 0) return [];
-  const what = unknownBytes > 0 ? `${unknownBytes} bytes` : `${missingRecords} records`;
-  return [
-    {
-      code: "journal_damaged",
-      message: `${what} of the journal could not be read; reports of progress may be missing`,
-      hint:
-        "check the processed files of your sessions against their results; " +
-        "damaged segments are in .sessiond/quarantine",
-      session_id: null,
-    },
-  ];
 }
 
 /** Stands for a document that cannot be read yet, until it can. */

@@ -7,16 +7,15 @@
  * The room store/directory/journal/ owns the journal: records, segments, one sync for all who wait, reading
  * it at the start. It knows reports, and no session.
  */
-import { constants } from "node:fs";
 import { join } from "node:path";
-import { SessiondError, systemErrorCode } from "../../../error.ts";
+import { SessiondError } from "../../../error.ts";
 import { storageError } from "../disk/durable-files.ts";
-import type { FileSystem } from "../disk/file-system.ts";
 import { type Batch, newBatch } from "./batch.ts";
-import { decodeSegment, encodeFrame, type SegmentContents } from "./frame.ts";
+import { encodeFrame } from "./frame.ts";
+import { type Earlier, readSegments } from "./read-segments.ts";
 import { baseRecord, type JournalRecord, kinds } from "./record.ts";
 import { SegmentFile, WritePace } from "./segment-file.ts";
-import { Segments, type SegmentsOptions, segmentName, sequenceOf } from "./segments.ts";
+import { Segments, type SegmentsOptions, segmentName } from "./segments.ts";
 
 /** A segment over this size is closed and the next one begun. */
 const segmentBytes = 64 * 1024 * 1024;
@@ -24,10 +23,6 @@ const segmentBytes = 64 * 1024 * 1024;
 const leastSegmentBytes = 1024 * 1024;
 /** A write that waits takes no more records once it is over this size. */
 const batchBytes = 1024 * 1024;
-
-export interface ReadSegment extends SegmentContents {
-  name: string;
-}
 
 export interface JournalOptions extends SegmentsOptions {
   /** Called when a write failed that should have been durable: nothing can be acknowledged any more. */
@@ -46,43 +41,20 @@ export class Journal {
   #file: SegmentFile | undefined;
   #writing: Promise<void> | undefined;
   #failure: SessiondError | undefined;
+  /** Whether all segments of earlier runs were read. */
+  #isRead = false;
 
   constructor(options: JournalOptions) {
     this.#options = options;
     this.#segments = new Segments(options);
   }
 
-  /**
-   * Reads all segments, oldest first, and cuts off the torn tail of the last one before anything else is
-   * written. Resolves with the sequence from which on every record should be there; undefined if that is not
-   * known.
-   */
-  async readSegments(onSegment: (segment: ReadSegment) => void): Promise<number | undefined> {
-    const { directory, fs, files } = this.#options;
-    const names = await this.#segments.list();
-    this.#sequence = this.#segments.firstSequence ?? 1;
-    for (const [index, name] of names.entries()) {
-      const path = join(directory, name);
-      const next = names[index + 1];
-      const isLast = next === undefined;
-      if (!isLast && this.#segments.isPruned(sequenceOf(next))) {
-        await fs.unlink(path);
-        continue;
-      }
-      const bytes = await fs.readFile(path);
-      const contents = decodeSegment(bytes, isLast);
-      const end = (contents.records.at(-1)?.sequence ?? 0) + 1;
-      if (contents.end === 0 || (isLast && contents.gaps.length === 0 && this.#segments.isPruned(end))) {
-        await fs.unlink(path);
-        continue;
-      }
-      if (contents.end < bytes.length) await cut(fs, path, contents.end);
-      this.#sequence = Math.max(this.#sequence, end);
-      this.#segments.addClosed(name, contents.records);
-      onSegment({ ...contents, name });
-    }
-    await files.sync(directory);
-    return this.#segments.firstSequence;
+  /** As `readSegments`. Call it before anything else. */
+  async read(): Promise<Earlier> {
+    const earlier = await readSegments(this.#segments, this.#options);
+    this.#sequence = earlier.nextSequence;
+    this.#isRead = true;
+    return earlier;
   }
 
   /** How many segments wait for sessions to be written to their JSON files. */
@@ -155,28 +127,19 @@ export class Journal {
     return this.#segments.prune(() => this.#sequence);
   }
 
-  /** Keeps a damaged segment in quarantine, for somebody to look into, also when nobody needs it any more. */
-  async preserve(name: string, quarantine: string): Promise<void> {
-    const { directory, fs, files } = this.#options;
-    const segment = join(directory, name);
-    const kept = join(quarantine, `journal-${name}`);
-    try {
-      fs.linkSync(segment, kept);
-    } catch (error) {
-      // Not every file system has hard links.
-      if (systemErrorCode(error) !== "EEXIST") await fs.writeSynced(kept, await fs.readFile(segment), 0o640);
-    }
-    await files.sync(quarantine);
-  }
-
+  /** Removes nothing if the journal could not be read, or failed. */
   async close(): Promise<void> {
     await this.#writing;
-    await this.#file?.close();
+    const isSound = this.#isRead && this.#failure === undefined;
+    const file = this.#file;
     this.#file = undefined;
-    if (this.#failure === undefined) this.#segments.closeCurrent();
-    await this.prune().catch(() => {
-      // A segment that stays is read once more at the next start.
-    });
+    if (file !== undefined) await (isSound ? this.#end(file) : file.abandon());
+    if (isSound) {
+      this.#segments.closeCurrent();
+      await this.prune().catch(() => {
+        // A segment that stays is read once more at the next start.
+      });
+    }
     await this.#segments.close();
   }
 
@@ -234,9 +197,22 @@ export class Journal {
   async #retire(): Promise<void> {
     const file = this.#file;
     if (!this.#segments.isCurrentFree || !file?.size) return;
-    this.#segments.closeCurrent();
     this.#file = undefined;
-    // Its records are durable, or not needed any more.
+    await this.#end(file);
+    this.#segments.closeCurrent();
+  }
+
+  /**
+   * Closes the file of the last segment, whose records are durable. If the mark cannot say where it ends, the
+   * room at its end stays, which tells the same.
+   */
+  async #end(file: SegmentFile): Promise<void> {
+    try {
+      await this.#segments.end(this.#sequence);
+    } catch {
+      await file.abandon();
+      return;
+    }
     await file.close().catch(() => {});
   }
 
@@ -268,12 +244,13 @@ export class Journal {
     const file = await SegmentFile.create(fs, join(directory, name), this.#pace);
     try {
       await files.sync(directory);
+      await this.#segments.begin(name);
     } catch (error) {
-      await file.close();
+      await file.abandon();
+      await fs.unlink(join(directory, name));
       throw error;
     }
     await this.#file?.close();
-    this.#segments.begin(name);
     this.#file = file;
     return file;
   }
@@ -283,15 +260,5 @@ export class Journal {
     this.#failure = new SessiondError("storage_failed", message, { cause, outcome: "unknown" });
     this.#options.onFailure(this.#failure);
     return this.#failure;
-  }
-}
-
-async function cut(fs: FileSystem, path: string, end: number): Promise<void> {
-  const file = await fs.open(path, constants.O_RDWR);
-  try {
-    await file.truncate(end);
-    await file.sync();
-  } finally {
-    await file.close();
   }
 }

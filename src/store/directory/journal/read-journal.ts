@@ -2,7 +2,9 @@
  * Reads the journal at the start: by session, the reports that its file may not hold, and what is damaged or
  * missing.
  */
-import type { Journal, ReadSegment } from "./journal.ts";
+import type { Range } from "./frame.ts";
+import type { Journal } from "./journal.ts";
+import type { Extent, ReadSegment } from "./read-segments.ts";
 import { type JournalRecord, kinds } from "./record.ts";
 
 export interface SessionReports {
@@ -12,37 +14,57 @@ export interface SessionReports {
   damaged: boolean;
 }
 
+/** A segment that does not hold what was written to it, or whose last write was interrupted. */
+export interface Damage {
+  segment: string;
+  /** Bytes that cannot be read. */
+  ranges: Range[];
+  /** Whether this is only a write that was interrupted: nobody was promised what it held. */
+  isTorn: boolean;
+  /** Records of it that are missing; undefined if nobody can count them. */
+  missing: number | undefined;
+  /** Sessions of which it holds other records. */
+  sessions: string[];
+  /** Name of what is kept of it in quarantine. */
+  kept: string;
+}
+
 export interface JournalContents {
   sessions: Map<string, SessionReports>;
-  /** The names of segments with damage in them. */
-  damagedSegments: string[];
-  /** Bytes that cannot be read, and may have belonged to any session. */
-  unknownBytes: number;
-  /** Records that should be there and are not, and may have belonged to any session. */
+  damage: Damage[];
+  /** Records that should be there, and are in no segment. */
   missingRecords: number;
+  lost: Extent["lost"];
+  isMarkMissing: boolean;
 }
 
-interface Reading {
-  contents: JournalContents;
-  /** By session id, the last sequence that its file is known to hold. */
-  bases: Map<string, number>;
-  /**
-   * The next sequence that should be there; undefined before the first, if it is not known where the journal
-   * begins.
-   */
-  expected: number | undefined;
-}
+type Head = JournalRecord | Omit<JournalRecord, "payload">;
 
 export async function readJournal(journal: Journal): Promise<JournalContents> {
-  const reading: Reading = {
-    contents: { sessions: new Map(), damagedSegments: [], unknownBytes: 0, missingRecords: 0 },
-    bases: new Map(),
-    expected: undefined,
+  const { segments, extent } = await journal.read();
+  const { first, end, lost, isMarkMissing } = extent;
+  const contents: JournalContents = {
+    sessions: new Map(),
+    damage: [],
+    missingRecords: 0,
+    lost,
+    isMarkMissing,
   };
-  const segments: ReadSegment[] = [];
-  reading.expected = await journal.readSegments((segment) => segments.push(segment));
-  for (const segment of segments) addSegment(reading, segment);
-  const { contents, bases } = reading;
+  /** By session id, the last sequence that its file is known to hold. */
+  const bases = new Map<string, number>();
+  contents.missingRecords = Math.max(0, (segments[0]?.first ?? end ?? 0) - (first ?? Number.MAX_VALUE));
+  let read = 0;
+  for (const [index, segment] of segments.entries()) {
+    const records = inOrder(segment, read);
+    for (const record of records) addRecord(record, contents.sessions, bases);
+    const following = segments[index + 1]?.first ?? end;
+    read = Math.max(read, segment.nextSequence, following ?? 0);
+    // Sequences have no gaps, so what is not there is missing.
+    const missing = Math.max(0, (following ?? segment.nextSequence) - segment.first - records.length);
+    const damage = damageOf(segment, records, following === undefined ? undefined : missing, missing);
+    if (damage === undefined) contents.missingRecords += missing;
+    else contents.damage.push(damage);
+  }
   for (const [id, session] of contents.sessions) {
     const base = bases.get(id) ?? 0;
     session.reports = session.reports.filter(({ sequence }) => sequence > base);
@@ -52,24 +74,44 @@ export async function readJournal(journal: Journal): Promise<JournalContents> {
   return contents;
 }
 
-function addSegment(reading: Reading, segment: ReadSegment): void {
-  const { contents, bases } = reading;
-  const all: (JournalRecord | Omit<JournalRecord, "payload">)[] = [...segment.records, ...segment.damaged];
-  all.sort((a, b) => a.sequence - b.sequence);
-  for (const record of all) {
-    contents.missingRecords += Math.max(0, record.sequence - (reading.expected ?? record.sequence));
-    reading.expected = record.sequence + 1;
-    if (record.kind === kinds.base) {
-      bases.set(record.sessionId, Math.max(record.link, bases.get(record.sessionId) ?? 0));
-      continue;
-    }
-    const known = contents.sessions.get(record.sessionId) ?? { reports: [], damaged: false };
-    contents.sessions.set(record.sessionId, known);
-    if ("payload" in record) known.reports.push(record);
-    else known.damaged = true;
+/** The records of a segment by their sequence, each once; none that an earlier segment should have had. */
+function inOrder({ first, records, damaged }: ReadSegment, read: number): Head[] {
+  const bySequence = new Map<number, Head>();
+  for (const record of [...damaged, ...records])
+    if (record.sequence >= Math.max(first, read)) bySequence.set(record.sequence, record);
+  return [...bySequence.values()].sort((a, b) => a.sequence - b.sequence);
+}
+
+function addRecord(record: Head, sessions: JournalContents["sessions"], bases: Map<string, number>): void {
+  const { sessionId, kind, link } = record;
+  if (kind === kinds.base) {
+    bases.set(sessionId, Math.max(link, bases.get(sessionId) ?? 0));
+    return;
   }
-  if (segment.damaged.length + segment.gaps.length > 0) contents.damagedSegments.push(segment.name);
-  for (const { from, to } of segment.gaps) contents.unknownBytes += to - from;
+  const known = sessions.get(sessionId) ?? { reports: [], damaged: false };
+  sessions.set(sessionId, known);
+  if ("payload" in record) known.reports.push(record);
+  else known.damaged = true;
+}
+
+function damageOf(
+  { name, tail, gaps, damaged, kept }: ReadSegment,
+  records: readonly Head[],
+  missing: number | undefined,
+  missingBetween: number,
+): Damage | undefined {
+  if (kept === undefined) return undefined;
+  const isTorn = tail?.isTorn === true && gaps.length + damaged.length === 0;
+  const ranges = tail?.isTorn ? [...gaps, tail] : gaps;
+  return {
+    segment: name,
+    ranges: ranges.map(({ from, to }) => ({ from, to })),
+    isTorn,
+    // Nobody knows how many records there were after the last one that is there.
+    missing: tail?.isTorn === false ? missing : missingBetween,
+    sessions: [...new Set(records.map(({ sessionId }) => sessionId))],
+    kept,
+  };
 }
 
 /**

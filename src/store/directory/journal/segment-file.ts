@@ -7,7 +7,7 @@ import type { FileSystem, OpenFile } from "../disk/file-system.ts";
 
 /**
  * The file is made this much longer than its contents, filled with zeros: a write that changes the length
- * takes longer.
+ * takes longer. Room is left at the end until the file is closed.
  */
 const reservedBytes = 1024 * 1024;
 
@@ -25,13 +25,23 @@ export class SegmentFile {
   }
 
   /**
-   * With O_DSYNC of open(2), every write is durable when it returns.
+   * With O_DSYNC of open(2), every write is durable when it returns. The room that is reserved is durable
+   * when it resolves: from then on a segment without room at its end was cut short by somebody else.
    *
    * @throws EEXIST if there is a file of this name
    */
   static async create(fs: FileSystem, path: string, pace: WritePace): Promise<SegmentFile> {
     const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_DSYNC;
-    return new SegmentFile(fs, await fs.open(path, flags, 0o640), pace);
+    const file = new SegmentFile(fs, await fs.open(path, flags, 0o640), pace);
+    try {
+      await file.#reserve(0);
+      await file.#handle.datasync();
+      return file;
+    } catch (error) {
+      await file.#handle.close();
+      await fs.unlink(path);
+      throw error;
+    }
   }
 
   /** Bytes that were appended. */
@@ -44,7 +54,7 @@ export class SegmentFile {
    * for the write.
    */
   async append(bytes: Buffer, { waiting }: { waiting: number }): Promise<void> {
-    if (this.#size + bytes.length > this.#length) await this.#reserve(bytes.length);
+    if (this.#size + bytes.length >= this.#length) await this.#reserve(bytes.length);
     const begun = performance.now();
     const atOnce = this.#pace.isBestAtOnce(bytes.length, waiting);
     let written = 0;
@@ -62,6 +72,8 @@ export class SegmentFile {
   async cutBack(): Promise<void> {
     await this.#handle.truncate(this.#size);
     this.#length = this.#size;
+    // Where files must not grow any more, there is no room.
+    await this.#reserve(0).catch(() => {});
     await this.#handle.datasync();
   }
 
@@ -69,6 +81,11 @@ export class SegmentFile {
     // If that fails, zeros stay at the end, which do no harm.
     await this.#handle.truncate(this.#size).catch(() => {});
     await this.#handle.close();
+  }
+
+  /** As `close`, but leaves the room at the end. */
+  async abandon(): Promise<void> {
+    await this.#handle.close().catch(() => {});
   }
 
   /** Makes the file longer. The new length is durable with the first write that needs it. */

@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { systemErrorCode } from "../../../error.ts";
 import type { DurableFiles } from "../disk/durable-files.ts";
 import type { FileSystem } from "../disk/file-system.ts";
-import { PruneMark } from "./prune-mark.ts";
+import type { StateQuarantine } from "../disk/state-quarantine.ts";
+import { JournalMark, type LastSegment } from "./journal-mark.ts";
 import { type JournalRecord, kinds } from "./record.ts";
 
 interface Segment {
@@ -19,7 +20,12 @@ export interface SegmentsOptions {
   directory: string;
   fs: FileSystem;
   files: DurableFiles;
+  quarantine: StateQuarantine;
+  /** Whether the directory had no journal before: then it is no surprise that there is none. */
+  isNew: boolean;
 }
+
+const markName = "pruned";
 
 export class Segments {
   readonly #options: SegmentsOptions;
@@ -29,8 +35,10 @@ export class Segments {
   #current: Segment | undefined;
   /** By session id, the newest report that no base record covers. */
   readonly #newest = new Map<string, number>();
-  #mark: PruneMark | undefined;
+  #mark: JournalMark | undefined;
   #pruning: Promise<void> = Promise.resolve();
+  /** Whether somebody else took away the mark of an earlier run, and perhaps the whole journal. */
+  isMarkMissing = false;
 
   constructor(options: SegmentsOptions) {
     this.#options = options;
@@ -40,15 +48,20 @@ export class Segments {
   async list(): Promise<string[]> {
     const { directory, fs } = this.#options;
     const names = fs.readdirSync(directory).filter(isSegment).sort();
-    this.#mark = await PruneMark.open(fs, join(directory, "pruned"));
+    this.#mark = await this.#openMark();
     // An empty journal begins here; of one that has segments and no mark, the beginning is not known.
-    if (names.length === 0 && this.#mark.sequence === undefined) await this.#mark.write(1);
+    if (names.length === 0 && this.firstSequence === undefined) await this.#mark.write({ pruned: 1 });
     return names;
   }
 
   /** The sequence from which on every record should be there; undefined if that is not known. */
   get firstSequence(): number | undefined {
-    return this.#mark?.sequence;
+    return this.#mark?.pruned;
+  }
+
+  /** The segment that was begun last; undefined if that is not known. */
+  get last(): LastSegment | undefined {
+    return this.#mark?.last;
   }
 
   /** Whether everything before a sequence was pruned, also where removing it failed. */
@@ -82,10 +95,17 @@ export class Segments {
     this.#take(segment, records);
   }
 
-  /** From now on records go to a new segment. */
-  begin(name: string): void {
+  /** From now on records go to a new segment. Resolves when the mark says so, durably. */
+  async begin(name: string): Promise<void> {
+    await this.#mark?.write({ last: { first: sequenceOf(name), end: undefined } });
     this.closeCurrent();
     this.#current = { name, needed: new Map() };
+  }
+
+  /** No more is written to the last segment. Resolves when the mark says where it ends, durably. */
+  async end(next: number): Promise<void> {
+    const first = this.#current?.name ?? this.#closed.at(-1)?.name;
+    await this.#mark?.write({ last: { first: first === undefined ? next : sequenceOf(first), end: next } });
   }
 
   closeCurrent(): void {
@@ -116,6 +136,28 @@ export class Segments {
     await this.#mark?.close();
   }
 
+  /** What is no mark is put aside, and a new one begun: it only tells whether something is missing. */
+  async #openMark(): Promise<JournalMark> {
+    const { directory, fs, quarantine, isNew } = this.#options;
+    const path = join(directory, markName);
+    const putAside = (why: string) =>
+      quarantine.move(path, `journal-${markName}`, {
+        code: "journal_damaged",
+        message: `${path} ${why}, so nobody can tell whether segments of the journal are missing`,
+        hint: "compare the processed files of your sessions with their results",
+      });
+    const stats = fs.lstatSync(path);
+    if (stats !== undefined && !stats.isFile()) putAside("is not a regular file");
+    const mark = await JournalMark.open(fs, path);
+    if (mark.isDamaged) {
+      await mark.close();
+      putAside("does not say where the journal begins");
+      return JournalMark.open(fs, path);
+    }
+    this.isMarkMissing = mark.isNew && !isNew && stats?.isFile() !== false;
+    return mark;
+  }
+
   #take(segment: Segment, records: readonly JournalRecord[]): void {
     for (const { kind, sessionId, sequence, link } of records) {
       if (kind === kinds.base) {
@@ -141,7 +183,7 @@ export class Segments {
     while (this.#closed[count]?.needed.size === 0) count++;
     if (count === 0) return;
     const first = (this.#closed[count] ?? this.#current)?.name;
-    await this.#mark?.write(first === undefined ? next : sequenceOf(first));
+    await this.#mark?.write({ pruned: first === undefined ? next : sequenceOf(first) });
     for (; count > 0; count--) {
       await fs.unlink(join(directory, this.#closed[0]?.name as string)).catch(ignoreMissing);
       this.#closed.shift();

@@ -18,6 +18,11 @@ export interface IndexSaverOptions {
   logger: Logger;
 }
 
+/** Whether an index was saved in the daemon's own directory. */
+export function hasSavedIndex(fs: FileSystem, directory: string): boolean {
+  return fs.lstatSync(join(directory, fileName)) !== undefined;
+}
+
 export class IndexSaver {
   readonly #options: IndexSaverOptions;
   #hasChanged = false;

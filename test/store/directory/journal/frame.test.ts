@@ -1,6 +1,6 @@
 /** Frames of records: whatever is cut or damaged, nothing is read that was not written. */
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { decodeSegment, encodeFrame } from "../../../../src/store/directory/journal/frame.ts";
 import { type JournalRecord, kinds } from "../../../../src/store/directory/journal/record.ts";
 
@@ -36,50 +36,99 @@ test("what was written is read", () => {
   fc.assert(
     fc.property(frames, (batches) => {
       const { bytes, ends } = segmentOf(batches);
-      const replay = decodeSegment(bytes, true);
+      const replay = decodeSegment(bytes, 1, undefined);
       expect(replay).toEqual({
         records: ends.flatMap(({ records }) => records),
         damaged: [],
         gaps: [],
+        tail: undefined,
         end: bytes.length,
+        hasRoom: false,
+        nextSequence: ends.flatMap(({ records }) => records).length + 1,
       });
     }),
   );
 });
 
-test("cut anywhere, the last segment gives every whole frame and nothing else", () => {
+test("cut anywhere, the last segment gives every whole frame, no record in pieces, and what is left of a frame", () => {
   fc.assert(
-    fc.property(frames, fc.nat(), fc.boolean(), (batches, place, zeros) => {
+    fc.property(frames, fc.nat(), (batches, place) => {
       const { bytes, ends } = segmentOf(batches);
       const cut = place % (bytes.length + 1);
-      // A file system may leave the new length with nothing in it.
-      const torn = zeros
-        ? Buffer.concat([bytes.subarray(0, cut), Buffer.alloc(bytes.length - cut)])
-        : bytes.subarray(0, cut);
       const whole = ends.filter(({ end }) => end <= cut);
-      const replay = decodeSegment(torn, true);
-      // Zeros may be what the frame held anyway.
-      if (zeros && replay.records.length > whole.flatMap(({ records }) => records).length) return;
-      expect(replay.records).toEqual(whole.flatMap(({ records }) => records));
-      expect([replay.damaged, replay.gaps, replay.end]).toEqual([[], [], whole.at(-1)?.end ?? 0]);
+      const all = ends.flatMap(({ records }) => records);
+      const { records, damaged, end, tail } = decodeSegment(bytes.subarray(0, cut), 1, undefined);
+      expect(records.slice(0, whole.flatMap((one) => one.records).length)).toEqual(
+        whole.flatMap((one) => one.records),
+      );
+      for (const found of records) expect(all).toContainEqual(found);
+      expect([damaged, end]).toEqual([[], whole.at(-1)?.end ?? 0]);
+      // The room at its end is gone, so that this is not what a crash leaves.
+      if (cut > end && bytes[cut - 1] !== 0) expect(tail).toEqual({ from: end, to: cut, isTorn: false });
     }),
     { numRuns: 1000 },
   );
 });
 
-test("one flipped bit never gives a record that was not written, and is noticed unless it is in the torn tail", () => {
+describe("a tail with room after it", () => {
+  const text = (sessionId: string, length: number) => ({
+    ...{ sessionId, generation: 1n, revision: 1, time: 1, link: 0, kind: kinds.progress },
+    payload: Buffer.alloc(length, "x"),
+  });
+  const { bytes, ends } = segmentOf([[text("a", 300)], [text("b", 3000)]]);
+  const start = ends[0]?.end as number;
+  const end = ends[1]?.end as number;
+  const withRoom = (change: (bytes: Buffer) => void) => {
+    const copy = Buffer.concat([bytes, Buffer.alloc(2000)]);
+    change(copy);
+    return copy;
+  };
+  const sectors = Array.from({ length: Math.ceil(end / 512) }, (_, n) => n * 512).filter(
+    (at) => at + 512 > start,
+  );
+
+  test.each(sectors)("is torn if the sector at %i of its frame was never written", (at) => {
+    const torn = withRoom((copy) => copy.fill(0, Math.max(at, start), Math.min(at + 512, end)));
+    const { records, damaged, gaps, tail } = decodeSegment(torn, 1, undefined);
+    expect([records.length, damaged, gaps, tail?.isTorn]).toEqual([1, [], [], true]);
+  });
+
+  test("is damaged if the next segment goes on after it", () => {
+    const torn = withRoom((copy) => copy.fill(0, end - 600, end));
+    expect(decodeSegment(torn, 1, 2)).toMatchObject({ tail: { isTorn: true } });
+    expect(decodeSegment(torn, 1, 3)).toMatchObject({ tail: { isTorn: false } });
+  });
+
+  test("is damaged if all of it was written", () => {
+    for (const at of [start, start + 20, start + 100, end - 1]) {
+      const damaged = withRoom((copy) => copy.writeUInt8((copy[at] as number) ^ 1, at));
+      expect(decodeSegment(damaged, 1, undefined).tail).toMatchObject({
+        isTorn: false,
+        from: start,
+        to: end,
+      });
+    }
+  });
+
+  test("is damaged if something follows it", () => {
+    const torn = withRoom((copy) => copy.fill(0, end - 600, end).write("mine", end + 100));
+    expect(decodeSegment(torn, 1, undefined).tail).toMatchObject({ isTorn: false });
+  });
+});
+
+test("one flipped bit never gives a record that was not written, and is noticed", () => {
   fc.assert(
     fc.property(frames, fc.nat(), fc.nat(7), (batches, place, bit) => {
       const { bytes, ends } = segmentOf(batches);
       const at = place % bytes.length;
       bytes[at] = (bytes[at] as number) ^ (1 << bit);
       const all = ends.flatMap(({ records }) => records);
-      for (const isLast of [true, false]) {
-        const replay = decodeSegment(bytes, isLast);
+      for (const following of [undefined, all.length + 1]) {
+        const replay = decodeSegment(bytes, 1, following);
         for (const found of replay.records) expect(all).toContainEqual(found);
-        const inLastFrame = at >= (ends.at(-2)?.end ?? 0);
-        const noticed = replay.damaged.length + replay.gaps.length > 0;
-        if (!(isLast && inLastFrame)) expect(noticed || replay.records.length === all.length).toBe(true);
+        const noticed = replay.damaged.length + replay.gaps.length > 0 || replay.tail !== undefined;
+        expect(noticed || replay.records.length === all.length).toBe(true);
+        expect(replay.tail?.isTorn ?? false).toBe(false);
       }
     }),
     { numRuns: 1000 },

@@ -1,13 +1,15 @@
 /**
  * Acknowledged reports outlive the process: the directory as a kill would leave it, opened by the next one.
  */
-import { appendFile, cp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
+import { cp, readdir, readFile, rename, rm, truncate, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { parseJson, stringifyJson } from "../../../../src/json/exact-json.ts";
 import type { Session } from "../../../../src/session/session.ts";
 import { parseSessionId } from "../../../../src/session/session-id.ts";
 import type { DirectoryStore } from "../../../../src/store/directory/directory-store.ts";
+import { encodeFrame } from "../../../../src/store/directory/journal/frame.ts";
+import { progressRecord } from "../../../../src/store/directory/journal/record.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { tempDir } from "../../../support/temp-dir.ts";
 import { config, openLagging } from "../outside.ts";
@@ -154,13 +156,34 @@ test("are in what the trash holds, and stay with their own session", async () =>
   expect((await next.read(id)).session.processed_files).toEqual(["f0"]);
 });
 
-test("a tail that was not acknowledged is cut off; every acknowledged report before it is kept", async () => {
+test("a write that a crash interrupted is cut off, kept and said; every acknowledged report is there", async () => {
   const { copy, session } = await killed();
   const [segment = ""] = await segments(copy);
-  await appendFile(join(copy, ".sessiond", "journal", segment), "half a record");
+  const path = join(copy, ".sessiond", "journal", segment);
+  const bytes = await readFile(path);
+  const end = bytes.findLastIndex((byte) => byte !== 0) + 1;
+  // What was not acknowledged has the size of a sector at least, of which the end was never written.
+  const report = { generation: 0n, revision: 99, time: 0, payload: Buffer.alloc(2000, "x") };
+  const unfinished = encodeFrame(1000, [progressRecord("s", report)]);
+  unfinished.copy(bytes, end, 0, 700);
+  await writeFile(path, bytes);
   const store = await openLagging(copy);
   expect((await store.read(id)).session).toEqual(session);
-  expect(await store.health()).toEqual([]);
+  const kept = `journal-${segment}-bytes-${end}-${end + 700}.torn`;
+  expect(await readdir(join(copy, ".sessiond", "quarantine"))).toEqual([kept]);
+  const place = join(copy, ".sessiond", "quarantine", kept);
+  expect(await readFile(place)).toEqual(unfinished.subarray(0, 700));
+  const problem = { code: "journal_torn", message: expect.stringContaining(`700 bytes (bytes ${end} to`) };
+  expect(await store.health()).toMatchObject([
+    { ...problem, hint: expect.stringContaining(`rm -r ${place}`) },
+  ]);
+  await store.close();
+
+  // Said until somebody deletes it.
+  const next = await openLagging(copy);
+  expect(await next.health()).toMatchObject([{ code: "journal_torn" }]);
+  await rm(place);
+  expect(await next.health()).toEqual([]);
 });
 
 test("cut anywhere, the journal gives the reports in order and none in pieces", async () => {
@@ -193,7 +216,10 @@ test("damage in the middle stops that session, names it, and keeps the segment",
   bytes[at + 1] = 0x00;
   await writeFile(path, bytes);
   const store = await openLagging(copy);
-  expect(await store.health()).toMatchObject([{ code: "journal_damaged", session_id: "s" }]);
+  expect(await store.health()).toMatchObject([
+    { code: "journal_damaged", session_id: null, message: expect.stringContaining(segment) },
+    { code: "journal_damaged", session_id: "s" },
+  ]);
   expect((await store.read(id)).session).toMatchObject({
     status: "paused",
     status_reason: expect.stringContaining("damaged"),
