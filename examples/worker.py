@@ -10,14 +10,14 @@ def work(file):
     except OSError as error:
         return {"error": str(error)}
 
-async def main(path, session, epoch=None):
-    url = f"ws://localhost/v1/sessions/{quote(session, safe='')}/attach?"
+async def main(path, session, token=None):
+    url = f"ws://localhost/v1/sessions/{quote(session, safe='')}/attach?worker=python"
     while True:
-        try:  # After a lost connection, reconnect with the epoch. Files without an acknowledgement are still pending.
-            query = f"epoch={epoch}" if epoch else "worker=python"
-            async with websockets.unix_connect(path, url + query, max_size=None) as channel:
+        try:  # After a lost connection, reconnect with the token. Files without an acknowledgement are still pending.
+            headers = {"Sessiond-Token": token} if token else {}
+            async with websockets.unix_connect(path, url, extra_headers=headers, max_size=None) as channel:
                 attached = json.loads(await channel.recv())
-                epoch = attached["epoch"]
+                token = attached["token"]
                 for seq, file in enumerate(attached["session"]["pending_files"], 1):
                     report = {"type": "progress", "seq": seq, "processed": [file], "results": {file: work(file)}}
                     await channel.send(json.dumps(report))
@@ -29,7 +29,7 @@ async def main(path, session, epoch=None):
         except websockets.InvalidHandshake as refusal:
             sys.exit(f"cannot attach: {refusal}")
         except (OSError, websockets.ConnectionClosed) as lost:
-            if epoch is None:
+            if token is None:
                 sys.exit(f"cannot connect: {lost}")
             await asyncio.sleep(0.2)
 

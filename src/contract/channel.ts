@@ -1,7 +1,7 @@
 /**
  * The worker channel: JSON text messages over a WebSocket (RFC 6455) at `GET /v1/sessions/{id}/attach`. The
  * open connection is the lease, so a session has one worker at a time. A connection that ends without
- * `detach` is lost. Its worker may reconnect within `worker.reattach_grace` with its epoch, and send all
+ * `detach` is lost. Its worker may reconnect within `worker.reattach_grace` with its token, and send all
  * unacknowledged reports again, because reports are idempotent. Errors are reported before the upgrade where
  * possible, as an HTTP problem.
  *
@@ -14,15 +14,14 @@ import type { ErrorCode } from "../error.ts";
 import { plainNumber } from "../json/exact-number.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import { fileListSchema, jsonObjectSchema, type Session, type Status } from "../session/session.ts";
-import { wholeNumber } from "./requests.ts";
 
 export const attachPath = "/v1/sessions/{id}/attach";
 
+/** The request header in which a worker that reconnects shows the token of its lease. */
+export const tokenHeader = "sessiond-token";
+
 export const attachQuery = z.strictObject({
   worker: z.string().min(1).max(200).optional().describe("a name of the worker, for people"),
-  epoch: wholeNumber(1, Number.MAX_SAFE_INTEGER)
-    .optional()
-    .describe("the epoch of this worker's lost connection, to reconnect"),
 });
 export type AttachQuery = z.output<typeof attachQuery>;
 
@@ -59,8 +58,11 @@ export interface DetachMessage {
 
 /** What the daemon sends. Workers must ignore unknown types and keys. */
 export type DaemonMessage =
-  /** The first message, sent once. Every connection has a new `epoch`. */
-  | { type: "attached"; epoch: number; session: Session }
+  /**
+   * The first message, sent once. Every connection has a new `epoch`, which is public. The `token` proves who
+   * reconnects. It stays the same for the whole lease and is for the worker alone.
+   */
+  | { type: "attached"; epoch: number; token: string; session: Session }
   /** Every progress message up to `seq` is durable, except for those that were answered by an error. */
   | { type: "ack"; seq: number; revision: number }
   /** The session's new status. Unless the session was deleted, work in flight may still be reported. */
@@ -76,7 +78,7 @@ export const closeCodes = {
   /** The worker has sent `detach`. */
   detached: 1000,
   /**
-   * The daemon is stopping. The worker should reconnect with its epoch and send unanswered messages again.
+   * The daemon is stopping. The worker should reconnect with its token and send unanswered messages again.
    */
   stopping: 1001,
   /** The worker has sent something that is not a message. */

@@ -14,7 +14,7 @@ export interface Endpoint {
    */
   body?: { schema: z.ZodType; optional?: boolean };
   /** The headers that this endpoint supports. */
-  headers?: readonly ("if-match" | "if-none-match" | "last-event-id")[];
+  headers?: readonly ("if-match" | "if-none-match" | "last-event-id" | "sessiond-token")[];
   reply?: z.ZodType;
   /** One event of a stream. */
   event?: z.ZodType;

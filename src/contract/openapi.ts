@@ -144,6 +144,7 @@ const headerMeanings = {
   "if-match": "only while the session has one of these entity tags; * for any state; else 412",
   "if-none-match":
     "only while the session has none of these entity tags; *: only if there is no such session",
+  "sessiond-token": "the token of this worker's lease, to reconnect",
   "last-event-id": "continue after the event with this id; takes precedence over since",
 };
 

@@ -19,7 +19,7 @@ import {
   sessionSchema,
   statuses,
 } from "../session/session.ts";
-import { attachPath, attachQuery } from "./channel.ts";
+import { attachPath, attachQuery, tokenHeader } from "./channel.ts";
 import type { Endpoint, Route, Stream, Upgrade } from "./endpoint.ts";
 import { eventsPath, eventsQuery, streamEventSchema } from "./events.ts";
 import * as reply from "./replies.ts";
@@ -323,6 +323,7 @@ export const upgrades = {
     path: attachPath,
     summary: "Attach a worker to a session over a WebSocket; the open connection is the lease",
     query: attachQuery,
+    headers: [tokenHeader],
     status: 101,
   },
 } as const satisfies Record<string, Upgrade>;

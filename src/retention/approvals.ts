@@ -2,7 +2,6 @@
 import { z } from "zod";
 import { type Decision, type PolicyName, policyNames, type ScheduleEntry } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
-import type { Logger } from "../log.ts";
 import { type SessionSummary, statuses } from "../session/session.ts";
 import type { Records } from "../store/session-store.ts";
 import { describePolicy, type KeepReason, type Plan } from "./policy.ts";
@@ -35,13 +34,12 @@ export type HeldPlan = z.infer<typeof heldSchema>;
 export class Approvals {
   readonly #record: SavedRecord<z.infer<typeof recordSchema>>;
 
-  constructor(records: Records, logger: Logger) {
+  constructor(records: Records) {
     this.#record = new SavedRecord({
       records,
       name: "approvals",
       schema: recordSchema,
       empty: { plans: [] },
-      logger,
     });
   }
 

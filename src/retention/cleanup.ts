@@ -60,7 +60,7 @@ export class Cleanup {
     this.#logger = logger;
     this.#cleanup = cleanup;
     this.#trash = trash;
-    this.#approvals = new Approvals(store.records, logger);
+    this.#approvals = new Approvals(store.records);
     this.#jobs = new Jobs({
       records: store.records,
       logger,

@@ -62,7 +62,6 @@ export class Jobs {
       name: "schedule",
       schema: recordSchema,
       empty: { jobs: [] },
-      logger,
     });
   }
 

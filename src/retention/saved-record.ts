@@ -2,7 +2,6 @@
 import type { z } from "zod";
 import { KeyedQueue } from "../async/keyed-queue.ts";
 import type { JsonValue } from "../json/exact-json.ts";
-import type { Logger } from "../log.ts";
 import type { Records } from "../store/session-store.ts";
 
 export interface SavedRecordOptions<T extends JsonValue> {
@@ -10,7 +9,6 @@ export interface SavedRecordOptions<T extends JsonValue> {
   name: string;
   schema: z.ZodType<T>;
   empty: T;
-  logger: Logger;
 }
 
 /** A record of the store that is read once, kept in memory, and replaced as a whole by each change. */
@@ -52,11 +50,7 @@ export class SavedRecord<T extends JsonValue> {
   }
 
   async #load(): Promise<void> {
-    const { records, name, schema, logger } = this.#options;
-    const stored = await records.load(name);
-    if (stored === undefined) return;
-    const parsed = schema.safeParse(stored);
-    if (parsed.success) this.#value = parsed.data;
-    else logger.warn({ record: name }, "a cleanup record has an unknown form; starting with an empty one");
+    const { records, name, schema } = this.#options;
+    this.#value = (await records.load(name, schema)) ?? this.#value;
   }
 }

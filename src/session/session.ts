@@ -164,6 +164,11 @@ export function newSession(input: NewSession, generation: string, now: string): 
   };
 }
 
+/** Whether two sessions of one id are not the same one. A session without a generation may be any. */
+export function isOtherGeneration(one: string | null, another: string | null): boolean {
+  return one !== null && another !== null && one !== another;
+}
+
 /** Far below the largest exact integer, 2^53 - 1, so that a revision can always grow by one. */
 const maxRevision = 2 ** 52;
 

@@ -1,25 +1,51 @@
 /**
- * The leases: one worker at a time may report on a session. Each lease has a new epoch, also across restarts,
- * so that a late write under an old epoch is refused (a fencing token). Does not decide how long a lease
+ * The leases: one worker at a time may report on a session. Each connection has a new epoch, also across
+ * restarts, so that a late write under an old epoch is refused (a fencing token). The epoch is public; who
+ * comes back proves it by a random token, of which only the hash is kept. Does not decide how long a lease
  * lasts.
  */
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { z } from "zod";
 import { isSessiondError, SessiondError } from "../error.ts";
-import { isJsonObject, type JsonValue } from "../json/exact-json.ts";
+import { isOtherGeneration, type SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
-import type { Lease, LeaseRequest, Leases, Records } from "./session-store.ts";
+import type { Acquired, Lease, LeaseRequest, Leases, Records } from "./session-store.ts";
 
 const recordName = "leases";
 const retryMs = 5000;
+const tokenBytes = 24;
+const epochSchema = z
+  .int()
+  .min(0)
+  .max(2 ** 52);
+
+/** What `leases.json` holds. An earlier version kept no hash and no generation. */
+export const leasesRecord = z.object({
+  last_epoch: epochSchema,
+  leases: z.array(
+    z.object({
+      session_id: z.string().min(1),
+      epoch: epochSchema,
+      worker: z.string().nullable(),
+      generation: z.string().nullable().default(null),
+      token_sha256: z
+        .string()
+        .regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits")
+        .nullable()
+        .default(null),
+    }),
+  ),
+});
 
 interface Held {
   lease: Lease;
-  /** The previous epoch, until the worker has used the new one. */
-  previous: number | undefined;
+  /** Null if nobody knows the token: the worker cannot come back, and the lease ends after its grace. */
+  tokenHash: Buffer | null;
 }
 
 export class LeaseTable implements Leases {
   readonly #records: Pick<Records, "load" | "replace">;
-  readonly #admit: (id: SessionId) => void;
+  readonly #admit: (id: SessionId) => Pick<SessionSummary, "generation">;
   readonly #held = new Map<string, Held>();
   /** The leases that the record on disk has. */
   #saved: ReadonlyMap<string, Held> = new Map();
@@ -27,24 +53,24 @@ export class LeaseTable implements Leases {
   #saving: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
-  /** `admit` throws if the session does not exist, or if no change may begin. */
-  constructor(records: Pick<Records, "load" | "replace">, admit: (id: SessionId) => void) {
+  /** `admit` returns what is known of the session, and throws if there is none, or if no change may begin. */
+  constructor(
+    records: Pick<Records, "load" | "replace">,
+    admit: (id: SessionId) => Pick<SessionSummary, "generation">,
+  ) {
     this.#records = records;
     this.#admit = admit;
   }
 
   /** Loads the leases that an earlier run left. */
   async load(): Promise<void> {
-    const record = await this.#records.load(recordName);
+    const record = await this.#records.load(recordName, leasesRecord);
     // Even if the record is lost, no epoch is given out twice.
-    this.#lastEpoch = Date.now();
-    if (!isJsonObject(record)) return;
-    this.#lastEpoch = Math.max(this.#lastEpoch, Number(record.last_epoch) || 0);
-    for (const entry of Array.isArray(record.leases) ? (record.leases as JsonValue[]) : []) {
-      if (!isJsonObject(entry) || typeof entry.session_id !== "string") continue;
-      const { session_id, epoch, worker } = entry as unknown as Lease;
-      this.#held.set(session_id, { lease: { session_id, epoch, worker }, previous: undefined });
-      this.#lastEpoch = Math.max(this.#lastEpoch, epoch);
+    this.#lastEpoch = Math.max(Date.now(), record?.last_epoch ?? 0);
+    for (const { token_sha256, ...lease } of record?.leases ?? []) {
+      const tokenHash = token_sha256 === null ? null : Buffer.from(token_sha256, "hex");
+      this.#held.set(lease.session_id, { lease, tokenHash });
+      this.#lastEpoch = Math.max(this.#lastEpoch, lease.epoch);
     }
     this.#saved = new Map(this.#held);
   }
@@ -62,23 +88,34 @@ export class LeaseTable implements Leases {
     return this.#held.get(id)?.lease;
   }
 
-  async acquire(id: SessionId, { worker, epoch }: LeaseRequest): Promise<Lease> {
-    this.#admit(id);
+  async acquire(id: SessionId, request: LeaseRequest): Promise<Acquired> {
+    const { generation } = this.#admit(id);
     const held = this.#held.get(id);
-    if (epoch === undefined) {
+    const tokenHash = request.token === undefined ? null : hashOf(request.token);
+    if (tokenHash === null) {
       if (held !== undefined) throw leaseHeld(held.lease);
-    } else if (held === undefined || (epoch !== held.lease.epoch && epoch !== held.previous)) {
-      throw leaseLost(id, epoch);
+    } else if (
+      held === undefined ||
+      held.tokenHash === null ||
+      !timingSafeEqual(held.tokenHash, tokenHash) ||
+      isOtherGeneration(held.lease.generation, generation)
+    ) {
+      throw new SessiondError(
+        "lease_lost",
+        `the token is not that of the lease of "${id}", or the lease has ended; attach again without a token`,
+      );
     }
-    const lease = { session_id: id, epoch: ++this.#lastEpoch, worker: worker ?? held?.lease.worker ?? null };
-    this.#held.set(id, { lease, previous: epoch });
+    const { token = randomBytes(tokenBytes).toString("base64url") } = request;
+    const worker = request.worker ?? held?.lease.worker ?? null;
+    const lease = { session_id: id, epoch: ++this.#lastEpoch, worker, generation };
+    this.#held.set(id, { lease, tokenHash: tokenHash ?? hashOf(token) });
     try {
       await this.#save();
     } catch (error) {
       if (this.#held.get(id)?.lease === lease) this.#put(id, this.#saved.get(id));
       throw error;
     }
-    return lease;
+    return { lease, token };
   }
 
   async release(id: SessionId, epoch: number): Promise<void> {
@@ -102,8 +139,10 @@ export class LeaseTable implements Leases {
       if (held !== undefined) throw leaseHeld(held.lease);
       return;
     }
-    if (held?.lease.epoch !== epoch) throw leaseLost(id, epoch);
-    held.previous = undefined;
+    if (held?.lease.epoch !== epoch) {
+      const message = `the lease of "${id}" with epoch ${epoch} has ended; attach again`;
+      throw new SessiondError("lease_lost", message);
+    }
   }
 
   #all(): Lease[] {
@@ -130,7 +169,10 @@ export class LeaseTable implements Leases {
     this.#saving = this.#records
       .replace(recordName, {
         last_epoch: this.#lastEpoch,
-        leases: this.#all().map(({ session_id, epoch, worker }) => ({ session_id, epoch, worker })),
+        leases: Array.from(held.values(), ({ lease, tokenHash }) => ({
+          ...lease,
+          token_sha256: tokenHash?.toString("hex") ?? null,
+        })),
       })
       .then(() => {
         this.#saved = held;
@@ -156,8 +198,8 @@ export function leaseHeld({ session_id, worker }: Lease): SessiondError {
   );
 }
 
-function leaseLost(id: string, epoch: number): SessiondError {
-  return new SessiondError("lease_lost", `the lease of "${id}" with epoch ${epoch} has ended; attach again`);
+function hashOf(token: string): Buffer {
+  return createHash("sha256").update(token).digest();
 }
 
 function ignore(): void {}

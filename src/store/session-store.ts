@@ -9,6 +9,7 @@
  * The room store/ owns storage: the seam, what all backends share (index, leases, conditions, generations),
  * and the choice of the backend. It does not know who asks.
  */
+import type { z } from "zod";
 import type {
   Backup,
   Emptied,
@@ -149,16 +150,24 @@ export type StoreFacts = Info["store"];
 
 export interface Lease {
   session_id: string;
-  /** Higher than that of every lease before it, of any session. */
+  /** Higher than that of every lease before it, of any session. Public: it proves nothing. */
   epoch: number;
   worker: string | null;
+  /** Of the session, when the worker attached. */
+  generation: string | null;
 }
 
 export interface LeaseRequest {
   /** A name for people to know the worker by. */
   worker?: string | undefined;
-  /** The epoch that the worker had, to go on with its lease under a new one. */
-  epoch?: number | undefined;
+  /** The token of the lease with which the worker wants to go on, under a new epoch. */
+  token?: string | undefined;
+}
+
+export interface Acquired {
+  lease: Lease;
+  /** Proves who holds the lease, for as long as it lasts. For its worker alone: never log or list it. */
+  token: string;
 }
 
 export interface Leases {
@@ -168,7 +177,7 @@ export interface Leases {
    * @throws SessiondError `lease_held`, `lease_lost`, `session_not_found`, `session_deleted`,
    *   `session_corrupt`
    */
-  acquire(id: SessionId, request: LeaseRequest): Promise<Lease>;
+  acquire(id: SessionId, request: LeaseRequest): Promise<Acquired>;
   /** Ends a lease, if it is still that one. */
   release(id: SessionId, epoch: number): Promise<void>;
   get(id: string): Promise<Lease | undefined>;
@@ -210,7 +219,8 @@ export interface Gone {
 }
 
 export interface Records {
-  load(name: string): Promise<JsonValue | undefined>;
+  /** A record that cannot be read, or does not fit, is set aside: undefined, as if there were none. */
+  load<T = JsonValue>(name: string, schema?: z.ZodType<T>): Promise<T | undefined>;
   replace(name: string, value: JsonValue): Promise<void>;
   /** Appends to a log. It is bounded: the oldest entries go when it is over its size. */
   append(name: string, entries: readonly JsonValue[]): Promise<void>;

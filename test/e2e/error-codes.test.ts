@@ -37,7 +37,7 @@ const reached: Record<ErrorCode, (shared: DaemonProcess) => Promise<unknown>> = 
   },
   async lease_lost({ client, socket }) {
     await client.createSession({ session_id: "lost", config });
-    await attachWorker(socket, "lost", { epoch: 12_345 }).catch(({ body }: Refused) => {
+    await attachWorker(socket, "lost", { token: "guessed" }).catch(({ body }: Refused) => {
       throw new SessiondError(body.code as ErrorCode, String(body.detail));
     });
   },

@@ -26,7 +26,7 @@ test("what a worker holds is kept as leased, also if it came after the plan, and
   expect(reasonsOf(dryRun)).toMatchObject({ [first]: "leased", [third]: "failed_past_max_age" });
 
   const early = plan(await allSummaries(store), { name: "failed", maxAgeMs: 0 }, clock.now());
-  const { epoch } = await store.leases.acquire(second, {});
+  const { epoch } = (await store.leases.acquire(second, {})).lease;
   const passed = await runPass({
     store,
     plan: early,

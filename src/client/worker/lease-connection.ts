@@ -46,6 +46,8 @@ export class LeaseConnection {
   readonly #ended = new AbortController();
   #socket: WorkerSocket | undefined;
   #epoch: number | undefined;
+  /** Proves to the daemon that the lease is this worker's. Never logged, and in no error. */
+  #token: string | undefined;
   #isAttached = false;
   #attachedAt = 0;
   /** The time since which there has been no useful connection. */
@@ -113,16 +115,18 @@ export class LeaseConnection {
   /** Resolves when attached; rejects with the error that ended the attempt. */
   #connect(timeoutMs: number, signal?: AbortSignal): Promise<void> {
     const { socketPath, id, worker, onAttached, onMessage } = this.#options;
-    const path = `${fillPath(attachPath, { id })}${encodeQuery({ worker, epoch: this.#epoch })}`;
+    const path = `${fillPath(attachPath, { id })}${encodeQuery({ worker })}`;
     return new Promise((resolve, reject) => {
       const abort = () => socket.end(signal?.reason as Error);
       const socket = new WorkerSocket({
         socketPath,
         path,
+        token: this.#token,
         timeoutMs,
         onAttached: (message) => {
           signal?.removeEventListener("abort", abort);
           this.#epoch = message.epoch;
+          this.#token = message.token;
           this.#isAttached = true;
           this.#attachedAt = performance.now();
           this.#announcedError = undefined;

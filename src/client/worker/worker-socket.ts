@@ -5,7 +5,7 @@
 import type { IncomingMessage } from "node:http";
 import { connect } from "node:net";
 import { WebSocket } from "ws";
-import type { DaemonMessage } from "../../contract/channel.ts";
+import { type DaemonMessage, tokenHeader } from "../../contract/channel.ts";
 import { protocolHeader, protocolVersion } from "../../contract/version.ts";
 import { isJsonObject, parsePlainJson } from "../../json/exact-json.ts";
 import { connectionError, notSessiond, timedOut } from "../http/connection-error.ts";
@@ -18,6 +18,8 @@ export interface WorkerSocketOptions {
   socketPath: string;
   /** The path and query of the request. */
   path: string;
+  /** The token of the lease with which the worker goes on. */
+  token: string | undefined;
   /** The timeout of the attempt, in milliseconds; 0 waits without limit. */
   timeoutMs: number;
   /** Called once, before `onMessage`. */
@@ -53,7 +55,10 @@ export class WorkerSocket {
         request.path = options.path;
         request.end();
       },
-      headers: { [protocolHeader]: String(protocolVersion) },
+      headers: {
+        [protocolHeader]: String(protocolVersion),
+        ...(options.token === undefined ? {} : { [tokenHeader]: options.token }),
+      },
       perMessageDeflate: false,
       // No limit, because the first message contains the whole session.
       maxPayload: 0,

@@ -1,6 +1,6 @@
 /** The workers' connections, by session. Each is told at once when the status of its session changes. */
 import { isSessiondError, SessiondError } from "../../error.ts";
-import type { SessionSummary } from "../../session/session.ts";
+import { isOtherGeneration, type SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import type { WorkerConnection } from "./worker-connection.ts";
@@ -56,7 +56,7 @@ export class AttachedWorkers {
     const { id, generation } = connection;
     if (summary === undefined) {
       this.#gone(connection, () => connection.deleted());
-    } else if (isOther(generation, summary.generation)) {
+    } else if (isOtherGeneration(generation, summary.generation)) {
       const error = new SessiondError(
         "lease_lost",
         `session "${id}" was deleted, and another one created with the same id`,
@@ -83,9 +83,4 @@ export class AttachedWorkers {
       if (isGone && this.#connections.get(connection.id) === connection) this.#follow(connection, undefined);
     }
   }
-}
-
-/** Whether a session is not the one to which a worker attached, but a later one with the same id. */
-export function isOther(attached: string | null, now: string | null): boolean {
-  return attached !== null && now !== null && attached !== now;
 }

@@ -9,7 +9,6 @@ const maxRetryMs = 60_000;
 
 interface Grace {
   epoch: number;
-  generation: string | null;
   /** The start of the period, by performance.now(). */
   since: number;
   timer: NodeJS.Timeout | undefined;
@@ -22,7 +21,7 @@ export interface GracesOptions {
   graceMs: number;
   clock: Clock;
   /** Ends a lease. Called again later if it rejects. */
-  onOver: (id: string, epoch: number, generation: string | null) => Promise<void>;
+  onOver: (id: string, epoch: number) => Promise<void>;
 }
 
 export class Graces {
@@ -46,10 +45,10 @@ export class Graces {
     return formatTimestamp(this.#options.clock.now() + Math.round(leftMs) * microsPerMs);
   }
 
-  begin(id: string, epoch: number, generation: string | null): void {
+  begin(id: string, epoch: number): void {
     this.end(id);
     const since = performance.now();
-    const grace = { epoch, generation, since, timer: undefined, over: false, retryMs: firstRetryMs };
+    const grace = { epoch, since, timer: undefined, over: false, retryMs: firstRetryMs };
     this.#graces.set(id, grace);
     this.#arm(id, grace);
   }
@@ -81,7 +80,7 @@ export class Graces {
 
   #over(id: string, grace: Grace): void {
     grace.over = true;
-    const ending = this.#options.onOver(id, grace.epoch, grace.generation).then(
+    const ending = this.#options.onOver(id, grace.epoch).then(
       () => {
         if (this.#graces.get(id) === grace) this.#graces.delete(id);
       },

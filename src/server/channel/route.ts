@@ -4,7 +4,7 @@ import type { IncomingMessage, Server } from "node:http";
 import type { Writable } from "node:stream";
 import websocket from "@fastify/websocket";
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import type { AttachQuery } from "../../contract/channel.ts";
+import { type AttachQuery, tokenHeader } from "../../contract/channel.ts";
 import { upgrades } from "../../contract/routes.ts";
 import type { Logger } from "../../log.ts";
 import { parseSessionId } from "../../session/session-id.ts";
@@ -75,8 +75,10 @@ async function attach(request: FastifyRequest, workers: Workers): Promise<Attach
   const id = parseSessionId((request.params as { id: string }).id);
   const query = checkQuery(upgrades.attachWorker, request.query as QueryValues) as AttachQuery;
   assertHandshake(request.headers);
-  const { socket } = request.raw;
-  return workers.attach(id, query, () => socket.readable && socket.writable);
+  const { socket, headers } = request.raw;
+  // Node.js joins a header that is there twice, so that the value is a text.
+  const token = headers[tokenHeader] as string | undefined;
+  return workers.attach(id, { ...query, token }, () => socket.readable && socket.writable);
 }
 
 /** Checks what the library would check only after the lease has been taken. @throws RequestError */

@@ -8,16 +8,17 @@
  */
 import type { Writable } from "node:stream";
 import type { WebSocket } from "ws";
-import type { AttachQuery, DaemonMessage } from "../../contract/channel.ts";
+import type { DaemonMessage } from "../../contract/channel.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
 import { stringifyJsonInSlices } from "../../json/in-slices.ts";
 import type { Logger } from "../../log.ts";
+import { isOtherGeneration } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
-import type { Lease, SessionStore } from "../../store/session-store.ts";
+import type { Lease, LeaseRequest, SessionStore } from "../../store/session-store.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { WorkerEvent } from "../events/event-log.ts";
 import { replyDepth } from "../http/reply-depth.ts";
-import { AttachedWorkers, isOther } from "./attached-workers.ts";
+import { AttachedWorkers } from "./attached-workers.ts";
 import { Graces } from "./grace.ts";
 import { Intake } from "./intake.ts";
 import { applyOnLost } from "./on-lost.ts";
@@ -57,7 +58,7 @@ export class Workers {
     this.#graces = new Graces({
       graceMs: worker.reattachGraceMs,
       clock,
-      onOver: (id, epoch, generation) => this.#graceOver(id as SessionId, epoch, generation),
+      onOver: (id, epoch) => this.#graceOver(id as SessionId, epoch),
     });
     this.#attached = new AttachedWorkers({
       store,
@@ -91,10 +92,10 @@ export class Workers {
    *
    * @throws SessiondError if the lease is not available
    */
-  async attach(id: SessionId, query: AttachQuery, isAlive: () => boolean): Promise<Attachment> {
+  async attach(id: SessionId, request: LeaseRequest, isAlive: () => boolean): Promise<Attachment> {
     this.#attaching.set(id, (this.#attaching.get(id) ?? 0) + 1);
     try {
-      return await this.#acquire(id, query, isAlive);
+      return await this.#acquire(id, request, isAlive);
     } finally {
       const left = (this.#attaching.get(id) ?? 1) - 1;
       if (left > 0) this.#attaching.set(id, left);
@@ -104,11 +105,11 @@ export class Workers {
     }
   }
 
-  async #acquire(id: SessionId, query: AttachQuery, isAlive: () => boolean): Promise<Attachment> {
+  async #acquire(id: SessionId, request: LeaseRequest, isAlive: () => boolean): Promise<Attachment> {
     const { store } = this.#options;
-    await this.#assertMayAttach(id, query.epoch);
+    await this.#assertMayAttach(id, request.token);
     // In the same turn as the check.
-    const lease = await store.leases.acquire(id, query);
+    const { lease, token } = await store.leases.acquire(id, request);
     try {
       this.#graces.end(id);
       const older = this.#attached.get(id);
@@ -118,7 +119,7 @@ export class Workers {
       }
       const { session } = await store.read(id);
       const greeting = await stringifyJsonInSlices(
-        { type: "attached", epoch: lease.epoch, session } satisfies DaemonMessage,
+        { type: "attached", epoch: lease.epoch, token, session } satisfies DaemonMessage,
         replyDepth,
       );
       if (this.#stopping)
@@ -129,8 +130,8 @@ export class Workers {
       if (!isAlive()) throw new SessiondError("invalid_request", "the client has closed the connection");
       return { lease, session, greeting };
     } catch (error) {
-      // The worker does not know its epoch yet, so it cannot reconnect with it.
-      if (query.epoch === undefined) await this.#release(id, lease.epoch);
+      // The worker does not know its token yet, so it cannot reconnect with it.
+      if (request.token === undefined) await this.#release(id, lease.epoch);
       throw error;
     }
   }
@@ -180,46 +181,41 @@ export class Workers {
   }
 
   /** Refuses leases in a grace period, of which the store knows nothing. */
-  async #assertMayAttach(id: SessionId, epoch: number | undefined): Promise<void> {
+  async #assertMayAttach(id: SessionId, token: string | undefined): Promise<void> {
     const { store } = this.#options;
-    const [{ generation }, lease] = await Promise.all([store.summary(id), store.leases.get(id)]);
+    const [lease] = await Promise.all([store.leases.get(id), store.summary(id)]);
     const grace = this.#graces.get(id);
     if (grace === undefined || lease?.epoch !== grace.epoch) return;
-    if (epoch === undefined) throw heldInGrace(lease, this.#graces.until(grace));
-    if (grace.over || isOther(grace.generation, generation)) throw takenOver(id);
+    if (token === undefined) throw heldInGrace(lease, this.#graces.until(grace));
+    if (grace.over) throw takenOver(id);
   }
 
   /** Begins the grace period of a lease that has no connection, and no request that is becoming one. */
   async #beginGraceIfUnused(id: string): Promise<void> {
-    const { store } = this.#options;
-    const known = id as SessionId;
-    const [lease, summary] = await Promise.all([
-      store.leases.get(id),
-      store.summary(known).catch(() => undefined),
-    ]);
+    const lease = await this.#options.store.leases.get(id);
     if (lease === undefined || this.#stopping) return;
     if (this.#attached.get(id) !== undefined || this.#attaching.has(id)) return;
     if (this.#graces.get(id)?.epoch === lease.epoch) return;
-    this.#graces.begin(id, lease.epoch, summary?.generation ?? null);
+    this.#graces.begin(id, lease.epoch);
   }
 
   async #closed(connection: WorkerConnection, lease: Lease): Promise<void> {
-    const { id, epoch, generation } = connection;
+    const { id, epoch } = connection;
     this.#attached.remove(connection);
     if (this.#stopping || !(await this.#holds(id, epoch))) return;
     this.#options.logger.warn({ ...lease }, "worker lost: its connection ended");
     this.#announce("worker.lost", lease);
-    this.#graces.begin(id, epoch, generation);
+    this.#graces.begin(id, epoch);
   }
 
   /** @throws if the status of the session cannot be changed; the caller tries again */
-  async #graceOver(id: SessionId, epoch: number, generation: string | null): Promise<void> {
+  async #graceOver(id: SessionId, epoch: number): Promise<void> {
     const { store, logger } = this.#options;
     const lease = await store.leases.get(id);
     if (lease?.epoch !== epoch) return;
     let became: string | undefined;
     try {
-      if (!isOther(generation, (await store.summary(id)).generation)) {
+      if (!isOtherGeneration(lease.generation, (await store.summary(id)).generation)) {
         became = await applyOnLost(store, id, lease.worker, this.#onLost);
       }
     } catch (error) {

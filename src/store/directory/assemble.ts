@@ -104,7 +104,7 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
   const known = new KnownSessions(view, isRestorable);
   const leases = new LeaseTable(records, (id) => {
     assertWritable();
-    known.summary(id);
+    return known.summary(id);
   });
 
   const shared = { fs, directory, clock, logger, state, files, journal, view, slots, known };

@@ -1,7 +1,9 @@
 /** The daemon's own records: small documents (`<name>.json`) and logs (`<name>.jsonl`), written durably. */
 import { constants } from "node:fs";
 import { join } from "node:path";
+import type { z } from "zod";
 import { KeyedQueue } from "../../async/keyed-queue.ts";
+import { issuesOf, wording } from "../../contract/wording.ts";
 import { SessiondError, systemErrorCode } from "../../error.ts";
 import { JsonError, type JsonValue, parsePlainJson, stringifyJson } from "../../json/exact-json.ts";
 import type { Logger } from "../../log.ts";
@@ -79,23 +81,24 @@ export function directoryRecords({
     return { entries, cursor: null };
   }
 
+  /** A record is not the truth about any session: it is moved aside for inspection, and begun anew. */
+  function setAside(name: string, why: string): void {
+    const aside = join(quarantine, `${name}-${Date.now()}.json`);
+    logger.warn(
+      { record: name, why, moved_to: aside },
+      "a record could not be read; it was moved to quarantine and begins anew",
+    );
+    fs.renameSync(join(directory, `${name}.json`), aside);
+  }
+
   return {
-    async load(name) {
+    async load<T>(name: string, schema?: z.ZodType<T>) {
       const bytes = await fs.readFile(join(directory, `${name}.json`)).catch(ignoreMissing);
       if (bytes === undefined) return undefined;
-      try {
-        return parsePlainJson(bytes.toString());
-      } catch (error) {
-        if (!(error instanceof JsonError)) throw error;
-        // A record is not the truth about any session: it is moved aside for inspection, and begun anew.
-        const aside = join(quarantine, `${name}-${Date.now()}.json`);
-        logger.warn(
-          { record: name, why: error.message, moved_to: aside },
-          "a record could not be read; it was moved to quarantine and begins anew",
-        );
-        fs.renameSync(join(directory, `${name}.json`), aside);
-        return undefined;
-      }
+      const read = readRecord(bytes.toString(), schema);
+      if (read.why === undefined) return read.value;
+      setAside(name, read.why);
+      return undefined;
     },
     async replace(name, value) {
       assertWritable();
@@ -108,6 +111,27 @@ export function directoryRecords({
     },
     tail: (name, limit, cursor) => withStorageErrors(() => tail(name, limit, cursor)),
     idle: () => queue.idle(),
+  };
+}
+
+type RecordRead<T> = { value: T; why?: undefined } | { why: string };
+
+/** Says in words what is wrong with a record, and where. */
+function readRecord<T>(text: string, schema: z.ZodType<T> | undefined): RecordRead<T> {
+  let value: JsonValue;
+  try {
+    value = parsePlainJson(text);
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    return { why: error.message };
+  }
+  if (schema === undefined) return { value: value as T };
+  const checked = schema.safeParse(value, { error: wording });
+  if (checked.success) return { value: checked.data };
+  return {
+    why: issuesOf(checked.error)
+      .map(({ path, message }) => `${path} ${message}`.trim())
+      .join("; "),
   };
 }
 

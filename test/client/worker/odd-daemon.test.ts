@@ -30,10 +30,15 @@ async function oddDaemon(
   reconnectMs?: number,
 ) {
   const odd: Odd = { urls: [], received: [] };
-  const client = await webSocketDaemon((socket, { url = "" }) => {
+  const client = await webSocketDaemon((socket, { url = "", headers }) => {
     const say = (message: DaemonMessage) => socket.send(JSON.stringify(message));
-    const epoch = odd.urls.push(url);
-    say({ type: "attached", epoch, session: { ...session, pending_files: pendingFor(epoch) } });
+    const epoch = odd.urls.push(`${url} ${headers["sessiond-token"] ?? "no token"}`);
+    say({
+      type: "attached",
+      epoch,
+      token: "secret",
+      session: { ...session, pending_files: pendingFor(epoch) },
+    });
     socket.on("message", (data) => {
       const message = JSON.parse(data.toString());
       if (message.type === "detach") return socket.close(closeCodes.detached);
@@ -51,7 +56,7 @@ async function failure(call: Promise<unknown>): Promise<Error> {
   );
 }
 
-it("sends again what a daemon refused because it is failing, and knows it by its epoch", async () => {
+it("sends again what a daemon refused because it is failing, and is known to it by its token", async () => {
   for (const refusal of [
     { code: "storage_failed" },
     { code: "shutting_down" },
@@ -63,7 +68,8 @@ it("sends again what a daemon refused because it is failing, and knows it by its
     });
     expect(await worker.report({ processed: ["x"] })).toEqual({ revision: 7 });
     expect(received.map(({ processed }) => processed)).toEqual([["x"], ["x"]]);
-    expect(urls).toEqual(["/v1/sessions/a/attach?worker=w+x", "/v1/sessions/a/attach?worker=w+x&epoch=1"]);
+    const url = "/v1/sessions/a/attach?worker=w+x";
+    expect(urls).toEqual([`${url} no token`, `${url} secret`]);
   }
 });
 

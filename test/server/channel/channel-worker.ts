@@ -10,7 +10,8 @@ import { eventually } from "../../support/eventually.ts";
 
 export interface AttachOptions {
   worker?: string;
-  epoch?: number;
+  /** Of the lease with which the worker goes on. */
+  token?: string;
   /** In place of the query that these make. */
   query?: string;
 }
@@ -32,6 +33,7 @@ export class Refused extends Error {
 export interface TestWorker {
   readonly socket: WebSocket;
   readonly epoch: number;
+  readonly token: string;
   readonly session: Session;
   /** Everything that came after `attached`. */
   readonly messages: DaemonMessage[];
@@ -75,6 +77,7 @@ export async function attachWorker(
   return {
     socket,
     epoch: first.epoch,
+    token: first.token,
     session: first.session,
     messages,
     closed,
@@ -97,13 +100,15 @@ export async function attachWorker(
 export function openSocket(
   socketPath: string,
   id: string,
-  { worker, epoch, query }: AttachOptions,
+  { worker, token, query }: AttachOptions,
 ): WebSocket {
   const parameters = new URLSearchParams();
   if (worker !== undefined) parameters.set("worker", worker);
-  if (epoch !== undefined) parameters.set("epoch", String(epoch));
   const path = `/v1/sessions/${encodeURIComponent(id)}/attach?${query ?? parameters}`;
-  const socket = new WebSocket(`ws+unix:${socketPath}:${path}`, { perMessageDeflate: false });
+  const socket = new WebSocket(`ws+unix:${socketPath}:${path}`, {
+    perMessageDeflate: false,
+    headers: token === undefined ? {} : { "Sessiond-Token": token },
+  });
   onTestFinished(() => socket.terminate());
   return socket;
 }

@@ -20,7 +20,7 @@ class Actor {
   readonly #name: string;
   readonly #server: RunningServer;
   #worker: TestWorker | undefined;
-  #epoch: number | undefined;
+  #token: string | undefined;
   #seq = 0;
   #files = new Map<number, string>();
   #count = 0;
@@ -39,11 +39,11 @@ class Actor {
   async attach(id: string, again: boolean, other: Actor): Promise<void> {
     if (this.isHolder && !again) return;
     try {
-      const epoch = again ? this.#epoch : undefined;
-      const worker = await attachWorker(this.#server.socketPath, id, epoch === undefined ? {} : { epoch });
+      const token = again ? this.#token : undefined;
+      const worker = await attachWorker(this.#server.socketPath, id, token === undefined ? {} : { token });
       this.#read();
       this.#worker = worker;
-      this.#epoch = worker.epoch;
+      this.#token = worker.token;
       this.#seq = 0;
       this.#files = new Map();
       this.isFenced = false;
@@ -69,7 +69,7 @@ class Actor {
 
   detach(): void {
     if (this.#worker?.socket.readyState === WebSocket.OPEN) this.#worker.send({ type: "detach" });
-    this.#epoch = undefined;
+    this.#token = undefined;
   }
 
   async ended(): Promise<void> {

@@ -155,7 +155,7 @@ test("text that is not UTF-8, and a message over the limit, end the connection a
   const bad = await attachWorker(socketPath, "s");
   bad.socket.send(Buffer.from([0xff, 0xfe]), { binary: false });
   expect(await bad.closed).toBe(1007);
-  const large = await attachWorker(socketPath, "s", { epoch: bad.epoch });
+  const large = await attachWorker(socketPath, "s", { token: bad.token });
   large.send({ type: "progress", seq: 1, results: { a: "x".repeat(20_000) } });
   expect(await large.closed).toBe(closeCodes.tooLarge);
 });
@@ -178,11 +178,11 @@ test("what can be refused is refused as HTTP, before there is a connection", asy
   expect(await refused("nobody")).toMatch(/^404 session_not_found: /);
   expect(await refused("gone")).toMatch(/^410 session_deleted: /);
   expect(await refused("line\nbreak")).toMatch(/^422 invalid_session_id: /);
-  expect(await refused("s", { epoch: 0 })).toMatch(/^400 invalid_request: .*epoch/);
-  expect(await refused("s", { query: "epoch=now" })).toMatch(/^400 invalid_request: .*epoch/);
+  expect(await refused("s", { query: "epoch=7" })).toMatch(/^400 invalid_request: .*epoch/);
   expect(await refused("s", { worker: "" })).toMatch(/^400 invalid_request: .*worker/);
   expect(await refused("s", { query: "who=me" })).toMatch(/^400 invalid_request: .*who/);
-  expect(await refused("s", { epoch: 77 })).toMatch(/^409 lease_lost: /);
+  expect(await refused("s", { token: "guessed" })).toMatch(/^409 lease_lost: /);
+  expect(await refused("s", { token: "" })).toMatch(/^409 lease_lost: /);
   expect(await store.leases.all()).toEqual([]);
   await attachWorker(socketPath, "s", { worker: "first" });
   expect(await refused("s")).toMatch(/^409 lease_held: .*"first" is attached/);

@@ -89,7 +89,7 @@ test("a worker whose process is killed is noticed at once, and what it reported 
   expect(await summaryOf(server, "s")).toMatchObject({ status: "running", processed_count: 1 });
 });
 
-test("a worker that lost its connection comes back with its epoch, which is a new one each time", async () => {
+test("a worker that lost its connection comes back with its token, under an epoch that is a new one each time", async () => {
   const server = await startServer({ worker: longGrace });
   await server.create("s", ["a", "b", "c"]);
   const first = await attachWorker(server.socketPath, "s", { worker: "w" });
@@ -100,26 +100,45 @@ test("a worker that lost its connection comes back with its epoch, which is a ne
   );
   const stranger = await refusal(attachWorker(server.socketPath, "s"));
   expect(stranger).toMatch(/^409 lease_held: .*"w".*may reconnect until \d{4}-\d\d-\d\dT[\d:.]+Z/);
-  expect(await refusal(attachWorker(server.socketPath, "s", { epoch: first.epoch + 1 }))).toMatch(
+  expect(await refusal(attachWorker(server.socketPath, "s", { token: String(first.epoch) }))).toMatch(
     /^409 lease_lost/,
   );
 
-  const second = await attachWorker(server.socketPath, "s", { epoch: first.epoch });
+  const second = await attachWorker(server.socketPath, "s", { token: first.token });
+  expect(second.token).toBe(first.token);
   expect(second.epoch).toBeGreaterThan(first.epoch);
   expect(second.session).toMatchObject({ processed_files: ["a"], pending_files: ["b", "c"] });
   expect((await summaryOf(server, "s")).worker).toEqual({ name: "w", epoch: second.epoch, connected: true });
   expect(await second.report(1, { processed: ["b"] })).toMatchObject({ type: "ack" });
-  // Having reported under its new epoch, it knows of it; the old one is over.
-  expect(await refusal(attachWorker(server.socketPath, "s", { epoch: first.epoch }))).toMatch(
-    /^409 lease_lost/,
+});
+
+test("whoever knows the epoch, which everybody does, does not get the lease", async () => {
+  const server = await startServer({ worker: longGrace });
+  await server.create("s", ["a", "b"]);
+  const worker = await attachWorker(server.socketPath, "s", { worker: "w" });
+  const steal = async () => {
+    const { epoch } = (await summaryOf(server, "s")).worker as { epoch: number };
+    for (const guess of [epoch, epoch + 1, epoch - 1]) {
+      const { socketPath } = server;
+      expect(await refusal(attachWorker(socketPath, "s", { query: `epoch=${guess}` }))).toMatch(/^400 /);
+      expect(await refusal(attachWorker(socketPath, "s", { token: `${guess}` }))).toMatch(/^409 lease_lost/);
+    }
+  };
+  await steal();
+  expect(await worker.report(1, { processed: ["a"] })).toMatchObject({ type: "ack" });
+  worker.socket.terminate();
+  await eventually(async () =>
+    expect((await summaryOf(server, "s")).worker).toMatchObject({ connected: false }),
   );
+  await steal();
+  expect(await (await attachWorker(server.socketPath, "s", worker)).report(1)).toMatchObject({ type: "ack" });
 });
 
 test("coming back while the old connection is still open closes that one, and its late reports are not kept", async () => {
   const server = await startServer({ worker: longGrace });
   await server.create("s", ["a", "b"]);
   const old = await attachWorker(server.socketPath, "s");
-  const renewed = attachWorker(server.socketPath, "s", { epoch: old.epoch });
+  const renewed = attachWorker(server.socketPath, "s", { token: old.token });
   expect(await old.closed).toBe(closeCodes.leaseLost);
   expect(old.messages.at(-1)).toMatchObject({ type: "error", code: "lease_lost" });
   const worker = await renewed;
@@ -130,14 +149,14 @@ test("coming back while the old connection is still open closes that one, and it
   expect(await summaryOf(server, "s")).toMatchObject({ processed_count: 1, worker: { connected: true } });
 });
 
-test("a worker that never heard of its new epoch may come back with the one before", async () => {
+test("a worker that never heard of its new epoch may come back all the same", async () => {
   const server = await startServer({ worker: longGrace });
   await server.create("s");
   const first = await attachWorker(server.socketPath, "s");
   first.socket.terminate();
-  const second = await attachWorker(server.socketPath, "s", { epoch: first.epoch });
+  const second = await attachWorker(server.socketPath, "s", { token: first.token });
   second.socket.terminate();
-  const third = await attachWorker(server.socketPath, "s", { epoch: first.epoch });
+  const third = await attachWorker(server.socketPath, "s", { token: first.token });
   expect(third.epoch).toBeGreaterThan(second.epoch);
   expect(await third.report(1)).toMatchObject({ type: "ack" });
 });
@@ -164,8 +183,9 @@ test.each([
     expect(summary).toMatchObject({ status: to, processed_count: 1, worker: null });
     if (from !== to) expect(summary.status_reason).toMatch(/"w" was lost/);
     else expect(summary.status_reason).toBeNull();
-    expect(await refusal(attachWorker(socketPath, "s", { epoch: worker.epoch }))).toMatch(/^409 lease_lost/);
+    expect(await refusal(attachWorker(socketPath, "s", { token: worker.token }))).toMatch(/^409 lease_lost/);
     const next = await attachWorker(socketPath, "s");
+    expect(await refusal(attachWorker(socketPath, "s", { token: worker.token }))).toMatch(/^409 lease_lost/);
     expect(next.epoch).toBeGreaterThan(worker.epoch);
   },
 );
@@ -173,14 +193,14 @@ test.each([
 test("a worker that comes back in time loses nothing, however often", async () => {
   const server = await startServer({ worker: { reattachGraceMs: 400, onLost: "fail" } });
   await server.create("s");
-  let { socket, epoch } = await attachWorker(server.socketPath, "s");
+  let { socket, epoch, token } = await attachWorker(server.socketPath, "s");
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   onTestFinished(() => void vi.useRealTimers());
   for (let times = 0; times < 5; times++) {
     socket.terminate();
     while (jsonOf(await server.call("GET", "/v1/info")).workers !== 0) await setImmediate();
     vi.advanceTimersByTime(300);
-    ({ socket, epoch } = await attachWorker(server.socketPath, "s", { epoch }));
+    ({ socket, epoch, token } = await attachWorker(server.socketPath, "s", { token }));
     vi.advanceTimersByTime(300);
   }
   expect(await summaryOf(server, "s")).toMatchObject({

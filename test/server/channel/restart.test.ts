@@ -41,7 +41,10 @@ test("a daemon that stops answers what was sent, tells its workers to come back,
     worker: { name: "w", epoch: worker.epoch, connected: false },
   });
   await expect(attachWorker(second.socketPath, "s")).rejects.toMatchObject({ body: { code: "lease_held" } });
-  const again = await attachWorker(second.socketPath, "s", { epoch: worker.epoch });
+  await expect(attachWorker(second.socketPath, "s", { token: String(worker.epoch) })).rejects.toMatchObject({
+    body: { code: "lease_lost" },
+  });
+  const again = await attachWorker(second.socketPath, "s", { token: worker.token });
   expect(again.epoch).toBeGreaterThan(worker.epoch);
   expect(again.session.processed_files).toEqual(files.slice(0, 100));
   expect(await again.report(1, { processed: ["f100"] })).toMatchObject({ type: "ack" });

@@ -148,7 +148,7 @@ test("a lost worker may not come back to another session of the same id", async 
   );
   await replace({ generation: "another" });
   expect((await store.summary(id)).generation).toBe("another");
-  await expect(attachWorker(socketPath, "s", { epoch: worker.epoch })).rejects.toMatchObject({
+  await expect(attachWorker(socketPath, "s", { token: worker.token })).rejects.toMatchObject({
     body: { code: "lease_lost" },
   });
 });

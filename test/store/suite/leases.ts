@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Command } from "../../../src/session/command.ts";
 import { parseSessionId } from "../../../src/session/session-id.ts";
+import type { Acquired } from "../../../src/store/session-store.ts";
 import { runs } from "../../support/runs.ts";
 import {
   codeOf,
@@ -37,22 +38,44 @@ export function leaseTests(open: OpenStore): void {
 
   test("a lease has a higher epoch than every one before, of any session, and can be looked up", async () => {
     const { store } = await withSession(open);
-    await store.create({ session_id: "t", config });
-    const first = await store.leases.acquire(id, { worker: "w" });
-    const second = await store.leases.acquire(parseSessionId("t"), {});
-    expect(first).toEqual({ session_id: "s", epoch: first.epoch, worker: "w" });
-    expect(second).toEqual({ session_id: "t", epoch: second.epoch, worker: null });
+    const { generation } = await store.summary(id);
+    const other = (await store.create({ session_id: "t", config })).summary;
+    const { lease: first } = await store.leases.acquire(id, { worker: "w" });
+    const { lease: second } = await store.leases.acquire(parseSessionId("t"), {});
+    expect(first).toEqual({ session_id: "s", epoch: first.epoch, worker: "w", generation });
+    expect(second).toEqual({
+      session_id: "t",
+      epoch: second.epoch,
+      worker: null,
+      generation: other.generation,
+    });
     expect(second.epoch).toBeGreaterThan(first.epoch);
     expect(await store.leases.get("s")).toEqual(first);
     expect(new Set(await store.leases.all())).toEqual(new Set([first, second]));
     await store.leases.release(id, first.epoch);
     expect(await store.leases.get("s")).toBeUndefined();
-    expect((await store.leases.acquire(id, {})).epoch).toBeGreaterThan(second.epoch);
+    expect((await store.leases.acquire(id, {})).lease.epoch).toBeGreaterThan(second.epoch);
+  });
+
+  test("its token is told to its holder alone, and is another one for each lease", async () => {
+    const { store } = await withSession(open);
+    const tokens = new Set<string>();
+    for (let count = 0; count < 20; count++) {
+      const { lease, token } = await store.leases.acquire(id, {});
+      // At least 128 bits.
+      expect(token).toMatch(/^[\w-]{22,}$/);
+      tokens.add(token);
+      const told = [lease, await store.leases.get("s"), await store.leases.all(), await store.facts()];
+      expect(JSON.stringify(told)).not.toContain(token);
+      expect(JSON.stringify(await store.records.load("leases"))).not.toContain(token);
+      await store.leases.release(id, lease.epoch);
+    }
+    expect(tokens.size).toBe(20);
   });
 
   test("its holder alone reports, checkpoints and saves; the other changes are anybody's", async () => {
     const { store } = await withSession(open);
-    const { epoch } = await store.leases.acquire(id, { worker: "w" });
+    const { epoch } = (await store.leases.acquire(id, { worker: "w" })).lease;
     const ways = {
       report: (of?: number) => store.report(id, { processed: ["a"] }, { epoch: of }),
       progress: (of?: number) => store.apply(id, { type: "progress", delta: {} }, { epoch: of }),
@@ -85,37 +108,74 @@ export function leaseTests(open: OpenStore): void {
 
   test("a worker goes on with its lease under a new epoch, and the old one is over", async () => {
     const { store } = await withSession(open);
-    const first = await store.leases.acquire(id, { worker: "w" });
-    const second = await store.leases.acquire(id, { epoch: first.epoch });
-    expect(second).toEqual({ session_id: "s", epoch: second.epoch, worker: "w" });
-    expect(second.epoch).toBeGreaterThan(first.epoch);
+    const { lease: first, token } = await store.leases.acquire(id, { worker: "w" });
+    const second = await store.leases.acquire(id, { token });
+    expect(second).toEqual({ lease: { ...first, epoch: second.lease.epoch }, token });
+    expect(second.lease.epoch).toBeGreaterThan(first.epoch);
     const late = store.report(id, { processed: ["a"] }, { epoch: first.epoch });
     await expect(late).rejects.toMatchObject({ code: "lease_lost", outcome: "not_applied" });
-    // It may not have heard of the second, as long as it has not shown that it knows it.
-    const third = await store.leases.acquire(id, { epoch: first.epoch, worker: "renamed" });
-    expect(third.worker).toBe("renamed");
-    await store.report(id, { processed: ["a"] }, { epoch: third.epoch });
-    expect(await codeOf(store.leases.acquire(id, { epoch: first.epoch }))).toBe("lease_lost");
-    expect(await codeOf(store.leases.acquire(id, { epoch: second.epoch }))).toBe("lease_lost");
-    expect((await store.leases.get("s"))?.epoch).toBe(third.epoch);
+    const third = await store.leases.acquire(id, { token, worker: "renamed" });
+    expect([third.token, third.lease.worker]).toEqual([token, "renamed"]);
+    await store.report(id, { processed: ["a"] }, { epoch: third.lease.epoch });
+    expect(await codeOf(store.leases.acquire(id, { token }))).toBe("ok");
+  });
+
+  test("nobody goes on with it who does not know its token", async () => {
+    const { store } = await withSession(open);
+    await store.create({ session_id: "t", config });
+    const elsewhere = await store.leases.acquire(parseSessionId("t"), {});
+    expect(await codeOf(store.leases.acquire(id, { token: elsewhere.token }))).toBe("lease_lost");
+    const { lease, token } = await store.leases.acquire(id, {});
+    const { epoch } = lease;
+    const guesses = ["", " ", `${epoch}`, `${token} `, token.slice(1), token.toUpperCase(), elsewhere.token];
+    for (const guess of guesses) {
+      const stealing = store.leases.acquire(id, { token: guess });
+      await expect(stealing, guess).rejects.toMatchObject({ code: "lease_lost", outcome: "not_applied" });
+      expect((await stealing.catch((error: Error) => error)) as Error).not.toMatchObject({
+        message: expect.stringContaining(token),
+      });
+    }
+    expect(await store.leases.get("s")).toEqual(lease);
+    expect(await codeOf(store.report(id, {}, { epoch }))).toBe("ok");
+  });
+
+  test("its token is over when it has ended, and when a successor has the session", async () => {
+    const { store } = await withSession(open);
+    const first = await store.leases.acquire(id, {});
+    await store.leases.release(id, first.lease.epoch);
+    expect(await codeOf(store.leases.acquire(id, { token: first.token }))).toBe("lease_lost");
+    const second = await store.leases.acquire(id, {});
+    expect(await codeOf(store.leases.acquire(id, { token: first.token }))).toBe("lease_lost");
+    expect(await store.leases.get("s")).toEqual(second.lease);
+  });
+
+  test("its token does not lead to a later session of the same id", async () => {
+    const opened = await withSession(open);
+    const { token } = await opened.store.leases.acquire(id, {});
+    await opened.store.remove(id, { reason: "test", force: true });
+    await opened.store.create({ session_id: id, config });
+    expect(await codeOf(opened.store.leases.acquire(id, { token }))).toBe("lease_lost");
+    await opened.reopen();
+    expect(await codeOf(opened.store.leases.acquire(id, { token }))).toBe("lease_lost");
+    expect(await opened.store.leases.all()).toEqual([]);
   });
 
   test("releasing a lease that is another one by now does nothing", async () => {
     const { store } = await withSession(open);
-    const first = await store.leases.acquire(id, {});
-    const second = await store.leases.acquire(id, { epoch: first.epoch });
+    const { lease: first, token } = await store.leases.acquire(id, {});
+    const { lease: second } = await store.leases.acquire(id, { token });
     await store.leases.release(id, first.epoch);
     await store.leases.release(parseSessionId("other"), second.epoch);
     expect(await store.leases.get("s")).toEqual(second);
     await store.leases.release(id, second.epoch);
-    expect(await codeOf(store.leases.acquire(id, { epoch: second.epoch }))).toBe("lease_lost");
+    expect(await codeOf(store.leases.acquire(id, { token }))).toBe("lease_lost");
   });
 
   test.each([true, false])(
     "keeps its session from being removed, unless by force (purged: %s)",
     async (purge) => {
       const { store } = await withSession(open);
-      const { epoch } = await store.leases.acquire(id, {});
+      const { epoch } = (await store.leases.acquire(id, {})).lease;
       const refused = store.remove(id, { reason: "test", purge });
       await expect(refused).rejects.toMatchObject({ code: "lease_held", outcome: "not_applied" });
       expect(await store.has(id)).toBe(true);
@@ -127,22 +187,62 @@ export function leaseTests(open: OpenStore): void {
     },
   );
 
-  test.each(Object.entries(restarts))("outlives a %s, with its epoch", async (_, start) => {
+  test.each(Object.entries(restarts))("outlives a %s, with its epoch and its token", async (_, start) => {
     const opened = await withSession(open);
-    const kept = await opened.store.leases.acquire(id, { worker: "w" });
+    const { lease: kept, token } = await opened.store.leases.acquire(id, { worker: "w" });
     await opened.store.create({ session_id: "t", config });
-    const released = await opened.store.leases.acquire(parseSessionId("t"), {});
+    const { lease: released } = await opened.store.leases.acquire(parseSessionId("t"), {});
     await opened.store.leases.release(parseSessionId("t"), released.epoch);
     await opened.store.report(id, { processed: ["a"] }, { epoch: kept.epoch });
     await start(opened);
     expect(await opened.store.leases.all()).toEqual([kept]);
     expect(await codeOf(opened.store.report(id, { processed: ["b"] }))).toBe("lease_held");
-    const next = await opened.store.leases.acquire(id, { epoch: kept.epoch });
+    const wrong = opened.store.leases.acquire(id, { token: `${kept.epoch}` });
+    expect(await codeOf(wrong)).toBe("lease_lost");
+    const { lease: next } = await opened.store.leases.acquire(id, { token });
     expect(next.epoch).toBeGreaterThan(released.epoch);
     expect(next.worker).toBe("w");
     const late = opened.store.report(id, { processed: ["b"] }, { epoch: kept.epoch });
     expect(await codeOf(late)).toBe("lease_lost");
     expect((await opened.store.read(id)).session.processed_files).toEqual(["a"]);
+  });
+
+  test.each([
+    { last_epoch: "7", leases: [] },
+    { last_epoch: 7, leases: {} },
+    { last_epoch: 7, leases: [null] },
+    { last_epoch: 7, leases: [{ session_id: "s", epoch: "x", worker: null }] },
+    { last_epoch: 7, leases: [{ session_id: "s", epoch: 7, worker: { name: "w" } }] },
+    { last_epoch: 7, leases: [{ session_id: 7, epoch: 7, worker: null }] },
+    { last_epoch: 7, leases: [{ session_id: "s", epoch: 7, worker: null, token_sha256: "ab" }] },
+    { last_epoch: 2 ** 53, leases: [] },
+    [],
+    "leases",
+    null,
+  ])("a record of leases of an odd shape is nobody's lease: %j", async (record) => {
+    const opened = await withSession(open);
+    await opened.store.records.replace("leases", record);
+    await opened.reopen();
+    const { store } = opened;
+    expect(await store.leases.all()).toEqual([]);
+    const { lease } = await store.leases.acquire(id, {});
+    expect(Number.isSafeInteger(lease.epoch)).toBe(true);
+    await opened.reopen();
+    expect(await opened.store.leases.all()).toEqual([lease]);
+  });
+
+  test("a lease from before there were tokens is held until its grace is over, and is nobody's", async () => {
+    const opened = await withSession(open);
+    const lease = { session_id: "s", epoch: 7, worker: "w" };
+    await opened.store.records.replace("leases", { last_epoch: 7, leases: [lease] });
+    await opened.reopen();
+    const { leases } = opened.store;
+    expect(await leases.all()).toEqual([{ ...lease, generation: null }]);
+    for (const token of ["7", "", "null", "undefined"])
+      expect(await codeOf(leases.acquire(id, { token })), token).toBe("lease_lost");
+    expect(await codeOf(leases.acquire(id, {}))).toBe("lease_held");
+    await leases.release(id, 7);
+    expect((await leases.acquire(id, {})).lease.epoch).toBeGreaterThan(7);
   });
 
   test("whatever order they come in: one holder, epochs that only grow, and no late report", async () => {
@@ -172,24 +272,25 @@ export function leaseTests(open: OpenStore): void {
 
 async function lead(opened: OpenedStore, steps: readonly string[]): Promise<void> {
   let held: number | undefined;
-  let last = 0;
+  let last: Acquired = { lease: { session_id: id, epoch: 0, worker: null, generation: null }, token: "" };
   const over: number[] = [];
   const reported: string[] = [];
-  const take = (epoch: number) => {
-    expect(epoch).toBeGreaterThan(last);
+  const take = (acquired: Acquired) => {
+    const { epoch } = acquired.lease;
+    expect(epoch).toBeGreaterThan(last.lease.epoch);
     if (held !== undefined) over.push(held);
-    [held, last] = [epoch, epoch];
+    [held, last] = [epoch, acquired];
   };
   for (const [at, what] of steps.entries()) {
     const { store } = opened;
     const delta = { processed: [`${at}`] };
     if (what === "start") await opened.reopen();
-    else if (what === "acquire" && held === undefined) take((await store.leases.acquire(id, {})).epoch);
+    else if (what === "acquire" && held === undefined) take(await store.leases.acquire(id, {}));
     else if (what === "acquire") expect(await codeOf(store.leases.acquire(id, {}))).toBe("lease_held");
     else if (what === "go on" && held !== undefined)
-      take((await store.leases.acquire(id, { epoch: held })).epoch);
+      take(await store.leases.acquire(id, { token: last.token }));
     else if (what === "go on")
-      expect(await codeOf(store.leases.acquire(id, { epoch: last }))).toBe("lease_lost");
+      expect(await codeOf(store.leases.acquire(id, { token: last.token }))).toBe("lease_lost");
     else if (what === "release" && held !== undefined) {
       await store.leases.release(id, held);
       over.push(held);

@@ -1,4 +1,5 @@
 /** The records of a memory store: JSON text, so that nothing is shared with whoever kept it. */
+import type { z } from "zod";
 import { SessiondError } from "../../../src/error.ts";
 import { type JsonValue, parseJson, stringifyJson } from "../../../src/json/exact-json.ts";
 import type { Records } from "../../../src/store/session-store.ts";
@@ -14,10 +15,14 @@ export function memoryRecords(
   assertWritable: () => void,
 ): Records {
   return {
-    load: (name) =>
+    load: <T>(name: string, schema?: z.ZodType<T>) =>
       faults.around("records.load", name, () => {
         const text = documents.get(name);
-        return text === undefined ? undefined : parseJson(text);
+        const value = text === undefined ? undefined : (parseJson(text) as T);
+        if (value === undefined || schema === undefined) return value;
+        const checked = schema.safeParse(value);
+        if (!checked.success) documents.delete(name);
+        return checked.data;
       }),
     async replace(name, value) {
       assertWritable();

@@ -81,7 +81,7 @@ export class MemoryStore implements SessionStore {
     this.records = memoryRecords(memory, this.faults, () => this.#assertWritable());
     this.leases = new LeaseTable(this.records, (id) => {
       this.#assertWritable();
-      this.#sessions.summary(id);
+      return this.#sessions.summary(id);
     });
   }
 
