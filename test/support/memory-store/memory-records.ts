@@ -1,7 +1,7 @@
 /** The records of a memory store: JSON text, so that nothing is shared with whoever kept it. */
 import type { z } from "zod";
 import { SessiondError } from "../../../src/error.ts";
-import { type JsonValue, parseJson, stringifyJson } from "../../../src/json/exact-json.ts";
+import { type JsonValue, parsePlainJson, stringifyJson } from "../../../src/json/exact-json.ts";
 import type { Records } from "../../../src/store/session-store.ts";
 import type { Faults } from "./faults.ts";
 import type { Memory } from "./memory.ts";
@@ -18,7 +18,7 @@ export function memoryRecords(
     load: <T>(name: string, schema?: z.ZodType<T>) =>
       faults.around("records.load", name, () => {
         const text = documents.get(name);
-        const value = text === undefined ? undefined : (parseJson(text) as T);
+        const value = text === undefined ? undefined : (parsePlainJson(text) as T);
         if (value === undefined || schema === undefined) return value;
         const checked = schema.safeParse(value);
         if (!checked.success) documents.delete(name);
@@ -49,6 +49,6 @@ function tail(lines: readonly string[], limit: number, cursor: string | undefine
     });
   }
   const start = Math.max(0, end - limit);
-  const entries: JsonValue[] = lines.slice(start, end).map((line) => parseJson(line));
+  const entries: JsonValue[] = lines.slice(start, end).map((line) => parsePlainJson(line));
   return { entries: entries.reverse(), cursor: start === 0 ? null : String(start) };
 }
