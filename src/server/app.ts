@@ -9,7 +9,7 @@ import { yieldIfDue } from "../async/slices.ts";
 import { type Endpoint, endpoints, type Route, type RouteName, routes } from "../contract/routes.ts";
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
 import { SessiondError } from "../error.ts";
-import { stringifyJsonInSlices } from "../json/in-slices.ts";
+import { stringifyJsonInSlices } from "../json/write-in-slices.ts";
 import type { Logger } from "../log.ts";
 import type { SessionSummary } from "../session/session.ts";
 import { parseSessionId } from "../session/session-id.ts";
@@ -79,7 +79,7 @@ export function createApp(options: AppOptions): FastifyInstance<Server> {
   app.setNotFoundHandler((request) => {
     throw noSuchEndpoint(request);
   });
-  acceptJsonBodies(app, limits.depth);
+  acceptJsonBodies(app, limits);
 
   const serve = () => {
     app.addHook("onRequest", async (request, reply) => {

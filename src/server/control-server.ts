@@ -81,11 +81,10 @@ export function createControlServer(options: ControlServerOptions): ControlServe
   let refusing = false;
   let closed: Promise<void> | undefined;
 
-  const { bodyBytes, depth } = limits;
   const { clock } = daemon;
   const events = new EventStreams({ store, clock, logger });
   const onWorker = events.worker.bind(events);
-  const workers = new Workers({ store, worker, bodyBytes, depth, clock, onWorker, logger });
+  const workers = new Workers({ store, worker, limits, clock, onWorker, logger });
   const handlers = {
     ...sessionHandlers(store, workers),
     ...progressHandlers(store),

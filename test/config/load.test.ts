@@ -22,7 +22,13 @@ const defaults = {
     failed: { enabled: true, schedule: "0 4 * * *", maxAgeMs: 7 * day },
   },
   trash: { enabled: true, retentionMs: 7 * day, schedule: "30 4 * * *" },
-  limits: { bodyBytes: 64 * 1024 * 1024, depth: 64, connections: 1024, requestTimeoutMs: 30_000 },
+  limits: {
+    bodyBytes: 64 * 1024 * 1024,
+    depth: 64,
+    values: 10_000_000,
+    connections: 1024,
+    requestTimeoutMs: 30_000,
+  },
   log: { level: "info" },
 };
 
@@ -49,7 +55,7 @@ cleanup:
   expired: { enabled: false, schedule: "0 0 1 * *", max_age: 2w }
   failed: { enabled: false, schedule: "0 0 * * sun", max_age: 0 }
 trash: { enabled: false, retention: 0, schedule: "0 12 * * *" }
-limits: { body: 1.5MiB, depth: 500, connections: 10, request_timeout: 2min }
+limits: { body: 1.5MiB, depth: 500, values: 10_000_000, connections: 10, request_timeout: 2min }
 log: { level: debug }
 `;
     expect(load(text)).toEqual({
@@ -72,7 +78,13 @@ log: { level: debug }
         failed: { enabled: false, schedule: "0 0 * * sun", maxAgeMs: 0 },
       },
       trash: { enabled: false, retentionMs: 0, schedule: "0 12 * * *" },
-      limits: { bodyBytes: 1.5 * 1024 * 1024, depth: 500, connections: 10, requestTimeoutMs: 120_000 },
+      limits: {
+        bodyBytes: 1.5 * 1024 * 1024,
+        depth: 500,
+        values: 10_000_000,
+        connections: 10,
+        requestTimeoutMs: 120_000,
+      },
       log: { level: "debug" },
     });
   });

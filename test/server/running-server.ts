@@ -91,6 +91,7 @@ async function startServerOver<Store extends SessionStore>(
     limits: {
       bodyBytes: 1024 * 1024,
       depth: 64,
+      values: 10_000_000,
       connections: 1024,
       requestTimeoutMs: 30_000,
       ...settings.limits,

@@ -3,24 +3,56 @@ import { type WorkerMessage, workerMessageSchema } from "../../contract/channel.
 import { isProgressMessage } from "../../contract/report-check.ts";
 import { issuesOf, wording } from "../../contract/wording.ts";
 import { SessiondError } from "../../error.ts";
+import { hasMoreValues } from "../../json/count-values.ts";
 import { isJsonObject, JsonError, parseJson } from "../../json/exact-json.ts";
 import { plainNumber } from "../../json/exact-number.ts";
+import { parseJsonInSlices } from "../../json/parse-in-slices.ts";
+import { maxKeys, tooManyValues } from "../http/body.ts";
+import type { LimitsOptions } from "../options.ts";
+
+/**
+ * The bytes of the shortest message that is read in slices. A shorter one has fewer values than `limits.values`
+ * can be.
+ */
+export const longMessage = 256 * 1024;
 
 /** An invalid progress message may still have a valid `seq`, with which it can be answered. */
 export type Received =
   | { message: WorkerMessage }
   | { message: undefined; error: SessiondError; seq: number | undefined };
 
-export function readMessage(bytes: Buffer, isBinary: boolean, maxDepth: number): Received {
+export type MessageLimits = Pick<LimitsOptions, "depth" | "values">;
+
+export function readMessage(bytes: Buffer, isBinary: boolean, { depth }: MessageLimits): Received {
   if (isBinary) return refused("messages must be text, not binary");
   const text = bytes.toString();
-  let value: unknown;
   try {
-    value = parseJson(text, maxDepth);
+    return checked(parseJson(text, depth));
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
     return refused(`cannot read the message as JSON: ${error.message}`, seqIn(text));
   }
+}
+
+/** As `readMessage`, for a long message. */
+export async function readLongMessage(
+  bytes: Buffer,
+  isBinary: boolean,
+  { depth, values }: MessageLimits,
+): Promise<Received> {
+  if (isBinary) return refused("messages must be text, not binary");
+  // Its seq is not looked for: the connection ends.
+  if (await hasMoreValues(bytes, values))
+    return { message: undefined, error: tooManyValues("the message", values), seq: undefined };
+  try {
+    return checked(await parseJsonInSlices(bytes, depth, { maxKeys }));
+  } catch (error) {
+    if (!(error instanceof JsonError)) throw error;
+    return refused(`cannot read the message as JSON: ${error.message}`);
+  }
+}
+
+function checked(value: unknown): Received {
   if (isProgressMessage(value)) return { message: value };
   const { data, error } = workerMessageSchema.safeParse(value, { error: wording });
   if (data !== undefined) return { message: data };

@@ -13,7 +13,7 @@ import type { Session, SessionSummary } from "../../session/session.ts";
 import { ackFrame } from "./ack-frame.ts";
 import { Answers, errorMessage } from "./answers.ts";
 import type { Intake } from "./intake.ts";
-import { readMessage } from "./message.ts";
+import { longMessage, type MessageLimits, type Received, readLongMessage, readMessage } from "./message.ts";
 
 /** The daemon stops reading from a worker while this many of its messages wait for an answer. */
 const maxWaiting = 1000;
@@ -28,7 +28,7 @@ export interface ConnectionOptions {
   intake: Intake;
   /** The daemon stops reading while the messages that wait for an answer have this many bytes. */
   maxWaitingBytes: number;
-  maxDepth: number;
+  limits: MessageLimits;
   /** Passes a report to the store. `json` is the message that contained the delta. */
   report: (delta: ProgressDelta, json: Buffer) => Promise<ProgressReply>;
   /** Ends the lease. Called when all messages are answered, before the connection is closed. */
@@ -63,8 +63,10 @@ export class WorkerConnection {
   /** The newest revision that this connection heard of. */
   #revision = 0;
   #lastSeq = 0;
-  /** The number of messages that wait for a later turn of the event loop. */
+  /** The number of messages that wait for a later turn of the event loop, or to be read in slices. */
   #waitingForTurn = 0;
+  /** Settles when the messages so far have been read, if some of them are read in slices. */
+  #reading: Promise<void> | undefined;
   #paused = false;
   #unreadLimit = maxUnreadBytes;
   #answering = false;
@@ -108,7 +110,11 @@ export class WorkerConnection {
   /** Tells the worker that the daemon is stopping, after the answers to what has arrived. */
   stop(): void {
     // Messages that wait for their turn have arrived as well.
-    this.#options.intake.take(() => this.#finish({ code: closeCodes.stopping }));
+    const finish = () => this.#finish({ code: closeCodes.stopping });
+    this.#options.intake.take(() => {
+      if (this.#reading === undefined) finish();
+      else void this.#reading.then(finish);
+    });
   }
 
   get #names() {
@@ -129,15 +135,31 @@ export class WorkerConnection {
   #take(data: Buffer, isBinary: boolean): void {
     this.#waitingForTurn++;
     this.#options.intake.take(() => {
+      if (data.length >= longMessage || this.#reading !== undefined) {
+        this.#receiveInOrder(data, isBinary);
+        return;
+      }
       this.#waitingForTurn--;
-      this.#receive(data, isBinary);
+      this.#receive(data, readMessage(data, isBinary, this.#options.limits));
     });
     this.#pace();
   }
 
-  #receive(data: Buffer, isBinary: boolean): void {
+  /** Receives a long message, or one that follows a long one which is still being read. */
+  #receiveInOrder(data: Buffer, isBinary: boolean): void {
+    const reading = (this.#reading ?? Promise.resolve()).then(async () => {
+      if (this.#end !== undefined) return;
+      const received = await readLongMessage(data, isBinary, this.#options.limits);
+      this.#waitingForTurn--;
+      if (this.#reading === reading) this.#reading = undefined;
+      this.#receive(data, received);
+      this.#pace();
+    });
+    this.#reading = reading;
+  }
+
+  #receive(data: Buffer, received: Received): void {
     if (this.#end !== undefined) return;
-    const received = readMessage(data, isBinary, this.#options.maxDepth);
     if ("error" in received) {
       const { error, seq } = received;
       if (seq === undefined || !this.#grows(seq)) this.#invalid(error);

@@ -10,7 +10,7 @@ import type { Writable } from "node:stream";
 import type { WebSocket } from "ws";
 import type { DaemonMessage } from "../../contract/channel.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
-import { stringifyJsonInSlices } from "../../json/in-slices.ts";
+import { stringifyJsonInSlices } from "../../json/write-in-slices.ts";
 import type { Logger } from "../../log.ts";
 import { isOtherGeneration } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
@@ -18,6 +18,7 @@ import type { Lease, LeaseRequest, SessionStore } from "../../store/session-stor
 import type { Clock } from "../../time/clock.ts";
 import type { WorkerEvent } from "../events/event-log.ts";
 import { replyDepth } from "../http/reply-depth.ts";
+import type { LimitsOptions } from "../options.ts";
 import { AttachedWorkers } from "./attached-workers.ts";
 import { Graces } from "./grace.ts";
 import { Intake } from "./intake.ts";
@@ -28,8 +29,7 @@ import { type Beginning, type ConnectionOptions, WorkerConnection } from "./work
 export interface WorkersOptions {
   store: Pick<SessionStore, "summary" | "read" | "report" | "apply" | "leases" | "changes">;
   worker: WorkerOptions;
-  bodyBytes: number;
-  depth: number;
+  limits: Pick<LimitsOptions, "bodyBytes" | "depth" | "values">;
   clock: Clock;
   /** Called for each worker that attaches, detaches or is lost. */
   onWorker: (id: string, event: WorkerEvent) => void;
@@ -141,15 +141,15 @@ export class Workers {
    * resolved.
    */
   open({ lease, ...beginning }: Attachment, socket: WebSocket, stream: Writable): void {
-    const { store, bodyBytes, depth, logger } = this.#options;
+    const { store, limits, logger } = this.#options;
     const { session_id: id, epoch } = lease;
     const options: ConnectionOptions = {
       socket,
       stream,
       epoch,
       intake: this.#intake,
-      maxWaitingBytes: bodyBytes,
-      maxDepth: depth,
+      maxWaitingBytes: limits.bodyBytes,
+      limits,
       report: (delta, json) => store.report(id as SessionId, delta, { epoch, json }),
       onDetach: async () => {
         logger.info({ ...lease }, "worker detached");

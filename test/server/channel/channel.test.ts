@@ -160,6 +160,21 @@ test("text that is not UTF-8, and a message over the limit, end the connection a
   expect(await large.closed).toBe(closeCodes.tooLarge);
 });
 
+test("a message with too many values ends the connection; a long one is read before those that follow", async () => {
+  const limits = { bodyBytes: 4 * 1024 * 1024, values: 200_000 };
+  const { socketPath, create } = await startServer({ limits });
+  await create("s");
+  const worker = await attachWorker(socketPath, "s");
+  const results = { list: Array.from({ length: 150_000 }, (_, n) => n) };
+  worker.send({ type: "progress", seq: 1, processed: ["a"], results });
+  worker.send({ type: "progress", seq: 2, processed: ["b"] });
+  worker.send({ type: "progress", seq: 3, results: { list: Array.from({ length: 200_001 }, () => []) } });
+  worker.send({ type: "progress", seq: 4, processed: ["c"] });
+  expect(await worker.closed).toBe(closeCodes.invalid);
+  expect(worker.messages.at(-1)).toMatchObject({ type: "error", code: "payload_too_large" });
+  expect(worker.messages.at(-2)).toMatchObject({ type: "ack", seq: 2 });
+});
+
 test("what can be refused is refused as HTTP, before there is a connection", async () => {
   const server = await startServer();
   const { socketPath, create, call, store } = server;

@@ -2,11 +2,12 @@
  * Encodes a session as the bytes of its file: two-space indent, non-ASCII as it is, a newline at the end.
  * Works a piece at a time, so that a large session does not hold others up. Pure.
  */
-import { constants } from "node:buffer";
 import { yieldIfDue } from "../../../async/slices.ts";
 import { SessiondError } from "../../../error.ts";
-import { JsonError, type JsonValue, stringifyJson } from "../../../json/exact-json.ts";
+import { JsonError, type JsonValue } from "../../../json/exact-json.ts";
+import { isSmall, jsonPieces } from "../../../json/write-in-slices.ts";
 import type { Session } from "../../../session/session.ts";
+import type { Result } from "../../../session/working/result-map.ts";
 import type { SessionParts } from "../../../session/working/working-session.ts";
 import { maxStoredBytes, maxStoredDepth, tooLarge, UnreadableError } from "./session-codec.ts";
 
@@ -60,12 +61,19 @@ async function encodePieces({ frame, processed, pending, results }: SessionParts
     items: Iterable<T>,
     open: string,
     close: string,
-    encode: (item: T) => string,
+    encode: (item: T) => string | Iterable<string>,
   ): Promise<void> {
     let piece = open;
     let count = 0;
     for (const item of items) {
-      piece += `${count++ === 0 ? "" : ","}\n    ${encode(item)}`;
+      piece += `${count++ === 0 ? "" : ","}\n    `;
+      const encoded = encode(item);
+      if (typeof encoded === "string") piece += encoded;
+      else {
+        await add(piece);
+        for (const part of encoded) await add(part);
+        piece = "";
+      }
       if (piece.length < pieceLength) continue;
       await add(piece);
       piece = "";
@@ -84,30 +92,28 @@ async function encodePieces({ frame, processed, pending, results }: SessionParts
     separator = ",";
     const list = Object.hasOwn(lists, key) ? lists[key] : undefined;
     if (list !== undefined) await addItems(list, "[", "]", (file) => JSON.stringify(file));
-    else if (key !== "partial_results") await add(indented(value as JsonValue, 1));
-    else
-      await addItems(
-        results,
-        "{",
-        "}",
-        ([name, result]) => `${JSON.stringify(name)}: ${indented(result, 2)}`,
-      );
+    else if (key === "partial_results") await addItems(results, "{", "}", encodeResult);
+    else for (const part of indented(value as JsonValue, 1)) await add(part);
   }
   await add("\n}\n");
   return Buffer.concat(pieces, size);
 }
 
-/**
- * A value as JSON, indented for its level. In strings line breaks are escaped, so every line break is one of
- * the layout.
- */
-function indented(value: JsonValue, level: number): string {
-  try {
-    const text = stringifyJson(value, { indent: 2, maxDepth: maxStoredDepth - level });
-    return text.replaceAll("\n", `\n${"  ".repeat(level)}`);
-  } catch (error) {
-    // Longer than any string: much data at a deep level is mostly spaces.
-    if (error instanceof RangeError) throw new UnreadableError(tooLarge(constants.MAX_STRING_LENGTH));
-    throw error;
-  }
+/** A large result in pieces, any other at once. */
+function encodeResult([name, result]: Result): string | Iterable<string> {
+  const key = `${JSON.stringify(name)}: `;
+  if (!isSmall(result)) return withKey(key, indented(result, 2));
+  let text = key;
+  for (const piece of indented(result, 2)) text += piece;
+  return text;
+}
+
+function* withKey(key: string, pieces: Iterable<string>): Generator<string> {
+  yield key;
+  yield* pieces;
+}
+
+/** A value as JSON in pieces, indented for its level. */
+function indented(value: JsonValue, level: number): Iterable<string> {
+  return jsonPieces(value, { indent: 2, level, maxDepth: maxStoredDepth - level });
 }

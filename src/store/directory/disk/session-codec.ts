@@ -1,8 +1,9 @@
 /** A session as a file: decoding its bytes, naming it, and telling two states of a file apart. Pure. */
+import { isUtf8 } from "node:buffer";
 import type { BigIntStats } from "node:fs";
 import { wording } from "../../../contract/wording.ts";
 import { JsonError, parseJson } from "../../../json/exact-json.ts";
-import { parseJsonInSlices } from "../../../json/in-slices.ts";
+import { parseJsonInSlices } from "../../../json/parse-in-slices.ts";
 import { type Session, sessionSchema, withPlainRevision } from "../../../session/session.ts";
 import { safeName, uniqueName } from "../../../session/session-id.ts";
 
@@ -37,24 +38,39 @@ export function decodeSession(bytes: Uint8Array): Session {
 
 /** As `decodeSession`, a piece at a time. */
 export async function decodeSessionInSlices(bytes: Uint8Array): Promise<Session> {
-  const text = textOf(bytes);
+  assertObject(bytes);
+  if (!isUtf8(bytes)) throw notUtf8();
   try {
-    return checked(await parseJsonInSlices(text, maxStoredDepth));
+    return checked(await parseJsonInSlices(withoutMark(bytes), maxStoredDepth));
   } catch (error) {
     throw unreadable(error);
   }
 }
 
 function textOf(bytes: Uint8Array): string {
-  if (bytes.length === 0) throw new UnreadableError("the file is empty");
-  // Checked first, so that a large file is not parsed in vain.
-  const first = bytes.find((byte) => !whitespace.includes(byte));
-  if (first !== openBrace) throw new UnreadableError("not a session: the document is not a JSON object");
+  assertObject(bytes);
   try {
     return new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw new UnreadableError("the file is not UTF-8");
+    throw notUtf8();
   }
+}
+
+/** Checked first, so that a large file is not parsed in vain. */
+function assertObject(bytes: Uint8Array): void {
+  if (bytes.length === 0) throw new UnreadableError("the file is empty");
+  const first = bytes.find((byte) => !whitespace.includes(byte));
+  if (first !== openBrace) throw new UnreadableError("not a session: the document is not a JSON object");
+}
+
+function notUtf8(): UnreadableError {
+  return new UnreadableError("the file is not UTF-8");
+}
+
+/** Without a byte order mark, which the decoder drops too. */
+function withoutMark(bytes: Uint8Array): Uint8Array {
+  const isMarked = bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf;
+  return isMarked ? bytes.subarray(3) : bytes;
 }
 
 function checked(value: unknown): Session {
