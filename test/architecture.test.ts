@@ -9,7 +9,7 @@ import { expect, test } from "vitest";
 const src = resolve(import.meta.dirname, "../src");
 
 /** Rooms that everybody may import, because they know nothing of sessiond. */
-const leaves = ["async", "files", "json", "options", "text", "time"];
+const leaves = ["async", "files", "find", "json", "options", "text", "time"];
 
 interface Room {
   may: string[];
@@ -112,7 +112,6 @@ const onlyImporters: Record<string, (file: string) => boolean> = {
   "eventsource-parser": (file) => file === "client/events.ts",
   fastify: (file) => file.startsWith("server/"),
   commander: (file) => file.startsWith("cli/"),
-  tinyglobby: (file) => file === "cli/run/sources.ts",
   "pino-pretty": (file) => file === "daemon/logger.ts",
   pino: (file) => file === "log.ts" || file.startsWith("daemon/"),
 };
@@ -122,10 +121,11 @@ const pure = [
   /^session\//,
   /^contract\//,
   /^retention\/(policy|limits)\.ts$/,
+  /^find\/(braces|brackets|excludes|pattern|segment|sequence)\.ts$/,
   /^store\/(session-index|change-conditions|generation)\.ts$/,
   /^store\/directory\/view\/file-catalog\.ts$/,
   /^store\/directory\/disk\/session-codec\.ts$/,
-  /^runner\/(selection|template|halt|jobs|keep-order|captured|result)\.ts$/,
+  /^runner\/(unseen|selection|template|halt|jobs|keep-order|captured|result)\.ts$/,
 ];
 const effects = [
   "node:fs",

@@ -47,8 +47,13 @@ export function createInput(process: Pick<HostProcess, "stdin" | "cwd">): Input 
     async list(path, separator) {
       const read = await bytes(path);
       if (!isUtf8(read)) throw notUtf8(read, nameOf(path), separator);
+      // A program wrote it, and what looks like a byte order mark belongs to a name.
+      if (separator === "zero")
+        return read
+          .toString()
+          .split("\0")
+          .filter((name) => name !== "");
       const list = decode(read);
-      if (separator === "zero") return list.split("\0").filter((name) => name !== "");
       if (list.includes("\0")) {
         throw usageError(`${nameOf(path)} contains zero bytes; if they separate the file names, add -0`);
       }

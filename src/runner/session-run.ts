@@ -12,6 +12,7 @@ import { markedProcesses, newMark } from "./mark.ts";
 import { endAll } from "./processes.ts";
 import type { RunSummary } from "./runner-options.ts";
 import type { Selection } from "./selection.ts";
+import { unseenLabel } from "./unseen.ts";
 
 /** Labels that record the last command and its directory. */
 export const commandLabel = "run.command";
@@ -21,7 +22,7 @@ const markLabel = "run.mark";
 
 /** Whether a label is one of those that runs set. */
 export function isRunLabel(key: string): boolean {
-  return key === commandLabel || key === directoryLabel || key === markLabel;
+  return [commandLabel, directoryLabel, markLabel, unseenLabel].includes(key);
 }
 
 const batchFiles = 5000;
@@ -34,7 +35,8 @@ export interface Opening {
   /** The reply from when the files were selected, or a copy of it without the results and with its tag. */
   readonly session: Session | undefined;
   readonly selection: Omit<Selection, "choices">;
-  readonly labels: Readonly<Record<string, string>>;
+  /** Null removes a label. */
+  readonly labels: Readonly<Record<string, string | null>>;
   readonly targetPath: string;
   readonly worker: string;
   /** Milliseconds to try to reconnect to the daemon. */
@@ -172,6 +174,8 @@ export interface Finishing {
   readonly summary: RunSummary;
   /** Files that failed in earlier runs and were not run again. */
   readonly failedBefore: number;
+  /** Why files may be missing from the session; undefined if none are. */
+  readonly unseen: string | undefined;
   readonly reconnectMs: number;
 }
 
@@ -205,7 +209,7 @@ interface Ending {
 }
 
 /** Undefined if somebody else has decided the status already. */
-function endingOf({ worker, summary, failedBefore }: Finishing): Ending | undefined {
+function endingOf({ worker, summary, failedBefore, unseen }: Finishing): Ending | undefined {
   const { stop, failed } = summary;
   const { session } = worker;
   if (stop !== undefined) {
@@ -224,8 +228,12 @@ function endingOf({ worker, summary, failedBefore }: Finishing): Ending | undefi
     };
   }
   const failures = failedBefore + failed;
-  if (failures === 0) return { verb: "completeSession", status: "completed", reason: undefined };
-  const reason = `${failures} of ${session.processed_files.length} files failed`;
+  const reason = failures === 0 ? undefined : `${failures} of ${session.processed_files.length} files failed`;
+  if (unseen !== undefined) {
+    const why = reason === undefined ? unseen : `${unseen}; ${reason}`;
+    return { verb: "pauseSession", status: "paused", reason: why };
+  }
+  if (reason === undefined) return { verb: "completeSession", status: "completed", reason };
   return { verb: "failSession", status: "failed", reason };
 }
 

@@ -24,8 +24,12 @@ are stopped after one second.
 The output of each command is printed as a whole once its result is durable. With --json, a line for each file is
 printed instead; with -q, nothing. --timeout, before or after run, is the time limit for one file.
 
+--files takes patterns: * and ? within a name, ** for directories, [a-z], {a,b}; hidden names only with their dot. An
+excluded directory is not entered; **/ at the beginning of --exclude matches at any depth. If a directory could not be
+read, the session is paused after the rest is done, and the next run looks again.
+
 Exit codes:
-  0 all files done · 1 some files failed, or the run was halted, or somebody else paused, completed or failed the
+  0 all files done · 1 some files failed or may be missing, or the run was halted, or somebody else paused, completed or failed the
   session · 3 the connection to sessiond was lost · 4 the session was deleted · 127 no such program · 130 interrupted
 
 Example:

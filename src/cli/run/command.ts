@@ -20,26 +20,21 @@ import {
   type Opening,
   untilFree,
 } from "../../runner/session-run.ts";
-import {
-  commandFor,
-  commandLine,
-  hasPlaceholder,
-  type Template,
-  templateText,
-} from "../../runner/template.ts";
+import { hasPlaceholder, type Template, templateText } from "../../runner/template.ts";
+import { unseenLabel, unseenValue } from "../../runner/unseen.ts";
 import { hasFailed, resultOf } from "../../session/failed-file.ts";
 import type { Session } from "../../session/session.ts";
 import { newId, separatorOf } from "../arguments.ts";
 import type { Context } from "../context.ts";
-import { counted } from "../count.ts";
 import { CommandError, type ExitCode, exitCodes, usageError } from "../exit-code.ts";
 import { failuresAmong } from "../failures.ts";
 import { safe } from "../terminal-text.ts";
 import { comparedLines } from "./compared.ts";
 import { execute } from "./execute.ts";
+import { leftToLookAt, unseenOf } from "./left-to-look-at.ts";
 import type { RunOptions } from "./options.ts";
-import { choiceLine } from "./shown.ts";
-import { filesOf } from "./sources.ts";
+import { dryRun, explain } from "./preview.ts";
+import { filesGiven, type Given } from "./sources.ts";
 
 export interface RunRequest {
   readonly id: string | undefined;
@@ -69,22 +64,25 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
   const cwd = directoryOf(options, session, process.cwd(), say);
   const template: Template = { words, shell: options.shell ?? false };
   checkProgram(template, cwd, process.env.PATH);
-  const given = await filesGiven(context, options, cwd);
+  const given = await givenTo(context, options, session, cwd);
   if (session === undefined && given === undefined) throw noFiles(id);
   const known = knownOf(session);
   const compared = options.rerunIf === undefined ? undefined : await comparisons(known, cwd);
   for (const line of comparedLines(compared ?? new Map())) out.say(line);
   const selection = select(known, {
-    given: given ?? [],
+    given: given?.names ?? [],
     retryFailed: options.retryFailed ?? false,
     compared,
   });
-  if (options.explain) explain(context, options, selection);
-  if (options.dryRun) return dryRun(context, options, selection, template);
+  const unseen = unseenOf(session, given);
+  const left = leftToLookAt(unseen, given);
+  if (options.explain) explain(context, options, selection, given);
+  if (options.dryRun) return dryRun(context, options, selection, template, left);
   const labels = {
     ...options.label,
     [commandLabel]: templateText(template),
     [directoryLabel]: cwd,
+    [unseenLabel]: unseenValue(unseen),
   };
   const { added, again, failedBefore, files } = selection;
   if (files.length > 0) tellOfOtherCommand(session, labels[commandLabel] as string, say);
@@ -106,6 +104,7 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
     cwd,
     options,
     resultsDir,
+    unseen: left,
     failedBefore: failuresAmong(skipped(selection), session?.partial_results ?? {}),
     timeoutMs: request.timeoutMs,
   });
@@ -144,17 +143,21 @@ function checkProgram({ words, shell }: Template, cwd: string, path: string | un
   if (problem !== undefined) throw new CommandError(problem, exitCodes.noSuchProgram);
 }
 
-async function filesGiven(
+async function givenTo(
   { input, out }: Context,
   options: RunOptions,
+  session: Session | undefined,
   cwd: string,
-): Promise<string[] | undefined> {
-  const { files, exclude = [], filesFrom } = options;
-  if (files === undefined && filesFrom === undefined) return undefined;
-  const complain = (line: string) => out.complain(line);
-  const found = files === undefined ? [] : await filesOf({ patterns: files, exclude, cwd, complain });
+): Promise<Given | undefined> {
+  const { files, exclude = [], filesFrom, follow = false } = options;
+  if (files === undefined && filesFrom === undefined) {
+    const idle = exclude.length > 0 ? "--exclude" : follow ? "--follow" : undefined;
+    if (idle === undefined) return undefined;
+    throw usageError(`${idle} does nothing without --files or --files-from; add the files that it is about`);
+  }
   const listed = filesFrom === undefined ? [] : await input.list(filesFrom, separatorOf(options));
-  return [...found, ...listed];
+  const { processed, pending } = knownOf(session);
+  return filesGiven({ patterns: files, listed, exclude, follow, cwd, processed, pending }, out);
 }
 
 function noFiles(id: string | undefined): Error {
@@ -186,25 +189,4 @@ function tellOfOtherCommand(
   if (before === undefined || before === command) return;
   const done = session?.processed_files.some((file) => !hasFailed(resultOf(session.partial_results, file)));
   if (done) say(`files that are already done keep the results of another command: ${before}`);
-}
-
-function explain({ out, process }: Context, { dryRun }: RunOptions, selection: Selection): void {
-  const toTerminal = process.stderr.isTTY === true;
-  for (const choice of selection.choices()) {
-    // Standard output is for the output of the commands.
-    if (dryRun) out.data(choiceLine(choice, out));
-    else process.stderr.write(`${choiceLine(choice, { json: out.json, toTerminal })}\n`);
-  }
-}
-
-function dryRun({ out }: Context, options: RunOptions, selection: Selection, template: Template): ExitCode {
-  if (!options.explain) {
-    for (const file of selection.files) {
-      const command = commandFor(template, file);
-      if (out.json) out.raw(`${JSON.stringify({ file, command })}\n`);
-      else out.data(out.toTerminal ? safe(commandLine(command)) : commandLine(command));
-    }
-  }
-  out.say(`${counted(selection.files.length, "file")} would run; nothing was changed`);
-  return exitCodes.ok;
 }

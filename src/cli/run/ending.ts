@@ -7,6 +7,7 @@ import { type Failure, failureLines, namedFailures, resultsCommand } from "../fa
 import type { Output } from "../output.ts";
 import { isNow } from "../status-text.ts";
 import { safe } from "../terminal-text.ts";
+import type { LeftToLookAt } from "./left-to-look-at.ts";
 import type { RunOptions } from "./options.ts";
 
 export interface Ending {
@@ -20,6 +21,7 @@ export interface Ending {
   readonly failedBefore: number;
   /** The first failed files: those of this run, then earlier ones. */
   readonly failures: readonly Failure[];
+  readonly unseen: LeftToLookAt | undefined;
 }
 
 /**
@@ -65,6 +67,10 @@ export function tellEnd(out: Output, ending: Ending): void {
   if (stop?.cause === "deleted") return;
   for (const line of failureLines(id, ending.failures.slice(0, namedFailures), failures)) out.say(line);
   if (stop?.cause === "completed") return;
+  if (ending.unseen !== undefined) {
+    out.complain(safe(ending.unseen.reason));
+    out.say(ending.unseen.remedy);
+  }
   if (stop !== undefined) out.say("to continue, run the same command again");
   else if (failures > 0) {
     out.say(`for the results: ${resultsCommand(id)}; to run the failed files again, add --retry-failed`);

@@ -22,6 +22,7 @@ import type { ProgressDisplay } from "../progress/display.ts";
 import { safe } from "../terminal-text.ts";
 import { exitCodeFor, nothingToDo, tellEnd } from "./ending.ts";
 import { guardCommand } from "./guard-command.ts";
+import type { LeftToLookAt } from "./left-to-look-at.ts";
 import type { RunOptions } from "./options.ts";
 import { showEnds } from "./shown.ts";
 import { onBrokenOutput, takeSignals } from "./signals.ts";
@@ -35,6 +36,7 @@ export interface Execution {
   readonly options: RunOptions;
   /** The first files that failed in earlier runs and are not run again. */
   readonly failedBefore: readonly Failure[];
+  readonly unseen: LeftToLookAt | undefined;
   readonly timeoutMs: number | undefined;
 }
 
@@ -42,7 +44,7 @@ const interrupted: Stop = { cause: "interrupted", reason: "interrupted" };
 
 export async function execute(context: Context, execution: Execution): Promise<ExitCode> {
   const { opening } = execution;
-  if (opening.selection.files.length === 0) {
+  if (opening.selection.files.length === 0 && execution.unseen === undefined) {
     const done = nothingToDo(context.out, opening, execution.failedBefore);
     if (done !== undefined) return done;
   }
@@ -191,6 +193,7 @@ class ActiveRun {
         worker: this.#worker,
         summary,
         failedBefore,
+        unseen: this.#execution.unseen?.reason,
         reconnectMs: options.reconnect,
       });
     } finally {
@@ -202,6 +205,7 @@ class ActiveRun {
         doneBefore: this.#doneBefore,
         failedBefore,
         failures: [...this.#failures, ...this.#execution.failedBefore],
+        unseen: this.#execution.unseen,
       });
     }
     // Files that somebody added during the run are left.

@@ -11,6 +11,7 @@ import { type ProgressMode, progressModes } from "../progress/create-display.ts"
 export interface RunOptions {
   files?: string[];
   exclude?: string[];
+  follow?: boolean;
   filesFrom?: string;
   null?: boolean;
   jobs: number;
@@ -39,6 +40,7 @@ export function addRunOptions(command: Command): Command {
   return command
     .option("--files <glob...>", "files to run for; quote patterns, such as 'src/**/*.ts'", list)
     .option("--exclude <glob...>", "patterns of files to leave out", list)
+    .option("--follow", "enter directories behind links")
     .option("--files-from <file>", "file with file names, one per line; - for standard input")
     .option("-0, --null", "those names are separated by zero bytes, as find -print0 prints them")
     .addOption(

@@ -1,54 +1,95 @@
-/** Finds the files that the patterns of a command line name. */
-import { existsSync, statSync } from "node:fs";
-import { resolve } from "node:path";
-import { glob } from "tinyglobby";
-import { counted } from "../count.ts";
-import { CommandError } from "../exit-code.ts";
+/** Finds the files that a command line names, by patterns and in lists, and says what is skipped. */
+import { Excludes } from "../../find/excludes.ts";
+import { findFiles } from "../../find/find-files.ts";
+import { PatternError } from "../../find/pattern-error.ts";
+import { isUnseen, type Skipped } from "../../find/skipped.ts";
+import { distinct, Spellings } from "../../find/spelling.ts";
+import { CommandError, usageError } from "../exit-code.ts";
 import { safe } from "../terminal-text.ts";
+import { excludedNotes, linkNotes, listNotes, lookAt, spellingNotes } from "./name-notes.ts";
+import { skippedLines, someNames, withReason } from "./skipped-lines.ts";
 
-export interface Globs {
-  readonly patterns: readonly string[];
+export interface Sources {
+  /** Undefined if the command line has no patterns. */
+  readonly patterns: readonly string[] | undefined;
+  /** Names from a list. */
+  readonly listed: readonly string[];
   readonly exclude: readonly string[];
+  /** Whether to enter directories behind links. */
+  readonly follow: boolean;
+  /** The directory that names and patterns are relative to. */
   readonly cwd: string;
+  /** The files of the session. */
+  readonly processed: readonly string[];
+  readonly pending: readonly string[];
+}
+
+export interface Given {
+  /** Each file once: as the session names it, else as it was named first. */
+  readonly names: readonly string[];
+  /** Other spellings, with the name that runs instead. */
+  readonly respelled: ReadonlyMap<string, string>;
+  readonly skipped: readonly Skipped[];
+  /** For each pattern what could not be looked at, in words; undefined if nothing. */
+  readonly unseen: ReadonlyMap<string, string | undefined>;
+}
+
+export interface Say {
+  say(line: string): void;
   complain(line: string): void;
 }
 
 /**
- * The files, each once, sorted within each pattern. A pattern that is the name of an existing file means that
- * file, whatever characters it contains. Hidden files match only patterns that contain the dot.
+ * The files, sorted within each pattern, then those of the list.
+ *
+ * @throws CommandError if a pattern means nothing, or if there is no file at all
  */
-export async function filesOf({ patterns, exclude, cwd, complain }: Globs): Promise<string[]> {
-  const files = new Set<string>();
+export async function filesGiven(sources: Sources, out: Say): Promise<Given> {
+  const { patterns = [], listed, exclude, cwd, follow, processed, pending } = sources;
+  const excludes = reading("--exclude", () => new Excludes(exclude, cwd));
+  const found: string[] = [];
+  const links = new Set<string>();
+  const skipped: Skipped[] = [];
+  const unseen = new Map<string, string | undefined>();
   for (const pattern of patterns) {
-    const found = await matches(pattern, exclude, cwd);
-    if (found.length === 0) complain(`${safe(pattern)}: ${emptiness(resolve(cwd, pattern))}`);
-    for (const file of found) files.add(file);
+    const search = { pattern, cwd, excludes, follow };
+    const finds = await findFiles(search).catch((error: unknown) => refuse(safe(pattern), error));
+    for (const file of finds.files) found.push(file);
+    for (const link of finds.links) links.add(link);
+    for (const one of finds.skipped) skipped.push(one);
+    const places = finds.skipped.filter(isUnseen).map(withReason);
+    unseen.set(pattern, places.length === 0 ? undefined : someNames(places, ""));
+    if (finds.isAmbiguous)
+      out.say(`${safe(pattern)} is a file, and a pattern that matches other files; all of them are taken`);
   }
-  const broken = [...files].filter((file) => file.includes("\ufffd") && !existsSync(resolve(cwd, file)));
-  for (const file of broken) files.delete(file);
-  if (broken.length > 0)
-    complain(`${counted(broken.length, "file")} left out, because their names are not UTF-8`);
-  if (files.size === 0) throw new CommandError("no files match; nothing was done");
-  return [...files];
+  const taken = listed.filter((name) => !excludes.excludesFile(name));
+  for (const line of skippedLines(skipped)) out.complain(line);
+  if (patterns.length > 0 && found.length + taken.length === 0) {
+    const isNew = processed.length + pending.length === 0;
+    if (isNew || !skipped.some(isUnseen)) throw new CommandError("no files match; nothing was done");
+  }
+  const list = lookAt(taken, cwd);
+  const spellings = new Spellings(cwd);
+  const names = distinct([...found, ...taken], [...processed, ...pending], spellings);
+  for (const notes of [
+    listNotes(list),
+    exclude.length > 0 ? excludedNotes(pending, excludes) : [],
+    spellingNotes(names),
+    linkNotes([...links, ...list.links], names.names, spellings),
+  ]) {
+    for (const line of notes) out.say(line);
+  }
+  return { names: names.names, respelled: names.respelled, skipped, unseen };
 }
 
-async function matches(pattern: string, exclude: readonly string[], cwd: string): Promise<string[]> {
-  if (isFile(resolve(cwd, pattern))) return [pattern];
-  const found = await glob(pattern, {
-    cwd,
-    ignore: exclude,
-    absolute: pattern.startsWith("/"),
-    dot: false,
-    expandDirectories: false,
-    followSymbolicLinks: false,
-  });
-  return found.sort();
+function reading<T>(what: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    return refuse(what, error);
+  }
 }
 
-function emptiness(path: string): string {
-  return existsSync(path) ? "this is a directory; to match the files in it, add /**" : "no file matches";
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+function refuse(what: string, error: unknown): never {
+  throw error instanceof PatternError ? usageError(`${what}: ${error.message}`) : error;
 }

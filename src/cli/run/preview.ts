@@ -1,0 +1,56 @@
+/** Shows what a run would do, and why. */
+import type { Choice, Selection } from "../../runner/selection.ts";
+import { commandFor, commandLine, type Template } from "../../runner/template.ts";
+import type { Context } from "../context.ts";
+import { counted } from "../count.ts";
+import { type ExitCode, exitCodes } from "../exit-code.ts";
+import { safe } from "../terminal-text.ts";
+import type { LeftToLookAt } from "./left-to-look-at.ts";
+import type { RunOptions } from "./options.ts";
+import { choiceLine } from "./shown.ts";
+import { reasonOf } from "./skipped-lines.ts";
+import type { Given } from "./sources.ts";
+
+/** Prints a line for each file and for each name that is skipped, with the reason. */
+export function explain(
+  { out, process }: Context,
+  { dryRun }: RunOptions,
+  selection: Selection,
+  given: Given | undefined,
+): void {
+  const toTerminal = process.stderr.isTTY === true;
+  const tell = (choice: Choice) => {
+    // Standard output is for the output of the commands.
+    if (dryRun) out.data(choiceLine(choice, out));
+    else process.stderr.write(`${choiceLine(choice, { json: out.json, toTerminal })}\n`);
+  };
+  for (const choice of selection.choices()) tell(choice);
+  for (const [file, kept] of given?.respelled ?? []) {
+    tell({ file, action: "skip", reason: `another spelling of ${kept}` });
+  }
+  for (const one of given?.skipped ?? []) {
+    // A pattern that matches nothing is no file.
+    if (one.why !== "no-match") tell({ file: one.name, action: "skip", reason: reasonOf(one) });
+  }
+}
+
+/** Prints the commands that would run, unless they have been explained. */
+export function dryRun(
+  { out }: Context,
+  options: RunOptions,
+  selection: Selection,
+  template: Template,
+  left: LeftToLookAt | undefined,
+): ExitCode {
+  if (!options.explain) {
+    for (const file of selection.files) {
+      const command = commandFor(template, file);
+      if (out.json) out.raw(`${JSON.stringify({ file, command })}\n`);
+      else out.data(out.toTerminal ? safe(commandLine(command)) : commandLine(command));
+    }
+  }
+  out.say(`${counted(selection.files.length, "file")} would run; nothing was changed`);
+  if (left === undefined) return exitCodes.ok;
+  out.complain(safe(left.reason));
+  return exitCodes.failed;
+}
