@@ -14,6 +14,7 @@ export type {
   HistoryEntry,
   HistoryPage,
   Info,
+  JobName,
   ListedSession,
   PolicyName,
   ProgressReply,

@@ -12,8 +12,8 @@ import type {
   Health,
   HistoryPage,
   Info,
+  JobName,
   ListedSession,
-  PolicyName,
   ProgressReply,
   Recovery,
   ReloadResult,
@@ -250,8 +250,13 @@ export class SessionClient {
     return this.#call("getCleanup", {}, options);
   }
 
-  /** Runs a policy now, or plans it. @throws `approval_required` if the plan in `approve` does not exist */
-  runCleanup(policy: PolicyName, body: RunCleanupBody = {}, options?: CallOptions): Promise<CleanupResult> {
+  /**
+   * Runs a policy now, or the cleanup of the trash, or plans it. After the system clock was set, nothing is
+   * removed without `approve`: the outcome is `waiting_approval`.
+   *
+   * @throws `approval_required` if the plan in `approve` does not exist
+   */
+  runCleanup(policy: JobName, body: RunCleanupBody = {}, options?: CallOptions): Promise<CleanupResult> {
     return this.#call("runCleanup", { params: { policy }, body }, options);
   }
 

@@ -11,6 +11,9 @@ import {
 
 export const policyNames = ["completed", "expired", "failed"] as const;
 export type PolicyName = (typeof policyNames)[number];
+/** What cleanup does on a schedule: the policies, and emptying the trash. */
+export const jobNames = [...policyNames, "trash"] as const;
+export type JobName = (typeof jobNames)[number];
 
 export const sessionReply: z.ZodType<Session> = sessionSchema;
 
@@ -136,13 +139,15 @@ const decision = z.object({
   session_id: z.string(),
   action: z.enum(["keep", "remove"]),
   reason: z.string().describe("a stable reason code"),
-  status: z.enum(statuses),
-  checkpoint_time: z.string(),
+  status: z.enum(statuses).nullable().describe("null in the trash, if it is not known"),
+  checkpoint_time: z.string().nullable().describe("null in the trash"),
   bytes: z.int(),
+  trash_id: z.string().optional().describe("in the trash, where a session may be several times"),
+  removed_time: z.string().optional().describe("in the trash, the time of the removal"),
 });
 
 export const cleanupReply = z.object({
-  policy: z.enum(policyNames),
+  policy: z.enum(jobNames),
   rule: z.string().describe("the policy as a sentence"),
   dry_run: z.boolean(),
   plan_id: z.string().describe("identifies exactly this list of removals, for approve"),
@@ -150,7 +155,8 @@ export const cleanupReply = z.object({
   outcome: z
     .enum(["planned", "done", "waiting_approval", "stopped"])
     .describe(
-      "planned: a dry run; waiting_approval: over a limit, nothing was removed; stopped: ended early",
+      "planned: a dry run; waiting_approval: over a limit, or the system clock was set: nothing was removed; " +
+        "stopped: ended early",
     ),
   started_time: z.string(),
   duration_ms: z.number(),
@@ -158,7 +164,7 @@ export const cleanupReply = z.object({
   kept: z.int(),
   removed: z.int().describe("the number of sessions removed, or, in a dry run, to be removed"),
   bytes: z.int().describe("the size of the removed sessions"),
-  decisions: z.array(decision).describe("every session once"),
+  decisions: z.array(decision).describe("every session once; for trash every entry of the trash"),
   failures: z.array(z.object({ session_id: z.string(), code: z.string(), message: z.string() })),
   warnings: z.array(z.string()),
 });
@@ -173,7 +179,7 @@ export const lastRunSchema = z.object({
 });
 
 const scheduleEntry = z.object({
-  job: z.enum([...policyNames, "trash"]),
+  job: z.enum(jobNames),
   enabled: z.boolean(),
   rule: z.string(),
   schedule: z.string(),
@@ -183,7 +189,7 @@ const scheduleEntry = z.object({
   waiting: z
     .object({ plan_id: z.string(), since: z.string(), remove: z.int(), total: z.int(), why: z.string() })
     .nullable()
-    .describe("a plan over a limit, which waits for approval"),
+    .describe("a plan over a limit, or after the system clock was set, which waits for approval"),
 });
 
 export const schedulesReply = z.object({ jobs: z.array(scheduleEntry) });
@@ -192,7 +198,7 @@ export const historyReply = z.object({
   entries: z.array(
     z.object({
       time: z.string(),
-      job: z.enum([...policyNames, "trash"]),
+      job: z.enum(jobNames),
       rule: z.string(),
       reason: z.string(),
       trigger: z.enum(["request", "schedule", "catch_up"]),

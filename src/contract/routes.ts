@@ -252,7 +252,7 @@ export const routes = {
   runCleanup: {
     method: "POST",
     path: "/v1/cleanup/{policy}",
-    summary: "Run a cleanup policy now, or show what it would do",
+    summary: "Run a cleanup policy now, or the cleanup of the trash, or show what it would do",
     body: {
       schema: z.strictObject({
         dry_run: z.boolean().optional(),

@@ -13,8 +13,10 @@ import { changedKeys } from "../config/reload.ts";
 import type { ReloadResult } from "../contract/replies.ts";
 import { Cleanup } from "../retention/cleanup.ts";
 import { type ControlServer, createControlServer } from "../server/control-server.ts";
+import { Uptime } from "../server/uptime.ts";
 import { openStore } from "../store/open-store.ts";
-import { type Clock, formatTimestamp } from "../time/clock.ts";
+import type { BootTime } from "../time/boot-time.ts";
+import type { Clock } from "../time/clock.ts";
 import { version } from "../version.ts";
 import type { InheritedSockets } from "./systemd/service-manager.ts";
 
@@ -26,6 +28,7 @@ export interface DaemonOptions {
   /** Where the configuration was read, for a reload. */
   sources: ConfigSources;
   clock: Clock;
+  bootTime: BootTime;
   logger: Logger;
   /** Sockets opened by systemd. They replace those of the configuration. */
   inherited?: InheritedSockets;
@@ -48,7 +51,7 @@ export interface Daemon {
 }
 
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { config, sources, clock, logger, inherited = {} } = options;
+  const { config, sources, clock, bootTime, logger, inherited = {} } = options;
   const releases: (() => Promise<void>)[] = [];
   let current = config;
 
@@ -95,6 +98,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       cleanup: config.cleanup,
       trash: config.trash,
       clock,
+      bootTime,
       logger,
     });
     releases.push(() => cleanup.stop());
@@ -104,7 +108,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       cleanup,
       daemon: {
         version,
-        startedTime: formatTimestamp(clock.now()),
+        uptime: new Uptime(clock, bootTime),
         configFile: config.file,
         clock,
         reload,

@@ -9,6 +9,7 @@ import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";
 import { ConfigError } from "../config/problem.ts";
 import { isSessiondError, systemErrorCode } from "../error.ts";
 import { isReaderGone, systemReason, useWholeStandardStreams, written } from "../files/standard-streams.ts";
+import { systemBootTime } from "../time/boot-time.ts";
 import { systemClock } from "../time/clock.ts";
 import { version } from "../version.ts";
 import { type Arguments, parseArguments, usage } from "./arguments.ts";
@@ -106,6 +107,7 @@ async function run(
       config,
       sources,
       clock: systemClock(),
+      bootTime: systemBootTime(),
       logger,
       inherited: manager.sockets,
     });

@@ -1,26 +1,30 @@
-/** Plans over a limit. Each waits until somebody approves it; an approval is good for one pass. */
+/** Plans over a limit, or made after the system clock was set. Each waits until somebody approves it; an approval is good for one pass. */
 import { z } from "zod";
-import { type Decision, type PolicyName, policyNames, type ScheduleEntry } from "../contract/replies.ts";
+import { type Decision, type JobName, jobNames, type ScheduleEntry } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
 import { type SessionSummary, statuses } from "../session/session.ts";
 import type { Records } from "../store/session-store.ts";
+import type { ClockJump } from "./clock-jump.ts";
 import { describePolicy, type KeepReason, type Plan } from "./policy.ts";
 import { SavedRecord } from "./saved-record.ts";
 
 const heldSchema = z.object({
-  policy: z.enum(policyNames),
+  policy: z.enum(jobNames),
   plan_id: z.string(),
   rule: z.string(),
   since: z.string(),
   why: z.string(),
+  /** By how much the clock had been set when the plan was made; null if it waits for another reason. */
+  clock_set_by_ms: z.number().nullable().default(null),
   total: z.int(),
   removals: z.array(
     z.object({
       session_id: z.string(),
       reason: z.string(),
-      status: z.enum(statuses),
-      checkpoint_time: z.string(),
+      status: z.enum(statuses).nullable(),
+      checkpoint_time: z.string().nullable(),
       bytes: z.int(),
+      trash_id: z.string().nullable().default(null),
       generation: z.string().nullable(),
       revision: z.int(),
     }),
@@ -52,7 +56,7 @@ export class Approvals {
     return this.#record.value.plans;
   }
 
-  get(policy: PolicyName): HeldPlan | undefined {
+  get(policy: JobName): HeldPlan | undefined {
     return this.all().find((held) => held.policy === policy);
   }
 
@@ -65,20 +69,27 @@ export class Approvals {
   }
 
   /**
-   * Finds the plan that was approved: the fresh one or the waiting one.
+   * Finds the plan that was approved: the fresh one or the waiting one. `narrow` leaves of the waiting one
+   * what has not changed.
    *
    * @throws SessiondError `approval_required` if the id is that of neither
    */
-  approved(plan_id: string, fresh: Plan, sessions: readonly SessionSummary[]): Plan {
+  approved(
+    plan_id: string,
+    fresh: Plan,
+    jump: ClockJump | undefined,
+    narrow: (held: HeldPlan) => Plan,
+  ): Plan {
     if (plan_id === fresh.plan_id) return fresh;
     const { name } = fresh.policy;
     const held = this.get(name);
-    if (held?.plan_id === plan_id && held.rule === describePolicy(fresh.policy)) {
-      return approvedPlan(held, fresh, sessions);
+    const isCurrent = held?.clock_set_by_ms === (jump?.byMs ?? null);
+    if (held?.plan_id === plan_id && isCurrent && held.rule === describePolicy(fresh.policy)) {
+      return narrow(held);
     }
     const waits =
       held === undefined
-        ? `no plan of the policy ${name} is waiting`
+        ? `no plan of ${jobTitle(name)} is waiting`
         : `the waiting plan is "${held.plan_id}"`;
     throw new SessiondError(
       "approval_required",
@@ -89,7 +100,7 @@ export class Approvals {
   /**
    * Lets a plan wait, in place of the policy's earlier one. A plan that is waiting already keeps its time.
    */
-  async hold(plan: Plan, why: string, now: string): Promise<void> {
+  async hold(plan: Plan, why: string, now: string, jump: ClockJump | undefined): Promise<void> {
     const policy = plan.policy.name;
     if (this.get(policy)?.plan_id === plan.plan_id) return;
     const held: HeldPlan = {
@@ -98,8 +109,12 @@ export class Approvals {
       rule: describePolicy(plan.policy),
       since: now,
       why,
+      clock_set_by_ms: jump?.byMs ?? null,
       total: plan.decisions.length,
-      removals: [...plan.removals],
+      removals: plan.removals.map(({ removed_time: _, trash_id = null, ...removal }) => ({
+        ...removal,
+        trash_id,
+      })),
     };
     await this.#record.set({ plans: [...this.#without((other) => other.policy === policy), held] });
   }
@@ -114,12 +129,18 @@ export class Approvals {
   }
 }
 
+/** A job in a message: `the policy completed`. */
+function jobTitle(job: JobName): string {
+  return job === "trash" ? "the trash" : `the policy ${job}`;
+}
+
 /** Removes only sessions of the held plan that have not changed since and have no worker. */
-function approvedPlan(held: HeldPlan, fresh: Plan, sessions: readonly SessionSummary[]): Plan {
+export function approvedPlan(held: HeldPlan, fresh: Plan, sessions: readonly SessionSummary[]): Plan {
   const current = new Map(sessions.map((session) => [session.session_id, session]));
   const leased = new Set<string>();
   for (const { session_id, reason } of fresh.decisions) if (reason === "leased") leased.add(session_id);
-  const removals = held.removals.filter((removal) => {
+  const listed = held.removals.map(({ trash_id: _, ...removal }) => removal);
+  const removals = listed.filter((removal) => {
     const session = current.get(removal.session_id);
     return (
       !leased.has(removal.session_id) &&
@@ -129,15 +150,15 @@ function approvedPlan(held: HeldPlan, fresh: Plan, sessions: readonly SessionSum
     );
   });
   const approved = new Map(removals.map((removal) => [removal.session_id, removal.reason]));
-  const listed = new Set(held.removals.map((removal) => removal.session_id));
+  const listedIds = new Set(listed.map((removal) => removal.session_id));
   const decisions = fresh.decisions.map((decision): Decision => {
     const reason = approved.get(decision.session_id);
     if (reason !== undefined) return { ...decision, action: "remove", reason };
     if (leased.has(decision.session_id)) return decision;
-    if (listed.has(decision.session_id)) return keep(decision, "changed");
+    if (listedIds.has(decision.session_id)) return keep(decision, "changed");
     return decision.action === "remove" ? keep(decision, "not_approved") : decision;
   });
-  for (const { generation: _, revision: __, ...removal } of held.removals) {
+  for (const { generation: _, revision: __, ...removal } of listed) {
     if (!current.has(removal.session_id)) decisions.push(keep({ ...removal, action: "remove" }, "changed"));
   }
   return {

@@ -6,23 +6,31 @@
  */
 import { KeyedQueue } from "../async/keyed-queue.ts";
 import { yieldIfDue } from "../async/slices.ts";
-import type { CleanupResult, HealthProblem, HistoryPage, ScheduleEntry } from "../contract/replies.ts";
+import {
+  type CleanupResult,
+  type HealthProblem,
+  type HistoryPage,
+  type JobName,
+  jobNames,
+  type ScheduleEntry,
+} from "../contract/replies.ts";
 import { isSessiondError, SessiondError } from "../error.ts";
 import type { Logger } from "../log.ts";
 import type { SessionSummary } from "../session/session.ts";
 import type { SessionStore } from "../store/session-store.ts";
+import type { BootTime } from "../time/boot-time.ts";
 import { type Clock, formatTimestamp } from "../time/clock.ts";
-import { Approvals } from "./approvals.ts";
-import { cleanupHealth } from "./health.ts";
+import { approvedPlan, type HeldPlan } from "./approvals.ts";
+import { cleanupHealth, subject } from "./health.ts";
 import { appendHistory, type HistoryQuery, readHistory } from "./history.ts";
-import { type JobName, type JobSettings, Jobs, jobNames } from "./jobs.ts";
-import { overLimit } from "./limits.ts";
+import { type JobSettings, Jobs } from "./jobs.ts";
 import type { CleanupOptions, TrashOptions } from "./options.ts";
 import { runPass } from "./pass.ts";
-import { describePolicy, planInSteps } from "./policy.ts";
-import { type CleanupRequest, configuredPolicy, jobSettings, requestedPolicy } from "./request.ts";
+import { Permits } from "./permits.ts";
+import { describePolicy, type Policy, planInSteps, type TrashPolicy } from "./policy.ts";
+import { type CleanupRequest, configuredJob, jobSettings, requestedPolicy } from "./request.ts";
 import type { ScheduleTrigger } from "./schedule.ts";
-import { emptyTrash } from "./trash-job.ts";
+import { approvedTrash, planTrash, runTrashPass } from "./trash-pass.ts";
 
 /** The part of a store that cleanup uses. */
 export type CleanupStore = Pick<
@@ -35,6 +43,7 @@ export interface CleanupDependencies {
   cleanup: CleanupOptions;
   trash: TrashOptions;
   clock: Clock;
+  bootTime: BootTime;
   logger: Logger;
 }
 
@@ -46,7 +55,7 @@ export class Cleanup {
   readonly #store: CleanupStore;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  readonly #approvals: Approvals;
+  readonly #permits: Permits;
   readonly #jobs: Jobs;
   readonly #passes = new KeyedQueue();
   readonly #stopping = new AbortController();
@@ -54,13 +63,13 @@ export class Cleanup {
   #trash: TrashOptions;
   #started = false;
 
-  constructor({ store, cleanup, trash, clock, logger }: CleanupDependencies) {
+  constructor({ store, cleanup, trash, clock, bootTime, logger }: CleanupDependencies) {
     this.#store = store;
     this.#clock = clock;
     this.#logger = logger;
     this.#cleanup = cleanup;
     this.#trash = trash;
-    this.#approvals = new Approvals(store.records);
+    this.#permits = new Permits({ records: store.records, clock, bootTime, logger });
     this.#jobs = new Jobs({
       records: store.records,
       logger,
@@ -69,56 +78,67 @@ export class Cleanup {
   }
 
   /**
-   * Runs a policy. Resolves when the pass has ended.
+   * Runs a job. Resolves when the pass has ended.
    *
    * @throws SessiondError `invalid_request`; `approval_required` if the approved plan does not exist;
    * `shutting_down`
    */
   async run(request: CleanupRequest): Promise<CleanupResult> {
-    const policy = requestedPolicy(request, this.#cleanup);
+    const policy = requestedPolicy(request, this.#cleanup, this.#trash);
     return this.#alone(async () => {
-      const { trigger, dryRun = false, approve } = request;
-      const name = policy.name;
-      const rule = describePolicy(policy);
-      const sessions = await allSummaries(this.#store);
-      const leased = new Set((await this.#store.leases.all()).map((lease) => lease.session_id));
-      const steps = planInSteps(sessions, policy, this.#clock.now(), (id) => leased.has(id));
-      const fresh = await inSlices(steps);
-      const chosen = approve === undefined ? fresh : this.#approvals.approved(approve, fresh, sessions);
-      const limited = trigger !== "request" && approve === undefined && !dryRun;
-      const hold = limited ? overLimit(chosen, this.#cleanup) : undefined;
-      if (hold !== undefined) {
-        const now = formatTimestamp(this.#clock.now());
-        await this.#attempt(
-          this.#approvals.hold(chosen, hold, now),
-          "cannot save the plan that waits for approval",
-        );
-      } else if (approve !== undefined && !dryRun) {
-        // Before the first removal, so that an approval is good for one pass only.
-        await this.#approvals.drop((held) => held.plan_id === approve);
-      }
-      const result = await runPass({
-        store: this.#store,
-        plan: chosen,
-        trigger,
-        dryRun,
-        hold,
-        signal: this.#stopping.signal,
-        clock: this.#clock,
-        record: (entries) => appendHistory(this.#store.records, entries),
-      });
+      const result = await (policy.name === "trash"
+        ? this.#trashPass(policy, request)
+        : this.#sessionsPass(policy, request));
       this.#log(result);
-      if (dryRun) return result;
-      if (result.outcome === "done") {
-        const dropped = this.#approvals.drop((held) => held.policy === name && held.rule === rule);
-        await this.#attempt(dropped, "cannot delete a waiting plan that is no longer needed");
-      }
-      const { started_time: time, outcome, removed, kept, duration_ms } = result;
-      const failure =
-        result.failures[0]?.message ?? (outcome === "stopped" ? result.warnings.at(-1) : undefined);
-      await this.#jobs.ran(name, { time, trigger, outcome, removed, kept, duration_ms }, failure);
+      if (!result.dry_run) await this.#ran(result);
       return result;
     });
+  }
+
+  async #sessionsPass(policy: Policy, request: CleanupRequest): Promise<CleanupResult> {
+    const sessions = await allSummaries(this.#store);
+    const leased = new Set((await this.#store.leases.all()).map((lease) => lease.session_id));
+    const steps = planInSteps(sessions, policy, this.#clock.now(), (id) => leased.has(id));
+    const planned = await inSlices(steps);
+    const permitted = await this.#permits.permit(request, planned, this.#cleanup, (held, fresh) =>
+      approvedPlan(held, fresh, sessions),
+    );
+    return runPass({
+      store: this.#store,
+      ...permitted,
+      signal: this.#stopping.signal,
+      clock: this.#clock,
+      record: (entries) => appendHistory(this.#store.records, entries),
+    });
+  }
+
+  async #trashPass(policy: TrashPolicy, request: CleanupRequest): Promise<CleanupResult> {
+    const { entries } = await this.#store.listTrash();
+    const planned = planTrash(entries, policy, this.#clock.now());
+    const permitted = await this.#permits.permit(request, planned, this.#cleanup, approvedTrash);
+    return runTrashPass({ store: this.#store, ...permitted, clock: this.#clock });
+  }
+
+  async #ran(result: CleanupResult): Promise<void> {
+    const { policy: name, rule, trigger, started_time: time, outcome, removed, kept, duration_ms } = result;
+    if (outcome === "done") {
+      const isSettled = (held: HeldPlan) => held.policy === name && held.rule === rule;
+      await this.#permits.drop(isSettled, "cannot delete a waiting plan that is no longer needed");
+    }
+    const failure =
+      result.failures[0]?.message ?? (outcome === "stopped" ? result.warnings.at(-1) : undefined);
+    await this.#jobs.ran(name, { time, trigger, outcome, removed, kept, duration_ms }, failure);
+  }
+
+  /**
+   * Throws if the clock was set and nobody has approved a plan of this job since: then nothing may be removed
+   * by its age.
+   *
+   * @throws SessiondError `approval_required`
+   */
+  async assertAgesKnown(job: JobName): Promise<void> {
+    await this.#load();
+    this.#permits.assertAgesKnown(job);
   }
 
   /** Starts the schedules and the runs that were missed. Resolves before these runs have ended. */
@@ -163,7 +183,7 @@ export class Cleanup {
       timezone: this.#cleanup.timezone,
       next_run: this.#jobs.nextRun(name),
       last_run: this.#jobs.lastRun(name),
-      waiting: this.#approvals.waiting(name),
+      waiting: this.#permits.waiting(name),
     }));
   }
 
@@ -173,8 +193,9 @@ export class Cleanup {
   }
 
   /** The problems that need attention. */
-  health(): Promise<HealthProblem[]> {
-    return cleanupHealth(this.#store, this.#approvals.all(), this.#jobs.failures, this.#clock.now());
+  async health(): Promise<HealthProblem[]> {
+    await this.#load();
+    return cleanupHealth(this.#store, this.#permits.problems(), this.#jobs.failures, this.#clock.now());
   }
 
   /** Runs a task when no other pass is running. */
@@ -189,18 +210,17 @@ export class Cleanup {
 
   /** Deletes plans of rules that are no longer configured: a corrected typo must not be approved later. */
   async #dropOutdated(): Promise<void> {
-    const dropped = this.#approvals.drop(
-      (held) => held.rule !== describePolicy(configuredPolicy(held.policy, this.#cleanup)),
+    await this.#permits.drop(
+      (held) => held.rule !== describePolicy(configuredJob(held.policy, this.#cleanup, this.#trash)),
+      "cannot delete a waiting plan of an earlier configuration",
     );
-    await this.#attempt(dropped, "cannot delete a waiting plan of an earlier configuration");
   }
 
   async #runJob(job: JobName, trigger: ScheduleTrigger): Promise<void> {
     const time = formatTimestamp(this.#clock.now());
     const startedAt = performance.now();
     try {
-      if (job === "trash") await this.#alone(() => this.#runTrashJob(trigger));
-      else await this.run({ policy: job, trigger });
+      await this.run({ policy: job, trigger });
     } catch (error) {
       if (isSessiondError(error, "shutting_down")) return;
       this.#logger.error({ err: error, job, trigger }, `cleanup job ${job} failed`);
@@ -210,36 +230,21 @@ export class Cleanup {
     }
   }
 
-  async #runTrashJob(trigger: ScheduleTrigger): Promise<void> {
-    const { rule } = jobSettings("trash", this.#cleanup, this.#trash);
-    const run = await emptyTrash({
-      store: this.#store,
-      retentionMs: this.#trash.retentionMs,
-      rule,
-      trigger,
-      clock: this.#clock,
-    });
-    this.#logger.info({ job: "trash", ...run }, `cleanup of the trash: ${run.outcome}`);
-    await this.#jobs.ran("trash", run);
-  }
-
   #settings(cleanup: CleanupOptions = this.#cleanup, trash: TrashOptions = this.#trash): JobSettings[] {
     return jobNames.map((job) => jobSettings(job, cleanup, trash));
   }
 
   async #load(): Promise<void> {
-    await Promise.all([this.#jobs.load(), this.#approvals.load()]);
+    await this.#jobs.load();
+    await this.#permits.look();
   }
 
   /**
-   * Saves information that is only shown later. A failure, such as a full disk, does not stop the cleanup.
+   * Reads the clocks, for a later pass to tell whether the system clock was set since. Every pass does so, and
+   * {@link start}, {@link schedules} and {@link health}.
    */
-  async #attempt(saving: Promise<void>, problem: string): Promise<void> {
-    try {
-      await saving;
-    } catch (error) {
-      this.#logger.warn({ err: error }, problem);
-    }
+  noteClock(): Promise<void> {
+    return this.#load();
   }
 
   #log(result: CleanupResult): void {
@@ -247,7 +252,7 @@ export class Cleanup {
     const level = result.outcome === "waiting_approval" || result.outcome === "stopped" ? "warn" : "info";
     this.#logger[level](
       { ...details, failures: failures.length },
-      `cleanup of ${result.policy} sessions: ${result.outcome}`,
+      `cleanup of ${subject(result.policy)}: ${result.outcome}`,
     );
   }
 }

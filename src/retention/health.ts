@@ -1,25 +1,17 @@
 /** The problems of cleanup that need attention. */
-import type { HealthProblem } from "../contract/replies.ts";
+import type { HealthProblem, JobName } from "../contract/replies.ts";
 import type { SessionStore } from "../store/session-store.ts";
 import { type Micros, parseTimestamp } from "../time/clock.ts";
 import type { HeldPlan } from "./approvals.ts";
-import type { JobName } from "./jobs.ts";
 
 export async function cleanupHealth(
   store: Pick<SessionStore, "list">,
-  waiting: readonly HeldPlan[],
+  waiting: readonly HealthProblem[],
   failures: ReadonlyMap<JobName, string>,
   now: Micros,
 ): Promise<HealthProblem[]> {
   return [
-    ...waiting.map(({ policy, plan_id, why, since }) => ({
-      code: "cleanup_waiting_approval",
-      message: `the cleanup of ${policy} sessions has been waiting for approval since ${since}: ${why}`,
-      hint:
-        `to approve: sessionctl cleanup ${policy} --approve ${plan_id} --yes; ` +
-        `if the plan is wrong: correct cleanup.${policy} in the configuration and run sessionctl reload`,
-      session_id: null,
-    })),
+    ...waiting,
     ...[...failures].map(([job, why]) => ({
       code: "cleanup_failed",
       message: `the last run of the cleanup job ${job} failed: ${why}`,
@@ -28,6 +20,28 @@ export async function cleanupHealth(
     })),
     ...(await futureTimes(store, now)),
   ];
+}
+
+export function waitingProblem(held: HeldPlan): HealthProblem {
+  const { policy, plan_id, since, why } = held;
+  return {
+    code: "cleanup_waiting_approval",
+    message: `the cleanup of ${subject(policy)} has been waiting for approval since ${since}: ${why}`,
+    hint: `to approve: sessionctl cleanup ${policy} --approve ${plan_id} --yes; ${otherwise(held)}`,
+    session_id: null,
+  };
+}
+
+/** What a job cleans up, in words. */
+export function subject(job: JobName): string {
+  return job === "trash" ? "the trash" : `${job} sessions`;
+}
+
+/** What to do if the plan is wrong. */
+function otherwise({ policy, clock_set_by_ms }: HeldPlan): string {
+  return clock_set_by_ms === null
+    ? `if the plan is wrong: correct cleanup.${policy} in the configuration and run sessionctl reload`
+    : "if the clock is wrong: set it right, and the plan is dropped";
 }
 
 /** Looks only at the first page: it has the newest checkpoint times. */

@@ -5,7 +5,6 @@ import { SessiondError } from "../error.ts";
 import type { JsonValue } from "../json/exact-json.ts";
 import type { Records } from "../store/session-store.ts";
 import { type Clock, formatTimestamp } from "../time/clock.ts";
-import { listId } from "./policy.ts";
 
 export type HistoryQuery = Partial<Query<"getCleanupHistory">>;
 
@@ -21,16 +20,11 @@ export async function appendHistory(records: Records, entries: readonly HistoryE
 /** The entries for sessions that were deleted from the trash. */
 export function trashHistory(
   entries: readonly TrashEntry[],
-  run: Pick<HistoryEntry, "rule" | "trigger">,
+  run: Pick<HistoryEntry, "rule" | "trigger" | "plan_id">,
   clock: Clock,
 ): HistoryEntry[] {
-  const plan_id = listId(
-    run.rule,
-    entries.map((entry) => entry.trash_id),
-  );
   return entries.map(({ trash_id, session_id, status, bytes }) => ({
     ...run,
-    plan_id,
     job: "trash",
     reason: "trash_retention",
     time: formatTimestamp(clock.now()),

@@ -1,14 +1,11 @@
 /** The jobs of cleanup: their schedules, and the record of their runs, which survives a restart. */
 import { z } from "zod";
-import { lastRunSchema, policyNames } from "../contract/replies.ts";
+import { type JobName, jobNames, lastRunSchema } from "../contract/replies.ts";
 import type { Logger } from "../log.ts";
 import type { Records } from "../store/session-store.ts";
 import { formatTimestamp, microsPerMs, parseTimestamp } from "../time/clock.ts";
 import { SavedRecord } from "./saved-record.ts";
 import { type Job, Scheduler, type ScheduleTrigger, type Timing } from "./schedule.ts";
-
-export const jobNames = [...policyNames, "trash"] as const;
-export type JobName = (typeof jobNames)[number];
 
 export type LastRun = z.infer<typeof lastRunSchema>;
 

@@ -7,20 +7,17 @@ export interface Limits {
   maxDeleteCount?: number | undefined;
 }
 
-/**
- * A plan with at most this many removals needs no approval: a share means little for a handful of sessions.
- */
-export const alwaysAllowed = 10;
+/** A share means nothing for so few removals. */
+const fewestForRatio = 3;
 
 /** Says why a plan needs approval before a scheduled pass applies it; undefined if it needs none. */
 export function overLimit(plan: Plan, limits: Limits): string | undefined {
   const remove = plan.removals.length;
   const total = plan.decisions.length;
-  if (remove <= alwaysAllowed) return undefined;
   if (limits.maxDeleteCount !== undefined && remove > limits.maxDeleteCount) {
     return `it would remove ${remove} sessions; max_delete_count is ${limits.maxDeleteCount}`;
   }
-  if (remove > limits.maxDeleteRatio * total) {
+  if (remove >= fewestForRatio && remove > limits.maxDeleteRatio * total) {
     return `it would remove ${remove} of ${total} sessions; max_delete_ratio is ${limits.maxDeleteRatio}`;
   }
   return undefined;

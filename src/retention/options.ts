@@ -86,7 +86,7 @@ export const cleanupSchema = section({
   max_delete_ratio: shareOption()
     .prefault(0.5)
     .describe(
-      "The largest share of all sessions that a scheduled run may remove, from 0 to 1. A run that would remove more, and more than 10 sessions, removes nothing until its plan is approved. 1 means no limit.",
+      "The largest share of all sessions that a scheduled run may remove, from 0 to 1. A run that would remove more, and at least 3 sessions, removes nothing until its plan is approved. 1 means no limit.",
     ),
   max_delete_count: countOption(1, 1_000_000_000)
     .optional()

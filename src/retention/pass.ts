@@ -98,7 +98,8 @@ async function tryRemove(pass: Pass, removal: Removal, history: HistoryWriter): 
   try {
     if (pass.dryRun) return { kept: null };
     const { trash_id } = await pass.store.remove(id, {
-      ifSeen: removal,
+      // Null only for an entry of the trash, which no pass over sessions has.
+      ifSeen: { ...removal, checkpoint_time: removal.checkpoint_time ?? "" },
       reason: removal.reason,
     });
     history.add(removal, trash_id);

@@ -11,6 +11,12 @@ export type Policy =
   | { readonly name: "expired"; readonly maxAgeMs: number }
   | { readonly name: "failed"; readonly maxAgeMs: number };
 
+/** Deletes for good what has been in the trash this long. */
+export interface TrashPolicy {
+  readonly name: "trash";
+  readonly retentionMs: number;
+}
+
 /** Why a session is kept. The codes are part of the contract. */
 export const keepReasons = {
   pinned: "it is pinned",
@@ -18,10 +24,11 @@ export const keepReasons = {
   other_status: "the policy does not apply to its status",
   among_most_recent: "it is one of the most recent sessions, which the policy keeps",
   recent_activity: "it had activity within the policy's max_age",
-  time_in_future: "its checkpoint time is in the future, so its age is unknown",
-  time_unreadable: "its checkpoint time cannot be read, so its age is unknown",
+  time_in_future: "its time is in the future, so its age is unknown",
+  time_unreadable: "its time cannot be read, so its age is unknown",
+  recently_removed: "it was removed within the trash's retention",
   changed: "it changed after the plan was made",
-  waiting_approval: "the plan is over a limit and waits for approval",
+  waiting_approval: "the plan is over a limit, or the system clock was set: it waits for approval",
   not_approved: "it is not in the approved plan",
   not_reached: "the pass stopped before this session",
   removal_failed: "the removal failed; failures has the reason",
@@ -33,6 +40,7 @@ export const removeReasons = {
   beyond_most_recent: "it is completed and not one of the most recent sessions, which the policy keeps",
   no_recent_activity: "it had no activity within the policy's max_age",
   failed_past_max_age: "it failed, and had no activity within the policy's max_age",
+  trash_retention: "it has been in the trash for the trash's retention",
 } as const;
 export type RemoveReason = keyof typeof removeReasons;
 
@@ -40,8 +48,8 @@ export type RemoveReason = keyof typeof removeReasons;
 export type Removal = Omit<Decision, "action"> & Pick<SessionSummary, "generation" | "revision">;
 
 export interface Plan {
-  policy: Policy;
-  /** One for every session: latest activity first, then by id. */
+  policy: Policy | TrashPolicy;
+  /** One for every session, or for every entry of the trash: latest activity first, then by id. */
   decisions: readonly Decision[];
   /** The sessions to remove, oldest activity first. */
   removals: readonly Removal[];
@@ -185,7 +193,12 @@ function warn(decisions: readonly Decision[]): string[] {
 }
 
 /** A sentence that states the policy's rule. */
-export function describePolicy(policy: Policy): string {
+export function describePolicy(policy: Policy | TrashPolicy): string {
+  if (policy.name === "trash") {
+    return policy.retentionMs === 0
+      ? "permanently delete everything in the trash"
+      : `permanently delete sessions that have been in the trash for ${formatDuration(policy.retentionMs)}`;
+  }
   if (policy.name === "completed") {
     if (policy.keepRecent === 0) return "remove all completed sessions";
     return policy.keepRecent === 1

@@ -1,14 +1,13 @@
 /** Combines the configured options with a request into the policy to run. */
-import type { PolicyName } from "../contract/replies.ts";
+import type { JobName, PolicyName } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";
-import { formatDuration } from "../time/duration.ts";
-import type { JobName, JobSettings } from "./jobs.ts";
+import type { JobSettings } from "./jobs.ts";
 import type { CleanupOptions, TrashOptions } from "./options.ts";
 import type { Trigger } from "./pass.ts";
-import { describePolicy, type Policy } from "./policy.ts";
+import { describePolicy, type Policy, type TrashPolicy } from "./policy.ts";
 
 export interface CleanupRequest {
-  policy: PolicyName;
+  policy: JobName;
   trigger: Trigger;
   /** Plan only, and remove nothing. */
   dryRun?: boolean | undefined;
@@ -27,9 +26,17 @@ export function configuredPolicy(name: PolicyName, options: CleanupOptions): Pol
 }
 
 /** @throws SessiondError `invalid_request` for an option that the policy does not have */
-export function requestedPolicy(request: CleanupRequest, options: CleanupOptions): Policy {
-  const { policy: name, keepRecent, maxAgeMs } = request;
-  const policy = configuredPolicy(name, options);
+export function requestedPolicy(
+  { policy: name, keepRecent, maxAgeMs }: CleanupRequest,
+  cleanup: CleanupOptions,
+  trash: TrashOptions,
+): Policy | TrashPolicy {
+  const policy = configuredJob(name, cleanup, trash);
+  if (policy.name === "trash") {
+    if (keepRecent !== undefined) throw foreign("keep_recent", name);
+    if (maxAgeMs !== undefined) throw foreign("max_age", name);
+    return policy;
+  }
   if (policy.name === "completed") {
     if (maxAgeMs !== undefined) throw foreign("max_age", name, "keep_recent");
     return { ...policy, keepRecent: atLeastZero("keep_recent", keepRecent ?? policy.keepRecent) };
@@ -38,9 +45,11 @@ export function requestedPolicy(request: CleanupRequest, options: CleanupOptions
   return { ...policy, maxAgeMs: atLeastZero("max_age", maxAgeMs ?? policy.maxAgeMs) };
 }
 
-function foreign(key: string, policy: PolicyName, own: string): SessiondError {
-  return new SessiondError("invalid_request", `the policy ${policy} has no ${key}; use ${own}`, {
-    issues: [{ path: key, message: `is not an option of the policy ${policy}; use ${own}` }],
+function foreign(key: string, job: JobName, own?: string): SessiondError {
+  const instead = own === undefined ? "" : `; use ${own}`;
+  const what = job === "trash" ? "the cleanup of the trash" : `the policy ${job}`;
+  return new SessiondError("invalid_request", `${what} has no ${key}${instead}`, {
+    issues: [{ path: key, message: `is not an option of ${what}${instead}` }],
   });
 }
 
@@ -52,14 +61,15 @@ function atLeastZero(key: string, value: number): number {
 }
 
 export function jobSettings(name: JobName, cleanup: CleanupOptions, trash: TrashOptions): JobSettings {
-  if (name === "trash") {
-    const { enabled, schedule, retentionMs } = trash;
-    const rule =
-      retentionMs === 0
-        ? "permanently delete everything in the trash"
-        : `permanently delete sessions that have been in the trash for ${formatDuration(retentionMs)}`;
-    return { name, enabled, schedule, rule };
-  }
-  const { enabled, schedule } = cleanup[name];
-  return { name, enabled, schedule, rule: describePolicy(configuredPolicy(name, cleanup)) };
+  const policy = configuredJob(name, cleanup, trash);
+  const { enabled, schedule } = name === "trash" ? trash : cleanup[name];
+  return { name, enabled, schedule, rule: describePolicy(policy) };
+}
+
+export function configuredJob(
+  name: JobName,
+  cleanup: CleanupOptions,
+  { retentionMs }: TrashOptions,
+): Policy | TrashPolicy {
+  return name === "trash" ? { name, retentionMs } : configuredPolicy(name, cleanup);
 }

@@ -90,7 +90,7 @@ export function createControlServer(options: ControlServerOptions): ControlServe
     ...progressHandlers(store),
     ...backupHandlers(store),
     ...cleanupHandlers(cleanup),
-    ...trashHandlers(store),
+    ...trashHandlers(store, cleanup),
     ...daemonHandlers({ store, cleanup, daemon, socketPath: socket.path, workers }),
   };
   const createListener = (settings: SocketSettings, { readOnly }: { readOnly: boolean }): Listener => {

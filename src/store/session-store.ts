@@ -127,8 +127,11 @@ export interface SessionStore {
   listTrash(): Promise<TrashListing>;
   /** Without a trash id, the newest of that session. @throws `session_not_found`, `session_exists` */
   restoreTrash(id: SessionId, trashId?: string): Promise<SessionSummary>;
-  /** Deletes for good what has been in the trash at least this long (milliseconds); everything by default. */
-  emptyTrash(olderThanMs?: number): Promise<Emptied & { entries: TrashEntry[] }>;
+  /**
+   * Deletes for good what has been in the trash at least this long (milliseconds); everything by default.
+   * With `only`, no other entries than those with these trash ids.
+   */
+  emptyTrash(olderThanMs?: number, only?: ReadonlySet<string>): Promise<Emptied & { entries: TrashEntry[] }>;
 
   /** Who may report. The leases that an earlier run left are there at the start. */
   readonly leases: Leases;

@@ -61,3 +61,18 @@ export function formatDuration(ms: number): string {
   const unit = writtenUnits.find((candidate) => ms % msPerUnit[candidate] === 0) ?? "ms";
   return `${ms / msPerUnit[unit]}${unit}`;
 }
+
+const shownUnits = [
+  ["d", 86_400_000],
+  ["h", 3_600_000],
+  ["min", 60_000],
+  ["s", 1000],
+] as const;
+
+/** Formats milliseconds for people, rounded down in the largest unit: `3 h`. */
+export function roughDuration(ms: number): string {
+  for (const [unit, length] of shownUnits) {
+    if (ms >= length) return `${Math.floor(ms / length)} ${unit}`;
+  }
+  return `${Math.round(ms)} ms`;
+}

@@ -10,10 +10,11 @@ import { createInput } from "../../src/cli/input.ts";
 import { createOutput, jsonText } from "../../src/cli/output.ts";
 import { facts, table } from "../../src/cli/table.ts";
 import { displayWidth, safe, truncate } from "../../src/cli/terminal-text.ts";
-import { ago, roughly } from "../../src/cli/time.ts";
+import { ago, until } from "../../src/cli/time.ts";
 import { ConnectionError, type ConnectionReason } from "../../src/client/http/connection-error.ts";
 import { SessiondError } from "../../src/error.ts";
 import { parseJson } from "../../src/json/exact-json.ts";
+import { roughDuration } from "../../src/time/duration.ts";
 import { anyString, jsonValue } from "../support/arbitraries.ts";
 
 describe("text for a terminal", () => {
@@ -100,14 +101,29 @@ describe("times", () => {
     ["2026-01-02T03:03:25Z", "40 s ago"],
     ["2026-01-02T02:00:00Z", "1 h ago"],
     ["2025-12-01T00:00:00Z", "32 d ago"],
-    ["2026-01-02T03:14:05Z", "in 10 min"],
+    ["2026-01-02T03:14:05Z", "in the future?"],
+    ["2027-02-06T03:14:05Z", "in the future?"],
     ["whenever", "whenever"],
-  ])("%s is %s", (time, said) => {
+  ])("what was at %s was %s", (time, said) => {
     expect(ago(time, now)).toBe(said);
   });
 
+  it.each([
+    ["2026-01-02T03:14:05Z", "in 10 min"],
+    ["2026-01-02T03:04:07Z", "in 2 s"],
+    ["2026-01-02T03:04:05Z", "now"],
+    ["1970-01-02T03:00:00Z", "now"],
+    ["whenever", "whenever"],
+  ])("what is to come at %s comes %s", (time, said) => {
+    expect(until(time, now)).toBe(said);
+  });
+
   it("round durations", () => {
-    expect([roughly(5), roughly(61_000), roughly(86_400_000 * 2.9)]).toEqual(["5 ms", "1 min", "2 d"]);
+    expect([roughDuration(5), roughDuration(61_000), roughDuration(86_400_000 * 2.9)]).toEqual([
+      "5 ms",
+      "1 min",
+      "2 d",
+    ]);
   });
 });
 

@@ -4,6 +4,7 @@ import { pino } from "pino";
 import { onTestFinished } from "vitest";
 import { type ConfigSources, loadConfig } from "../../src/config/load.ts";
 import { startDaemon } from "../../src/daemon/daemon.ts";
+import { systemBootTime } from "../../src/time/boot-time.ts";
 import { systemClock } from "../../src/time/clock.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
@@ -31,7 +32,13 @@ export async function startDaemonIn(
   const config = loadConfig(sources);
   const lines: string[] = [];
   const logger = pino({ level: config.log.level }, { write: (line: string) => void lines.push(line) });
-  const daemon = await startDaemon({ config, sources, clock: systemClock(), logger });
+  const daemon = await startDaemon({
+    config,
+    sources,
+    clock: systemClock(),
+    bootTime: systemBootTime(),
+    logger,
+  });
   onTestFinished(() => daemon.stop());
   return {
     socketPath,

@@ -3,7 +3,7 @@
  * continuous integration (`CI_RUN=1`) a missing capability is a failure, so that nothing is skipped for ever.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmdirSync } from "node:fs";
+import { existsSync, mkdtempSync, rmdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -27,4 +27,10 @@ export function canMount(): boolean {
 
 export function canCompile(): boolean {
   return capability("gcc", spawnSync("gcc", ["--version"]).status === 0);
+}
+
+/** The library of Debian's package faketime, which gives one process a clock of its own; undefined without. */
+export function fakeTimeLibrary(): string | undefined {
+  const file = `/usr/lib/${process.arch === "x64" ? "x86_64" : "aarch64"}-linux-gnu/faketime/libfaketimeMT.so.1`;
+  return capability("Debian's package faketime", existsSync(file)) ? file : undefined;
 }

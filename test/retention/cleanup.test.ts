@@ -6,6 +6,7 @@ import { Cleanup } from "../../src/retention/cleanup.ts";
 import type { CleanupOptions } from "../../src/retention/options.ts";
 import type { CleanupRequest } from "../../src/retention/request.ts";
 import type { Clock } from "../../src/time/clock.ts";
+import { bootTimeOf } from "../support/fake-clock.ts";
 import { newMemory } from "../support/memory-store/memory.ts";
 import { AgedStore } from "./aged-store.ts";
 import { aged, cleanupOptions, manyAged, now, trashOptions } from "./sessions.ts";
@@ -22,6 +23,7 @@ function cleanupOf(store: AgedStore, options: Partial<CleanupOptions> = {}): Cle
     cleanup: { ...cleanupOptions, ...options },
     trash: trashOptions,
     clock,
+    bootTime: bootTimeOf(clock),
     logger: silentLogger,
   });
   onTestFinished(() => cleanup.stop());
@@ -248,14 +250,18 @@ describe("a scheduled pass above the limit", () => {
   });
 
   test.each([
-    [10, 0, { maxDeleteRatio: 0 }, "done"],
-    [11, 0, { maxDeleteRatio: 0 }, "waiting_approval"],
+    [2, 0, { maxDeleteRatio: 0 }, "done"],
+    [3, 0, { maxDeleteRatio: 0 }, "waiting_approval"],
+    [10, 0, { maxDeleteRatio: 0.5 }, "waiting_approval"],
+    [3, 3, { maxDeleteRatio: 0.5 }, "done"],
+    [4, 3, { maxDeleteRatio: 0.5 }, "waiting_approval"],
     [11, 11, { maxDeleteRatio: 0.5 }, "done"],
     [12, 11, { maxDeleteRatio: 0.5 }, "waiting_approval"],
     [12, 0, { maxDeleteRatio: 1 }, "done"],
     [12, 0, { maxDeleteRatio: 1, maxDeleteCount: 12 }, "done"],
     [12, 0, { maxDeleteRatio: 1, maxDeleteCount: 11 }, "waiting_approval"],
-    [10, 0, { maxDeleteRatio: 1, maxDeleteCount: 1 }, "done"],
+    [2, 0, { maxDeleteRatio: 1, maxDeleteCount: 1 }, "waiting_approval"],
+    [1, 0, { maxDeleteRatio: 1, maxDeleteCount: 1 }, "done"],
   ])("%i of them beside %i others, with %j: %s", async (remove, others, limits, outcome) => {
     const store = storeOf(...manyAged(remove, "completed", 5), ...manyAged(others, "running", 1));
     const result = await cleanupOf(store, { ...keepNone, ...limits }).run(scheduled("completed"));

@@ -8,7 +8,7 @@ import { Cleanup } from "../../src/retention/cleanup.ts";
 import type { SessionId } from "../../src/session/session-id.ts";
 import { openDirectoryStore } from "../../src/store/directory/directory-store.ts";
 import type { SessionStore } from "../../src/store/session-store.ts";
-import { type FakeClock, fakeClock } from "../support/fake-clock.ts";
+import { bootTimeOf, type FakeClock, fakeClock } from "../support/fake-clock.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { cleanupOptions, dayMs, trashOptions } from "./sessions.ts";
 
@@ -30,6 +30,7 @@ async function open(directory: string, clock: FakeClock): Promise<Opened> {
     cleanup: cleanupOptions,
     trash: trashOptions,
     clock,
+    bootTime: bootTimeOf(clock),
     logger: silentLogger,
   });
   const close = async () => {

@@ -5,6 +5,7 @@ import { silentLogger } from "../../src/log.ts";
 import { Cleanup } from "../../src/retention/cleanup.ts";
 import type { CleanupOptions } from "../../src/retention/options.ts";
 import { formatTimestamp, systemClock } from "../../src/time/clock.ts";
+import { bootTimeOf } from "../support/fake-clock.ts";
 import { AgedStore } from "./aged-store.ts";
 import { aged, cleanupOptions, dayMs, trashOptions } from "./sessions.ts";
 
@@ -33,6 +34,7 @@ function cleanupOf(store: AgedStore, options: Partial<CleanupOptions> = {}, tras
     cleanup: { ...cleanupOptions, ...options },
     trash,
     clock: systemClock(),
+    bootTime: bootTimeOf(systemClock()),
     logger: silentLogger,
   });
   onTestFinished(() => cleanup.stop());

@@ -175,7 +175,9 @@ describe("laws of any plan", () => {
         const removed = decisions.filter((one) => one.action === "remove");
         expect(kept).toHaveLength(Math.min(keepRecent, kept.length + removed.length));
         for (const gone of removed) {
-          for (const one of kept) expect(one.checkpoint_time >= gone.checkpoint_time).toBe(true);
+          for (const one of kept) {
+            expect((one.checkpoint_time as string) >= (gone.checkpoint_time as string)).toBe(true);
+          }
         }
       }),
     );

@@ -8,6 +8,7 @@ import { type SessionSummary, statuses } from "../../src/session/session.ts";
 import type { SessionStore } from "../../src/store/session-store.ts";
 import type { Clock } from "../../src/time/clock.ts";
 import { formatTimestamp, type Micros, parseTimestamp } from "../../src/time/clock.ts";
+import { bootTimeOf } from "../support/fake-clock.ts";
 
 export const now = parseTimestamp("2026-03-01T00:00:00Z") as Micros;
 export const dayMs = 86_400_000;
@@ -86,6 +87,7 @@ export function cleanupOf(store: SessionStore, clock: Clock): Cleanup {
     cleanup: cleanupOptions,
     trash: trashOptions,
     clock,
+    bootTime: bootTimeOf(clock),
     logger: silentLogger,
   });
   onTestFinished(() => cleanup.stop());

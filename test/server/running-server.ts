@@ -10,9 +10,11 @@ import {
   type DaemonFacts,
 } from "../../src/server/control-server.ts";
 import type { LimitsOptions } from "../../src/server/options.ts";
+import { Uptime } from "../../src/server/uptime.ts";
 import type { DirectoryStore } from "../../src/store/directory/directory-store.ts";
 import { openDirectoryStore } from "../../src/store/directory/directory-store.ts";
 import type { SessionStore } from "../../src/store/session-store.ts";
+import { systemBootTime } from "../../src/time/boot-time.ts";
 import { systemClock } from "../../src/time/clock.ts";
 import { type HttpCall, type HttpReply, http } from "../support/http.ts";
 import { type Memory, newMemory } from "../support/memory-store/memory.ts";
@@ -66,11 +68,13 @@ async function startServerOver<Store extends SessionStore>(
   const { logger = silentLogger } = settings;
   const socketPath = settings.socketPath ?? join(await tempDir(), "s.sock");
   const clock = systemClock();
+  const bootTime = systemBootTime();
   const cleanup = new Cleanup({
     store,
     cleanup: cleanupSchema.parse({}),
     trash: trashSchema.parse({}),
     clock,
+    bootTime,
     logger: silentLogger,
   });
   onTestFinished(() => cleanup.stop());
@@ -79,7 +83,7 @@ async function startServerOver<Store extends SessionStore>(
     cleanup,
     daemon: {
       version: "1.2.3",
-      startedTime: "2026-01-02T03:04:05Z",
+      uptime: new Uptime(clock, bootTime),
       configFile: null,
       clock,
       reload: async () => ({ applied: ["log.level"], needs_restart: [] }),

@@ -5,7 +5,7 @@ import { formatSize } from "../../text/size.ts";
 import { wholeNumber } from "../arguments.ts";
 import type { Runner } from "../context.ts";
 import { safe } from "../terminal-text.ts";
-import { ago } from "../time.ts";
+import { ago, until } from "../time.ts";
 
 export function registerSchedules(cleanup: Command, run: Runner): void {
   cleanup
@@ -25,7 +25,7 @@ export function registerSchedules(cleanup: Command, run: Runner): void {
               {
                 title: "NEXT RUN",
                 cell: ({ enabled, next_run }) =>
-                  enabled ? (next_run === null ? "never" : ago(next_run, nowMs)) : "off",
+                  enabled ? (next_run === null ? "never" : until(next_run, nowMs)) : "off",
               },
               { title: "LAST RUN", cell: ({ last_run }) => lastRun(last_run, nowMs) },
               { title: "RULE", cell: ({ rule }) => rule, shrink: true },

@@ -1,6 +1,6 @@
 /** `sessionctl cleanup`: runs a policy, or shows its plan. */
 import { type Command, Option } from "commander";
-import type { CleanupResult, Decision, PolicyName } from "../../contract/replies.ts";
+import type { CleanupResult, Decision, JobName } from "../../contract/replies.ts";
 import type { RunCleanupBody } from "../../contract/routes.ts";
 import { formatSize } from "../../text/size.ts";
 import { durationText, planId, wholeNumber } from "../arguments.ts";
@@ -33,6 +33,9 @@ export const registerCleanup: Registration = (program, run) => {
   );
   policy(cleanup, run, "expired", "remove sessions without recent activity").addOption(maxAgeOption());
   policy(cleanup, run, "failed", "remove failed sessions").addOption(maxAgeOption());
+  job(cleanup, run, "trash", "delete for good what has been in the trash for its retention").description(
+    "Delete for good what has been in the trash for trash.retention, as the schedule does.",
+  );
   registerSchedules(cleanup, run);
   registerHistory(cleanup, run);
 };
@@ -44,20 +47,26 @@ function maxAgeOption(): Option {
   ).argParser(durationText);
 }
 
-function policy(cleanup: Command, run: Runner, name: PolicyName, summary: string): Command {
+function policy(cleanup: Command, run: Runner, name: JobName, summary: string): Command {
+  return job(cleanup, run, name, summary).description(
+    `Move sessions to the trash: ${summary}. Pinned sessions are kept.`,
+  );
+}
+
+function job(cleanup: Command, run: Runner, name: JobName, summary: string): Command {
+  const what = name === "trash" ? "entry" : "session";
   return cleanup
     .command(name)
     .summary(summary)
-    .description(`Move sessions to the trash: ${summary}. Pinned sessions are kept.`)
     .option("-n, --dry-run", "show what would be removed, and remove nothing")
     .option("--approve <plan>", "carry out the plan with this id, exactly as it was shown", planId)
-    .option("-a, --all", "list every session with its reason, including those kept")
+    .option("-a, --all", `list every ${what} with its reason, including those kept`)
     .option("-y, --yes", "do not ask for confirmation")
     .addHelpText("after", `\nExample:\n  sessionctl cleanup ${name} --dry-run`)
     .action(run((context, options: Options) => clean(context, name, options)));
 }
 
-async function clean(context: Context, name: PolicyName, options: Options): Promise<ExitCode> {
+async function clean(context: Context, name: JobName, options: Options): Promise<ExitCode> {
   const { client, out, process } = context;
   const { dryRun = false, approve, all = false, yes = false } = options;
   const rule: RunCleanupBody = { keep_recent: options.keepRecent, max_age: options.maxAge };
@@ -65,11 +74,15 @@ async function clean(context: Context, name: PolicyName, options: Options): Prom
   // An approved plan needs no question: its id stands for exactly what is removed.
   if (yes || approve !== undefined)
     return print(context, await client.runCleanup(name, { ...rule, approve }), { all });
-  const question = `Remove the sessions that cleanup ${name} selects?`;
+  const question =
+    name === "trash"
+      ? "Delete old sessions in the trash?"
+      : `Remove the sessions that cleanup ${name} selects?`;
   if (!process.stdin.isTTY) await confirm(process, question, { yes: false });
   const planned = await client.runCleanup(name, { ...rule, dry_run: true });
   if (planned.removed === 0) return print(context, planned, { all });
   if (!out.json && !out.quiet) printSessions(context, planned, { all });
+  for (const warning of planned.warnings) out.complain(safe(warning));
   await confirm(process, `${sentence(planned)} Continue?`, { yes: false });
   return print(context, await client.runCleanup(name, { ...rule, approve: planned.plan_id }), { all });
 }
@@ -80,7 +93,7 @@ function print(context: Context, result: CleanupResult, { all }: { all: boolean 
   else if (out.quiet) for (const { session_id } of removals(result)) out.data(session_id);
   else printSessions(context, result, { all });
   out.say(sentence(result));
-  if (result.dry_run && result.removed > 0) {
+  if ((result.dry_run && result.removed > 0) || result.outcome === "waiting_approval") {
     out.say(`to carry out this plan: sessionctl cleanup ${result.policy} --approve ${result.plan_id}`);
   }
   for (const warning of result.warnings) out.complain(safe(warning));
@@ -94,7 +107,14 @@ function printSessions({ out, nowMs }: Context, result: CleanupResult, { all }: 
   if (result.dry_run && result.kept > 0 && !all) out.say(`kept: ${keptByReason(result)}`);
   const rows = all ? result.decisions : removals(result);
   if (rows.length === 0) return;
-  const removal = result.dry_run ? "would remove" : "removed";
+  const isTrash = result.policy === "trash";
+  const removal = isTrash
+    ? result.dry_run
+      ? "would delete"
+      : "deleted"
+    : result.dry_run
+      ? "would remove"
+      : "removed";
   out.table<Decision>(
     [
       { title: all ? "ID" : removal.toUpperCase(), cell: (row) => row.session_id },
@@ -102,8 +122,10 @@ function printSessions({ out, nowMs }: Context, result: CleanupResult, { all }: 
         title: all ? "ACTION" : "",
         cell: ({ action }) => (all ? (action === "remove" ? removal : "kept") : ""),
       },
-      { title: "STATUS", cell: (row) => row.status },
-      { title: "ACTIVITY", cell: (row) => ago(row.checkpoint_time, nowMs) },
+      { title: "STATUS", cell: (row) => row.status ?? "" },
+      isTrash
+        ? { title: "IN TRASH SINCE", cell: (row) => ago(row.removed_time ?? "", nowMs) }
+        : { title: "ACTIVITY", cell: (row) => ago(row.checkpoint_time ?? "", nowMs) },
       { title: "SIZE", cell: (row) => formatSize(row.bytes), align: "right" },
       { title: "REASON", cell: (row) => row.reason },
     ],

@@ -1,12 +1,13 @@
 /** `sessionctl status` */
 import type { Health, Info, Stats } from "../../contract/replies.ts";
 import { formatSize } from "../../text/size.ts";
+import { roughDuration } from "../../time/duration.ts";
 import type { Context, Registration } from "../context.ts";
 import { exitCodes } from "../exit-code.ts";
 import type { Output } from "../output.ts";
 import { facts } from "../table.ts";
 import { safe } from "../terminal-text.ts";
-import { ago, roughly } from "../time.ts";
+import { ago } from "../time.ts";
 
 export const registerStatus: Registration = (program, run) => {
   program
@@ -41,7 +42,7 @@ function page({ out, nowMs }: Context, health: Health, info: Info, stats: Stats)
       ["Health", out.paint(health.status === "ok" ? "green" : "red", health.status)],
       [
         "Daemon",
-        `sessiond ${info.version} (protocol ${info.protocol_version}, Node ${info.node_version}), pid ${info.pid}, up ${roughly(info.uptime_ms)}`,
+        `sessiond ${info.version} (protocol ${info.protocol_version}, Node ${info.node_version}), pid ${info.pid}, up ${roughDuration(info.uptime_ms)}`,
       ],
       ["Sessions", `${stats.total}: ${counts}`],
       ["Workers", `${info.workers} attached`],
@@ -60,7 +61,7 @@ function shownFact(key: string, value: unknown, nowMs: number): [string, string]
   const words = name.replaceAll("_", " ");
   const label = `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
   if (unit === "_time" && typeof value === "string") return [label, ago(value, nowMs)];
-  if (unit === "_ms" && typeof value === "number") return [label, roughly(value)];
+  if (unit === "_ms" && typeof value === "number") return [label, roughDuration(value)];
   return [label, safe(value === null ? "none" : String(value))];
 }
 

@@ -23,6 +23,8 @@ export interface CleanupRule {
   keepRecent?: number;
   /** Milliseconds; for `expired` and `failed`. */
   maxAgeMs?: number;
+  /** The plan that may be carried out although the system clock was set. */
+  approve?: string | undefined;
 }
 
 export interface ListFilter {
@@ -48,6 +50,7 @@ export interface Backend {
   remove(id: string): Promise<void>;
   list(filter: ListFilter): Promise<SummaryPage>;
   stats(): Promise<Stats>;
+  /** The outcome is `waiting_approval` if the system clock was set and the rule has no `approve`. */
   cleanup(rule: CleanupRule): Promise<CleanupResult>;
   backup(id: string, directory?: string): Promise<Backup>;
   validate(id: string): Promise<Validation>;

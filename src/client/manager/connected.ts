@@ -30,10 +30,11 @@ export function connectedBackend(options: SessionClientOptions): Backend {
     },
     list: (filter) => client.listSessions(filter),
     stats: () => client.getStats(),
-    cleanup: ({ policy, keepRecent, maxAgeMs }) =>
+    cleanup: ({ policy, keepRecent, maxAgeMs, approve }) =>
       client.runCleanup(policy, {
         keep_recent: keepRecent,
         max_age: maxAgeMs === undefined ? undefined : `${maxAgeMs}ms`,
+        approve,
       }),
     backup: (id, directory) => client.createBackup(id, { directory }),
     validate: (id) => client.validateSession(id),

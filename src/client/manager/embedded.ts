@@ -11,16 +11,15 @@ import {
   stringifyJson,
 } from "../../json/exact-json.ts";
 import { silentLogger } from "../../log.ts";
-import { allSummaries } from "../../retention/cleanup.ts";
-import { appendHistory } from "../../retention/history.ts";
-import { runPass } from "../../retention/pass.ts";
-import { type Policy, plan } from "../../retention/policy.ts";
+import { Cleanup } from "../../retention/cleanup.ts";
+import { cleanupSchema, trashSchema } from "../../retention/options.ts";
 import type { Command } from "../../session/command.ts";
 import type { Status } from "../../session/session.ts";
 import { generateSessionId, parseSessionId, type SessionId } from "../../session/session-id.ts";
 import type { Verb } from "../../session/transition.ts";
 import { openStore } from "../../store/open-store.ts";
 import type { SessionStore } from "../../store/session-store.ts";
+import { systemBootTime } from "../../time/boot-time.ts";
 import { systemClock } from "../../time/clock.ts";
 import { checkBody } from "../http/check-body.ts";
 import { clientMaxDepth } from "../http/reply.ts";
@@ -35,7 +34,7 @@ const rescanIntervalMs = 60_000;
 export class EmbeddedBackend implements Backend {
   readonly #directory: string;
   readonly #clock = systemClock();
-  #opening: Promise<SessionStore> | undefined;
+  #opening: Promise<Opened> | undefined;
   /** If a program ends without closing, this still writes all session files, and not only a journal. */
   readonly #closeAtExit = () => void this.close();
 
@@ -106,18 +105,9 @@ export class EmbeddedBackend implements Backend {
     return store.stats();
   }
 
-  async cleanup(rule: CleanupRule) {
-    const store = await this.#store();
-    const clock = this.#clock;
-    return runPass({
-      store,
-      plan: plan(await allSummaries(store), policyOf(rule), clock.now()),
-      trigger: "request",
-      dryRun: false,
-      signal: new AbortController().signal,
-      clock,
-      record: (entries) => appendHistory(store.records, entries),
-    });
+  async cleanup({ policy, keepRecent, maxAgeMs, approve }: CleanupRule) {
+    const { cleanup } = await this.#open();
+    return cleanup.run({ policy, keepRecent, maxAgeMs, approve, trigger: "request" });
   }
 
   async backup(id: string, directory?: string) {
@@ -156,7 +146,9 @@ export class EmbeddedBackend implements Backend {
     process.off("beforeExit", this.#closeAtExit);
     const opening = this.#opening;
     this.#opening = undefined;
-    await (await opening)?.close();
+    const opened = await opening;
+    await opened?.cleanup.stop();
+    await opened?.store.close();
   }
 
   async #apply(id: string, command: Command) {
@@ -169,36 +161,58 @@ export class EmbeddedBackend implements Backend {
     return progressReplyOf((await this.#apply(id, command)).summary);
   }
 
+  async #store(): Promise<SessionStore> {
+    return (await this.#open()).store;
+  }
+
   /** If opening fails, the next call tries again: another process may have released the directory by then. */
-  #store(): Promise<SessionStore> {
+  #open(): Promise<Opened> {
     if (this.#opening === undefined) {
       process.once("beforeExit", this.#closeAtExit);
-      this.#opening = openStore({
-        storage: { kind: "directory", directory: this.#directory, rescanIntervalMs, outsideBackups: true },
-        clock: this.#clock,
-        logger: silentLogger,
-      })
-        .then(withoutLeases)
-        .catch((error) => {
-          process.off("beforeExit", this.#closeAtExit);
-          this.#opening = undefined;
-          throw error;
-        });
+      this.#opening = this.#openStore().catch((error) => {
+        process.off("beforeExit", this.#closeAtExit);
+        this.#opening = undefined;
+        throw error;
+      });
     }
     return this.#opening;
   }
+
+  async #openStore(): Promise<Opened> {
+    const clock = this.#clock;
+    const logger = silentLogger;
+    const store = await openStore({
+      storage: { kind: "directory", directory: this.#directory, rescanIntervalMs, outsideBackups: true },
+      clock,
+      logger,
+    });
+    const [options, trash] = [cleanupSchema.parse({}), trashSchema.parse({})];
+    // It is never started: nothing runs on a schedule here.
+    const cleanup = new Cleanup({
+      store,
+      cleanup: options,
+      trash,
+      clock,
+      bootTime: systemBootTime(),
+      logger,
+    });
+    await withoutLeases(store);
+    // If this fails, cleanup tries again, and then says why.
+    await cleanup.noteClock().catch(() => {});
+    return { store, cleanup };
+  }
+}
+
+interface Opened {
+  store: SessionStore;
+  cleanup: Cleanup;
 }
 
 /** Ends the leases that a killed daemon has left: its workers cannot reconnect to this process. */
-async function withoutLeases(store: SessionStore): Promise<SessionStore> {
+async function withoutLeases(store: SessionStore): Promise<void> {
   for (const { session_id, epoch } of await store.leases.all()) {
     await store.leases.release(session_id as SessionId, epoch);
   }
-  return store;
-}
-
-function policyOf({ policy, keepRecent = 0, maxAgeMs = 0 }: CleanupRule): Policy {
-  return policy === "completed" ? { name: policy, keepRecent } : { name: policy, maxAgeMs };
 }
 
 /** Makes a copy and checks it as the daemon checks a request. */

@@ -39,6 +39,14 @@ export interface ConnectOptions extends SessionClientOptions {
   backupDir?: string | undefined;
 }
 
+export interface CleanupCallOptions {
+  /**
+   * The id of the plan that an `approval_required` error named: its sessions are removed although the system
+   * clock was set.
+   */
+  approve?: string | undefined;
+}
+
 /** Everything about a new session except for its configuration. */
 export type NewSessionOptions = Omit<CreateSessionBody, "config">;
 
@@ -221,36 +229,39 @@ export class SessionManager {
   /**
    * Removes completed sessions except for the `keepRecent` most recent ones. Returns how many were removed.
    *
-   * @throws `invalid_request` unless `keepRecent` is a whole number, 0 or more
+   * @throws `invalid_request` unless `keepRecent` is a whole number, 0 or more; `approval_required`, with the
+   * id of a plan, if the system clock was set by more than an hour
    */
-  async cleanupCompletedSessions(keepRecent = 10): Promise<number> {
+  async cleanupCompletedSessions(keepRecent = 10, { approve }: CleanupCallOptions = {}): Promise<number> {
     if (!Number.isSafeInteger(keepRecent) || keepRecent < 0) {
       throw new SessiondError(
         "invalid_request",
         `keepRecent must be a whole number, 0 or more, not ${keepRecent}`,
       );
     }
-    return this.#cleanup({ policy: "completed", keepRecent });
+    return this.#cleanup({ policy: "completed", keepRecent, approve });
   }
 
   /**
    * Removes sessions of any status without activity for `maxAgeDays` days, which may be a fraction. Returns
    * how many were removed.
    *
-   * @throws `invalid_request` unless `maxAgeDays` is 0 or more
+   * @throws `invalid_request` unless `maxAgeDays` is 0 or more; `approval_required`, with the id of a plan, if
+   * the system clock was set by more than an hour
    */
-  async cleanupExpiredSessions(maxAgeDays = 30): Promise<number> {
-    return this.#cleanupByAge("expired", maxAgeDays);
+  async cleanupExpiredSessions(maxAgeDays = 30, { approve }: CleanupCallOptions = {}): Promise<number> {
+    return this.#cleanupByAge("expired", maxAgeDays, approve);
   }
 
   /**
    * Removes failed sessions without activity for `maxAgeDays` days; by default all failed sessions. Returns
    * how many were removed.
    *
-   * @throws `invalid_request` unless `maxAgeDays` is 0 or more
+   * @throws `invalid_request` unless `maxAgeDays` is 0 or more; `approval_required`, with the id of a plan, if
+   * the system clock was set by more than an hour
    */
-  async cleanupFailedSessions(maxAgeDays = 0): Promise<number> {
-    return this.#cleanupByAge("failed", maxAgeDays);
+  async cleanupFailedSessions(maxAgeDays = 0, { approve }: CleanupCallOptions = {}): Promise<number> {
+    return this.#cleanupByAge("failed", maxAgeDays, approve);
   }
 
   /** Copies a session as it is now. Returns the location of the copy: for a directory of files, its path. */
@@ -290,16 +301,24 @@ export class SessionManager {
     return done(absentOrRefused, this.#backend.transition(id, verb, reason));
   }
 
-  async #cleanupByAge(policy: CleanupRule["policy"], maxAgeDays: number): Promise<number> {
+  async #cleanupByAge(
+    policy: CleanupRule["policy"],
+    maxAgeDays: number,
+    approve: string | undefined,
+  ): Promise<number> {
     if (!Number.isFinite(maxAgeDays) || maxAgeDays < 0) {
       throw new SessiondError("invalid_request", `maxAgeDays must be 0 or more, not ${maxAgeDays}`);
     }
-    return this.#cleanup({ policy, maxAgeMs: Math.round(maxAgeDays * dayMs) });
+    return this.#cleanup({ policy, maxAgeMs: Math.round(maxAgeDays * dayMs), approve });
   }
 
   /** Throws the first failure only if no session was removed. Sessions that could not be removed stay. */
   async #cleanup(rule: CleanupRule): Promise<number> {
-    const { removed, failures } = await this.#backend.cleanup(rule);
+    const { removed, failures, outcome, plan_id, warnings } = await this.#backend.cleanup(rule);
+    if (outcome === "waiting_approval") {
+      const why = warnings.at(-1) ?? "waiting for approval";
+      throw new SessiondError("approval_required", `nothing was removed, ${why}; the plan is "${plan_id}"`);
+    }
     const [failure] = failures;
     if (failure !== undefined && removed === 0) {
       throw new SessiondError(failure.code as ErrorCode, failure.message);

@@ -1,5 +1,5 @@
 /** The handlers for cleanup. */
-import { type PolicyName, policyNames } from "../../contract/replies.ts";
+import { type JobName, jobNames } from "../../contract/replies.ts";
 import type { Cleanup } from "../../retention/cleanup.ts";
 import { parseDuration } from "../../time/duration.ts";
 import { RequestError } from "../http/error-reply.ts";
@@ -24,13 +24,10 @@ export function cleanupHandlers(cleanup: Cleanup) {
   } satisfies Partial<Handlers>;
 }
 
-function parsePolicy(name: string): PolicyName {
-  const policy = policyNames.find((known) => known === name);
+function parsePolicy(name: string): JobName {
+  const policy = jobNames.find((known) => known === name);
   if (policy === undefined) {
-    throw new RequestError(
-      404,
-      `there is no cleanup policy "${name}"; the policies are ${policyNames.join(", ")}`,
-    );
+    throw new RequestError(404, `there is no cleanup policy "${name}"; there are ${jobNames.join(", ")}`);
   }
   return policy;
 }

@@ -4,15 +4,15 @@ import type { ReloadResult } from "../../contract/replies.ts";
 import { protocolVersion } from "../../contract/version.ts";
 import type { Cleanup } from "../../retention/cleanup.ts";
 import type { SessionStore } from "../../store/session-store.ts";
-import { type Clock, microsPerMs, parseTimestamp } from "../../time/clock.ts";
+import type { Clock } from "../../time/clock.ts";
 import type { Workers } from "../channel/workers.ts";
 import type { Handlers } from "../http/handler.ts";
+import type { Uptime } from "../uptime.ts";
 
 /** What the server needs to know of the daemon. */
 export interface DaemonFacts {
   version: string;
-  /** The time of the start, as ISO 8601. */
-  startedTime: string;
+  uptime: Uptime;
   configFile: string | null;
   clock: Clock;
   /** Reads the configuration again. Throws if the new one is bad; the old one then stays in force. */
@@ -37,8 +37,8 @@ export function daemonHandlers({ store, cleanup, daemon, socketPath, workers }: 
       protocol_version: protocolVersion,
       node_version: process.version,
       pid: process.pid,
-      started_time: daemon.startedTime,
-      uptime_ms: uptimeMs(daemon),
+      started_time: daemon.uptime.startedTime,
+      uptime_ms: daemon.uptime.ms,
       store: await store.facts(),
       socket: socketPath,
       config_file: daemon.configFile,
@@ -61,9 +61,4 @@ export function daemonHandlers({ store, cleanup, daemon, socketPath, workers }: 
       return openApi;
     },
   } satisfies Partial<Handlers>;
-}
-
-function uptimeMs({ startedTime, clock }: DaemonFacts): number {
-  const started = parseTimestamp(startedTime) ?? clock.now();
-  return Math.max(0, Math.floor((clock.now() - started) / microsPerMs));
 }

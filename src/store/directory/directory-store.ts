@@ -214,10 +214,10 @@ export class DirectoryStore implements SessionStore {
     });
   }
 
-  emptyTrash(olderThanMs = 0): Promise<Emptied & { entries: TrashEntry[] }> {
+  emptyTrash(olderThanMs = 0, only?: ReadonlySet<string>): Promise<Emptied & { entries: TrashEntry[] }> {
     return this.#parts.state.runChange(async () => {
       this.#parts.state.assertWritable();
-      return this.#parts.trash.empty(olderThanMs);
+      return this.#parts.trash.empty(olderThanMs, only);
     });
   }
 

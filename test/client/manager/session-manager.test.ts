@@ -9,6 +9,7 @@ import { type JsonObject, parsePlainJson, stringifyJson } from "../../../src/jso
 import type { Session, Status } from "../../../src/session/session.ts";
 import { configDefaults, statuses } from "../../../src/session/session.ts";
 import * as any from "../../support/arbitraries.ts";
+import { pretendClockWasSet } from "../../support/clock-record.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 import { startDaemonIn } from "../running-daemon.ts";
 
@@ -283,6 +284,27 @@ describe.each(Object.entries(backends))("a SessionManager, %s", (_name, open) =>
     const created = await manager.createSession("src", { pending_files: ["a"] });
     const path = await manager.backupSession(created.session_id);
     expect(JSON.parse(await readFile(path ?? "", "utf8"))).toEqual(created);
+  });
+
+  it("removes nothing by cleanup after the clock was set, until the plan is approved", async () => {
+    const directory = await tempDir();
+    const first = new SessionManager({ sessionsDir: directory });
+    for (let count = 0; count < 3; count++) {
+      const session = await first.createSession({ target_path: "/src" });
+      await first.failSession(session.session_id);
+    }
+    await first.close();
+    await pretendClockWasSet(directory, 400 * 86_400_000);
+    const manager = await open(directory);
+    const refused = await manager.cleanupFailedSessions().catch((error: unknown) => error);
+    expect(refused).toMatchObject({
+      code: "approval_required",
+      message: expect.stringMatching(/^nothing was removed, .*the system clock was set forward by 400 d/),
+    });
+    expect(await manager.getSessionCount()).toBe(3);
+    const approve = /the plan is "(\w+)"/.exec((refused as Error).message)?.[1];
+    expect(await manager.cleanupFailedSessions(0, { approve })).toBe(3);
+    expect(await manager.cleanupFailedSessions()).toBe(0);
   });
 });
 

@@ -211,8 +211,9 @@ export class MemoryStore implements SessionStore {
     });
   }
 
-  emptyTrash(olderThanMs = 0) {
-    return this.#change("emptyTrash", "", () => this.#trash.empty(this.#clock.now() - olderThanMs * 1000));
+  emptyTrash(olderThanMs = 0, only?: ReadonlySet<string>) {
+    const limit = olderThanMs === 0 ? undefined : this.#clock.now() - olderThanMs * 1000;
+    return this.#change("emptyTrash", "", () => this.#trash.empty(limit, only));
   }
 
   async health(): Promise<HealthProblem[]> {

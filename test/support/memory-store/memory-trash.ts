@@ -42,10 +42,13 @@ export class MemoryTrash {
     this.#trashed.splice(this.#trashed.indexOf(trashed), 1);
   }
 
-  /** Deletes for good what was removed at this time or before. */
-  empty(limit: Micros): Emptied & { entries: TrashEntry[] } {
-    const time = formatTimestamp(limit);
-    const old = this.#trashed.filter(({ entry }) => entry.removed_time <= time);
+  /** Deletes for good what was removed at this time or before; of these only what `only` names, if given. */
+  empty(limit?: Micros, only?: ReadonlySet<string>): Emptied & { entries: TrashEntry[] } {
+    const time = limit === undefined ? undefined : formatTimestamp(limit);
+    const old = this.#trashed.filter(
+      ({ entry }) =>
+        (time === undefined || entry.removed_time <= time) && (only?.has(entry.trash_id) ?? true),
+    );
     for (const trashed of old) this.takeOut(trashed);
     const entries = old.map(({ entry }) => entry).reverse();
     return { removed: entries.length, bytes: sizeOf(entries), entries };

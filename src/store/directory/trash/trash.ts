@@ -10,7 +10,7 @@ import { SessiondError } from "../../../error.ts";
 import type { SessionSummary } from "../../../session/session.ts";
 import type { SessionId } from "../../../session/session-id.ts";
 import { shellOperand, shellQuote } from "../../../text/shell-quote.ts";
-import { type Clock, formatTimestamp } from "../../../time/clock.ts";
+import { type Clock, formatTimestamp, microsPerMs } from "../../../time/clock.ts";
 import { sessionExists } from "../../change-conditions.ts";
 import type { KnownSessions } from "../changes/known-sessions.ts";
 import type { SessionTurns } from "../changes/session-turns.ts";
@@ -75,11 +75,15 @@ export class Trash {
     return restored;
   }
 
-  /** Deletes the entries that are older than a time for good. */
-  async empty(olderThanMs: number): Promise<Emptied & { entries: TrashEntry[] }> {
+  /** As `SessionStore.emptyTrash`. */
+  async empty(olderThanMs: number, only?: ReadonlySet<string>): Promise<Emptied & { entries: TrashEntry[] }> {
     const { files, clock } = this.#options;
-    const limit = formatTimestamp(clock.now() - olderThanMs * 1000);
-    const entries = files.list().filter((entry) => entry.removed_time <= limit);
+    // Everything means everything: also what was removed while the clock was ahead.
+    const limit = olderThanMs === 0 ? undefined : formatTimestamp(clock.now() - olderThanMs * microsPerMs);
+    const entries = files
+      .list()
+      .filter(({ trash_id }) => only?.has(trash_id) ?? true)
+      .filter(({ removed_time }) => limit === undefined || removed_time <= limit);
     await files.purge(entries);
     return { removed: entries.length, bytes: sizeOf(entries), entries: entries.map(withoutFile) };
   }
