@@ -69,7 +69,7 @@ function readText(path: string): string {
 // dependency that they install is zod, for the declaration files, which mention its types.
 export default defineConfig({
   input: {
-    sessiond: "src/daemon/sessiond.ts",
+    sessiond: "src/daemon/entry.ts",
     sessionctl: "src/cli/sessionctl.ts",
     index: "src/client/index.ts",
     "examples/demo": "examples/demo/demo.ts",

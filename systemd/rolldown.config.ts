@@ -3,7 +3,7 @@ import { defineConfig } from "rolldown";
 import { notices, transform } from "../rolldown.config.ts";
 
 export default defineConfig({
-  input: { sessiond: "src/daemon/sessiond.ts", sessionctl: "src/cli/sessionctl.ts" },
+  input: { sessiond: "src/daemon/entry.ts", sessionctl: "src/cli/sessionctl.ts" },
   platform: "node",
   plugins: [notices()],
   transform,

@@ -1,5 +1,6 @@
 /** What sessionctl takes from the process that it runs in. A test gives its own in place of Node's. */
 import type { EventEmitter } from "node:events";
+import { resolve } from "node:path";
 import type { OutputStream } from "./output.ts";
 
 /** Signals reach the program as events. */
@@ -13,4 +14,9 @@ export interface HostProcess extends Pick<EventEmitter, "on" | "off" | "listener
   cwd(): string;
   /** Ends the process at once. */
   exit(code: number): void;
+}
+
+/** The path from the root. A path that is absolute needs no working directory, which may be gone. */
+export function absolutePath(process: Pick<HostProcess, "cwd">, path: string): string {
+  return path.startsWith("/") ? resolve(path) : resolve(process.cwd(), path);
 }

@@ -1,12 +1,11 @@
 /** Reads the input of commands: files, standard input, JSON in an argument. */
 import { isUtf8 } from "node:buffer";
 import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
 import { buffer } from "node:stream/consumers";
 import { clientMaxDepth } from "../client/http/reply.ts";
 import { isJsonObject, JsonError, type JsonObject, parseJson } from "../json/exact-json.ts";
 import { CommandError, usageError } from "./exit-code.ts";
-import type { HostProcess } from "./host-process.ts";
+import { absolutePath, type HostProcess } from "./host-process.ts";
 
 /** What separates the names in a list: line breaks or zero bytes. */
 export type Separator = "line" | "zero";
@@ -27,8 +26,9 @@ export function createInput(process: Pick<HostProcess, "stdin" | "cwd">): Input 
     if (path === "-" && stdinTaken)
       throw usageError("standard input can be read only once; give a file instead");
     if (path === "-") stdinTaken = true;
+    const absolute = path === "-" ? path : absolutePath(process, path);
     try {
-      return path === "-" ? await buffer(process.stdin) : await readFile(resolve(process.cwd(), path));
+      return path === "-" ? await buffer(process.stdin) : await readFile(absolute);
     } catch (error) {
       throw new CommandError(`cannot read ${nameOf(path)}: ${(error as Error).message}`, undefined, {
         cause: error,

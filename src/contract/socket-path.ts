@@ -16,11 +16,13 @@ export function daemonSocketPath(sessionsDir: string, env: NodeJS.ProcessEnv): s
   return runtimeSocketPath(env) ?? socketIn(sessionsDir);
 }
 
-/** The paths at which a daemon of this user may listen, most likely first. */
-export function ownSocketPaths(env: NodeJS.ProcessEnv, cwd: string): string[] {
-  const inDirectory = socketIn(join(cwd, defaultSessionsDir));
+/** The paths at which a daemon of this user may listen, most likely first. `cwd` may be gone. */
+export function ownSocketPaths(env: NodeJS.ProcessEnv, cwd: string | undefined): string[] {
   const runtime = runtimeSocketPath(env);
-  return runtime === undefined ? [inDirectory] : [runtime, inDirectory];
+  return [
+    ...(runtime === undefined ? [] : [runtime]),
+    ...(cwd === undefined ? [] : [socketIn(join(cwd, defaultSessionsDir))]),
+  ];
 }
 
 function socketIn(sessionsDir: string): string {

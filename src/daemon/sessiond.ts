@@ -1,4 +1,3 @@
-#!/usr/bin/env node
 /**
  * The process of the program `sessiond`: arguments, configuration, logger, signals and exit status.
  * `daemon.ts` starts and stops the parts.
@@ -7,11 +6,12 @@ import process from "node:process";
 import type { Logger } from "pino";
 import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";
 import { ConfigError } from "../config/problem.ts";
-import { isSessiondError, systemErrorCode } from "../error.ts";
+import { isSessiondError } from "../error.ts";
 import { isReaderGone, systemReason, useWholeStandardStreams, written } from "../files/standard-streams.ts";
 import { systemBootTime } from "../time/boot-time.ts";
 import { systemClock } from "../time/clock.ts";
 import { version } from "../version.ts";
+import { goneDirectory, workingDirectory } from "../working-directory.ts";
 import { type Arguments, parseArguments, usage } from "./arguments.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { isJournal, journalText } from "./log-lines.ts";
@@ -54,9 +54,7 @@ async function print(text: string): Promise<number> {
 async function loadConfigAndRun(args: Arguments): Promise<number | undefined> {
   const cwd = workingDirectory();
   if (cwd === undefined) {
-    process.stderr.write(
-      "sessiond: the working directory has been deleted; change to a directory that exists\n",
-    );
+    process.stderr.write(`sessiond: ${goneDirectory}\n`);
     return exitStatus.failed;
   }
   const sources: ConfigSources = { flags: args, env: process.env, cwd };
@@ -79,16 +77,6 @@ async function loadConfigAndRun(args: Arguments): Promise<number | undefined> {
   // Node.js would print warnings without a priority, so the unit sets NODE_NO_WARNINGS.
   if (toJournal) process.on("warning", (warning) => logger.warn({ err: warning }, warning.message));
   return run(config, sources, manager, logger);
-}
-
-/** Undefined if it has been deleted. */
-function workingDirectory(): string | undefined {
-  try {
-    return process.cwd();
-  } catch (error) {
-    if (systemErrorCode(error) === "ENOENT") return undefined;
-    throw error;
-  }
 }
 
 async function run(

@@ -3,6 +3,7 @@
  * the runner is gone, even by kill -9, it stops the groups that are left.
  */
 import { createInterface } from "node:readline";
+import { ignoreSignals, notices, requests } from "./end-signals.ts";
 import { markedProcesses } from "./mark.ts";
 import { allPids, endAll, type ProcessFacts, processFacts } from "./processes.ts";
 
@@ -12,7 +13,7 @@ export const farewell = "bye";
 /** Reads lines `+GROUP` and `-GROUP`. Resolves when no process of the run is left. */
 export async function guard(input: NodeJS.ReadableStream, mark: string): Promise<void> {
   // Only the end of the runner ends the guard.
-  for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => {});
+  ignoreSignals([...requests, ...notices]);
   const groups = new Map<number, ProcessFacts | undefined>();
   for await (const line of createInterface({ input })) {
     if (line === farewell) return;

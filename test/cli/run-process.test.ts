@@ -2,12 +2,13 @@
  * Runs as the processes that they are: real signals, a runner that is killed, its guard, a reader that
  * leaves.
  */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { startDaemon } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
 import {
+  guardsOf,
   isAlive,
   names,
   outcome,
@@ -26,22 +27,6 @@ function begun({ lines }: Scene<SceneDaemon>): { file: string; pid: number }[] {
     const [file, pid] = line.split(" ") as [string, string];
     return { file, pid: Number(pid) };
   });
-}
-
-/** The processes that guard the runs of this test. */
-function guards({ daemon }: Scene): number[] {
-  const read = (pid: string, name: string) => readFileSync(`/proc/${pid}/${name}`, "latin1");
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        return read(pid, "cmdline").includes("\0run-guard\0") && read(pid, "environ").includes(daemon.socket);
-      } catch {
-        return false;
-      }
-    })
-    .map(Number)
-    .filter(isAlive);
 }
 
 test("Ctrl-C drains a run, which ends with 130", async () => {
@@ -82,7 +67,7 @@ test("a runner that is killed takes its commands with it, and the same command a
   const first = begun(at).map(({ pid }) => pid);
   await eventually(() => {
     for (const pid of first) expect(isAlive(pid)).toBe(false);
-    expect(guards(at)).toEqual([]);
+    expect(guardsOf(at)).toEqual([]);
   });
   const recorded = new Set((await at.session()).processed_files);
   writeFileSync(join(at.dir, "go"), "");
@@ -102,8 +87,8 @@ test("commands are stopped before their files run again, even if runner and guar
   const program = await at.startProcess("a", "--files", "f*", "-j2", ...sh(`trap '' TERM; ${patient}`));
   await eventually(() => expect(begun(at)).toHaveLength(2));
   const [guard] = await eventually(() => {
-    expect(guards(at)).toHaveLength(1);
-    return guards(at) as [number];
+    expect(guardsOf(at)).toHaveLength(1);
+    return guardsOf(at) as [number];
   });
   program.kill("SIGSTOP");
   process.kill(guard, "SIGKILL");
@@ -123,11 +108,11 @@ test("a guard that is killed is replaced", async () => {
   const program = await at.startProcess("a", "--files", "f*", "-j2", ...sh(patient));
   await eventually(() => expect(begun(at)).toHaveLength(2));
   const [first] = await eventually(() => {
-    expect(guards(at)).toHaveLength(1);
-    return guards(at) as [number];
+    expect(guardsOf(at)).toHaveLength(1);
+    return guardsOf(at) as [number];
   });
   process.kill(first, "SIGKILL");
-  await eventually(() => expect(guards(at).filter((pid) => pid !== first)).toHaveLength(1));
+  await eventually(() => expect(guardsOf(at).filter((pid) => pid !== first)).toHaveLength(1));
   program.kill("SIGKILL");
   await program.exited;
   await eventually(() => expect(begun(at).some(({ pid }) => isAlive(pid))).toBe(false));

@@ -1,7 +1,7 @@
 /**
  * `sessionctl run` over real files and real commands: in the process of the test, or as a process of its own.
  */
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { SessionClient } from "../../src/client/session-client.ts";
@@ -113,4 +113,20 @@ export function isAlive(pid: number): boolean {
   } catch {
     return false;
   }
+}
+
+/** The processes that guard the runs of this test. */
+export function guardsOf({ daemon }: Scene): number[] {
+  const read = (pid: string, name: string) => readFileSync(`/proc/${pid}/${name}`, "latin1");
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return read(pid, "cmdline").includes("\0run-guard\0") && read(pid, "environ").includes(daemon.socket);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number)
+    .filter(isAlive);
 }

@@ -1,8 +1,8 @@
 /** `sessionctl backup` */
-import { resolve } from "node:path";
 import type { Backup } from "../../contract/replies.ts";
 import { formatSize } from "../../text/size.ts";
 import { type Context, forEachSession, type Registration } from "../context.ts";
+import { absolutePath } from "../host-process.ts";
 import { safe } from "../terminal-text.ts";
 import { ago } from "../time.ts";
 
@@ -31,7 +31,7 @@ export const registerBackup: Registration = (program, run) => {
             if (!out.json && !out.quiet) printBackups(context, id, reply.backups);
             return reply;
           }
-          const where = directory === undefined ? undefined : resolve(process.cwd(), directory);
+          const where = directory === undefined ? undefined : absolutePath(process, directory);
           const backup = await client.createBackup(id, { directory: where });
           if (!out.json && !out.quiet) out.data(backup.location);
           return backup;

@@ -1,9 +1,9 @@
 /** `sessionctl create` */
-import { resolve } from "node:path";
 import type { SessionConfig } from "../../session/session.ts";
 import { label, newId, separatorOf } from "../arguments.ts";
 import type { Registration } from "../context.ts";
 import { usageError } from "../exit-code.ts";
+import { absolutePath, type HostProcess } from "../host-process.ts";
 import { safe } from "../terminal-text.ts";
 
 interface Options {
@@ -35,7 +35,7 @@ export const registerCreate: Registration = (program, run) => {
     )
     .action(
       run(async ({ client, out, input, process }, target: string, options: Options) => {
-        const target_path = absolute(target, process.cwd());
+        const target_path = absoluteTarget(target, process);
         const config = options.config === undefined ? {} : await input.object(options.config, "--config");
         const configured = config.target_path;
         if (configured !== undefined && configured !== target && configured !== target_path) {
@@ -62,7 +62,7 @@ export const registerCreate: Registration = (program, run) => {
 };
 
 /** Absolute, because the session may be read from another directory. */
-function absolute(target: string, cwd: string): string {
+function absoluteTarget(target: string, process: HostProcess): string {
   if (target.trim() === "") throw usageError("the target is blank; give a path or a URL");
-  return /^[a-z][a-z0-9+.-]*:\/\//i.test(target) ? target : resolve(cwd, target);
+  return /^[a-z][a-z0-9+.-]*:\/\//i.test(target) ? target : absolutePath(process, target);
 }

@@ -1,5 +1,4 @@
 /** `sessionctl export` */
-import { resolve } from "node:path";
 import { ConnectionError } from "../../client/http/connection-error.ts";
 import { CannotReplace, isStandardOutput, replaceFile } from "../../files/replace-file.ts";
 import { systemReason } from "../../files/standard-streams.ts";
@@ -8,6 +7,7 @@ import { complainAbout } from "../complaint.ts";
 import type { Registration } from "../context.ts";
 import { counted } from "../count.ts";
 import { CommandError, type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
+import { absolutePath } from "../host-process.ts";
 import { jsonText } from "../output.ts";
 import { safe } from "../terminal-text.ts";
 
@@ -39,7 +39,7 @@ export const registerExport: Registration = (program, run) => {
         const written = ids.length === 1 ? sessions[0] : sessions;
         if (output === undefined || isStandardOutput(output)) out.document(written);
         else {
-          await save(output, process.cwd(), `${jsonText(written)}\n`);
+          await save(output, absolutePath(process, output), `${jsonText(written)}\n`);
           out.say(`wrote ${counted(sessions.length, "session")} to ${safe(output)}`);
         }
         return exitCode;
@@ -47,9 +47,9 @@ export const registerExport: Registration = (program, run) => {
     );
 };
 
-async function save(path: string, cwd: string, text: string): Promise<void> {
+async function save(path: string, absolute: string, text: string): Promise<void> {
   try {
-    await replaceFile(resolve(cwd, path), text);
+    await replaceFile(absolute, text);
   } catch (error) {
     const advice = error instanceof CannotReplace ? "; to overwrite it in place, use > instead of -o" : "";
     const message = `cannot write ${path}: ${systemReason(error as Error)}${advice}`;

@@ -5,7 +5,6 @@
  * and displays. It does not know how a command is run.
  */
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
 import { copyTag } from "../../client/entity-tags.ts";
 import { SessionClient } from "../../client/session-client.ts";
 import { SessiondError } from "../../error.ts";
@@ -24,10 +23,12 @@ import { hasPlaceholder, type Template, templateText } from "../../runner/templa
 import { unseenLabel, unseenValue } from "../../runner/unseen.ts";
 import { hasFailed, resultOf } from "../../session/failed-file.ts";
 import type { Session } from "../../session/session.ts";
+import { workingDirectory } from "../../working-directory.ts";
 import { newId, separatorOf } from "../arguments.ts";
 import type { Context } from "../context.ts";
 import { CommandError, type ExitCode, exitCodes, usageError } from "../exit-code.ts";
 import { failuresAmong } from "../failures.ts";
+import { absolutePath, type HostProcess } from "../host-process.ts";
 import { safe } from "../terminal-text.ts";
 import { comparedLines } from "./compared.ts";
 import { execute } from "./execute.ts";
@@ -61,7 +62,7 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
   const say = (line: string) => out.say(safe(line));
   if (id !== undefined && !options.dryRun) await untilFree(client, id, say);
   const session = id === undefined ? undefined : await findSession(client, id);
-  const cwd = directoryOf(options, session, process.cwd(), say);
+  const cwd = directoryOf(options, session, process, say);
   const template: Template = { words, shell: options.shell ?? false };
   checkProgram(template, cwd, process.env.PATH);
   const given = await givenTo(context, options, session, cwd);
@@ -97,7 +98,7 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
     worker: `run ${process.pid}`,
     reconnectMs: options.reconnect,
   };
-  const resultsDir = options.results === undefined ? undefined : resolve(process.cwd(), options.results);
+  const resultsDir = options.results === undefined ? undefined : absolutePath(process, options.results);
   return execute(context, {
     opening,
     template,
@@ -113,15 +114,15 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
 function directoryOf(
   { cwd }: RunOptions,
   session: Session | undefined,
-  here: string,
+  process: HostProcess,
   say: (line: string) => void,
 ): string {
   const recorded = session?.labels?.[directoryLabel];
-  const directory = cwd !== undefined ? resolve(here, cwd) : (recorded ?? here);
+  const directory = absolutePath(process, cwd ?? recorded ?? ".");
   if (!existsSync(directory)) {
     throw new CommandError(`the directory ${directory} does not exist; give another one with --cwd`);
   }
-  if (cwd === undefined && directory !== here) {
+  if (cwd === undefined && recorded !== undefined && recorded !== workingDirectory(process)) {
     say(`running in ${directory}, as in the earlier run (to change that: --cwd)`);
   }
   return directory;

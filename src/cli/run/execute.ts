@@ -1,5 +1,4 @@
 /** Carries out a run: its session, signals, display, final message and exit code. */
-import { resolve } from "node:path";
 import type { WorkerSession } from "../../client/worker/worker-session.ts";
 import { makePath } from "../../files/make-path.ts";
 import { Guard } from "../../runner/guard.ts";
@@ -16,6 +15,7 @@ import type { Status } from "../../session/session.ts";
 import type { Context } from "../context.ts";
 import { CommandError, type ExitCode, exitCodes } from "../exit-code.ts";
 import { type Failure, failuresAmong, namedFailures } from "../failures.ts";
+import { absolutePath, type HostProcess } from "../host-process.ts";
 import { settled } from "../output.ts";
 import { createProgressDisplay, modeOf } from "../progress/create-display.ts";
 import type { ProgressDisplay } from "../progress/display.ts";
@@ -40,6 +40,10 @@ export interface Execution {
   readonly timeoutMs: number | undefined;
 }
 
+const asProcessOne =
+  "this run is process 1 of its container, and cannot collect the processes that commands leave behind: " +
+  "start the container with an init, such as: docker run --init";
+
 const interrupted: Stop = { cause: "interrupted", reason: "interrupted" };
 
 export async function execute(context: Context, execution: Execution): Promise<ExitCode> {
@@ -49,7 +53,7 @@ export async function execute(context: Context, execution: Execution): Promise<E
     if (done !== undefined) return done;
   }
   const { process } = context;
-  const outputs = openOutputs(execution, process.cwd());
+  const outputs = openOutputs(execution, process);
   // Before there is a session to pause, the second signal ends the process.
   let onSignal = (count: number): void => {
     if (count > 1) process.exit(exitCodes.interrupted);
@@ -62,6 +66,7 @@ export async function execute(context: Context, execution: Execution): Promise<E
   let onBroken = (_reason: string): void => {};
   const restoreStreams = onBrokenOutput(context.out.broken, process.stderr, (reason) => onBroken(reason));
   try {
+    if (process.pid === 1) context.out.say(asProcessOne);
     const opened = await openSession(opening);
     const run = new ActiveRun(context, execution, opened, outputs);
     onSignal = (count) => run.interrupt(count);
@@ -76,10 +81,11 @@ export async function execute(context: Context, execution: Execution): Promise<E
 }
 
 /** The job log and the places that the run writes to. @throws CommandError if one takes no write */
-function openOutputs({ options, resultsDir }: Execution, cwd: string): Outputs {
+function openOutputs({ options, resultsDir }: Execution, process: HostProcess): Outputs {
   try {
     if (resultsDir !== undefined) makeDirectory(resultsDir);
-    const joblog = options.joblog === undefined ? undefined : new JobLog(resolve(cwd, options.joblog));
+    const joblog =
+      options.joblog === undefined ? undefined : new JobLog(absolutePath(process, options.joblog));
     return { joblog, places: new OwnPlaces({ resultsDir, joblog: joblog?.path }) };
   } catch (error) {
     if (!(error instanceof OwnTrouble)) throw error;

@@ -1,28 +1,32 @@
 /** What ends a run from outside: signals, for which it has handlers of its own, and output that cannot be written. */
 import { isReaderGone, systemReason } from "../../files/standard-streams.ts";
+import { notices, requests } from "../../runner/end-signals.ts";
 import type { HostProcess } from "../host-process.ts";
 import type { OutputStream } from "../output.ts";
 
-const signals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
-
 /**
- * Calls the handler for each signal, with the number of signals so far, from 1. The returned function
- * restores the earlier listeners.
+ * Calls the handler for each signal that asks the run to end, with the number of such signals so far, from 1.
+ * Notices of the machine count once at most, as the first. The returned function restores the earlier
+ * listeners.
  */
 export function takeSignals(process: HostProcess, handler: (count: number) => void): () => void {
   let count = 0;
-  const onSignal = () => handler(++count);
-  const before = signals.map((signal) => {
-    const listeners = process.listeners(signal) as (() => void)[];
+  const onRequest = () => handler(++count);
+  const onNotice = () => {
+    if (count === 0) handler(++count);
+  };
+  const take = (listener: () => void) => (signal: NodeJS.Signals) => {
+    const before = process.listeners(signal) as (() => void)[];
     process.removeAllListeners(signal);
-    process.on(signal, onSignal);
-    return { signal, listeners };
-  });
+    process.on(signal, listener);
+    return () => {
+      process.off(signal, listener);
+      for (const earlier of before) process.on(signal, earlier);
+    };
+  };
+  const taken = [...requests.map(take(onRequest)), ...notices.map(take(onNotice))];
   return () => {
-    for (const { signal, listeners } of before) {
-      process.off(signal, onSignal);
-      for (const listener of listeners) process.on(signal, listener);
-    }
+    for (const restore of taken) restore();
   };
 }
 

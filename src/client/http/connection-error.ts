@@ -2,6 +2,7 @@
 import { existsSync } from "node:fs";
 import { maxSocketPathBytes, ownSocketPaths, serviceSocketPath } from "../../contract/socket-path.ts";
 import { systemErrorCode } from "../../error.ts";
+import { workingDirectory } from "../../working-directory.ts";
 import { refusedAccess } from "./socket-access.ts";
 
 const startAdvice =
@@ -114,7 +115,7 @@ export function connectionError(
 function norElsewhere(socketPath: string): string {
   if (
     socketPath !== serviceSocketPath ||
-    ownSocketPaths(process.env, process.cwd()).some((path) => existsSync(path))
+    ownSocketPaths(process.env, workingDirectory()).some((path) => existsSync(path))
   )
     return "";
   return ", nor one of your own in $XDG_RUNTIME_DIR or below ./.sessions";

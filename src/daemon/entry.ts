@@ -1,0 +1,5 @@
+#!/usr/bin/env node
+/** The file that the program `sessiond` begins with: small, so that it can say why the rest is not loaded. */
+import { startProgram } from "../start-program.ts";
+
+await startProgram("sessiond", () => import("./sessiond.ts"));
