@@ -1,7 +1,9 @@
 /** Restores the terminal however the process ends or stops, except by SIGKILL. */
 
+import { notices } from "../runner/end-signals.ts";
+
 /** Signals that end a process without its "exit" event. */
-const deadly = ["SIGTERM", "SIGHUP", "SIGQUIT"] as const;
+const deadly = ["SIGTERM", "SIGHUP", "SIGQUIT", ...notices] as const;
 
 export interface Guarded {
   /**

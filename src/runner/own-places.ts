@@ -2,7 +2,7 @@
  * The places that a run itself writes to: whether they take a write. A command that fails because its disk is
  * full looks like one that fails because of its file.
  */
-import { closeSync, openSync, statfsSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, openSync, statfsSync, statSync, unlinkSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { systemErrorCode } from "../error.ts";
@@ -29,7 +29,8 @@ export class OwnPlaces {
   #probes = 0;
 
   /**
-   * Places that take no write at the start are left out, as they say nothing about a file later.
+   * Places that take no write at the start are left out, as they say nothing about a file later. Of several
+   * places on one device, the first stands for all.
    *
    * @throws OwnTrouble if the results directory takes no write
    */
@@ -42,10 +43,12 @@ export class OwnPlaces {
     ];
     if (joblog !== undefined)
       others.push({ name: `the directory of the job log, ${dirname(joblog)},`, directory: dirname(joblog) });
-    this.#places = [
-      ...(resultsDir === undefined ? [] : [results]),
-      ...others.filter((place) => this.#takesWrite(place)),
-    ];
+    const places = resultsDir === undefined ? [] : [results];
+    for (const place of others) {
+      const isNew = places.every(({ directory }) => deviceOf(directory) !== deviceOf(place.directory));
+      if (isNew && this.#takesWrite(place)) places.push(place);
+    }
+    this.#places = places;
   }
 
   /**
@@ -91,6 +94,10 @@ function probe(path: string): void {
   } finally {
     closeSync(file);
   }
+}
+
+function deviceOf(directory: string): number | undefined {
+  return statSync(directory, { throwIfNoEntry: false })?.dev;
 }
 
 function isLow(directory: string): boolean {

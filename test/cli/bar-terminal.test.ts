@@ -42,6 +42,8 @@ describe.skipIf(noPseudoTerminal !== undefined)(`the bar on a terminal ${noPseud
     ["SIGTERM", 143],
     ["SIGHUP", 129],
     ["SIGQUIT", 131],
+    ["SIGXCPU", 152],
+    ["SIGALRM", 142],
   ] as const)("is removed, and the cursor restored, after %s", async (signal, exitCode) => {
     const terminal = await start("never");
     await see(terminal, /pid \d+\n[▒█·]+ +\d+% .*pending.*\n +\d+s src\/long\.ts|pid \d+\n[▒█·]+ +\d+%/);

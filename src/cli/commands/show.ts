@@ -12,6 +12,7 @@ import { ago } from "../time.ts";
 import { labelText } from "./list.ts";
 
 const nextFiles = 5;
+const noResults: ResultPage = { results: {}, next_cursor: null, total: 0 };
 const barWidth = 20;
 
 export const registerShow: Registration = (program, run) => {
@@ -33,7 +34,10 @@ export const registerShow: Registration = (program, run) => {
           const summary = await client.getSummary(id);
           if (out.quiet) return summary;
           const next = await client.listFiles(id, { limit: nextFiles });
-          const failed = await client.listResults(id, { failed: true, limit: namedFailures });
+          const failed =
+            summary.processed_count === 0
+              ? noResults
+              : await client.listResults(id, { failed: true, limit: namedFailures });
           if (pages++ > 0) out.data("");
           for (const line of page(context, summary, next)) out.data(line);
           for (const line of failedPart(id, failed)) out.data(line);
