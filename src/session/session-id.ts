@@ -42,13 +42,18 @@ export function generateSessionId(): SessionId {
  * leads anywhere else.
  */
 export function safeName(id: string): string {
-  const kept = id.replace(/[^\p{L}\p{N}_-]/gu, "");
+  const kept = keptInNames(id);
   return kept === id ? id : uniqueName(id, kept);
+}
+
+/** What of an id the name of a file may hold. Two ids may have this in common. */
+export function keptInNames(id: string): string {
+  return id.replace(/[^\p{L}\p{N}_-]/gu, "");
 }
 
 /**
  * As `safeName`, with the digest in any case: for an id whose safe name belongs to another session already.
  */
-export function uniqueName(id: string, kept: string = id.replace(/[^\p{L}\p{N}_-]/gu, "")): string {
+export function uniqueName(id: string, kept: string = keptInNames(id)): string {
   return `${kept}-${createHash("sha256").update(id).digest("hex").slice(0, 8)}`;
 }

@@ -1,20 +1,26 @@
 /**
  * Backups: copies of a session's document, named `<name>_<YYYYMMDD_HHMMSS>.json` by the time in UTC, by
- * default in `backups/` of the sessions directory.
+ * default in `backups/` of the sessions directory. The original module leaves out of the name what is no
+ * letter, digit, `-` or `_` of the id, and adds no digest: two ids may share a name there.
  */
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
+import { yieldIfDue } from "../../async/slices.ts";
 import type { Backup } from "../../contract/replies.ts";
 import { SessiondError, systemErrorCode } from "../../error.ts";
 import type { Session } from "../../session/session.ts";
-import { safeName } from "../../session/session-id.ts";
+import { keptInNames, safeName } from "../../session/session-id.ts";
 import { shellOperand } from "../../text/shell-quote.ts";
 import { formatTimestamp, type Micros, microsPerMs } from "../../time/clock.ts";
 import { type DurableFiles, storageError } from "./disk/durable-files.ts";
 import { encodeSession, partsOf } from "./disk/encode-session.ts";
 import type { FileSystem } from "./disk/file-system.ts";
 import { makeDirectory } from "./disk/own-directories.ts";
+import { peekSessionId } from "./disk/peek-session-id.ts";
 import { readDocument } from "./disk/read-document.ts";
 import { UnreadableError } from "./disk/session-codec.ts";
+
+/** The end of a backup's name: the time, and a number where there are several of one second. */
+const stampPattern = /\d{8}_\d{6}(?:_\d+)?\.json$/;
 
 export class Backups {
   readonly #fs: FileSystem;
@@ -56,35 +62,27 @@ export class Backups {
     }
   }
 
-  /** The backups of a session in the default directory, newest first. */
-  list(id: string): Backup[] {
-    const prefix = `${safeName(id)}_`;
-    return this.#names()
-      .filter(
-        (name) => name.startsWith(prefix) && /^\d{8}_\d{6}(_\d+)?\.json$/.test(name.slice(prefix.length)),
-      )
-      .map((backup) => {
-        const path = join(this.#default, backup);
-        const stats = this.#fs.lstatSync(path);
-        if (!stats?.isFile()) return undefined;
-        return {
-          session_id: id,
-          backup,
-          location: path,
-          created_time: formatTimestamp(Number(stats.mtimeMs) * microsPerMs),
-          bytes: Number(stats.size),
-        };
-      })
-      .filter((backup) => backup !== undefined)
-      .sort((a, b) =>
-        a.created_time < b.created_time
-          ? 1
-          : a.created_time > b.created_time
-            ? -1
-            : a.backup < b.backup
-              ? 1
-              : -1,
-      );
+  /**
+   * The backups of a session in the default directory, newest first. The id inside a backup decides. Only
+   * what may be one by its name is read. One that cannot be read is listed by its name.
+   */
+  async list(id: string): Promise<Backup[]> {
+    const name = safeName(id);
+    const prefixes = new Set([`${name}_`, `${keptInNames(id)}_`]);
+    const found: Backup[] = [];
+    for (const backup of this.#names()) {
+      const stamp = stampPattern.exec(backup)?.index;
+      if (stamp === undefined || !prefixes.has(backup.slice(0, stamp))) continue;
+      await yieldIfDue();
+      const location = join(this.#default, backup);
+      const stats = this.#fs.lstatSync(location);
+      if (!stats?.isFile()) continue;
+      const owner = peekSessionId(this.#fs, location);
+      if (owner === undefined ? !backup.startsWith(`${name}_`) : owner !== id) continue;
+      const created_time = formatTimestamp(Number(stats.mtimeMs) * microsPerMs);
+      found.push({ session_id: id, backup, location, created_time, bytes: Number(stats.size) });
+    }
+    return found.sort((a, b) => compare(b.created_time, a.created_time) || compare(b.backup, a.backup));
   }
 
   /**
@@ -157,6 +155,10 @@ function realPath(fs: FileSystem, path: string): string {
     if (systemErrorCode(error) !== "ENOENT" || dirname(path) === path) throw pathError("directory", error);
     return join(realPath(fs, dirname(path)), basename(path));
   }
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
 }
 
 function assertPath(name: string, path: string | undefined): void {

@@ -51,7 +51,7 @@ export class Repair {
   /** @throws SessiondError if there is no such session and no backup of it */
   async listBackups(id: SessionId): Promise<Backup[]> {
     const { backups, known } = this.#options;
-    const found = backups.list(id);
+    const found = await backups.list(id);
     if (found.length === 0 && !known.exists(id)) throw known.missing(id);
     return found;
   }
@@ -147,7 +147,7 @@ export class Repair {
     const quarantined = file === undefined ? undefined : await quarantine.add(file);
     if (quarantined === undefined) return this.#repair(id);
     const actions = [`moved the unreadable ${file} to ${quarantined}`];
-    for (const { backup } of this.#options.backups.list(id)) {
+    for (const { backup } of await this.#options.backups.list(id)) {
       try {
         await this.#restoreUnreadable(id, backup);
         actions.push(`restored the newest readable backup, ${backup}`);
