@@ -1,6 +1,6 @@
 /** The messages and places of values that the schemas of the contract refuse. */
 import type { z } from "zod";
-import type { Issue } from "../error.ts";
+import { type Issue, SessiondError } from "../error.ts";
 import { ExactNumber } from "../json/exact-json.ts";
 
 const typeNames: Readonly<Record<string, string>> = {
@@ -11,6 +11,8 @@ const typeNames: Readonly<Record<string, string>> = {
   array: "an array",
   object: "an object",
 };
+
+const maxIssues = 50;
 
 export const unknownKey = "is not a known key";
 
@@ -63,6 +65,16 @@ export function issuesOf(error: z.ZodError): Issue[] {
       ? issue.keys.map((key) => ({ path: formatPath([...issue.path, key]), message: unknownKey }))
       : [{ path: formatPath(issue.path), message: issue.message }],
   );
+}
+
+/** Names the first problem, and lists up to 50. */
+export function invalid(part: "query" | "body", issues: readonly Issue[]): SessiondError {
+  const [first, ...others] = issues;
+  const where = first === undefined || first.path === "" ? "" : `${first.path}: `;
+  const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
+  return new SessiondError("invalid_request", `the ${part} is not valid: ${where}${first?.message}${more}`, {
+    issues: issues.slice(0, maxIssues),
+  });
 }
 
 /** Formats a path as `config.target_path`, `pending_files[3]` or `labels["my key"]`. */

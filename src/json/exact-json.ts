@@ -27,6 +27,7 @@ export type JsonObject = { readonly [key: string]: JsonValue };
 
 /** The maximum nesting depth where no other is given. */
 export const defaultMaxDepth = 64;
+const longestPlace = 200;
 
 /**
  * Thrown for text that is not JSON, and for a value that JSON cannot hold or that could not be kept exactly.
@@ -207,8 +208,10 @@ function isNativelyExact(value: unknown, path: string, levels: number): boolean 
   return exact;
 }
 
+/** The beginning of a path is enough for a person. */
 function place(path: string): string {
-  return path === "" ? "the value" : path;
+  if (path === "") return "the value";
+  return path.length > longestPlace ? `${path.slice(0, longestPlace)}…` : path;
 }
 
 function describe(value: unknown): string {

@@ -1,15 +1,9 @@
 /** The backend of a SessionManager with sessions in a directory, without a daemon. */
 import { progressReplyOf, summaryAndHealthOf } from "../../contract/from-summary.ts";
 import type { SessionSummaryAndHealth } from "../../contract/replies.ts";
-import type { Body, RouteName } from "../../contract/routes.ts";
+import type { Body } from "../../contract/routes.ts";
 import { SessiondError } from "../../error.ts";
-import {
-  defaultMaxDepth,
-  JsonError,
-  parseJson,
-  parsePlainJson,
-  stringifyJson,
-} from "../../json/exact-json.ts";
+import { parsePlainJson } from "../../json/exact-json.ts";
 import { silentLogger } from "../../log.ts";
 import { Cleanup } from "../../retention/cleanup.ts";
 import { cleanupSchema, trashSchema } from "../../retention/options.ts";
@@ -21,8 +15,8 @@ import { openStore } from "../../store/open-store.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import { systemBootTime } from "../../time/boot-time.ts";
 import { systemClock } from "../../time/clock.ts";
-import { checkBody } from "../http/check-body.ts";
 import { clientMaxDepth } from "../http/reply.ts";
+import { checkedBody, copied } from "./arguments.ts";
 import type { Backend, CleanupRule } from "./backend.ts";
 
 const rescanIntervalMs = 60_000;
@@ -43,7 +37,7 @@ export class EmbeddedBackend implements Backend {
   }
 
   async create(body: Body<"createSession">) {
-    const { session_id = generateSessionId(), ...rest } = checked("createSession", body);
+    const { session_id = generateSessionId(), ...rest } = checkedBody("createSession", body);
     const store = await this.#store();
     return own((await store.create({ session_id, ...rest })).session);
   }
@@ -61,18 +55,18 @@ export class EmbeddedBackend implements Backend {
   }
 
   async save(session: Body<"saveSession">) {
-    const document = checked("saveSession", session);
+    const document = checkedBody("saveSession", session);
     const store = await this.#store();
     return own((await store.save(document)).summary);
   }
 
   checkpoint(id: string, checkpoint: Body<"checkpointSession">) {
-    return this.#report(id, { type: "checkpoint", checkpoint: checked("checkpointSession", checkpoint) });
+    return this.#report(id, { type: "checkpoint", checkpoint: checkedBody("checkpointSession", checkpoint) });
   }
 
   async progress(id: string, delta: Body<"reportProgress">) {
     const known = parseSessionId(id);
-    const report = checked("reportProgress", delta);
+    const report = checkedBody("reportProgress", delta);
     return (await this.#store()).report(known, report);
   }
 
@@ -215,24 +209,7 @@ async function withoutLeases(store: SessionStore): Promise<void> {
   }
 }
 
-/** Makes a copy and checks it as the daemon checks a request. */
-function checked<Name extends RouteName>(name: Name, body: Body<Name>): Body<Name> {
-  const copy = copied(body, parseJson, defaultMaxDepth);
-  checkBody(name, copy);
-  return copy;
-}
-
 /** A copy for the caller, with plain numbers wherever they hold the value. */
 function own<T>(value: T): T {
   return copied(value, parsePlainJson, clientMaxDepth);
-}
-
-/** @throws SessiondError `invalid_request` for a value that JSON cannot hold */
-function copied<T>(value: T, parse: typeof parseJson, maxDepth: number): T {
-  try {
-    return parse(stringifyJson(value, { maxDepth }), maxDepth) as T;
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-    throw new SessiondError("invalid_request", error.message, { cause: error });
-  }
 }

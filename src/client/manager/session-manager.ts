@@ -23,6 +23,17 @@ import type { Verb } from "../../session/transition.ts";
 import { findSocketPath } from "../http/find-socket.ts";
 import type { AttachOptions, SessionClientOptions } from "../options.ts";
 import type { WorkerSession } from "../worker/worker-session.ts";
+import {
+  ageOf,
+  approvalOf,
+  checkCount,
+  checkDelta,
+  checkDirectory,
+  checkId,
+  checkReason,
+  checkSaved,
+  checkStatus,
+} from "./arguments.ts";
 import type { Backend, CleanupRule } from "./backend.ts";
 import { connectedBackend } from "./connected.ts";
 import { EmbeddedBackend } from "./embedded.ts";
@@ -49,8 +60,6 @@ export interface CleanupCallOptions {
 
 /** Everything about a new session except for its configuration. */
 export type NewSessionOptions = Omit<CreateSessionBody, "config">;
-
-const dayMs = 86_400_000;
 
 /** The codes for a session that does not exist or cannot be read. */
 const absent = ["session_not_found", "session_deleted", "session_corrupt"] as const;
@@ -123,16 +132,19 @@ export class SessionManager {
    * given.
    */
   async saveSession(session: Session): Promise<SessionSummary> {
+    checkSaved(session);
     return this.#backend.save(session);
   }
 
   /** Returns the whole session. */
   async loadSession(id: string): Promise<Session | null> {
+    checkId(id);
     return unless(absent, this.#backend.load(id), null);
   }
 
   /** Whether the session exists and can be read. */
   async sessionExists(id: string): Promise<boolean> {
+    checkId(id);
     return unless(absent, this.#backend.exists(id), false);
   }
 
@@ -143,6 +155,7 @@ export class SessionManager {
     pendingFiles: readonly string[],
     partialResults?: JsonObject,
   ): Promise<boolean> {
+    checkId(id);
     return done(
       absent,
       this.#backend.checkpoint(id, {
@@ -159,6 +172,8 @@ export class SessionManager {
    * report twice does no harm.
    */
   async reportProgress(id: string, delta: ProgressDelta): Promise<ProgressReply | null> {
+    checkId(id);
+    checkDelta(delta);
     return unless(absent, this.#backend.progress(id, delta), null);
   }
 
@@ -168,6 +183,7 @@ export class SessionManager {
    * @throws `lease_held` if the session has a worker; `invalid_request` if this manager is embedded
    */
   async attach(id: string, options: AttachOptions = {}): Promise<WorkerSession | null> {
+    checkId(id);
     return unless(absent, this.#backend.attach(id, options), null);
   }
 
@@ -178,6 +194,7 @@ export class SessionManager {
 
   /** Resumes a paused session and returns it as a whole. */
   async resumeSession(id: string): Promise<Session | null> {
+    checkId(id);
     return unless(absentOrRefused, this.#backend.resume(id), null);
   }
 
@@ -196,16 +213,25 @@ export class SessionManager {
    * already.
    */
   async updateSessionStatus(id: string, status: Status, reason?: string): Promise<boolean> {
+    checkId(id);
+    checkStatus(status);
+    checkReason(reason);
     return done(absentOrRefused, this.#backend.setStatus(id, status, reason));
   }
 
   /** Moves a session to the trash, from which it can be restored until it is deleted there. */
   async deleteSession(id: string): Promise<boolean> {
+    checkId(id);
     return done(absent, this.#backend.remove(id));
   }
 
-  /** Returns the summaries of all sessions, or of those with this status, newest checkpoint first. */
+  /**
+   * Returns the summaries of all sessions, or of those with this status, newest checkpoint first.
+   *
+   * @throws `invalid_request` for a status that is none of the four
+   */
   async listSessions(status?: Status): Promise<SessionSummary[]> {
+    if (status !== undefined) checkStatus(status);
     const sessions: SessionSummary[] = [];
     let cursor: string | undefined;
     do {
@@ -220,8 +246,9 @@ export class SessionManager {
     return sessions;
   }
 
-  /** Counts all sessions, or those with this status. */
+  /** Counts all sessions, or those with this status. @throws `invalid_request` for any other status */
   async getSessionCount(status?: Status): Promise<number> {
+    if (status !== undefined) checkStatus(status);
     const stats: Stats = await this.#backend.stats();
     return stats[status ?? "total"];
   }
@@ -232,40 +259,37 @@ export class SessionManager {
    * @throws `invalid_request` unless `keepRecent` is a whole number, 0 or more; `approval_required`, with the
    * id of a plan, if the system clock was set by more than an hour
    */
-  async cleanupCompletedSessions(keepRecent = 10, { approve }: CleanupCallOptions = {}): Promise<number> {
-    if (!Number.isSafeInteger(keepRecent) || keepRecent < 0) {
-      throw new SessiondError(
-        "invalid_request",
-        `keepRecent must be a whole number, 0 or more, not ${keepRecent}`,
-      );
-    }
-    return this.#cleanup({ policy: "completed", keepRecent, approve });
+  async cleanupCompletedSessions(keepRecent = 10, options: CleanupCallOptions = {}): Promise<number> {
+    checkCount(keepRecent);
+    return this.#cleanup({ policy: "completed", keepRecent, approve: approvalOf(options) });
   }
 
   /**
    * Removes sessions of any status without activity for `maxAgeDays` days, which may be a fraction. Returns
    * how many were removed.
    *
-   * @throws `invalid_request` unless `maxAgeDays` is 0 or more; `approval_required`, with the id of a plan, if
-   * the system clock was set by more than an hour
+   * @throws `invalid_request` unless `maxAgeDays` is from 0 to 100 000; `approval_required`, with the id of a
+   * plan, if the system clock was set by more than an hour
    */
-  async cleanupExpiredSessions(maxAgeDays = 30, { approve }: CleanupCallOptions = {}): Promise<number> {
-    return this.#cleanupByAge("expired", maxAgeDays, approve);
+  async cleanupExpiredSessions(maxAgeDays = 30, options: CleanupCallOptions = {}): Promise<number> {
+    return this.#cleanupByAge("expired", maxAgeDays, options);
   }
 
   /**
    * Removes failed sessions without activity for `maxAgeDays` days; by default all failed sessions. Returns
    * how many were removed.
    *
-   * @throws `invalid_request` unless `maxAgeDays` is 0 or more; `approval_required`, with the id of a plan, if
-   * the system clock was set by more than an hour
+   * @throws `invalid_request` unless `maxAgeDays` is from 0 to 100 000; `approval_required`, with the id of a
+   * plan, if the system clock was set by more than an hour
    */
-  async cleanupFailedSessions(maxAgeDays = 0, { approve }: CleanupCallOptions = {}): Promise<number> {
-    return this.#cleanupByAge("failed", maxAgeDays, approve);
+  async cleanupFailedSessions(maxAgeDays = 0, options: CleanupCallOptions = {}): Promise<number> {
+    return this.#cleanupByAge("failed", maxAgeDays, options);
   }
 
   /** Copies a session as it is now. Returns the location of the copy: for a directory of files, its path. */
   async backupSession(id: string, backupDir?: string): Promise<string | null> {
+    checkId(id);
+    checkDirectory(backupDir);
     const directory = backupDir === undefined ? this.#backupDir : resolve(backupDir);
     const backup = await unless(absent, this.#backend.backup(id, directory), null);
     return backup?.location ?? null;
@@ -273,6 +297,7 @@ export class SessionManager {
 
   /** Checks a session and returns the findings. For an unreadable session that is a finding, not `null`. */
   async validateSession(id: string): Promise<Validation | null> {
+    checkId(id);
     return unless(absent, this.#backend.validate(id), null);
   }
 
@@ -280,11 +305,13 @@ export class SessionManager {
    * Repairs a session after a backup. Moves an unreadable one to quarantine, and restores its newest backup.
    */
   async recoverSession(id: string): Promise<Recovery | null> {
+    checkId(id);
     return unless(absent, this.#backend.recover(id), null);
   }
 
   /** Returns counts, progress (0 to 1) and findings. */
   async getSessionHealth(id: string): Promise<SessionSummaryAndHealth | null> {
+    checkId(id);
     return unless(absent, this.#backend.health(id), null);
   }
 
@@ -298,18 +325,17 @@ export class SessionManager {
   }
 
   async #transition(id: string, verb: Verb, reason: string | undefined): Promise<boolean> {
+    checkId(id);
+    checkReason(reason);
     return done(absentOrRefused, this.#backend.transition(id, verb, reason));
   }
 
   async #cleanupByAge(
     policy: CleanupRule["policy"],
     maxAgeDays: number,
-    approve: string | undefined,
+    options: CleanupCallOptions,
   ): Promise<number> {
-    if (!Number.isFinite(maxAgeDays) || maxAgeDays < 0) {
-      throw new SessiondError("invalid_request", `maxAgeDays must be 0 or more, not ${maxAgeDays}`);
-    }
-    return this.#cleanup({ policy, maxAgeMs: Math.round(maxAgeDays * dayMs), approve });
+    return this.#cleanup({ policy, maxAgeMs: ageOf(maxAgeDays), approve: approvalOf(options) });
   }
 
   /** Throws the first failure only if no session was removed. Sessions that could not be removed stay. */

@@ -1,12 +1,10 @@
 /** Checks the query and the body of a request against its row of the route table. */
 import type { Endpoint } from "../../contract/routes.ts";
-import { issuesOf, unknownKey, wording } from "../../contract/wording.ts";
-import { type Issue, SessiondError } from "../../error.ts";
+import { invalid, issuesOf, unknownKey, wording } from "../../contract/wording.ts";
+import { SessiondError } from "../../error.ts";
 import { isJsonObject } from "../../json/exact-json.ts";
 
 export type QueryValues = Readonly<Record<string, string | string[]>>;
-
-const maxIssues = 50;
 
 /** Parses a query. The value of a key that is given more than once is a list. */
 export function parseQuery(text: string): QueryValues {
@@ -48,13 +46,4 @@ export function checkBody(route: Endpoint, body: unknown): unknown {
   const result = route.body.schema.safeParse(body, { error: wording });
   if (result.success) return body;
   throw invalid("body", issuesOf(result.error));
-}
-
-function invalid(part: "query" | "body", issues: readonly Issue[]): SessiondError {
-  const [first, ...others] = issues;
-  const where = first === undefined || first.path === "" ? "" : `${first.path}: `;
-  const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
-  return new SessiondError("invalid_request", `the ${part} is not valid: ${where}${first?.message}${more}`, {
-    issues: issues.slice(0, maxIssues),
-  });
 }
