@@ -10,19 +10,19 @@ import { safe } from "./terminal-text.ts";
 const advice: Readonly<Record<string, string>> = {
   invalid_session_id: "choose another id",
   session_not_found: "to see all sessions: sessionctl list",
-  session_deleted: "to restore it: sessionctl trash restore ID",
+  session_deleted: "to see what can be restored: sessionctl trash ls",
   session_exists: "choose another id",
-  invalid_transition: "to see its status: sessionctl show ID",
+  invalid_transition: "to see its status: sessionctl list",
   lease_held: "stop the attached worker first",
   lease_lost: "attach to the session again",
-  approval_required: "review the plan with --dry-run, then approve it with --approve PLAN",
+  approval_required: "to see the plan as it is now, add --dry-run in place of --approve",
   revision_mismatch: "somebody else has changed the session: look at it, then try again",
   payload_too_large:
-    "raise that limit, or send the session in parts: sessionctl create with the first part, " +
-    "then sessionctl progress --added-from with the others",
-  session_corrupt: "check it with sessionctl validate ID, then repair it with sessionctl recover ID",
+    "raise that limit, or send the session in parts: create it with the first part, " +
+    "then report the others with progress and --added-from",
+  session_corrupt: "to see what is wrong and how to repair it: sessionctl doctor",
   storage_full: "nothing was changed; free some disk space, then try again",
-  storage_failed: "see sessionctl status and the log of sessiond",
+  storage_failed: "to see why: sessionctl status, and the log of sessiond",
   shutting_down: "try again in a moment",
   internal: "see the log of sessiond",
 };

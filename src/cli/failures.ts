@@ -32,16 +32,14 @@ export function failureLines(id: string, failures: readonly Failure[], total: nu
   const lines = failures.map(({ file, reason }) => `  ${safe(file)}: ${truncate(safe(reason), reasonWidth)}`);
   const more = total - failures.length;
   if (more > 0) {
-    lines.push(`  and ${counted(more, "other")}; for all: sessionctl files --state failed ${operand(id)}`);
+    lines.push(
+      `  and ${counted(more, "other")}; for all: sessionctl files --state failed ${shellOperand(id)}`,
+    );
   }
   return lines;
 }
 
 /** The command that prints the results of the failed files. */
 export function resultsCommand(id: string): string {
-  return `sessionctl results --failed ${operand(id)}`;
-}
-
-function operand(id: string): string {
-  return safe(shellOperand(id));
+  return `sessionctl results --failed ${shellOperand(id)}`;
 }

@@ -5,6 +5,7 @@
  * as every client does, and never a store.
  */
 import { CommanderError } from "commander";
+import { findSocketPath } from "../client/http/find-socket.ts";
 import { SessionClient } from "../client/session-client.ts";
 import { protocolVersion } from "../contract/version.ts";
 import { version } from "../version.ts";
@@ -26,7 +27,7 @@ export async function main(args: readonly string[], process: HostProcess): Promi
     (work) =>
     async (...workArgs) => {
       const options = program.opts<GlobalOptions>();
-      const client = clientFor(options);
+      const client = clientFor(options, process);
       const context = {
         client,
         out: output(options),
@@ -41,13 +42,13 @@ export async function main(args: readonly string[], process: HostProcess): Promi
     out: (text) => stdout.write(text),
     error: (text) => stderr.write(text),
   });
-  const output = ({ json = false, quiet = false }: GlobalOptions): Output =>
-    createOutput({ stdout, stderr, broken, json, quiet });
+  const output = ({ socket, json = false, quiet = false }: GlobalOptions): Output =>
+    createOutput({ stdout, stderr, broken, socket, json, quiet });
 
   try {
     program.parseOptions([...args]);
     const options = program.opts<GlobalOptions>();
-    if (options.version) await printVersions(output(options), clientFor(options));
+    if (options.version) await printVersions(output(options), clientFor(options, process));
     else await program.parseAsync([...args], { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError) exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
@@ -59,9 +60,10 @@ export async function main(args: readonly string[], process: HostProcess): Promi
   return settled(stdout, output(program.opts<GlobalOptions>()), exitCode);
 }
 
-function clientFor({ socket, timeout }: GlobalOptions): SessionClient {
+function clientFor({ socket, timeout }: GlobalOptions, process: HostProcess): SessionClient {
+  const socketPath = socket ?? findSocketPath(process.env, process.cwd());
   // What is printed, exported or written again is to be spelled as it was stored.
-  return new SessionClient({ socketPath: socket, timeoutMs: timeout, keepSpelling: true });
+  return new SessionClient({ socketPath, timeoutMs: timeout, keepSpelling: true });
 }
 
 /** Prints both versions. No error if the daemon cannot be reached. */

@@ -8,6 +8,7 @@ import { isReaderGone, systemReason, written } from "../files/standard-streams.t
 import { stringifyJson } from "../json/exact-json.ts";
 import type { Status } from "../session/session.ts";
 import { safeJson } from "../text/safe.ts";
+import { shownWord } from "../text/shell-quote.ts";
 import { type ExitCode, exitCodes } from "./exit-code.ts";
 import { type Column, table } from "./table.ts";
 
@@ -22,6 +23,8 @@ export interface OutputOptions {
   stderr: OutputStream;
   /** Aborted when stdout cannot be written any more; see {@link brokenSignal}. */
   broken?: AbortSignal;
+  /** The socket that the command line names, if it names one. */
+  socket?: string | undefined;
   /** Print the replies of the API as JSON instead of text for people. */
   json: boolean;
   /** Print ids only. */
@@ -46,6 +49,11 @@ export interface Output {
   /** A reply of the API as one JSON document. */
   document(value: unknown): void;
   table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): void;
+  /**
+   * The text with `--socket` in the commands of sessionctl that it suggests, if this command was given one: so
+   * that they work when they are pasted. Messages get this anyway.
+   */
+  pasteable(text: string): string;
   /** A message for people; not printed with --quiet. */
   say(line: string): void;
   /** An error message or warning. */
@@ -53,7 +61,12 @@ export interface Output {
   paint(style: Style, text: string): string;
 }
 
-export function createOutput({ stdout, stderr, broken = never, json, quiet }: OutputOptions): Output {
+export function createOutput(options: OutputOptions): Output {
+  const { stdout, stderr, broken = never, socket, json, quiet } = options;
+  const pasteable = (text: string) =>
+    socket === undefined
+      ? text
+      : text.replace(/\bsessionctl (?=[a-z])/g, () => `sessionctl --socket ${shownWord(socket)} `);
   const raw = (text: string) => {
     if (!broken.aborted) stdout.write(text);
   };
@@ -72,11 +85,12 @@ export function createOutput({ stdout, stderr, broken = never, json, quiet }: Ou
       const width = toTerminal ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
       raw(`${table(columns, rows, width).join("\n")}\n`);
     },
+    pasteable,
     say(line) {
-      if (!quiet) stderr.write(`${line}\n`);
+      if (!quiet) stderr.write(`${pasteable(line)}\n`);
     },
     complain(line) {
-      stderr.write(`sessionctl: ${line}\n`);
+      stderr.write(`sessionctl: ${pasteable(line)}\n`);
     },
     paint: (style, text) => styleText(style, text, { stream: stdout }),
   };

@@ -8,6 +8,7 @@ import type { SessionClient } from "../client/session-client.ts";
 import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { isSessiondError, SessiondError } from "../error.ts";
 import type { Session, Status } from "../session/session.ts";
+import { shellOperand } from "../text/shell-quote.ts";
 import { markedProcesses, newMark } from "./mark.ts";
 import { endAll } from "./processes.ts";
 import type { RunSummary } from "./runner-options.ts";
@@ -81,7 +82,7 @@ export async function untilFree(
     if (worker.connected) {
       throw new SessiondError(
         "lease_held",
-        `${name} is working on "${id}"; wait for it, or stop it with sessionctl pause`,
+        `${name} is working on "${id}"; wait for it, or stop it with: sessionctl pause ${shellOperand(id)}`,
       );
     }
     if (!isSaid)

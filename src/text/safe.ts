@@ -5,7 +5,8 @@
 
 // Besides control characters: line separators, unpaired surrogates, and invisible characters, which
 // change the direction of text or hide between letters. Joiners are left: some scripts and emoji need them.
-const unseen = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/gu;
+export const unseenCharacters =
+  /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/gu;
 
 // The same as far as JSON text can contain them: it has control characters and unpaired surrogates escaped.
 const unseenInJson = /[\u007f-\u009f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
@@ -14,7 +15,7 @@ const shortEscapes: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r
 
 /** The text with an escape for every such character, such as `\n`, `\x1b` or `\u202e`. */
 export function safe(text: string): string {
-  return text.replace(unseen, (character) => {
+  return text.replace(unseenCharacters, (character) => {
     const code = (character.codePointAt(0) as number).toString(16);
     return shortEscapes[character] ?? (code.length <= 2 ? `\\x${code.padStart(2, "0")}` : `\\u${code}`);
   });
@@ -27,7 +28,7 @@ export function safeJson(json: string): string {
 
 /** As {@link safe}, with `\uXXXX` alone, as JSON has it. */
 export function unicodeEscaped(text: string): string {
-  return text.replace(unseen, unicodeEscape);
+  return text.replace(unseenCharacters, unicodeEscape);
 }
 
 function unicodeEscape(character: string): string {

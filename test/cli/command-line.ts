@@ -26,7 +26,7 @@ export async function commandLine(configFile?: string): Promise<CommandLine> {
   const directory = await tempDir();
   const { socketPath } = await startDaemonIn(directory, configFile);
   const feed: CommandLine["feed"] = (stdin, ...args) =>
-    startCommand(["--socket", socketPath, ...args], { stdin }).ended;
+    startCommand(args, { stdin, env: { ...process.env, SESSIOND_SOCKET: socketPath } }).ended;
   return { socketPath, directory, feed, run: (...args) => feed("", ...args) };
 }
 

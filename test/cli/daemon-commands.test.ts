@@ -41,7 +41,7 @@ describe("the daemon", () => {
     const { feed } = await commandLine(file);
     const { code, stderr } = await feed("x\n".repeat(2000), "create", "src", "--files-from", "-");
     expect(code).toBe(1);
-    expect(stderr).toContain("sessionctl progress --added-from");
+    expect(stderr).toContain("progress and --added-from");
     expect(stderr.match(/limits\.body/g)).toHaveLength(1);
   });
 

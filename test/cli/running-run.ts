@@ -66,8 +66,9 @@ export async function sceneWith<Daemon extends SceneDaemon>(
     await mkdir(dirname(join(cwd, file)), { recursive: true });
     await writeFile(join(cwd, file), file);
   }
-  const start = (...args: string[]) => startCommand(["--socket", daemon.socket, ...args], { cwd });
   const options = { cwd, env: { SESSIOND_SOCKET: daemon.socket } };
+  const start = (...args: string[]) =>
+    startCommand(args, { cwd, env: { ...process.env, SESSIOND_SOCKET: daemon.socket } });
   return {
     daemon,
     dir: cwd,

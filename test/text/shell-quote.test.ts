@@ -1,7 +1,7 @@
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { shellOperand, shellQuote } from "../../src/text/shell-quote.ts";
+import { shellOperand, shellQuote, shownWord } from "../../src/text/shell-quote.ts";
 
 /** What a shell makes of a line: one argument per element. */
 function argumentsOf(line: string): string[] {
@@ -23,4 +23,18 @@ test("a shell reads every word as it was", () => {
     }),
     { numRuns: 20 },
   );
+});
+
+test("a shell reads every shown word as it was, and no terminal is controlled by one", () => {
+  const word = fc
+    .string({ unit: "binary" })
+    .filter((text) => text.isWellFormed() && !text.includes("\0") && !text.endsWith("\n"));
+  const words = ["a\u202eb!", "\x1b]0;it's 100%\x07\\", "\u009b31m\u200b"];
+  const reads = (all: readonly string[]) => {
+    const line = all.map(shownWord).join(" ");
+    expect(line).not.toMatch(/[\p{Cc}\u202a-\u202e\u2066-\u2069\u200b]/u);
+    expect(argumentsOf(line)).toEqual(all);
+  };
+  reads(words);
+  fc.assert(fc.property(fc.array(word, { minLength: 1, maxLength: 20 }), reads), { numRuns: 20 });
 });

@@ -2,6 +2,7 @@
 import { type Command, Option } from "commander";
 import type { CleanupResult, Decision, JobName } from "../../contract/replies.ts";
 import type { RunCleanupBody } from "../../contract/routes.ts";
+import { shownWord } from "../../text/shell-quote.ts";
 import { formatSize } from "../../text/size.ts";
 import { durationText, planId, wholeNumber } from "../arguments.ts";
 import { confirm } from "../confirm.ts";
@@ -70,36 +71,46 @@ async function clean(context: Context, name: JobName, options: Options): Promise
   const { client, out, process } = context;
   const { dryRun = false, approve, all = false, yes = false } = options;
   const rule: RunCleanupBody = { keep_recent: options.keepRecent, max_age: options.maxAge };
-  if (dryRun) return print(context, await client.runCleanup(name, { ...rule, dry_run: true }), { all });
+  if (dryRun) return print(context, await client.runCleanup(name, { ...rule, dry_run: true }), options);
   // An approved plan needs no question: its id stands for exactly what is removed.
   if (yes || approve !== undefined)
-    return print(context, await client.runCleanup(name, { ...rule, approve }), { all });
+    return print(context, await client.runCleanup(name, { ...rule, approve }), options);
   const question =
     name === "trash"
       ? "Delete old sessions in the trash?"
       : `Remove the sessions that cleanup ${name} selects?`;
   if (!process.stdin.isTTY) await confirm(process, question, { yes: false });
   const planned = await client.runCleanup(name, { ...rule, dry_run: true });
-  if (planned.removed === 0) return print(context, planned, { all });
+  if (planned.removed === 0) return print(context, planned, options);
   if (!out.json && !out.quiet) printSessions(context, planned, { all });
   for (const warning of planned.warnings) out.complain(safe(warning));
   await confirm(process, `${sentence(planned)} Continue?`, { yes: false });
-  return print(context, await client.runCleanup(name, { ...rule, approve: planned.plan_id }), { all });
+  return print(context, await client.runCleanup(name, { ...rule, approve: planned.plan_id }), options);
 }
 
-function print(context: Context, result: CleanupResult, { all }: { all: boolean }): ExitCode {
+function print(context: Context, result: CleanupResult, options: Options): ExitCode {
   const { out } = context;
+  const { all = false } = options;
   if (out.json) out.document(result);
   else if (out.quiet) for (const { session_id } of removals(result)) out.data(session_id);
   else printSessions(context, result, { all });
   out.say(sentence(result));
   if ((result.dry_run && result.removed > 0) || result.outcome === "waiting_approval") {
-    out.say(`to carry out this plan: sessionctl cleanup ${result.policy} --approve ${result.plan_id}`);
+    out.say(`to carry out this plan: ${approval(result, options)}`);
   }
   for (const warning of result.warnings) out.complain(safe(warning));
   for (const { session_id, message } of result.failures) out.complain(safe(`${session_id}: ${message}`));
   const unfinished = result.outcome === "stopped" || result.outcome === "waiting_approval";
   return result.failures.length > 0 || unfinished ? exitCodes.failed : exitCodes.ok;
+}
+
+/** The plan is that of the rule of this command line, which need not be the configured one. */
+function approval({ policy, plan_id }: CleanupResult, { keepRecent, maxAge }: Options): string {
+  const rule = [
+    ...(keepRecent === undefined ? [] : [`--keep-recent ${keepRecent} `]),
+    ...(maxAge === undefined ? [] : [`--max-age ${shownWord(maxAge)} `]),
+  ].join("");
+  return `sessionctl cleanup ${policy} ${rule}--approve ${plan_id}`;
 }
 
 /** Prints the removed sessions, or with `all` every session. For a plan also says why the others are kept. */

@@ -28,7 +28,7 @@ export const registerDelete: Registration = (program, run) => {
         await confirm(context.process, `Delete ${what}${purge ? " for good" : ""}?`, { yes });
         return forEachSession(context, ids, async (id) => {
           const reply = await context.client.deleteSession(id, { purge, force }).catch(mentionForce);
-          const undo = reply.purged ? "for good" : `undo: sessionctl trash restore ${safe(shellOperand(id))}`;
+          const undo = reply.purged ? "for good" : `undo: sessionctl trash restore ${shellOperand(id)}`;
           context.out.say(`deleted ${safe(id)} (${undo})`);
           return reply;
         });

@@ -90,7 +90,7 @@ function what(out: Output, event: SessionEvent): string {
     case "session.updated":
       return `changed: ${safe(event.changed.join(", ").replaceAll("_", " "))}`;
     case "session.deleted":
-      return out.paint("red", deleted(event));
+      return out.paint("red", out.pasteable(deleted(event)));
     case "worker.attached":
       return `${workerName(event)} attached`;
     case "worker.detached":
@@ -108,9 +108,9 @@ function what(out: Output, event: SessionEvent): string {
 
 function deleted({ session_id, cause, restorable }: SessionEvent & { kind: "session.deleted" }): string {
   if (cause === "unreadable")
-    return `can no longer be read (to see why: sessionctl validate ${safe(shellOperand(session_id))})`;
+    return `can no longer be read (to see why: sessionctl validate ${shellOperand(session_id)})`;
   if (cause === "gone") return "its file is gone";
-  return `deleted ${restorable ? `(undo: sessionctl trash restore ${safe(shellOperand(session_id))})` : "for good"}`;
+  return `deleted ${restorable ? `(undo: sessionctl trash restore ${shellOperand(session_id)})` : "for good"}`;
 }
 
 function workerName({ worker }: { worker: string | null }): string {

@@ -69,9 +69,9 @@ function page({ out, nowMs }: Context, summary: SessionSummaryAndHealth, next: F
     ]),
     ...summary.findings.map(({ message, repairable }) => {
       const advice = repairable
-        ? `; to repair it: sessionctl recover ${safe(shellOperand(summary.session_id))}`
+        ? `; to repair it: sessionctl recover ${shellOperand(summary.session_id)}`
         : "";
-      return `  ${safe(message)}${advice}`;
+      return `  ${safe(message)}${out.pasteable(advice)}`;
     }),
   ];
 }

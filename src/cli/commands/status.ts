@@ -69,6 +69,6 @@ function shownFact(key: string, value: unknown, nowMs: number): [string, string]
 export function problemLines(out: Output, { problems }: Pick<Health, "problems">): string[] {
   return problems.flatMap(({ message, hint, session_id }) => [
     `${out.paint("red", "problem")}  ${session_id === null ? "" : `${safe(session_id)}: `}${safe(message)}`,
-    ...(hint === "" ? [] : [`         ${safe(hint)}`]),
+    ...(hint === "" ? [] : [`         ${out.pasteable(safe(hint))}`]),
   ]);
 }

@@ -37,11 +37,12 @@ export const registerTop: Registration = (program, run) => {
         const intervalMs = Math.min(Math.max(interval, shortestMs), longestMs);
         const { stdout } = process;
         const look = lookFor(stdout, process.env);
+        const program = out.pasteable("sessionctl list").replace(/ list$/, "");
         if (out.toTerminal && !once && !out.json && !out.quiet) {
-          await showLive({ client, process, look, intervalMs, broken: out.broken });
+          await showLive({ client, process, look, intervalMs, program, broken: out.broken });
           return undefined;
         }
-        const view = await lookOnce(client, intervalMs);
+        const view = { ...(await lookOnce(client, intervalMs)), program };
         if (out.json) out.document(onceDocument(view));
         else if (out.quiet) for (const { session_id } of view.poll.sessions) out.data(session_id);
         else for (const line of onceLines(view, stdout.columns || columnsOfText, look)) out.data(line);

@@ -21,8 +21,8 @@ export const registerValidate: Registration = (program, run) => {
           if (!out.json && !out.quiet) {
             if (reply.valid) out.data(`${safe(id)}: ok`);
             for (const { message, repairable } of reply.findings) {
-              const advice = repairable ? `; to repair it: sessionctl recover ${safe(shellOperand(id))}` : "";
-              out.data(`${safe(id)}: ${safe(message)}${advice}`);
+              const advice = repairable ? `; to repair it: sessionctl recover ${shellOperand(id)}` : "";
+              out.data(`${safe(id)}: ${safe(message)}${out.pasteable(advice)}`);
             }
           }
           return reply;

@@ -24,6 +24,8 @@ export interface View {
   readonly offset: number;
   /** Milliseconds since 1970. */
   readonly nowMs: number;
+  /** How commands that it suggests begin; `sessionctl` if undefined. */
+  readonly program?: string;
 }
 
 export interface Size {
@@ -86,7 +88,7 @@ export function onceLines(view: View, columns: number, look: Look): string[] {
     ...(poll.health.problems.length > 0 ? [problemLine(view, columns, look)] : []),
     "",
     ...(poll.stats.total === 0 ? [look.clip("no sessions", columns)] : sessions),
-    ...(rest > 0 ? [look.fit(`and ${rest} more: sessionctl list`, columns)] : []),
+    ...(rest > 0 ? [look.fit(`and ${rest} more: ${view.program ?? "sessionctl"} list`, columns)] : []),
     "",
     cleanupLine(view, columns, look),
   ].map((text) => text.trimEnd());
@@ -153,11 +155,11 @@ function countsLine(stats: Stats, width: number, look: Look): string {
   return line(columns <= width ? whole : pieces(() => ""), width, look);
 }
 
-function problemLine({ poll }: View, width: number, look: Look): string {
+function problemLine({ poll, program = "sessionctl" }: View, width: number, look: Look): string {
   const { problems } = poll.health;
   const [first] = problems;
   const whose = first?.session_id == null ? "" : `${first.session_id}: `;
-  const advice = " (sessionctl doctor)";
+  const advice = ` (${program} doctor)`;
   const text = `${counted(problems.length, "problem")}: ${whose}${first?.message ?? ""}`;
   const room = width - advice.length;
   return look.paint("red", room < 30 ? look.clip(text, width) : look.clip(text, room) + advice);
@@ -185,11 +187,17 @@ function cleanupLine({ poll, nowMs }: View, width: number, look: Look): string {
   );
 }
 
-function keysLine({ poll }: View, offset: number, shown: number, width: number, look: Look): string {
+function keysLine(
+  { poll, program = "sessionctl" }: View,
+  offset: number,
+  shown: number,
+  width: number,
+  look: Look,
+): string {
   const { total } = poll.stats;
   const most = Math.min(total, mostSessions);
   if (shown >= most) return line([["q quit", "dim"]], width, look);
-  const further = total > most ? `, of ${total}: sessionctl list` : "";
+  const further = total > most ? `, of ${total}: ${program} list` : "";
   return line(
     [
       ["q quit", "dim"],

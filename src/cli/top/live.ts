@@ -25,6 +25,8 @@ export interface LiveOptions {
   process: Pick<HostProcess, "stdin" | "stdout">;
   look: Look;
   intervalMs: number;
+  /** How commands of sessionctl begin that are suggested. */
+  program: string;
   /** Aborted when the terminal cannot be written any more. */
   broken: AbortSignal;
 }
@@ -34,7 +36,14 @@ export interface LiveOptions {
  *
  * @throws the error of the first poll; later errors are shown, and the polls continue
  */
-export async function showLive({ client, process, look, intervalMs, broken }: LiveOptions): Promise<void> {
+export async function showLive({
+  client,
+  process,
+  look,
+  intervalMs,
+  program,
+  broken,
+}: LiveOptions): Promise<void> {
   const { stdout } = process;
   const clockMs = () => performance.now();
   const first = await poll(client, stdout.rows || 24, clockMs);
@@ -59,6 +68,7 @@ export async function showLive({ client, process, look, intervalMs, broken }: Li
       away: message === undefined ? undefined : { message, forMs: silentMs },
       offset,
       nowMs: Date.now(),
+      program,
     };
   };
   const draw = () => screen.draw(frame(view(), screen.size, look));

@@ -2,11 +2,17 @@
 import { existsSync } from "node:fs";
 import { maxSocketPathBytes, ownSocketPaths, serviceSocketPath } from "../../contract/socket-path.ts";
 import { systemErrorCode } from "../../error.ts";
+import { shownWord } from "../../text/shell-quote.ts";
 import { workingDirectory } from "../../working-directory.ts";
 import { refusedAccess } from "./socket-access.ts";
 
-const startAdvice =
-  "start it with: sessiond (or, if it is installed as a service: sudo systemctl start sessiond)";
+/** A daemon listens at one of the default sockets unless it is told otherwise. */
+function startAdvice(socketPath: string): string {
+  if (socketPath === serviceSocketPath || ownSocketPaths(process.env, workingDirectory()).includes(socketPath)) {
+    return "start it with: sessiond (or, if it is installed as a service: sudo systemctl start sessiond)";
+  }
+  return `start it with: sessiond --socket ${shownWord(socketPath)}`;
+}
 
 /**
  * Why a call failed: there is no socket (`missing`), no process listens (`refused`), the socket may not be
@@ -88,10 +94,13 @@ export function connectionError(
     case "ENOTDIR":
       return fail(
         "missing",
-        `sessiond is not running: there is no socket at ${socketPath}${norElsewhere(socketPath)}; ${startAdvice}, or set SESSIOND_SOCKET to its socket`,
+        `sessiond is not running: there is no socket at ${socketPath}${norElsewhere(socketPath)}; ${startAdvice(socketPath)}, or set SESSIOND_SOCKET to its socket`,
       );
     case "ECONNREFUSED":
-      return fail("refused", `sessiond is not running: no process listens at ${socketPath}; ${startAdvice}`);
+      return fail(
+        "refused",
+        `sessiond is not running: no process listens at ${socketPath}; ${startAdvice(socketPath)}`,
+      );
     case "EACCES":
     case "EPERM":
       return fail(
@@ -135,7 +144,7 @@ export function timedOut(socketPath: string, timeoutMs: number, cause?: unknown)
   return new ConnectionError(
     "timed_out",
     socketPath,
-    `sessiond at ${socketPath} did not answer within ${timeoutMs} ms; see its log and sessionctl status, or allow more time`,
+    `sessiond at ${socketPath} did not answer within ${timeoutMs} ms; see its log, or allow more time`,
     { cause, outcome: "unknown" },
   );
 }

@@ -16,9 +16,15 @@ export function sandboxHint(directory: string): string {
     return (
       `. The service may not write to ${directory}: the directory must belong to user sessiond. ` +
       "If it is not below /var/lib/sessiond, the unit must allow it too: " +
-      `run "sudo systemctl edit sessiond" and add the lines [Service] and ReadWritePaths=${directory}`
+      `run "sudo systemctl edit sessiond" and add the lines [Service] and ReadWritePaths=${unitPath(directory)}`
     );
   }
+}
+
+/** A path as a word of a unit's list of paths, without specifiers. */
+export function unitPath(path: string): string {
+  const plain = path.replaceAll("%", "%%");
+  return /\s|["'\\]/.test(plain) ? `"${plain.replace(/["\\]/g, "\\$&")}"` : plain;
 }
 
 /** The path, or the nearest directory above it that exists. */
