@@ -61,7 +61,7 @@ it("prints a line for each event until it is interrupted", async () => {
     "a  changed: labels",
     "a  1 of 2 done",
     "a  running → paused: lunch\\x1b[31m",
-    "a  deleted (undo: sessionctl trash restore a)",
+    `a  deleted (undo: sessionctl --socket ${socketPath} trash restore a)`,
   ]);
   await json.prints(/"restorable":true/);
   const printed = lines(json.seen.stdout).map((line) => JSON.parse(line) as AnyEvent);

@@ -71,6 +71,6 @@ describe("removing", () => {
     const { run } = await commandLine();
     const { stderr } = await run("cleanup", "status", "--socket", socketPath);
     expect(stderr.match(/17 of 20/g)).toHaveLength(1);
-    expect(stderr).toContain("sessionctl cleanup completed --approve abc --yes");
+    expect(stderr).toContain(`sessionctl --socket ${socketPath} cleanup completed --approve abc --yes`);
   });
 });
