@@ -54,6 +54,7 @@ export function everyCommand({ id, directory }: Subjects): Record<string, readon
     "trash empty": [["trash", "empty", "--yes", "--json"]],
     "cleanup completed": [["cleanup", "completed", "--dry-run", "--json"]],
     "cleanup expired": [["cleanup", "expired", "--dry-run", "--json"]],
+    "cleanup trash": [["cleanup", "trash", "--dry-run", "--json"]],
     "cleanup failed": [["cleanup", "failed", "--dry-run", "--json"]],
     "cleanup status": [
       ["cleanup", "status"],

@@ -10,9 +10,8 @@ import { createOutput } from "../../src/cli/output.ts";
 import { SessionClient } from "../../src/client/session-client.ts";
 import { unitPath } from "../../src/daemon/systemd/sandbox.ts";
 import type { HeldPlan } from "../../src/retention/approvals.ts";
-import { cleanupHealth } from "../../src/retention/health.ts";
+import { waitingProblem } from "../../src/retention/health.ts";
 import { fileFor } from "../../src/store/directory/disk/session-codec.ts";
-import type { Micros } from "../../src/time/clock.ts";
 import { startDaemonIn } from "../client/running-daemon.ts";
 import { sessiondProgram } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
@@ -295,13 +294,11 @@ test("a plan that waits is approved by what health suggests", async () => {
     await at.client.completeSession(id);
   }
   const { plan_id } = await at.client.runCleanup("completed", { dry_run: true });
-  const held = { policy: "completed", plan_id, why: "", since: "" } as HeldPlan;
-  const store = { list: async () => ({ sessions: [], total: 0, next_cursor: null }) };
-  const [problem] = await cleanupHealth(store, [held], new Map(), 0 as Micros);
+  const held = { policy: "completed", plan_id, why: "", since: "", clock_set_by_ms: null } as HeldPlan;
+  const { hint } = waitingProblem(held);
   const streams = { stdout: new PassThrough(), stderr: new PassThrough() };
   const out = createOutput({ ...streams, socket: at.socket, json: false, quiet: false });
-  const [, approve, reload] =
-    /to approve: (.*?); .* and run (.*)$/.exec(out.pasteable(problem?.hint ?? "")) ?? [];
+  const [, approve, reload] = /to approve: (.*?); .* and run (.*)$/.exec(out.pasteable(hint)) ?? [];
   expect(await at.paste(approve)).toMatchObject({ code: 0 });
   expect(await at.client.getStats()).toMatchObject({ total: 1 });
   expect(await at.paste(reload)).toMatchObject({ code: 0 });
