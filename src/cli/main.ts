@@ -9,6 +9,7 @@ import { findSocketPath } from "../client/http/find-socket.ts";
 import { SessionClient } from "../client/session-client.ts";
 import { protocolVersion } from "../contract/version.ts";
 import { version } from "../version.ts";
+import { workingDirectory } from "../working-directory.ts";
 import { complainAbout } from "./complaint.ts";
 import type { Runner } from "./context.ts";
 import { type ExitCode, exitCodeOf, exitCodes } from "./exit-code.ts";
@@ -61,7 +62,7 @@ export async function main(args: readonly string[], process: HostProcess): Promi
 }
 
 function clientFor({ socket, timeout }: GlobalOptions, process: HostProcess): SessionClient {
-  const socketPath = socket ?? findSocketPath(process.env, process.cwd());
+  const socketPath = socket ?? findSocketPath(process.env, workingDirectory(process));
   // What is printed, exported or written again is to be spelled as it was stored.
   return new SessionClient({ socketPath, timeoutMs: timeout, keepSpelling: true });
 }

@@ -8,7 +8,10 @@ import { refusedAccess } from "./socket-access.ts";
 
 /** A daemon listens at one of the default sockets unless it is told otherwise. */
 function startAdvice(socketPath: string): string {
-  if (socketPath === serviceSocketPath || ownSocketPaths(process.env, workingDirectory()).includes(socketPath)) {
+  if (
+    socketPath === serviceSocketPath ||
+    ownSocketPaths(process.env, workingDirectory()).includes(socketPath)
+  ) {
     return "start it with: sessiond (or, if it is installed as a service: sudo systemctl start sessiond)";
   }
   return `start it with: sessiond --socket ${shownWord(socketPath)}`;
