@@ -38,14 +38,16 @@ export function label(text: string, earlier: Readonly<Record<string, string>> = 
   return { ...earlier, ...Object.fromEntries([[key, text.slice(at + 1)]]) };
 }
 
-export function repeated(text: string, earlier: readonly string[] = []): string[] {
-  return [...earlier, text];
+/** Collects values. Adds to the same array, since a shell gives a command many thousand names. */
+export function repeated(text: string, earlier: string[] = []): string[] {
+  earlier.push(text);
+  return earlier;
 }
 
 /** Collects file names. */
-export function fileNames(text: string, earlier: readonly string[] = []): string[] {
+export function fileNames(text: string, earlier: string[] = []): string[] {
   if (text === "") throw new InvalidArgumentError("A file name cannot be empty.");
-  return [...earlier, text];
+  return repeated(text, earlier);
 }
 
 /** What separates the names in lists of files, by the option -0. */

@@ -56,6 +56,7 @@ export async function findFiles(search: Search): Promise<Found> {
   }
   const isAmbiguous = matches > 0 && files.length > matches;
   files.sort();
+  finds.skipped.sort((a, b) => (a.name < b.name ? -1 : 1));
   return { ...finds, files: files.filter((file, index) => file !== files[index - 1]), isAmbiguous };
 }
 

@@ -15,7 +15,20 @@ export function compileSegment(text: string, dot: boolean): Segment {
   if (text === "**") return anyDepth;
   const translation = new Translation(dot ? "" : noLeadingDot);
   const source = translation.of(text);
-  return translation.isLiteral ? unescaped(text) : new RegExp(`^${source}$`, "su");
+  if (translation.isLiteral) return unescaped(text);
+  return new RegExp(`^${translation.hasGroups ? source : withoutRetries(source, translation.star)}$`, "su");
+}
+
+/**
+ * What follows a `*` may match at the first place where it can: if the rest does not match then, it never
+ * does. Without this, a name of 255 dashes would keep `*-*-*-*-*-*.js` busy for hours.
+ */
+function withoutRetries(source: string, star: string): string {
+  const parts = source.split(star);
+  return parts.reduce((begin, part, index) => {
+    const isLast = index === parts.length - 1;
+    return begin + (isLast ? star + part : `(?=(${star}?${part}))\\${index}`);
+  });
 }
 
 function unescaped(text: string): string {
@@ -24,11 +37,15 @@ function unescaped(text: string): string {
 
 class Translation {
   isLiteral = true;
+  hasGroups = false;
+  /** The translation of `*`. Nothing else contains it. */
+  readonly star: string;
   /** What comes before each wildcard. */
   readonly #before: string;
 
   constructor(before: string) {
     this.#before = before;
+    this.star = `${before}.*`;
   }
 
   of(text: string): string {
@@ -39,6 +56,7 @@ class Translation {
       const brackets = character === "[" ? bracketsAt(text, at) : undefined;
       if (group !== undefined) {
         this.isLiteral = false;
+        this.hasGroups = true;
         const inner = `(?:${group.parts.map((part) => this.of(part)).join("|")})`;
         if (character === "!") {
           const rest = this.of(text.slice(group.after));
@@ -52,8 +70,8 @@ class Translation {
         at = brackets.after;
       } else if (character === "*" || character === "?") {
         this.isLiteral = false;
-        const several = source.endsWith(".*") && character === "*";
-        if (!several) source += this.#before + (character === "*" ? ".*" : ".");
+        const wildcard = character === "*" ? this.star : `${this.#before}.`;
+        if (character === "?" || !source.endsWith(this.star)) source += wildcard;
         at++;
       } else {
         const escaped = character === "\\" && at + 1 < text.length ? at + 1 : at;

@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { scene } from "./running-run.ts";
 
 const nothing = ["--", "true"];
@@ -91,7 +92,7 @@ describe("what cannot be looked at", () => {
     const first = await run("a", "--files", "**/*.js", ...nothing);
     expect(first.code).toBe(1);
     const reason =
-      "files may be missing: self.js (a loop: too many symbolic links encountered), d\\xff/x.js (its name is not UTF-8)";
+      "files may be missing: d\\xff/x.js (its name is not UTF-8), self.js (a loop: too many symbolic links encountered)";
     expect(first.stderr).toContain("sessionctl: 1 place could not be looked at: self.js (a loop: too many");
     expect(first.stderr).toContain(
       "sessionctl: 1 file is left out, because its name is not UTF-8: d\\xff/x.js\n",
@@ -125,13 +126,39 @@ describe("what cannot be looked at", () => {
     for (const files of [[], ["--files", "*.ts"]]) {
       const { code, stderr } = await run("a", ...files, ...nothing);
       expect(code).toBe(1);
-      expect(stderr).toContain("files may be missing: self.js");
+      expect(stderr).toContain("files may be missing: d\\xff/x.js");
       expect(stderr).toContain("to look again, add --files '**/*.js'\n");
       expect((await session()).status).toBe("paused");
     }
     const both = await run("a", "--files", "**/*.js", "*.ts", ...nothing);
     expect(both).toMatchObject({ code: 0 });
     expect((await session()).status).toBe("completed");
+  });
+
+  test("is found by another pattern", async () => {
+    const { run, dir, session } = await scene(["a.js"]);
+    symlinkSync("self.js", join(dir, "self.js"));
+    expect((await run("a", "--files", "a.js", "self.js", ...nothing)).code).toBe(1);
+    rmSync(join(dir, "self.js"));
+    writeFileSync(join(dir, "self.js"), "");
+    expect((await run("a", "--files", "*.js", ...nothing)).code).toBe(0);
+    expect(await session()).toMatchObject({ status: "completed", processed_files: ["a.js", "self.js"] });
+  });
+
+  test("is remembered when the run is interrupted", async () => {
+    const { run, start, dir, session, lines } = await scene(["a.js"]);
+    spoil(dir);
+    const running = start("a", "--files", "**/*.js", "--", "sh", "-c", "echo >>began; sleep 0.2");
+    await eventually(() => expect(lines("began")).toHaveLength(1));
+    running.kill("SIGINT");
+    expect((await running.ended).code).toBe(1);
+    expect(await session()).toMatchObject({
+      status: "paused",
+      status_reason: expect.stringContaining("missing"),
+    });
+    mend(dir);
+    expect((await run("a", ...nothing)).code).toBe(1);
+    expect((await run("a", "--files", "**/*.js", ...nothing)).code).toBe(0);
   });
 
   test("may be excluded", async () => {

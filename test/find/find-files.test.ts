@@ -232,6 +232,15 @@ test.each([
   }
 });
 
+test("a pattern with many wildcards does not keep a long name busy", async () => {
+  const name = "-".repeat(255);
+  const cwd = await tree(name, `${name.slice(1)}x`);
+  const before = process.cpuUsage().user;
+  expect((await search(cwd, `${"*-".repeat(40)}*x`)).files).toEqual([`${name.slice(1)}x`]);
+  expect((await search(cwd, `${"*[!a]-?".repeat(20)}*`)).files).toHaveLength(2);
+  expect(process.cpuUsage().user - before).toBeLessThan(1_000_000);
+});
+
 test("says when a pattern is also the name of a file", async () => {
   const cwd = await tree("[x].js", "x.js", "sub/*.js", "sub/a.js", "[y].js");
   expect(await search(cwd, "[x].js")).toMatchObject({ files: ["[x].js", "x.js"], isAmbiguous: true });

@@ -22,6 +22,8 @@ export function unseenOf(session: Session | undefined, given: Given | undefined)
     if (places === undefined) unseen.delete(pattern);
     else unseen.set(pattern, places);
   }
+  // A name that could not be looked at may have been found by another pattern.
+  for (const name of given?.names ?? []) unseen.delete(name);
   return unseen;
 }
 

@@ -1,5 +1,6 @@
 /** Says what is odd about names that are given for a run: names of no file, and several names for one file. */
 import { lstatSync, type Stats, statSync } from "node:fs";
+import { eachInSlices } from "../../async/slices.ts";
 import type { Excludes } from "../../find/excludes.ts";
 import { pathIn } from "../../find/find-files.ts";
 import type { Distinct, Spellings } from "../../find/spelling.ts";
@@ -14,16 +15,16 @@ export interface Names {
 }
 
 /** What the names in a list stand for. They need not be those of files, but may not be so by mistake. */
-export function lookAt(names: readonly string[], cwd: string): Names {
+export async function lookAt(names: readonly string[], cwd: string): Promise<Names> {
   const found = { missing: [] as string[], directories: [] as string[], links: [] as string[] };
-  for (const name of names) {
+  await eachInSlices(names, (name) => {
     const path = pathIn(cwd, name);
     const stats = statsOf(path, lstatSync);
     const target = stats?.isSymbolicLink() ? statsOf(path, statSync) : stats;
     if (target === undefined) found.missing.push(name);
     else if (target.isDirectory()) found.directories.push(name);
     else if (target !== stats) found.links.push(name);
-  }
+  });
   return found;
 }
 

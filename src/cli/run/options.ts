@@ -80,7 +80,7 @@ export function addRunOptions(command: Command): Command {
     );
 }
 
-function list(text: string, earlier: readonly string[] | undefined): string[] {
+function list(text: string, earlier: string[] | undefined): string[] {
   if (text === "") throw new InvalidArgumentError("A pattern cannot be empty.");
   return repeated(text, earlier);
 }

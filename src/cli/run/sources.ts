@@ -68,7 +68,7 @@ export async function filesGiven(sources: Sources, out: Say): Promise<Given> {
     const isNew = processed.length + pending.length === 0;
     if (isNew || !skipped.some(isUnseen)) throw new CommandError("no files match; nothing was done");
   }
-  const list = lookAt(taken, cwd);
+  const list = await lookAt(taken, cwd);
   const spellings = new Spellings(cwd);
   const names = distinct([...found, ...taken], [...processed, ...pending], spellings);
   for (const notes of [
