@@ -23,6 +23,6 @@ export function tagOf(reply: object): string {
   throw new SessiondError(
     "invalid_request",
     "ifUnchanged must be the very object that a call about one session returned, such as getSession or " +
-      "getSummary: neither a copy of it, nor an entry of a list",
+      "getSummary: no copy of it, no entry of a list, and no reply to a report of progress",
   );
 }
