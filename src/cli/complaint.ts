@@ -1,6 +1,7 @@
 /** Prints errors for people: what went wrong, and what to do next. */
 import { ConnectionError } from "../client/http/connection-error.ts";
 import { type Issue, SessiondError } from "../error.ts";
+import { safeLines } from "../text/safe.ts";
 import { goneDirectory, isGoneDirectory } from "../working-directory.ts";
 import { CommandError } from "./exit-code.ts";
 import type { Output } from "./output.ts";
@@ -36,7 +37,9 @@ export function complainAbout(out: Output, error: unknown, about?: string): void
   } else if (isGoneDirectory(error)) out.complain(prefix + goneDirectory);
   else {
     const stack = error instanceof Error ? (error.stack ?? error.message) : String(error);
-    out.complain(`${prefix}this is a bug in sessionctl; please report it with the following lines\n${stack}`);
+    out.complain(
+      `${prefix}this is a bug in sessionctl; please report it with the following lines\n${safeLines(stack)}`,
+    );
   }
 }
 

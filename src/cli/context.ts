@@ -42,7 +42,7 @@ export async function forEachSession(
     for (const id of ids) {
       try {
         replies.push(await act(id));
-        if (out.quiet && !out.json) out.data(id);
+        if (out.quiet && !out.json) out.value(id);
       } catch (error) {
         // Without a connection the next one would fail too.
         if (error instanceof ConnectionError) throw error;

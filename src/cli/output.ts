@@ -7,7 +7,7 @@ import { clientMaxDepth } from "../client/http/reply.ts";
 import { isReaderGone, systemReason, written } from "../files/standard-streams.ts";
 import { stringifyJson } from "../json/exact-json.ts";
 import type { Status } from "../session/session.ts";
-import { safeJson } from "../text/safe.ts";
+import { safe, safeJson } from "../text/safe.ts";
 import { shownWord } from "../text/shell-quote.ts";
 import { type ExitCode, exitCodes } from "./exit-code.ts";
 import { type Column, table } from "./table.ts";
@@ -40,6 +40,8 @@ export interface Output {
   readonly toTerminal: boolean;
   /** A line of data. */
   data(line: string): void;
+  /** A line with one value for a program, such as an id or a path. Only on a terminal it is made safe. */
+  value(text: string): void;
   /** Data as text, without a line break added. */
   raw(text: string): void;
   /** Aborted when the data cannot be written any more. A command that only follows something then ends. */
@@ -77,6 +79,7 @@ export function createOutput(options: OutputOptions): Output {
     toTerminal,
     broken,
     raw,
+    value: (text) => raw(`${toTerminal ? safe(text) : text}\n`),
     data: (line) => raw(`${line}\n`),
     bytes: (data) =>
       broken.aborted ? Promise.resolve() : new Promise((resolve) => stdout.write(data, () => resolve())),

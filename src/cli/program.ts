@@ -1,5 +1,6 @@
 /** The command line of sessionctl: its commands in groups, its global options and its help. */
 import { Command, Option } from "commander";
+import { safeLines } from "../text/safe.ts";
 import { durationMs } from "./arguments.ts";
 import { registerBackup } from "./commands/backup.ts";
 import { registerCheckpoint } from "./commands/checkpoint.ts";
@@ -96,7 +97,7 @@ export function createProgram(
     .configureOutput({
       writeOut: write.out,
       writeErr: write.error,
-      outputError: (text, writeError) => writeError(`sessionctl: ${text.replace(/^error: /, "")}`),
+      outputError: (text, writeError) => writeError(`sessionctl: ${safeLines(text.replace(/^error: /, ""))}`),
     })
     .showHelpAfterError("See sessionctl help, or add --help to the command.")
     .exitOverride()

@@ -3,7 +3,7 @@
  * is a line of JSON from pino.
  */
 import { fstatSync } from "node:fs";
-import { safe, safeJson, unicodeEscaped } from "../text/safe.ts";
+import { safe, safeJson, safeLines, unicodeEscaped } from "../text/safe.ts";
 
 /** journald splits a longer line (`LineMax=`), and all but its first part have no priority. */
 export const maxLineBytes = 48 * 1024;
@@ -63,7 +63,7 @@ export function readableEvent(line: string): string {
 }
 
 function readable(value: unknown): unknown {
-  if (typeof value === "string") return value.split("\n").map(safe).join("\n");
+  if (typeof value === "string") return safeLines(value);
   if (typeof value !== "object" || value === null) return value;
   if (Array.isArray(value)) return value.map(readable);
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [safe(key), readable(item)]));

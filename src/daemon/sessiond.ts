@@ -8,6 +8,7 @@ import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";
 import { ConfigError } from "../config/problem.ts";
 import { isSessiondError } from "../error.ts";
 import { isReaderGone, systemReason, useWholeStandardStreams, written } from "../files/standard-streams.ts";
+import { safe, safeLines } from "../text/safe.ts";
 import { systemBootTime } from "../time/boot-time.ts";
 import { systemClock } from "../time/clock.ts";
 import { version } from "../version.ts";
@@ -34,7 +35,7 @@ async function main(argv: string[]): Promise<number | undefined> {
   try {
     args = parseArguments(argv);
   } catch (error) {
-    process.stderr.write(`sessiond: ${(error as Error).message}\nTry: sessiond --help\n`);
+    process.stderr.write(`sessiond: ${safeLines((error as Error).message)}\nTry: sessiond --help\n`);
     return exitStatus.usage;
   }
   if (args.help) return print(usage);
@@ -66,10 +67,12 @@ async function loadConfigAndRun(args: Arguments): Promise<number | undefined> {
     config = loadConfig(sources);
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    process.stderr.write(toJournal ? journalText(errorLevel, error.message) : `${error.message}\n`);
+    process.stderr.write(
+      toJournal ? journalText(errorLevel, error.message) : `${safeLines(error.message)}\n`,
+    );
     return exitStatus.config;
   }
-  if (args.checkConfig) return print(`${config.file ?? "the default configuration"} is valid\n`);
+  if (args.checkConfig) return print(`${safe(config.file ?? "the default configuration")} is valid\n`);
   const logger = createLogger(
     config.log.level,
     toJournal ? "journal" : process.stderr.isTTY ? "terminal" : "program",

@@ -21,6 +21,11 @@ export function safe(text: string): string {
   });
 }
 
+/** The same for text of several lines, which stay lines. */
+export function safeLines(text: string): string {
+  return text.split("\n").map(safe).join("\n");
+}
+
 /** JSON text of the same value in which every such character is written as `\uXXXX`. */
 export function safeJson(json: string): string {
   return json.replace(unseenInJson, unicodeEscape);

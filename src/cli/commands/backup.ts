@@ -33,7 +33,7 @@ export const registerBackup: Registration = (program, run) => {
           }
           const where = directory === undefined ? undefined : absolutePath(process, directory);
           const backup = await client.createBackup(id, { directory: where });
-          if (!out.json && !out.quiet) out.data(backup.location);
+          if (!out.json && !out.quiet) out.value(backup.location);
           return backup;
         }),
       ),

@@ -16,7 +16,7 @@ export function registerSchedules(cleanup: Command, run: Runner): void {
       run(async ({ client, out, nowMs }) => {
         const schedules = await client.getCleanup();
         if (out.json) out.document(schedules);
-        else if (out.quiet) for (const { job } of schedules.jobs) out.data(job);
+        else if (out.quiet) for (const { job } of schedules.jobs) out.value(job);
         else {
           out.table<ScheduleEntry>(
             [
@@ -68,7 +68,7 @@ export function registerHistory(cleanup: Command, run: Runner): void {
       run(async ({ client, out, nowMs }, { session, limit, cursor }: HistoryOptions) => {
         const page: HistoryPage = await client.getCleanupHistory({ session_id: session, limit, cursor });
         if (out.json) out.document(page);
-        else if (out.quiet) for (const { session_id } of page.entries) out.data(session_id);
+        else if (out.quiet) for (const { session_id } of page.entries) out.value(session_id);
         else if (page.entries.length === 0) out.say("cleanup has not removed anything yet");
         else {
           out.table<HistoryEntry>(

@@ -92,7 +92,7 @@ function print(context: Context, result: CleanupResult, options: Options): ExitC
   const { out } = context;
   const { all = false } = options;
   if (out.json) out.document(result);
-  else if (out.quiet) for (const { session_id } of removals(result)) out.data(session_id);
+  else if (out.quiet) for (const { session_id } of removals(result)) out.value(session_id);
   else printSessions(context, result, { all });
   out.say(sentence(result));
   if ((result.dry_run && result.removed > 0) || result.outcome === "waiting_approval") {

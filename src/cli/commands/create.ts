@@ -4,7 +4,6 @@ import { label, newId, separatorOf } from "../arguments.ts";
 import type { Registration } from "../context.ts";
 import { usageError } from "../exit-code.ts";
 import { absolutePath, type HostProcess } from "../host-process.ts";
-import { safe } from "../terminal-text.ts";
 
 interface Options {
   id?: string;
@@ -55,7 +54,7 @@ export const registerCreate: Registration = (program, run) => {
           pinned: options.pinned,
         });
         if (out.json) out.document(session);
-        else out.data(out.toTerminal ? safe(session.session_id) : session.session_id);
+        else out.value(session.session_id);
         return undefined;
       }),
     );

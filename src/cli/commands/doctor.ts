@@ -6,6 +6,7 @@ import type { Health, HealthProblem } from "../../contract/replies.ts";
 import { protocolVersion } from "../../contract/version.ts";
 import type { Context, Registration } from "../context.ts";
 import { exitCodes } from "../exit-code.ts";
+import { safe } from "../terminal-text.ts";
 import { problemLines } from "./status.ts";
 
 export const registerDoctor: Registration = (program, run) => {
@@ -23,7 +24,7 @@ export const registerDoctor: Registration = (program, run) => {
         const health = await examine(context);
         if (out.json) out.document(health);
         else if (health.problems.length > 0) for (const line of problemLines(out, health)) out.data(line);
-        else out.say(`no problems found; sessiond answers at ${context.client.socketPath}`);
+        else out.say(`no problems found; sessiond answers at ${safe(context.client.socketPath)}`);
         return health.problems.length > 0 ? exitCodes.failed : exitCodes.ok;
       }),
     );

@@ -62,7 +62,7 @@ function print(out: Output, event: StreamEvent): void {
   if (out.json) out.data(jsonText(event, 0));
   else if (event.kind === "reset") {
     if (event.reason !== "start") out.say(missed[event.reason]);
-  } else if (out.quiet) out.data(event.session_id);
+  } else if (out.quiet) out.value(event.session_id);
   else out.data(eventLine(out, event));
 }
 

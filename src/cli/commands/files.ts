@@ -47,7 +47,7 @@ export const registerFiles: Registration = (program, run) => {
             ? await everyFile(await client.getSession(id), state)
             : await client.listFiles(id, { state, limit, cursor });
         if (out.json) out.document(page);
-        else out.raw(page.files.map((file) => (zeroes ? `${file}\0` : `${shown(file, out)}\n`)).join(""));
+        else out.raw(page.files.map((file) => `${shown(file, out)}${zeroes ? "\0" : "\n"}`).join(""));
         if (page.next_cursor !== null) {
           out.say(`${page.files.length} of ${page.total} files; for more, add --cursor ${page.next_cursor}`);
         }

@@ -35,7 +35,7 @@ export const registerLabel: Registration = (program, run) => {
             ? await client.getSummary(id)
             : await client.editSession(id, { labels: changes });
           if (out.json) out.document(summary);
-          else if (out.quiet) out.data(id);
+          else if (out.quiet) out.value(id);
           else
             for (const [key, value] of Object.entries(summary.labels))
               out.data(`${safe(key)}=${safe(value)}`);

@@ -66,7 +66,7 @@ async function pages({ client }: Context, query: ListSessionsQuery): Promise<Ses
 
 function print({ out, nowMs }: Context, page: SessionPage): void {
   if (out.json) out.document(page);
-  else if (out.quiet) for (const { session_id } of page.sessions) out.data(session_id);
+  else if (out.quiet) for (const { session_id } of page.sessions) out.value(session_id);
   else if (page.sessions.length === 0) out.say("no sessions");
   else printTable(out, page.sessions, nowMs);
   if (page.next_cursor !== null) {

@@ -65,7 +65,7 @@ export const registerProgress: Registration = (program, run) => {
 export function tellProgress(out: Output, id: string, reply: ProgressReply, unexpectedCount = 0): void {
   const { status, processed_count, pending_count } = reply;
   if (out.json) out.document(reply);
-  else if (out.quiet) out.data(id);
+  else if (out.quiet) out.value(id);
   else {
     const is = status === "running" ? "" : ` ${isNow(status)}`;
     const note =

@@ -31,7 +31,7 @@ export const registerRestore: Registration = (program, run) => {
           await confirm(process, `Replace ${safe(id)} with its backup ${safe(backup)}?`, { yes });
           const reply = await client.restoreBackup(id, backup);
           if (out.json) out.document(reply);
-          else if (out.quiet) out.data(id);
+          else if (out.quiet) out.value(id);
           const before =
             reply.previous === null
               ? ""

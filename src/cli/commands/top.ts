@@ -44,7 +44,7 @@ export const registerTop: Registration = (program, run) => {
         }
         const view = { ...(await lookOnce(client, intervalMs)), program };
         if (out.json) out.document(onceDocument(view));
-        else if (out.quiet) for (const { session_id } of view.poll.sessions) out.data(session_id);
+        else if (out.quiet) for (const { session_id } of view.poll.sessions) out.value(session_id);
         else for (const line of onceLines(view, stdout.columns || columnsOfText, look)) out.data(line);
         return undefined;
       }),

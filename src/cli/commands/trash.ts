@@ -26,7 +26,7 @@ export const registerTrash: Registration = (program, run) => {
       run(async ({ client, out, nowMs }) => {
         const listing = await client.listTrash();
         if (out.json) out.document(listing);
-        else if (out.quiet) for (const { session_id } of listing.entries) out.data(session_id);
+        else if (out.quiet) for (const { session_id } of listing.entries) out.value(session_id);
         else if (listing.total === 0) out.say("the trash is empty");
         else {
           out.table<TrashEntry>(

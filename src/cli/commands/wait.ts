@@ -206,7 +206,7 @@ class Waiting {
     const why = seen.status_reason ? `: ${seen.status_reason}` : "";
     if (this.#wanted.has(status)) {
       this.#left.delete(session_id);
-      if (out.quiet && !out.json) out.data(session_id);
+      if (out.quiet && !out.json) out.value(session_id);
       out.say(`${safe(session_id)} ${isNow(status)}${safe(why)}`);
     } else if (isLasting(status, this.#wanted)) {
       const code = status === "deleted" ? exitCodes.noSuchSession : exitCodes.failed;

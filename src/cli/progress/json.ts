@@ -1,6 +1,7 @@
 /** The progress of a run as lines of JSON for another program. */
 import { stripVTControlCharacters } from "node:util";
 import type { RunSnapshot } from "../../runner/snapshot.ts";
+import { safeJson } from "../../text/safe.ts";
 import type { OutputStream } from "../output.ts";
 import type { ProgressDisplay } from "./display.ts";
 import type { Pace } from "./pace.ts";
@@ -20,7 +21,7 @@ export function createJsonDisplay(
   let toldAtMs = Number.NEGATIVE_INFINITY;
   let timer: NodeJS.Timeout | undefined;
   let finished = false;
-  const write = (value: object) => void stream.write(`${JSON.stringify(value)}\n`);
+  const write = (value: object) => void stream.write(`${safeJson(JSON.stringify(value))}\n`);
 
   function tell(): void {
     timer = undefined;

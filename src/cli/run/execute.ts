@@ -185,7 +185,7 @@ class ActiveRun {
   /** Runs the files, and resolves with the exit code. */
   async finish(): Promise<ExitCode> {
     const { opening, options } = this.#execution;
-    if (this.#context.out.quiet && opening.session === undefined) this.#context.out.data(this.#id);
+    if (this.#context.out.quiet && opening.session === undefined) this.#context.out.value(this.#id);
     else if (opening.session === undefined) this.#display.say(`session ${safe(this.#id)}`);
     const summary = await this.#runner.run();
     this.#guard?.close();

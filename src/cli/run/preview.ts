@@ -4,6 +4,7 @@ import { commandFor, commandLine, type Template } from "../../runner/template.ts
 import type { Context } from "../context.ts";
 import { counted } from "../count.ts";
 import { type ExitCode, exitCodes } from "../exit-code.ts";
+import { jsonText } from "../output.ts";
 import { safe } from "../terminal-text.ts";
 import type { LeftToLookAt } from "./left-to-look-at.ts";
 import type { RunOptions } from "./options.ts";
@@ -45,8 +46,8 @@ export function dryRun(
   if (!options.explain) {
     for (const file of selection.files) {
       const command = commandFor(template, file);
-      if (out.json) out.raw(`${JSON.stringify({ file, command })}\n`);
-      else out.data(out.toTerminal ? safe(commandLine(command)) : commandLine(command));
+      if (out.json) out.data(jsonText({ file, command }, 0));
+      else out.value(commandLine(command));
     }
   }
   out.say(`${counted(selection.files.length, "file")} would run; nothing was changed`);

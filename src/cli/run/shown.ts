@@ -1,11 +1,11 @@
 /** Prints the output of each file of a run. */
 
-import { stringifyJson } from "../../json/exact-json.ts";
 import type { FileResult } from "../../runner/result.ts";
 import type { FileEnd } from "../../runner/runner-options.ts";
 import type { Choice } from "../../runner/selection.ts";
 import { formatSize } from "../../text/size.ts";
 import type { Context } from "../context.ts";
+import { jsonText } from "../output.ts";
 import type { ProgressDisplay } from "../progress/display.ts";
 import { safe } from "../terminal-text.ts";
 
@@ -50,13 +50,13 @@ export function choiceLine(
   { file, action, reason }: Choice,
   { json, toTerminal }: { json: boolean; toTerminal: boolean },
 ): string {
-  if (json) return stringifyJson({ file, action, reason });
+  if (json) return jsonText({ file, action, reason }, 0);
   const shown = (text: string) => (toTerminal ? safe(text) : text);
   return `${action.padEnd(4)}  ${shown(file)}  (${shown(reason)})`;
 }
 
 function jsonLine(file: string, result: FileResult): string {
-  return stringifyJson({ file, ...result });
+  return jsonText({ file, ...result }, 0);
 }
 
 function sayAll(display: ProgressDisplay, output: Buffer): void {
