@@ -4,6 +4,7 @@
  */
 
 import { KeyedQueue } from "../../async/keyed-queue.ts";
+import { SessiondError } from "../../error.ts";
 import type { Logger } from "../../log.ts";
 import type { Clock } from "../../time/clock.ts";
 import { LeaseTable } from "../lease-table.ts";
@@ -21,6 +22,7 @@ import { SessionFileWriter } from "./changes/write-session-file.ts";
 import { DurableFiles } from "./disk/durable-files.ts";
 import type { FileSystem } from "./disk/file-system.ts";
 import type { OwnDirectories } from "./disk/own-directories.ts";
+import { OwnPlace } from "./disk/own-place.ts";
 import { StateQuarantine } from "./disk/state-quarantine.ts";
 import { StorageState } from "./disk/storage-state.ts";
 import { Journal } from "./journal/journal.ts";
@@ -78,7 +80,33 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
   const kept = { fs, files, quarantine: stateQuarantine };
   // A start that comes to saving the index has begun a journal.
   const isNew = !hasSavedIndex(fs, own.base);
-  const journal = new Journal({ ...kept, directory: own.journal, isNew, onFailure: fail });
+  const journal = new Journal({
+    ...kept,
+    directory: own.journal,
+    isNew,
+    onFailure: fail,
+    onLost: (why) => lose(why),
+    whyDirectoryIsLost: () => ownPlace.whyLost(),
+  });
+  const ownPlace = new OwnPlace({
+    ...{ fs, own, files, logger },
+    whyJournalIsLost: () => journal.whyLost(),
+    onLost: (why) => void lose(why),
+  });
+  let rescue = () => {};
+  const lost = new Promise<void>((resolve) => {
+    rescue = resolve;
+  });
+  /** While the sessions directory is away, so is everything in it, and it may come back. */
+  const lose = (why: string) => {
+    if (!view.place.isHeld()) return { error: view.place.away(), isForGood: false };
+    const message = `${why}: reports can be kept no more`;
+    const error = new SessiondError("storage_failed", message, { outcome: "unknown" });
+    journal.lose(error);
+    state.fail(error, "stop the other program, then restart sessiond");
+    rescue();
+    return { error, isForGood: true };
+  };
   const backups = new Backups(fs, directory, outsideBackups, files);
   const trashFiles = new TrashFiles(fs, own.trash, files);
   const records = directoryRecords({
@@ -95,10 +123,11 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
   const slots = new SessionSlots({ journal, index, schedule, state, clock });
   const queue = new KeyedQueue();
   const isRestorable = (id: string) => trashFiles.has(id);
-  const view = new DirectoryView(
-    { ...options, index, outside: slots, isRestorable, onReplaced: fail },
-    queue,
-  );
+  const onReplaced = (error: Error) => {
+    fail(error);
+    rescue();
+  };
+  const view = new DirectoryView({ ...options, index, outside: slots, isRestorable, onReplaced }, queue);
   const follower = new DirectoryFollower(options, view);
   const saver = new IndexSaver({ directory: own.base, fs, files, catalog: view.catalog, logger });
   const known = new KnownSessions(view, isRestorable);
@@ -121,6 +150,8 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
   return {
     state,
     stateQuarantine,
+    ownPlace,
+    lost,
     files,
     journal,
     records,

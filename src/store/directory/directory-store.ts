@@ -48,8 +48,9 @@ import {
 import type { Removal } from "./changes/session-changes.ts";
 import type { DirectoryLock } from "./disk/directory-lock.ts";
 import { storageError } from "./disk/durable-files.ts";
+import type { FileSystem } from "./disk/file-system.ts";
 import { nodeFileSystem } from "./disk/node-file-system.ts";
-import type { OwnDirectories } from "./disk/own-directories.ts";
+import { makeDirectories, type OwnDirectories } from "./disk/own-directories.ts";
 import { prepareDirectory } from "./disk/prepare-directory.ts";
 import { withStorageErrors } from "./disk/storage-state.ts";
 import { replayJournal } from "./replay-journal.ts";
@@ -76,6 +77,8 @@ export class DirectoryStore implements SessionStore {
   readonly records: Records;
   readonly leases: Leases;
   readonly #directory: string;
+  readonly #fs: FileSystem;
+  readonly #own: OwnDirectories;
   readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #lock: DirectoryLock;
@@ -83,9 +86,12 @@ export class DirectoryStore implements SessionStore {
   #damage: HealthProblem[] = [];
   #closing: Promise<void> | undefined;
   #catchingUp: Promise<void> | undefined;
+  #rescuing: Promise<void> | undefined;
 
   constructor(options: AssemblyOptions, own: OwnDirectories, lock: DirectoryLock) {
     this.#directory = options.directory;
+    this.#fs = options.fs;
+    this.#own = own;
     this.#clock = options.clock;
     this.#logger = options.logger;
     this.#lock = lock;
@@ -121,6 +127,10 @@ export class DirectoryStore implements SessionStore {
       throw error;
     }
     this.#parts.slots.begin((id) => this.#parts.writer.writeDue(id));
+    this.#parts.ownPlace.begin();
+    void this.#parts.lost.then(() => {
+      this.#rescuing = this.#rescue();
+    });
     this.#catchingUp = this.#parts.writer.writeLagging(() => this.#closing !== undefined);
   }
 
@@ -235,6 +245,33 @@ export class DirectoryStore implements SessionStore {
     return this.#parts.follower.reconcile();
   }
 
+  /**
+   * Another program took the journal or more away: writes to the session files what is only in memory, where
+   * the sessions directory is still the one that was opened. Never rejects.
+   */
+  async #rescue(): Promise<void> {
+    const { slots, writer, journal, records, view, files } = this.#parts;
+    const before = slots.lagging().length;
+    try {
+      if (!view.place.isHeld()) throw view.place.away();
+      makeDirectories(this.#fs, this.#own);
+      const { base, trash, quarantine } = this.#own;
+      for (const path of [base, trash, quarantine, this.#own.journal]) files.reopen(path);
+      await writer.writeLagging();
+      await records.restore();
+      if (slots.lagging().length === 0) await journal.settle();
+    } catch (error) {
+      this.#logger.error({ err: error }, "what is only in memory cannot be written");
+    }
+    const left = slots.lagging();
+    if (before > 0)
+      this.#logger.warn(`the reports of ${before - left.length} sessions were written to their files`);
+    if (left.length > 0) {
+      const message = "reports of these sessions are not in their files; they are lost if the journal is";
+      this.#logger.error({ session_ids: left }, message);
+    }
+  }
+
   close(): Promise<void> {
     this.#parts.state.refuseChanges();
     this.#closing ??= this.#close();
@@ -243,6 +280,7 @@ export class DirectoryStore implements SessionStore {
 
   async #close(): Promise<void> {
     try {
+      this.#parts.ownPlace.close();
       await this.#parts.follower.close();
       await this.#parts.commands.idle();
       await this.#parts.queue.idle();
@@ -250,6 +288,7 @@ export class DirectoryStore implements SessionStore {
       await this.#parts.slots.idle();
       await this.#parts.writer.writeLagging();
       await this.#parts.journal.retryBases();
+      await this.#rescuing;
       this.#parts.slots.close();
       await this.#parts.journal.close();
       await this.#parts.saver.close();

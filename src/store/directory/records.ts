@@ -29,6 +29,12 @@ export interface RecordsOptions {
   assertWritable: () => void;
 }
 
+export interface DirectoryRecords extends Records {
+  /** Writes every document again, after another program took them away. */
+  restore(): Promise<void>;
+  idle(): Promise<void>;
+}
+
 export function directoryRecords({
   fs,
   directory,
@@ -36,8 +42,14 @@ export function directoryRecords({
   files,
   logger,
   assertWritable,
-}: RecordsOptions): Records & { idle(): Promise<void> } {
+}: RecordsOptions): DirectoryRecords {
   const queue = new KeyedQueue();
+  /** By name, the file as it was last read or written. */
+  const current = new Map<string, Buffer>();
+
+  function write(name: string, bytes: Buffer): Promise<unknown> {
+    return queue.run(name, () => files.write(directory, `${name}.json`, bytes, { mode: 0o640 }));
+  }
 
   async function append(name: string, entries: readonly JsonValue[]): Promise<void> {
     const path = join(directory, `${name}.jsonl`);
@@ -96,20 +108,27 @@ export function directoryRecords({
       const bytes = await fs.readFile(join(directory, `${name}.json`)).catch(ignoreMissing);
       if (bytes === undefined) return undefined;
       const read = readRecord(bytes.toString(), schema);
-      if (read.why === undefined) return read.value;
+      if (read.why === undefined) {
+        current.set(name, bytes);
+        return read.value;
+      }
       setAside(name, read.why);
       return undefined;
     },
     async replace(name, value) {
       assertWritable();
       const bytes = Buffer.from(`${stringifyJson(value, { indent: 2 })}\n`);
-      await queue.run(name, () => files.write(directory, `${name}.json`, bytes, { mode: 0o640 }));
+      await write(name, bytes);
+      current.set(name, bytes);
     },
     async append(name, entries) {
       assertWritable();
       if (entries.length > 0) await queue.run(name, () => append(name, entries));
     },
     tail: (name, limit, cursor) => withStorageErrors(() => tail(name, limit, cursor)),
+    async restore() {
+      for (const [name, bytes] of current) await write(name, bytes);
+    },
     idle: () => queue.idle(),
   };
 }

@@ -132,6 +132,12 @@ export class DurableFiles {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
+  /** Another directory is at the path of one that is written to often. */
+  reopen(directory: string): void {
+    void this.#directories.get(directory)?.close();
+    this.#directories.set(directory, new DirectorySync(this.#fs, directory));
+  }
+
   /**
    * Notes that a sync failed: from now on nothing is acknowledged. Returns the error for the change that was
    * under way, whose outcome is unknown.

@@ -9,13 +9,14 @@ import { storageError, TargetChanged } from "./durable-files.ts";
 
 export class StorageState {
   /**
-   * Resolves when a sync has failed. From then on nothing can be trusted but what a new start reads from the
+   * Resolves when the storage has failed. From then on nothing can be trusted but what a new start reads from the
    * disk.
    */
   readonly failed: Promise<Error>;
   readonly #logger: Logger;
   #resolveFailed: (error: Error) => void = () => {};
   #failure: Error | undefined;
+  #remedy = "";
   #full: string | undefined;
   #closing = false;
 
@@ -26,10 +27,12 @@ export class StorageState {
     });
   }
 
-  /** Notes that a sync failed. */
-  fail(error: Error): void {
+  /** Notes that nothing can be acknowledged any more. Only the first failure counts. */
+  fail(error: Error, remedy = "check the disk, then restart sessiond"): void {
+    if (this.#failure !== undefined) return;
     this.#logger.error({ err: error }, "the storage failed: changes are refused until a restart");
-    this.#failure ??= error;
+    this.#failure = error;
+    this.#remedy = remedy;
     this.#resolveFailed(error);
   }
 
@@ -78,7 +81,7 @@ export class StorageState {
   problems(): HealthProblem[] {
     const problems: HealthProblem[] = [];
     if (this.#failure !== undefined) {
-      const hint = "check the disk, then restart sessiond: everything that was acknowledged is recovered";
+      const hint = `${this.#remedy}: everything that was acknowledged is recovered`;
       problems.push({ code: "storage_failed", message: this.#failure.message, hint, session_id: null });
     }
     if (this.#full !== undefined) {

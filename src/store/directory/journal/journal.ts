@@ -27,6 +27,13 @@ const batchBytes = 1024 * 1024;
 export interface JournalOptions extends SegmentsOptions {
   /** Called when a write failed that should have been durable: nothing can be acknowledged any more. */
   onFailure: (error: Error) => void;
+  /**
+   * Called when another program took the journal away. Returns the error for those who report, and whether
+   * the journal can come back.
+   */
+  onLost: (why: string) => { error: SessiondError; isForGood: boolean };
+  /** Why the journal's directory is no longer the one that was opened; undefined if it is. */
+  whyDirectoryIsLost: () => string | undefined;
 }
 
 export class Journal {
@@ -123,8 +130,10 @@ export class Journal {
   }
 
   /** Removes the oldest segments that nobody needs. */
-  prune(): Promise<void> {
-    return this.#segments.prune(() => this.#sequence);
+  async prune(): Promise<void> {
+    // What is in its place now may belong to somebody else.
+    if (this.#failure !== undefined) return;
+    await this.#segments.prune(() => this.#sequence);
   }
 
   /** Removes nothing if the journal could not be read, or failed. */
@@ -175,8 +184,30 @@ export class Journal {
     this.#writing = undefined;
   }
 
+  /**
+   * What another program did to the journal, so that what it holds or will hold is not found again; undefined
+   * if nothing.
+   */
+  whyLost(): string | undefined {
+    return this.#file?.whyLost() ?? this.#segments.whyLost();
+  }
+
+  /** Another program took the journal away: nothing is acknowledged any more. */
+  lose(failure: SessiondError): void {
+    this.#failure ??= failure;
+  }
+
+  /**
+   * Every session file holds everything. Says so in the journal that is in place now, so that the next start
+   * misses nothing. Does nothing to a journal that somebody else put there.
+   */
+  settle(): Promise<void> {
+    return this.#segments.settle(this.#sequence);
+  }
+
   async #writeBatch(records: readonly JournalRecord[]): Promise<void> {
     if (this.#failure !== undefined) throw this.#failure;
+    this.#assertInPlace();
     const file =
       this.#file === undefined || this.#file.size > segmentBytes ? await this.#begin() : this.#file;
     const first = this.#sequence;
@@ -188,9 +219,19 @@ export class Journal {
       newest.set(record.sessionId, record.sequence);
     }
     await this.#append(file, encodeFrame(first, records), records.length);
+    // Noticed meanwhile: what was written may be out of reach.
+    if (this.#failure !== undefined) throw this.#failure;
     this.#sequence = first + records.length;
     this.#segments.written(records);
     if (file.size > leastSegmentBytes) await this.#retire();
+  }
+
+  #assertInPlace(): void {
+    const why = this.#file === undefined ? this.#options.whyDirectoryIsLost() : this.#file.whyLost();
+    if (why === undefined) return;
+    const { error, isForGood } = this.#options.onLost(why);
+    if (isForGood) this.lose(error);
+    throw error;
   }
 
   /** Closes the current segment if nobody needs it, so that it can be removed and makes room at once. */
@@ -250,8 +291,9 @@ export class Journal {
       await fs.unlink(join(directory, name));
       throw error;
     }
-    await this.#file?.close();
+    const before = this.#file;
     this.#file = file;
+    await before?.close();
     return file;
   }
 

@@ -2,7 +2,7 @@
  * The file of the segment that is being written. It is open with O_DSYNC: what is appended is durable when
  * the call ends, without a separate sync.
  */
-import { constants } from "node:fs";
+import { type BigIntStats, constants } from "node:fs";
 import type { FileSystem, OpenFile } from "../disk/file-system.ts";
 
 /**
@@ -13,15 +13,24 @@ const reservedBytes = 1024 * 1024;
 
 export class SegmentFile {
   readonly #fs: FileSystem;
+  readonly #path: string;
   readonly #handle: OpenFile;
   readonly #pace: WritePace;
+  readonly #inode: bigint;
+  readonly #device: bigint;
   #size = 0;
   #length = 0;
+  /** Whether its length is being changed just now. */
+  #isResizing = false;
 
-  private constructor(fs: FileSystem, handle: OpenFile, pace: WritePace) {
+  private constructor(fs: FileSystem, path: string, handle: OpenFile, pace: WritePace) {
     this.#fs = fs;
+    this.#path = path;
     this.#handle = handle;
     this.#pace = pace;
+    const { ino, dev } = fs.fstatSync(handle.fd);
+    this.#inode = ino;
+    this.#device = dev;
   }
 
   /**
@@ -32,7 +41,7 @@ export class SegmentFile {
    */
   static async create(fs: FileSystem, path: string, pace: WritePace): Promise<SegmentFile> {
     const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_DSYNC;
-    const file = new SegmentFile(fs, await fs.open(path, flags, 0o640), pace);
+    const file = new SegmentFile(fs, path, await fs.open(path, flags, 0o640), pace);
     try {
       await file.#reserve(0);
       await file.#handle.datasync();
@@ -42,6 +51,25 @@ export class SegmentFile {
       await fs.unlink(path);
       throw error;
     }
+  }
+
+  /**
+   * What another program did to the file, so that what is written to it would not be found again; undefined
+   * if nothing. One look at the path sees also that a directory above was moved or replaced.
+   */
+  whyLost(): string | undefined {
+    let stats: BigIntStats | undefined;
+    try {
+      stats = this.#fs.lstatSync(this.#path);
+    } catch (error) {
+      return `${this.#path} cannot be looked at: ${(error as Error).message}`;
+    }
+    if (stats === undefined) return `${this.#path} was taken away by another program`;
+    if (stats.ino !== this.#inode || stats.dev !== this.#device)
+      return `${this.#path} was replaced by another program with another file`;
+    const length = BigInt(this.#isResizing ? this.#size : this.#length);
+    if (stats.size < length) return `${this.#path} was cut short by another program`;
+    return undefined;
   }
 
   /** Bytes that were appended. */
@@ -70,8 +98,7 @@ export class SegmentFile {
 
   /** Removes what an `append` that failed has written. Resolves when that is durable. */
   async cutBack(): Promise<void> {
-    await this.#handle.truncate(this.#size);
-    this.#length = this.#size;
+    await this.#resize(this.#size);
     // Where files must not grow any more, there is no room.
     await this.#reserve(0).catch(() => {});
     await this.#handle.datasync();
@@ -79,7 +106,7 @@ export class SegmentFile {
 
   async close(): Promise<void> {
     // If that fails, zeros stay at the end, which do no harm.
-    await this.#handle.truncate(this.#size).catch(() => {});
+    await this.#resize(this.#size).catch(() => {});
     await this.#handle.close();
   }
 
@@ -90,9 +117,17 @@ export class SegmentFile {
 
   /** Makes the file longer. The new length is durable with the first write that needs it. */
   async #reserve(bytes: number): Promise<void> {
-    const length = this.#size + bytes + reservedBytes;
-    await this.#handle.truncate(length);
-    this.#length = length;
+    await this.#resize(this.#size + bytes + reservedBytes);
+  }
+
+  async #resize(length: number): Promise<void> {
+    this.#isResizing = true;
+    try {
+      await this.#handle.truncate(length);
+      this.#length = length;
+    } finally {
+      this.#isResizing = false;
+    }
   }
 }
 

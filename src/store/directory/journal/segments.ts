@@ -132,6 +132,31 @@ export class Segments {
     return this.#pruning;
   }
 
+  /** As `Journal.whyLost`, for what is not being written. */
+  whyLost(): string | undefined {
+    const { directory, fs } = this.#options;
+    for (const { name, needed } of this.#closed) {
+      // One that nobody needs is being removed.
+      if (needed.size === 0) continue;
+      const path = join(directory, name);
+      try {
+        if (fs.lstatSync(path) === undefined) return `${path} was taken away by another program`;
+      } catch (error) {
+        return `${path} cannot be looked at: ${(error as Error).message}`;
+      }
+    }
+    return undefined;
+  }
+
+  /** As `Journal.settle`. */
+  async settle(next: number): Promise<void> {
+    const { directory, fs } = this.#options;
+    const isEmpty = fs.readdirSync(directory).length === 0;
+    const mark = isEmpty ? await JournalMark.open(fs, join(directory, markName)) : this.#mark;
+    await mark?.write({ pruned: next, last: { first: next, end: next } });
+    if (isEmpty) await mark?.close();
+  }
+
   async close(): Promise<void> {
     await this.#mark?.close();
   }
