@@ -97,7 +97,6 @@ describe.each(Object.entries(blows))("another program %s", (_, strike) => {
     for (const [id, files] of workers.acknowledged)
       expect(sessions.get(id)?.processed_files).toEqual(expect.arrayContaining(files));
   });
-
 });
 
 describe.each(

@@ -23,6 +23,11 @@ const segmentBytes = 64 * 1024 * 1024;
 const leastSegmentBytes = 1024 * 1024;
 /** A write that waits takes no more records once it is over this size. */
 const batchBytes = 1024 * 1024;
+/**
+ * A write looks whether its file is still in place, unless a write of so many milliseconds ago has looked: a
+ * look at a path costs a tenth of a write. What is acknowledged in between is in memory, and is saved.
+ */
+const lookMs = 25;
 
 export interface JournalOptions extends SegmentsOptions {
   /** Called when a write failed that should have been durable: nothing can be acknowledged any more. */
@@ -48,6 +53,8 @@ export class Journal {
   #file: SegmentFile | undefined;
   #writing: Promise<void> | undefined;
   #failure: SessiondError | undefined;
+  /** When it was last seen that the file is in place, in terms of `performance.now()`. */
+  #looked = Number.NEGATIVE_INFINITY;
   /** Whether all segments of earlier runs were read. */
   #isRead = false;
 
@@ -227,8 +234,13 @@ export class Journal {
   }
 
   #assertInPlace(): void {
+    const now = performance.now();
+    if (this.#file !== undefined && now - this.#looked < lookMs) return;
     const why = this.#file === undefined ? this.#options.whyDirectoryIsLost() : this.#file.whyLost();
-    if (why === undefined) return;
+    if (why === undefined) {
+      this.#looked = now;
+      return;
+    }
     const { error, isForGood } = this.#options.onLost(why);
     if (isForGood) this.lose(error);
     throw error;
