@@ -7,7 +7,7 @@ import { within } from "./pattern.ts";
 export type Path = string | Buffer;
 
 export interface Entry extends Pick<Dirent, "name" | (typeof kinds)[number]> {
-  /** The name as the file system has it, if it is not UTF-8. In `name` such bytes are written `\xff`. */
+  /** The name as the file system has it, if it is not UTF-8. In `name` such bytes are U+FFFD. */
   readonly bytes?: Buffer;
 }
 
@@ -19,9 +19,8 @@ export function entriesOf(directory: Path): Entry[] {
   if (!entries.some(({ name }) => name.includes("\ufffd"))) return entries;
   return readdirSync(directory, { withFileTypes: true, encoding: "buffer" }).map((entry) => {
     const bytes = entry.name as unknown as Buffer;
-    const isText = isUtf8(bytes);
     const rest = Object.fromEntries(kinds.map((kind) => [kind, () => entry[kind]()]));
-    return { ...rest, name: isText ? bytes.toString() : shown(bytes), ...(isText ? {} : { bytes }) } as Entry;
+    return { ...rest, name: bytes.toString(), ...(isUtf8(bytes) ? {} : { bytes }) } as Entry;
   });
 }
 
@@ -36,8 +35,9 @@ export function specialName(type: Pick<Stats, "isSocket" | "isFIFO">): string {
   return type.isFIFO() ? "pipe" : "device";
 }
 
-/** Each byte that is not part of a character becomes `\xff`. */
-function shown(bytes: Buffer): string {
+/** The name for people: each byte that is not part of a character becomes `\xff`. */
+export function shownName({ name, bytes }: Entry): string {
+  if (bytes === undefined) return name;
   let text = "";
   for (let at = 0; at < bytes.length; ) {
     const length = [1, 2, 3, 4].find((count) => isUtf8(bytes.subarray(at, at + count)));

@@ -37,6 +37,10 @@ export class Excludes {
     });
   }
 
+  get isEmpty(): boolean {
+    return this.#excludes.length === 0;
+  }
+
   /** The state of a directory; undefined if it is excluded. */
   enter(directory: string): ExcludeState | undefined {
     if (this.#last?.directory === directory) return this.#last.state;
@@ -69,7 +73,7 @@ export class Excludes {
 
   /** Whether the file of that name is excluded. */
   excludesFile(name: string): boolean {
-    if (this.#excludes.length === 0) return false;
+    if (this.isEmpty) return false;
     const path = resolve(this.#cwd, name);
     const state = this.enter(dirname(path));
     return state === undefined || this.isFileExcluded(state, basename(path));

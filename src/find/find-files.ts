@@ -52,7 +52,7 @@ export async function findFiles(search: Search): Promise<Found> {
   const isOther = !isName && isFile(pathIn(cwd, pattern)) && !files.includes(pattern);
   if (isOther && !excludes.excludesFile(pattern)) files.push(pattern);
   if (files.length + finds.skipped.length === 0) {
-    finds.skipped.push({ name: pattern, why: "no-match", detail: "" });
+    finds.skipped.push({ name: pattern, why: "no-match", detail: excludes.isEmpty ? "" : "excluded" });
   }
   const isAmbiguous = matches > 0 && files.length > matches;
   files.sort();

@@ -43,7 +43,8 @@ function parse(text: string, dot: boolean): Branch {
     .filter((segment, index, all) => segment !== anyDepth || all[index - 1] !== anyDepth);
   // At the end, `**` stands for whatever is in the directory, but not for the directory.
   if (segments.at(-1) === anyDepth) segments.push(compileSegment("*", dot));
-  const wildcard = segments.findIndex((segment) => typeof segment !== "string");
+  // U+FFFD stands for bytes that are not UTF-8, which only the directory knows.
+  const wildcard = segments.findIndex((part) => typeof part !== "string" || part.includes("\ufffd"));
   const fixed = wildcard === -1 ? segments : segments.slice(0, wildcard);
   const rest = wildcard === -1 ? [] : segments.slice(wildcard);
   if (rest.includes(".."))

@@ -1,7 +1,7 @@
 /** Walks through a tree of directories, and takes the files that match. */
 import { type Stats, statSync } from "node:fs";
 import { yieldIfDue } from "../async/slices.ts";
-import { type Entry, entriesOf, type Path, pathOf, specialName } from "./directory.ts";
+import { type Entry, entriesOf, type Path, pathOf, shownName, specialName } from "./directory.ts";
 import type { ExcludeState, Excludes } from "./excludes.ts";
 import { within } from "./pattern.ts";
 import { beginning, goesOn, isCompleted, type Positions, type Sequence, step } from "./sequence.ts";
@@ -100,7 +100,7 @@ class Walker {
       return undefined;
     const state = excludes.step(directory.excludes, entry.name);
     if (excludes.isExcluded(state)) return undefined;
-    const name = directory.prefix + entry.name;
+    const name = directory.prefix + shownName(entry);
     return {
       path: pathOf(directory.path, entry),
       name,
@@ -122,7 +122,7 @@ class Walker {
   }
 
   #take(directory: Directory, entry: Entry, type: Pick<Stats, "isFile" | "isSocket" | "isFIFO">): void {
-    const name = directory.prefix + entry.name;
+    const name = directory.prefix + shownName(entry);
     if (!type.isFile()) this.#skip(name, "special", specialName(type));
     else if (!directory.isUtf8 || entry.bytes !== undefined) this.#skip(name, "name", "");
     else {
@@ -141,7 +141,7 @@ class Walker {
     } catch (error) {
       // A link that leads nowhere could have been one to a directory.
       if (!isWanted && !this.#tree.follow) return;
-      const skipped = skippedBy(error, directory.prefix + entry.name);
+      const skipped = skippedBy(error, directory.prefix + shownName(entry));
       this.#finds.skipped.push(skipped.why === "vanished" ? { ...skipped, why: "dead-link" } : skipped);
       return;
     }

@@ -216,8 +216,11 @@ describe("several names for one file", () => {
       "1 name is another spelling of a file, which runs once: ./a (runs as a)\n",
     );
     expect((await session()).processed_files).toEqual(["a", "b", "./sub/c"]);
+    expect((await run("a", "--files", "a", "--exclude", "a", "-n", ...nothing)).stderr).toContain(
+      "a: no file matches that is not excluded\n",
+    );
     const explained = await run("a", "--files", "./a", "--explain", "-n", ...nothing);
-    expect(explained.stdout).toContain("skip  ./a  (another spelling of a)\n");
+    expect(explained.stdout).toContain("note  ./a  (runs as a)\n");
   });
 
   test("are two files where the session has both", async () => {
@@ -237,7 +240,7 @@ describe("several names for one file", () => {
     symlinkSync("a", join(dir, "l"));
     symlinkSync("x/y", join(dir, "way"));
     const { stderr } = await run("a", "--files", "a", "l", "way/../a", "x/a", ...nothing);
-    expect(stderr).toContain("1 link leads to a file that runs too; both run: l (to a)\n");
+    expect(stderr).toContain("1 link leads to a file that runs too; both run: l (the same file as a)\n");
     expect(stderr).toContain(
       "1 name is another spelling of a file, which runs once: x/a (runs as way/../a)\n",
     );

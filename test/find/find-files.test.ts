@@ -329,7 +329,11 @@ describe("what is no file, or cannot be looked at, is skipped with the reason", 
       files: ["good.js", "\ufffd.js"],
       skipped: ["\\xe9.js: name", "d\\xff/in.js: name"],
     });
-    expect((await skipped(cwd, "**/*.js", { exclude: ["d*", "?xe9*"] })).skipped).toEqual([]);
+    expect((await skipped(cwd, "**/*.js", { exclude: ["d?", "\ufffd*"] })).files).toEqual(["good.js"]);
+    // Node.js gives a program such names with U+FFFD.
+    expect(await skipped(cwd, "d\ufffd/in.js")).toEqual({ files: [], skipped: ["d\\xff/in.js: name"] });
+    expect(await skipped(cwd, "\ufffd.js")).toEqual({ files: ["\ufffd.js"], skipped: ["\\xe9.js: name"] });
+    expect(await skipped(cwd, "\ufffd.md")).toEqual({ files: [], skipped: ["\ufffd.md: no-match"] });
   });
 
   test("directories that cannot be read or passed", async () => {

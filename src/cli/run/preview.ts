@@ -1,5 +1,5 @@
 /** Shows what a run would do, and why. */
-import type { Choice, Selection } from "../../runner/selection.ts";
+import type { Selection } from "../../runner/selection.ts";
 import { commandFor, commandLine, type Template } from "../../runner/template.ts";
 import type { Context } from "../context.ts";
 import { counted } from "../count.ts";
@@ -8,7 +8,7 @@ import { jsonText } from "../output.ts";
 import { safe } from "../terminal-text.ts";
 import type { LeftToLookAt } from "./left-to-look-at.ts";
 import type { RunOptions } from "./options.ts";
-import { choiceLine } from "./shown.ts";
+import { choiceLine, type Explained } from "./shown.ts";
 import { reasonOf } from "./skipped-lines.ts";
 import type { Given } from "./sources.ts";
 
@@ -20,14 +20,14 @@ export function explain(
   given: Given | undefined,
 ): void {
   const toTerminal = process.stderr.isTTY === true;
-  const tell = (choice: Choice) => {
+  const tell = (choice: Explained) => {
     // Standard output is for the output of the commands.
     if (dryRun) out.data(choiceLine(choice, out));
     else process.stderr.write(`${choiceLine(choice, { json: out.json, toTerminal })}\n`);
   };
   for (const choice of selection.choices()) tell(choice);
-  for (const [file, kept] of given?.respelled ?? []) {
-    tell({ file, action: "skip", reason: `another spelling of ${kept}` });
+  for (const { names, remark } of given?.notes ?? []) {
+    for (const file of names) tell({ file, action: "note", reason: remark(file) });
   }
   for (const one of given?.skipped ?? []) {
     // A pattern that matches nothing is no file.

@@ -46,8 +46,11 @@ export function showEnds({ context, display, isDrawn, outputLimit, hasResultsDir
   };
 }
 
+/** A choice, or a remark about a name. */
+export type Explained = Choice | { readonly file: string; readonly action: "note"; readonly reason: string };
+
 export function choiceLine(
-  { file, action, reason }: Choice,
+  { file, action, reason }: Explained,
   { json, toTerminal }: { json: boolean; toTerminal: boolean },
 ): string {
   if (json) return jsonText({ file, action, reason }, 0);

@@ -90,12 +90,16 @@ const wordings: readonly Wording[] = [
     several: "$names: these are directories; to match the files in them, add /**",
     reasons: false,
   },
-  { whys: ["no-match"], one: "$names: no file matches", several: "$names: no file matches", reasons: false },
 ];
+const noMatch = "$names: no file matches";
+const noOther = "$names: no file matches that is not excluded";
 
 /** One line for each kind of reason, with a count and the first three names. */
 export function skippedLines(skipped: readonly Skipped[]): string[] {
-  return wordings.flatMap(({ whys, one, several, reasons }) => {
+  const isExcluding = skipped.some(({ detail }) => detail === "excluded");
+  const missing = isExcluding ? noOther : noMatch;
+  const last: Wording = { whys: ["no-match"], one: missing, several: missing, reasons: false };
+  return [...wordings, last].flatMap(({ whys, one, several, reasons }) => {
     const some = skipped.filter(({ why }) => whys.includes(why));
     if (some.length === 0) return [];
     const names = someNames(some.map((each) => (reasons ? withReason(each) : each.name)));

@@ -6,7 +6,15 @@ import { isUnseen, type Skipped } from "../../find/skipped.ts";
 import { distinct, Spellings } from "../../find/spelling.ts";
 import { CommandError, usageError } from "../exit-code.ts";
 import { safe } from "../terminal-text.ts";
-import { excludedNotes, linkNotes, listNotes, lookAt, spellingNotes } from "./name-notes.ts";
+import {
+  excludedNote,
+  linkNote,
+  listNotes,
+  lookAt,
+  type Note,
+  noteLine,
+  spellingNotes,
+} from "./name-notes.ts";
 import { skippedLines, someNames, withReason } from "./skipped-lines.ts";
 
 export interface Sources {
@@ -27,8 +35,7 @@ export interface Sources {
 export interface Given {
   /** Each file once: as the session names it, else as it was named first. */
   readonly names: readonly string[];
-  /** Other spellings, with the name that runs instead. */
-  readonly respelled: ReadonlyMap<string, string>;
+  readonly notes: readonly Note[];
   readonly skipped: readonly Skipped[];
   /** For each pattern what could not be looked at, in words; undefined if nothing. */
   readonly unseen: ReadonlyMap<string, string | undefined>;
@@ -71,15 +78,14 @@ export async function filesGiven(sources: Sources, out: Say): Promise<Given> {
   const list = await lookAt(taken, cwd);
   const spellings = new Spellings(cwd);
   const names = distinct([...found, ...taken], [...processed, ...pending], spellings);
-  for (const notes of [
-    listNotes(list),
-    exclude.length > 0 ? excludedNotes(pending, excludes) : [],
-    spellingNotes(names),
-    linkNotes([...links, ...list.links], names.names, spellings),
-  ]) {
-    for (const line of notes) out.say(line);
-  }
-  return { names: names.names, respelled: names.respelled, skipped, unseen };
+  const notes = [
+    ...listNotes(list),
+    ...(exclude.length > 0 ? [excludedNote(pending, excludes)] : []),
+    ...spellingNotes(names),
+    linkNote([...links, ...list.links], names.names, spellings),
+  ];
+  for (const line of notes.map(noteLine)) if (line !== undefined) out.say(line);
+  return { names: names.names, notes, skipped, unseen };
 }
 
 function reading<T>(what: string, read: () => T): T {
