@@ -152,7 +152,7 @@ export class SessionClient {
   }
 
   /**
-   * Replaces the whole document of a session, or creates the session.
+   * Replaces the whole document of a session, or creates the session. A file must be in one list, once.
    *
    * @throws `revision_mismatch`, `lease_held`
    */
@@ -160,7 +160,11 @@ export class SessionClient {
     return this.#call("saveSession", { params: { id: session.session_id }, body: session }, options);
   }
 
-  /** Replaces both file lists and merges results by key. @throws `revision_mismatch`, `lease_held` */
+  /**
+   * Replaces both file lists, which must name each file once, and merges results by key.
+   *
+   * @throws `revision_mismatch`, `lease_held`, `invalid_request`
+   */
   checkpointSession(id: string, checkpoint: Checkpoint, options?: ChangeCallOptions): Promise<ProgressReply> {
     return this.#call("checkpointSession", { params: { id }, body: checkpoint }, options);
   }

@@ -1,5 +1,6 @@
 /** The shape of a row of the route table. */
 import type { z } from "zod";
+import type { Repeated } from "../session/repeated-files.ts";
 
 export interface Endpoint {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
@@ -10,9 +11,9 @@ export interface Endpoint {
   query?: z.ZodObject;
   /**
    * Checks a body; the handler gets the body itself, not the schema's output. An `optional` body may be
-   * absent.
+   * absent. `repeated` finds the files that a body names twice, if its schema accepts the body.
    */
-  body?: { schema: z.ZodType; optional?: boolean };
+  body?: { schema: z.ZodType; optional?: boolean; repeated?(body: unknown): Promise<Repeated> };
   /** The headers that this endpoint supports. */
   headers?: readonly ("if-match" | "if-none-match" | "last-event-id" | "sessiond-token")[];
   reply?: z.ZodType;

@@ -39,7 +39,8 @@ const finding = z.object({
   code: z
     .string()
     .describe(
-      "duplicate_file, processed_and_pending, unfinished, or a code that only this kind of store has",
+      "duplicate_file, processed_and_pending, unfinished, no_file_patterns, odd_target_path, or a code that " +
+        "only this kind of store has",
     ),
   message: z.string(),
   repairable: z.boolean().describe("whether recover can repair it"),

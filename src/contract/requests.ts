@@ -4,8 +4,11 @@
  */
 import { z } from "zod";
 import type { LabelChanges } from "../session/command.ts";
-import { jsonObjectSchema, type SessionConfig } from "../session/session.ts";
+import { repeatedFiles } from "../session/repeated-files.ts";
+import { fileListSchema, jsonObjectSchema, type SessionConfig } from "../session/session.ts";
 import { DurationError, parseDuration } from "../time/duration.ts";
+import type { Endpoint } from "./endpoint.ts";
+import { invalid } from "./wording.ts";
 
 /** A duration such as `30d`, converted to milliseconds. */
 export const durationText = z.string().transform((text, context) => {
@@ -59,6 +62,23 @@ export const labelChanges = z
   )
   .meta({ type: "object", additionalProperties: { type: ["string", "null"] } });
 
+/** A file list in which each file is named once; {@link eachFileOnce} checks that. */
+export const filesOnce = fileListSchema.meta({ uniqueItems: true });
+
+/** A body that names each file once, in all of these lists together. */
+export const eachFileOnce = <T>(schema: z.ZodType, lists: (body: T) => FileLists) => ({
+  schema: schema as z.ZodType<T>,
+  repeated: (body: unknown) => repeatedFiles(lists(body as T)),
+});
+
+/** Checks a body that its schema accepts. @throws SessiondError `invalid_request` */
+export async function assertEachFileOnce({ body: rule }: Endpoint, body: unknown): Promise<void> {
+  const repeated = await rule?.repeated?.(body);
+  if (repeated !== undefined && repeated.count > 0) throw invalid("body", repeated.issues, repeated.count);
+}
+
+type FileLists = Readonly<Record<string, readonly string[]>>;
+
 export const checked = <T>(schema: z.ZodType): { schema: z.ZodType<T> } => ({
   schema: schema as z.ZodType<T>,
 });
@@ -75,8 +95,9 @@ export interface CreateSessionBody {
   session_id?: string | undefined;
   /** What to analyze and how; unknown keys are kept. */
   config: SessionConfig;
-  /** The files to work on, in order. Default: none. */
+  /** The files to work on, in order, each once. Default: none. */
   pending_files?: readonly string[] | undefined;
+  /** At most 64; keys of up to 128 characters (code points), values of up to 1,024. */
   labels?: Readonly<Record<string, string>> | undefined;
   /** Whether the session is protected from cleanup. Default: false. */
   pinned?: boolean | undefined;

@@ -8,6 +8,7 @@
  */
 import { z } from "zod";
 import { plainNumber } from "../json/exact-number.ts";
+import { labelLimits } from "../session/additions.ts";
 import type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";
 import {
   configSchema,
@@ -28,6 +29,8 @@ import {
   checked,
   durationCheck,
   durationText,
+  eachFileOnce,
+  filesOnce,
   flag,
   labelChanges,
   labelPair,
@@ -39,6 +42,11 @@ import {
 
 export type { CreateSessionBody, Endpoint, Route, RunCleanupBody, Stream, Upgrade };
 
+const { count, key, value } = labelLimits;
+const labelsMeaning =
+  `at most ${count} labels, with keys of up to ${key} and values of up to ${value} characters, except for ` +
+  "those that are stored already and those whose key begins with run.";
+
 const oneSession = "/v1/sessions/{id}";
 
 export const routes = {
@@ -46,14 +54,15 @@ export const routes = {
     method: "POST",
     path: "/v1/sessions",
     summary: "Create a session",
-    body: checked<CreateSessionBody>(
+    body: eachFileOnce<CreateSessionBody>(
       z.strictObject({
         session_id: sessionIdSchema.optional(),
         config: configSchema,
-        pending_files: fileListSchema.optional(),
-        labels: labelsSchema.optional(),
+        pending_files: filesOnce.optional(),
+        labels: labelsSchema.describe(labelsMeaning).optional(),
         pinned: z.boolean().optional(),
       }),
+      ({ pending_files = [] }) => ({ pending_files }),
     ),
     reply: reply.sessionReply,
     status: 201,
@@ -119,7 +128,14 @@ export const routes = {
     method: "PUT",
     path: oneSession,
     summary: "Replace the whole document, or create it",
-    body: checked<Session>(sessionSchema),
+    body: eachFileOnce<Session>(
+      sessionSchema.extend({
+        processed_files: filesOnce,
+        pending_files: filesOnce,
+        labels: labelsSchema.describe(labelsMeaning).optional(),
+      }),
+      ({ processed_files, pending_files }) => ({ processed_files, pending_files }),
+    ),
     headers: ["if-match", "if-none-match"],
     reply: reply.summaryReply,
   },
@@ -127,12 +143,13 @@ export const routes = {
     method: "POST",
     path: `${oneSession}/checkpoint`,
     summary: "Replace both file lists and merge results",
-    body: checked<Checkpoint>(
+    body: eachFileOnce<Checkpoint>(
       z.strictObject({
-        processed_files: fileListSchema,
-        pending_files: fileListSchema,
+        processed_files: filesOnce,
+        pending_files: filesOnce,
         partial_results: jsonObjectSchema.optional(),
       }),
+      ({ processed_files, pending_files }) => ({ processed_files, pending_files }),
     ),
     headers: ["if-match", "if-none-match"],
     reply: reply.progressReply,
@@ -190,7 +207,10 @@ export const routes = {
     path: oneSession,
     summary: "Set labels, or protect a session from cleanup",
     body: checked<{ labels?: LabelChanges | undefined; pinned?: boolean | undefined }>(
-      z.strictObject({ labels: labelChanges.optional(), pinned: z.boolean().optional() }),
+      z.strictObject({
+        labels: labelChanges.describe(labelsMeaning).optional(),
+        pinned: z.boolean().optional(),
+      }),
     ),
     headers: ["if-match", "if-none-match"],
     reply: reply.summaryReply,

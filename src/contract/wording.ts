@@ -67,11 +67,15 @@ export function issuesOf(error: z.ZodError): Issue[] {
   );
 }
 
-/** Names the first problem, and lists up to 50. */
-export function invalid(part: "query" | "body", issues: readonly Issue[]): SessiondError {
-  const [first, ...others] = issues;
+/** Names the first problem, and lists up to 50. `count` is how many there are, if not all are given. */
+export function invalid(
+  part: "query" | "body",
+  issues: readonly Issue[],
+  count = issues.length,
+): SessiondError {
+  const [first] = issues;
   const where = first === undefined || first.path === "" ? "" : `${first.path}: `;
-  const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
+  const more = count <= 1 ? "" : ` (and ${count - 1} more)`;
   return new SessiondError("invalid_request", `the ${part} is not valid: ${where}${first?.message}${more}`, {
     issues: issues.slice(0, maxIssues),
   });

@@ -139,13 +139,14 @@ async function create({ client, id, selection, targetPath }: Opening): Promise<s
 async function takeUp({ client, selection }: Opening, session: Session): Promise<string> {
   const { session_id: id } = session;
   if (selection.again.length > 0) {
-    const again = new Set(selection.again);
     // In one step, so that no file is ever in neither list. Earlier results stay until they are replaced.
+    // A document of another program may name files twice, which a checkpoint may not.
+    const pending = new Set([...session.pending_files, ...selection.again]);
     await client.checkpointSession(
       id,
       {
-        processed_files: session.processed_files.filter((file) => !again.has(file)),
-        pending_files: [...new Set([...session.pending_files, ...again])],
+        processed_files: [...new Set(session.processed_files)].filter((file) => !pending.has(file)),
+        pending_files: [...pending],
       },
       { ifUnchanged: session },
     );

@@ -134,7 +134,7 @@ function register(app: FastifyInstance<Server>, name: RouteName, handler: AnyHan
     url: route.path.replace(/\{(\w+)\}/g, ":$1"),
     handler: async (request, reply) => {
       reply.code(route.status ?? 200);
-      const result = await handler(callOf(route, request, reply));
+      const result = await handler(await callOf(route, request, reply));
       reply.type(jsonMediaType);
       return reply.send(result === noBody ? undefined : await stringifyJsonInSlices(result, replyDepth));
     },
@@ -162,7 +162,7 @@ function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply
 }
 
 /** Checks the id first, then headers, query and body, so that the most important error is reported. */
-function callOf(route: Route, request: FastifyRequest, reply: FastifyReply): object {
+async function callOf(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<object> {
   const given = request.params as Record<string, string>;
   const params = "id" in given ? { ...given, id: parseSessionId(given.id) } : given;
   const preconditions = parsePreconditions(request.headers);
@@ -171,7 +171,7 @@ function callOf(route: Route, request: FastifyRequest, reply: FastifyReply): obj
     method: request.method,
     params,
     query: checkQuery(route, request.query as QueryValues),
-    body: checkBody(route, request.body),
+    body: await checkBody(route, request.body),
     preconditions,
     tag: (summary: SessionSummary) => void reply.header("etag", entityTag(summary)),
     header: (header: string, value: string) => void reply.header(header, value),

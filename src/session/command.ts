@@ -4,6 +4,7 @@
  */
 import { SessiondError } from "../error.ts";
 import type { JsonObject } from "../json/exact-json.ts";
+import { assertMayAdd } from "./additions.ts";
 import type { Session, Status } from "./session.ts";
 import { nextStatus, type Verb, verbFor } from "./transition.ts";
 
@@ -12,7 +13,8 @@ export type Command =
   | { type: "set_status"; status: Status; reason?: string | undefined }
   | { type: "progress"; delta: ProgressDelta }
   | { type: "checkpoint"; checkpoint: Checkpoint }
-  | { type: "save"; session: Session }
+  /** `isRestored`: the document was stored before, so the limits of requests do not bind it. */
+  | { type: "save"; session: Session; isRestored?: boolean }
   | { type: "edit"; labels?: LabelChanges | undefined; pinned?: boolean | undefined };
 
 /** A report of progress: files that are done, what was found in them, and new files that need work. */
@@ -61,6 +63,7 @@ export function applyCommand(session: Session, command: Command, now: string): S
         checkpoint_time: now,
       };
     case "save":
+      if (!command.isRestored) assertMayAdd(command.session, session);
       return replaceDocument(session, command.session);
     case "edit":
       return edit(session, command);
@@ -137,6 +140,7 @@ function edit(
     next.labels = Object.fromEntries(
       Object.entries(labels).filter((entry): entry is [string, string] => entry[1] !== null),
     );
+    assertMayAdd(next, session);
   }
   return next;
 }

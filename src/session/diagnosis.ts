@@ -1,7 +1,13 @@
 /** Finds what is wrong inside a readable session, and repairs it. Pure. */
+import { areBlank } from "./additions.ts";
 import type { Session } from "./session.ts";
 
-export type FindingCode = "duplicate_file" | "processed_and_pending" | "unfinished";
+export type FindingCode =
+  | "duplicate_file"
+  | "processed_and_pending"
+  | "unfinished"
+  | "no_file_patterns"
+  | "odd_target_path";
 
 export interface Finding {
   /** A `FindingCode`, or a code of the backend that keeps the session. */
@@ -36,6 +42,28 @@ export function diagnose(session: Session): Finding[] {
     findings.push({
       code: "unfinished",
       message: `completed, but ${session.pending_files.length} file(s) are pending; reopen it to process them`,
+      repairable: false,
+    });
+  }
+  return [...findings, ...diagnoseConfig(session.config)];
+}
+
+/** Older programs refuse a target with these. */
+const oddInTarget = /[<>|\p{Cc}]/u;
+
+function diagnoseConfig({ target_path, file_patterns }: Session["config"]): Finding[] {
+  const findings: Finding[] = [];
+  if (file_patterns !== undefined && areBlank(file_patterns)) {
+    findings.push({
+      code: "no_file_patterns",
+      message: "config.file_patterns has no pattern that is not blank, so that it matches no file",
+      repairable: false,
+    });
+  }
+  if (oddInTarget.test(target_path)) {
+    findings.push({
+      code: "odd_target_path",
+      message: "config.target_path contains <, >, | or a control character, which other programs may refuse",
       repairable: false,
     });
   }

@@ -47,8 +47,12 @@ export const labelsSchema = z
 export const fileListSchema = z.array(z.string("must be a string"), "must be an array of file names");
 
 export const configSchema = z.looseObject({
+  /** Any text that is not blank; what other programs may refuse is diagnosed. */
   target_path: z.string("must be a string").refine((path) => path.trim() !== "", "must not be blank"),
-  file_patterns: z.array(z.string()).optional(),
+  file_patterns: z
+    .array(z.string())
+    .describe("a request needs at least one that is not blank, or none at all for the default")
+    .optional(),
   exclude_patterns: z.array(z.string()).optional(),
   coding_standards: jsonObjectSchema.optional(),
   analysis_depth: z.enum(analysisDepths).optional(),
@@ -77,6 +81,7 @@ export const sessionSchema = z.looseObject({
 /** What a session analyses and how. Keys of your own are kept. */
 export interface SessionConfig {
   target_path: string;
+  /** At least one that is not blank. Default: the usual patterns for Python, JavaScript and TypeScript. */
   file_patterns?: readonly string[] | undefined;
   exclude_patterns?: readonly string[] | undefined;
   coding_standards?: JsonObject | undefined;
@@ -145,6 +150,7 @@ export interface NewSession {
 
 /**
  * Creates a running session, with the defaults of its configuration written out. `now` is its creation time.
+ * Whether a request may create such a session is for `assertMayAdd` to say.
  */
 export function newSession(input: NewSession, generation: string, now: string): Session {
   const { target_path, ...config } = input.config;

@@ -111,7 +111,9 @@ export const sessionConfig = fc
     fc.record(
       {
         target_path: anyString.filter((path) => path.trim() !== ""),
-        file_patterns: fc.array(anyString, { maxLength: 3 }),
+        file_patterns: fc
+          .array(anyString, { maxLength: 3 })
+          .filter((patterns) => patterns.some((pattern) => pattern.trim() !== "")),
         exclude_patterns: fc.array(anyString, { maxLength: 3 }),
         coding_standards: jsonObject,
         analysis_depth: fc.constantFrom(...analysisDepths),
@@ -123,7 +125,7 @@ export const sessionConfig = fc
   )
   .map(([known, unknown]) => ({ ...unknown, ...known }) as SessionConfig);
 
-/** Any state that a session can be in, keys of other programs included. */
+/** Any state that a session can be in, keys and faults of other programs included. */
 export const session: fc.Arbitrary<Session> = fc
   .tuple(
     fc.record(
@@ -158,3 +160,10 @@ export const session: fc.Arbitrary<Session> = fc
     jsonObject,
   )
   .map(([known, unknown]) => ({ ...unknown, ...known }) as Session);
+
+/** Any session that a request may save: it names each file once. */
+export const savedSession: fc.Arbitrary<Session> = session.map((any) => {
+  const processed = new Set(any.processed_files);
+  const pending = new Set(any.pending_files.filter((file) => !processed.has(file)));
+  return { ...any, processed_files: [...processed], pending_files: [...pending] };
+});

@@ -2,7 +2,8 @@
  * Checks the arguments of a SessionManager before a backend sees them, so that both refuse alike: with the
  * words of the daemon, and before anything is opened or sent.
  */
-import type { Body, RouteName } from "../../contract/routes.ts";
+import { assertEachFileOnce } from "../../contract/requests.ts";
+import { type Body, type RouteName, routes } from "../../contract/routes.ts";
 import { type Issue, SessiondError } from "../../error.ts";
 import { defaultMaxDepth, JsonError, parseJson, stringifyJson } from "../../json/exact-json.ts";
 import { type Status, statuses } from "../../session/session.ts";
@@ -76,6 +77,16 @@ export function approvalOf(options: { approve?: string | undefined }): string | 
 export function checkedBody<Name extends RouteName>(name: Name, body: Body<Name>): Body<Name> {
   const copy = body === undefined ? body : copied(body, parseJson, defaultMaxDepth);
   checkBody(name, copy);
+  return copy;
+}
+
+/** As `checkedBody`, for a body with file lists, in which each file must be named once. */
+export async function checkedLists<Name extends RouteName>(
+  name: Name,
+  body: Body<Name>,
+): Promise<Body<Name>> {
+  const copy = checkedBody(name, body);
+  await assertEachFileOnce(routes[name], copy);
   return copy;
 }
 

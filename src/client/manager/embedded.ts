@@ -16,7 +16,7 @@ import type { SessionStore } from "../../store/session-store.ts";
 import { systemBootTime } from "../../time/boot-time.ts";
 import { systemClock } from "../../time/clock.ts";
 import { clientMaxDepth } from "../http/reply.ts";
-import { checkedBody, copied } from "./arguments.ts";
+import { checkedBody, checkedLists, copied } from "./arguments.ts";
 import type { Backend, CleanupRule } from "./backend.ts";
 
 const rescanIntervalMs = 60_000;
@@ -37,7 +37,7 @@ export class EmbeddedBackend implements Backend {
   }
 
   async create(body: Body<"createSession">) {
-    const { session_id = generateSessionId(), ...rest } = checkedBody("createSession", body);
+    const { session_id = generateSessionId(), ...rest } = await checkedLists("createSession", body);
     const store = await this.#store();
     return own((await store.create({ session_id, ...rest })).session);
   }
@@ -55,13 +55,14 @@ export class EmbeddedBackend implements Backend {
   }
 
   async save(session: Body<"saveSession">) {
-    const document = checkedBody("saveSession", session);
+    const document = await checkedLists("saveSession", session);
     const store = await this.#store();
     return own((await store.save(document)).summary);
   }
 
-  checkpoint(id: string, checkpoint: Body<"checkpointSession">) {
-    return this.#report(id, { type: "checkpoint", checkpoint: checkedBody("checkpointSession", checkpoint) });
+  async checkpoint(id: string, checkpoint: Body<"checkpointSession">) {
+    const lists = await checkedLists("checkpointSession", checkpoint);
+    return this.#report(id, { type: "checkpoint", checkpoint: lists });
   }
 
   async progress(id: string, delta: Body<"reportProgress">) {

@@ -1,4 +1,5 @@
 /** Checks the query and the body of a request against its row of the route table. */
+import { assertEachFileOnce } from "../../contract/requests.ts";
 import type { Endpoint } from "../../contract/routes.ts";
 import { invalid, issuesOf, unknownKey, wording } from "../../contract/wording.ts";
 import { SessiondError } from "../../error.ts";
@@ -33,8 +34,8 @@ export function checkQuery(route: Endpoint, values: QueryValues): unknown {
   );
 }
 
-/** Returns the body itself, not the output of the schema. @throws SessiondError `invalid_request` */
-export function checkBody(route: Endpoint, body: unknown): unknown {
+/** Resolves with the body itself, not the output of the schema. @throws SessiondError `invalid_request` */
+export async function checkBody(route: Endpoint, body: unknown): Promise<unknown> {
   if (route.body === undefined) {
     if (body === undefined || (isJsonObject(body) && Object.keys(body).length === 0)) return undefined;
     throw new SessiondError("invalid_request", `${route.method} ${route.path} takes no body`);
@@ -44,6 +45,7 @@ export function checkBody(route: Endpoint, body: unknown): unknown {
     throw new SessiondError("invalid_request", `${route.method} ${route.path} needs a JSON body`);
   }
   const result = route.body.schema.safeParse(body, { error: wording });
-  if (result.success) return body;
-  throw invalid("body", issuesOf(result.error));
+  if (!result.success) throw invalid("body", issuesOf(result.error));
+  await assertEachFileOnce(route, body);
+  return body;
 }

@@ -94,14 +94,14 @@ export class Repair {
     const { state, backups, known, commands, quarantine, sessions, leases, clock } = this.#options;
     state.assertWritable();
     const session = backups.read(id, backup);
-    if (!known.exists(id)) return { session: (await commands.save(session, {})).summary, previous: null };
+    if (!known.exists(id)) return { session: (await commands.restore(session)).summary, previous: null };
     await quarantine.addDuplicates(id);
     let previous: string | null = null;
     // The backup of what is there is made in the same turn in which it is replaced, so nothing falls between.
     const { summary } = await sessions.replace(id, {}, async (current) => {
       leases.assertMayReport(id, undefined);
       ({ backup: previous } = await backups.create(current, undefined, clock.now()));
-      return applyCommand(current, { type: "save", session }, commands.now());
+      return applyCommand(current, { type: "save", session, isRestored: true }, commands.now());
     });
     return { session: summary, previous };
   }

@@ -17,7 +17,7 @@ import { startDaemonIn } from "../running-daemon.ts";
 const plain = <T>(values: fc.Arbitrary<T>) =>
   values.map((value) => parsePlainJson(stringifyJson(value)) as unknown as T);
 const [sessionState, sessionConfig, jsonObject] = [
-  plain(any.session),
+  plain(any.savedSession),
   plain(any.sessionConfig),
   plain(any.jsonObject),
 ];

@@ -3,6 +3,7 @@
  * says how it is opened. What only one backend has, such as files, is stated in its own suites.
  */
 import { describe } from "vitest";
+import { additionTests } from "./additions.ts";
 import { backupTests } from "./backups.ts";
 import { changeTests } from "./changes.ts";
 import { concurrencyTests } from "./concurrency.ts";
@@ -31,6 +32,7 @@ export function storeSuite(name: string, open: OpenStore): void {
     describe("leases", () => leaseTests(open));
     describe("records", () => recordTests(open));
     describe("exactness", () => exactnessTests(open));
+    describe("additions", () => additionTests(open));
     describe("changes", () => changeTests(open));
     describe("callers at once", () => concurrencyTests(open));
     describe("restarts", () => restartTests(open));

@@ -11,6 +11,7 @@ import type {
   Validation,
 } from "../../../src/contract/replies.ts";
 import { SessiondError } from "../../../src/error.ts";
+import { assertMayAdd } from "../../../src/session/additions.ts";
 import { applyCommand, type Command, type ProgressDelta } from "../../../src/session/command.ts";
 import { diagnose, repair } from "../../../src/session/diagnosis.ts";
 import {
@@ -93,7 +94,9 @@ export class MemoryStore implements SessionStore {
     const { session_id } = input;
     return this.#change("create", session_id, () => {
       if (this.#sessions.has(session_id)) throw sessionExists(session_id, "choose another id");
-      return this.#sessions.add(newSession(exactCopy(input), newGeneration(), this.#now()));
+      const session = newSession(exactCopy(input), newGeneration(), this.#now());
+      assertMayAdd(session);
+      return this.#sessions.add(session);
     });
   }
 
@@ -168,11 +171,11 @@ export class MemoryStore implements SessionStore {
   restoreBackup(id: SessionId, backup: string): Promise<Restored> {
     return this.#change("restoreBackup", id, () => {
       const session = this.#backups.read(id, backup);
-      if (!this.#sessions.has(id)) return { session: this.#save(session, {}).summary, previous: null };
+      if (!this.#sessions.has(id)) return { session: this.#save(session, {}, true).summary, previous: null };
       this.leases.assertMayReport(id, undefined);
       const current = this.#sessions.get(id).session;
       const { backup: previous } = this.#backups.add(current, undefined, this.#clock.now());
-      return { session: this.#apply(id, { type: "save", session }, {}).summary, previous };
+      return { session: this.#apply(id, { type: "save", session, isRestored: true }, {}).summary, previous };
     });
   }
 
@@ -287,13 +290,15 @@ export class MemoryStore implements SessionStore {
     return this.#sessions.put({ ...next, revision: stored.summary.revision + 1 });
   }
 
-  #save(session: Session, options: SaveOptions): StoredSession & { created: boolean } {
+  #save(session: Session, options: SaveOptions, isRestored = false): StoredSession & { created: boolean } {
     const id = session.session_id as SessionId;
     const { ifAbsent, ifPresent, ...conditions } = options;
     const isConditional = conditions.ifSeen !== undefined || ifPresent === true;
-    if (!this.#sessions.has(id) && !isConditional)
+    if (!this.#sessions.has(id) && !isConditional) {
+      if (!isRestored) assertMayAdd(session);
       return { ...this.#sessions.add({ ...exactCopy(session), generation: newGeneration() }), created: true };
+    }
     if (ifAbsent) throw new SessiondError("revision_mismatch", `session "${id}" exists`);
-    return { ...this.#apply(id, { type: "save", session }, conditions), created: false };
+    return { ...this.#apply(id, { type: "save", session, isRestored }, conditions), created: false };
   }
 }

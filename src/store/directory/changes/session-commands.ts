@@ -4,6 +4,7 @@
  */
 import { KeyedQueue } from "../../../async/keyed-queue.ts";
 import { isSessiondError, SessiondError } from "../../../error.ts";
+import { assertMayAdd } from "../../../session/additions.ts";
 import { applyCommand, type Command } from "../../../session/command.ts";
 import { type NewSession, newSession, type Session, writtenRevision } from "../../../session/session.ts";
 import type { SessionId } from "../../../session/session-id.ts";
@@ -41,8 +42,9 @@ export class SessionCommands {
     this.#options = options;
   }
 
-  create(input: NewSession): Promise<StoredSession> {
+  async create(input: NewSession): Promise<StoredSession> {
     const session = newSession(input, newGeneration(), this.now());
+    assertMayAdd(session);
     return this.creating(input.session_id, () => this.#options.sessions.create(session));
   }
 
@@ -61,16 +63,30 @@ export class SessionCommands {
     });
   }
 
-  async save(session: Session, { ifAbsent, ifPresent, ...conditions }: SaveOptions): Promise<Saved> {
+  save(session: Session, options: SaveOptions): Promise<Saved> {
+    return this.#save(session, options, false);
+  }
+
+  /** As `save`, of a document that was stored before. */
+  restore(session: Session): Promise<Saved> {
+    return this.#save(session, {}, true);
+  }
+
+  async #save(
+    session: Session,
+    { ifAbsent, ifPresent, ...conditions }: SaveOptions,
+    isRestored: boolean,
+  ): Promise<Saved> {
     const id = session.session_id as SessionId;
     const isConditional = conditions.ifSeen !== undefined || ifPresent === true;
     return this.#whileOthersCreate(id, isConditional, async () => {
       if (!this.#options.known.exists(id) && !isConditional) {
+        if (!isRestored) assertMayAdd(session);
         return this.#saveNew({ ...session, generation: newGeneration() }, "create");
       }
       if (ifAbsent) throw new SessiondError("revision_mismatch", `session "${id}" exists`);
       this.#options.known.assertExpected(id, conditions);
-      return this.#saveOver(session, conditions);
+      return this.#saveOver(session, isRestored, conditions);
     });
   }
 
@@ -80,7 +96,7 @@ export class SessionCommands {
   putBack(session: Session): Promise<Saved> {
     const id = session.session_id as SessionId;
     return this.#whileOthersCreate(id, false, async () => {
-      if (this.#options.known.exists(id)) return this.#saveOver(session, {});
+      if (this.#options.known.exists(id)) return this.#saveOver(session, true, {});
       const waiting = this.#options.slots.find(id)?.reported?.generation ?? 0n;
       return this.#saveNew(
         { ...session, generation: standInGeneration(waiting, session.generation) },
@@ -103,11 +119,12 @@ export class SessionCommands {
     return formatTimestamp(this.#options.clock.now());
   }
 
-  async #saveOver(session: Session, conditions: ChangeOptions): Promise<Saved> {
+  async #saveOver(session: Session, isRestored: boolean, conditions: ChangeOptions): Promise<Saved> {
     const id = session.session_id as SessionId;
     // A file with an older state must not become the session because this document claims to be older still.
     await this.#options.quarantine.addDuplicates(id);
-    return { ...(await this.apply(id, { type: "save", session }, conditions)), created: false };
+    const command = { type: "save", session, isRestored } as const;
+    return { ...(await this.apply(id, command, conditions)), created: false };
   }
 
   async #saveNew(session: Session, how: "create" | "putBack") {
