@@ -5,6 +5,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     exclude: ["test/long/**", "test/service/**"],
     pool: "forks",
+    // The default export of a CommonJS module is what Node.js says it is.
+    deps: { interopDefault: false },
     // Files share a process, so that each module is evaluated once. No test may leave anything behind in it.
     isolate: false,
     maxWorkers: 2,

@@ -13,6 +13,8 @@ export default defineConfig({
     include: ["test/long/**/*.test.ts", ...properties],
     env: { TEST_RUNS: "many" },
     pool: "forks",
+    // The default export of a CommonJS module is what Node.js says it is.
+    deps: { interopDefault: false },
     maxWorkers: 1,
     testTimeout: 600_000,
     hookTimeout: 60_000,

@@ -6,6 +6,8 @@ export default defineConfig({
     include: ["test/service/**/*.test.ts"],
     globalSetup: ["test/service/packages.ts"],
     pool: "forks",
+    // The default export of a CommonJS module is what Node.js says it is.
+    deps: { interopDefault: false },
     maxWorkers: 1,
     fileParallelism: false,
     testTimeout: 120_000,

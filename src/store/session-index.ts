@@ -5,27 +5,17 @@
 
 import { itemsPerSlice, yieldIfDue } from "../async/slices.ts";
 import type { Stats, SummaryPage } from "../contract/replies.ts";
-import { SessiondError } from "../error.ts";
 import type { SessionSummary } from "../session/session.ts";
 import { type Micros, parseTimestamp } from "../time/clock.ts";
+import { formatCursor, type IndexEntry, parseCursor, SessionOrder, type Sort } from "./session-order.ts";
 import type { Changes, Gone, ListQuery, StoreChange } from "./session-store.ts";
 
 type Origin = StoreChange["origin"];
-type Sort = NonNullable<ListQuery["sort"]>;
-
-/** A summary, and its times as numbers. */
-export interface IndexEntry {
-  readonly summary: SessionSummary;
-  readonly checkpoint: Micros;
-  readonly created: Micros;
-}
-
-const manyDeferred = 500;
 
 export class SessionIndex implements Changes {
   readonly #entries = new Map<string, IndexEntry>();
-  /** One list for each order: sorted on first use, then kept sorted. */
-  readonly #orders = new Map<Sort, IndexEntry[]>();
+  /** Each order is made on first use, and kept from then on. */
+  readonly #orders = new Map<Sort, { order: SessionOrder; filled: Promise<void> }>();
   /**
    * Summaries to be computed on the next read: a session that is reported on changes far more often than it
    * is read.
@@ -61,8 +51,6 @@ export class SessionIndex implements Changes {
   }
 
   announceReports(limit: number): boolean {
-    // Sorting from scratch costs less than moving so many entries one by one.
-    if (Math.min(limit, this.#deferred.size) > manyDeferred) this.#orders.clear();
     let left = limit;
     for (const summary of this.#deferred.values()) {
       if (left-- === 0) return true;
@@ -121,7 +109,7 @@ export class SessionIndex implements Changes {
 
   #add(entry: IndexEntry): void {
     this.#entries.set(entry.summary.session_id, entry);
-    for (const [sort, order] of this.#orders) order.splice(position(order, entry, sort), 0, entry);
+    for (const { order } of this.#orders.values()) order.add(entry);
     this.#counts.total++;
     this.#counts[entry.summary.status]++;
   }
@@ -156,7 +144,7 @@ export class SessionIndex implements Changes {
     const entry = this.#entries.get(id);
     if (entry === undefined) return undefined;
     this.#entries.delete(id);
-    for (const [sort, order] of this.#orders) order.splice(position(order, entry, sort), 1);
+    for (const { order } of this.#orders.values()) order.delete(entry);
     this.#counts.total--;
     this.#counts[entry.summary.status]--;
     return entry.summary;
@@ -181,33 +169,34 @@ export class SessionIndex implements Changes {
   }
 
   /**
-   * One page of the sessions as they are at the call. The search goes in slices.
+   * One page of the sessions as they are at one moment after the call. Sorting and searching go in slices.
    *
    * @throws SessiondError `invalid_request` for a cursor that belongs to no page of this sort
    */
   async list(query: ListQuery, now: Micros): Promise<SummaryPage> {
-    this.#catchUp();
     const sort = query.sort ?? "checkpoint_time";
     const limit = query.limit ?? 100;
-    const order = this.#order(sort);
-    const start = query.cursor === undefined ? 0 : after(order, parseCursor(query.cursor, sort), sort);
+    const place = query.cursor === undefined ? undefined : parseCursor(query.cursor, sort);
     const matches = matcher(query, now);
+    const order = await this.#order(sort);
+    this.#catchUp();
     const page: IndexEntry[] = [];
     let total = 0;
     let more = false;
     if (matches === undefined) {
-      page.push(...order.slice(start, start + limit));
-      total = order.length;
-      more = start + limit < order.length;
+      total = order.size;
+      for (const entry of order.after(place)) {
+        more = page.length === limit;
+        if (more) break;
+        page.push(entry);
+      }
     } else {
-      // A copy, because the order may change between two slices.
-      const entries = order.slice();
-      for (let at = 0; at < entries.length; at++) {
-        if (at % itemsPerSlice === itemsPerSlice - 1) await yieldIfDue();
-        const entry = entries[at] as IndexEntry;
+      let seen = 0;
+      for (const entry of order.snapshot()) {
+        if (++seen % itemsPerSlice === 0) await yieldIfDue();
         if (!matches(entry)) continue;
         total++;
-        if (at < start) continue;
+        if (place !== undefined && !order.isAfter(entry, place)) continue;
         if (page.length < limit) page.push(entry);
         else more = true;
       }
@@ -220,62 +209,17 @@ export class SessionIndex implements Changes {
     };
   }
 
-  #order(sort: Sort): IndexEntry[] {
-    let order = this.#orders.get(sort);
-    if (order === undefined) {
-      order = [...this.#entries.values()].sort((a, b) => compare(a, b, sort));
-      this.#orders.set(sort, order);
+  async #order(sort: Sort): Promise<SessionOrder> {
+    let made = this.#orders.get(sort);
+    if (made === undefined) {
+      const order = new SessionOrder(sort);
+      const isThere = (entry: IndexEntry) => this.#entries.get(entry.summary.session_id) === entry;
+      made = { order, filled: order.fill([...this.#entries.values()], isThere) };
+      this.#orders.set(sort, made);
     }
-    return order;
+    await made.filled;
+    return made.order;
   }
-}
-
-/** Newest time first, ids ascending; equal times are ordered by id. */
-function compare(a: IndexEntry, b: IndexEntry, sort: Sort): number {
-  if (sort === "checkpoint_time" && a.checkpoint !== b.checkpoint) return b.checkpoint - a.checkpoint;
-  if (sort === "created_time" && a.created !== b.created) return b.created - a.created;
-  const [left, right] = [a.summary.session_id, b.summary.session_id];
-  return left < right ? -1 : left > right ? 1 : 0;
-}
-
-/** Binary search: the first place whose entry does not come before the given one. */
-function position(order: readonly IndexEntry[], entry: IndexEntry, sort: Sort): number {
-  let low = 0;
-  let high = order.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if (compare(order[middle] as IndexEntry, entry, sort) < 0) low = middle + 1;
-    else high = middle;
-  }
-  return low;
-}
-
-/**
- * A page continues after a place in the order, not after a count, so changes between two pages shift nothing.
- */
-function after(order: readonly IndexEntry[], cursor: IndexEntry, sort: Sort): number {
-  const at = position(order, cursor, sort);
-  const found = order[at];
-  return found !== undefined && compare(found, cursor, sort) === 0 ? at + 1 : at;
-}
-
-function formatCursor(entry: IndexEntry, sort: Sort): string {
-  const time = sort === "created_time" ? entry.created : entry.checkpoint;
-  return Buffer.from(JSON.stringify([sort, time, entry.summary.session_id])).toString("base64url");
-}
-
-function parseCursor(cursor: string, sort: Sort): IndexEntry {
-  try {
-    const [order, time, session_id] = JSON.parse(Buffer.from(cursor, "base64url").toString()) as unknown[];
-    if (order === sort && typeof time === "number" && typeof session_id === "string") {
-      return { summary: { session_id } as SessionSummary, checkpoint: time, created: time };
-    }
-  } catch {
-    // Not a cursor of ours: refused below.
-  }
-  throw new SessiondError("invalid_request", "the cursor does not belong to this listing", {
-    issues: [{ path: "cursor", message: "must be the next_cursor of a page with the same sort" }],
-  });
 }
 
 function matcher(query: ListQuery, now: Micros): ((entry: IndexEntry) => boolean) | undefined {

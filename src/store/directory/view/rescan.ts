@@ -20,6 +20,8 @@ export interface RescanOptions {
 export class Rescan {
   readonly #options: RescanOptions;
   #running: Promise<void> | undefined;
+  /** The comparison after the one that is under way. */
+  #next: Promise<void> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #endStallWatch = () => {};
   #lastTime: string | null = null;
@@ -41,12 +43,24 @@ export class Rescan {
     this.#endStallWatch = watchForStalls(this.#options.onLook, () => void this.run().catch(() => {}));
   }
 
-  /** Compares everything now. Callers that wait at one time share one comparison. */
+  /**
+   * Compares everything as it is now or later. A comparison that is under way may have passed by what the
+   * caller knows of, so another one follows it. Callers that wait at one time share that one.
+   */
   run(): Promise<void> {
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
-    return this.#running;
+    if (this.#running === undefined) {
+      this.#running = this.#run().finally(() => {
+        this.#running = undefined;
+      });
+      return this.#running;
+    }
+    this.#next ??= this.#running
+      .catch(() => {})
+      .then(() => {
+        this.#next = undefined;
+        return this.#closed ? undefined : this.run();
+      });
+    return this.#next;
   }
 
   /** Sets the time of the next comparison, as the interval is now. */

@@ -10,7 +10,7 @@ import { yieldIfDue } from "../../../async/slices.ts";
 import { systemErrorCode } from "../../../error.ts";
 import { type SessionSummary, type Status, statuses } from "../../../session/session.ts";
 import type { Micros } from "../../../time/clock.ts";
-import type { IndexEntry } from "../../session-index.ts";
+import type { IndexEntry } from "../../session-order.ts";
 import type { FileSystem } from "../disk/file-system.ts";
 import type { Identity } from "../disk/session-codec.ts";
 
