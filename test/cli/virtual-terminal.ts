@@ -62,9 +62,10 @@ export class VirtualTerminal {
     for (const { segment } of new Intl.Segmenter("en", { granularity: "grapheme" }).segment(text)) {
       const width = displayWidth(segment);
       if (this.#column + width > this.columns) {
-        if (!this.wraps) continue;
-        this.#column = 0;
-        this.#down();
+        if (this.wraps) {
+          this.#column = 0;
+          this.#down();
+        } else this.#column = Math.max(0, this.columns - width);
       }
       const cells = this.#lines[this.#row] as string[];
       while (cells.length < this.#column) cells.push(" ");
@@ -76,9 +77,13 @@ export class VirtualTerminal {
 
   #control(token: string): void {
     const cells = this.#lines[this.#row] as string[];
-    if (token === "\x1b[K") cells.length = Math.min(cells.length, this.#column);
+    // After a full line the cursor stands on the last column until the next character, as in xterm and tmux.
+    const cursor = Math.min(this.#column, this.columns - 1);
+    // Half of a wide character does not stay.
+    const kept = Math.min(cells.length, cells[cursor] === "" ? cursor - 1 : cursor);
+    if (token === "\x1b[K") cells.length = kept;
     else if (token === "\x1b[J") {
-      cells.length = Math.min(cells.length, this.#column);
+      cells.length = kept;
       for (const line of this.#lines.slice(this.#row + 1)) line.length = 0;
     } else if (token === "\x1b[H") [this.#row, this.#column] = [this.#top, 0];
     else if (/^\x1b\[\d+A$/.test(token))

@@ -1,5 +1,6 @@
 /** Draws the progress bar on a terminal: where, when, and how the terminal is restored. */
 import type { RunSnapshot } from "../../runner/snapshot.ts";
+import { clearBelow, cleared } from "../clear.ts";
 import type { Look } from "../look.ts";
 import type { OutputStream } from "../output.ts";
 import { guardTerminal } from "../terminal-guard.ts";
@@ -17,8 +18,6 @@ const showCursor = "\x1b[?25h";
 // A character that is wider on the terminal than we think must not wrap the line.
 const noWrap = "\x1b[?7l";
 const wrap = "\x1b[?7h";
-const clearLine = "\x1b[K";
-const clearBelow = "\x1b[J";
 
 /**
  * Between two draws the cursor is at the beginning of the bar. Whatever a resize does to the lines of the bar
@@ -54,9 +53,8 @@ export function createBarDisplay(
     let lines = barLines(progress, pace.perSecond(drawnAtMs), drawnAtMs, columns(), look);
     if ((stream.rows || 24) < 4) lines = lines.slice(0, 1);
     const up = lines.length > 1 ? `\x1b[${lines.length - 1}A` : "";
-    const text = lines.map((line) => line + clearLine).join("\r\n");
     const above = said.length > 0 ? clear() : "";
-    stream.write(`${above}${hideCursor}${noWrap}\r${text}${clearBelow}\r${up}${wrap}`);
+    stream.write(`${above}${hideCursor}${noWrap}\r${cleared(lines)}\r${up}${wrap}`);
     drawn = true;
     timer = setTimeout(draw, idleMs).unref();
   }

@@ -1,4 +1,6 @@
 /** The terminal in full-screen mode: a screen of its own, no cursor, single keys. */
+
+import { cleared } from "../clear.ts";
 import type { HostProcess } from "../host-process.ts";
 import { guardTerminal } from "../terminal-guard.ts";
 import type { Size } from "./frame.ts";
@@ -72,10 +74,10 @@ export function openScreen(
       return { columns: stdout.columns || 80, rows: stdout.rows || 24 };
     },
     draw(lines) {
-      const text = lines.map((line) => `${line}\x1b[K`).join("\r\n");
+      const text = cleared(lines);
       if (!taken || text === shown) return;
       shown = text;
-      stdout.write(`${beginFrame}\x1b[H${text}\x1b[J${endFrame}`);
+      stdout.write(`${beginFrame}\x1b[H${text}${endFrame}`);
     },
     close() {
       stdout.off("resize", changed);
