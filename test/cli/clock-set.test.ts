@@ -48,7 +48,7 @@ it("the trash stays until its own plan is approved; all of it can be deleted at 
   const refused = await run("trash empty --older-than 1ms --yes");
   expect(refused).toMatchObject({
     code: 1,
-    stderr: expect.stringMatching(/set back by 400 d .* sessionctl cleanup trash --dry-run/),
+    stderr: expect.stringMatching(/set back by 400 d .* sessionctl --socket \S+ cleanup trash --dry-run/),
   });
   expect(await run("trash ls -q")).toEqual(ok("gone\n"));
   const listed = await run("cleanup trash --dry-run --all");
