@@ -19,7 +19,7 @@ interface Place {
   readonly directory: string;
 }
 
-const probeSize = 64 * 1024;
+const probeBytes = Buffer.alloc(64 * 1024);
 /** With less free space than this, a command may have met a full disk without noticing. */
 const lowBytes = 1024 * 1024;
 
@@ -90,7 +90,7 @@ function probe(path: string): void {
   try {
     unlinkSync(path);
     // A write that is cut short is followed by one that tells why.
-    for (let left = probeSize; left > 0; ) left -= writeSync(file, Buffer.alloc(left));
+    for (let at = 0; at < probeBytes.length; ) at += writeSync(file, probeBytes, at);
   } finally {
     closeSync(file);
   }
