@@ -21,7 +21,7 @@ import type { SessionStore } from "../store/session-store.ts";
 import type { BootTime } from "../time/boot-time.ts";
 import { type Clock, formatTimestamp } from "../time/clock.ts";
 import { approvedPlan, type HeldPlan } from "./approvals.ts";
-import { cleanupHealth, subject } from "./health.ts";
+import { cleanupHealth, historyProblems, subject } from "./health.ts";
 import { appendHistory, type HistoryQuery, readHistory } from "./history.ts";
 import { type JobSettings, Jobs } from "./jobs.ts";
 import type { CleanupOptions, TrashOptions } from "./options.ts";
@@ -62,6 +62,9 @@ export class Cleanup {
   #cleanup: CleanupOptions;
   #trash: TrashOptions;
   #started = false;
+
+  /** The most entries that one reading of the history had to leave out. */
+  #unreadableHistory = 0;
 
   constructor({ store, cleanup, trash, clock, bootTime, logger }: CleanupDependencies) {
     this.#store = store;
@@ -189,13 +192,20 @@ export class Cleanup {
 
   /** The removals, newest first. @throws SessiondError `invalid_request` for a bad cursor */
   history(query: HistoryQuery = {}): Promise<HistoryPage> {
-    return readHistory(this.#store.records, query);
+    return readHistory(this.#store.records, query, (count) => {
+      if (count > this.#unreadableHistory)
+        this.#logger.warn({ entries: count }, "the history of cleanup is damaged");
+      this.#unreadableHistory = Math.max(this.#unreadableHistory, count);
+    });
   }
 
   /** The problems that need attention. */
   async health(): Promise<HealthProblem[]> {
     await this.#load();
-    return cleanupHealth(this.#store, this.#permits.problems(), this.#jobs.failures, this.#clock.now());
+    return [
+      ...(await cleanupHealth(this.#store, this.#permits.problems(), this.#jobs.failures, this.#clock.now())),
+      ...historyProblems(this.#unreadableHistory),
+    ];
   }
 
   /** Runs a task when no other pass is running. */

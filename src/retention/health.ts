@@ -44,6 +44,20 @@ function otherwise({ policy, clock_set_by_ms }: HeldPlan): string {
     : "if the clock is wrong: set it right, and the plan is dropped";
 }
 
+/** `unreadable` entries were found when somebody read the history. */
+export function historyProblems(unreadable: number): HealthProblem[] {
+  if (unreadable === 0) return [];
+  const entries = unreadable === 1 ? "1 entry" : `${unreadable} entries`;
+  return [
+    {
+      code: "history_damaged",
+      message: `${entries} of the history of cleanup cannot be read, and are left out where it is shown`,
+      hint: "another program or a power cut has damaged the record; no session depends on it",
+      session_id: null,
+    },
+  ];
+}
+
 /** Looks only at the first page: it has the newest checkpoint times. */
 async function futureTimes(store: Pick<SessionStore, "list">, now: Micros): Promise<HealthProblem[]> {
   const { sessions } = await store.list({ sort: "checkpoint_time" });

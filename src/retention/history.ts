@@ -37,15 +37,31 @@ export function trashHistory(
 }
 
 /**
- * Reads a page, newest first.
+ * Reads a page, newest first. `onUnreadable` is told how many entries it leaves out, which another version or
+ * damage has left.
  *
  * @throws SessiondError `invalid_request` for a cursor that is not from a page
  */
-export async function readHistory(records: Records, query: HistoryQuery): Promise<HistoryPage> {
+export async function readHistory(
+  records: Records,
+  query: HistoryQuery,
+  onUnreadable: (count: number) => void,
+): Promise<HistoryPage> {
   const { limit = defaultLimit, cursor, session_id } = query;
-  if (session_id !== undefined) return readSession(records, session_id, limit, cursor);
-  const page = await records.tail(logName, limit, cursor);
-  return { entries: readable(page.entries), next_cursor: page.cursor };
+  let unreadable = 0;
+  const readable = (entries: readonly JsonValue[]) => {
+    const found = readableOf(entries);
+    unreadable += entries.length - found.length;
+    return found;
+  };
+  const read = async () => {
+    if (session_id !== undefined) return readSession(records, session_id, limit, cursor, readable);
+    const page = await records.tail(logName, limit, cursor);
+    return { entries: readable(page.entries), next_cursor: page.cursor };
+  };
+  const page = await read();
+  if (unreadable > 0) onUnreadable(unreadable);
+  return page;
 }
 
 /**
@@ -57,6 +73,7 @@ async function readSession(
   sessionId: string,
   limit: number,
   cursor: string | undefined,
+  readable: (entries: readonly JsonValue[]) => HistoryEntry[],
 ): Promise<HistoryPage> {
   const entries: HistoryEntry[] = [];
   let after = cursor;
@@ -82,8 +99,7 @@ async function readSession(
   return { entries, next_cursor: null };
 }
 
-/** Skips entries of an unknown form, which another version or damage has left. */
-function readable(entries: readonly JsonValue[]): HistoryEntry[] {
+function readableOf(entries: readonly JsonValue[]): HistoryEntry[] {
   return entries.flatMap((entry) => {
     const parsed = entrySchema.safeParse(entry);
     return parsed.success ? [parsed.data] : [];

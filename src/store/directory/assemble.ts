@@ -112,9 +112,8 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
   const records = directoryRecords({
     fs,
     directory: own.base,
-    quarantine: own.quarantine,
+    quarantine: stateQuarantine,
     files,
-    logger,
     assertWritable,
   });
 
@@ -129,7 +128,7 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
   };
   const view = new DirectoryView({ ...options, index, outside: slots, isRestorable, onReplaced }, queue);
   const follower = new DirectoryFollower(options, view);
-  const saver = new IndexSaver({ directory: own.base, fs, files, catalog: view.catalog, logger });
+  const saver = new IndexSaver({ ...kept, directory: own.base, catalog: view.catalog, logger });
   const known = new KnownSessions(view, isRestorable);
   const leases = new LeaseTable(records, (id) => {
     assertWritable();

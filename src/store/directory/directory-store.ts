@@ -52,6 +52,7 @@ import type { FileSystem } from "./disk/file-system.ts";
 import { nodeFileSystem } from "./disk/node-file-system.ts";
 import { makeDirectories, type OwnDirectories } from "./disk/own-directories.ts";
 import { prepareDirectory } from "./disk/prepare-directory.ts";
+import { putOddFilesAside } from "./disk/state-files.ts";
 import { withStorageErrors } from "./disk/storage-state.ts";
 import { replayJournal } from "./replay-journal.ts";
 
@@ -111,6 +112,7 @@ export class DirectoryStore implements SessionStore {
   async open(): Promise<void> {
     try {
       this.#parts.stateQuarantine.load();
+      putOddFilesAside(this.#fs, this.#own, this.#parts.stateQuarantine);
       await this.#parts.files.sync(this.#directory);
       const isCurrent = await this.#parts.follower.open(this.#parts.saver.load());
       const { catalog } = this.#parts.view;

@@ -6,10 +6,11 @@ import { KeyedQueue } from "../../async/keyed-queue.ts";
 import { issuesOf, wording } from "../../contract/wording.ts";
 import { SessiondError, systemErrorCode } from "../../error.ts";
 import { JsonError, type JsonValue, parsePlainJson, stringifyJson } from "../../json/exact-json.ts";
-import type { Logger } from "../../log.ts";
 import type { Records } from "../session-store.ts";
 import { type DurableFiles, storageError } from "./disk/durable-files.ts";
 import type { FileSystem, OpenFile } from "./disk/file-system.ts";
+import { stateMeaning } from "./disk/state-files.ts";
+import type { StateQuarantine } from "./disk/state-quarantine.ts";
 import { withStorageErrors } from "./disk/storage-state.ts";
 
 /**
@@ -17,15 +18,17 @@ import { withStorageErrors } from "./disk/storage-state.ts";
  */
 const maxLogBytes = 8 * 1024 * 1024;
 const blockBytes = 64 * 1024;
-const appending = constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT;
+/** Errors that say that nobody may or can open this very file. */
+const unopenable = new Set(["EACCES", "EISDIR", "ELOOP", "ENXIO"]);
+const appending =
+  constants.O_WRONLY | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK;
 
 export interface RecordsOptions {
   fs: FileSystem;
   directory: string;
-  /** The directory to which a record is moved that cannot be read. */
-  quarantine: string;
+  /** Where a record goes that cannot be used. */
+  quarantine: StateQuarantine;
   files: DurableFiles;
-  logger: Logger;
   assertWritable: () => void;
 }
 
@@ -40,7 +43,6 @@ export function directoryRecords({
   directory,
   quarantine,
   files,
-  logger,
   assertWritable,
 }: RecordsOptions): DirectoryRecords {
   const queue = new KeyedQueue();
@@ -51,13 +53,25 @@ export function directoryRecords({
     return queue.run(name, () => files.write(directory, `${name}.json`, bytes, { mode: 0o640 }));
   }
 
+  /** A log that cannot be opened gives way to a new one. */
+  async function openLog(file: string): Promise<OpenFile> {
+    const path = join(directory, file);
+    try {
+      return await fs.open(path, appending, 0o640);
+    } catch (error) {
+      if (!unopenable.has(systemErrorCode(error) ?? "")) throw error;
+      setAside(file, (error as Error).message);
+      return fs.open(path, appending, 0o640);
+    }
+  }
+
   async function append(name: string, entries: readonly JsonValue[]): Promise<void> {
     const path = join(directory, `${name}.jsonl`);
     try {
       const size = sizeOf(fs, path);
       if (size > maxLogBytes) fs.renameSync(path, join(directory, `${name}.1.jsonl`));
       const created = size === 0 || size > maxLogBytes;
-      const handle = await fs.open(path, appending, 0o640);
+      const handle = await openLog(`${name}.jsonl`);
       try {
         const lines = entries.map((entry) => `${stringifyJson(entry)}\n`).join("");
         // An append that was interrupted may have left half a line, which must not swallow the next one.
@@ -82,8 +96,7 @@ export function directoryRecords({
       if (at !== undefined && at.generation > generation) continue;
       const end = at?.generation === generation ? at.offset : undefined;
       const offset = await readBackwards(fs, join(directory, file), end, (line) => {
-        const entry = parseLine(line);
-        if (entry !== undefined) entries.push(entry);
+        entries.push(parseLine(line));
         return entries.length < limit;
       });
       if (entries.length === limit)
@@ -94,25 +107,27 @@ export function directoryRecords({
   }
 
   /** A record is not the truth about any session: it is moved aside for inspection, and begun anew. */
-  function setAside(name: string, why: string): void {
-    const aside = join(quarantine, `${name}-${Date.now()}.json`);
-    logger.warn(
-      { record: name, why, moved_to: aside },
-      "a record could not be read; it was moved to quarantine and begins anew",
-    );
-    fs.renameSync(join(directory, `${name}.json`), aside);
+  function setAside(file: string, why: string): void {
+    const path = join(directory, file);
+    quarantine.move(path, file, stateMeaning(path, `cannot be used (${why})`));
   }
 
   return {
     async load<T>(name: string, schema?: z.ZodType<T>) {
-      const bytes = await fs.readFile(join(directory, `${name}.json`)).catch(ignoreMissing);
+      const file = `${name}.json`;
+      let bytes: Buffer | undefined;
+      try {
+        bytes = await fs.readFile(join(directory, file)).catch(ignoreMissing);
+      } catch (error) {
+        setAside(file, (error as Error).message);
+      }
       if (bytes === undefined) return undefined;
       const read = readRecord(bytes.toString(), schema);
       if (read.why === undefined) {
         current.set(name, bytes);
         return read.value;
       }
-      setAside(name, read.why);
+      setAside(file, read.why);
       return undefined;
     },
     async replace(name, value) {
@@ -164,12 +179,12 @@ function parseCursor(cursor: string): { generation: number; offset: number } {
   return { generation: Number(match[1]), offset: Number(match[2]) };
 }
 
-/** Undefined for a line that a power cut damaged: a log is an account, not the truth. */
-function parseLine(line: string): JsonValue | undefined {
+/** A line that is no JSON, as a power cut may leave it, is an entry that is text: its reader counts it. */
+function parseLine(line: string): JsonValue {
   try {
     return parsePlainJson(line);
   } catch {
-    return undefined;
+    return line;
   }
 }
 

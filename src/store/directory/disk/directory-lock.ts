@@ -8,6 +8,10 @@ import { constants } from "node:fs";
 import { hostname } from "node:os";
 import { SessiondError, systemErrorCode } from "../../../error.ts";
 import type { FileSystem } from "./file-system.ts";
+import { inTheWay } from "./own-directories.ts";
+import { whyOdd } from "./state-files.ts";
+
+const mostNoteBytes = 65_536n;
 
 export interface DirectoryLock {
   release(): void;
@@ -46,6 +50,7 @@ export function lockDirectory(fs: FileSystem, directory: string, note: string): 
 }
 
 function leaveNote(fs: FileSystem, path: string): void {
+  if (fs.lstatSync(path)?.isDirectory()) throw inTheWay(path, "a directory", "a file");
   fs.rmSync(path, { recursive: true, force: true });
   const note = { pid: process.pid, host: hostname(), program: process.argv[1] ?? "node" };
   fs.writeFileSync(path, JSON.stringify(note), { flag: "wx", mode: 0o640, flush: false });
@@ -53,6 +58,7 @@ function leaveNote(fs: FileSystem, path: string): void {
 
 function holder(fs: FileSystem, note: string): string {
   try {
+    if (whyOdd(fs, note, mostNoteBytes) !== undefined) return "another process";
     const { pid, host, program } = JSON.parse(fs.readFileSync(note).toString());
     return `process ${pid} on ${host} (${program})`;
   } catch {

@@ -5,9 +5,11 @@
  */
 import { join } from "node:path";
 import { SessiondError, systemErrorCode } from "../../../error.ts";
+import { shellQuote } from "../../../text/shell-quote.ts";
 import { version } from "../../../version.ts";
 import type { FileSystem } from "./file-system.ts";
 import { type OwnDirectories, syncDirectory } from "./own-directories.ts";
+import { whyOdd } from "./state-files.ts";
 
 /**
  * The format that this program writes. A directory without a record has format 1; format 2 has a journal of
@@ -16,6 +18,7 @@ import { type OwnDirectories, syncDirectory } from "./own-directories.ts";
 export const format = 2;
 
 const recordName = "format.json";
+const mostBytes = 65_536n;
 
 interface FormatRecord {
   format: number;
@@ -47,16 +50,28 @@ export function recordFormat(fs: FileSystem, own: OwnDirectories): void {
 
 function readRecord(fs: FileSystem, own: OwnDirectories): FormatRecord | undefined {
   const path = join(own.base, recordName);
-  try {
-    const record = JSON.parse(fs.readFileSync(path).toString()) as FormatRecord;
-    if (Number.isSafeInteger(record.format) && record.format > 0) return record;
-  } catch (error) {
-    if (systemErrorCode(error) === "ENOENT") return undefined;
-    if (systemErrorCode(error) !== undefined) throw error;
-  }
+  const why = whyOdd(fs, path, mostBytes) ?? read(fs, path);
+  if (typeof why !== "string") return why;
   // With a guess, the data of a newer program could be taken for garbage.
   const message =
-    `${path} does not say which format the directory has; ` +
-    'restore it from a backup, or write {"format": N} into it';
+    `${path} does not say which format the directory has (it ${why}), so nothing was changed; restore it from ` +
+    "a backup. If no newer version of sessiond has used this directory: " +
+    `mv ${shellQuote(path)} ${shellQuote(`${path}.moved`)} && ` +
+    `echo '{"format": ${format}}' > ${shellQuote(path)}`;
   throw new SessiondError("storage_failed", message);
+}
+
+/** The record, undefined if there is none, or why it cannot be read. */
+function read(fs: FileSystem, path: string): FormatRecord | undefined | string {
+  try {
+    const record = JSON.parse(fs.readFileSync(path).toString()) as FormatRecord | null;
+    return Number.isSafeInteger(record?.format) && (record as FormatRecord).format > 0
+      ? (record as FormatRecord)
+      : "holds something else";
+  } catch (error) {
+    if (systemErrorCode(error) === "ENOENT") return undefined;
+    return systemErrorCode(error) === undefined
+      ? "is not JSON"
+      : `cannot be read: ${(error as Error).message}`;
+  }
 }

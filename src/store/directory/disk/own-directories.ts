@@ -5,6 +5,7 @@
 import { constants } from "node:fs";
 import { dirname, join } from "node:path";
 import { SessiondError } from "../../../error.ts";
+import { shellQuote } from "../../../text/shell-quote.ts";
 import type { FileSystem } from "./file-system.ts";
 
 export interface OwnDirectories {
@@ -27,14 +28,21 @@ export function ownDirectories(sessionsDirectory: string): OwnDirectories {
   };
 }
 
-/** @throws SessiondError `storage_failed` for a symbolic link: sweeping must not reach another place */
+/** @throws SessiondError `storage_failed` for anything else in their places: nothing there may be swept */
 export function makeDirectories(fs: FileSystem, own: OwnDirectories): void {
   for (const path of [own.base, own.staging, own.trash, own.quarantine, own.journal]) {
-    makeDirectory(fs, path);
-    if (!fs.lstatSync(path)?.isDirectory()) {
-      throw new SessiondError("storage_failed", `${path} is a symbolic link; put a directory in its place`);
-    }
+    const stats = fs.lstatSync(path);
+    if (stats === undefined) makeDirectory(fs, path);
+    else if (stats.isSymbolicLink()) throw inTheWay(path, "a symbolic link", "a directory");
+    else if (!stats.isDirectory()) throw inTheWay(path, "not a directory", "a directory");
   }
+}
+
+/** Something is where sessiond needs a file or directory of its own, and may belong to somebody. */
+export function inTheWay(path: string, is: string, needed: string): SessiondError {
+  const away = `mv ${shellQuote(path)} ${shellQuote(`${path}.moved`)}`;
+  const message = `${path} is ${is}; sessiond needs ${needed} there. Move it away, then start again: ${away}`;
+  return new SessiondError("storage_failed", message);
 }
 
 /**

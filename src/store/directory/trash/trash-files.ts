@@ -6,7 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { basename, join } from "node:path";
 import { yieldIfDue } from "../../../async/slices.ts";
-import type { TrashEntry } from "../../../contract/replies.ts";
+import { type TrashEntry, trashEntryReply } from "../../../contract/replies.ts";
 import { systemErrorCode } from "../../../error.ts";
 import type { SessionSummary } from "../../../session/session.ts";
 import { formatTimestamp, type Micros, parseTimestamp } from "../../../time/clock.ts";
@@ -14,6 +14,9 @@ import { type DurableFiles, type Place, storageError, TargetChanged } from "../d
 import type { FileSystem } from "../disk/file-system.ts";
 import { readDocument } from "../disk/read-document.ts";
 import { fileFor, isSessionFile } from "../disk/session-codec.ts";
+import { whyOdd } from "../disk/state-files.ts";
+
+const mostNoteBytes = 65_536n;
 
 /** A trash entry, and the name of the file that it came from. */
 export interface Trashed extends TrashEntry {
@@ -48,7 +51,7 @@ export class TrashFiles {
     for (const name of names) {
       await yieldIfDue();
       if (name.endsWith(".info") && !present.has(name.replace(/info$/, "json"))) {
-        await this.#unlink(name);
+        if (this.#fs.lstatSync(join(this.#directory, name))?.isFile()) await this.#unlink(name);
       } else if (name.endsWith(".json")) {
         const stats = this.#fs.lstatSync(join(this.#directory, name));
         if (!stats?.isFile()) continue;
@@ -170,11 +173,12 @@ export class TrashFiles {
 
   #describe(trashId: string, bytes: number): Trashed {
     try {
-      const info = JSON.parse(
-        this.#fs.readFileSync(join(this.#directory, `${trashId}.info`)).toString(),
-      ) as Trashed;
-      if (info.trash_id === trashId && typeof info.session_id === "string" && isFileName(info.file))
-        return info;
+      const path = join(this.#directory, `${trashId}.info`);
+      if (whyOdd(this.#fs, path, mostNoteBytes) === undefined) {
+        const info = JSON.parse(this.#fs.readFileSync(path).toString()) as Trashed;
+        if (info.trash_id === trashId && isFileName(info.file) && trashEntryReply.safeParse(info).success)
+          return info;
+      }
     } catch {
       // No note, or half of one: the document says which session it is.
     }

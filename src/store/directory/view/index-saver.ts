@@ -3,6 +3,8 @@ import { join } from "node:path";
 import type { Logger } from "../../../log.ts";
 import type { DurableFiles } from "../disk/durable-files.ts";
 import type { FileSystem } from "../disk/file-system.ts";
+import { stateMeaning } from "../disk/state-files.ts";
+import type { StateQuarantine } from "../disk/state-quarantine.ts";
 import type { FileCatalog } from "./file-catalog.ts";
 import { encodeSavedIndex, readSavedIndex, type SavedFile } from "./saved-index.ts";
 
@@ -14,6 +16,7 @@ export interface IndexSaverOptions {
   directory: string;
   fs: FileSystem;
   files: DurableFiles;
+  quarantine: StateQuarantine;
   catalog: FileCatalog;
   logger: Logger;
 }
@@ -34,8 +37,11 @@ export class IndexSaver {
   }
 
   load(): AsyncGenerator<SavedFile[]> {
-    const { fs, directory } = this.#options;
-    return readSavedIndex(fs, join(directory, fileName));
+    const { fs, directory, quarantine } = this.#options;
+    const path = join(directory, fileName);
+    return readSavedIndex(fs, path, (why) => {
+      quarantine.move(path, fileName, stateMeaning(path, `cannot be used (${why})`));
+    });
   }
 
   /**

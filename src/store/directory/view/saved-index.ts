@@ -64,31 +64,51 @@ export async function encodeSavedIndex(entries: Iterable<SavedFile>): Promise<Bu
   return Buffer.concat(lines);
 }
 
-/** Reads a group at a time. Yields nothing if there is no saved index, or none that this version can read. */
-export async function* readSavedIndex(fs: FileSystem, path: string): AsyncGenerator<SavedFile[]> {
-  const lines = linesOf(await read(fs, path));
-  const head = lines.next().value as { version?: unknown } | undefined;
-  if (head?.version !== version) return;
-  for (const rows of lines) yield (rows as Row[]).map(entryOf);
+/**
+ * Reads a group at a time. Yields nothing if there is no saved index, or one of another version. `onDamage`
+ * is told, once, why the rest of it is of no use.
+ */
+export async function* readSavedIndex(
+  fs: FileSystem,
+  path: string,
+  onDamage: (why: string) => void,
+): AsyncGenerator<SavedFile[]> {
+  const bytes = await read(fs, path, onDamage);
+  if (bytes === undefined) return;
+  try {
+    const lines = linesOf(bytes);
+    const head = lines.next().value as { version?: unknown } | undefined;
+    if (head === undefined) throw new Error("it is empty");
+    if (head.version !== version) return;
+    for (const rows of lines) yield (rows as Row[]).map(entryOf);
+  } catch (error) {
+    onDamage((error as Error).message);
+  }
 }
 
 function* linesOf(bytes: Buffer): Generator<unknown> {
   for (let start = 0; start < bytes.length; ) {
     const end = bytes.indexOf(0x0a, start);
-    if (end === -1) return;
-    const json = bytes.subarray(start + 9, end);
-    if (bytes.toString("latin1", start, start + 8) !== checksum(json)) return;
+    const json = bytes.subarray(start + 9, Math.max(start + 9, end));
+    if (end === -1 || bytes.toString("latin1", start, start + 8) !== checksum(json))
+      throw new Error(`the checksum at byte ${start} does not match`);
     yield JSON.parse(json.toString());
     start = end + 1;
   }
 }
 
-async function read(fs: FileSystem, path: string): Promise<Buffer> {
+async function read(
+  fs: FileSystem,
+  path: string,
+  onDamage: (why: string) => void,
+): Promise<Buffer | undefined> {
   try {
     return await fs.readFile(path);
   } catch (error) {
-    if (systemErrorCode(error) === undefined) throw error;
-    return Buffer.alloc(0);
+    const code = systemErrorCode(error);
+    if (code === undefined) throw error;
+    if (code !== "ENOENT") onDamage((error as Error).message);
+    return undefined;
   }
 }
 
