@@ -156,8 +156,7 @@ export const cleanupReply = z.object({
   outcome: z
     .enum(["planned", "done", "waiting_approval", "stopped"])
     .describe(
-      "planned: a dry run; waiting_approval: over a limit, or the system clock was set: nothing was removed; " +
-        "stopped: ended early",
+      "planned: a dry run; waiting_approval: nothing was removed, the plan waits; stopped: ended early",
     ),
   started_time: z.string(),
   duration_ms: z.number(),
@@ -244,6 +243,7 @@ export const infoReply = z.object({
   config_file: z.string().nullable(),
   sessions: z.int(),
   workers: z.int().describe("attached at the moment"),
+  log_lines_dropped: z.int().describe("since the start, because the log could not be written"),
   rss_bytes: z.int(),
 });
 

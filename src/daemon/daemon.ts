@@ -12,7 +12,7 @@ import { ConfigError } from "../config/problem.ts";
 import { changedKeys } from "../config/reload.ts";
 import type { ReloadResult } from "../contract/replies.ts";
 import { Cleanup } from "../retention/cleanup.ts";
-import { type ControlServer, createControlServer } from "../server/control-server.ts";
+import { type ControlServer, createControlServer, type LogFacts } from "../server/control-server.ts";
 import { Uptime } from "../server/uptime.ts";
 import { openStore } from "../store/open-store.ts";
 import type { BootTime } from "../time/boot-time.ts";
@@ -30,6 +30,8 @@ export interface DaemonOptions {
   clock: Clock;
   bootTime: BootTime;
   logger: Logger;
+  /** How the log fares. By default nothing is known of it. */
+  log?: LogFacts;
   /** Sockets opened by systemd. They replace those of the configuration. */
   inherited?: InheritedSockets;
 }
@@ -51,7 +53,7 @@ export interface Daemon {
 }
 
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { config, sources, clock, bootTime, logger, inherited = {} } = options;
+  const { config, sources, clock, bootTime, logger, log, inherited = {} } = options;
   const releases: (() => Promise<void>)[] = [];
   let current = config;
 
@@ -109,6 +111,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       daemon: {
         version,
         uptime: new Uptime(clock, bootTime),
+        log,
         configFile: config.file,
         clock,
         reload,

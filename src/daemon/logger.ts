@@ -1,27 +1,43 @@
 /** Creates the daemon's logger, which writes to standard error. */
+import { writeSync } from "node:fs";
 import { type Logger, pino } from "pino";
 import { prettyFactory } from "pino-pretty";
 import { boundedLine, journalLine, readableEvent, readableLines } from "./log-lines.ts";
-
-/** How much of the log is kept in memory while it cannot be written. Lines beyond that are dropped. */
-const maxUnwrittenBytes = 1024 * 1024;
+import { LogOutput } from "./log-output.ts";
+import { openLogTarget } from "./log-target.ts";
 
 /** Who reads the log: a person at a terminal, the journal of systemd, or any other program. */
 export type LogReader = "terminal" | "journal" | "program";
 
+/** The level "warn" of pino, and "fatal". */
+const warnLevel = 40;
+const fatalLevel = 60;
+
 /**
- * Writes readable lines for a terminal, lines with a priority for the journal, else one JSON object a line.
+ * Writes readable lines for a terminal, lines with a priority for the journal, else one JSON object a line. The
+ * end of the process waits for the reader, but no longer than a second.
  */
-export function createLogger(level: string, reader: LogReader): Logger {
-  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
-  const destination = pino.destination({ dest: 2, sync: true, maxLength: maxUnwrittenBytes });
-  // The log may be a file on a full disk. The daemon goes on, and writes the kept lines when there is room.
-  destination.on("error", () => {});
+export function createLogger(level: string, reader: LogReader): { logger: Logger; log: LogOutput } {
   const format = formats[reader]();
-  return pino(options, {
-    write: (line: string) => void destination.write(format(line)),
-    flush: () => destination.flush(),
-  } as pino.DestinationStream);
+  const target = openLogTarget();
+  const log = new LogOutput({
+    write: (bytes) => writeSync(target, bytes),
+    droppedLine: (dropped) => {
+      const msg = `${dropped} lines of the log were dropped here, because it could not be written`;
+      const event = { level: warnLevel, time: new Date().toISOString(), dropped_lines: dropped, msg };
+      return format(`${JSON.stringify(event)}\n`);
+    },
+  });
+  process.on("exit", () => log.flush());
+  const stream = {
+    /** Makes pino set the level of the line. */
+    [Symbol.for("pino.metadata")]: true,
+    lastLevel: 0,
+    write: (line: string) => log.write(format(line), { always: stream.lastLevel >= fatalLevel }),
+    flush: () => log.flush(),
+  };
+  const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
+  return { logger: pino(options, stream as unknown as pino.DestinationStream), log };
 }
 
 const formats: Readonly<Record<LogReader, () => (line: string) => string>> = {

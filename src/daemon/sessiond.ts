@@ -16,6 +16,7 @@ import { goneDirectory, workingDirectory } from "../working-directory.ts";
 import { type Arguments, parseArguments, usage } from "./arguments.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { isJournal, journalText } from "./log-lines.ts";
+import type { LogOutput } from "./log-output.ts";
 import { createLogger } from "./logger.ts";
 import { exitStatus, listenForSignals } from "./signals.ts";
 import { createNotifier } from "./systemd/notifier.ts";
@@ -73,13 +74,14 @@ async function loadConfigAndRun(args: Arguments): Promise<number | undefined> {
     return exitStatus.config;
   }
   if (args.checkConfig) return print(`${safe(config.file ?? "the default configuration")} is valid\n`);
-  const logger = createLogger(
+  const { logger, log } = createLogger(
     config.log.level,
     toJournal ? "journal" : process.stderr.isTTY ? "terminal" : "program",
   );
-  // Node.js would print warnings without a priority, so the unit sets NODE_NO_WARNINGS.
-  if (toJournal) process.on("warning", (warning) => logger.warn({ err: warning }, warning.message));
-  return run(config, sources, manager, logger);
+  // Node.js would print warnings without a priority, and wait for a terminal that is stopped.
+  process.removeAllListeners("warning");
+  process.on("warning", (warning) => logger.warn({ err: warning }, warning.message));
+  return run(config, sources, manager, logger, log);
 }
 
 async function run(
@@ -87,6 +89,7 @@ async function run(
   sources: ConfigSources,
   manager: ServiceManager,
   logger: Logger,
+  log: LogOutput,
 ): Promise<number | undefined> {
   const notifier = createNotifier(manager, logger);
   const signals = listenForSignals(logger, notifier);
@@ -100,6 +103,7 @@ async function run(
       clock: systemClock(),
       bootTime: systemBootTime(),
       logger,
+      log,
       inherited: manager.sockets,
     });
   } catch (error) {

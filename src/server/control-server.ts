@@ -18,7 +18,7 @@ import { EventStreams } from "./events/event-streams.ts";
 import type { LimitsOptions } from "./options.ts";
 import { backupHandlers } from "./routes/backups.ts";
 import { cleanupHandlers } from "./routes/cleanup.ts";
-import { type DaemonFacts, daemonHandlers } from "./routes/daemon.ts";
+import { type DaemonFacts, daemonHandlers, type LogFacts } from "./routes/daemon.ts";
 import { progressHandlers } from "./routes/progress.ts";
 import { sessionHandlers } from "./routes/sessions.ts";
 import { trashHandlers } from "./routes/trash.ts";
@@ -26,7 +26,7 @@ import { type ClaimedSocket, claimSocket, type SocketSettings } from "./socket/c
 import { Connections } from "./socket/connections.ts";
 import { connectionLimit } from "./socket/descriptors.ts";
 
-export type { DaemonFacts };
+export type { DaemonFacts, LogFacts };
 
 export interface ControlServerOptions {
   store: SessionStore;

@@ -26,6 +26,7 @@ const info: Info = {
   config_file: null,
   sessions: 12,
   workers: 2,
+  log_lines_dropped: 0,
   rss_bytes: 70_000_000,
 };
 

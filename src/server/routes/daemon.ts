@@ -1,6 +1,6 @@
 /** The handlers about the daemon itself: info, health, reload and the OpenAPI document. */
 import { openApiDocument } from "../../contract/openapi.ts";
-import type { ReloadResult } from "../../contract/replies.ts";
+import type { HealthProblem, ReloadResult } from "../../contract/replies.ts";
 import { protocolVersion } from "../../contract/version.ts";
 import type { Cleanup } from "../../retention/cleanup.ts";
 import type { SessionStore } from "../../store/session-store.ts";
@@ -9,10 +9,18 @@ import type { Workers } from "../channel/workers.ts";
 import type { Handlers } from "../http/handler.ts";
 import type { Uptime } from "../uptime.ts";
 
+/** How the log fares that the daemon writes. */
+export interface LogFacts {
+  /** Lines that were dropped since the start, because the log could not be written. */
+  readonly droppedLines: number;
+  health(): HealthProblem[];
+}
+
 /** What the server needs to know of the daemon. */
 export interface DaemonFacts {
   version: string;
   uptime: Uptime;
+  log?: LogFacts | undefined;
   configFile: string | null;
   clock: Clock;
   /** Reads the configuration again. Throws if the new one is bad; the old one then stays in force. */
@@ -44,11 +52,16 @@ export function daemonHandlers({ store, cleanup, daemon, socketPath, workers }: 
       config_file: daemon.configFile,
       sessions: (await store.stats()).total,
       workers: workers.size,
+      log_lines_dropped: daemon.log?.droppedLines ?? 0,
       rss_bytes: process.memoryUsage.rss(),
     }),
 
     getHealth: async ({ status }) => {
-      const problems = [...(await store.health()), ...(await cleanup.health())];
+      const problems = [
+        ...(await store.health()),
+        ...(await cleanup.health()),
+        ...(daemon.log?.health() ?? []),
+      ];
       const failed = problems.some((problem) => problem.code === "storage_failed");
       if (failed) status(503);
       return { status: failed ? "failed" : problems.length > 0 ? "degraded" : "ok", problems };
