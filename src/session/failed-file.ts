@@ -36,7 +36,7 @@ export async function failedFiles(session: Session): Promise<string[]> {
 
 /**
  * Why a file failed, by its result: `timed out after 5 s`, `killed by SIGKILL`, `exit status 2: …` with the
- * last line of stderr. The text may contain control characters.
+ * last line of stderr that is no stack trace. The text may contain control characters.
  */
 export function failureOf(result: JsonObject): string {
   const error = textAt(result, "error");
@@ -61,16 +61,15 @@ function spaced(ms: number): string {
   return formatDuration(ms).replace(/[a-z]+$/, " $&");
 }
 
-/** Its end, if it is very long. */
+/** The last line that says something: what Node.js prints after an error, its stack and version, does not. */
 function lastLine(text: string): string {
-  return (
-    text
-      .trimEnd()
-      .slice(-1000)
-      .split(/[\r\n]/)
-      .at(-1)
-      ?.trim() ?? ""
-  );
+  const lines = text
+    .trimEnd()
+    .slice(-8000)
+    .split(/[\r\n]/)
+    .map((line) => line.trim());
+  const telling = lines.filter((line) => line !== "" && !/^at .|^Node\.js v\d/.test(line));
+  return (telling.at(-1) ?? lines.at(-1) ?? "").slice(-1000);
 }
 
 function numberAt(result: JsonObject, key: string): number | undefined {

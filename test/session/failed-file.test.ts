@@ -25,6 +25,14 @@ test("the reason is in words", () => {
   const reasons: [JsonObject, string][] = [
     [{ exit_code: 2, stderr: "usage: x\n  bad option -q \n\n" }, "exit status 2: bad option -q"],
     [{ exit_code: 2, stderr: "10 %\r20 %\rbroken" }, "exit status 2: broken"],
+    [
+      {
+        exit_code: 1,
+        stderr: "a.js:1\nSyntaxError: bad\n    at wrap (node:x)\n    at run (y)\n\nNode.js v20.1.0\n",
+      },
+      "exit status 1: SyntaxError: bad",
+    ],
+    [{ exit_code: 1, stderr: "    at wrap (node:x)\n\nNode.js v20.1.0\n" }, "exit status 1: Node.js v20.1.0"],
     [{ exit_code: 1, stderr: "" }, "exit status 1"],
     [{ exit_code: 1, stderr: { odd: true } }, "exit status 1"],
     [{ exit_code: 124, timed_out: true, timeout_ms: 5000, signal: "SIGTERM" }, "timed out after 5 s"],
