@@ -7,7 +7,14 @@ import { type LicenseInfo, licensePlugin } from "rolldown-license-plugin";
 export const transform = { define: { __filename: "import.meta.filename", __dirname: "import.meta.dirname" } };
 
 /** The licences (SPDX identifiers) that allow us to ship a package in a bundle with its licence text. */
-const allowedLicences: readonly string[] = ["0BSD", "BSD-2-Clause", "BSD-3-Clause", "ISC", "MIT"];
+const allowedLicences: readonly string[] = [
+  "0BSD",
+  "BlueOak-1.0.0",
+  "BSD-2-Clause",
+  "BSD-3-Clause",
+  "ISC",
+  "MIT",
+];
 
 /** Packages that declare the MIT licence and an author, but have no file with the text. */
 const withoutText: readonly string[] = ["abstract-logging"];

@@ -112,6 +112,7 @@ const onlyImporters: Record<string, (file: string) => boolean> = {
   "eventsource-parser": (file) => file === "client/events.ts",
   fastify: (file) => file.startsWith("server/"),
   commander: (file) => file.startsWith("cli/"),
+  "@isaacs/nonrecursive-glob-match": (file) => file === "find/segment.ts",
   "pino-pretty": (file) => file === "daemon/logger.ts",
   pino: (file) => file === "log.ts" || file.startsWith("daemon/"),
 };

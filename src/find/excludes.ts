@@ -1,7 +1,7 @@
 /** Decides which paths are excluded. What is excluded is not entered either. Pure. */
 import { basename, dirname, relative, resolve } from "node:path";
 import { type Branch, parsePattern } from "./pattern.ts";
-import { anyDepth, compileSegment } from "./segment.ts";
+import { anyDepth, isAnyName } from "./segment.ts";
 import { beginning, isCompleted, isMatched, type Positions, type Sequence, step } from "./sequence.ts";
 
 interface Exclude extends Sequence {
@@ -11,8 +11,6 @@ interface Exclude extends Sequence {
   /** Ends in `**`. All that is in such a directory is excluded, so there is no need to look into it. */
   readonly endsInAll: boolean;
 }
-
-const anyName = (compileSegment("*", true) as RegExp).source;
 
 /** How far each pattern has matched the path of a directory or file. */
 export type ExcludeState = readonly Positions[];
@@ -103,8 +101,9 @@ export class Excludes {
 
 function excludeOf({ base, segments, isDirectory }: Branch, cwd: string): Exclude {
   const isFloating = base === "" && segments[0] === anyDepth;
-  const [last, beforeLast] = [segments.at(-1), segments.at(-2)];
-  const endsInAll = beforeLast === anyDepth && last instanceof RegExp && last.source === anyName;
+  const last = segments.at(-1);
+  const beforeLast = segments.at(-2);
+  const endsInAll = beforeLast === anyDepth && isAnyName(last);
   const fixed = isFloating ? [] : namesOf(resolve(cwd, base));
   return { segments: [...fixed, ...segments], dot: true, isFloating, isDirectory, endsInAll };
 }

@@ -1,5 +1,5 @@
 /** Matches a path against the parts of a pattern, one name after another. Pure. */
-import { anyDepth, type Segment } from "./segment.ts";
+import { anyDepth, matches, type Segment } from "./segment.ts";
 
 export interface Sequence {
   readonly segments: readonly Segment[];
@@ -22,9 +22,7 @@ export function step({ segments, dot }: Sequence, from: Positions, name: string)
     if (segment === undefined) continue;
     if (segment === anyDepth) {
       if (dot || !name.startsWith(".")) add(next, at, segments);
-    } else if (typeof segment === "string" ? segment === name : segment.test(name)) {
-      add(next, at + 1, segments);
-    }
+    } else if (matches(segment, name)) add(next, at + 1, segments);
   }
   return next;
 }
@@ -36,9 +34,7 @@ export function isMatched({ segments }: Sequence, at: Positions): boolean {
 /** Whether the name is the last that the sequence needs: as `isMatched` after `step`, without the positions. */
 export function isCompleted({ segments }: Sequence, from: Positions, name: string): boolean {
   const last = segments.length - 1;
-  if (!from.includes(last)) return false;
-  const segment = segments[last];
-  return segment === name || (segment instanceof RegExp && segment.test(name));
+  return from.includes(last) && matches(segments[last], name);
 }
 
 /** Whether a path that goes on from there can match. */

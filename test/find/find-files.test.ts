@@ -116,6 +116,8 @@ describe.each<[tree: string, entries: string[], rows: [string, string][]]>([
       ["sub/~.js", "sub/~.js"],
       ["sub/?.js", "sub -maxdepth 1 -type f -name '?.js'"],
       ["sub/\\?.js", "'sub/?.js'"],
+      ["sub/[\\]\\[]x[\\]].js", "'sub/[x].js'"],
+      ["sub/[x*", "'sub/[x].js'"],
       ["sub/é.js", "sub/é.js"],
       ["sub/e\u0301.js", "sub/e\u0301.js"],
       ["sub/??.js", "'sub/!n.js' sub/-n.js sub/e\u0301.js"],
@@ -238,6 +240,8 @@ test("a pattern with many wildcards does not keep a long name busy", async () =>
   const before = process.cpuUsage().user;
   expect((await search(cwd, `${"*-".repeat(40)}*x`)).files).toEqual([`${name.slice(1)}x`]);
   expect((await search(cwd, `${"*[!a]-?".repeat(20)}*`)).files).toHaveLength(2);
+  for (const pattern of ["*-*-*-*-*-*.@(js|ts)", "+(*-)y", "+(-|--)y", "*(*-|?)y", "!(*-*-*-*-*)z"])
+    expect((await search(cwd, pattern)).files).toEqual([]);
   expect(process.cpuUsage().user - before).toBeLessThan(1_000_000);
 });
 
