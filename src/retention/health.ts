@@ -51,7 +51,7 @@ export function historyProblems(unreadable: number): HealthProblem[] {
   return [
     {
       code: "history_damaged",
-      message: `${entries} of the history of cleanup cannot be read, and are left out where it is shown`,
+      message: `${entries} of the history of cleanup cannot be read; what is shown of the history leaves them out`,
       hint: "another program or a power cut has damaged the record; no session depends on it",
       session_id: null,
     },

@@ -267,7 +267,7 @@ export class DirectoryStore implements SessionStore {
     }
     const left = slots.lagging();
     if (before > 0)
-      this.#logger.warn(`the reports of ${before - left.length} sessions were written to their files`);
+      this.#logger.warn(`sessions whose reports were written to their files: ${before - left.length}`);
     if (left.length > 0) {
       const message = "reports of these sessions are not in their files; they are lost if the journal is";
       this.#logger.error({ session_ids: left }, message);

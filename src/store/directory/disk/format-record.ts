@@ -23,7 +23,7 @@ const mostBytes = 65_536n;
 interface FormatRecord {
   format: number;
   /** The program that was the first to write this format here. */
-  written_by: string;
+  written_by?: string;
 }
 
 /** @throws SessiondError `directory_too_new`; `storage_failed` for a record that cannot be read */
@@ -32,7 +32,7 @@ export function assertKnownFormat(fs: FileSystem, own: OwnDirectories): void {
   if (found === undefined || found.format <= format) return;
   throw new SessiondError(
     "directory_too_new",
-    `${own.base} was written by ${found.written_by} in format ${found.format}, ` +
+    `${own.base} was written by ${found.written_by ?? "another version"} in format ${found.format}, ` +
       `and sessiond ${version} reads formats up to ${format}; nothing was changed: ` +
       "install that version or a newer one, or choose another directory",
   );
