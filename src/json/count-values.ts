@@ -1,6 +1,7 @@
 /** Counts the values of JSON without building any of them. */
 import { yieldIfDue } from "../async/slices.ts";
 import { endOfLongString, endOfShortString } from "./long-string.ts";
+import { closeBrace, closeBracket, comma, openBrace, openBracket, quote } from "./syntax-bytes.ts";
 
 /** How many bytes are looked at in one go. */
 const piece = 256 * 1024;
@@ -45,13 +46,6 @@ export async function hasMoreValues(bytes: Uint8Array, most: number): Promise<bo
   }
   return count > most;
 }
-
-const quote = 0x22;
-const comma = 0x2c;
-const openBracket = 0x5b;
-const closeBracket = 0x5d;
-const openBrace = 0x7b;
-const closeBrace = 0x7d;
 
 /** Whether a list or an object has nothing but white space in it; false if it has very much of that. */
 function isEmpty(bytes: Uint8Array, start: number, end: number): boolean {

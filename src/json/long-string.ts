@@ -1,10 +1,7 @@
 /** Strings of JSON that are too long to be looked at in one go. */
 import { yieldIfDue } from "../async/slices.ts";
 import { JsonError } from "./exact-json.ts";
-
-const quote = 0x22;
-const backslash = 0x5c;
-const smallU = 0x75;
+import { backslash, quote, smallU } from "./syntax-bytes.ts";
 
 /**
  * The index of the quotation mark that closes a string of UTF-8; -1 if it is not among the next `length`

@@ -48,6 +48,12 @@ test.each([
   ["one item in many levels", `${'{"a":['.repeat(9)}${many(long)}${"]}".repeat(9)}`],
   ["members in many levels", `{"a":{"b":{"c":[{"d":{${many(long).replaceAll('"x', '"k":"x')}}}]}}}`],
   ["nothing but white space in a list", `[${" ".repeat(300_000)}]`],
+  [
+    "white space after items",
+    `{"a":[1${" ".repeat(1_200_000)},2${" ".repeat(1_200_000)}],"b":{}${" ".repeat(1_200_000)}}`,
+  ],
+  ["white space after a number alone", `7${" ".repeat(1_200_000)}`],
+  ["white space, and then a second number", `[7${" ".repeat(1_200_000)}8]`],
   ["white space around", `${"\n".repeat(300_000)}{"a":1}${" ".repeat(300_000)}`],
   ["a long string", JSON.stringify('ключ 🙂 \\ " \n'.repeat(30_000))],
   ["a long string in an object", `{"a":1, "b" : ${JSON.stringify("🙂".repeat(140_000))} ,"c":[2]}`],
@@ -81,10 +87,12 @@ test.each([
 
 test.each([
   ["a key", `{"${"k".repeat(1_100_000)}":1}`, /key is longer/],
-  ["a number", `[1,${"1".repeat(1_200_000)}]`, /number, or white space/],
-  ["white space", `{"a":${" ".repeat(1_200_000)}1}`, /number, or white space/],
-])("%s of more than a mebibyte is refused", async (_, text, message) => {
-  await expect(parseJsonInSlices(Buffer.from(text), maxDepth)).rejects.toThrow(message);
+  ["a number", `[1,${"1".repeat(1_200_000)}]`, /number, or white space after a key/],
+  ["white space", `{"a":${" ".repeat(1_200_000)}1}`, /number, or white space after a key/],
+])("%s longer than the caller takes is refused", async (_, text, message) => {
+  const limits = { longestToken: 1024 * 1024 };
+  await expect(parseJsonInSlices(Buffer.from(text), maxDepth, limits)).rejects.toThrow(message);
+  await expectSame(text);
 });
 
 test("text that is not UTF-8 is refused", async () => {

@@ -6,8 +6,9 @@ import { SessiondError } from "../../error.ts";
 import { hasMoreValues } from "../../json/count-values.ts";
 import { isJsonObject, JsonError, parseJson } from "../../json/exact-json.ts";
 import { plainNumber } from "../../json/exact-number.ts";
+import { outerMembers } from "../../json/outer-members.ts";
 import { parseJsonInSlices } from "../../json/parse-in-slices.ts";
-import { maxKeys, tooManyValues } from "../http/body.ts";
+import { textLimits, tooManyValues } from "../http/body.ts";
 import type { LimitsOptions } from "../options.ts";
 
 /**
@@ -41,14 +42,15 @@ export async function readLongMessage(
   { depth, values }: MessageLimits,
 ): Promise<Received> {
   if (isBinary) return refused("messages must be text, not binary");
-  // Its seq is not looked for: the connection ends.
-  if (await hasMoreValues(bytes, values))
-    return { message: undefined, error: tooManyValues("the message", values), seq: undefined };
+  if (await hasMoreValues(bytes, values)) {
+    const error = tooManyValues("the message", values);
+    return { message: undefined, error, seq: await seqInLong(bytes) };
+  }
   try {
-    return checked(await parseJsonInSlices(bytes, depth, { maxKeys }));
+    return checked(await parseJsonInSlices(bytes, depth, textLimits));
   } catch (error) {
     if (!(error instanceof JsonError)) throw error;
-    return refused(`cannot read the message as JSON: ${error.message}`);
+    return refused(`cannot read the message as JSON: ${error.message}`, await seqInLong(bytes));
   }
 }
 
@@ -69,6 +71,15 @@ function refused(problem: string, seq?: number): Received {
 function seqIn(text: string): number | undefined {
   try {
     return seqOf(JSON.parse(text));
+  } catch {
+    return undefined;
+  }
+}
+
+/** As `seqIn`, in slices. */
+async function seqInLong(bytes: Buffer): Promise<number | undefined> {
+  try {
+    return seqOf(await outerMembers(bytes, ["type", "seq"]));
   } catch {
     return undefined;
   }

@@ -12,7 +12,10 @@ import { wrongMediaType } from "./error-reply.ts";
  * The most keys that one object in a request may have. The engine handles an object as a whole where it lists
  * its keys or makes room for more, and with a million of them that takes a few hundred milliseconds.
  */
-export const maxKeys = 1_000_000;
+const maxKeys = 1_000_000;
+
+/** What the text of a request may hold: a key or a number is read in one go. */
+export const textLimits = { maxKeys, longestToken: 1024 * 1024 } as const;
 
 export type BodyLimits = Pick<LimitsOptions, "depth" | "values">;
 
@@ -36,7 +39,7 @@ async function parseBody(body: Buffer, { depth, values }: BodyLimits): Promise<J
   if (!isUtf8(body)) throw new SessiondError("invalid_request", "the body is not valid UTF-8");
   if (await hasMoreValues(body, values)) throw tooManyValues("the body", values);
   try {
-    return await parseJsonInSlices(body, depth, { maxKeys });
+    return await parseJsonInSlices(body, depth, textLimits);
   } catch (error) {
     if (error instanceof TooManyKeys) throw new SessiondError("payload_too_large", error.message);
     if (!(error instanceof JsonError)) throw error;

@@ -160,7 +160,16 @@ test("text that is not UTF-8, and a message over the limit, end the connection a
   expect(await large.closed).toBe(closeCodes.tooLarge);
 });
 
-test("a message with too many values ends the connection; a long one is read before those that follow", async () => {
+test.each<[what: string, members: string, code: string]>([
+  ["with too many values", `"results":{"list":[${"[],".repeat(200_001)}[]]}`, "payload_too_large"],
+  ["of a wrong shape", `"processed":["${"x".repeat(300_000)}",1]`, "invalid_request"],
+  [
+    "with two values under one key",
+    `"results":{"a":1,"b":"${"x".repeat(300_000)}","a":2}`,
+    "invalid_request",
+  ],
+  ["with a very long key", `"results":{"${"k".repeat(1_100_000)}":1}`, "invalid_request"],
+])("a long report %s is refused by its seq, and the next one is taken", async (_, members, code) => {
   const limits = { bodyBytes: 4 * 1024 * 1024, values: 200_000 };
   const { socketPath, create } = await startServer({ limits });
   await create("s");
@@ -168,11 +177,21 @@ test("a message with too many values ends the connection; a long one is read bef
   const results = { list: Array.from({ length: 150_000 }, (_, n) => n) };
   worker.send({ type: "progress", seq: 1, processed: ["a"], results });
   worker.send({ type: "progress", seq: 2, processed: ["b"] });
-  worker.send({ type: "progress", seq: 3, results: { list: Array.from({ length: 200_001 }, () => []) } });
+  worker.socket.send(`{"type":"progress","seq":3,${members}}`);
   worker.send({ type: "progress", seq: 4, processed: ["c"] });
+  worker.send({ type: "detach" });
+  expect(await worker.closed).toBe(closeCodes.detached);
+  expect(worker.messages.filter(({ type }) => type === "error")).toMatchObject([{ code, seq: 3 }]);
+  expect(worker.messages.at(-1)).toMatchObject({ type: "ack", seq: 4 });
+});
+
+test("a long message whose seq cannot be known ends the connection", async () => {
+  const { socketPath, create } = await startServer();
+  await create("s");
+  const worker = await attachWorker(socketPath, "s");
+  worker.socket.send(`{"type":"progress","seq":1,"processed":["${"x".repeat(300_000)}"`);
   expect(await worker.closed).toBe(closeCodes.invalid);
-  expect(worker.messages.at(-1)).toMatchObject({ type: "error", code: "payload_too_large" });
-  expect(worker.messages.at(-2)).toMatchObject({ type: "ack", seq: 2 });
+  expect(worker.messages.at(-1)).toMatchObject({ type: "error", code: "invalid_request" });
 });
 
 test("what can be refused is refused as HTTP, before there is a connection", async () => {
