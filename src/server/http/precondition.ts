@@ -3,7 +3,7 @@
  * state of a session: the generation and the revision, and what a summary tells besides, because another
  * program may write a document without either.
  */
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { isSessiondError, SessiondError } from "../../error.ts";
 import type { SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
@@ -23,11 +23,17 @@ export type ChangeConditions = Pick<SaveOptions, "ifSeen" | "ifPresent" | "ifAbs
 /** How often conditions are judged again, because somebody changed the session after the last look. */
 const maxAttempts = 20;
 
+/**
+ * Stands in for the generation of a session without one. Its revision may begin anew after a crash, so no tag
+ * from before a start of the daemon matches it.
+ */
+const thisRun = randomBytes(12).toString("base64url");
+
 /** Every attribute of a summary except the size of the document, which changes without a new revision. */
 export function entityTag(summary: SessionSummary): string {
   const { generation, revision, status, status_reason, checkpoint_time, created_time } = summary;
   const { target_path, pinned, labels, processed_count, pending_count } = summary;
-  const state = [generation, revision, status, status_reason, checkpoint_time, created_time];
+  const state = [generation ?? thisRun, revision, status, status_reason, checkpoint_time, created_time];
   const more = [target_path, pinned, Object.entries(labels), processed_count, pending_count];
   const digest = createHash("sha256").update(JSON.stringify([...state, ...more]));
   return `"${revision}-${digest.digest("base64url").slice(0, 16)}"`;
