@@ -5,9 +5,9 @@ import type {
   PolicyName,
   ProgressReply,
   Recovery,
+  SessionPage,
   SessionSummaryAndHealth,
   Stats,
-  SummaryPage,
   Validation,
 } from "../../contract/replies.ts";
 import type { CreateSessionBody } from "../../contract/routes.ts";
@@ -48,7 +48,7 @@ export interface Backend {
   resume(id: string): Promise<Session>;
   setStatus(id: string, status: Status, reason?: string): Promise<void>;
   remove(id: string): Promise<void>;
-  list(filter: ListFilter): Promise<SummaryPage>;
+  list(filter: ListFilter): Promise<SessionPage>;
   stats(): Promise<Stats>;
   /** The outcome is `waiting_approval` if the system clock was set and the rule has no `approve`. */
   cleanup(rule: CleanupRule): Promise<CleanupResult>;

@@ -92,7 +92,8 @@ export class EmbeddedBackend implements Backend {
   async list(filter: Parameters<Backend["list"]>[0]) {
     const store = await this.#store();
     const { status, ...page } = filter;
-    return own(await store.list({ ...page, ...(status === undefined ? {} : { status: [...status] }) }));
+    const found = await store.list({ ...page, ...(status === undefined ? {} : { status: [...status] }) });
+    return own({ ...found, sessions: found.sessions.map((session) => ({ ...session, worker: null })) });
   }
 
   async stats() {

@@ -7,6 +7,7 @@
  */
 import { resolve } from "node:path";
 import type {
+  ListedSession,
   ProgressReply,
   Recovery,
   SessionSummaryAndHealth,
@@ -226,13 +227,14 @@ export class SessionManager {
   }
 
   /**
-   * Returns the summaries of all sessions, or of those with this status, newest checkpoint first.
+   * Returns the summaries of all sessions, or of those with this status, newest checkpoint first. Each
+   * names the worker of its session, which is null without a daemon.
    *
    * @throws `invalid_request` for a status that is none of the four
    */
-  async listSessions(status?: Status): Promise<SessionSummary[]> {
+  async listSessions(status?: Status): Promise<ListedSession[]> {
     if (status !== undefined) checkStatus(status);
-    const sessions: SessionSummary[] = [];
+    const sessions: ListedSession[] = [];
     let cursor: string | undefined;
     do {
       const page = await this.#backend.list({

@@ -138,8 +138,7 @@ async function outcomeOf(manager: SessionManager, [method, ...args]: readonly un
     const value = await call.apply(manager, args);
     if (method === "backupSession" && value !== null) return typeof value;
     if (method !== "listSessions") return plain(value);
-    // A daemon's list has the workers, too.
-    return (value as object[]).map((summary) => JSON.stringify(plain({ ...summary, worker: null }))).sort();
+    return (value as object[]).map((summary) => JSON.stringify(plain(summary))).sort();
   } catch (error) {
     if (!isSessiondError(error)) return error;
     return { code: error.code, message: error.message, issues: error.issues };
