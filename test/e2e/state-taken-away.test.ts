@@ -99,6 +99,42 @@ describe.each(Object.entries(blows))("another program %s", (_, strike) => {
   });
 });
 
+/** What another program does to restore a copy of `.sessiond`. */
+const restorations: Record<string, (state: string, copy: string) => void> = {
+  "moves it into place": (state, copy) => {
+    renameSync(state, `${state}.away`);
+    renameSync(copy, state);
+  },
+  "restores its journal": (state, copy) => {
+    renameSync(join(state, "journal"), join(state, "journal.away"));
+    renameSync(join(copy, "journal"), join(state, "journal"));
+  },
+  "writes it over the files": (state, copy) => cpSync(copy, state, { recursive: true }),
+};
+
+test.each(Object.entries(restorations))(
+  "another program has an older copy and %s: nothing newer is undone",
+  async (_, restore) => {
+    const daemon = await startDaemon({ config });
+    const { client, sessionsDir } = daemon;
+    const state = join(sessionsDir, ".sessiond");
+    const newest = { processed_files: ["f", "h"], partial_results: { f: 2, h: 1 } };
+    await client.createSession({
+      session_id: "a",
+      config: { target_path: "src" },
+      pending_files: ["f", "g", "h"],
+    });
+    await client.reportProgress("a", { processed: ["f", "g"], results: { f: 1 } });
+    cpSync(state, `${state}.copy`, { recursive: true });
+    await client.checkpointSession("a", { processed_files: ["f"], pending_files: ["g", "h"] });
+    await client.reportProgress("a", { processed: ["h"], results: { f: 2, h: 1 } });
+    restore(state, `${state}.copy`);
+    expect(await daemon.exited).toEqual({ code: 1, signal: null });
+    const next = await daemon.restart();
+    expect(await next.client.getSession("a")).toMatchObject({ ...newest, pending_files: ["g"] });
+  },
+);
+
 describe.each(
   Object.entries(blows).filter(([name]) => /^(removes .sessiond|cuts|removes the segment)/.test(name)),
 )("another program %s", (_, strike) => {

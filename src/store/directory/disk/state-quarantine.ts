@@ -17,6 +17,8 @@ const sessionFile = /^\d{20}-/;
 /** More torn tails than this are not kept: the oldest go. Nobody was promised what they hold. */
 const manyTornTails = 100;
 const tornEnding = ".torn";
+/** How the names of journals begin that another program put in the place of the daemon's. */
+export const replacedJournal = "journal-replaced";
 
 /** What a piece is, for those who read `health`. */
 export interface PieceMeaning {
@@ -143,6 +145,13 @@ function earlierMeaning(name: string): PieceMeaning {
       code: "journal_torn",
       message: `the last write of an earlier run to the journal did not finish; what it left is in quarantine as ${name}`,
       hint: "nothing that was acknowledged is lost",
+    };
+  }
+  if (name.startsWith(replacedJournal)) {
+    return {
+      code: "state_quarantined",
+      message: `another program put a journal in the place of the one in use; it is in quarantine as ${name}`,
+      hint: "what was acknowledged is in the session files, unless the log of that run says otherwise",
     };
   }
   if (name.startsWith("journal-")) {

@@ -39,6 +39,13 @@ export function damageMeaning(damage: Damage, place: string): PieceMeaning {
   };
 }
 
+/** Of a journal that another program put in the place of the one that is written to. */
+export const replacedMeaning: PieceMeaning = {
+  code: "state_quarantined",
+  message: "another program put a journal in the place of the one that sessiond wrote to",
+  hint: "all that sessiond had acknowledged is in the session files, unless the log says otherwise",
+};
+
 /** Problems of which nothing is left to keep. */
 export function lossProblems({ missingRecords, lost, isMarkMissing }: JournalContents): HealthProblem[] {
   const problems: string[] = [];
@@ -53,8 +60,8 @@ export function lossProblems({ missingRecords, lost, isMarkMissing }: JournalCon
     code: "journal_damaged",
     message: `${problem}: reports of progress that were acknowledged may be lost`,
     hint:
-      "put the journal back from a copy while sessiond is stopped, if there is one; otherwise compare the " +
-      "processed files of your sessions with their results. The next start says this no more",
+      "compare the processed files of your sessions with their results, and the session files with a backup. " +
+      "Put no older journal back: what it holds would be applied to newer files. The next start says this no more",
     session_id: null,
   }));
 }

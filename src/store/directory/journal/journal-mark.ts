@@ -27,6 +27,7 @@ interface Marked {
 }
 
 export class JournalMark {
+  readonly #fs: FileSystem;
   readonly #handle: OpenFile;
   #marked: Marked;
   #writing: Promise<void> = Promise.resolve();
@@ -35,7 +36,8 @@ export class JournalMark {
   /** Whether the file was missing, or its first write was interrupted. */
   readonly isNew: boolean;
 
-  private constructor(handle: OpenFile, content: Buffer) {
+  private constructor(fs: FileSystem, handle: OpenFile, content: Buffer) {
+    this.#fs = fs;
     this.#handle = handle;
     this.#marked = decode(content);
     this.isNew = content.length < prunedBytes;
@@ -48,7 +50,7 @@ export class JournalMark {
       // One byte more than a mark has, so that a longer file is noticed.
       const buffer = Buffer.alloc(bytes + 1);
       const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0);
-      return new JournalMark(handle, buffer.subarray(0, bytesRead));
+      return new JournalMark(fs, handle, buffer.subarray(0, bytesRead));
     } catch (error) {
       await handle.close();
       throw error;
@@ -61,6 +63,12 @@ export class JournalMark {
 
   get last(): LastSegment | undefined {
     return this.#marked.last;
+  }
+
+  /** Whether the file at a path is the one that is open here. */
+  isAt(path: string): boolean {
+    const [here, there] = [this.#fs.fstatSync(this.#handle.fd), this.#fs.lstatSync(path)];
+    return here.ino === there?.ino && here.dev === there.dev;
   }
 
   /** Resolves when the change is durable. Changes are written one after another. */

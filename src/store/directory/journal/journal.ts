@@ -205,8 +205,9 @@ export class Journal {
   }
 
   /**
-   * Every session file holds everything. Says so in the journal that is in place now, so that the next start
-   * misses nothing. Does nothing to a journal that somebody else put there.
+   * Every session file holds everything. Says so in the journal that is in place, so that the next start
+   * misses nothing. A journal that somebody else put there goes to quarantine: nobody else may report while
+   * this process holds the lock, so what is in it is older than the files.
    */
   settle(): Promise<void> {
     return this.#segments.settle(this.#sequence);

@@ -59,7 +59,7 @@ export async function readSegments(known: Segments, options: SegmentsOptions): P
     const path = join(directory, name);
     const next = names[index + 1];
     const following = next === undefined ? undefined : sequenceOf(next);
-    if (following !== undefined && known.isPruned(following)) {
+    if (isPruned(known, sequenceOf(name), following)) {
       changes.push(() => fs.unlink(path));
       continue;
     }
@@ -84,6 +84,12 @@ export async function readSegments(known: Segments, options: SegmentsOptions): P
   for (const change of changes) await change();
   await files.sync(directory);
   return { segments, extent, nextSequence };
+}
+
+/** Whether nothing in a segment is needed, given the first sequence of the next segment if there is one. */
+function isPruned(known: Segments, first: number, following: number | undefined): boolean {
+  const end = following ?? known.last?.end;
+  return end !== undefined && first < end && known.isPruned(end);
 }
 
 function extentOf(known: Segments, last: ReadSegment | undefined): Extent {

@@ -10,6 +10,8 @@ import type { FileSystem, OpenFile } from "../disk/file-system.ts";
  * takes longer. Room is left at the end until the file is closed.
  */
 const reservedBytes = 1024 * 1024;
+/** So many bytes at the end of what was written tell whether another program has written over them. */
+const comparedBytes = 16;
 
 export class SegmentFile {
   readonly #fs: FileSystem;
@@ -20,6 +22,8 @@ export class SegmentFile {
   readonly #device: bigint;
   #size = 0;
   #length = 0;
+  /** The last bytes that were appended. */
+  #ending: Uint8Array = new Uint8Array();
   /** Whether its length is being changed just now. */
   #isResizing = false;
 
@@ -40,7 +44,7 @@ export class SegmentFile {
    * @throws EEXIST if there is a file of this name
    */
   static async create(fs: FileSystem, path: string, pace: WritePace): Promise<SegmentFile> {
-    const flags = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY | constants.O_DSYNC;
+    const flags = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | constants.O_DSYNC;
     const file = new SegmentFile(fs, path, await fs.open(path, flags, 0o640), pace);
     try {
       await file.#reserve(0);
@@ -69,6 +73,19 @@ export class SegmentFile {
       return `${this.#path} was replaced by another program with another file`;
     const length = BigInt(this.#isResizing ? this.#size : this.#length);
     if (stats.size < length) return `${this.#path} was cut short by another program`;
+    return this.#whyChanged();
+  }
+
+  /** A copy that was written over the file has the same identity, and perhaps the same length. */
+  #whyChanged(): string | undefined {
+    const found = new Uint8Array(this.#ending.length);
+    try {
+      const { fd } = this.#handle;
+      this.#fs.readSync(fd, found, 0, found.length, this.#size - found.length);
+    } catch (error) {
+      return `${this.#path} cannot be read: ${(error as Error).message}`;
+    }
+    if (Buffer.compare(found, this.#ending) !== 0) return `${this.#path} was written by another program`;
     return undefined;
   }
 
@@ -93,6 +110,8 @@ export class SegmentFile {
         : (await this.#handle.write(...rest)).bytesWritten;
     }
     this.#size += bytes.length;
+    // A copy, because the batch is large and need not stay in memory.
+    this.#ending = Uint8Array.from(bytes.subarray(-comparedBytes));
     this.#pace.took(performance.now() - begun);
   }
 

@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { systemErrorCode } from "../../../error.ts";
 import type { DurableFiles } from "../disk/durable-files.ts";
 import type { FileSystem } from "../disk/file-system.ts";
-import type { StateQuarantine } from "../disk/state-quarantine.ts";
+import { makeDirectory } from "../disk/own-directories.ts";
+import { replacedJournal, type StateQuarantine } from "../disk/state-quarantine.ts";
+import { replacedMeaning } from "./damage-wording.ts";
 import { JournalMark, type LastSegment } from "./journal-mark.ts";
 import { type JournalRecord, kinds } from "./record.ts";
 
@@ -150,11 +152,30 @@ export class Segments {
 
   /** As `Journal.settle`. */
   async settle(next: number): Promise<void> {
-    const { directory, fs } = this.#options;
-    const isEmpty = fs.readdirSync(directory).length === 0;
-    const mark = isEmpty ? await JournalMark.open(fs, join(directory, markName)) : this.#mark;
-    await mark?.write({ pruned: next, last: { first: next, end: next } });
-    if (isEmpty) await mark?.close();
+    const { directory, fs, files } = this.#options;
+    const path = join(directory, markName);
+    const settled = { pruned: next, last: { first: next, end: next } };
+    if (this.#mark?.isAt(path)) return this.#mark.write(settled);
+    this.#putStrangerAside();
+    files.reopen(directory);
+    const mark = await JournalMark.open(fs, path);
+    try {
+      await mark.write(settled);
+    } finally {
+      await mark.close();
+    }
+    await files.sync(directory);
+  }
+
+  /**
+   * Somebody put another journal in the place of ours, such as an older copy. Its reports must not be given to
+   * files that are newer.
+   */
+  #putStrangerAside(): void {
+    const { directory, fs, quarantine } = this.#options;
+    if (fs.readdirSync(directory).length === 0) return;
+    quarantine.move(directory, replacedJournal, replacedMeaning);
+    makeDirectory(fs, directory);
   }
 
   async close(): Promise<void> {
