@@ -118,6 +118,22 @@ describe("what cannot be looked at", () => {
     expect(stored.labels).not.toHaveProperty("run.unseen");
   });
 
+  test("is counted once, however many patterns come by", async () => {
+    const { run, dir } = await scene(["a.js"]);
+    spoil(dir);
+    const { stderr } = await run("a", "--files", "**/*.js", "*.js", ...nothing);
+    expect(stderr).toContain("sessionctl: 1 place could not be looked at: self.js (a loop");
+  });
+
+  test("is said of names in a list, which run", async () => {
+    const { run, dir } = await scene(["a.js"]);
+    spoil(dir);
+    writeFileSync(join(dir, "list"), "a.js\nself.js\n");
+    const { code, stderr } = await run("a", "--files-from", "list", ...nothing);
+    expect(code).toBe(0);
+    expect(stderr).toContain("1 listed name could not be looked at, and runs: self.js\n");
+  });
+
   test("is remembered by runs that do not look, or look elsewhere", async () => {
     const { run, dir, session } = await scene(["a.js", "b.ts"]);
     spoil(dir);

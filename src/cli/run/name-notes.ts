@@ -1,8 +1,9 @@
 /** Says what is odd about names that are given for a run: names of no file, and several names for one file. */
-import { lstatSync, type Stats, statSync } from "node:fs";
+import { lstatSync, statSync } from "node:fs";
 import { eachInSlices } from "../../async/slices.ts";
 import type { Excludes } from "../../find/excludes.ts";
 import { pathIn } from "../../find/find-files.ts";
+import { isGone } from "../../find/skipped.ts";
 import type { Distinct, Spellings } from "../../find/spelling.ts";
 import { someNames } from "./skipped-lines.ts";
 
@@ -28,6 +29,8 @@ export function noteLine({ names, remark, sentence, withRemarks }: Note): string
 export interface Listed {
   /** Names of no file at all. */
   readonly missing: readonly string[];
+  /** Names in places where nobody could look. */
+  readonly unseen: readonly string[];
   readonly directories: readonly string[];
   /** Links to files. */
   readonly links: readonly string[];
@@ -35,32 +38,35 @@ export interface Listed {
 
 /** What the names in a list stand for. They need not be those of files, but may not be so by mistake. */
 export async function lookAt(names: readonly string[], cwd: string): Promise<Listed> {
-  const found = { missing: [] as string[], directories: [] as string[], links: [] as string[] };
+  const found: Record<keyof Listed, string[]> = { missing: [], unseen: [], directories: [], links: [] };
   await eachInSlices(names, (name) => {
     const path = pathIn(cwd, name);
-    const stats = statsOf(path, lstatSync);
-    const target = stats?.isSymbolicLink() ? statsOf(path, statSync) : stats;
-    if (target === undefined) found.missing.push(name);
-    else if (target.isDirectory()) found.directories.push(name);
-    else if (target !== stats) found.links.push(name);
+    try {
+      const stats = lstatSync(path);
+      const target = stats.isSymbolicLink() ? statSync(path) : stats;
+      if (target.isDirectory()) found.directories.push(name);
+      else if (target !== stats) found.links.push(name);
+    } catch (error) {
+      found[isGone(error) ? "missing" : "unseen"].push(name);
+    }
   });
   return found;
 }
 
-function statsOf(path: string, look: (path: string) => Stats): Stats | undefined {
-  try {
-    return look(path);
-  } catch {
-    return undefined;
-  }
-}
-
-export function listNotes({ missing, directories }: Listed): Note[] {
+export function listNotes({ missing, unseen, directories }: Listed): Note[] {
   return [
     {
       names: missing,
       remark: () => "listed, but no file",
       sentence: ["1 listed name is that of no file, and runs", "listed names are those of no file, and run"],
+    },
+    {
+      names: unseen,
+      remark: () => "listed, but could not be looked at",
+      sentence: [
+        "1 listed name could not be looked at, and runs",
+        "listed names could not be looked at, and run",
+      ],
     },
     {
       names: directories,

@@ -56,19 +56,21 @@ export async function filesGiven(sources: Sources, out: Say): Promise<Given> {
   const excludes = reading("--exclude", () => new Excludes(exclude, cwd));
   const found: string[] = [];
   const links = new Set<string>();
-  const skipped: Skipped[] = [];
+  // Several patterns may come by the same place.
+  const places = new Map<string, Skipped>();
   const unseen = new Map<string, string | undefined>();
   for (const pattern of patterns) {
     const search = { pattern, cwd, excludes, follow };
     const finds = await findFiles(search).catch((error: unknown) => refuse(safe(pattern), error));
     for (const file of finds.files) found.push(file);
     for (const link of finds.links) links.add(link);
-    for (const one of finds.skipped) skipped.push(one);
-    const places = finds.skipped.filter(isUnseen).map(withReason);
-    unseen.set(pattern, places.length === 0 ? undefined : someNames(places, ""));
+    for (const one of finds.skipped) places.set(withReason(one), one);
+    const missing = new Set(finds.skipped.filter(isUnseen).map(withReason));
+    unseen.set(pattern, missing.size === 0 ? undefined : someNames([...missing], ""));
     if (finds.isAmbiguous)
       out.say(`${safe(pattern)} is a file, and a pattern that matches other files; all of them are taken`);
   }
+  const skipped = [...places.values()];
   const taken = listed.filter((name) => !excludes.excludesFile(name));
   for (const line of skippedLines(skipped)) out.complain(line);
   if (patterns.length > 0 && found.length + taken.length === 0) {
