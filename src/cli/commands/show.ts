@@ -12,6 +12,7 @@ import { ago } from "../time.ts";
 import { labelText } from "./list.ts";
 
 const nextFiles = 5;
+const noFiles: FilePage = { files: [], next_cursor: null, total: 0 };
 const noResults: ResultPage = { results: {}, next_cursor: null, total: 0 };
 const barWidth = 20;
 
@@ -33,7 +34,9 @@ export const registerShow: Registration = (program, run) => {
           if (out.json) return client.getSession(id);
           const summary = await client.getSummary(id);
           if (out.quiet) return summary;
-          const next = await client.listFiles(id, { limit: nextFiles });
+          // Each page costs the daemon a read of the whole session.
+          const next =
+            summary.pending_count === 0 ? noFiles : await client.listFiles(id, { limit: nextFiles });
           const failed =
             summary.processed_count === 0
               ? noResults
