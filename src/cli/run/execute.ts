@@ -1,6 +1,7 @@
 /** Carries out a run: its session, signals, display, final message and exit code. */
 import type { WorkerSession } from "../../client/worker/worker-session.ts";
 import { makePath } from "../../files/make-path.ts";
+import { finishSession } from "../../runner/finish-session.ts";
 import { Guard } from "../../runner/guard.ts";
 import { JobLog } from "../../runner/joblog.ts";
 import { markVariable } from "../../runner/mark.ts";
@@ -9,7 +10,7 @@ import { OwnTrouble } from "../../runner/own-trouble.ts";
 import { asJson } from "../../runner/result.ts";
 import { Runner } from "../../runner/runner.ts";
 import type { FileEnd, Stop } from "../../runner/runner-options.ts";
-import { finishSession, type Opened, type Opening, openSession } from "../../runner/session-run.ts";
+import { type Opened, type Opening, openSession } from "../../runner/session-run.ts";
 import type { Template } from "../../runner/template.ts";
 import type { Status } from "../../session/session.ts";
 import type { Context } from "../context.ts";

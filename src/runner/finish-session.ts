@@ -1,0 +1,100 @@
+/** Gives the session of a run its status at the end. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { ConnectionError } from "../client/http/connection-error.ts";
+import type { SessionClient } from "../client/session-client.ts";
+import type { WorkerSession } from "../client/worker/worker-session.ts";
+import { isSessiondError } from "../error.ts";
+import type { Status } from "../session/session.ts";
+import type { RunSummary } from "./runner-options.ts";
+import { markLabel } from "./session-run.ts";
+
+const retryDelayMs = 200;
+
+export interface Finishing {
+  readonly client: SessionClient;
+  readonly worker: WorkerSession;
+  readonly summary: RunSummary;
+  /** Files that failed in earlier runs and were not run again. */
+  readonly failedBefore: number;
+  /** Why files may be missing from the session; undefined if none are. */
+  readonly unseen: string | undefined;
+  readonly reconnectMs: number;
+}
+
+/** Sets the final status of the session and detaches the worker. Resolves with the status, if it set one. */
+export async function finishSession(finishing: Finishing): Promise<Status | undefined> {
+  const { worker, client, reconnectMs } = finishing;
+  // Without a connection the status cannot be set; the next run will do it.
+  if (!worker.isConnected) return undefined;
+  const { session } = worker;
+  const id = session.session_id;
+  try {
+    if (finishing.summary.stop?.cause !== "lease_lost") {
+      await retryUntilDone(reconnectMs, () => client.editSession(id, { labels: { [markLabel]: null } }));
+    }
+    const ending = endingOf(finishing);
+    if (ending === undefined) return undefined;
+    const isOurs = await retryUntilDone(reconnectMs, () =>
+      client[ending.verb](id, { reason: ending.reason }),
+    );
+    return isOurs ? ending.status : undefined;
+  } finally {
+    // A worker that is not detached would keep this process alive and the session leased.
+    await worker.detach();
+  }
+}
+
+interface Ending {
+  readonly verb: "completeSession" | "failSession" | "pauseSession";
+  readonly status: Status;
+  readonly reason: string | undefined;
+}
+
+/** Undefined if somebody else has decided the status already. */
+function endingOf({ worker, summary, failedBefore, unseen }: Finishing): Ending | undefined {
+  const { stop, failed } = summary;
+  const { session } = worker;
+  if (stop !== undefined) {
+    const isOurs = stop.cause === "interrupted" || stop.cause === "halted" || stop.cause === "error";
+    // If somebody paused and resumed it while the last files finished, it would be running without a worker.
+    const isResumed = stop.cause !== "lease_lost" && worker.status === "running";
+    return isOurs || isResumed ? { verb: "pauseSession", status: "paused", reason: stop.reason } : undefined;
+  }
+  if (session.status !== "running") return undefined;
+  const pending = session.pending_files.length;
+  if (pending > 0) {
+    return {
+      verb: "pauseSession",
+      status: "paused",
+      reason: `${pending} ${pending === 1 ? "file was" : "files were"} added during the run`,
+    };
+  }
+  const failures = failedBefore + failed;
+  const reason = failures === 0 ? undefined : `${failures} of ${session.processed_files.length} files failed`;
+  if (unseen !== undefined) {
+    const why = reason === undefined ? unseen : `${unseen}; ${reason}`;
+    return { verb: "pauseSession", status: "paused", reason: why };
+  }
+  if (reason === undefined) return { verb: "completeSession", status: "completed", reason };
+  return { verb: "failSession", status: "failed", reason };
+}
+
+/**
+ * Retries an idempotent change while the daemon restarts or its disk is full. Resolves with false if somebody
+ * else has changed the status first.
+ */
+async function retryUntilDone(patienceMs: number, act: () => Promise<unknown>): Promise<boolean> {
+  const began = performance.now();
+  for (;;) {
+    try {
+      await act();
+      return true;
+    } catch (error) {
+      if (isSessiondError(error, "invalid_transition", "session_deleted", "session_not_found")) return false;
+      const mayPass =
+        error instanceof ConnectionError || isSessiondError(error, "shutting_down", "storage_full");
+      if (!mayPass || performance.now() - began > patienceMs) throw error;
+      await sleep(retryDelayMs);
+    }
+  }
+}
