@@ -3,7 +3,7 @@
  * run beside anything but a change.
  */
 import type { KeyedQueue } from "../../../async/keyed-queue.ts";
-import { systemErrorCode } from "../../../error.ts";
+import { isSessiondError, systemErrorCode } from "../../../error.ts";
 import type { SessionId } from "../../../session/session-id.ts";
 import { TargetChanged } from "../disk/durable-files.ts";
 import { fileFor } from "../disk/session-codec.ts";
@@ -72,15 +72,25 @@ export class SessionTurns {
     return slot === undefined || slot.changes === 0 ? 0 : slot.newestChange;
   }
 
-  /** Runs a task that is no change. Reports go on meanwhile. */
+  /**
+   * Runs a task that is no change. Reports go on meanwhile. The task starts again if another file has become
+   * that of the session, so that it missed the session in this one.
+   */
   async run<T>(id: SessionId, task: (file: string) => Promise<T>): Promise<T> {
     const { view } = this.#options;
     for (;;) {
       const file = this.locate(id);
       await view.whenSure(file);
-      const result = await this.runFor(file, async () =>
-        (view.catalog.fileOf(id) ?? file) === file ? { value: await task(file) } : undefined,
-      );
+      const hasMoved = () => (view.catalog.fileOf(id) ?? file) !== file;
+      const result = await this.runFor(file, async () => {
+        if (hasMoved()) return undefined;
+        try {
+          return { value: await task(file) };
+        } catch (error) {
+          if (hasMoved() && isSessiondError(error, "session_not_found")) return undefined;
+          throw error;
+        }
+      });
       if (result !== undefined) return result.value;
     }
   }
