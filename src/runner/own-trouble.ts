@@ -2,6 +2,7 @@
 import { statSync } from "node:fs";
 import { systemErrorCode } from "../error.ts";
 import { programProblem } from "./find-program.ts";
+import { startError } from "./start-error.ts";
 import { hasPlaceholder, type Template } from "./template.ts";
 
 /** The run cannot go on. The files that are not recorded stay pending. The message is for people. */
@@ -40,7 +41,7 @@ export function startTrouble({ template, command, cwd, path, error }: NotStarted
   if (!isDirectory(cwd)) return new OwnTrouble(`the working directory ${cwd} is gone`, { cause: error });
   if (!template.shell && hasPlaceholder(template.words[0] as string)) return undefined;
   const program = command[0] as string;
-  const why = programProblem(program, cwd, path) ?? `cannot start ${program}: ${(error as Error).message}`;
+  const why = programProblem(program, cwd, path) ?? `cannot start ${program}: ${startError(error)}`;
   return new OwnTrouble(why, { cause: error });
 }
 

@@ -3,6 +3,7 @@ import { isUtf8 } from "node:buffer";
 import { isJsonObject, JsonError, type JsonObject, type JsonValue, parseJson } from "../json/exact-json.ts";
 import type { Ended } from "./child.ts";
 import type { Fingerprint } from "./fingerprint.ts";
+import { startError } from "./start-error.ts";
 
 /** Deeper JSON stays text: sessiond allows 64 levels in a session, and a result is some levels down. */
 const maxDepth = 56;
@@ -53,7 +54,7 @@ export function fileResult({ ended, timeoutMs, attempts, finishedMs, fingerprint
   if (signal !== undefined) result.signal = signal;
   if (timedOut) result.timed_out = true;
   if (timedOut && timeoutMs !== undefined) result.timeout_ms = timeoutMs;
-  if (error !== undefined) result.error = error instanceof Error ? error.message : String(error);
+  if (error !== undefined) result.error = `cannot be started: ${startError(error)}`;
   if (stdout.truncated || stderr.truncated) {
     result.truncated = {
       ...(stdout.truncated ? { stdout: stdout.total } : {}),
