@@ -7,7 +7,14 @@
  * The room json/ owns JSON without loss, at once and in time slices. It knows nothing of sessions.
  */
 import { parse as parseLossless } from "lossless-json";
-import { ExactNumber, type NumberReader, readPlain, readSpelled, spell } from "./exact-number.ts";
+import {
+  ExactNumber,
+  isJsonNumber,
+  type NumberReader,
+  readPlain,
+  readSpelled,
+  spell,
+} from "./exact-number.ts";
 import { type SpecialNumbers, withoutPlaceholders, withPlaceholders } from "./placeholders.ts";
 import { shapeOf } from "./scan.ts";
 
@@ -184,7 +191,10 @@ function isNativelyExact(value: unknown, path: string, levels: number): boolean 
       throw new JsonError(`${place(path)} is ${describe(value)}, which JSON cannot hold`);
   }
   if (value === null) return true;
-  if (value instanceof ExactNumber) return false;
+  if (value instanceof ExactNumber) {
+    if (isJsonNumber(value.text)) return false;
+    throw new JsonError(`${place(path)} is an ExactNumber, and ${shown(value.text)} is no number of JSON`);
+  }
   if (levels === 0) throw new JsonError(`${place(path)} is nested too deep, or contains itself`);
   let exact = true;
   if (Array.isArray(value)) {
@@ -212,6 +222,10 @@ function isNativelyExact(value: unknown, path: string, levels: number): boolean 
 function place(path: string): string {
   if (path === "") return "the value";
   return path.length > longestPlace ? `${path.slice(0, longestPlace)}…` : path;
+}
+
+function shown(text: string): string {
+  return JSON.stringify(text.length > longestPlace ? `${text.slice(0, longestPlace)}…` : text);
 }
 
 function describe(value: unknown): string {

@@ -26,6 +26,10 @@ export class ExactNumber {
   }
 }
 
+export function isJsonNumber(text: string): boolean {
+  return /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(text);
+}
+
 /** How a number of JSON becomes a value. */
 export type NumberReader = (text: string) => number | bigint | ExactNumber;
 

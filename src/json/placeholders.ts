@@ -2,7 +2,7 @@
  * Placeholders for the numbers that JSON.parse would alter: it parses the text with a placeholder in the place
  * of each, and the numbers take their places afterwards.
  */
-import type { ExactNumber } from "./exact-number.ts";
+import { type ExactNumber, isJsonNumber } from "./exact-number.ts";
 
 type AnyNumber = number | bigint | ExactNumber;
 
@@ -37,10 +37,6 @@ export function withPlaceholders(text: string, { places }: SpecialNumbers): stri
   }
   pieces.push(text.slice(done));
   return pieces.join("");
-}
-
-function isJsonNumber(text: string): boolean {
-  return /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(text);
 }
 
 /** The value with the numbers in the places of their placeholders. Changes the lists and objects in it. */

@@ -183,6 +183,8 @@ test("random text is either JSON for both parsers or for none", () => {
 
 test.each([
   ["NaN", { a: [Number.NaN] }, /a\[0\] is NaN/],
+  ["a decimal comma", { a: [new ExactNumber("85,0")] }, /a\[0\] is an ExactNumber, and "85,0" is no number/],
+  ["more than a number", { a: new ExactNumber('1, "b": 2') }, /a is an ExactNumber/],
   ["a Date", { at: new Date() }, /at is a Date/],
   ["a Map", new Map(), /the value is a Map/],
   ["a function", { f: () => 1 }, /f is a function/],
