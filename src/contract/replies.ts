@@ -245,6 +245,15 @@ export const infoReply = z.object({
   workers: z.int().describe("attached at the moment"),
   log_lines_dropped: z.int().describe("since the start, because the log could not be written"),
   rss_bytes: z.int(),
+  connections: z
+    .object({
+      open: z.int(),
+      closed: z.int().describe("closed to make room for new callers, since the start"),
+      buffered_bytes: z.int().describe("what unfinished requests and unread replies hold"),
+      cut: z.int().describe("requests and replies that were cut off to make room, since the start"),
+    })
+    .optional()
+    .describe("of all sockets: limits.connections and limits.buffered"),
 });
 
 export const healthReply = z.object({

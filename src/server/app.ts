@@ -12,20 +12,23 @@ import { SessiondError } from "../error.ts";
 import { stringifyJsonInSlices } from "../json/write-in-slices.ts";
 import type { Logger } from "../log.ts";
 import type { SessionSummary } from "../session/session.ts";
-import { parseSessionId } from "../session/session-id.ts";
+import { parseSessionId, type SessionId } from "../session/session-id.ts";
 import { acceptUpgrades, attachRoute } from "./channel/route.ts";
 import { upgradeOptions } from "./channel/upgrade.ts";
 import type { Workers } from "./channel/workers.ts";
 import type { EventStreams } from "./events/event-streams.ts";
 import { eventsRoute } from "./events/route.ts";
 import { acceptJsonBodies } from "./http/body.ts";
+import type { Buffered } from "./http/buffered.ts";
 import { checkBody, checkQuery, parseQuery, type QueryValues } from "./http/check.ts";
 import { answerClientError } from "./http/client-error.ts";
 import { errorHandler, noSuchEndpoint, RequestError } from "./http/error-reply.ts";
 import { type Handlers, noBody } from "./http/handler.ts";
+import type { LargeRequests } from "./http/large-requests.ts";
 import { entityTag, type Preconditions, parsePreconditions } from "./http/precondition.ts";
 import { replyDepth } from "./http/reply-depth.ts";
 import type { LimitsOptions } from "./options.ts";
+import type { Connections } from "./socket/connections.ts";
 
 export interface AppOptions {
   handlers: Handlers;
@@ -36,6 +39,13 @@ export interface AppOptions {
   channel?: { workers: Workers; upgrades: EventEmitter };
   events: EventStreams;
   limits: LimitsOptions;
+  /** What the unfinished requests of all sockets hold, and those that are large. */
+  buffered: Buffered;
+  large: LargeRequests;
+  /** The connections of this app. Called only when there is a request. */
+  connections: () => Connections;
+  /** The size of the document of a session; 0 if there is none. */
+  documentBytes: (id: SessionId) => Promise<number>;
   logger: Logger;
   /** Whether to refuse everything except for reads. */
   readOnly?: boolean;
@@ -52,8 +62,9 @@ const jsonMediaType = "application/json; charset=utf-8";
 
 export function createApp(options: AppOptions): FastifyInstance<Server> {
   const { handlers, channel, events, limits, logger, readOnly = false, draining, refusing } = options;
+  const { buffered, large, connections } = options;
   const { bodyBytes, requestTimeoutMs } = limits;
-  const onError = errorHandler({ logger, bodyBytes });
+  const onError = errorHandler(logger);
   const app = fastify({
     bodyLimit: bodyBytes,
     requestTimeout: requestTimeoutMs,
@@ -79,7 +90,16 @@ export function createApp(options: AppOptions): FastifyInstance<Server> {
   app.setNotFoundHandler((request) => {
     throw noSuchEndpoint(request);
   });
-  acceptJsonBodies(app, limits);
+  acceptJsonBodies(app, {
+    limits,
+    bodyBytes,
+    buffered,
+    onProgress: (socket) => connections().progressed(socket),
+    begin: async (request, bytes) => {
+      connections().received(request.socket);
+      await large.begin(request, bytes);
+    },
+  });
 
   const serve = () => {
     app.addHook("onRequest", async (request, reply) => {
@@ -94,9 +114,10 @@ export function createApp(options: AppOptions): FastifyInstance<Server> {
     });
     app.addHook("onResponse", async (request, reply) => logRequest(logger, request, reply));
 
-    for (const name of Object.keys(routes) as RouteName[]) register(app, name, handlers[name] as AnyHandler);
-    eventsRoute(app, events);
-    if (channel !== undefined) attachRoute(app, channel.workers);
+    for (const name of Object.keys(routes) as RouteName[])
+      register(app, name, handlers[name] as AnyHandler, options);
+    eventsRoute(app, events, (socket) => connections().hold(socket));
+    if (channel !== undefined) attachRoute(app, channel.workers, options);
   };
   if (channel !== undefined) acceptUpgrades(app, channel.upgrades, bodyBytes, logger);
   // After the WebSocket plugin is loaded, because it must see each route and each request first. In slices,
@@ -126,19 +147,49 @@ function assertRead({ method, headers }: FastifyRequest): void {
  */
 type AnyHandler = (call: object) => unknown;
 
-function register(app: FastifyInstance<Server>, name: RouteName, handler: AnyHandler): void {
+function register(
+  app: FastifyInstance<Server>,
+  name: RouteName,
+  handler: AnyHandler,
+  { buffered, large, connections, documentBytes }: AppOptions,
+): void {
   const route: Route = routes[name];
+  const readsDocument = !withoutDocument.includes(name);
   app.route({
     config: { operation: name },
     method: methodsOf(route),
     url: route.path.replace(/\{(\w+)\}/g, ":$1"),
     handler: async (request, reply) => {
       reply.code(route.status ?? 200);
-      const result = await handler(await callOf(route, request, reply));
-      reply.type(jsonMediaType);
-      return reply.send(result === noBody ? undefined : await stringifyJsonInSlices(result, replyDepth));
+      try {
+        const call = await callOf(route, request, reply);
+        if (readsDocument && "id" in call.params)
+          await large.begin(request.raw, await documentBytes(call.params.id as SessionId));
+        const result = await handler(call);
+        reply.type(jsonMediaType);
+        if (result === noBody) return reply.send(undefined);
+        const text = await stringifyJsonInSlices(result, replyDepth);
+        if (text.length >= largeReply) holdReply(reply, text.length, buffered);
+        connections().sending(request.raw.socket);
+        return reply.send(text);
+      } finally {
+        large.end(request.raw);
+      }
     },
   });
+}
+
+/** Requests about a session that do not put its document together. */
+const withoutDocument: readonly string[] = ["reportProgress", "deleteSession"] satisfies RouteName[];
+
+/** A smaller reply is not counted: the number of connections bounds those. */
+const largeReply = 64 * 1024;
+
+/** Counts a reply until its client has read it. If others need the room, the connection is closed. */
+function holdReply({ raw }: FastifyReply, bytes: number, buffered: Buffered): void {
+  const held = buffered.hold(() => raw.destroy());
+  held.add(bytes);
+  raw.once("close", () => held.release());
 }
 
 /** Changes that are too frequent to be logged each time. */
@@ -162,7 +213,11 @@ function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply
 }
 
 /** Checks the id first, then headers, query and body, so that the most important error is reported. */
-async function callOf(route: Route, request: FastifyRequest, reply: FastifyReply): Promise<object> {
+async function callOf(
+  route: Route,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<{ params: Readonly<Record<string, string>>; [part: string]: unknown }> {
   const given = request.params as Record<string, string>;
   const params = "id" in given ? { ...given, id: parseSessionId(given.id) } : given;
   const preconditions = parsePreconditions(request.headers);

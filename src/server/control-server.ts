@@ -15,6 +15,8 @@ import type { WorkerOptions } from "./channel/options.ts";
 import { takeUpgrades } from "./channel/upgrade.ts";
 import { Workers } from "./channel/workers.ts";
 import { EventStreams } from "./events/event-streams.ts";
+import { Buffered } from "./http/buffered.ts";
+import { LargeRequests } from "./http/large-requests.ts";
 import type { LimitsOptions } from "./options.ts";
 import { backupHandlers } from "./routes/backups.ts";
 import { cleanupHandlers } from "./routes/cleanup.ts";
@@ -65,7 +67,7 @@ const drainMs = 100;
  * over.
  */
 const silenceMs = 1000;
-const dropReportIntervalMs = 10_000;
+const reportIntervalMs = 10_000;
 
 /** A socket and the app that serves it. */
 interface Listener {
@@ -84,14 +86,28 @@ export function createControlServer(options: ControlServerOptions): ControlServe
   const { clock } = daemon;
   const events = new EventStreams({ store, clock, logger });
   const onWorker = events.worker.bind(events);
-  const workers = new Workers({ store, worker, limits, clock, onWorker, logger });
+  const buffered = new Buffered(limits.bufferedBytes);
+  const large = new LargeRequests(limits.bodyBytes);
+  const workers = new Workers({ store, worker, limits, buffered, clock, onWorker, logger });
   const handlers = {
     ...sessionHandlers(store, workers),
     ...progressHandlers(store),
     ...backupHandlers(store),
     ...cleanupHandlers(cleanup),
     ...trashHandlers(store, cleanup),
-    ...daemonHandlers({ store, cleanup, daemon, socketPath: socket.path, workers }),
+    ...daemonHandlers({
+      store,
+      cleanup,
+      daemon,
+      socketPath: socket.path,
+      workers,
+      connections: () => ({
+        open: open(),
+        closed: sum(listeners, ({ connections }) => connections.closed),
+        buffered_bytes: buffered.bytes,
+        cut: buffered.cuts,
+      }),
+    }),
   };
   const createListener = (settings: SocketSettings, { readOnly }: { readOnly: boolean }): Listener => {
     const upgrades = new EventEmitter();
@@ -100,12 +116,20 @@ export function createControlServer(options: ControlServerOptions): ControlServe
       ...(readOnly ? {} : { channel: { workers, upgrades } }),
       events,
       limits,
+      buffered,
+      large,
+      connections: () => connections,
+      documentBytes: (id) =>
+        store.summary(id).then(
+          ({ bytes }) => bytes,
+          () => 0,
+        ),
       logger,
       readOnly,
       draining: () => draining,
       refusing: () => refusing,
     });
-    const connections = new Connections(app.server);
+    const connections = new Connections(app.server, reportFull(settings, logger));
     if (!readOnly) takeUpgrades(app.server, connections, upgrades);
     return { app, settings, connections, claimed: undefined };
   };
@@ -125,8 +149,7 @@ export function createControlServer(options: ControlServerOptions): ControlServe
     // The control socket last, because others conclude from it that the daemon is ready.
     for (const listener of listeners.toReversed()) {
       const { server } = listener.app;
-      server.maxConnections = limit;
-      reportDrops(server, logger);
+      listener.connections.limitTo(limit);
       listener.claimed = await claimSocket(server, listener.settings);
       // An error here, such as EMFILE, costs one connection. The server goes on.
       server.on("error", (error) => logger.error({ err: error }, "cannot accept a connection"));
@@ -178,20 +201,15 @@ function sum<T>(items: readonly T[], amount: (item: T) => number): number {
   return items.reduce((total, item) => total + amount(item), 0);
 }
 
-/**
- * Logs, at most every ten seconds, that connections are refused. Their clients only see a closed connection.
- */
-function reportDrops(
-  server: { on(event: "drop", listener: () => void): unknown; maxConnections: number },
-  logger: Logger,
-): void {
+/** Logs, at most every ten seconds, that connections had to make room. Their clients only see a closed one. */
+function reportFull({ path }: SocketSettings, logger: Logger): () => void {
   let reported = Number.NEGATIVE_INFINITY;
-  server.on("drop", () => {
-    if (performance.now() - reported < dropReportIntervalMs) return;
+  return () => {
+    if (performance.now() - reported < reportIntervalMs) return;
     reported = performance.now();
     logger.warn(
-      { connections: server.maxConnections },
-      "too many connections: refusing new ones (limits.connections)",
+      { socket: path },
+      "too many connections: closing those that do nothing for longest, to make room (limits.connections)",
     );
-  });
+  };
 }

@@ -116,10 +116,15 @@ export const limitsSchema = section({
     .describe(
       "The maximum number of values in the JSON of a request or of a worker's message: every string, number, true, false, null, list and object counts one, at any level. Values take more memory than their text.",
     ),
+  buffered: sizeOption("1MiB", "4GiB")
+    .prefault("256MiB")
+    .describe(
+      "The maximum size of what unfinished requests hold together: bodies and workers' messages that are being received, and replies that their clients have not read. Above it, those that make no progress are cut off, and others wait.",
+    ),
   connections: countOption(1, 100_000)
     .prefault(1024)
     .describe(
-      "The maximum number of open connections. Keep it well below the limit of open files (`ulimit -n`), because writing sessions needs files too.",
+      "The maximum number of open connections of each socket. When there are more, those that do nothing for longest are closed. Keep it well below the limit of open files (`ulimit -n`), because writing sessions needs files too.",
     ),
   request_timeout: durationOption("1s", "1h")
     .prefault("30s")
@@ -128,6 +133,7 @@ export const limitsSchema = section({
   bodyBytes: written.body,
   depth: written.depth,
   values: written.values,
+  bufferedBytes: written.buffered,
   connections: written.connections,
   requestTimeoutMs: written.request_timeout,
 }));

@@ -28,6 +28,7 @@ const info: Info = {
   workers: 2,
   log_lines_dropped: 0,
   rss_bytes: 70_000_000,
+  connections: { open: 3, closed: 0, buffered_bytes: 0, cut: 0 },
 };
 
 export function jobOf(

@@ -26,6 +26,7 @@ const defaults = {
     bodyBytes: 64 * 1024 * 1024,
     depth: 64,
     values: 10_000_000,
+    bufferedBytes: 256 * 1024 * 1024,
     connections: 1024,
     requestTimeoutMs: 30_000,
   },
@@ -55,7 +56,7 @@ cleanup:
   expired: { enabled: false, schedule: "0 0 1 * *", max_age: 2w }
   failed: { enabled: false, schedule: "0 0 * * sun", max_age: 0 }
 trash: { enabled: false, retention: 0, schedule: "0 12 * * *" }
-limits: { body: 1.5MiB, depth: 500, values: 5000000, connections: 10, request_timeout: 2min }
+limits: { body: 1.5MiB, depth: 500, values: 5000000, buffered: 8MiB, connections: 10, request_timeout: 2min }
 log: { level: debug }
 `;
     expect(load(text)).toEqual({
@@ -82,6 +83,7 @@ log: { level: debug }
         bodyBytes: 1.5 * 1024 * 1024,
         depth: 500,
         values: 5_000_000,
+        bufferedBytes: 8 * 1024 * 1024,
         connections: 10,
         requestTimeoutMs: 120_000,
       },

@@ -20,7 +20,7 @@ cleanup:
   expired: { enabled: false, schedule: "1 3 * * *", max_age: 31d }
   failed: { enabled: false, schedule: "1 4 * * *", max_age: 8d }
 trash: { enabled: false, retention: 8d, schedule: "1 4 * * *" }
-limits: { body: 1MiB, depth: 10, values: 300000, connections: 10, request_timeout: 10s }
+limits: { body: 1MiB, depth: 10, values: 300000, buffered: 8MiB, connections: 10, request_timeout: 10s }
 log: { level: debug }
 `;
 

@@ -66,7 +66,7 @@ test("a thousand connections that say nothing do not hinder a checkpoint", async
   await expectDescriptors(daemon, before);
 });
 
-test("above the limit connections are refused, and below it again they are served", async () => {
+test("above the limit those that never sent anything make room, and everybody is served", async () => {
   const daemon = await startDaemon({ config: "limits: { connections: 20 }" });
   await daemon.client.getInfo();
   const others = await connections(daemon.socket, 40);
@@ -76,7 +76,7 @@ test("above the limit connections are refused, and below it again they are serve
     socket.resume();
   }
   // One of the 20 is the client's own, which goes on being served.
-  await eventually(() => expect(closed.size).toBe(21));
+  await eventually(() => expect(closed.size).toBeGreaterThanOrEqual(21));
   await daemon.client.createSession({ session_id: "a", config });
   expect(daemon.stderr()).toContain("too many connections");
   daemon.client.close();

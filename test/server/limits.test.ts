@@ -2,9 +2,12 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { text } from "node:stream/consumers";
 import { expect, onTestFinished, test } from "vitest";
+import type { Info } from "../../src/contract/replies.ts";
 import { connectionLimit } from "../../src/server/socket/descriptors.ts";
+import { parseSessionId } from "../../src/session/session-id.ts";
 import { eventually } from "../support/eventually.ts";
 import { jsonOf } from "../support/http.ts";
+import { attachWorker } from "./channel/channel-worker.ts";
 import { startServer } from "./running-server.ts";
 
 test("a body over the limit is answered, whether its length is told or not", async () => {
@@ -47,14 +50,137 @@ test("headers that drip, and a connection that says nothing, are cut off", async
   await text(silent);
 });
 
-test("above the number of connections new ones are turned away, and later taken again", async () => {
+test("above the number of connections, those that never sent a request make room, the oldest first", async () => {
   const { socketPath, call } = await startServer({ limits: { connections: 3 } });
-  const held = [open(socketPath), open(socketPath), open(socketPath)];
-  await Promise.all(held.map((socket) => once(socket, "connect")));
-  await expect(call("GET", "/v1/stats")).rejects.toThrow();
-  for (const socket of held) socket.destroy();
-  await eventually(async () => expect((await call("GET", "/v1/stats")).status).toBe(200));
+  const silent = [await connected(socketPath), await connected(socketPath), await connected(socketPath)];
+  expect((await call("GET", "/v1/stats")).status).toBe(200);
+  await text(silent[0] as Socket);
+  expect(silent.map(({ closed }) => closed)).toEqual([true, false, false]);
 });
+
+test("above the number of connections, an idle one makes room before one whose body is on its way", async () => {
+  const { socketPath, call } = await startServer({ limits: { connections: 2 } });
+  const receiving = await connected(socketPath);
+  receiving.write(`${postHead("content-length: 1000")}{`);
+  const idle = await connected(socketPath);
+  idle.write("GET /v1/stats HTTP/1.1\r\nhost: x\r\n\r\n");
+  await once(idle, "data");
+  expect((await call("GET", "/v1/stats")).status).toBe(200);
+  await eventually(() => expect(idle.closed).toBe(true));
+  expect(receiving.closed).toBe(false);
+});
+
+test("where there is nobody else, one whose body is on its way makes room", async () => {
+  const { socketPath, call } = await startServer({ limits: { connections: 1 } });
+  const receiving = await connected(socketPath);
+  receiving.write(`${postHead("content-length: 1000")}{`);
+  expect((await call("GET", "/v1/stats")).status).toBe(200);
+  await eventually(() => expect(receiving.closed).toBe(true));
+});
+
+test("a worker and a reader of events keep their connections, and leave some to others", async () => {
+  const { socketPath, call, create } = await startServer({ limits: { connections: 9 } });
+  await create("s");
+  const worker = await attachWorker(socketPath, "s");
+  const readers = [];
+  for (let count = 0; count < 7; count++) {
+    const reader = await connected(socketPath);
+    reader.write("GET /v1/events HTTP/1.1\r\nhost: x\r\n\r\n");
+    await once(reader, "data");
+    readers.push(reader);
+  }
+  expect((await call("GET", "/v1/events")).status).toBe(503);
+  await create("t");
+  await expect(attachWorker(socketPath, "t")).rejects.toMatchObject({ status: 503 });
+  for (let count = 0; count < 20; count++) await connected(socketPath);
+  expect((await call("GET", "/v1/stats")).status).toBe(200);
+  expect(readers.some(({ closed }) => closed)).toBe(false);
+  expect(await worker.report(1, { processed: ["a"] })).toMatchObject({ type: "ack" });
+});
+
+test("bodies that never end make room for one that does", async () => {
+  const mebibyte = 1024 * 1024;
+  const limits = { bodyBytes: 2 * mebibyte, bufferedBytes: 3 * mebibyte };
+  const { socketPath, call } = await startServer({ limits });
+  const stuck = await Promise.all(Array.from({ length: 6 }, () => connected(socketPath)));
+  const replies = stuck.map((socket) => {
+    socket.write(postHead(`content-length: ${2 * mebibyte}`));
+    socket.write(" ".repeat(mebibyte + mebibyte / 2));
+    return once(socket, "data").then(([reply]) => String(reply));
+  });
+  const { connections } = jsonOf(await call("GET", "/v1/info")) as { connections: Info["connections"] };
+  expect(connections?.buffered_bytes).toBeLessThanOrEqual(limits.bufferedBytes + limits.bodyBytes);
+  const body = `{"session_id":"s","config":{"target_path":"/x"}${" ".repeat(mebibyte)}}`;
+  const made = await call("POST", "/v1/sessions", {
+    body,
+    headers: { "content-type": "application/json" },
+  });
+  expect(made.status).toBe(201);
+  const cut = await Promise.any(replies);
+  expect(cut).toMatch(/^HTTP\/1.1 503 /);
+  expect(cut).toMatch(/retry-after: 1/i);
+  expect(cut).toContain("limits.buffered");
+});
+
+test("quick bodies that are larger together than what may be buffered are all taken", async () => {
+  const mebibyte = 1024 * 1024;
+  const limits = { bodyBytes: 2 * mebibyte, bufferedBytes: mebibyte };
+  const { call } = await startServer({ limits });
+  const made = await Promise.all(
+    Array.from({ length: 12 }, (_, number) =>
+      call("POST", "/v1/sessions", {
+        body: `{"session_id":"s${number}","config":{"target_path":"/x"}${" ".repeat(1.5 * mebibyte)}}`,
+        headers: { "content-type": "application/json" },
+      }),
+    ),
+  );
+  expect(made.map(({ status }) => status)).toEqual(Array(12).fill(201));
+  const { connections } = jsonOf(await call("GET", "/v1/info")) as { connections: Info["connections"] };
+  expect(connections).toMatchObject({ buffered_bytes: 0, cut: 0 });
+});
+
+test("replies that nobody reads make room for others", async () => {
+  const mebibyte = 1024 * 1024;
+  const { socketPath, store, call } = await startServer({ limits: { bufferedBytes: 4 * mebibyte } });
+  await store.create({
+    session_id: parseSessionId("s"),
+    config: { target_path: "/x", large: "x".repeat(mebibyte) },
+  });
+  for (let count = 0; count < 10; count++) {
+    const socket = await connected(socketPath);
+    socket.pause();
+    socket.write("GET /v1/sessions/s HTTP/1.1\r\nhost: x\r\n\r\n");
+  }
+  await eventually(async () => {
+    expect((await call("GET", "/v1/sessions/s")).status).toBe(200);
+    const { connections } = jsonOf(await call("GET", "/v1/info")) as { connections: Info["connections"] };
+    expect(connections?.cut).toBeGreaterThan(0);
+    expect(connections?.buffered_bytes).toBeLessThanOrEqual(4 * mebibyte);
+  });
+});
+
+test("a message of a worker that never ends makes room for others", async () => {
+  const mebibyte = 1024 * 1024;
+  const limits = { bodyBytes: 2 * mebibyte, bufferedBytes: mebibyte };
+  const { socketPath, create, call } = await startServer({ limits });
+  await create("s");
+  const worker = await attachWorker(socketPath, "s");
+  // The first part of a text message, and no other.
+  worker.socket.send("x".repeat(1.5 * mebibyte), { fin: false });
+  const body = `{"session_id":"t","config":{"target_path":"/x"}${" ".repeat(mebibyte / 2)}}`;
+  const made = await call("POST", "/v1/sessions", {
+    body,
+    headers: { "content-type": "application/json" },
+  });
+  expect(made.status).toBe(201);
+  await worker.closed;
+});
+
+async function connected(path: string): Promise<Socket> {
+  const socket = open(path);
+  await once(socket, "connect");
+  return socket;
+}
 
 test("connections leave descriptors for the files of the store", () => {
   expect(connectionLimit(1024, 1_048_576)).toBe(1024);

@@ -46,6 +46,7 @@ function page({ out, nowMs }: Context, health: Health, info: Info, stats: Stats)
       ],
       ["Sessions", `${stats.total}: ${counts}`],
       ["Workers", `${info.workers} attached`],
+      ...connectionFacts(info),
       ["Store", `${safe(kind)}, ${safe(location)}`],
       ...Object.entries(further).map(([key, value]) => shownFact(key, value, nowMs)),
       ["Socket", safe(info.socket)],
@@ -53,6 +54,14 @@ function page({ out, nowMs }: Context, health: Health, info: Info, stats: Stats)
       ["Memory", formatSize(info.rss_bytes)],
     ]),
   ];
+}
+
+/** A daemon of an earlier version does not tell them. */
+function connectionFacts({ connections }: Pick<Info, "connections">): [string, string][] {
+  if (connections === undefined) return [];
+  const { open, closed, buffered_bytes, cut } = connections;
+  const made = closed + cut === 0 ? "" : `; ${closed} closed and ${cut} requests cut off to make room`;
+  return [["Connections", `${open} open, ${formatSize(buffered_bytes)} buffered${made}`]];
 }
 
 /** A further fact of the store, whatever its kind: the ending of the key says how to read the value. */

@@ -1,15 +1,17 @@
 /** The route of the worker channel. A request is checked as HTTP before it becomes a connection. */
 import type { EventEmitter } from "node:events";
 import type { IncomingMessage, Server } from "node:http";
-import type { Writable } from "node:stream";
+import type { Duplex } from "node:stream";
 import websocket from "@fastify/websocket";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type AttachQuery, tokenHeader } from "../../contract/channel.ts";
 import { upgrades } from "../../contract/routes.ts";
 import type { Logger } from "../../log.ts";
-import { parseSessionId } from "../../session/session-id.ts";
+import { parseSessionId, type SessionId } from "../../session/session-id.ts";
 import { checkQuery, type QueryValues } from "../http/check.ts";
-import { RequestError } from "../http/error-reply.ts";
+import { RequestError, tooManyHeld } from "../http/error-reply.ts";
+import type { LargeRequests } from "../http/large-requests.ts";
+import type { Connections } from "../socket/connections.ts";
 import type { Attachment, Workers } from "./workers.ts";
 
 const { path } = upgrades.attachWorker;
@@ -17,7 +19,7 @@ const { path } = upgrades.attachWorker;
 const closeTimeoutMs = 2000;
 
 /** The stream under the WebSocket of each request. */
-const streams = new WeakMap<IncomingMessage, Writable>();
+const streams = new WeakMap<IncomingMessage, Duplex>();
 
 /**
  * Prepares the app for `attachRoute`. The emitter `requests` has the event `upgrade` for each worker's
@@ -29,7 +31,7 @@ export function acceptUpgrades(
   maxPayload: number,
   logger: Logger,
 ): void {
-  requests.on("upgrade", (request: IncomingMessage, stream: Writable) => streams.set(request, stream));
+  requests.on("upgrade", (request: IncomingMessage, stream: Duplex) => streams.set(request, stream));
   const options = {
     server: requests as Server,
     perMessageDeflate: false,
@@ -50,14 +52,20 @@ export function acceptUpgrades(
   });
 }
 
-export function attachRoute(app: FastifyInstance<Server>, workers: Workers): void {
+export interface AttachOptions {
+  connections: () => Pick<Connections, "hold">;
+  large: LargeRequests;
+  documentBytes: (id: SessionId) => Promise<number>;
+}
+
+export function attachRoute(app: FastifyInstance<Server>, workers: Workers, options: AttachOptions): void {
   const attachments = new WeakMap<IncomingMessage, Attachment>();
   app.route({
     config: { operation: "attachWorker" },
     method: "GET",
     url: path.replace(/\{(\w+)\}/g, ":$1"),
     preHandler: async (request) => {
-      if (request.ws) attachments.set(request.raw, await attach(request, workers));
+      if (request.ws) attachments.set(request.raw, await attach(request, workers, options));
     },
     handler: () => {
       throw notUpgraded();
@@ -66,19 +74,29 @@ export function attachRoute(app: FastifyInstance<Server>, workers: Workers): voi
       const attachment = attachments.get(raw) as Attachment;
       // Deleted, because it is as large as the session and the request may live as long as the connection.
       attachments.delete(raw);
-      workers.open(attachment, socket, streams.get(raw) as Writable);
+      workers.open(attachment, socket, streams.get(raw) as Duplex);
     },
   });
 }
 
-async function attach(request: FastifyRequest, workers: Workers): Promise<Attachment> {
+async function attach(
+  request: FastifyRequest,
+  workers: Workers,
+  { connections, large, documentBytes }: AttachOptions,
+): Promise<Attachment> {
   const id = parseSessionId((request.params as { id: string }).id);
   const query = checkQuery(upgrades.attachWorker, request.query as QueryValues) as AttachQuery;
   assertHandshake(request.headers);
   const { socket, headers } = request.raw;
   // Node.js joins a header that is there twice, so that the value is a text.
   const token = headers[tokenHeader] as string | undefined;
-  return workers.attach(id, { ...query, token }, () => socket.readable && socket.writable);
+  if (!connections().hold(socket)) throw tooManyHeld();
+  await large.begin(request.raw, await documentBytes(id));
+  try {
+    return await workers.attach(id, { ...query, token }, () => socket.readable && socket.writable);
+  } finally {
+    large.end(request.raw);
+  }
 }
 
 /** Checks what the library would check only after the lease has been taken. @throws RequestError */

@@ -2,7 +2,7 @@
  * The connection of one worker: messages in, answers out, with flow control both ways. What happens to the
  * lease is decided elsewhere (`workers.ts`).
  */
-import type { Writable } from "node:stream";
+import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import { closeCodes, type DaemonMessage, type ProgressMessage } from "../../contract/channel.ts";
 import type { ProgressReply } from "../../contract/replies.ts";
@@ -10,6 +10,7 @@ import { isSessiondError, SessiondError } from "../../error.ts";
 import type { Logger } from "../../log.ts";
 import type { ProgressDelta } from "../../session/command.ts";
 import type { Session, SessionSummary } from "../../session/session.ts";
+import type { Buffered, Held } from "../http/buffered.ts";
 import { ackFrame } from "./ack-frame.ts";
 import { Answers, errorMessage } from "./answers.ts";
 import type { Intake } from "./intake.ts";
@@ -17,18 +18,21 @@ import { longMessage, type MessageLimits, type Received, readLongMessage, readMe
 
 /** The daemon stops reading from a worker while this many of its messages wait for an answer. */
 const maxWaiting = 1000;
+/** Smaller parts of messages are not counted: the number of connections bounds those. */
+const largeArrival = 64 * 1024;
 /** A worker that leaves more bytes of answers unread is disconnected. */
 const maxUnreadBytes = 1024 * 1024;
 
 export interface ConnectionOptions {
   socket: WebSocket;
   /** The stream under the WebSocket. */
-  stream: Writable;
+  stream: Duplex;
   epoch: number;
   intake: Intake;
   /** The daemon stops reading while the messages that wait for an answer have this many bytes. */
   maxWaitingBytes: number;
   limits: MessageLimits;
+  buffered: Buffered;
   /** Passes a report to the store. `json` is the message that contained the delta. */
   report: (delta: ProgressDelta, json: Buffer) => Promise<ProgressReply>;
   /** Ends the lease. Called when all messages are answered, before the connection is closed. */
@@ -68,6 +72,9 @@ export class WorkerConnection {
   /** Settles when the messages so far have been read, if some of them are read in slices. */
   #reading: Promise<void> | undefined;
   #paused = false;
+  /** The bytes of the message that is on its way, as far as they have been counted, and those that have not. */
+  #arriving: Held | undefined;
+  #uncounted = 0;
   #unreadLimit = maxUnreadBytes;
   #answering = false;
   #end: End | undefined;
@@ -83,7 +90,11 @@ export class WorkerConnection {
     socket.on("error", (error) =>
       logger.debug({ err: error, ...this.#names }, "a worker's connection failed"),
     );
-    socket.once("close", () => options.onClosed());
+    socket.once("close", () => {
+      this.#arriving?.release();
+      options.onClosed();
+    });
+    options.stream.on("data", (chunk: Buffer) => this.#arrives(chunk.length));
     this.#greet(greeting);
   }
 
@@ -123,8 +134,13 @@ export class WorkerConnection {
 
   #greet(greeting: string | Buffer): void {
     const { socket } = this.#options;
-    this.#unreadLimit = maxUnreadBytes + Buffer.byteLength(greeting);
+    const bytes = Buffer.byteLength(greeting);
+    this.#unreadLimit = maxUnreadBytes + bytes;
+    // A worker that does not read it may have to make room for others.
+    const held = this.#options.buffered.hold(() => socket.terminate());
+    held.add(bytes);
     socket.send(greeting, { binary: false }, () => {
+      held.release();
       this.#unreadLimit = maxUnreadBytes;
     });
     // For a worker that only looks at status messages: it must not work on a paused session.
@@ -132,7 +148,25 @@ export class WorkerConnection {
     if (status !== "running") this.#send({ type: "status", status, reason: status_reason });
   }
 
+  /** Counts what has arrived of a message. One that comes very slowly may have to make room for others. */
+  #arrives(bytes: number): void {
+    this.#uncounted += bytes;
+    if (this.#uncounted < largeArrival) return;
+    const { socket, buffered } = this.#options;
+    this.#arriving ??= buffered.hold(() => socket.terminate());
+    const more = this.#uncounted;
+    this.#uncounted = 0;
+    if (this.#arriving.add(more)) return;
+    socket.pause();
+    this.#arriving.whenRoom(() => {
+      if (!this.#paused && this.#end === undefined) socket.resume();
+    });
+  }
+
   #take(data: Buffer, isBinary: boolean): void {
+    this.#uncounted = 0;
+    this.#arriving?.release();
+    this.#arriving = undefined;
     this.#waitingForTurn++;
     this.#options.intake.take(() => {
       if (data.length >= longMessage || this.#reading !== undefined) {

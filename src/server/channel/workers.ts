@@ -6,7 +6,7 @@
  * The room server/channel/ owns the connections of workers: leases, grace periods, messages, answers. It
  * does not know how a report is kept.
  */
-import type { Writable } from "node:stream";
+import type { Duplex } from "node:stream";
 import type { WebSocket } from "ws";
 import type { DaemonMessage } from "../../contract/channel.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
@@ -17,6 +17,7 @@ import type { SessionId } from "../../session/session-id.ts";
 import type { Lease, LeaseRequest, SessionStore } from "../../store/session-store.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { WorkerEvent } from "../events/event-log.ts";
+import type { Buffered } from "../http/buffered.ts";
 import { replyDepth } from "../http/reply-depth.ts";
 import type { LimitsOptions } from "../options.ts";
 import { AttachedWorkers } from "./attached-workers.ts";
@@ -30,6 +31,7 @@ export interface WorkersOptions {
   store: Pick<SessionStore, "summary" | "read" | "report" | "apply" | "leases" | "changes">;
   worker: WorkerOptions;
   limits: Pick<LimitsOptions, "bodyBytes" | "depth" | "values">;
+  buffered: Buffered;
   clock: Clock;
   /** Called for each worker that attaches, detaches or is lost. */
   onWorker: (id: string, event: WorkerEvent) => void;
@@ -140,8 +142,8 @@ export class Workers {
    * Opens the connection over `stream`. Must be called in the turn of the event loop in which `attach`
    * resolved.
    */
-  open({ lease, ...beginning }: Attachment, socket: WebSocket, stream: Writable): void {
-    const { store, limits, logger } = this.#options;
+  open({ lease, ...beginning }: Attachment, socket: WebSocket, stream: Duplex): void {
+    const { store, limits, buffered, logger } = this.#options;
     const { session_id: id, epoch } = lease;
     const options: ConnectionOptions = {
       socket,
@@ -150,6 +152,7 @@ export class Workers {
       intake: this.#intake,
       maxWaitingBytes: limits.bodyBytes,
       limits,
+      buffered,
       report: (delta, json) => store.report(id as SessionId, delta, { epoch, json }),
       onDetach: async () => {
         logger.info({ ...lease }, "worker detached");

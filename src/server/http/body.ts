@@ -1,5 +1,6 @@
 /** Parses request bodies: UTF-8 to JSON without loss. */
 import { isUtf8 } from "node:buffer";
+import type { IncomingMessage, Server } from "node:http";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { SessiondError } from "../../error.ts";
 import { hasMoreValues } from "../../json/count-values.ts";
@@ -7,6 +8,7 @@ import { JsonError, type JsonValue } from "../../json/exact-json.ts";
 import { parseJsonInSlices, TooManyKeys } from "../../json/parse-in-slices.ts";
 import type { LimitsOptions } from "../options.ts";
 import { wrongMediaType } from "./error-reply.ts";
+import { type ReceiveOptions, receiveBody } from "./receive-body.ts";
 
 /**
  * The most keys that one object in a request may have. The engine handles an object as a whole where it lists
@@ -19,19 +21,27 @@ export const textLimits = { maxKeys, longestToken: 1024 * 1024 } as const;
 
 export type BodyLimits = Pick<LimitsOptions, "depth" | "values">;
 
+export interface BodyOptions extends ReceiveOptions {
+  limits: BodyLimits;
+  /** Waits for the turn of a request of so many bytes. */
+  begin: (request: IncomingMessage, bytes: number) => Promise<void>;
+}
+
 /**
  * Accepts JSON and nothing else. An empty body counts as no body, whatever its type: `curl -d ''` says it is
  * a form.
  */
-export function acceptJsonBodies(app: FastifyInstance, limits: BodyLimits): void {
+export function acceptJsonBodies(app: FastifyInstance<Server>, options: BodyOptions): void {
   app.removeAllContentTypeParsers();
-  app.addContentTypeParser(
-    "application/json",
-    { parseAs: "buffer" },
-    async (_: FastifyRequest, body: Buffer) => (body.length === 0 ? undefined : parseBody(body, limits)),
-  );
-  app.addContentTypeParser("*", { parseAs: "buffer" }, async (request: FastifyRequest, body: Buffer) => {
-    if (body.length > 0) throw wrongMediaType(request.headers["content-type"]);
+  app.addContentTypeParser("application/json", async (_: FastifyRequest, request: IncomingMessage) => {
+    const body = await receiveBody(request, options);
+    if (body.length === 0) return undefined;
+    await options.begin(request, body.length);
+    return parseBody(body, options.limits);
+  });
+  app.addContentTypeParser("*", async ({ headers }: FastifyRequest, request: IncomingMessage) => {
+    const body = await receiveBody(request, options);
+    if (body.length > 0) throw wrongMediaType(headers["content-type"]);
   });
 }
 

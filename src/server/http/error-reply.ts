@@ -5,7 +5,6 @@ import { protocolHeader, protocolVersion } from "../../contract/version.ts";
 import { type ErrorDetails, SessiondError } from "../../error.ts";
 import { stringifyJson } from "../../json/exact-json.ts";
 import type { Logger } from "../../log.ts";
-import { formatSize } from "../../text/size.ts";
 
 /** An `invalid_request` with a more specific status than 400, and the headers that belong to that status. */
 export class RequestError extends SessiondError {
@@ -42,9 +41,9 @@ export function publicMessage({ code, message }: SessiondError): string {
 }
 
 /** Creates the handler that answers anything thrown. */
-export function errorHandler({ logger, bodyBytes }: { logger: Logger; bodyBytes: number }) {
+export function errorHandler(logger: Logger) {
   return (thrown: unknown, request: FastifyRequest, reply: FastifyReply): void => {
-    const error = asSessiondError(thrown, request, bodyBytes);
+    const error = asSessiondError(thrown, request);
     if (error.code === "internal") {
       logger.error({ err: thrown, method: request.method, url: request.url }, "a request failed");
     }
@@ -61,15 +60,10 @@ export function errorHandler({ logger, bodyBytes }: { logger: Logger; bodyBytes:
   };
 }
 
-function asSessiondError(thrown: unknown, request: FastifyRequest, bodyBytes: number): SessiondError {
+function asSessiondError(thrown: unknown, request: FastifyRequest): SessiondError {
   if (thrown instanceof SessiondError) return thrown;
   const { code, statusCode } = frameworkError(thrown);
   switch (code) {
-    case "FST_ERR_CTP_BODY_TOO_LARGE":
-      return new SessiondError(
-        "payload_too_large",
-        `the body is larger than ${formatSize(bodyBytes)} (limits.body in the configuration)`,
-      );
     case "FST_ERR_CTP_INVALID_MEDIA_TYPE":
       return wrongMediaType(request.headers["content-type"]);
     case "FST_ERR_BAD_URL":
@@ -99,6 +93,13 @@ export function wrongMediaType(given: string | undefined): RequestError {
     415,
     `the body must be JSON: send the header content-type: application/json${instead}`,
   );
+}
+
+/** Workers and readers of events leave some connections to others. */
+export function tooManyHeld(): RequestError {
+  const message =
+    "too many connections are kept by workers and readers of events (limits.connections in the configuration); try again later";
+  return new RequestError(503, message, { headers: { "retry-after": "10" } });
 }
 
 export function noSuchEndpoint(request: { method: string; url: string }): RequestError {

@@ -1,6 +1,6 @@
 /** The handlers about the daemon itself: info, health, reload and the OpenAPI document. */
 import { openApiDocument } from "../../contract/openapi.ts";
-import type { HealthProblem, ReloadResult } from "../../contract/replies.ts";
+import type { HealthProblem, Info, ReloadResult } from "../../contract/replies.ts";
 import { protocolVersion } from "../../contract/version.ts";
 import type { Cleanup } from "../../retention/cleanup.ts";
 import type { SessionStore } from "../../store/session-store.ts";
@@ -33,9 +33,11 @@ export interface DaemonServices {
   daemon: DaemonFacts;
   socketPath: string;
   workers: Pick<Workers, "size">;
+  connections: () => Info["connections"];
 }
 
-export function daemonHandlers({ store, cleanup, daemon, socketPath, workers }: DaemonServices) {
+export function daemonHandlers(services: DaemonServices) {
+  const { store, cleanup, daemon, socketPath, workers, connections } = services;
   // Created on the first request, because it would take a noticeable part of the daemon's start.
   let openApi: ReturnType<typeof openApiDocument> | undefined;
   return {
@@ -54,6 +56,7 @@ export function daemonHandlers({ store, cleanup, daemon, socketPath, workers }: 
       workers: workers.size,
       log_lines_dropped: daemon.log?.droppedLines ?? 0,
       rss_bytes: process.memoryUsage.rss(),
+      connections: connections(),
     }),
 
     getHealth: async ({ status }) => {

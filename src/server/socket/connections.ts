@@ -1,73 +1,218 @@
-/** Tracks the connections of a server, so that a shutdown can close each when it is idle. */
+/**
+ * Tracks the connections of a server: what each is doing, and since when. When there are too many, those that
+ * do nothing for longest make room for new callers. A shutdown closes each when it is idle.
+ */
 import type { Server } from "node:http";
 import type { Socket } from "node:net";
 
 /**
- * The open connections of a server, with the number of open requests on each. An upgraded connection counts
- * as one open request until it is closed. Node's closeIdleConnections cannot be used: for it, a connection
- * that has never sent anything is not idle.
+ * What a connection is doing, in the order in which connections make room.
+ *
+ * - `silent`: it has not sent a complete head of a request yet.
+ * - `idle`: every request was answered.
+ * - `receiving`: a body is on its way.
+ * - `sending`: a reply is on its way.
+ * - `busy`: a request is being handled, a worker is attached, or events are read. It never makes room.
+ */
+const activities = ["silent", "idle", "receiving", "sending", "busy"] as const;
+type Activity = (typeof activities)[number];
+
+/** A client that is quick is done by then. */
+const slowMs = 1000;
+/** A caller that has just connected is given this time for its request, if there is room left. */
+const newMs = 100;
+
+interface Connection {
+  /** The number of open requests. An upgraded connection counts as one until it is closed. */
+  requests: number;
+  activity: Activity;
+  /** When it began to do that, by performance.now(). */
+  since: number;
+  /** Whether it is used by a worker or a reader of events. */
+  isHeld: boolean;
+}
+
+/**
+ * The open connections of a server. Node's closeIdleConnections cannot be used: for it, a connection that has
+ * never sent anything is not idle.
  */
 export class Connections {
-  readonly #requests = new Map<Socket, number>();
-  readonly #silent = new Set<Socket>();
+  readonly #all = new Map<Socket, Connection>();
+  /** By activity, those that do it for longest first. */
+  readonly #by: Readonly<Record<Activity, Set<Socket>>> = {
+    silent: new Set(),
+    idle: new Set(),
+    receiving: new Set(),
+    sending: new Set(),
+    busy: new Set(),
+  };
+  readonly #onFull: () => void;
+  #limit = Number.POSITIVE_INFINITY;
+  #held = 0;
+  #closed = 0;
+  #makingRoom = false;
   #draining = false;
 
-  constructor(server: Server) {
-    server.on("connection", (socket: Socket) => {
-      this.#requests.set(socket, 0);
-      this.#silent.add(socket);
-      socket.once("close", () => {
-        this.#requests.delete(socket);
-        this.#silent.delete(socket);
-      });
-      if (this.#draining) socket.destroySoon();
-    });
-    server.prependListener("request", ({ socket }, response) => {
+  /** `onFull` is called when a connection is closed to make room, or refused because none could be. */
+  constructor(server: Server, onFull: () => void = () => {}) {
+    this.#onFull = onFull;
+    server.on("connection", (socket: Socket) => this.#add(socket));
+    server.prependListener("request", (request, response) => {
+      const { socket, headers } = request;
       this.#count(socket, 1);
-      this.#silent.delete(socket);
+      const hasBody = headers["transfer-encoding"] !== undefined || Number(headers["content-length"]) > 0;
+      this.#set(socket, hasBody ? "receiving" : "busy");
       response.once("close", () => {
         this.#count(socket, -1);
+        if (this.#all.get(socket)?.requests === 0) this.#set(socket, "idle");
         if (this.#draining) this.#closeIdle(socket);
       });
     });
   }
 
+  /** Above `limit` connections, others make room for new ones. A part of it is kept free for new callers. */
+  limitTo(limit: number): void {
+    this.#limit = limit;
+  }
+
   get size(): number {
-    return this.#requests.size;
+    return this.#all.size;
+  }
+
+  /** How many were closed to make room, or refused. */
+  get closed(): number {
+    return this.#closed;
   }
 
   /** Counts a request that may upgrade its connection. */
   upgrading(socket: Socket): void {
     this.#count(socket, 1);
-    this.#silent.delete(socket);
+    this.#set(socket, "busy");
+  }
+
+  /** A body has brought a good part more, so its connection is the last to make room. */
+  progressed(socket: Socket): void {
+    this.#set(socket, "receiving");
+  }
+
+  /** A body has arrived, and the request is being handled. */
+  received(socket: Socket): void {
+    this.#set(socket, "busy");
+  }
+
+  /** A reply is on its way, which the client may or may not read. */
+  sending(socket: Socket): void {
+    this.#set(socket, "sending");
+  }
+
+  /**
+   * A worker or a reader of events keeps the connection. Returns false if so many do that hardly one would be
+   * left for others; then it is not counted.
+   */
+  hold(socket: Socket): boolean {
+    const connection = this.#all.get(socket);
+    if (connection === undefined || connection.isHeld) return true;
+    if (this.#held >= this.#limit - this.#reserve) return false;
+    connection.isHeld = true;
+    this.#held++;
+    this.#set(socket, "busy");
+    return true;
   }
 
   /** The number of open requests on a connection, including an upgrade. */
   openRequests(socket: Socket): number {
-    return this.#requests.get(socket) ?? 0;
+    return this.#all.get(socket)?.requests ?? 0;
   }
 
   /** The number of connections that have not sent a complete request yet. */
   get silent(): number {
-    return this.#silent.size;
+    return this.#by.silent.size;
   }
 
   /** Closes each connection as soon as it has no open request. */
   drain(): void {
     this.#draining = true;
-    for (const socket of this.#requests.keys()) this.#closeIdle(socket);
+    for (const socket of this.#all.keys()) this.#closeIdle(socket);
   }
 
   destroy(): void {
-    for (const socket of this.#requests.keys()) socket.destroy();
+    for (const socket of this.#all.keys()) socket.destroy();
+  }
+
+  #add(socket: Socket): void {
+    // An upgrade that is answered as an ordinary request announces its connection again.
+    if (this.#all.has(socket)) return;
+    if (this.#all.size >= this.#limit && !this.#closeOne()) {
+      this.#closed++;
+      this.#onFull();
+      socket.destroy();
+      return;
+    }
+    this.#all.set(socket, { requests: 0, activity: "silent", since: performance.now(), isHeld: false });
+    this.#by.silent.add(socket);
+    socket.once("close", () => this.#forget(socket));
+    if (this.#draining) socket.destroySoon();
+    if (this.#all.size > this.#limit - this.#reserve && !this.#makingRoom) {
+      this.#makingRoom = true;
+      // After this turn, in which callers may have sent their requests.
+      setImmediate(() => this.#makeRoom());
+    }
+  }
+
+  /** The number of connections that are kept free, so that a new caller finds one. */
+  get #reserve(): number {
+    return Math.min(16, Math.floor(this.#limit / 8));
+  }
+
+  #makeRoom(): void {
+    this.#makingRoom = false;
+    while (this.#all.size > this.#limit - this.#reserve) {
+      if (!this.#closeOne({ silent: newMs, idle: 0, receiving: slowMs, sending: slowMs })) return;
+    }
+  }
+
+  /** Closes the connection that can best be spared. `least` is how long it must have done what it does. */
+  #closeOne(least: Partial<Record<Activity, number>> = {}): boolean {
+    const now = performance.now();
+    for (const activity of activities) {
+      if (activity === "busy") break;
+      for (const socket of this.#by[activity]) {
+        if (now - (this.#all.get(socket)?.since ?? now) < (least[activity] ?? 0)) break;
+        this.#forget(socket);
+        // At once, because its descriptor may be needed for the next caller.
+        socket.destroy();
+        this.#closed++;
+        this.#onFull();
+        return true;
+      }
+    }
+    return false;
+  }
+
+  #forget(socket: Socket): void {
+    const connection = this.#all.get(socket);
+    if (connection === undefined) return;
+    this.#all.delete(socket);
+    this.#by[connection.activity].delete(socket);
+    if (connection.isHeld) this.#held--;
+  }
+
+  #set(socket: Socket, activity: Activity): void {
+    const connection = this.#all.get(socket);
+    if (connection === undefined) return;
+    const next = connection.isHeld ? "busy" : activity;
+    this.#by[connection.activity].delete(socket);
+    this.#by[next].add(socket);
+    connection.activity = next;
+    connection.since = performance.now();
   }
 
   #count(socket: Socket, change: 1 | -1): void {
-    const requests = this.#requests.get(socket);
-    if (requests !== undefined) this.#requests.set(socket, requests + change);
+    const connection = this.#all.get(socket);
+    if (connection !== undefined) connection.requests += change;
   }
 
   #closeIdle(socket: Socket): void {
-    if (this.#requests.get(socket) === 0) socket.destroySoon();
+    if (this.#all.get(socket)?.requests === 0) socket.destroySoon();
   }
 }
