@@ -35,15 +35,18 @@ export function receiveBody(
     function end(outcome: Buffer | Error): void {
       request.off("data", take).off("end", finish).off("error", closed).off("close", closed);
       held?.release();
-      if (Buffer.isBuffer(outcome)) return resolve(outcome);
+      if (Buffer.isBuffer(outcome)) resolve(outcome);
+      else reject(outcome);
       // What is left of it is skipped, within the time for a request.
       request.resume();
-      reject(outcome);
     }
 
     function take(chunk: Buffer): void {
       chunks.add(chunk);
-      if (chunks.size > bodyBytes) return end(bodyTooLarge(bodyBytes));
+      if (chunks.size > bodyBytes) {
+        end(bodyTooLarge(bodyBytes));
+        return;
+      }
       const more = chunks.size - counted;
       if (more < smallBytes) return;
       counted = chunks.size;
@@ -57,8 +60,8 @@ export function receiveBody(
     const finish = () => end(chunks.joined());
     const closed = () => end(new RequestError(400, "the connection ended before the body did"));
 
-    if (Number(request.headers["content-length"]) > bodyBytes) return end(bodyTooLarge(bodyBytes));
-    request.on("data", take).on("end", finish).on("error", closed).on("close", closed);
+    if (Number(request.headers["content-length"]) > bodyBytes) end(bodyTooLarge(bodyBytes));
+    else request.on("data", take).on("end", finish).on("error", closed).on("close", closed);
   });
 }
 
