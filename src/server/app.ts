@@ -4,6 +4,7 @@
  */
 import type { EventEmitter } from "node:events";
 import type { Server } from "node:http";
+import type { Socket } from "node:net";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { yieldIfDue } from "../async/slices.ts";
 import { type Endpoint, endpoints, type Route, type RouteName, routes } from "../contract/routes.ts";
@@ -19,12 +20,12 @@ import type { Workers } from "./channel/workers.ts";
 import type { EventStreams } from "./events/event-streams.ts";
 import { eventsRoute } from "./events/route.ts";
 import { acceptJsonBodies } from "./http/body.ts";
-import type { Buffered } from "./http/buffered.ts";
+import type { Buffered, Held } from "./http/buffered.ts";
 import { checkBody, checkQuery, parseQuery, type QueryValues } from "./http/check.ts";
 import { answerClientError } from "./http/client-error.ts";
 import { errorHandler, noSuchEndpoint, RequestError } from "./http/error-reply.ts";
 import { type Handlers, noBody } from "./http/handler.ts";
-import type { LargeRequests } from "./http/large-requests.ts";
+import { type LargeRequests, largeBytes } from "./http/large-requests.ts";
 import { entityTag, type Preconditions, parsePreconditions } from "./http/precondition.ts";
 import { replyDepth } from "./http/reply-depth.ts";
 import type { LimitsOptions } from "./options.ts";
@@ -151,8 +152,9 @@ function register(
   app: FastifyInstance<Server>,
   name: RouteName,
   handler: AnyHandler,
-  { buffered, large, connections, documentBytes }: AppOptions,
+  options: AppOptions,
 ): void {
+  const { buffered, large, connections, documentBytes } = options;
   const route: Route = routes[name];
   const readsDocument = !withoutDocument.includes(name);
   app.route({
@@ -163,13 +165,16 @@ function register(
       reply.code(route.status ?? 200);
       try {
         const call = await callOf(route, request, reply);
-        if (readsDocument && "id" in call.params)
-          await large.begin(request.raw, await documentBytes(call.params.id as SessionId));
+        const bytes =
+          readsDocument && "id" in call.params ? await documentBytes(call.params.id as SessionId) : 0;
+        const held = bytes < largeBytes ? undefined : await reserveReply(request, reply, bytes, options);
+        await large.begin(request.raw, bytes);
         const result = await handler(call);
         reply.type(jsonMediaType);
         if (result === noBody) return reply.send(undefined);
         const text = await stringifyJsonInSlices(result, replyDepth);
-        if (text.length >= largeReply) holdReply(reply, text.length, buffered);
+        if (held !== undefined) held.sending();
+        else if (text.length >= countedReply) holdReply(request, reply, text.length, buffered);
         connections().sending(request.raw.socket);
         return reply.send(text);
       } finally {
@@ -183,13 +188,40 @@ function register(
 const withoutDocument: readonly string[] = ["reportProgress", "deleteSession"] satisfies RouteName[];
 
 /** A smaller reply is not counted: the number of connections bounds those. */
-const largeReply = 64 * 1024;
+const countedReply = 64 * 1024;
 
 /** Counts a reply until its client has read it. If others need the room, the connection is closed. */
-function holdReply({ raw }: FastifyReply, bytes: number, buffered: Buffered): void {
-  const held = buffered.hold(() => raw.destroy());
+function holdReply({ raw }: FastifyRequest, reply: FastifyReply, bytes: number, buffered: Buffered): void {
+  const held = buffered.hold(() => raw.socket.destroy());
   held.add(bytes);
-  raw.once("close", () => held.release());
+  releaseAfter(raw.socket, reply, held);
+}
+
+/** Waits until there is room for a large reply, before anything is read for it. */
+async function reserveReply(
+  { raw }: FastifyRequest,
+  reply: FastifyReply,
+  bytes: number,
+  { buffered, large }: AppOptions,
+): Promise<Held> {
+  const { socket } = raw;
+  // A request that has its turn would keep those that wait for theirs from making room.
+  const mayWait = !large.hasBegun(raw);
+  const held = await buffered.reserve(bytes, () => socket.destroy(), { mayWait });
+  releaseAfter(socket, reply, held);
+  if (!socket.destroyed) return held;
+  held.release();
+  throw new RequestError(400, "the connection ended before the request was handled");
+}
+
+function releaseAfter(socket: Socket, { raw }: FastifyReply, held: Held): void {
+  const release = () => {
+    socket.off("close", release);
+    held.release();
+  };
+  raw.once("close", release);
+  // A reply behind another one on the same connection may never be sent.
+  socket.once("close", release);
 }
 
 /** Changes that are too frequent to be logged each time. */

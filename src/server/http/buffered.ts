@@ -15,8 +15,8 @@ export interface Held {
   add(bytes: number): boolean;
   /** Calls `resume` when more may be read. */
   whenRoom(resume: () => void): void;
-  /** Everything has arrived: what is held is no longer cut for being slow. */
-  complete(): void;
+  /** A reply is on its way. From now on what is held is cut if its client is slow. */
+  sending(): void;
   release(): void;
 }
 
@@ -26,7 +26,8 @@ interface Holder extends Held {
   fresh: number;
   /** When it last made progress, by performance.now(). */
   since: number;
-  isComplete: boolean;
+  /** Whether it does not depend on a client at the moment. */
+  isHandled: boolean;
   /** Set while it waits for room. */
   resume: (() => void) | undefined;
   cut: () => void;
@@ -37,6 +38,7 @@ export class Buffered {
   /** Who made progress longest ago comes first. */
   readonly #holders = new Set<Holder>();
   readonly #waiting = new Set<Holder>();
+  readonly #reservations: { bytes: number; admit: () => void }[] = [];
   /** The one that goes on over the limit, so that not all wait for each other. */
   #exceeding: Holder | undefined;
   #bytes = 0;
@@ -63,18 +65,51 @@ export class Buffered {
       bytes: 0,
       fresh: 0,
       since: performance.now(),
-      isComplete: false,
+      isHandled: false,
       resume: undefined,
       cut,
       add: (bytes) => this.#add(holder, bytes),
       whenRoom: (resume) => this.#wait(holder, resume),
-      complete: () => {
-        holder.isComplete = true;
+      sending: () => {
+        holder.isHandled = false;
+        this.#progressed(holder);
       },
       release: () => this.#release(holder),
     };
     this.#holders.add(holder);
     return holder;
+  }
+
+  /**
+   * Resolves when there is room for so many bytes, which are held from then on. Nothing is cut until the reply
+   * is on its way. A request that `mayWait` must not keep others from making room.
+   */
+  async reserve(bytes: number, cut: () => void, { mayWait }: { mayWait: boolean }): Promise<Held> {
+    if (mayWait && (this.#reservations.length > 0 || !this.#hasRoom(bytes))) {
+      await new Promise<void>((admit) => {
+        this.#reservations.push({ bytes, admit });
+        this.#watch();
+      });
+    } else this.#bytes += bytes;
+    const held = this.hold(cut) as Holder;
+    held.isHandled = true;
+    held.bytes = bytes;
+    return held;
+  }
+
+  /** What is larger than half of the limit is let in when half of it is free. */
+  #hasRoom(bytes: number): boolean {
+    return this.#bytes + Math.min(bytes, this.#limit / 2) <= this.#limit;
+  }
+
+  /** Whether others wait for room. */
+  get #isScarce(): boolean {
+    const [first] = this.#reservations;
+    return this.#bytes > this.#limit || (first !== undefined && !this.#hasRoom(first.bytes));
+  }
+
+  #watch(): void {
+    this.#timer ??= setInterval(() => this.#check(), checkMs).unref();
   }
 
   #add(holder: Holder, bytes: number): boolean {
@@ -98,7 +133,7 @@ export class Buffered {
   #wait(holder: Holder, resume: () => void): void {
     holder.resume = resume;
     this.#waiting.add(holder);
-    this.#timer ??= setInterval(() => this.#check(), checkMs).unref();
+    this.#watch();
   }
 
   #release(holder: Holder): void {
@@ -113,8 +148,8 @@ export class Buffered {
   #check(): void {
     const before = performance.now() - stalledMs;
     for (const holder of this.#holders) {
-      if (this.#bytes <= this.#limit || holder.since > before) break;
-      if (holder.isComplete || this.#waiting.has(holder)) continue;
+      if (!this.#isScarce || holder.since > before) break;
+      if (holder.isHandled || this.#waiting.has(holder)) continue;
       this.#cuts++;
       holder.cut();
       this.#release(holder);
@@ -122,9 +157,6 @@ export class Buffered {
     this.#wake();
     const [first] = this.#waiting;
     if (first === undefined || this.#exceeding !== undefined) return;
-    const others = [...this.#holders].some((holder) => holder.isComplete && holder.bytes > 0);
-    // What is complete is being handled, and makes room soon.
-    if (others) return;
     this.#exceeding = first;
     this.#resume(first);
   }
@@ -134,7 +166,13 @@ export class Buffered {
       if (this.#bytes > this.#limit) break;
       this.#resume(holder);
     }
-    if (this.#waiting.size > 0) return;
+    for (let first = this.#reservations[0]; first !== undefined; first = this.#reservations[0]) {
+      if (!this.#hasRoom(first.bytes)) break;
+      this.#reservations.shift();
+      this.#bytes += first.bytes;
+      first.admit();
+    }
+    if (this.#waiting.size > 0 || this.#reservations.length > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
   }

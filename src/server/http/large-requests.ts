@@ -6,7 +6,7 @@ import type { IncomingMessage } from "node:http";
 import { WeightedTurns } from "../../async/weighted-turns.ts";
 
 /** Requests with fewer bytes wait for nobody. */
-const largeBytes = 1024 * 1024;
+export const largeBytes = 1024 * 1024;
 
 export class LargeRequests {
   readonly #turns: WeightedTurns;
@@ -25,6 +25,10 @@ export class LargeRequests {
     // For a request that no handler sees.
     request.socket.once("close", end);
     if (request.socket.destroyed) end();
+  }
+
+  hasBegun(request: IncomingMessage): boolean {
+    return this.#ends.has(request);
   }
 
   /** The request was handled. Its reply may still be on its way. */

@@ -17,6 +17,9 @@ import type { Socket } from "node:net";
 const activities = ["silent", "idle", "receiving", "sending", "busy"] as const;
 type Activity = (typeof activities)[number];
 
+/** How many requests a connection may send before their answers. More would only wait in memory. */
+const maxOpenRequests = 8;
+
 /** A client that is quick is done by then. */
 const slowMs = 1000;
 /** A caller that has just connected is given this time for its request, if there is room left. */
@@ -62,6 +65,7 @@ export class Connections {
       this.#count(socket, 1);
       const hasBody = headers["transfer-encoding"] !== undefined || Number(headers["content-length"]) > 0;
       this.#set(socket, hasBody ? "receiving" : "busy");
+      if (this.openRequests(socket) > maxOpenRequests) this.#close(socket);
       response.once("close", () => {
         this.#count(socket, -1);
         if (this.#all.get(socket)?.requests === 0) this.#set(socket, "idle");
@@ -151,6 +155,8 @@ export class Connections {
     this.#all.set(socket, { requests: 0, activity: "silent", since: performance.now(), isHeld: false });
     this.#by.silent.add(socket);
     socket.once("close", () => this.#forget(socket));
+    // Several for each open request.
+    socket.setMaxListeners(100);
     if (this.#draining) socket.destroySoon();
     if (this.#all.size > this.#limit - this.#reserve && !this.#makingRoom) {
       this.#makingRoom = true;
@@ -178,15 +184,19 @@ export class Connections {
       if (activity === "busy") break;
       for (const socket of this.#by[activity]) {
         if (now - (this.#all.get(socket)?.since ?? now) < (least[activity] ?? 0)) break;
-        this.#forget(socket);
-        // At once, because its descriptor may be needed for the next caller.
-        socket.destroy();
-        this.#closed++;
+        this.#close(socket);
         this.#onFull();
         return true;
       }
     }
     return false;
+  }
+
+  #close(socket: Socket): void {
+    this.#forget(socket);
+    // At once, because its descriptor may be needed for the next caller.
+    socket.destroy();
+    this.#closed++;
   }
 
   #forget(socket: Socket): void {
