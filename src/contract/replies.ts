@@ -9,6 +9,8 @@ import {
   statuses,
 } from "../session/session.ts";
 
+export * from "./daemon-replies.ts";
+
 export const policyNames = ["completed", "expired", "failed"] as const;
 export type PolicyName = (typeof policyNames)[number];
 /** What cleanup does on a schedule: the policies, and emptying the trash. */
@@ -225,54 +227,6 @@ export const trashEntryReply = z.object({
 export const trashReply = z.object({ entries: z.array(trashEntryReply), total: z.int(), bytes: z.int() });
 export const emptiedReply = z.object({ removed: z.int(), bytes: z.int() });
 
-export const infoReply = z.object({
-  name: z.literal("sessiond"),
-  version: z.string(),
-  protocol_version: z.int(),
-  node_version: z.string(),
-  pid: z.int(),
-  started_time: z.string(),
-  uptime_ms: z.number(),
-  store: z
-    .looseObject({
-      kind: z.string().describe("directory: the sessions are files in a directory"),
-      location: z.string().describe("where the sessions are; in a directory store the path of the directory"),
-    })
-    .describe("where the sessions are stored, and further facts that depend on the kind"),
-  socket: z.string(),
-  config_file: z.string().nullable(),
-  sessions: z.int(),
-  workers: z.int().describe("attached at the moment"),
-  log_lines_dropped: z.int().describe("since the start, because the log could not be written"),
-  rss_bytes: z.int(),
-  connections: z
-    .object({
-      open: z.int(),
-      closed: z.int().describe("closed to make room for new callers, since the start"),
-      buffered_bytes: z.int().describe("what unfinished requests and unread replies hold"),
-      cut: z.int().describe("requests and replies that were cut off to make room, since the start"),
-    })
-    .optional()
-    .describe("of all sockets: limits.connections and limits.buffered"),
-});
-
-export const healthReply = z.object({
-  status: z.enum(["ok", "degraded", "failed"]),
-  problems: z.array(
-    z.object({
-      code: z.string(),
-      message: z.string(),
-      hint: z.string().describe("what to do about it"),
-      session_id: z.string().nullable(),
-    }),
-  ),
-});
-
-export const reloadReply = z.object({
-  applied: z.array(z.string()).describe("changed keys that take effect at once"),
-  needs_restart: z.array(z.string()).describe("changed keys that take effect at the next start"),
-});
-
 export type SessionSummaryAndHealth = z.infer<typeof summaryAndHealthReply>;
 export type SessionPage = z.infer<typeof listReply>;
 export type ListedSession = SessionPage["sessions"][number];
@@ -296,7 +250,3 @@ export type HistoryEntry = HistoryPage["entries"][number];
 export type TrashEntry = z.infer<typeof trashEntryReply>;
 export type TrashListing = z.infer<typeof trashReply>;
 export type Emptied = z.infer<typeof emptiedReply>;
-export type Info = z.infer<typeof infoReply>;
-export type Health = z.infer<typeof healthReply>;
-export type HealthProblem = Health["problems"][number];
-export type ReloadResult = z.infer<typeof reloadReply>;

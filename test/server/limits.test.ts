@@ -58,7 +58,7 @@ test("above the number of connections, those that never sent a request make room
   expect(silent.map(({ closed }) => closed)).toEqual([true, false, false]);
 });
 
-test("above the number of connections, an idle one makes room before one whose body is on its way", async () => {
+test("a body that does not go on makes room before a caller that may send its next request", async () => {
   const { socketPath, call } = await startServer({ limits: { connections: 2 } });
   const receiving = await connected(socketPath);
   receiving.write(`${postHead("content-length: 1000")}{`);
@@ -66,8 +66,25 @@ test("above the number of connections, an idle one makes room before one whose b
   idle.write("GET /v1/stats HTTP/1.1\r\nhost: x\r\n\r\n");
   await once(idle, "data");
   expect((await call("GET", "/v1/stats")).status).toBe(200);
-  await eventually(() => expect(idle.closed).toBe(true));
-  expect(receiving.closed).toBe(false);
+  await eventually(() => expect(receiving.closed).toBe(true));
+  expect(idle.closed).toBe(false);
+});
+
+test("a caller that has been idle for long makes room before a body that is on its way", async () => {
+  const { socketPath, call } = await startServer({ limits: { connections: 2 } });
+  const idle = await connected(socketPath);
+  idle.write("GET /v1/stats HTTP/1.1\r\nhost: x\r\n\r\n");
+  await once(idle, "data");
+  const body = await connected(socketPath);
+  body.write(postHead("content-length: 60000000"));
+  // What goes on is never called slow.
+  const goesOn = setInterval(() => body.write(" ".repeat(100_000)), 50);
+  onTestFinished(() => clearInterval(goesOn));
+  await eventually(async () => {
+    expect((await call("GET", "/v1/stats")).status).toBe(200);
+    expect(idle.closed).toBe(true);
+  });
+  expect(body.closed).toBe(false);
 });
 
 test("where there is nobody else, one whose body is on its way makes room", async () => {

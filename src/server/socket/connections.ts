@@ -9,21 +9,30 @@ import type { Socket } from "node:net";
  * What a connection is doing, in the order in which connections make room.
  *
  * - `silent`: it has not sent a complete head of a request yet.
- * - `idle`: every request was answered.
  * - `receiving`: a body is on its way.
  * - `sending`: a reply is on its way.
+ * - `idle`: every request was answered.
  * - `busy`: a request is being handled, a worker is attached, or events are read. It never makes room.
  */
-const activities = ["silent", "idle", "receiving", "sending", "busy"] as const;
+const activities = ["silent", "receiving", "sending", "idle", "busy"] as const;
 type Activity = (typeof activities)[number];
 
 /** How many requests a connection may send before their answers. More would only wait in memory. */
 const maxOpenRequests = 8;
 
-/** A client that is quick is done by then. */
-const slowMs = 1000;
-/** A caller that has just connected is given this time for its request, if there is room left. */
-const newMs = 100;
+/**
+ * Milliseconds that a client has, as long as others can make room: to send its request, a good part of a body,
+ * or its next request, or to read a reply. One command makes several requests, one after another.
+ */
+const graceMs: Readonly<Record<Activity, number>> = {
+  silent: 100,
+  receiving: 1000,
+  sending: 1000,
+  idle: 1000,
+  busy: Number.POSITIVE_INFINITY,
+};
+/** Who make room when nobody has had that time. New callers come last: one of them may be the operator. */
+const withoutGrace: readonly Activity[] = ["receiving", "sending", "idle", "silent"];
 
 interface Connection {
   /** The number of open requests. An upgraded connection counts as one until it is closed. */
@@ -146,7 +155,7 @@ export class Connections {
   #add(socket: Socket): void {
     // An upgrade that is answered as an ordinary request announces its connection again.
     if (this.#all.has(socket)) return;
-    if (this.#all.size >= this.#limit && !this.#closeOne()) {
+    if (this.#all.size >= this.#limit && !this.#closeSlowest() && !this.#closeAny()) {
       this.#closed++;
       this.#onFull();
       socket.destroy();
@@ -173,23 +182,34 @@ export class Connections {
   #makeRoom(): void {
     this.#makingRoom = false;
     while (this.#all.size > this.#limit - this.#reserve) {
-      if (!this.#closeOne({ silent: newMs, idle: 0, receiving: slowMs, sending: slowMs })) return;
+      if (!this.#closeSlowest()) return;
     }
   }
 
-  /** Closes the connection that can best be spared. `least` is how long it must have done what it does. */
-  #closeOne(least: Partial<Record<Activity, number>> = {}): boolean {
+  /** Closes the connection that can best be spared, if one has had its time. */
+  #closeSlowest(): boolean {
     const now = performance.now();
     for (const activity of activities) {
-      if (activity === "busy") break;
-      for (const socket of this.#by[activity]) {
-        if (now - (this.#all.get(socket)?.since ?? now) < (least[activity] ?? 0)) break;
-        this.#close(socket);
-        this.#onFull();
-        return true;
-      }
+      const [socket] = this.#by[activity];
+      if (socket === undefined) continue;
+      const { since } = this.#all.get(socket) as Connection;
+      if (now - since >= graceMs[activity]) return this.#makeRoomBy(socket);
     }
     return false;
+  }
+
+  #closeAny(): boolean {
+    for (const activity of withoutGrace) {
+      const [socket] = this.#by[activity];
+      if (socket !== undefined) return this.#makeRoomBy(socket);
+    }
+    return false;
+  }
+
+  #makeRoomBy(socket: Socket): true {
+    this.#close(socket);
+    this.#onFull();
+    return true;
   }
 
   #close(socket: Socket): void {
