@@ -4,35 +4,25 @@
  */
 import type { EventEmitter } from "node:events";
 import type { Server } from "node:http";
-import type { Socket } from "node:net";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { yieldIfDue } from "../async/slices.ts";
-import { type Endpoint, endpoints, type Route, type RouteName, routes } from "../contract/routes.ts";
+import { endpoints, type RouteName } from "../contract/routes.ts";
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
 import { SessiondError } from "../error.ts";
-import { stringifyJsonInSlices } from "../json/write-in-slices.ts";
 import type { Logger } from "../log.ts";
-import type { SessionSummary } from "../session/session.ts";
-import { parseSessionId, type SessionId } from "../session/session-id.ts";
 import { acceptUpgrades, attachRoute } from "./channel/route.ts";
 import { upgradeOptions } from "./channel/upgrade.ts";
 import type { Workers } from "./channel/workers.ts";
+import { type EndpointOptions, endpointRoutes, methodsOf } from "./endpoint-routes.ts";
 import type { EventStreams } from "./events/event-streams.ts";
 import { eventsRoute } from "./events/route.ts";
 import { acceptJsonBodies } from "./http/body.ts";
-import type { Buffered, Held } from "./http/buffered.ts";
-import { checkBody, checkQuery, parseQuery, type QueryValues } from "./http/check.ts";
+import { parseQuery } from "./http/check.ts";
 import { answerClientError } from "./http/client-error.ts";
 import { errorHandler, noSuchEndpoint, RequestError } from "./http/error-reply.ts";
-import { type Handlers, noBody } from "./http/handler.ts";
-import { type LargeRequests, largeBytes } from "./http/large-requests.ts";
-import { entityTag, type Preconditions, parsePreconditions } from "./http/precondition.ts";
-import { replyDepth } from "./http/reply-depth.ts";
 import type { LimitsOptions } from "./options.ts";
-import type { Connections } from "./socket/connections.ts";
 
-export interface AppOptions {
-  handlers: Handlers;
+export interface AppOptions extends EndpointOptions {
   /**
    * Where workers attach, and the emitter of the event `upgrade` for their requests. Absent on a read-only
    * socket.
@@ -40,13 +30,6 @@ export interface AppOptions {
   channel?: { workers: Workers; upgrades: EventEmitter };
   events: EventStreams;
   limits: LimitsOptions;
-  /** What the unfinished requests of all sockets hold, and those that are large. */
-  buffered: Buffered;
-  large: LargeRequests;
-  /** The connections of this app. Called only when there is a request. */
-  connections: () => Connections;
-  /** The size of the document of a session; 0 if there is none. */
-  documentBytes: (id: SessionId) => Promise<number>;
   logger: Logger;
   /** Whether to refuse everything except for reads. */
   readOnly?: boolean;
@@ -59,10 +42,9 @@ export interface AppOptions {
 const keepAliveTimeoutMs = 60_000;
 const headersTimeoutMs = 10_000;
 const readMethods = ["GET", "HEAD"];
-const jsonMediaType = "application/json; charset=utf-8";
 
 export function createApp(options: AppOptions): FastifyInstance<Server> {
-  const { handlers, channel, events, limits, logger, readOnly = false, draining, refusing } = options;
+  const { channel, events, limits, logger, readOnly = false, draining, refusing } = options;
   const { buffered, large, connections } = options;
   const { bodyBytes, requestTimeoutMs } = limits;
   const onError = errorHandler(logger);
@@ -115,8 +97,7 @@ export function createApp(options: AppOptions): FastifyInstance<Server> {
     });
     app.addHook("onResponse", async (request, reply) => logRequest(logger, request, reply));
 
-    for (const name of Object.keys(routes) as RouteName[])
-      register(app, name, handlers[name] as AnyHandler, options);
+    endpointRoutes(app, options);
     eventsRoute(app, events, (socket) => connections().hold(socket));
     if (channel !== undefined) attachRoute(app, channel.workers, options);
   };
@@ -143,87 +124,6 @@ function assertRead({ method, headers }: FastifyRequest): void {
   throw new RequestError(405, message, { headers: { allow: readMethods.join(", ") } });
 }
 
-/**
- * A handler found by the name of its row at run time. The type {@link Handlers} ensures that the two match.
- */
-type AnyHandler = (call: object) => unknown;
-
-function register(
-  app: FastifyInstance<Server>,
-  name: RouteName,
-  handler: AnyHandler,
-  options: AppOptions,
-): void {
-  const { buffered, large, connections, documentBytes } = options;
-  const route: Route = routes[name];
-  const readsDocument = !withoutDocument.includes(name);
-  app.route({
-    config: { operation: name },
-    method: methodsOf(route),
-    url: route.path.replace(/\{(\w+)\}/g, ":$1"),
-    handler: async (request, reply) => {
-      reply.code(route.status ?? 200);
-      try {
-        const call = await callOf(route, request, reply);
-        const bytes =
-          readsDocument && "id" in call.params ? await documentBytes(call.params.id as SessionId) : 0;
-        const held = bytes < largeBytes ? undefined : await reserveReply(request, reply, bytes, options);
-        await large.begin(request.raw, bytes);
-        const result = await handler(call);
-        reply.type(jsonMediaType);
-        if (result === noBody) return reply.send(undefined);
-        const text = await stringifyJsonInSlices(result, replyDepth);
-        if (held !== undefined) held.sending();
-        else if (text.length >= countedReply) holdReply(request, reply, text.length, buffered);
-        connections().sending(request.raw.socket);
-        return reply.send(text);
-      } finally {
-        large.end(request.raw);
-      }
-    },
-  });
-}
-
-/** Requests about a session that do not put its document together. */
-const withoutDocument: readonly string[] = ["reportProgress", "deleteSession"] satisfies RouteName[];
-
-/** A smaller reply is not counted: the number of connections bounds those. */
-const countedReply = 64 * 1024;
-
-/** Counts a reply until its client has read it. If others need the room, the connection is closed. */
-function holdReply({ raw }: FastifyRequest, reply: FastifyReply, bytes: number, buffered: Buffered): void {
-  const held = buffered.hold(() => raw.socket.destroy());
-  held.add(bytes);
-  releaseAfter(raw.socket, reply, held);
-}
-
-/** Waits until there is room for a large reply, before anything is read for it. */
-async function reserveReply(
-  { raw }: FastifyRequest,
-  reply: FastifyReply,
-  bytes: number,
-  { buffered, large }: AppOptions,
-): Promise<Held> {
-  const { socket } = raw;
-  // A request that has its turn would keep those that wait for theirs from making room.
-  const mayWait = !large.hasBegun(raw);
-  const held = await buffered.reserve(bytes, () => socket.destroy(), { mayWait });
-  releaseAfter(socket, reply, held);
-  if (!socket.destroyed) return held;
-  held.release();
-  throw new RequestError(400, "the connection ended before the request was handled");
-}
-
-function releaseAfter(socket: Socket, { raw }: FastifyReply, held: Held): void {
-  const release = () => {
-    socket.off("close", release);
-    held.release();
-  };
-  raw.once("close", release);
-  // A reply behind another one on the same connection may never be sent.
-  socket.once("close", release);
-}
-
 /** Changes that are too frequent to be logged each time. */
 const routine: readonly string[] = ["reportProgress", "checkpointSession"] satisfies RouteName[];
 
@@ -244,40 +144,6 @@ function logRequest(logger: Logger, request: FastifyRequest, reply: FastifyReply
   logger.info({ resource, ...line }, operation);
 }
 
-/** Checks the id first, then headers, query and body, so that the most important error is reported. */
-async function callOf(
-  route: Route,
-  request: FastifyRequest,
-  reply: FastifyReply,
-): Promise<{ params: Readonly<Record<string, string>>; [part: string]: unknown }> {
-  const given = request.params as Record<string, string>;
-  const params = "id" in given ? { ...given, id: parseSessionId(given.id) } : given;
-  const preconditions = parsePreconditions(request.headers);
-  assertSupported(route, preconditions);
-  return {
-    method: request.method,
-    params,
-    query: checkQuery(route, request.query as QueryValues),
-    body: await checkBody(route, request.body),
-    preconditions,
-    tag: (summary: SessionSummary) => void reply.header("etag", entityTag(summary)),
-    header: (header: string, value: string) => void reply.header(header, value),
-    status: (status: number) => void reply.code(status),
-  };
-}
-
-/**
- * A condition that were ignored could make a change that the client wants to prevent. A reader who sends
- * `If-None-Match` loses nothing by a whole reply.
- */
-function assertSupported({ method, path, headers = [] }: Route, preconditions: Preconditions): void {
-  const { ifMatch, ifNoneMatch } = preconditions;
-  if (ifMatch !== undefined && !headers.includes("if-match"))
-    throw new RequestError(400, `${method} ${path} does not support If-Match`);
-  if (ifNoneMatch !== undefined && method !== "GET" && !headers.includes("if-none-match"))
-    throw new RequestError(400, `${method} ${path} does not support If-None-Match`);
-}
-
 function refuseOtherMethods(app: FastifyInstance<Server>): void {
   const allowed = new Map<string, string[]>();
   for (const route of Object.values(endpoints)) {
@@ -296,9 +162,4 @@ function refuseOtherMethods(app: FastifyInstance<Server>): void {
       handler: refuse,
     });
   }
-}
-
-/** HEAD makes no sense for an upgrade or a stream. */
-function methodsOf(route: Endpoint): string[] {
-  return route.method === "GET" && route.reply !== undefined ? ["GET", "HEAD"] : [route.method];
 }
