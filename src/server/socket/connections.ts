@@ -31,7 +31,7 @@ const graceMs: Readonly<Record<Activity, number>> = {
   idle: 1000,
   busy: Number.POSITIVE_INFINITY,
 };
-/** Who make room when nobody has had that time. New callers come last: one of them may be the operator. */
+/** Of those that are equally many, who make room when nobody has had that time. */
 const withoutGrace: readonly Activity[] = ["receiving", "sending", "idle", "silent"];
 
 interface Connection {
@@ -198,12 +198,13 @@ export class Connections {
     return false;
   }
 
+  /** In a flood most connections do the same, and those that do something else are probably no part of it. */
   #closeAny(): boolean {
-    for (const activity of withoutGrace) {
-      const [socket] = this.#by[activity];
-      if (socket !== undefined) return this.#makeRoomBy(socket);
-    }
-    return false;
+    const most = withoutGrace.reduce((one, other) =>
+      this.#by[other].size > this.#by[one].size ? other : one,
+    );
+    const [socket] = this.#by[most];
+    return socket !== undefined && this.#makeRoomBy(socket);
   }
 
   #makeRoomBy(socket: Socket): true {
