@@ -10,10 +10,13 @@ import { systemErrorCode } from "../error.ts";
 /** Names of an open file of this process. */
 const descriptor = /^\/(?:dev\/(?:stdout|stderr|fd\/\d+)|proc\/(?:self|\d+)\/fd\/\d+)$/;
 
-/** Whether the path is a name of standard output, which its stream should write. */
+/** Whether this is `-` or another name of standard output, which its stream should write. */
 export function isStandardOutput(path: string): boolean {
-  return /^\/(?:dev\/stdout|dev\/fd\/1|proc\/self\/fd\/1)$/.test(path);
+  return /^(?:-|\/dev\/stdout|\/dev\/fd\/1|\/proc\/self\/fd\/1)$/.test(path);
 }
+
+/** Signals that end a process without its "exit" event. */
+const deadly = ["SIGTERM", "SIGHUP", "SIGQUIT"] as const;
 
 /** The file exists and may be written, but not replaced. */
 export class CannotReplace extends Error {}
@@ -27,7 +30,8 @@ export interface ReplaceOptions {
  * Follows symbolic links. Devices, pipes and descriptors such as `/dev/stderr` are written in place.
  *
  * @param path absolute
- * @throws the error of the system; the earlier file is then unchanged, and nothing else is left behind
+ * @throws the error of the system; the earlier file is then unchanged, and nothing else is left behind.
+ *   SIGKILL may leave `.sessiond-….tmp` beside it.
  */
 export async function replaceFile(path: string, text: string, { mode }: ReplaceOptions = {}): Promise<void> {
   if (descriptor.test(path)) return writeInPlace(path, text);
@@ -57,14 +61,13 @@ interface Put {
 
 async function put(path: string, text: string, { mode, owner }: Put): Promise<void> {
   const directory = dirname(path);
-  const staged = join(directory, `.${randomBytes(8).toString("hex")}.tmp`);
-  const onExit = () => rmSync(staged, { force: true });
-  const file = await open(staged, "wx", mode).catch((error: unknown) => {
-    if (owner === undefined || systemErrorCode(error) !== "EACCES") throw error;
-    throw new CannotReplace("its directory may not be written, so it cannot be replaced as a whole");
-  });
-  process.once("exit", onExit);
+  const staged = join(directory, `.sessiond-${randomBytes(8).toString("hex")}.tmp`);
+  const release = removeAtEnd(staged);
   try {
+    const file = await open(staged, "wx", mode).catch((error: unknown) => {
+      if (owner === undefined || systemErrorCode(error) !== "EACCES") throw error;
+      throw new CannotReplace("its directory may not be written, so it cannot be replaced as a whole");
+    });
     try {
       await file.writeFile(text);
       const { size, uid, gid } = await file.stat();
@@ -86,9 +89,30 @@ async function put(path: string, text: string, { mode, owner }: Put): Promise<vo
     if (systemErrorCode(error) !== "EBUSY") throw error;
     throw new CannotReplace("it is a mount point, so it cannot be replaced as a whole");
   } finally {
-    process.off("exit", onExit);
+    release();
   }
   await syncDirectory(directory);
+}
+
+/**
+ * Removes the file when the process ends, except by SIGKILL, until the returned function is called. If
+ * somebody else also listens for a signal, that listener decides whether the process ends.
+ */
+function removeAtEnd(path: string): () => void {
+  const remove = () => rmSync(path, { force: true });
+  const onSignal = (signal: NodeJS.Signals) => {
+    if (process.listenerCount(signal) > 1) return;
+    remove();
+    release();
+    process.kill(process.pid, signal);
+  };
+  const release = () => {
+    process.off("exit", remove);
+    for (const signal of deadly) process.off(signal, onSignal);
+  };
+  process.on("exit", remove);
+  for (const signal of deadly) process.on(signal, onSignal);
+  return release;
 }
 
 /** Makes the new name durable, where the directory may be read, which this needs. */

@@ -12,6 +12,7 @@ import {
   readlinkSync,
   statSync,
   symlinkSync,
+  watch,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -214,6 +215,7 @@ describe("export -o", () => {
     expect(await to("/dev/stdout", '"$@" | cat')).toMatchObject({ stdout });
     expect(await to("/dev/stdout", '{ echo before; "$@"; echo after; } > OUT')).toMatchObject({ code: 0 });
     expect(readFileSync(join(directory, "out"), "utf8")).toBe(`before\n${stdout}after\n`);
+    expect(await to("-", '"$@"')).toMatchObject({ code: 0, stdout });
     expect(await to("/dev/null", '"$@"')).toMatchObject({ code: 0, stdout: "" });
     const [pipe, read] = [join(directory, "pipe"), join(directory, "read")];
     const line = `mkfifo '${pipe}'; cat '${pipe}' > '${read}' & "$@"; wait`;
@@ -248,6 +250,38 @@ describe("export -o", () => {
     expect(readFileSync(file, "utf8")).toBe("earlier");
     expect(names(directory)).toEqual(["out"]);
   });
+
+  test("leaves nothing behind when a signal ends it", async () => {
+    const { run, ctl } = await withLargeSession();
+    const directory = await tempDir();
+    const [document, file] = [join(await tempDir(), "long.json"), join(directory, "out")];
+    const long = {
+      session_id: "long",
+      status: "paused",
+      checkpoint_time: "2026-01-01T00:00:00Z",
+      config: { target_path: "src" },
+      processed_files: [],
+      pending_files: [],
+      partial_results: { a: "x".repeat(2e7) },
+    };
+    writeFileSync(document, JSON.stringify(long));
+    expect(await run("import", document)).toMatchObject({ code: 0 });
+    for (const signal of ["SIGTERM", "SIGHUP", "SIGQUIT", "SIGINT"] as const) {
+      let code: number | null = 0;
+      // Now and then the export is finished before the signal arrives.
+      for (let attempt = 1; code === 0 && attempt <= 5; attempt++) {
+        writeFileSync(file, "earlier");
+        const changes = watch(directory);
+        const child = start(process.execPath, [sessionctlProgram, ...ctl("export", "long", "-o", file)]);
+        changes.once("change", () => child.kill(signal));
+        ({ code } = await outcome(child));
+        changes.close();
+        expect(names(directory)).toEqual(["out"]);
+      }
+      expect(code).not.toBe(0);
+      expect(readFileSync(file, "utf8")).toBe("earlier");
+    }
+  }, 60_000);
 
   test("refuses what may not be replaced", async () => {
     const { ctl, socketPath } = await withLargeSession();

@@ -20,7 +20,7 @@ export const registerExport: Registration = (program, run) => {
         "reads both without loss.",
     )
     .argument("<id...>", "session ids")
-    .option("-o, --output <file>", "write to this file instead of standard output")
+    .option("-o, --output <file>", "write to this file instead of standard output, which is -")
     .addHelpText("after", "\nExample:\n  sessionctl export nightly -o nightly.json")
     .action(
       run(async ({ client, out, process }, ids: string[], { output }: { output?: string }) => {
