@@ -74,8 +74,9 @@ export async function* followEvents(
 ): AsyncGenerator<StreamEvent, void, undefined> {
   const { sessions, kinds, signal, reconnectMs = defaultReconnectMs, onLost, onReconnected } = options;
   checkSocketPath(socketPath);
-  const path = `${eventsPath}${encodeQuery({ session: sessions, kind: kinds })}`;
-  let cursor = options.since;
+  const path = `${eventsPath}${encodeQuery({ session: sessions, kind: kinds, since: options.since })}`;
+  // Of the last event. As a header, it takes precedence over the query.
+  let cursor: string | undefined;
   let wasConnected = false;
   let connectedAt = 0;
   let lostAt: number | undefined;

@@ -227,3 +227,15 @@ it("continues over a restart of the daemon, and notices what changed in between"
   await all.client.completeSession("b");
   expect(await command.ended).toMatchObject({ code: 0 });
 });
+
+it.each(["nonsense", "\u00e9", "\u202e", "a\nb"])(
+  "refuses to continue after %j, which is no event",
+  async (since) => {
+    const { socketPath } = await scene();
+    const { code, stderr } = await events(socketPath, "--since", since).ended;
+    expect({ code, stderr }).toEqual({
+      code: 2,
+      stderr: expect.stringMatching(/^sessionctl: [^\n]*since[^\n]*\n$/),
+    });
+  },
+);
