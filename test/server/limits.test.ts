@@ -218,3 +218,20 @@ function open(path: string): Socket {
 function postHead(framing: string): string {
   return `POST /v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n${framing}\r\n\r\n`;
 }
+
+test("a connection that sends many requests before their answers is closed", async () => {
+  const { socketPath, call } = await startServer();
+  const pipelined = (count: number) => "GET /v1/stats HTTP/1.1\r\nhost: x\r\n\r\n".repeat(count);
+  const few = await connected(socketPath);
+  let answers = "";
+  few.on("data", (chunk) => {
+    answers += String(chunk);
+  });
+  few.write(pipelined(4));
+  await eventually(() => expect(answers.match(/HTTP\/1\.1 200/g)).toHaveLength(4));
+  const many = await connected(socketPath);
+  many.write(pipelined(5));
+  await text(many).catch(() => "");
+  expect(many.closed).toBe(true);
+  expect((await call("GET", "/v1/stats")).status).toBe(200);
+});

@@ -18,7 +18,7 @@ const activities = ["silent", "receiving", "sending", "idle", "busy"] as const;
 type Activity = (typeof activities)[number];
 
 /** How many requests a connection may send before their answers. More would only wait in memory. */
-const maxOpenRequests = 8;
+const maxOpenRequests = 4;
 
 /**
  * Milliseconds that a client has, as long as others can make room: to send its request, a good part of a body,
