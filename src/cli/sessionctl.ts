@@ -4,11 +4,13 @@ import { useWholeStandardStreams } from "../files/standard-streams.ts";
 import { ignored, ignoreSignals } from "../runner/end-signals.ts";
 import { guard } from "../runner/guard-process.ts";
 import { startProgram } from "../start-program.ts";
+import { endWithoutTerminal } from "../terminal-hang-up.ts";
 import { exitCodes } from "./exit-code.ts";
 import { guardVerb } from "./run/guard-command.ts";
 
 useWholeStandardStreams();
 ignoreSignals(ignored);
+endWithoutTerminal();
 process.once("SIGINT", () => process.exit(exitCodes.interrupted));
 
 const args = process.argv.slice(2);

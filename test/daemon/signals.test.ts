@@ -2,6 +2,7 @@
 import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { createConnection } from "node:net";
+import { constants } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { SessionClient } from "../../src/client/session-client.ts";
@@ -53,6 +54,16 @@ test.skipIf(noPseudoTerminal !== undefined)("it ends with the terminal that it w
   terminal.hangUp();
   await eventually(() => expect(existsSync(`/proc/${pid}`)).toBe(false));
   expect(existsSync(join(directory, "s.sock"))).toBe(false);
+});
+
+test.skipIf(noPseudoTerminal !== undefined)("a terminal that is gone makes no crash at the end", async () => {
+  const { client, directory, command } = await inTerminal();
+  const status = join(directory, "status");
+  const terminal = await pseudoTerminal(`trap "" HUP; ${command}; echo "$?" >${status}`);
+  const { pid } = await eventually(() => client.getInfo());
+  terminal.hangUp();
+  process.kill(pid, "SIGHUP");
+  await eventually(() => expect(readFileSync(status, "utf8")).toBe(`${128 + constants.signals.SIGHUP}\n`));
 });
 
 test.skipIf(noPseudoTerminal !== undefined)("with nothing of the terminal, SIGHUP reloads", async () => {
