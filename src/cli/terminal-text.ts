@@ -2,7 +2,11 @@
 export { safe } from "../text/safe.ts";
 
 const graphemes = new Intl.Segmenter("en", { granularity: "grapheme" });
-const invisible = /^[\p{Mn}\p{Me}\p{Cf}]+$/u;
+// Marks on other characters, format characters, and the later letters of a Hangul syllable. Terminals give a
+// column to the soft hyphen and to the signs that span numbers in Arabic and Syriac, which are format
+// characters as well.
+const invisible =
+  /^(?![\u00ad\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u{110bd}\u{110cd}])[\p{Mn}\p{Me}\p{Cf}\u1160-\u11ff\ud7b0-\ud7ff]$/u;
 const emoji = /\p{Emoji_Presentation}|\ufe0f/u;
 // Blocks of characters that are wide or fullwidth in Unicode's East Asian Width.
 const wide =
@@ -17,8 +21,10 @@ export function displayWidth(text: string): number {
 }
 
 function graphemeWidth(grapheme: string): number {
-  if (invisible.test(grapheme)) return 0;
-  return wide.test(grapheme) || emoji.test(grapheme) ? 2 : 1;
+  if (emoji.test(grapheme)) return 2;
+  let width = 0;
+  for (const character of grapheme) width += invisible.test(character) ? 0 : wide.test(character) ? 2 : 1;
+  return width;
 }
 
 /** Cuts text to `columns` at its end, and marks the cut. */

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { createLook } from "../../src/cli/look.ts";
 import { createBarDisplay } from "../../src/cli/progress/bar-display.ts";
 import { Pace } from "../../src/cli/progress/pace.ts";
+import { displayWidth } from "../../src/cli/terminal-text.ts";
 import { openScreen } from "../../src/cli/top/screen.ts";
 import { scene } from "../client/worker/fixture.ts";
 import { eventually } from "../support/eventually.ts";
@@ -71,5 +72,24 @@ describe.skipIf(!hasTmux)(`in tmux${hasTmux ? "" : ", which is not installed"}`,
     terminal.resize(120, 30);
     await isWhole(120);
     await eventually(() => expect(terminal.screen()[4]).toMatch(/…(👩‍💻)+$/u));
+  });
+
+  test("text of other scripts is as wide as it is taken to be", async () => {
+    const text = "कि क्षि กำ নি ြမ \u1100\u1161\u11a8 a\u00ad \u0600\u0661 會議 👩‍💻 🇩🇪 e\u0301";
+    const terminal = await tmux(`printf '%s' '${text}'; exec sleep 60`, 80, 4);
+    await eventually(() => expect(terminal.column()).toBe(displayWidth(text)));
+  });
+
+  test("top shows its last column for sessions named in other scripts", async () => {
+    const { client, socketPath } = await scene();
+    const ids = ["क्षिकि".repeat(6), "กำ".repeat(12), "\u0600\u0661".repeat(12), "plain"];
+    for (const session_id of ids) await client.createSession({ session_id, config: { target_path: "." } });
+    const program = `'${process.execPath}' '${sessionctlProgram}' --socket '${socketPath}' top --interval 100ms`;
+    const terminal = await tmux(program, 80, 24);
+    await eventually(() => {
+      const rows = terminal.screen().filter((line) => line.startsWith("▸"));
+      expect(rows).toHaveLength(ids.length);
+      for (const row of rows) expect(row).toMatch(/ \d+s$/);
+    });
   });
 });

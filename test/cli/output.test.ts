@@ -42,6 +42,13 @@ describe("text for a terminal", () => {
     ["🇩🇪", 2],
     ["a\u200db", 2],
     ["ключ", 4],
+    // Vowel signs and conjuncts that are one character for people, and several columns.
+    ["कि", 2],
+    ["क्षि", 3],
+    ["กำ", 2],
+    ["\u1100\u1161\u11a8", 2],
+    ["a\u00ad", 2],
+    ["\u0600\u0661", 2],
   ])("has the width that a terminal gives it: %s", (text, width) => {
     expect(displayWidth(text)).toBe(width);
   });

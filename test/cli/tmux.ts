@@ -9,6 +9,8 @@ export const hasTmux = spawnSync("tmux", ["-V"]).status === 0;
 export interface Tmux {
   /** The lines on the screen, without blanks at their ends. */
   screen(): string[];
+  /** Where the cursor is, from 0. */
+  column(): number;
   resize(columns: number, rows: number): void;
 }
 
@@ -29,6 +31,7 @@ export async function tmux(command: string, columns: number, rows: number): Prom
       run("capture-pane", "-p")
         .split("\n")
         .map((line) => line.trimEnd()),
+    column: () => Number(run("display-message", "-p", "#{cursor_x}")),
     resize: (newColumns, newRows) =>
       void run("resize-window", "-x", String(newColumns), "-y", String(newRows)),
   };
