@@ -17,8 +17,10 @@ import { everyCommand } from "./every-command.ts";
 import { TestHost } from "./in-process.ts";
 import { noPseudoTerminal, pseudoTerminal } from "./pseudo-terminal.ts";
 
-const hostile = "x\x1b]0;title\x07\x1b[2J\x9b31m\u202etxt\u2066\u200f\u061c\u200b\u2028\r\nforged";
-const unseen = /[^\P{Cc}\n]|[\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/u;
+const hostile =
+  "x\x1b]0;title\x07\x1b[2J\x9b31m\u202etxt\u2066\u200f\u061c\u00ad\u180e\ufff9\u200b\u2028\r\nforged";
+const unseen =
+  /[^\P{Cc}\n]|[\p{Zl}\p{Zp}\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/u;
 
 // biome-ignore lint/suspicious/noControlCharactersInRegex: colours begin with one
 const withoutOwn = (text: string) => text.replace(/\x1b\[[\d;]*m/g, "").replaceAll("\r\n", "\n");

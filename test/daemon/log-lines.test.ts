@@ -84,7 +84,8 @@ test("whatever is logged, it is one line with a priority", () => {
 });
 
 /** What controls a terminal, or changes the direction of text, or hides in it. */
-const unseen = /[^\P{Cc}\n]|[\p{Zl}\p{Zp}\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff]/u;
+const unseen =
+  /[^\P{Cc}\n]|[\p{Zl}\p{Zp}\u00ad\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/u;
 const hostile = "id\u009b31m\u202etxt\u2066\u200f\u2028\x1b]0;title\x07\r\n<0>forged";
 
 test("JSON lines keep every value and have no unseen characters", () => {

@@ -54,7 +54,7 @@ function versionProblems(version: string, protocol: number): HealthProblem[] {
   return [
     problem(
       "version_mismatch",
-      `sessiond ${version} speaks version ${protocol} of the protocol, and this sessionctl speaks version ${protocolVersion}`,
+      `sessiond ${version} speaks version ${protocol} of the protocol; version ${protocolVersion} is that of this sessionctl`,
       "install both from the same release, and restart sessiond",
     ),
   ];
