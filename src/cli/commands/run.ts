@@ -67,7 +67,7 @@ function parts(program: Command, { args }: Command): { id: string | undefined; w
   const at = rawArgs.indexOf("--");
   const words = at === -1 ? [] : rawArgs.slice(at + 1);
   if (words.length === 0)
-    throw usageError("give the command after --, such as: sessionctl run lint -- node --check {}");
+    throw usageError("give the command at the end, after --, such as: -- node --check {}");
   const ids = args.slice(0, args.length - words.length);
   if (ids.length > 1) {
     throw usageError(
