@@ -1,11 +1,9 @@
 /** Bodies of odd shapes within the limits: answered as they should be, and no other client waits for them. */
-import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
-import { parseJsonInSlices } from "../../src/json/parse-in-slices.ts";
-import { stringifyJsonInSlices } from "../../src/json/write-in-slices.ts";
-import { encodeSession, partsOf } from "../../src/store/directory/disk/encode-session.ts";
-import { foreignSession } from "../store/directory/outside.ts";
-import { jsonOf } from "../support/http.ts";
+import { foreignSession, putOutside } from "../store/directory/outside.ts";
+import { eventually } from "../support/eventually.ts";
+import { http, jsonOf } from "../support/http.ts";
+import { type MeasuredDaemon, startMeasured } from "../support/stalls.ts";
 import { startServer } from "./running-server.ts";
 
 const json = { headers: { "content-type": "application/json" } };
@@ -48,45 +46,39 @@ const shapes: Readonly<Record<string, () => string>> = {
 };
 
 /**
- * The longest time for which nobody else was served, in milliseconds of this thread's processor time: a busy
- * machine does not count.
+ * In milliseconds of the daemon's processor time: a slice, and what the garbage collector does in it. One
+ * measurement may be longer by chance, as others use the machine's caches; work in one go is longer each time.
  */
-async function longestStall(work: () => Promise<unknown>): Promise<number> {
-  let longest = 0;
-  let last = processorMs();
-  const look = () => {
-    const now = processorMs();
-    longest = Math.max(longest, now - last);
-    last = now;
-  };
-  const timer = setInterval(look, 1);
-  try {
-    await work();
-  } finally {
-    clearInterval(timer);
-  }
-  look();
-  return longest;
-}
-
-function processorMs(): number {
-  return Number(readFileSync("/proc/thread-self/schedstat", "latin1").split(" ")[0]) / 1e6;
-}
-
-/** A slice, what the garbage collector does in it, and joining the pieces. */
 const mostMs = 100;
+const attempts = 3;
 
-test.each(Object.keys(shapes))("%s: read in slices", async (name) => {
-  const bytes = Buffer.from(shapes[name]?.() ?? "");
-  const stall = await longestStall(() => parseJsonInSlices(bytes, 64).catch(() => undefined));
-  expect(stall).toBeLessThan(mostMs);
+async function expectSlices(daemon: MeasuredDaemon, work: () => Promise<unknown>): Promise<void> {
+  const stalls: number[] = [];
+  do stalls.push(await daemon.longestStall(work));
+  while (Math.min(...stalls) >= mostMs && stalls.length < attempts);
+  expect(Math.min(...stalls)).toBeLessThan(mostMs);
+}
+
+function documentOf(id: string, shape: string): string {
+  return `${JSON.stringify(foreignSession(id)).slice(0, -1)},"extra":${shapes[shape]?.()}}`;
+}
+
+test.each(Object.keys(shapes))("%s: taken and given out in slices", async (shape) => {
+  const daemon = await startMeasured();
+  const body = documentOf("s", shape);
+  await expectSlices(daemon, () => http(daemon.socket, "PUT", "/v1/sessions/s", { body, ...json }));
+  await expectSlices(daemon, () => http(daemon.socket, "GET", "/v1/sessions/s"));
 });
 
-test.each(Object.keys(shapes))("%s: written in slices, on one line and as a session", async (name) => {
-  const bytes = Buffer.from(shapes[name]?.() ?? "");
-  const value = await parseJsonInSlices(bytes, 64).catch(() => undefined);
-  if (value === undefined) return;
-  expect(await longestStall(() => stringifyJsonInSlices(value, 64))).toBeLessThan(mostMs);
-  const parts = partsOf({ ...foreignSession("s"), extra: value, partial_results: { r: value } });
-  expect(await longestStall(() => encodeSession(parts).catch(() => undefined))).toBeLessThan(mostMs);
+test.each(Object.keys(shapes))("%s: read in slices from a file of another program", async (shape) => {
+  const daemon = await startMeasured();
+  let count = 0;
+  await expectSlices(daemon, async () => {
+    const id = `s${++count}`;
+    putOutside(daemon.sessionsDir, `${id}.json`, documentOf(id, shape));
+    await eventually(async () => {
+      const { status } = await http(daemon.socket, "HEAD", `/v1/sessions/${id}`);
+      if (status === 404) throw new Error("not seen yet");
+    });
+  });
 });

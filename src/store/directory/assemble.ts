@@ -136,7 +136,7 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
   });
 
   const shared = { fs, directory, clock, logger, state, files, journal, view, slots, known };
-  const turns = new SessionTurns({ queue, view, slots });
+  const turns = new SessionTurns({ view, slots });
   const documents = new CurrentDocuments(shared);
   const writer = new SessionFileWriter({ ...shared, turns });
   const quarantine = new Quarantine({ ...shared, quarantine: own.quarantine, turns });

@@ -16,7 +16,7 @@ import { encodeSession, partsOf } from "./disk/encode-session.ts";
 import type { FileSystem } from "./disk/file-system.ts";
 import { makeDirectory } from "./disk/own-directories.ts";
 import { peekSessionId } from "./disk/peek-session-id.ts";
-import { readDocument } from "./disk/read-document.ts";
+import { readInSlices } from "./disk/read-document.ts";
 import { UnreadableError } from "./disk/session-codec.ts";
 
 /** The end of a backup's name: the time, and a number where there are several of one second. */
@@ -77,7 +77,7 @@ export class Backups {
       const location = join(this.#default, backup);
       const stats = this.#fs.lstatSync(location);
       if (!stats?.isFile()) continue;
-      const owner = peekSessionId(this.#fs, location);
+      const owner = await peekSessionId(this.#fs, location);
       if (owner === undefined ? !backup.startsWith(`${name}_`) : owner !== id) continue;
       const created_time = formatTimestamp(Number(stats.mtimeMs) * microsPerMs);
       found.push({ session_id: id, backup, location, created_time, bytes: Number(stats.size) });
@@ -90,11 +90,11 @@ export class Backups {
    *
    * @throws SessiondError `invalid_request` for one that is missing, unreadable or of another session
    */
-  read(id: string, backup: string): Session {
+  async read(id: string, backup: string): Promise<Session> {
     const path = this.#locate(backup);
     let session: Session | undefined;
     try {
-      session = readDocument(this.#fs, path)?.session;
+      session = (await readInSlices(this.#fs, path))?.session;
     } catch (error) {
       if (!(error instanceof UnreadableError)) throw storageError(error);
       throw refuse(`${path} cannot be read: ${error.message}`);

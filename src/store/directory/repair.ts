@@ -93,7 +93,7 @@ export class Repair {
   async #restore(id: SessionId, backup: string): Promise<Restored> {
     const { state, backups, known, commands, quarantine, sessions, leases, clock } = this.#options;
     state.assertWritable();
-    const session = backups.read(id, backup);
+    const session = await backups.read(id, backup);
     if (!known.exists(id)) return { session: (await commands.restore(session)).summary, previous: null };
     await quarantine.addDuplicates(id);
     let previous: string | null = null;
@@ -110,7 +110,7 @@ export class Repair {
   async #restoreUnreadable(id: SessionId, backup: string): Promise<Restored> {
     const { state, backups, catalog, known, commands, quarantine } = this.#options;
     state.assertWritable();
-    const session = backups.read(id, backup);
+    const session = await backups.read(id, backup);
     const unreadable = catalog.unreadableFor(id);
     if (unreadable !== undefined) await quarantine.add(unreadable);
     if (known.exists(id)) return this.#restore(id, backup);

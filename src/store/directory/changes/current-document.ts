@@ -88,6 +88,7 @@ export class CurrentDocuments {
     const path = join(directory, file);
     for (const delayMs of [...halfWrittenDelaysMs, undefined]) {
       await yieldIfDue();
+      await view.readAhead(file);
       const looked = view.look(file);
       const state = this.#holding(file, id);
       if (state !== undefined) {

@@ -2,7 +2,6 @@
  * Decides whose turn it is. Changes of one session run one after another, in the queue of its file. Reports
  * run beside anything but a change.
  */
-import type { KeyedQueue } from "../../../async/keyed-queue.ts";
 import { isSessiondError, systemErrorCode } from "../../../error.ts";
 import type { SessionId } from "../../../session/session-id.ts";
 import { TargetChanged } from "../disk/durable-files.ts";
@@ -16,7 +15,6 @@ import type { SessionSlots } from "./session-slots.ts";
 const changeAttempts = 10;
 
 export interface SessionTurnsOptions {
-  queue: KeyedQueue;
   view: DirectoryView;
   slots: SessionSlots;
 }
@@ -100,10 +98,10 @@ export class SessionTurns {
    * again when the doubt is over.
    */
   async runFor<T>(file: string, task: () => Promise<T>): Promise<T> {
-    const { queue, view } = this.#options;
+    const { view } = this.#options;
     for (;;) {
       try {
-        return await queue.run(file, task);
+        return await view.run(file, task);
       } catch (error) {
         if (!(error instanceof FileInDoubt)) throw error;
         await view.whenSure(error.file);

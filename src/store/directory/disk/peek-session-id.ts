@@ -2,7 +2,7 @@
 import { constants } from "node:fs";
 import { systemErrorCode } from "../../../error.ts";
 import type { FileSystem } from "./file-system.ts";
-import { readDocument } from "./read-document.ts";
+import { readInSlices } from "./read-document.ts";
 import { UnreadableError } from "./session-codec.ts";
 
 const headBytes = 4096;
@@ -14,9 +14,9 @@ const firstKey = /^\s*\{\s*"session_id"\s*:\s*("(?:[^"\\]|\\.)*")/;
  *
  * @throws the file system's error
  */
-export function peekSessionId(fs: FileSystem, path: string): string | undefined {
+export async function peekSessionId(fs: FileSystem, path: string): Promise<string | undefined> {
   try {
-    return idAtBeginning(fs, path) ?? readDocument(fs, path)?.session.session_id;
+    return idAtBeginning(fs, path) ?? (await readInSlices(fs, path))?.session.session_id;
   } catch (error) {
     const isGone = ["ENOENT", "ELOOP", "ENXIO", "EACCES", "EPERM"].includes(systemErrorCode(error) ?? "");
     if (isGone || error instanceof UnreadableError) return undefined;

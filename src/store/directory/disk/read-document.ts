@@ -1,5 +1,6 @@
 /** Reads a session document from a path that anybody may have written to. */
 import { type BigIntStats, constants } from "node:fs";
+import { yieldIfDue } from "../../../async/slices.ts";
 import { systemErrorCode } from "../../../error.ts";
 import type { Session } from "../../../session/session.ts";
 import { TargetChanged } from "./durable-files.ts";
@@ -16,6 +17,9 @@ import {
 
 /** A program that writes a file does so at least this often until it is done. */
 const recentMs = 2000;
+
+/** How many bytes are read in one go where that is done in slices. */
+const pieceBytes = 1024 * 1024;
 
 /** A session document, and the state of the file that it was read from. */
 export interface Document {
@@ -44,23 +48,62 @@ export function readDocument(fs: FileSystem, path: string): Document | undefined
   return file && { session: decodeSession(file.bytes), ...file.facts };
 }
 
+/** As `readDocument`, in slices. @throws UnreadableError, or the file system's error */
+export async function readInSlices(fs: FileSystem, path: string): Promise<Document | undefined> {
+  const file = await readFileInSlices(fs, path);
+  return file && { session: await decodeSessionInSlices(file.bytes), ...file.facts };
+}
+
 /**
- * As `readDocument`, in slices. Undefined also for a document that cannot be read: it may be half written.
+ * As `readInSlices`. Undefined also for a document that cannot be read: it may be half written.
  */
 export async function readDocumentInSlices(fs: FileSystem, path: string): Promise<Document | undefined> {
   try {
-    const file = readFile(fs, path);
-    return file && { session: await decodeSessionInSlices(file.bytes), ...file.facts };
+    return await readInSlices(fs, path);
   } catch (error) {
     if (error instanceof UnreadableError) return undefined;
     throw error;
   }
 }
 
-function readFile(
-  fs: FileSystem,
-  path: string,
-): { bytes: Uint8Array; facts: Omit<Document, "session"> } | undefined {
+interface FileContent {
+  bytes: Uint8Array;
+  facts: Omit<Document, "session">;
+}
+
+function readFile(fs: FileSystem, path: string): FileContent | undefined {
+  const file = openFile(fs, path);
+  if (file === undefined) return undefined;
+  try {
+    let isWhole = false;
+    while (!isWhole) isWhole = readPart(fs, file, file.buffer.length);
+    return contentOf(file);
+  } finally {
+    fs.closeSync(file.fd);
+  }
+}
+
+async function readFileInSlices(fs: FileSystem, path: string): Promise<FileContent | undefined> {
+  const file = openFile(fs, path);
+  if (file === undefined) return undefined;
+  try {
+    while (!readPart(fs, file, pieceBytes)) await yieldIfDue();
+    return contentOf(file);
+  } finally {
+    fs.closeSync(file.fd);
+  }
+}
+
+interface OpenFile {
+  fd: number;
+  stats: BigIntStats;
+  buffer: Buffer;
+  /** How many bytes have been read. */
+  length: number;
+}
+
+/** Undefined if there is no regular file. @throws UnreadableError, or the file system's error */
+function openFile(fs: FileSystem, path: string): OpenFile | undefined {
   let fd: number;
   try {
     fd = fs.openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
@@ -70,31 +113,29 @@ function readFile(
       throw new UnreadableError("sessiond has no permission to read it");
     throw error;
   }
+  let file: OpenFile | undefined;
   try {
     const stats = fs.fstatSync(fd);
     if (!stats.isFile()) return undefined;
     if (stats.size > maxStoredBytes) throw new UnreadableError(tooLarge(Number(stats.size)));
-    const bytes = readAll(fs, fd, Number(stats.size));
-    const facts = {
-      bytes: bytes.length,
-      mode: Number(stats.mode & 0o777n),
-      identity: identityOf(stats),
-    };
-    return { bytes, facts };
+    file = { fd, stats, buffer: Buffer.allocUnsafe(Number(stats.size)), length: 0 };
+    return file;
   } finally {
-    fs.closeSync(fd);
+    if (file === undefined) fs.closeSync(fd);
   }
 }
 
-function readAll(fs: FileSystem, fd: number, size: number): Uint8Array {
-  const buffer = Buffer.allocUnsafe(size);
-  let length = 0;
-  while (length < size) {
-    const read = fs.readSync(fd, buffer, length, size - length, length);
-    if (read === 0) break;
-    length += read;
-  }
-  return buffer.subarray(0, length);
+/** Reads on, at most so many bytes. Returns whether that was the end of the file, as it was when opened. */
+function readPart(fs: FileSystem, file: OpenFile, most: number): boolean {
+  const { fd, buffer, length } = file;
+  const read = fs.readSync(fd, buffer, length, Math.min(most, buffer.length - length), length);
+  file.length += read;
+  return read === 0 || file.length === buffer.length;
+}
+
+function contentOf({ stats, buffer, length }: OpenFile): FileContent {
+  const facts = { bytes: length, mode: Number(stats.mode & 0o777n), identity: identityOf(stats) };
+  return { bytes: buffer.subarray(0, length), facts };
 }
 
 /** Whether a file changed so lately that another program may still be writing it. */

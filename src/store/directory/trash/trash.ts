@@ -66,6 +66,7 @@ export class Trash {
     const restored = await turns.firstFree(names, async (file) => {
       if (known.exists(id)) throw sessionExists(id, beforeRestoring(entry));
       await files.giveBack(entry, [directory, file]);
+      await view.readAhead(file);
       view.catalog.index.from("change", () => view.look(file));
       const state = view.catalog.get(file);
       if (state === undefined || state.kind === "unreadable") throw unread(id, file, state?.why);

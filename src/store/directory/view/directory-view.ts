@@ -18,6 +18,10 @@ import { type Identity, identityOf, UnreadableError } from "../disk/session-code
 import { Doubts, FileInDoubt } from "./doubts.ts";
 import { type CatalogOptions, FileCatalog, type FileState } from "./file-catalog.ts";
 import { Place } from "./place.ts";
+import { largeFile, ReadAhead } from "./read-ahead.ts";
+
+/** A file that changes while it is read ahead is read again; the last time, the look reads it in one go. */
+const maxReadsAhead = 3;
 
 /** Errors that keep a file from being read and say nothing about the file. */
 const momentary = ["EMFILE", "ENFILE", "ENOMEM"];
@@ -55,11 +59,13 @@ export class DirectoryView {
   readonly #options: ViewOptions;
   readonly #doubts = new Doubts((file, isLast) => this.refresh(file, { isSure: isLast }));
   readonly #queue: KeyedQueue;
+  readonly #ahead: ReadAhead;
   #closed = false;
 
   constructor(options: ViewOptions, queue: KeyedQueue) {
     this.#options = options;
     this.#queue = queue;
+    this.#ahead = new ReadAhead(options.fs, options.directory);
     this.catalog = new FileCatalog(options);
     this.place = new Place(options);
   }
@@ -87,6 +93,36 @@ export class DirectoryView {
     const stats = statOrFailure(fs, join(directory, file));
     if (stats instanceof Error) return false;
     return stats === undefined ? this.catalog.get(file) === undefined : this.#isKnown(file, stats);
+  }
+
+  /**
+   * Runs a task in the queue of a file. If another program wrote a large document there, that is read before
+   * the task looks at it.
+   */
+  run<T>(file: string, task: () => Promise<T>): Promise<T> {
+    return this.#queue.run(file, () => {
+      if (this.#changedLarge(file) === undefined) return task();
+      return this.readAhead(file)
+        .then(task)
+        .finally(() => this.#ahead.drop(file));
+    });
+  }
+
+  /** Reads a large file that has changed, in slices, for the look that follows. Callers hold its queue. */
+  async readAhead(file: string): Promise<void> {
+    for (let count = 0; count < maxReadsAhead; count++) {
+      const state = this.#changedLarge(file);
+      if (state === undefined || this.#ahead.has(file, state)) return;
+      await this.#ahead.read(file, state);
+    }
+  }
+
+  /** The state of a file that is large, and not as it was when it was read last. */
+  #changedLarge(file: string): Identity | undefined {
+    const { fs, directory } = this.#options;
+    const stats = statOrFailure(fs, join(directory, file));
+    if (stats === undefined || stats instanceof Error || stats.size < largeFile) return undefined;
+    return this.#isKnown(file, stats) ? undefined : stateOf(stats);
   }
 
   /** Resolves when there is no doubt about a file any more. */
@@ -125,7 +161,8 @@ export class DirectoryView {
       return undefined;
     }
     try {
-      const document = readDocument(this.#options.fs, path);
+      const ahead = this.#ahead.take(file, stateOf(stats));
+      const document = ahead === undefined ? readDocument(this.#options.fs, path) : ahead.document;
       if (document === undefined) this.#gone(file);
       else this.#adopt(file, document);
       this.#sure(file);
@@ -199,7 +236,7 @@ export class DirectoryView {
 
   /** Looks in the queue of the file. A doubt that the look raises ends later. */
   refresh(file: string, how: Look = {}): Promise<void> {
-    return this.#queue.run(file, async () => this.glance(file, how));
+    return this.run(file, async () => this.glance(file, how));
   }
 
   #lookAgain(files: readonly string[]): void {
