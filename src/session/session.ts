@@ -10,6 +10,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from "../json/exact-jso
 import { plainNumber } from "../json/exact-number.ts";
 import { parseTimestamp } from "../time/clock.ts";
 import { sessionIdProblem } from "./session-id.ts";
+import { stringList } from "./string-list.ts";
 
 export const statuses = ["running", "paused", "completed", "failed"] as const;
 export type Status = (typeof statuses)[number];
@@ -44,16 +45,18 @@ export const labelsSchema = z
   )
   .meta({ type: "object", additionalProperties: { type: "string" } });
 
-export const fileListSchema = z.array(z.string("must be a string"), "must be an array of file names");
+export const fileListSchema = stringList({
+  array: "must be an array of file names",
+  item: "must be a string",
+});
 
 export const configSchema = z.looseObject({
   /** Any text that is not blank; what other programs may refuse is diagnosed. */
   target_path: z.string("must be a string").refine((path) => path.trim() !== "", "must not be blank"),
-  file_patterns: z
-    .array(z.string())
+  file_patterns: stringList()
     .describe("a request needs at least one that is not blank, or none at all for the default")
     .optional(),
-  exclude_patterns: z.array(z.string()).optional(),
+  exclude_patterns: stringList().optional(),
   coding_standards: jsonObjectSchema.optional(),
   analysis_depth: z.enum(analysisDepths).optional(),
   enable_parallel: z.boolean().optional(),
