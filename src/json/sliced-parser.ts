@@ -19,8 +19,8 @@ import {
 import { TextParts } from "./text-parts.ts";
 
 export interface TextLimits {
-  /** The most keys that one object may have. Default: any number. */
-  maxKeys?: number | undefined;
+  /** The most keys of an object, by its level (0 is the outermost) and its own key. Default: any number. */
+  maxKeys?: ((level: number, key: string | undefined) => number) | undefined;
   /** The longest key, number, or white space after a key, in bytes. Default: any length, parsed in one go. */
   longestToken?: number | undefined;
 }
@@ -29,7 +29,7 @@ export class SlicedParser {
   readonly #bytes: Buffer;
   readonly #parts: TextParts;
   readonly #maxDepth: number;
-  readonly #maxKeys: number;
+  readonly #maxKeys: (level: number, key: string | undefined) => number;
   readonly #longestToken: number;
   readonly #piece: number;
   /** The indexes of the opening brackets of all lists and objects that are open, outermost first. */
@@ -48,7 +48,7 @@ export class SlicedParser {
     this.#bytes = bytes;
     this.#parts = new TextParts(bytes, maxDepth);
     this.#maxDepth = maxDepth;
-    this.#maxKeys = maxKeys ?? Number.POSITIVE_INFINITY;
+    this.#maxKeys = maxKeys ?? (() => Number.POSITIVE_INFINITY);
     this.#longestToken = longestToken ?? Number.POSITIVE_INFINITY;
     this.#piece = piece;
     this.#nextTry = piece;
@@ -150,7 +150,8 @@ export class SlicedParser {
   /** Begins to put together the list or object that opens at `at`. */
   #build(at: number): void {
     const key = this.#keyBefore(at);
-    this.#built.push(new PiecedValue(this.#bytes[at] === openBracket, key, this.#maxKeys));
+    const maxKeys = this.#maxKeys(this.#built.length, key);
+    this.#built.push(new PiecedValue(this.#bytes[at] === openBracket, key, maxKeys));
     this.#start = at + 1;
   }
 

@@ -20,6 +20,17 @@ test("a body with more values than limits.values is refused, however small it is
   expect(taken.status).toBe(201);
 });
 
+test.each([
+  ["the body", () => `{"session_id":"s","config":{"target_path":"/x"},${members(10_000)}}`],
+  ["config", () => `{"session_id":"s","config":{"target_path":"/x",${members(10_000)}}}`],
+])("more than ten thousand keys in %s are refused", async (_, body) => {
+  const { call } = await startServer();
+  // A short body is not counted, as it is cheap.
+  const filled = body().replace("/x", `/${"x".repeat(300_000)}`);
+  const refused = await call("POST", "/v1/sessions", { body: filled, ...json });
+  expect([refused.status, jsonOf(refused).detail]).toEqual([413, "an object has more than 10000 keys"]);
+});
+
 test("an object with more than a million keys is refused", async () => {
   const { call } = await startServer({ limits: { bodyBytes: 32 * 1024 * 1024 } });
   const body = `{"session_id":"s","config":{"target_path":"/x","o":{${members(1_000_001)}}}}`;

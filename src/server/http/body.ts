@@ -16,8 +16,15 @@ import { type ReceiveOptions, receiveBody } from "./receive-body.ts";
  */
 const maxKeys = 1_000_000;
 
+/** The same for the outermost object and `config`, which are copied as a whole again and again. */
+const maxOwnKeys = 10_000;
+
 /** What the text of a request may hold: a key or a number is read in one go. */
-export const textLimits = { maxKeys, longestToken: 1024 * 1024 } as const;
+export const textLimits = {
+  maxKeys: (level: number, key: string | undefined) =>
+    level === 0 || (level === 1 && key === "config") ? maxOwnKeys : maxKeys,
+  longestToken: 1024 * 1024,
+} as const;
 
 export type BodyLimits = Pick<LimitsOptions, "depth" | "values">;
 
