@@ -256,7 +256,7 @@ export class DirectoryStore implements SessionStore {
     const before = slots.lagging().length;
     try {
       if (!view.place.isHeld()) throw view.place.away();
-      makeDirectories(this.#fs, this.#own);
+      this.#makeDirectories();
       const { base, trash, quarantine } = this.#own;
       for (const path of [base, trash, quarantine, this.#own.journal]) files.reopen(path);
       await writer.writeLagging();
@@ -271,6 +271,15 @@ export class DirectoryStore implements SessionStore {
     if (left.length > 0) {
       const message = "reports of these sessions are not in their files; they are lost if the journal is";
       this.#logger.error({ session_ids: left }, message);
+    }
+  }
+
+  /** Something in the place of the trash, say, does not keep the session files from being written. */
+  #makeDirectories(): void {
+    try {
+      makeDirectories(this.#fs, this.#own);
+    } catch (error) {
+      this.#logger.error({ err: error }, "a directory of sessiond's own cannot be made anew");
     }
   }
 
@@ -295,9 +304,8 @@ export class DirectoryStore implements SessionStore {
       await this.#parts.journal.close();
       await this.#parts.saver.close();
       await this.#parts.records.idle();
-      await this.#parts.files.close();
     } finally {
-      this.#lock.release();
+      await this.#parts.files.close().finally(() => this.#lock.release());
     }
   }
 }

@@ -30,12 +30,16 @@ export function ownDirectories(sessionsDirectory: string): OwnDirectories {
 
 /** @throws SessiondError `storage_failed` for anything else in their places: nothing there may be swept */
 export function makeDirectories(fs: FileSystem, own: OwnDirectories): void {
-  for (const path of [own.base, own.staging, own.trash, own.quarantine, own.journal]) {
-    const stats = fs.lstatSync(path);
-    if (stats === undefined) makeDirectory(fs, path);
-    else if (stats.isSymbolicLink()) throw inTheWay(path, "a symbolic link", "a directory");
-    else if (!stats.isDirectory()) throw inTheWay(path, "not a directory", "a directory");
-  }
+  for (const path of [own.base, own.staging, own.trash, own.quarantine, own.journal])
+    if (!assertDirectory(fs, path)) makeDirectory(fs, path);
+}
+
+/** Whether a directory is there. @throws SessiondError `storage_failed` for anything else */
+export function assertDirectory(fs: FileSystem, path: string): boolean {
+  const stats = fs.lstatSync(path);
+  if (stats?.isSymbolicLink()) throw inTheWay(path, "a symbolic link", "a directory");
+  if (stats?.isDirectory() === false) throw inTheWay(path, "not a directory", "a directory");
+  return stats !== undefined;
 }
 
 /** Something is where sessiond needs a file or directory of its own, and may belong to somebody. */

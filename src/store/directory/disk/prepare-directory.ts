@@ -8,6 +8,7 @@ import { type DirectoryLock, lockDirectory } from "./directory-lock.ts";
 import type { FileSystem } from "./file-system.ts";
 import { assertKnownFormat, recordFormat } from "./format-record.ts";
 import {
+  assertDirectory,
   makeDirectories,
   makeDirectory,
   type OwnDirectories,
@@ -30,6 +31,7 @@ export function prepareDirectory(fs: FileSystem, path: string): PreparedDirector
   makeSessionsDirectory(fs, resolve(path));
   const directory = fs.realpathSync(path);
   const own = ownDirectories(directory);
+  assertDirectory(fs, own.base);
   assertKnownFormat(fs, own);
   makeDirectories(fs, own);
   const lock = lockDirectory(fs, directory, join(own.base, "lock"));

@@ -4,8 +4,9 @@
  * pipe, follows a link or fails for ever. What these files hold is the affair of those who read them.
  */
 import { join } from "node:path";
+import { systemErrorCode } from "../../../error.ts";
 import type { FileSystem } from "./file-system.ts";
-import type { OwnDirectories } from "./own-directories.ts";
+import { inTheWay, type OwnDirectories } from "./own-directories.ts";
 import type { StateQuarantine } from "./state-quarantine.ts";
 
 /** The names of state files, but for those whose owners refuse the start themselves. */
@@ -26,7 +27,22 @@ export function putOddFilesAside(fs: FileSystem, own: OwnDirectories, quarantine
     if (!stateFile.test(name) || refusedByOwner.includes(name)) continue;
     const path = join(own.base, name);
     const why = whyOdd(fs, path, mostBytes(name));
-    if (why !== undefined) quarantine.move(path, name, stateMeaning(path, why));
+    if (why !== undefined) putAside(quarantine, path, name, why);
+  }
+}
+
+/** @throws SessiondError `storage_failed` for what belongs to another user */
+function putAside(quarantine: StateQuarantine, path: string, name: string, why: string): void {
+  try {
+    quarantine.move(path, name, stateMeaning(path, why));
+  } catch (error) {
+    if (systemErrorCode(error) === "EACCES" || systemErrorCode(error) === "EPERM")
+      throw inTheWay(
+        path,
+        `${why.replace(/^is /, "")}, and cannot be moved by this user`,
+        "a file of its own",
+      );
+    throw error;
   }
 }
 

@@ -59,7 +59,7 @@ export async function readSegments(known: Segments, options: SegmentsOptions): P
     const path = join(directory, name);
     const next = names[index + 1];
     const following = next === undefined ? undefined : sequenceOf(next);
-    if (isPruned(known, sequenceOf(name), following)) {
+    if (isPruned(known, sequenceOf(name), following) && fs.lstatSync(path)?.isFile()) {
       changes.push(() => fs.unlink(path));
       continue;
     }

@@ -22,8 +22,9 @@ export class SegmentFile {
   readonly #device: bigint;
   #size = 0;
   #length = 0;
-  /** The last bytes that were appended. */
-  #ending: Uint8Array = new Uint8Array();
+  /** The last bytes that were appended, and those that were the last at the look before. */
+  #ending = { at: 0, bytes: new Uint8Array() };
+  #compared = this.#ending;
   /** Whether its length is being changed just now. */
   #isResizing = false;
 
@@ -78,14 +79,16 @@ export class SegmentFile {
 
   /** A copy that was written over the file has the same identity, and perhaps the same length. */
   #whyChanged(): string | undefined {
-    const found = new Uint8Array(this.#ending.length);
+    const { at, bytes } = this.#compared;
+    const found = new Uint8Array(bytes.length);
     try {
-      const { fd } = this.#handle;
-      this.#fs.readSync(fd, found, 0, found.length, this.#size - found.length);
+      this.#fs.readSync(this.#handle.fd, found, 0, found.length, at);
     } catch (error) {
       return `${this.#path} cannot be read: ${(error as Error).message}`;
     }
-    if (Buffer.compare(found, this.#ending) !== 0) return `${this.#path} was written by another program`;
+    if (Buffer.compare(found, bytes) !== 0) return `${this.#path} was overwritten by another program`;
+    // What is written after the copy would be there in any case.
+    this.#compared = this.#ending;
     return undefined;
   }
 
@@ -111,7 +114,8 @@ export class SegmentFile {
     }
     this.#size += bytes.length;
     // A copy, because the batch is large and need not stay in memory.
-    this.#ending = Uint8Array.from(bytes.subarray(-comparedBytes));
+    const ending = Uint8Array.from(bytes.subarray(-comparedBytes));
+    this.#ending = { at: this.#size - ending.length, bytes: ending };
     this.#pace.took(performance.now() - begun);
   }
 

@@ -3,7 +3,7 @@
  * acknowledged is there when the directory is opened again, and what was refused is not, not even a part of
  * it.
  */
-import { readdirSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "vitest";
 import { isSessiondError } from "../../../../src/error.ts";
@@ -15,6 +15,7 @@ import { type DirectoryStore, openDirectoryStore } from "../../../../src/store/d
 import type { FileSystem } from "../../../../src/store/directory/disk/file-system.ts";
 import type { SessionStore } from "../../../../src/store/session-store.ts";
 import { systemClock } from "../../../../src/time/clock.ts";
+import { eventually } from "../../../support/eventually.ts";
 import {
   FaultyFileSystem,
   type Interceptor,
@@ -140,6 +141,7 @@ async function liveOn(directory: string, interceptor: Interceptor): Promise<void
     }
     await store.close().catch(() => {});
   }
+  await eventually(() => expect(descriptorsIn(directory)).toEqual([]));
   const next = await open(directory);
   try {
     expect(states.map(summary)).toContain(await found(next));
@@ -151,6 +153,19 @@ async function liveOn(directory: string, interceptor: Interceptor): Promise<void
   } finally {
     await next.close();
   }
+}
+
+/** The files in a directory that this process has open. */
+function descriptorsIn(directory: string): string[] {
+  const paths = readdirSync("/proc/self/fd").map((fd) => {
+    try {
+      return readlinkSync(`/proc/self/fd/${fd}`);
+    } catch {
+      // That of reading the directory.
+      return "";
+    }
+  });
+  return paths.filter((path) => path.startsWith(directory));
 }
 
 /** The numbers of the operations of a life that `matches` picks. */
