@@ -1,4 +1,7 @@
-/** Each of the daemon's own files, in every odd shape, with the real daemon. */
+/**
+ * Each of the daemon's own files, and every odd shape, with the real daemon. Every pair of the two is tried on
+ * a store alone, by odd-state.test.ts of the store.
+ */
 import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -31,7 +34,10 @@ async function startAtLast(dir: string): Promise<DaemonProcess> {
   }
 }
 
-test.each(oddStates)(
+/** The step has no divisor in common with the number of shapes, so that each shape is among them. */
+const step = 7;
+
+test.each(oddStates.filter((_, index) => index % step === 0))(
   "%s as %s",
   async (file, shape) => {
     const dir = join(await tempDir(), "copy");

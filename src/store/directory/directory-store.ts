@@ -50,11 +50,12 @@ import type { DirectoryLock } from "./disk/directory-lock.ts";
 import { storageError } from "./disk/durable-files.ts";
 import type { FileSystem } from "./disk/file-system.ts";
 import { nodeFileSystem } from "./disk/node-file-system.ts";
-import { makeDirectories, type OwnDirectories } from "./disk/own-directories.ts";
+import type { OwnDirectories } from "./disk/own-directories.ts";
 import { prepareDirectory } from "./disk/prepare-directory.ts";
 import { putOddFilesAside } from "./disk/state-files.ts";
 import { withStorageErrors } from "./disk/storage-state.ts";
 import { replayJournal } from "./replay-journal.ts";
+import { rescue } from "./rescue.ts";
 
 export type { DirectoryStorage };
 
@@ -111,6 +112,7 @@ export class DirectoryStore implements SessionStore {
 
   async open(): Promise<void> {
     try {
+      this.#parts.files.open();
       this.#parts.stateQuarantine.load();
       putOddFilesAside(this.#fs, this.#own, this.#parts.stateQuarantine);
       await this.#parts.files.sync(this.#directory);
@@ -131,7 +133,7 @@ export class DirectoryStore implements SessionStore {
     this.#parts.slots.begin((id) => this.#parts.writer.writeDue(id));
     this.#parts.ownPlace.begin();
     void this.#parts.lost.then(() => {
-      this.#rescuing = this.#rescue();
+      this.#rescuing = rescue(this.#parts, { fs: this.#fs, own: this.#own, logger: this.#logger });
     });
     this.#catchingUp = this.#parts.writer.writeLagging(() => this.#closing !== undefined);
   }
@@ -245,42 +247,6 @@ export class DirectoryStore implements SessionStore {
   /** Compares the index with the directory, as hints would. */
   reconcile(): Promise<void> {
     return this.#parts.follower.reconcile();
-  }
-
-  /**
-   * Another program took the journal or more away: writes to the session files what is only in memory, where
-   * the sessions directory is still the one that was opened. Never rejects.
-   */
-  async #rescue(): Promise<void> {
-    const { slots, writer, journal, records, view, files } = this.#parts;
-    const before = slots.lagging().length;
-    try {
-      if (!view.place.isHeld()) throw view.place.away();
-      this.#makeDirectories();
-      const { base, trash, quarantine } = this.#own;
-      for (const path of [base, trash, quarantine, this.#own.journal]) files.reopen(path);
-      await writer.writeLagging();
-      await records.restore();
-      if (slots.lagging().length === 0) await journal.settle();
-    } catch (error) {
-      this.#logger.error({ err: error }, "what is only in memory cannot be written");
-    }
-    const left = slots.lagging();
-    if (before > 0)
-      this.#logger.warn(`sessions whose reports were written to their files: ${before - left.length}`);
-    if (left.length > 0) {
-      const message = "reports of these sessions are not in their files; they are lost if the journal is";
-      this.#logger.error({ session_ids: left }, message);
-    }
-  }
-
-  /** Something in the place of the trash, say, does not keep the session files from being written. */
-  #makeDirectories(): void {
-    try {
-      makeDirectories(this.#fs, this.#own);
-    } catch (error) {
-      this.#logger.error({ err: error }, "a directory of sessiond's own cannot be made anew");
-    }
   }
 
   close(): Promise<void> {

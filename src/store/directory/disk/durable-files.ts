@@ -30,14 +30,15 @@ export type Place = readonly [directory: string, name: string];
 export class DurableFiles {
   readonly #fs: FileSystem;
   readonly #stagingDirectory: string;
+  readonly #often: readonly string[];
   readonly #directories = new Map<string, DirectorySync>();
   readonly #onSyncFailure: (error: Error) => void;
   #staged = 0;
   #failure: SessiondError | undefined;
 
   /**
-   * `directories` are those that are written to often: their descriptors stay open, so that a sync costs
-   * less, and never fails for want of a descriptor. `onSyncFailure` is called when a sync failed: from then
+   * `directories` are those that are written to often: from `open` to `close` their descriptors are open, so
+   * that a sync costs less, and never fails for want of a descriptor. `onSyncFailure` is called when a sync failed: from then
    * on the page cache cannot be trusted.
    */
   constructor(
@@ -48,8 +49,12 @@ export class DurableFiles {
   ) {
     this.#fs = fs;
     this.#stagingDirectory = stagingDirectory;
-    for (const directory of directories) this.#directories.set(directory, new DirectorySync(fs, directory));
+    this.#often = directories;
     this.#onSyncFailure = onSyncFailure;
+  }
+
+  open(): void {
+    for (const directory of this.#often) this.reopen(directory);
   }
 
   /**

@@ -14,6 +14,7 @@ async function place() {
   await mkdir(staging);
   await mkdir(other);
   const files = new DurableFiles(nodeFileSystem, staging, [directory], () => {});
+  files.open();
   onTestFinished(() => files.close());
   const target = join(directory, "s.json");
   writeFileSync(target, "before");

@@ -3,9 +3,19 @@ import { cpSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { isSessiondError } from "../../../../src/error.ts";
+import { eventually } from "../../../support/eventually.ts";
 import { FaultyFileSystem, isChange } from "../../../support/faulty-file-system.ts";
 import { tempDir } from "../../../support/temp-dir.ts";
-import { eachIntercepted, failing, found, isWrite, life, open, writePart } from "./short-life.ts";
+import {
+  descriptorsIn,
+  eachIntercepted,
+  failing,
+  found,
+  isWrite,
+  life,
+  open,
+  writePart,
+} from "./short-life.ts";
 
 test("any change of the disk fails: nothing that was acknowledged is lost, nothing that was refused is there", async () => {
   await eachIntercepted(isChange, failing("EIO"));
@@ -48,5 +58,6 @@ test("an operation of the start fails: the store does not open, or says what it 
     expect(await found(next)).toBe(expected);
     expect((await next.listTrash()).total).toBe(1);
     await next.close();
+    await eventually(() => expect(descriptorsIn(directory)).toEqual([]));
   }
 }, 180_000);

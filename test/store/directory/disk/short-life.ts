@@ -156,7 +156,7 @@ async function liveOn(directory: string, interceptor: Interceptor): Promise<void
 }
 
 /** The files in a directory that this process has open. */
-function descriptorsIn(directory: string): string[] {
+export function descriptorsIn(directory: string): string[] {
   const paths = readdirSync("/proc/self/fd").map((fd) => {
     try {
       return readlinkSync(`/proc/self/fd/${fd}`);
