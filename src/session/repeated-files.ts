@@ -4,6 +4,7 @@
  */
 import { eachInSlices } from "../async/slices.ts";
 import type { Issue } from "../error.ts";
+import { NameMap } from "./name-map.ts";
 
 export interface Repeated {
   count: number;
@@ -16,14 +17,14 @@ const maxIssues = 50;
 /** `lists` are file lists by their names. */
 export async function repeatedFiles(lists: Readonly<Record<string, readonly string[]>>): Promise<Repeated> {
   const repeated: Repeated = { count: 0, issues: [] };
-  const seen = new Set<string>();
+  const seen = new NameMap<true>();
   let total = 0;
   for (const files of Object.values(lists)) {
     total += files.length;
-    await eachInSlices(files, (file) => seen.add(file));
+    await eachInSlices(files, (file) => seen.set(file, true));
   }
   if (seen.size === total) return repeated;
-  const listOf = new Map<string, string>();
+  const listOf = new NameMap<string>();
   for (const [list, files] of Object.entries(lists)) {
     let at = 0;
     await eachInSlices(files, (file) => {
