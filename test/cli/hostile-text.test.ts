@@ -11,6 +11,7 @@ import { SessionClient } from "../../src/client/session-client.ts";
 import { anyString } from "../support/arbitraries.ts";
 import { launchDaemon, startDaemon } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
+import { isLong } from "../support/runs.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { commandLine, outcome, sessionctlProgram, start } from "./command-line.ts";
 import { everyCommand } from "./every-command.ts";
@@ -68,6 +69,9 @@ const reading = [
   "doctor",
 ];
 
+/** What `npm test` tries: `npm run test:long` tries all of them. */
+const some = ["list", "show", "files", "results", "status", "doctor"];
+
 async function scene() {
   const cli = await commandLine();
   const client = new SessionClient({ socketPath: cli.socketPath });
@@ -76,7 +80,7 @@ async function scene() {
   await client.deleteSession("other");
   writeFileSync(join(cli.directory, `${id}2.json`), `{"${hostile}`);
   const forms = Object.entries(everyCommand({ id, directory: await tempDir() }))
-    .filter(([name]) => reading.includes(name))
+    .filter(([name]) => (isLong ? reading : some).includes(name))
     .flatMap(([, each]) => each)
     // Asked for by a program.
     .filter((form) => !form.includes("-0"));
@@ -84,21 +88,25 @@ async function scene() {
 }
 
 describe.skipIf(noPseudoTerminal !== undefined)(`on a terminal ${noPseudoTerminal ?? ""}`, () => {
-  test("every reading command controls nothing but the colours of its own text", async () => {
-    const { socketPath, forms } = await scene();
-    const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
-    const run = [process.execPath, sessionctlProgram].map(quoted).join(" ");
-    const commands = [...forms, ["show", "nobody\u202e"], ["show", hostile], [hostile]].map(
-      (form) => `${run} ${form.map(quoted).join(" ")}`,
-    );
-    const terminal = await pseudoTerminal(commands.join("; "), {
-      env: { SESSIOND_SOCKET: socketPath, NO_COLOR: "", FORCE_COLOR: "1" },
-    });
-    await terminal.exited;
-    const written = withoutOwn(terminal.written());
-    expect(written.split("\n").filter((line) => unseen.test(line))).toEqual([]);
-    expect(written).toContain("\\u202etxt");
-  }, 120_000);
+  test(
+    "every reading command controls nothing but the colours of its own text",
+    async () => {
+      const { socketPath, forms } = await scene();
+      const quoted = (word: string) => `'${word.replaceAll("'", "'\\''")}'`;
+      const run = [process.execPath, sessionctlProgram].map(quoted).join(" ");
+      const commands = [...forms, ["show", "nobody\u202e"], ["show", hostile], [hostile]].map(
+        (form) => `${run} ${form.map(quoted).join(" ")}`,
+      );
+      const terminal = await pseudoTerminal(commands.join("; "), {
+        env: { SESSIOND_SOCKET: socketPath, NO_COLOR: "", FORCE_COLOR: "1" },
+      });
+      await terminal.exited;
+      const written = withoutOwn(terminal.written());
+      expect(written.split("\n").filter((line) => unseen.test(line))).toEqual([]);
+      expect(written).toContain("\\u202etxt");
+    },
+    isLong ? 120_000 : 20_000,
+  );
 
   test("the log of the daemon controls nothing but its own colours", async () => {
     const base = await tempDir();
