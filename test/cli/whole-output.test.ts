@@ -271,7 +271,8 @@ describe("export -o", () => {
     };
     writeFileSync(document, JSON.stringify(long));
     expect(await run("import", document)).toMatchObject({ code: 0 });
-    for (const signal of ["SIGTERM", "SIGHUP", "SIGQUIT", "SIGINT"] as const) {
+    const signals = ["SIGTERM", "SIGHUP", "SIGQUIT", "SIGINT"] as const;
+    for (const signal of isLong ? signals : signals.slice(0, 1)) {
       let code: number | null = 0;
       // Now and then the export is finished before the signal arrives.
       for (let attempt = 1; code === 0 && attempt <= 5; attempt++) {
