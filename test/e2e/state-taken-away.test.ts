@@ -6,6 +6,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, truncat
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { WorkerSession } from "../../src/client/worker/worker-session.ts";
+import { systemErrorCode } from "../../src/error.ts";
 import { type DaemonProcess, startDaemon } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
 import { isLong } from "../support/runs.ts";
@@ -19,10 +20,20 @@ const segmentsOf = (journal: string) =>
     .filter((name) => name.endsWith(".log"))
     .map((name) => join(journal, name));
 
+/** Again where the daemon made a file in it meanwhile. */
+function remove(directory: string): void {
+  while (existsSync(directory)) {
+    try {
+      rmSync(directory, { recursive: true });
+    } catch (error) {
+      if (systemErrorCode(error) !== "ENOTEMPTY") throw error;
+    }
+  }
+}
+
 /** What another program does to the state in `.sessiond`. */
 const blows: Record<string, (state: string) => void> = {
-  // Again where the daemon has just made a file in it.
-  "removes .sessiond": (state) => rmSync(state, { recursive: true, maxRetries: 10, retryDelay: 10 }),
+  "removes .sessiond": remove,
   "moves .sessiond away": (state) => renameSync(state, `${state}.away`),
   "puts an older .sessiond in its place": (state) => {
     cpSync(state, `${state}.copy`, { recursive: true });
