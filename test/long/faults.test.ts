@@ -56,7 +56,8 @@ const journalFaults: Readonly<Record<string, (k: number) => Fault[]>> = {
   ],
   "fill the disk and come back after it was cut off": (k) => [
     { fn: "write", effect: "ENOSPC", k },
-    { fn: "fdatasync", effect: "EIO", k: 1 },
+    // The first belongs to the new segment.
+    { fn: "fdatasync", effect: "EIO", k: 2 },
   ],
 };
 
@@ -185,7 +186,9 @@ describe.skipIf(!canCompile())("when the file system fails", () => {
     const exit = await daemon.exited;
     if (failed().some(isKill)) expect(exit, where).toEqual(killed);
     else if (!failed().some(isFatal)) expect(exit, where).toEqual({ code: 0, signal: null });
-    await expectAfterRestart(dir, states.slice(-1), where);
+    // A torn end that could not be kept stays in the journal. The next start cannot tell it from damage.
+    const isLeft = failed().some(({ path }) => path.includes("/quarantine/journal-"));
+    await expectAfterRestart(dir, states.slice(-1), where, isLeft ? ["journal_damaged"] : []);
   }
 
   /** Runs the steps from one on, until one fails. Resolves with the states that may be there then. */
@@ -220,10 +223,18 @@ describe.skipIf(!canCompile())("when the file system fails", () => {
     return { allowed, error: replies.find((reply) => reply !== undefined) };
   }
 
-  async function expectAfterRestart(dir: string, allowed: State[], where?: string): Promise<void> {
+  async function expectAfterRestart(
+    dir: string,
+    allowed: State[],
+    where?: string,
+    told: readonly string[] = [],
+  ): Promise<void> {
     const { state, problems } = await stateAtStart(dir);
     expect(allowed, where).toContainEqual(state);
-    expect(problems, where).toEqual([]);
+    expect(
+      problems.filter(({ code }) => !told.includes(code)),
+      where,
+    ).toEqual([]);
     expect(filesOf(dir), where).toEqual(state.sessions);
     expectNothingStaged(dir);
   }

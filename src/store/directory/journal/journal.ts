@@ -297,6 +297,10 @@ export class Journal {
     const name = segmentName(this.#sequence);
     const file = await SegmentFile.create(fs, join(directory, name), this.#pace);
     try {
+      await file.prepare().catch((error: unknown) => {
+        // A disk that failed in this is believed no more than one that failed in a write.
+        throw storageError(error).code === "storage_full" ? error : this.#fail(error);
+      });
       await files.sync(directory);
       await this.#segments.begin(name);
     } catch (error) {

@@ -39,23 +39,22 @@ export class SegmentFile {
   }
 
   /**
-   * With O_DSYNC of open(2), every write is durable when it returns. The room that is reserved is durable
-   * when it resolves: from then on a segment without room at its end was cut short by somebody else.
+   * With O_DSYNC of open(2), every write is durable when it returns. Call `prepare` before the first one.
    *
    * @throws EEXIST if there is a file of this name
    */
   static async create(fs: FileSystem, path: string, pace: WritePace): Promise<SegmentFile> {
     const flags = constants.O_CREAT | constants.O_EXCL | constants.O_RDWR | constants.O_DSYNC;
-    const file = new SegmentFile(fs, path, await fs.open(path, flags, 0o640), pace);
-    try {
-      await file.#reserve(0);
-      await file.#handle.datasync();
-      return file;
-    } catch (error) {
-      await file.#handle.close();
-      await fs.unlink(path);
-      throw error;
-    }
+    return new SegmentFile(fs, path, await fs.open(path, flags, 0o640), pace);
+  }
+
+  /**
+   * Reserves room. It is durable when this resolves: from then on a segment without room at its end was cut
+   * short by somebody else.
+   */
+  async prepare(): Promise<void> {
+    await this.#reserve(0);
+    await this.#handle.datasync();
   }
 
   /**
