@@ -7,7 +7,8 @@ const properties = globSync("test/**/*.test.ts", { cwd: import.meta.dirname }).f
   /support\/runs\.ts|suite\/store-suite\.ts/.test(readFileSync(file, "utf8")),
 );
 
-// The suites that take minutes: many kills, many rounds, large directories, and every property with all its runs.
+// The suites that take minutes: many kills, many rounds, large directories, and every property with all its
+// runs.
 export default defineConfig({
   test: {
     include: ["test/long/**/*.test.ts", ...properties],

@@ -1,4 +1,6 @@
-/** What is bundled has its licence text beside it, and the build fails on a licence that nobody has allowed. */
+/**
+ * What is bundled has its licence text beside it, and the build fails on a licence that nobody has allowed.
+ */
 import { existsSync, readFileSync } from "node:fs";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";

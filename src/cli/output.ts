@@ -52,8 +52,8 @@ export interface Output {
   document(value: unknown): void;
   table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): void;
   /**
-   * The text with `--socket` in the commands of sessionctl that it suggests, if this command was given one: so
-   * that they work when they are pasted. Messages get this anyway.
+   * The text with `--socket` in the commands of sessionctl that it suggests, if this command was given one:
+   * so that they work when they are pasted. Messages get this anyway.
    */
   pasteable(text: string): string;
   /** A message for people; not printed with --quiet. */
@@ -102,8 +102,8 @@ export function createOutput(options: OutputOptions): Output {
 const never = new AbortController().signal;
 
 /**
- * Aborted, with the error of the system as its reason, when the stream cannot be written any more: the disk is
- * full, the reader of a pipe is gone, the terminal is gone.
+ * Aborted, with the error of the system as its reason, when the stream cannot be written any more: the disk
+ * is full, the reader of a pipe is gone, the terminal is gone.
  */
 export function brokenSignal(stream: OutputStream): AbortSignal {
   const broken = new AbortController();
@@ -112,8 +112,8 @@ export function brokenSignal(stream: OutputStream): AbortSignal {
 }
 
 /**
- * Resolves when all data is written, with the exit code of the command. Data that is lost is a failure, unless
- * its reader wanted no more of it, as `head` does.
+ * Resolves when all data is written, with the exit code of the command. Data that is lost is a failure,
+ * unless its reader wanted no more of it, as `head` does.
  */
 export async function settled(stdout: OutputStream, out: Output, exitCode: ExitCode): Promise<ExitCode> {
   await written(stdout, "");

@@ -1,4 +1,6 @@
-/** The schemas of replies about the daemon itself: its facts, its health, and the reload of its configuration. */
+/**
+ * The schemas of replies about the daemon itself: its facts, its health, and the reload of its configuration.
+ */
 import { z } from "zod";
 
 export const infoReply = z.object({

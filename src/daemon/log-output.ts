@@ -9,7 +9,9 @@ import { roughDuration } from "../time/duration.ts";
 
 /** How much of the log waits in memory while it cannot be written. */
 const maxWaitingBytes = 1024 * 1024;
-/** A reader that takes a little at a time is offered more soon; one that has stopped is asked ever less often. */
+/**
+ * A reader that takes a little at a time is offered more soon; one that has stopped is asked ever less often.
+ */
 const [shortestRetryMs, longestRetryMs] = [1, 100];
 /** How long the end of the process waits for the reader. */
 const flushMs = 1000;

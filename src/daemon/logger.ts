@@ -14,8 +14,8 @@ const warnLevel = 40;
 const fatalLevel = 60;
 
 /**
- * Writes readable lines for a terminal, lines with a priority for the journal, else one JSON object a line. The
- * end of the process waits for the reader, but no longer than a second.
+ * Writes readable lines for a terminal, lines with a priority for the journal, else one JSON object a line.
+ * The end of the process waits for the reader, but no longer than a second.
  */
 export function createLogger(level: string, reader: LogReader): { logger: Logger; log: LogOutput } {
   const format = formats[reader]();

@@ -43,7 +43,9 @@ export async function replaceFile(path: string, text: string, { mode }: ReplaceO
   await put(await realpath(path), text, { mode: earlier.mode & 0o7777, owner: earlier });
 }
 
-/** Appends, to lose nothing of a file that a descriptor stands for. Elsewhere appending makes no difference. */
+/**
+ * Appends, to lose nothing of a file that a descriptor stands for. Elsewhere appending makes no difference.
+ */
 async function writeInPlace(path: string, text: string): Promise<void> {
   const file = await open(path, constants.O_WRONLY | constants.O_APPEND);
   try {

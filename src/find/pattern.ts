@@ -18,7 +18,9 @@ export interface PatternOptions {
   readonly dot: boolean;
 }
 
-/** @throws PatternError if the pattern begins with `!`, or goes up after a wildcard, or stands for too much */
+/**
+ * @throws PatternError if the pattern begins with `!`, or goes up after a wildcard, or stands for too much
+ */
 export function parsePattern(pattern: string, { dot }: PatternOptions): Branch[] {
   if (/^!(?!\()/.test(pattern)) {
     throw new PatternError("it begins with !; to leave files out, use --exclude; for a file name, write \\!");

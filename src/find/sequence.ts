@@ -31,7 +31,9 @@ export function isMatched({ segments }: Sequence, at: Positions): boolean {
   return at.includes(segments.length);
 }
 
-/** Whether the name is the last that the sequence needs: as `isMatched` after `step`, without the positions. */
+/**
+ * Whether the name is the last that the sequence needs: as `isMatched` after `step`, without the positions.
+ */
 export function isCompleted({ segments }: Sequence, from: Positions, name: string): boolean {
   const last = segments.length - 1;
   return from.includes(last) && matches(segments[last], name);

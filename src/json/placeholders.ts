@@ -1,6 +1,6 @@
 /**
- * Placeholders for the numbers that JSON.parse would alter: it parses the text with a placeholder in the place
- * of each, and the numbers take their places afterwards.
+ * Placeholders for the numbers that JSON.parse would alter: it parses the text with a placeholder in the
+ * place of each, and the numbers take their places afterwards.
  */
 import { type ExactNumber, isJsonNumber } from "./exact-number.ts";
 

@@ -99,9 +99,9 @@ function isOfNumber(code: number): boolean {
 }
 
 /**
- * Whether a number surely fits a double and is spelled as JavaScript does: at most 15 digits, no exponent, and
- * a fraction that does not end with 0. Small numbers such as 0.01, and what may look like a placeholder, are
- * left to a closer look.
+ * Whether a number surely fits a double and is spelled as JavaScript does: at most 15 digits, no exponent,
+ * and a fraction that does not end with 0. Small numbers such as 0.01, and what may look like a placeholder,
+ * are left to a closer look.
  */
 function isOrdinary(text: string, start: number, end: number): boolean {
   if (end - start > 15) return false;

@@ -1,6 +1,6 @@
 /**
- * Parses one JSON text in pieces. A scan over the bytes finds commas at which the text can be cut. `parseJson`
- * parses each piece, and what is larger than a piece is put together from its pieces.
+ * Parses one JSON text in pieces. A scan over the bytes finds commas at which the text can be cut.
+ * `parseJson` parses each piece, and what is larger than a piece is put together from its pieces.
  */
 import { yieldIfDue } from "../async/slices.ts";
 import { JsonError, type JsonValue } from "./exact-json.ts";

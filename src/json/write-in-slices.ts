@@ -1,6 +1,6 @@
 /**
- * Writes large values of any shape as JSON in pieces, and yields to the event loop between them. What is small
- * is left to `stringifyJson`.
+ * Writes large values of any shape as JSON in pieces, and yields to the event loop between them. What is
+ * small is left to `stringifyJson`.
  */
 import { yieldIfDue } from "../async/slices.ts";
 import { isJsonObject, putMember, stringifyJson } from "./exact-json.ts";

@@ -1,4 +1,7 @@
-/** Plans over a limit, or made after the system clock was set. Each waits until somebody approves it; an approval is good for one pass. */
+/**
+ * Plans over a limit, or made after the system clock was set. Each waits until somebody approves it; an
+ * approval is good for one pass.
+ */
 import { z } from "zod";
 import { type Decision, type JobName, jobNames, type ScheduleEntry } from "../contract/replies.ts";
 import { SessiondError } from "../error.ts";

@@ -250,8 +250,8 @@ export class Cleanup {
   }
 
   /**
-   * Reads the clocks, for a later pass to tell whether the system clock was set since. Every pass does so, and
-   * {@link start}, {@link schedules} and {@link health}.
+   * Reads the clocks, for a later pass to tell whether the system clock was set since. Every pass does so,
+   * and {@link start}, {@link schedules} and {@link health}.
    */
   noteClock(): Promise<void> {
     return this.#load();

@@ -201,7 +201,9 @@ function sum<T>(items: readonly T[], amount: (item: T) => number): number {
   return items.reduce((total, item) => total + amount(item), 0);
 }
 
-/** Logs, at most every ten seconds, that connections had to make room. Their clients only see a closed one. */
+/**
+ * Logs, at most every ten seconds, that connections had to make room. Their clients only see a closed one.
+ */
 function reportFull({ path }: SocketSettings, logger: Logger): () => void {
   let reported = Number.NEGATIVE_INFINITY;
   return () => {

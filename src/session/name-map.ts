@@ -1,6 +1,6 @@
 /**
- * A map of very many names. The engine makes room in a map by copying all of it in one go, which takes hundreds
- * of milliseconds with millions of names. So the names are in many small maps.
+ * A map of very many names. The engine makes room in a map by copying all of it in one go, which takes
+ * hundreds of milliseconds with millions of names. So the names are in many small maps.
  */
 const partCount = 64;
 /** How many characters at the end of a name decide in which map it is. */

@@ -101,7 +101,9 @@ export interface Session {
   /** Files that are done, in the order in which they were reported. */
   processed_files: readonly string[];
   pending_files: readonly string[];
-  /** Any key, any JSON value; `bigint` and `ExactNumber` stand for numbers that JavaScript cannot write so. */
+  /**
+   * Any key, any JSON value; `bigint` and `ExactNumber` stand for numbers that JavaScript cannot write so.
+   */
   partial_results: JsonObject;
   /** The time of the last activity: ISO 8601 with an offset and up to microseconds, as it was written. */
   checkpoint_time: string;

@@ -1,4 +1,6 @@
-/** The schema of a list of strings, however long: a schema for each item would take a hundred times as long. */
+/**
+ * The schema of a list of strings, however long: a schema for each item would take a hundred times as long.
+ */
 import { z } from "zod";
 
 /** More items that are no strings are only counted. */

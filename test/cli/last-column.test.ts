@@ -1,4 +1,6 @@
-/** The last column of a terminal, which a clear after a full line would empty: in a real tmux, and in memory. */
+/**
+ * The last column of a terminal, which a clear after a full line would empty: in a real tmux, and in memory.
+ */
 import { describe, expect, test } from "vitest";
 import { createLook } from "../../src/cli/look.ts";
 import { createBarDisplay } from "../../src/cli/progress/bar-display.ts";

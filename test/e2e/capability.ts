@@ -29,7 +29,9 @@ export function canCompile(): boolean {
   return capability("gcc", spawnSync("gcc", ["--version"]).status === 0);
 }
 
-/** The library of Debian's package faketime, which gives one process a clock of its own; undefined without. */
+/**
+ * The library of Debian's package faketime, which gives one process a clock of its own; undefined without.
+ */
 export function fakeTimeLibrary(): string | undefined {
   const file = `/usr/lib/${process.arch === "x64" ? "x86_64" : "aarch64"}-linux-gnu/faketime/libfaketimeMT.so.1`;
   return capability("Debian's package faketime", existsSync(file)) ? file : undefined;

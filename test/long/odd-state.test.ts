@@ -1,6 +1,6 @@
 /**
- * Each of the daemon's own files, and every odd shape, with the real daemon. Every pair of the two is tried on
- * a store alone, by odd-state.test.ts of the store.
+ * Each of the daemon's own files, and every odd shape, with the real daemon. Every pair of the two is tried
+ * on a store alone, by odd-state.test.ts of the store.
  */
 import { cpSync } from "node:fs";
 import { join } from "node:path";

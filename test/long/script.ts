@@ -145,8 +145,8 @@ export async function stateOf(client: SessionClient): Promise<State> {
 
 /**
  * What the next start finds, and then leaves in the files. The store is opened in this process: starting a
- * daemon for it takes most of the time of a test. An interrupted write is no problem here: nobody was promised
- * what it held.
+ * daemon for it takes most of the time of a test. An interrupted write is no problem here: nobody was
+ * promised what it held.
  */
 export async function stateAtStart(directory: string): Promise<{ state: State; problems: HealthProblem[] }> {
   const clock = systemClock();

@@ -59,7 +59,8 @@ const shapes: Readonly<Record<string, () => string>> = {
 
 /**
  * In milliseconds of the daemon's processor time: a slice, and what the garbage collector does in it. One
- * measurement may be longer by chance, as others use the machine's caches; work in one go is longer each time.
+ * measurement may be longer by chance, as others use the machine's caches; work in one go is longer each
+ * time.
  */
 const mostMs = 100;
 const attempts = 3;

@@ -1,7 +1,7 @@
 /**
- * Loaded into a daemon with `--import`: measures for how long its event loop served nobody, in milliseconds of
- * processor time of its main thread, which a busy machine does not lengthen. SIGUSR2 writes the longest time
- * since the last signal to the file STALL_FILE.
+ * Loaded into a daemon with `--import`: measures for how long its event loop served nobody, in milliseconds
+ * of processor time of its main thread, which a busy machine does not lengthen. SIGUSR2 writes the longest
+ * time since the last signal to the file STALL_FILE.
  */
 import { readFileSync, renameSync, writeFileSync } from "node:fs";
 

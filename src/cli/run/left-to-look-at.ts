@@ -1,4 +1,6 @@
-/** What the patterns of a session could not look at, in this run and earlier ones, and what to do about it. */
+/**
+ * What the patterns of a session could not look at, in this run and earlier ones, and what to do about it.
+ */
 import { unseenIn, unseenReason } from "../../runner/unseen.ts";
 import type { Session } from "../../session/session.ts";
 import { shellOperand } from "../../text/shell-quote.ts";

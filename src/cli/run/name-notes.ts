@@ -1,4 +1,6 @@
-/** Says what is odd about names that are given for a run: names of no file, and several names for one file. */
+/**
+ * Says what is odd about names that are given for a run: names of no file, and several names for one file.
+ */
 import { lstatSync, statSync } from "node:fs";
 import { eachInSlices } from "../../async/slices.ts";
 import type { Excludes } from "../../find/excludes.ts";

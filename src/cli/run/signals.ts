@@ -1,4 +1,7 @@
-/** What ends a run from outside: signals, for which it has handlers of its own, and output that cannot be written. */
+/**
+ * What ends a run from outside: signals, for which it has handlers of its own, and output that cannot be
+ * written.
+ */
 import { isReaderGone, systemReason } from "../../files/standard-streams.ts";
 import { notices, requests } from "../../runner/end-signals.ts";
 import type { HostProcess } from "../host-process.ts";

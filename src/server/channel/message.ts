@@ -12,8 +12,8 @@ import { textLimits, tooManyValues } from "../http/body.ts";
 import type { LimitsOptions } from "../options.ts";
 
 /**
- * The bytes of the shortest message that is read in slices. A shorter one has fewer values than `limits.values`
- * can be.
+ * The bytes of the shortest message that is read in slices. A shorter one has fewer values than
+ * `limits.values` can be.
  */
 export const longMessage = 256 * 1024;
 

@@ -72,7 +72,9 @@ export class WorkerConnection {
   /** Settles when the messages so far have been read, if some of them are read in slices. */
   #reading: Promise<void> | undefined;
   #paused = false;
-  /** The bytes of the message that is on its way, as far as they have been counted, and those that have not. */
+  /**
+   * The bytes of the message that is on its way, as far as they have been counted, and those that have not.
+   */
   #arriving: Held | undefined;
   #uncounted = 0;
   #unreadLimit = maxUnreadBytes;

@@ -1,7 +1,7 @@
 /**
- * Bounds what unfinished requests hold in memory together: bodies that are being received or handled, messages
- * of workers, and replies that their clients have not read. Knows how much each holds and since when, not what
- * it is.
+ * Bounds what unfinished requests hold in memory together: bodies that are being received or handled,
+ * messages of workers, and replies that their clients have not read. Knows how much each holds and since
+ * when, not what it is.
  */
 
 /** Who has brought fewer bytes than `progressBytes` in this time makes room for others. */
@@ -81,8 +81,8 @@ export class Buffered {
   }
 
   /**
-   * Resolves when there is room for so many bytes, which are held from then on. Nothing is cut until the reply
-   * is on its way. A request that `mayWait` must not keep others from making room.
+   * Resolves when there is room for so many bytes, which are held from then on. Nothing is cut until the
+   * reply is on its way. A request that `mayWait` must not keep others from making room.
    */
   async reserve(bytes: number, cut: () => void, { mayWait }: { mayWait: boolean }): Promise<Held> {
     if (mayWait && (this.#reservations.length > 0 || !this.#hasRoom(bytes))) {

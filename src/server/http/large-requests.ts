@@ -1,6 +1,6 @@
 /**
- * Lets requests with large bodies or large sessions be handled in turn. Values take several times the memory of
- * their text, and on one thread nothing is gained by handling many at the same time.
+ * Lets requests with large bodies or large sessions be handled in turn. Values take several times the memory
+ * of their text, and on one thread nothing is gained by handling many at the same time.
  */
 import type { IncomingMessage } from "node:http";
 import { WeightedTurns } from "../../async/weighted-turns.ts";

@@ -20,8 +20,8 @@ export interface ReceiveOptions {
 /**
  * Resolves with the body. When others hold too much, it is read no further until there is room.
  *
- * @throws SessiondError `payload_too_large`; RequestError 503 if the body came so slowly that it made room for
- * others
+ * @throws SessiondError `payload_too_large`; RequestError 503 if the body came so slowly that it made room
+ *   for others
  */
 export function receiveBody(
   request: IncomingMessage,

@@ -21,8 +21,8 @@ type Activity = (typeof activities)[number];
 const maxOpenRequests = 4;
 
 /**
- * Milliseconds that a client has, as long as others can make room: to send its request, a good part of a body,
- * or its next request, or to read a reply. One command makes several requests, one after another.
+ * Milliseconds that a client has, as long as others can make room: to send its request, a good part of a
+ * body, or its next request, or to read a reply. One command makes several requests, one after another.
  */
 const graceMs: Readonly<Record<Activity, number>> = {
   silent: 100,

@@ -38,8 +38,8 @@ export class DurableFiles {
 
   /**
    * `directories` are those that are written to often: from `open` to `close` their descriptors are open, so
-   * that a sync costs less, and never fails for want of a descriptor. `onSyncFailure` is called when a sync failed: from then
-   * on the page cache cannot be trusted.
+   * that a sync costs less, and never fails for want of a descriptor. `onSyncFailure` is called when a sync
+   * failed: from then on the page cache cannot be trusted.
    */
   constructor(
     fs: FileSystem,

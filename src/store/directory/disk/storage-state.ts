@@ -9,8 +9,8 @@ import { storageError, TargetChanged } from "./durable-files.ts";
 
 export class StorageState {
   /**
-   * Resolves when the storage has failed. From then on nothing can be trusted but what a new start reads from the
-   * disk.
+   * Resolves when the storage has failed. From then on nothing can be trusted but what a new start reads from
+   * the disk.
    */
   readonly failed: Promise<Error>;
   readonly #logger: Logger;

@@ -1,6 +1,6 @@
 /**
- * Reads the segments that earlier runs left, and tells a write that was interrupted from damage. Keeps what it
- * does not understand in quarantine, and removes only what it knows not to be needed.
+ * Reads the segments that earlier runs left, and tells a write that was interrupted from damage. Keeps what
+ * it does not understand in quarantine, and removes only what it knows not to be needed.
  */
 import { constants } from "node:fs";
 import { join } from "node:path";
@@ -11,7 +11,9 @@ import type { FileSystem } from "../disk/file-system.ts";
 import { decodeSegment, type SegmentContents } from "./frame.ts";
 import { type Segments, type SegmentsOptions, segmentName, sequenceOf } from "./segments.ts";
 
-/** A segment is closed once it is over 64 MiB, and a report of 64 MiB may come on top: no segment has more. */
+/**
+ * A segment is closed once it is over 64 MiB, and a report of 64 MiB may come on top: no segment has more.
+ */
 const mostSegmentBytes = 1024 * 1024 * 1024;
 
 export interface ReadSegment extends SegmentContents {

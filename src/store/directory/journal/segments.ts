@@ -168,8 +168,8 @@ export class Segments {
   }
 
   /**
-   * Somebody put another journal in the place of ours, such as an older copy. Its reports must not be given to
-   * files that are newer.
+   * Somebody put another journal in the place of ours, such as an older copy. Its reports must not be given
+   * to files that are newer.
    */
   #putStrangerAside(): void {
     const { directory, fs, quarantine } = this.#options;

@@ -20,7 +20,9 @@ export class PastRevisions {
     return this.#sessions.get(id);
   }
 
-  /** The session is gone, or must be read anew. The one that went first is forgotten where there are too many. */
+  /**
+   * The session is gone, or must be read anew. The one that went first is forgotten where there are too many.
+   */
   remember(id: string, past: PastRevision): void {
     this.#sessions.delete(id);
     this.#sessions.set(id, past);

@@ -1,6 +1,6 @@
 /**
- * Reads large files that other programs changed in slices, before the look that takes them in. A look itself is
- * synchronous, so that nothing comes between what it finds and what it does.
+ * Reads large files that other programs changed in slices, before the look that takes them in. A look itself
+ * is synchronous, so that nothing comes between what it finds and what it does.
  */
 import { join } from "node:path";
 import type { FileSystem } from "../disk/file-system.ts";
