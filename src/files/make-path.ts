@@ -1,7 +1,8 @@
 /** Makes a directory and those above it. */
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { systemErrorCode } from "../error.ts";
+import { isDirectory } from "./kind-of-path.ts";
 
 /**
  * Makes a directory, and those above it, if it is missing. Returns the first directory that was made, or
@@ -23,13 +24,5 @@ export function makePath(path: string, { mode = 0o777 }: { mode?: number } = {})
     // Another process may make either of them meanwhile.
     const own = makePath(absolute, { mode });
     return first ?? own;
-  }
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch {
-    return false;
   }
 }

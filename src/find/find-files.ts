@@ -5,6 +5,7 @@
  * not know what the files are for.
  */
 import { lstatSync, statSync } from "node:fs";
+import { isFile } from "../files/kind-of-path.ts";
 import { specialName } from "./directory.ts";
 import type { Excludes } from "./excludes.ts";
 import { type Branch, parsePattern, within } from "./pattern.ts";
@@ -111,14 +112,6 @@ function isDirectory(path: string, name: string, skipped: Skipped[]): boolean {
 function isThere(path: string): boolean {
   try {
     return lstatSync(path) !== undefined;
-  } catch {
-    return false;
-  }
-}
-
-function isFile(path: string): boolean {
-  try {
-    return statSync(path).isFile();
   } catch {
     return false;
   }

@@ -1,6 +1,7 @@
 /** Looks for the program of a command before the run changes anything. */
-import { accessSync, constants, statSync } from "node:fs";
+import { accessSync, constants } from "node:fs";
 import { join, resolve } from "node:path";
+import { isFile } from "../files/kind-of-path.ts";
 
 /** Why the program cannot be started; undefined if it can. A name without a slash is looked up in `path`. */
 export function programProblem(name: string, cwd: string, path: string | undefined): string | undefined {
@@ -19,14 +20,6 @@ function isProgram(path: string): boolean {
   try {
     accessSync(path, constants.X_OK);
     return isFile(path);
-  } catch {
-    return false;
-  }
-}
-
-function isFile(path: string): boolean {
-  try {
-    return statSync(path).isFile();
   } catch {
     return false;
   }

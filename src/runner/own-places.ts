@@ -2,10 +2,11 @@
  * The places that a run itself writes to: whether they take a write. A command that fails because its disk is
  * full looks like one that fails because of its file.
  */
-import { closeSync, openSync, statfsSync, statSync, unlinkSync, writeSync } from "node:fs";
+import { closeSync, openSync, statfsSync, statSync, unlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { systemErrorCode } from "../error.ts";
+import { writeWhole } from "../files/write-whole.ts";
 import { exhaustion, OwnTrouble } from "./own-trouble.ts";
 
 export interface Places {
@@ -89,8 +90,7 @@ function probe(path: string): void {
   const file = openSync(path, "wx", 0o600);
   try {
     unlinkSync(path);
-    // A write that is cut short is followed by one that tells why.
-    for (let at = 0; at < probeBytes.length; ) at += writeSync(file, probeBytes, at);
+    writeWhole(file, probeBytes);
   } finally {
     closeSync(file);
   }

@@ -1,6 +1,6 @@
 /** Trouble of the runner's own, or of its machine: no file is at fault, so no file is charged with it. */
-import { statSync } from "node:fs";
 import { systemErrorCode } from "../error.ts";
+import { isDirectory } from "../files/kind-of-path.ts";
 import { programProblem } from "./find-program.ts";
 import { startError } from "./start-error.ts";
 import { hasPlaceholder, type Template } from "./template.ts";
@@ -43,12 +43,4 @@ export function startTrouble({ template, command, cwd, path, error }: NotStarted
   const program = command[0] as string;
   const why = programProblem(program, cwd, path) ?? `cannot start ${program}: ${startError(error)}`;
   return new OwnTrouble(why, { cause: error });
-}
-
-function isDirectory(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch {
-    return false;
-  }
 }

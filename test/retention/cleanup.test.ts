@@ -1,15 +1,12 @@
-import { afterEach, describe, expect, onTestFinished, test } from "vitest";
+import { afterEach, describe, expect, test } from "vitest";
 import type { CleanupResult } from "../../src/contract/replies.ts";
 import { SessiondError } from "../../src/error.ts";
-import { silentLogger } from "../../src/log.ts";
-import { Cleanup } from "../../src/retention/cleanup.ts";
 import type { CleanupOptions } from "../../src/retention/options.ts";
 import type { CleanupRequest } from "../../src/retention/request.ts";
 import type { Clock } from "../../src/time/clock.ts";
-import { bootTimeOf } from "../support/fake-clock.ts";
 import { newMemory } from "../support/memory-store/memory.ts";
 import { AgedStore } from "./aged-store.ts";
-import { aged, cleanupOptions, manyAged, now, trashOptions } from "./sessions.ts";
+import { aged, cleanupOptions, cleanupOf as cleanupOver, manyAged, now, trashOptions } from "./sessions.ts";
 
 let time = now;
 const clock: Clock = { now: () => time++ };
@@ -17,18 +14,7 @@ afterEach(() => {
   time = now;
 });
 
-function cleanupOf(store: AgedStore, options: Partial<CleanupOptions> = {}): Cleanup {
-  const cleanup = new Cleanup({
-    store,
-    cleanup: { ...cleanupOptions, ...options },
-    trash: trashOptions,
-    clock,
-    bootTime: bootTimeOf(clock),
-    logger: silentLogger,
-  });
-  onTestFinished(() => cleanup.stop());
-  return cleanup;
-}
+const cleanupOf = (store: AgedStore, options?: Partial<CleanupOptions>) => cleanupOver(store, clock, options);
 
 function storeOf(...sessions: ReturnType<typeof manyAged>): AgedStore {
   return new AgedStore(clock, sessions);

@@ -4,13 +4,13 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { silentLogger } from "../../src/log.ts";
-import { Cleanup } from "../../src/retention/cleanup.ts";
+import type { Cleanup } from "../../src/retention/cleanup.ts";
 import type { SessionId } from "../../src/session/session-id.ts";
 import { openDirectoryStore } from "../../src/store/directory/directory-store.ts";
 import type { SessionStore } from "../../src/store/session-store.ts";
-import { bootTimeOf, type FakeClock, fakeClock } from "../support/fake-clock.ts";
+import { type FakeClock, fakeClock } from "../support/fake-clock.ts";
 import { tempDir } from "../support/temp-dir.ts";
-import { cleanupOptions, dayMs, trashOptions } from "./sessions.ts";
+import { cleanupOf, dayMs } from "./sessions.ts";
 
 interface Opened {
   store: SessionStore;
@@ -25,14 +25,7 @@ async function open(directory: string, clock: FakeClock): Promise<Opened> {
     clock,
     logger: silentLogger,
   });
-  const cleanup = new Cleanup({
-    store,
-    cleanup: cleanupOptions,
-    trash: trashOptions,
-    clock,
-    bootTime: bootTimeOf(clock),
-    logger: silentLogger,
-  });
+  const cleanup = cleanupOf(store, clock);
   const close = async () => {
     await cleanup.stop();
     await store.close();
