@@ -20,6 +20,7 @@ interface Room {
 const arrows: Record<string, Room> = {
   session: { may: [], because: "what a session is depends on nobody who keeps, serves or shows it" },
   contract: { may: ["session"], because: "the contract is shared by both sides and so knows neither" },
+  personal: { may: ["contract"], because: "both sides ask what a store of one user is" },
   store: { may: ["session", "contract"], because: "storage knows the shapes of the contract, not who asks" },
   retention: {
     may: ["session", "contract", "store"],
@@ -29,21 +30,21 @@ const arrows: Record<string, Room> = {
     may: ["session", "contract", "store", "retention"],
     because: "the server never reads configuration or talks to itself as a client",
   },
-  client: { may: ["session", "contract"], because: "the client works against any daemon" },
+  client: { may: ["session", "contract", "personal"], because: "the client works against any daemon" },
   runner: {
-    may: ["session", "contract", "client"],
+    may: ["session", "contract", "personal", "client"],
     because: "a runner is a worker like any other, and knows no command line",
   },
   cli: {
-    may: ["session", "contract", "client", "runner"],
+    may: ["session", "contract", "personal", "client", "runner"],
     because: "sessionctl sees what every client sees",
   },
   config: {
-    may: ["contract", "store", "retention", "server"],
+    may: ["contract", "personal", "store", "retention", "server"],
     because: "it composes the owners' options and nothing else",
   },
   daemon: {
-    may: ["session", "contract", "store", "retention", "server", "config"],
+    may: ["session", "contract", "personal", "store", "retention", "server", "config"],
     because: "the composition root is no client",
   },
 };
