@@ -1,4 +1,5 @@
 /** Numbers that keep their exact decimal value and their spelling, however many digits they have. */
+import { compareDecimals } from "./decimal.ts";
 
 /**
  * A number as it was written. It stands for a decimal that no double equals. Where spelling is kept, it also
@@ -58,7 +59,7 @@ export const readPlain: NumberReader = (text) => {
   if (text.length > maxComputedDigits) return new ExactNumber(text);
   const double = Number(text);
   if (Object.is(double, -0)) return isZero(text) ? -0 : new ExactNumber(text);
-  if (Number.isFinite(double) && sameDecimal(text, String(double))) return double;
+  if (Number.isFinite(double) && compareDecimals(text, String(double)) === 0) return double;
   return isInteger(text) ? BigInt(text) : new ExactNumber(text);
 };
 
@@ -78,21 +79,4 @@ function isInteger(text: string): boolean {
 
 function isZero(text: string): boolean {
   return !/[1-9]/.test(text.replace(/[eE].*$/, ""));
-}
-
-function sameDecimal(a: string, b: string): boolean {
-  return a === b || normalizeDecimal(a) === normalizeDecimal(b);
-}
-
-/** Writes a decimal as sign, digits without leading or trailing zeros, and power of ten. */
-function normalizeDecimal(text: string): string {
-  const match = /^(-?)(\d+)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/.exec(text);
-  if (match === null) return text;
-  const fraction = match[3] ?? "";
-  const digits = `${match[2]}${fraction}`.replace(/^0+/, "");
-  const significant = digits.replace(/0+$/, "");
-  if (significant === "") return "0";
-  const exponent =
-    BigInt(match[4] ?? 0) - BigInt(fraction.length) + BigInt(digits.length - significant.length);
-  return `${match[1]}${significant}e${exponent}`;
 }
