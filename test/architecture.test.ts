@@ -9,7 +9,7 @@ import { expect, test } from "vitest";
 const src = resolve(import.meta.dirname, "../src");
 
 /** Rooms that everybody may import, because they know nothing of sessiond. */
-const leaves = ["async", "files", "find", "json", "options", "text", "time"];
+const leaves = ["async", "files", "find", "json", "options", "pacing", "text", "time"];
 
 interface Room {
   may: string[];
@@ -127,7 +127,8 @@ const pure = [
   /^store\/(session-index|change-conditions|generation)\.ts$/,
   /^store\/directory\/view\/file-catalog\.ts$/,
   /^store\/directory\/disk\/session-codec\.ts$/,
-  /^runner\/(unseen|selection|template|halt|jobs|keep-order|captured|result)\.ts$/,
+  /^pacing\//,
+  /^runner\/(defer-on|retry-after|unseen|selection|template|halt|jobs|keep-order|captured|result)\.ts$/,
 ];
 const effects = [
   "node:fs",
