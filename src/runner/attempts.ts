@@ -11,8 +11,8 @@ import { commandFor, commandLine } from "./template.ts";
 
 export interface Item {
   readonly file: string;
-  /** Its position in the order of the run, from 0. */
-  readonly place: number;
+  /** Its number in the session, from 1: after the files of earlier runs, in the order in which files start. */
+  readonly seq: number;
   /** When its latest attempt began, in milliseconds of performance.now(). */
   startedMs: number;
   /** Number of the latest attempt, from 1; 0 before the first. */
@@ -48,7 +48,6 @@ export interface Outcome {
  */
 export async function workOn(
   item: Item,
-  seq: number,
   options: RunnerOptions,
   control: RunControl,
 ): Promise<Outcome | undefined> {
@@ -56,7 +55,7 @@ export async function workOn(
   const command = commandFor(template, item.file);
   // Taken before the command runs, so that a change made while it runs is noticed by the next run.
   const fingerprint = await takeFingerprint(resolve(cwd, item.file), { alwaysHash });
-  const files = resultsDir === undefined ? undefined : resultFiles(resultsDir, item.file, seq);
+  const files = resultsDir === undefined ? undefined : resultFiles(resultsDir, item.file, item.seq);
   const childOptions: ChildOptions = { file: item.file, command, cwd, env, outputLimit, files, timeoutMs };
   // When the run stops, remaining attempts are left for the next run.
   while (!control.isStopped()) {

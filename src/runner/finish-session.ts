@@ -14,8 +14,6 @@ export interface Finishing {
   readonly client: SessionClient;
   readonly worker: WorkerSession;
   readonly summary: RunSummary;
-  /** Files that failed in earlier runs and were not run again. */
-  readonly failedBefore: number;
   /** Why files may be missing from the session; undefined if none are. */
   readonly unseen: string | undefined;
   readonly reconnectMs: number;
@@ -51,8 +49,8 @@ interface Ending {
 }
 
 /** Undefined if somebody else has decided the status already. */
-function endingOf({ worker, summary, failedBefore, unseen }: Finishing): Ending | undefined {
-  const { stop, failed } = summary;
+function endingOf({ worker, summary, unseen }: Finishing): Ending | undefined {
+  const { stop, failed, failedEarlier } = summary;
   const { session } = worker;
   if (stop !== undefined) {
     const isOurs = stop.cause === "interrupted" || stop.cause === "halted" || stop.cause === "error";
@@ -69,7 +67,7 @@ function endingOf({ worker, summary, failedBefore, unseen }: Finishing): Ending 
       reason: `${pending} ${pending === 1 ? "file was" : "files were"} added during the run`,
     };
   }
-  const failures = failedBefore + failed;
+  const failures = failedEarlier + failed;
   const reason = failures === 0 ? undefined : `${failures} of ${session.processed_files.length} files failed`;
   if (unseen !== undefined) {
     const why = reason === undefined ? unseen : `${unseen}; ${reason}`;

@@ -6,14 +6,6 @@ import type { OwnPlaces } from "./own-places.ts";
 import type { FileResult } from "./result.ts";
 import type { Template } from "./template.ts";
 
-export interface RunnerFiles {
-  /** Files to run, in this order. */
-  readonly files: readonly string[];
-  /** Number of files processed in earlier runs, and how many of those failed. */
-  readonly restored: number;
-  readonly failedBefore: number;
-}
-
 export interface RunnerOptions {
   readonly template: Template;
   readonly cwd: string;
@@ -69,9 +61,14 @@ export interface Stop {
   readonly error?: unknown;
 }
 
+/** Counts of files. */
 export interface RunSummary {
   readonly done: number;
   readonly failed: number;
+  /** Files that succeeded in earlier runs. */
+  readonly doneEarlier: number;
+  /** Files that failed in earlier runs and were not run again. */
+  readonly failedEarlier: number;
   /** Files that stay pending. */
   readonly pending: number;
   readonly stop: Stop | undefined;

@@ -6,60 +6,60 @@
  */
 import { WorkerStopped } from "../client/worker/stop.ts";
 import type { WorkerSession } from "../client/worker/worker-session.ts";
+import type { Session } from "../session/session.ts";
 import { type Item, jobLine, type Outcome, type RunControl, workOn } from "./attempts.ts";
 import type { Ended } from "./child.ts";
+import { follow } from "./following.ts";
 import { haltReason, isReached } from "./halt.ts";
-import { KeepOrder } from "./keep-order.ts";
+import { InOrder } from "./in-order.ts";
 import { OwnTrouble } from "./own-trouble.ts";
 import { record } from "./recorder.ts";
 import { asJson, fileResult, withoutOutput } from "./result.ts";
-import type { FileEnd, RunnerFiles, RunnerHooks, RunnerOptions, RunSummary, Stop } from "./runner-options.ts";
+import { RunFiles } from "./run-files.ts";
+import type { FileEnd, RunnerHooks, RunnerOptions, RunSummary, Stop } from "./runner-options.ts";
 import type { RunSnapshot } from "./snapshot.ts";
 
 /** While this many results wait for the daemon or for the reader of the output, no more files start. */
 const maxUnsettled = 64;
 /** While this many bytes of output wait for earlier files, no more files start. */
 const maxHeldBack = 32 * 1024 * 1024;
-/** Bytes that a file without output counts for while it waits. */
-const entrySize = 1024;
-const connectionPollMs = 250;
 
 export class Runner {
   readonly #worker: WorkerSession;
-  readonly #files: readonly string[];
-  readonly #restored: number;
-  readonly #failedBefore: number;
   readonly #options: RunnerOptions;
   readonly #hooks: RunnerHooks;
+  readonly #files: RunFiles;
+  /** The state of the session that `#files` follows. */
+  #session: Session;
   readonly #startedMs = performance.now();
   /** Files that have started and whose results are not durable yet. */
   readonly #items = new Set<Item>();
-  readonly #order: KeepOrder<FileEnd> | undefined;
-  #next = 0;
+  readonly #ends: InOrder;
+  /** Number of the next file to start. */
+  #seq: number;
+  #started = 0;
   #running = 0;
-  #done = 0;
-  #failed = 0;
   #finished = { failed: 0, succeeded: 0 };
-  #shown: Promise<void> = Promise.resolve();
   #stop: Stop | undefined;
   #isKilling = false;
   #isTroubled = false;
   #resolve: () => void = () => {};
   readonly #control: RunControl;
 
+  /** `failedEarlier`: the processed files of the session that failed, and are not run again. */
   constructor(
     worker: WorkerSession,
-    { files, restored, failedBefore }: RunnerFiles,
+    failedEarlier: Iterable<string>,
     options: RunnerOptions,
     hooks: RunnerHooks,
   ) {
     this.#worker = worker;
-    this.#files = files;
-    this.#restored = restored;
-    this.#failedBefore = failedBefore;
     this.#options = options;
     this.#hooks = hooks;
-    this.#order = options.keepOrder ? new KeepOrder() : undefined;
+    this.#session = worker.session;
+    this.#files = new RunFiles(worker.session, failedEarlier);
+    this.#seq = worker.session.processed_files.length + 1;
+    this.#ends = new InOrder(options, (end) => hooks.ended(end));
     this.#control = {
       isStopped: () => this.#stop !== undefined,
       isKilling: () => this.#isKilling,
@@ -70,38 +70,34 @@ export class Runner {
 
   /** Resolves when no command runs and all results are recorded. It never rejects. */
   async run(): Promise<RunSummary> {
-    const { signal } = this.#worker;
-    const onAbort = () => this.#workerStopped(signal.reason);
-    signal.addEventListener("abort", onAbort);
-    const tellConnection = this.#connectionTeller();
-    const watch = setInterval(tellConnection, connectionPollMs);
-    try {
-      await new Promise<void>((resolve) => {
-        this.#resolve = resolve;
-        if (signal.aborted) onAbort();
-        this.#pump();
-      });
-    } finally {
-      clearInterval(watch);
-      tellConnection();
-      signal.removeEventListener("abort", onAbort);
-    }
-    const pending = this.#files.length - this.#done - this.#failed;
+    const ended = new Promise<void>((resolve) => {
+      this.#resolve = resolve;
+    });
+    const unfollow = follow(this.#worker, {
+      stopped: (reason) => this.#workerStopped(reason),
+      connection: (isConnected) => this.#connection(isConnected),
+    });
+    this.#pump();
+    await ended;
+    unfollow();
+    const { done, failed, doneEarlier, failedEarlier, count } = this.#files;
+    const pending = count - done - failed;
     // With no file left, a reason to stop came too late to matter, unless it is an error.
     const stop = pending > 0 || this.#stop?.cause === "error" ? this.#stop : undefined;
-    return { done: this.#done, failed: this.#failed, pending, stop };
+    return { done, failed, doneEarlier, failedEarlier, pending, stop };
   }
 
   snapshot(): RunSnapshot {
     const running = Array.from(this.#items, ({ file, startedMs, attempt }) => ({ file, startedMs, attempt }));
+    const { count, done, failed, doneEarlier, failedEarlier, left } = this.#files;
     return {
       sessionId: this.#worker.session.session_id,
-      total: this.#restored + this.#files.length,
-      restored: this.#restored - this.#failedBefore,
-      failedBefore: this.#failedBefore,
-      done: this.#done,
-      failed: this.#failed,
-      pending: this.#files.length - this.#done - this.#failed - this.#items.size,
+      total: doneEarlier + failedEarlier + count,
+      restored: doneEarlier,
+      failedBefore: failedEarlier,
+      done,
+      failed,
+      pending: left,
       running,
       startedMs: this.#startedMs,
       nowMs: performance.now(),
@@ -130,9 +126,18 @@ export class Runner {
   }
 
   #pump(): void {
-    while (this.#mayBegin) void this.#process(this.#files[this.#next] as string, this.#next++);
-    const isThrough = this.#stop !== undefined || this.#next === this.#files.length;
+    this.#followSession();
+    while (this.#mayBegin) void this.#process(this.#files.begin() as string);
+    const isThrough = this.#stop !== undefined || this.#files.left === 0;
     if (isThrough && (this.#items.size === 0 || this.#isGivenUp)) this.#resolve();
+  }
+
+  /** After a reconnection others may have changed the files of the session. */
+  #followSession(): void {
+    const { session } = this.#worker;
+    if (session === this.#session) return;
+    this.#session = session;
+    this.#files.follow(session);
   }
 
   /** A killed run does not wait until the connection to the daemon is back. */
@@ -140,23 +145,26 @@ export class Runner {
     return this.#isKilling && this.#running === 0 && !this.#worker.isConnected;
   }
 
+  /** Whether one more file may begin now: everything that can forbid it is listed here. */
   get #mayBegin(): boolean {
     return (
       this.#stop === undefined &&
-      this.#next < this.#files.length &&
+      this.#files.left > 0 &&
       this.#running < this.#options.jobs &&
       this.#items.size - this.#running < maxUnsettled &&
-      (this.#order?.size ?? 0) < maxHeldBack
+      this.#ends.heldBack < maxHeldBack
     );
   }
 
-  async #process(file: string, place: number): Promise<void> {
-    const item: Item = { file, place, startedMs: performance.now(), attempt: 0, child: undefined };
+  async #process(file: string): Promise<void> {
+    const place = this.#started++;
+    const seq = this.#seq++;
+    const item: Item = { file, seq, startedMs: performance.now(), attempt: 0, child: undefined };
     this.#items.add(item);
     this.#running++;
     let end: FileEnd | undefined;
     try {
-      const work = await workOn(item, this.#seq(item), this.#options, this.#control).finally(() => {
+      const work = await workOn(item, this.#options, this.#control).finally(() => {
         this.#running--;
       });
       if (work !== undefined) {
@@ -168,13 +176,13 @@ export class Runner {
       this.#failedWith(error);
     }
     try {
-      await this.#show(place, end);
+      await this.#ends.put(place, end);
     } catch (error) {
       this.#failedWith(error);
     }
     this.#items.delete(item);
-    if (end?.result.exit_code === 0) this.#done++;
-    else if (end !== undefined) this.#failed++;
+    if (end === undefined) this.#files.putBack(file);
+    else this.#files.end(file, { succeeded: end.result.exit_code === 0 });
     this.#hooks.changed();
     this.#pump();
   }
@@ -186,33 +194,18 @@ export class Runner {
     const recorder = { worker: this.#worker, patienceMs, say: (line: string) => this.#hooks.say(line) };
     await record(recorder, item.file, asJson(result), () => asJson(withoutOutput(result, ended)));
     try {
-      this.#options.joblog?.add(jobLine(work, this.#seq(item)));
+      this.#options.joblog?.add(jobLine(work, item.seq));
     } catch (error) {
       this.#failedWith(error);
     }
     return { file: item.file, result, stdout: ended.stdout.bytes, stderr: ended.stderr.bytes };
   }
 
-  #seq({ place }: Item): number {
-    return this.#restored + place + 1;
-  }
-
-  /** Shows one file after another, so that outputs keep their order and do not mix. */
-  #show(place: number, end: FileEnd | undefined): Promise<void> {
-    const size = end === undefined ? 0 : end.stdout.length + end.stderr.length + entrySize;
-    const ready = this.#order?.put(place, end, size) ?? (end === undefined ? [] : [end]);
-    const turn = this.#shown.then(async () => {
-      for (const one of ready) await this.#hooks.ended(one);
-    });
-    this.#shown = turn.catch(() => {});
-    return turn;
-  }
-
   #count({ exitCode }: Ended): void {
     if (exitCode === 0) this.#finished.succeeded++;
     else this.#finished.failed++;
     const { halt } = this.#options;
-    const tally = { ...this.#finished, total: this.#files.length };
+    const tally = { ...this.#finished, total: this.#files.count };
     if (halt === undefined || this.#stop !== undefined || !isReached(halt, tally)) return;
     const stop: Stop = { cause: "halted", reason: haltReason(halt, tally) };
     if (halt.when === "now") this.kill(stop);
@@ -235,20 +228,12 @@ export class Runner {
     this.drain({ cause: "error", reason: messageOf(error), error });
   }
 
-  /**
-   * Each call of the returned function says whether the connection was lost or is back since the last call.
-   */
-  #connectionTeller(): () => void {
-    let wasConnected = true;
-    return () => {
-      const { isConnected } = this.#worker;
-      if (isConnected === wasConnected) return;
-      wasConnected = isConnected;
-      this.#hooks.say(
-        isConnected ? "reconnected to sessiond" : "lost the connection to sessiond; reconnecting",
-      );
-      this.#hooks.changed();
-    };
+  #connection(isConnected: boolean): void {
+    this.#hooks.say(
+      isConnected ? "reconnected to sessiond" : "lost the connection to sessiond; reconnecting",
+    );
+    this.#hooks.changed();
+    this.#pump();
   }
 }
 

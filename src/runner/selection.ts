@@ -29,8 +29,8 @@ export interface Selection {
   readonly added: readonly string[];
   /** Processed files that become pending again. */
   readonly again: readonly string[];
-  /** Number of failed files that are not run again. */
-  readonly failedBefore: number;
+  /** The failed files that are not run again. */
+  readonly failedBefore: readonly string[];
   /** All files that run, in this order. */
   readonly files: readonly string[];
   /** The decision for every file, once each. */
@@ -44,12 +44,12 @@ export function select(known: KnownFiles, request: SelectionRequest): Selection 
   const pending = new Set(known.pending);
   const added = [...new Set(request.given)].filter((file) => !done.has(file) && !pending.has(file));
   const again: string[] = [];
-  let failedBefore = 0;
+  const failedBefore: string[] = [];
   for (const file of known.processed) {
     // If another program put a file into both lists, it counts as pending.
     if (pending.has(file)) continue;
     if (decide(file, known.results, request).action === "run") again.push(file);
-    else if (hasFailed(resultOf(known.results, file))) failedBefore++;
+    else if (hasFailed(resultOf(known.results, file))) failedBefore.push(file);
   }
   return {
     added,

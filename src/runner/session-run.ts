@@ -42,10 +42,6 @@ export interface Opening {
 
 export interface Opened {
   readonly worker: WorkerSession;
-  /** Files to run, in this order. */
-  readonly files: readonly string[];
-  /** Number of files processed in earlier runs. */
-  readonly restored: number;
   /** The mark for the environment of its commands. */
   readonly mark: string;
 }
@@ -114,7 +110,7 @@ export async function openSession(opening: Opening): Promise<Opened> {
       await worker.report({ added: added.slice(at, at + batchFiles) });
     }
     const mark = await markRun(opening, worker);
-    return { worker, files: worker.session.pending_files, restored: processed_files.length, mark };
+    return { worker, mark };
   } catch (error) {
     // No worker is left, so the session must not stay running.
     await client.pauseSession(id, { reason: "a run could not start" }).catch(() => {});

@@ -20,7 +20,7 @@ test("files that are pending or new run, the others do not", () => {
     added: ["new"],
     again: [],
     files: ["waiting", "new"],
-    failedBefore: 1,
+    failedBefore: ["bad"],
   });
   expect([...choices()]).toEqual([
     { file: "good", action: "skip", reason: "done" },
@@ -35,7 +35,7 @@ test("failed or changed files run again on request", () => {
   const compared = new Map<string, Comparison>([["other", { kind: "changed", what: "size" }]]);
   const selection = select(known, { ...wishes, retryFailed: true, compared });
   expect(selection.again).toEqual(["bad", "other"]);
-  expect(selection.failedBefore).toBe(0);
+  expect(selection.failedBefore).toEqual([]);
   expect([...selection.choices()].map(({ reason }) => reason)).toEqual([
     "done and unchanged",
     "failed: exit status 2",

@@ -15,10 +15,6 @@ export interface Ending {
   readonly summary: RunSummary;
   /** The status that the run has set, if it has set one. */
   readonly status: string | undefined;
-  /** Files that succeeded in earlier runs. */
-  readonly doneBefore: number;
-  /** Files that failed in earlier runs and were not run again. */
-  readonly failedBefore: number;
   /** The first failed files: those of this run, then earlier ones. */
   readonly failures: readonly Failure[];
   readonly unseen: LeftToLookAt | undefined;
@@ -36,7 +32,7 @@ export function nothingToDo(
   if (session === undefined) throw new CommandError("no files to run for; nothing was done");
   if (session.status !== "completed" && session.status !== "failed") return undefined;
   const id = safe(session.session_id);
-  const { failedBefore } = selection;
+  const failedBefore = selection.failedBefore.length;
   if (session.status === "completed" && failedBefore === 0) {
     out.say(`${id} is already completed; nothing to do`);
     return exitCodes.ok;
@@ -52,12 +48,12 @@ export function nothingToDo(
 
 /** Counts are of the whole session, as in the display of progress. */
 export function tellEnd(out: Output, ending: Ending): void {
-  const { id, summary, status, doneBefore, failedBefore } = ending;
-  const { stop, done, failed, pending } = summary;
-  const failures = failedBefore + failed;
+  const { id, summary, status } = ending;
+  const { stop, done, failed, doneEarlier, failedEarlier, pending } = summary;
+  const failures = failedEarlier + failed;
   const counts = [
-    `${counted(doneBefore + done, "file")} done${ofThemEarlier(doneBefore)}`,
-    ...(failures > 0 ? [`${failures} failed${ofThemEarlier(failedBefore)}`] : []),
+    `${counted(doneEarlier + done, "file")} done${ofThemEarlier(doneEarlier)}`,
+    ...(failures > 0 ? [`${failures} failed${ofThemEarlier(failedEarlier)}`] : []),
     ...(pending > 0 ? [`${pending} left`] : []),
   ].join(", ");
   const became = status === undefined ? "" : ` ${isNow(status)}`;
@@ -81,9 +77,9 @@ function ofThemEarlier(count: number): string {
   return count > 0 ? ` (${count} of them earlier)` : "";
 }
 
-export function exitCodeFor(summary: RunSummary, failedBefore: number, { halt }: RunOptions): ExitCode {
-  const { stop, failed } = summary;
-  const byFailures = failed + failedBefore > 0 ? exitCodes.failed : exitCodes.ok;
+export function exitCodeFor(summary: RunSummary, { halt }: RunOptions): ExitCode {
+  const { stop, failed, failedEarlier } = summary;
+  const byFailures = failed + failedEarlier > 0 ? exitCodes.failed : exitCodes.ok;
   if (stop === undefined) return byFailures;
   switch (stop.cause) {
     case "interrupted":

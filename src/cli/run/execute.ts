@@ -113,7 +113,6 @@ class ActiveRun {
   readonly #worker: WorkerSession;
   readonly #runner: Runner;
   readonly #display: ProgressDisplay;
-  readonly #doneBefore: number;
   /** The first failed files of this run. */
   readonly #failures: Failure[] = [];
   readonly #guard: Guard | undefined;
@@ -122,7 +121,6 @@ class ActiveRun {
     this.#context = context;
     this.#execution = execution;
     this.#worker = opened.worker;
-    this.#doneBefore = opened.restored - execution.opening.selection.failedBefore;
     const { opening, options, template, cwd, timeoutMs } = execution;
     const { stderr, env } = context.process;
     const display = createProgressDisplay(context.out.quiet ? "none" : options.progress, stderr, { env });
@@ -139,7 +137,7 @@ class ActiveRun {
     });
     this.#runner = new Runner(
       opened.worker,
-      { ...opened, failedBefore: opening.selection.failedBefore },
+      opening.selection.failedBefore,
       {
         template,
         cwd,
@@ -191,7 +189,6 @@ class ActiveRun {
     const summary = await this.#runner.run();
     this.#guard?.close();
     this.#display.finish(this.#runner.snapshot());
-    const { failedBefore } = opening.selection;
     const isDisconnected = !this.#worker.isConnected;
     let status: Status | undefined;
     try {
@@ -199,7 +196,6 @@ class ActiveRun {
         client: opening.client,
         worker: this.#worker,
         summary,
-        failedBefore,
         unseen: this.#execution.unseen?.reason,
         reconnectMs: options.reconnect,
       });
@@ -209,15 +205,13 @@ class ActiveRun {
         id: this.#id,
         summary,
         status,
-        doneBefore: this.#doneBefore,
-        failedBefore,
         failures: [...this.#failures, ...this.#execution.failedBefore],
         unseen: this.#execution.unseen,
       });
     }
     // Files that somebody added during the run are left.
     const isLeft = summary.stop === undefined && status === "paused";
-    const exitCode = isLeft ? exitCodes.failed : exitCodeFor(summary, failedBefore, options);
+    const exitCode = isLeft ? exitCodes.failed : exitCodeFor(summary, options);
     // A worker that is still reconnecting would keep the process alive.
     if (isDisconnected && this.#worker.signal.reason === undefined) {
       const { process, out } = this.#context;
