@@ -72,7 +72,10 @@ function commandPart(command: Command): string {
 }
 
 function options(command: Command): string {
-  return command.options.map((option: Option) => item(option.flags, describe(option))).join("");
+  return command.options
+    .filter(({ hidden }) => !hidden)
+    .map((option: Option) => item(option.flags, describe(option)))
+    .join("");
 }
 
 function describe({ description, argChoices, defaultValue, defaultValueDescription }: Option): string {

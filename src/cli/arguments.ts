@@ -10,6 +10,11 @@ export function durationText(text: string): string {
   return text;
 }
 
+/** Reads a duration into milliseconds. A number without a unit is seconds, as for sleep(1) and timeout(1). */
+export function secondsOrDuration(text: string): number {
+  return durationMs(/^\d*\.?\d+$/.test(text) ? `${text.replace(/^\./, "0.")}s` : text);
+}
+
 export function durationMs(text: string): number {
   try {
     return parseDuration(text);

@@ -1,7 +1,7 @@
 /** The command line of sessionctl: its commands in groups, its global options and its help. */
 import { Command, Option } from "commander";
 import { safeLines } from "../text/safe.ts";
-import { durationMs } from "./arguments.ts";
+import { secondsOrDuration } from "./arguments.ts";
 import { registerBackup } from "./commands/backup.ts";
 import { registerCheckpoint } from "./commands/checkpoint.ts";
 import { registerCleanup } from "./commands/cleanup.ts";
@@ -87,7 +87,7 @@ export function createProgram(
     )
     .addOption(
       new Option("--timeout <duration>", "how long to wait for a reply; 0 means for ever")
-        .argParser(durationMs)
+        .argParser(secondsOrDuration)
         .default(60_000, "60s"),
     )
     .option("--json", "print the replies of the API as JSON")

@@ -2,6 +2,7 @@
 import { constants } from "node:os";
 import { resolve } from "node:path";
 import { Child, type ChildOptions, type Ended } from "./child.ts";
+import { argumentFor } from "./dashed.ts";
 import { type Fingerprint, takeFingerprint } from "./fingerprint.ts";
 import type { JobLine } from "./joblog.ts";
 import { startTrouble } from "./own-trouble.ts";
@@ -52,7 +53,7 @@ export async function workOn(
   control: RunControl,
 ): Promise<Outcome | undefined> {
   const { template, cwd, env, outputLimit, timeoutMs, retries, alwaysHash, resultsDir, places } = options;
-  const command = commandFor(template, item.file);
+  const command = commandFor(template, argumentFor(item.file, cwd));
   // Taken before the command runs, so that a change made while it runs is noticed by the next run.
   const fingerprint = await takeFingerprint(resolve(cwd, item.file), { alwaysHash });
   const files = resultsDir === undefined ? undefined : resultFiles(resultsDir, item.file, item.seq);

@@ -19,10 +19,24 @@ export interface Tally {
 /** A percentage counts only from this many files on. */
 const fewest = 3;
 
-/** Reads `soon,fail=1`, `now,fail=10%`, `soon,done=100` …; `never` is undefined. @throws OptionError */
+/** Short forms of GNU parallel. */
+const shortForms: Readonly<Record<string, string>> = {
+  "0": "never",
+  "1": "soon,fail=1",
+  "2": "now,fail=1",
+  "-1": "soon,success=1",
+  "-2": "now,success=1",
+};
+
+/**
+ * Reads `soon,fail=1`, `now,fail=10%`, `soon,done=100` …, and the short forms; `never` is undefined.
+ *
+ * @throws OptionError
+ */
 export function parseHalt(text: string): Halt | undefined {
-  if (text === "never") return undefined;
-  const match = /^(soon|now),(fail|success|done)=(\d{1,9})(%?)$/.exec(text);
+  const long = shortForms[text] ?? (/^\d+%$/.test(text) ? `soon,fail=${text}` : text);
+  if (long === "never") return undefined;
+  const match = /^(soon|now),(fail|success|done)=(\d{1,9})(%?)$/.exec(long);
   const amount = Number(match?.[3]);
   if (match === null || amount === 0 || (match[4] !== "" && amount > 100)) {
     throw new OptionError(

@@ -1,6 +1,7 @@
 /** Writes the job log in the format of GNU parallel: a line for each file, with columns separated by tabs. */
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { hostname } from "node:os";
+import { oneLine } from "../text/one-line.ts";
 import { OwnTrouble } from "./own-trouble.ts";
 
 export interface JobLine {
@@ -84,9 +85,4 @@ export function lineText(line: JobLine, host: string): string {
   const { seq, startedMs, durationMs, received, exitCode, signal, command } = line;
   const [start, runtime] = [startedMs, durationMs].map((ms) => (ms / 1000).toFixed(3));
   return `${[seq, host, start, runtime?.padStart(10), 0, received, exitCode, signal, oneLine(command)].join("\t")}\n`;
-}
-
-/** A file name may contain line breaks and tabs, which would break the columns. */
-function oneLine(command: string): string {
-  return command.replaceAll("\n", "\\n").replaceAll("\t", "\\t").replaceAll("\r", "\\r");
 }

@@ -69,6 +69,8 @@ test("files with odd names reach the command as they are", async () => {
     "[x](y)!",
     "__proto__",
   ];
+  // A command would take this one for an option.
+  const asArgument = (file: string) => (file === "-n" ? "./-n" : file);
   const { run, session, daemon } = await scene(odd);
   const { client } = daemon;
   await client.createSession({ session_id: "a", config: { target_path: "." }, pending_files: odd });
@@ -78,7 +80,7 @@ test("files with odd names reach the command as they are", async () => {
     expect(Object.entries(stored.partial_results)).toContainEqual([
       file,
       // The name that is JSON itself has become its value.
-      expect.objectContaining({ stdout: file === "{}" ? {} : file }),
+      expect.objectContaining({ stdout: file === "{}" ? {} : asArgument(file) }),
     ]);
   const shell = await run(
     "b",
@@ -91,7 +93,9 @@ test("files with odd names reach the command as they are", async () => {
   );
   // One of the files is called *, which is a pattern too.
   const sorted = [...odd.slice(1, 9), "-n", "[x](y)!", "__proto__", "ünï"];
-  expect(shell.stdout).toBe(sorted.map((file) => `${file},${file === "{.}" ? "{" : file},`).join(""));
+  expect(shell.stdout).toBe(
+    sorted.map((file) => `${asArgument(file)},${file === "{.}" ? "{" : file},`).join(""),
+  );
 });
 
 test("lists of files, from a file and from standard input, with zero bytes too", async () => {
@@ -110,9 +114,6 @@ test("errors before the first command change nothing", async () => {
     code: 127,
     stderr: 'sessionctl: there is no program "no-such-program" in $PATH\n',
   });
-  expect((await run("a", "--files", "x", "--", "cat {} | wc")).stderr).toContain(
-    "to run a shell command line, add --shell",
-  );
   expect((await run("a", "--files", "x", "--", "./script")).stderr).toContain(
     "./script is not executable; to make it so: chmod +x",
   );
@@ -131,7 +132,7 @@ test("errors before the first command change nothing", async () => {
     stderr: "sessionctl: give the command at the end, after --, such as: -- node --check {}\n",
   });
   expect(await run("a", "b", "--files-from", "list", "--", "cat")).toMatchObject({ code: 2 });
-  expect(await run("a", "-j", "0", "--files", "x", "--", "cat")).toMatchObject({ code: 2 });
+  expect(await run("a", "-j", "0%", "--files", "x", "--", "cat")).toMatchObject({ code: 2 });
   expect(await ctl("list", "-q")).toMatchObject({ stdout: "" });
   const away = await ctl("--socket", join(dir, "none"), "run", "a", "--files", "x", "--", "cat");
   expect(away).toMatchObject({ code: 3, stdout: "" });

@@ -3,6 +3,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type Halt, haltReason, isReached, parseHalt } from "../../src/runner/halt.ts";
 import { parseJobs } from "../../src/runner/jobs.ts";
+import { asManyAsPossible } from "../../src/runner/most-at-once.ts";
 
 test.each([
   ["4", 4],
@@ -14,30 +15,58 @@ test.each([
   ["+2", 10],
   ["-2", 6],
   ["-20", 1],
+  ["0", 250],
 ])("%s of 8 processors are %d jobs", (text, jobs) => {
-  expect(parseJobs(text, 8)).toBe(jobs);
+  expect(parseJobs(text, 8, 250)).toBe(jobs);
 });
 
-test.each(["", "0", "0%", "x", "1.5", "+1%", "%", "99999", "-"])("%j is not a number of jobs", (text) => {
-  expect(() => parseJobs(text, 8)).toThrow(/jobs/);
+test.each(["", "0%", "x", "1.5", "+1%", "%", "99999", "-"])("%j is not a number of jobs", (text) => {
+  expect(() => parseJobs(text, 8, 250)).toThrow(/jobs/);
+});
+
+test.each([
+  ["no limits", {}, 250],
+  ["many of everything", { files: "1048576", processes: "63000", most: "max", now: "12" }, 250],
+  ["open files", { files: "1024" }, 240],
+  ["hardly an open file", { files: "32" }, 1],
+  ["processes", { processes: "100" }, 50],
+  ["processes of a container", { most: "100", now: "40" }, 30],
+  ["a full container", { most: "100", now: "100" }, 1],
+])("as many as possible: %s", (_, { files, processes, most, now }: Record<string, string>, count) => {
+  const limits = [
+    "Limit                     Soft Limit           Hard Limit           Units     ",
+    `Max processes             ${processes ?? "unlimited"}                unlimited            processes `,
+    `Max open files            ${files ?? "unlimited"}                 524288               files     `,
+  ];
+  const read = (path: string) =>
+    path.startsWith("/proc") ? limits.join("\n") : `${(path.endsWith("max") ? most : now) ?? ""}\n`;
+  expect(asManyAsPossible(read)).toBe(count);
 });
 
 test("there is always a job, and never too many", () => {
   fc.assert(
     fc.property(fc.constantFrom("", "+", "-"), fc.integer({ min: 1, max: 9000 }), (sign, amount) => {
-      const jobs = parseJobs(`${sign}${amount}`, 4);
+      const jobs = parseJobs(`${sign}${amount}`, 4, 250);
       expect(jobs).toBeGreaterThanOrEqual(1);
       expect(Number.isInteger(jobs)).toBe(true);
     }),
   );
 });
 
-test.each(["", "soon", "soon,fail", "soon,fail=0", "later,fail=1", "now,fail=101%", "now,fails=1", "1"])(
-  "%j is no time to halt",
-  (text) => {
-    expect(() => parseHalt(text)).toThrow(/write never, soon,fail=N/);
-  },
-);
+test.each([
+  "",
+  "soon",
+  "soon,fail",
+  "soon,fail=0",
+  "later,fail=1",
+  "now,fail=101%",
+  "now,fails=1",
+  "3",
+  "-3",
+  "%",
+])("%j is no time to halt", (text) => {
+  expect(() => parseHalt(text)).toThrow(/write never, soon,fail=N/);
+});
 
 const reached = (text: string, failed: number, succeeded: number, total = 100) =>
   isReached(parseHalt(text) as Halt, { failed, succeeded, total });

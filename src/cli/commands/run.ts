@@ -2,13 +2,15 @@
 import type { Command } from "commander";
 import type { Registration } from "../context.ts";
 import { usageError } from "../exit-code.ts";
-import { runCommand } from "../run/command.ts";
+import { takeFilesAfter } from "../run/arguments-after.ts";
+import { type RunRequest, runCommand } from "../run/command.ts";
 import { addRunOptions, type RunOptions } from "../run/options.ts";
 
 const help = `
 In the command, {} stands for the file, {.} for the file without its extension, {/} for its base name, {//} for its
 directory, and {/.} for its base name without extension. Without any of these, the file is added as the last word.
-The command runs without a shell unless --shell is given.
+The command runs without a shell unless --shell is given. Files may also follow the command: after ::: as names, or
+in lists after ::::. Other words of GNU parallel are taken too, or answered with what to write instead.
 
 An existing session continues: files that are done are skipped, and new files are added. Commands run in the
 directory of the last run. Each file gets a result: exit_code, signal, timed_out, timeout_ms, duration_ms, attempts,
@@ -34,6 +36,7 @@ Exit codes:
 
 Example:
   sessionctl run lint --files 'src/**/*.js' --exclude '**/vendor/**' -- node --check {}
+  sessionctl run zip -- gzip -k {} ::: *.log
   git ls-files -z '*.png' | sessionctl run shrink -0 --files-from - -j 50% -- optipng -o2 {}
   sessionctl run lint --retry-failed -- node --check {}
   sessionctl run docs --files 'docs/*.md' --shell -- 'pandoc {} > {.}.html'
@@ -60,13 +63,16 @@ export const registerRun: Registration = (program, run) => {
     );
 };
 
+type Parts = Pick<RunRequest, "id" | "words" | "names" | "lists">;
+
 /** The words before `--` and after it. */
-function parts(program: Command, { args }: Command): { id: string | undefined; words: string[] } {
+function parts(program: Command, { args }: Command): Parts {
   // commander keeps the original words, but not in its types.
   const { rawArgs } = program as Command & { rawArgs: readonly string[] };
   const at = rawArgs.indexOf("--");
   const words = at === -1 ? [] : rawArgs.slice(at + 1);
-  if (words.length === 0)
+  const { command, names, lists } = takeFilesAfter(words);
+  if (command.length === 0)
     throw usageError("give the command at the end, after --, such as: -- node --check {}");
   const ids = args.slice(0, args.length - words.length);
   if (ids.length > 1) {
@@ -74,7 +80,7 @@ function parts(program: Command, { args }: Command): { id: string | undefined; w
       `give at most one session id, not ${ids.length}; give files with --files or --files-from`,
     );
   }
-  return { id: ids[0], words };
+  return { id: ids[0], words: command, names, lists };
 }
 
 /** For `run`, the global option is the time limit for one attempt. Undefined if it is not given. */

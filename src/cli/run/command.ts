@@ -9,8 +9,6 @@ import { copyTag } from "../../client/entity-tags.ts";
 import { SessionClient } from "../../client/session-client.ts";
 import { SessiondError } from "../../error.ts";
 import { comparisons } from "../../runner/comparisons.ts";
-import { programProblem } from "../../runner/find-program.ts";
-
 import { type KnownFiles, nothingKnown, type Selection, select } from "../../runner/selection.ts";
 import {
   commandLabel,
@@ -19,17 +17,18 @@ import {
   type Opening,
   untilFree,
 } from "../../runner/session-run.ts";
-import { hasPlaceholder, type Template, templateText } from "../../runner/template.ts";
+import { type Template, templateText } from "../../runner/template.ts";
 import { unseenLabel, unseenValue } from "../../runner/unseen.ts";
 import { hasFailed, resultOf } from "../../session/failed-file.ts";
 import type { Session } from "../../session/session.ts";
 import { workingDirectory } from "../../working-directory.ts";
 import { newId, separatorOf } from "../arguments.ts";
 import type { Context } from "../context.ts";
-import { CommandError, type ExitCode, exitCodes, usageError } from "../exit-code.ts";
+import { CommandError, type ExitCode, usageError } from "../exit-code.ts";
 import { failuresAmong } from "../failures.ts";
 import { absolutePath, type HostProcess } from "../host-process.ts";
 import { safe } from "../terminal-text.ts";
+import { checkCommand, checkFilled } from "./check-command.ts";
 import { comparedLines } from "./compared.ts";
 import { execute } from "./execute.ts";
 import { leftToLookAt, unseenOf } from "./left-to-look-at.ts";
@@ -40,6 +39,10 @@ import { filesGiven, type Given } from "./sources.ts";
 export interface RunRequest {
   readonly id: string | undefined;
   readonly words: readonly string[];
+  /** Files after `:::`; undefined without it. */
+  readonly names: readonly string[] | undefined;
+  /** Lists of files after `::::`. */
+  readonly lists: readonly string[];
   readonly options: RunOptions;
   /** Time limit for one attempt, in milliseconds. */
   readonly timeoutMs: number | undefined;
@@ -64,8 +67,9 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
   const session = id === undefined ? undefined : await findSession(client, id);
   const cwd = directoryOf(options, session, process, say);
   const template: Template = { words, shell: options.shell ?? false };
-  checkProgram(template, cwd, process.env.PATH);
-  const given = await givenTo(context, options, session, cwd);
+  const place = { cwd, path: process.env.PATH };
+  checkCommand(template, place, say);
+  const given = await givenTo(context, request, session, cwd);
   if (session === undefined && given === undefined) throw noFiles(id);
   const known = knownOf(session);
   const compared = options.rerunIf === undefined ? undefined : await comparisons(known, cwd);
@@ -75,10 +79,11 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
     retryFailed: options.retryFailed ?? false,
     compared,
   });
+  checkFilled(template, selection.files[0], place);
   const unseen = unseenOf(session, given);
   const left = leftToLookAt(unseen, given);
   if (options.explain) explain(context, options, selection, given);
-  if (options.dryRun) return dryRun(context, options, selection, template, left);
+  if (options.dryRun) return dryRun(context, options, selection, template, cwd, left);
   const labels = {
     ...options.label,
     [commandLabel]: templateText(template),
@@ -128,35 +133,21 @@ function directoryOf(
   return directory;
 }
 
-/** Refuses a program that cannot be started, before anything is changed. */
-function checkProgram({ words, shell }: Template, cwd: string, path: string | undefined): void {
-  const [program] = words as [string];
-  if (shell) return;
-  if (hasPlaceholder(program)) {
-    // The program differs from file to file. Only one word with blanks looks like a shell command line.
-    if (words.length > 1 || !/\s/.test(program)) return;
-    throw new CommandError(
-      `"${program}" is not a program; to run a shell command line, add --shell`,
-      exitCodes.noSuchProgram,
-    );
-  }
-  const problem = programProblem(program, cwd, path);
-  if (problem !== undefined) throw new CommandError(problem, exitCodes.noSuchProgram);
-}
-
 async function givenTo(
   { input, out }: Context,
-  options: RunOptions,
+  { options, names, lists }: RunRequest,
   session: Session | undefined,
   cwd: string,
 ): Promise<Given | undefined> {
   const { files, exclude = [], filesFrom, follow = false } = options;
-  if (files === undefined && filesFrom === undefined) {
+  const from = filesFrom === undefined ? lists : [filesFrom, ...lists];
+  if (files === undefined && from.length === 0 && names === undefined) {
     const idle = exclude.length > 0 ? "--exclude" : follow ? "--follow" : undefined;
     if (idle === undefined) return undefined;
     throw usageError(`${idle} does nothing without --files or --files-from; add the files that it is about`);
   }
-  const listed = filesFrom === undefined ? [] : await input.list(filesFrom, separatorOf(options));
+  const listed = [...(names ?? [])];
+  for (const list of from) for (const name of await input.list(list, separatorOf(options))) listed.push(name);
   const { processed, pending } = knownOf(session);
   return filesGiven({ patterns: files, listed, exclude, follow, cwd, processed, pending }, out);
 }

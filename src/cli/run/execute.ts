@@ -134,6 +134,7 @@ class ActiveRun {
       isDrawn,
       outputLimit: options.outputLimit,
       hasResultsDir: execution.resultsDir !== undefined,
+      tag: options.tag ?? false,
     });
     this.#runner = new Runner(
       opened.worker,

@@ -3,10 +3,12 @@ import { availableParallelism } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { type Halt, parseHalt } from "../../runner/halt.ts";
 import { parseJobs } from "../../runner/jobs.ts";
+import { asManyAsPossible } from "../../runner/most-at-once.ts";
 import { OptionError } from "../../runner/option-error.ts";
 import { parseSize, SizeError } from "../../text/size.ts";
 import { durationMs, label, repeated, wholeNumber } from "../arguments.ts";
 import { type ProgressMode, progressModes } from "../progress/create-display.ts";
+import { addParallelHabits } from "./parallel-habits.ts";
 
 export interface RunOptions {
   files?: string[];
@@ -22,6 +24,7 @@ export interface RunOptions {
   dryRun?: boolean;
   explain?: boolean;
   keepOrder?: boolean;
+  tag?: boolean;
   shell?: boolean;
   cwd?: string;
   results?: string;
@@ -37,14 +40,23 @@ export interface RunOptions {
 const maxOutputLimit = 16 * 1024 * 1024;
 
 export function addRunOptions(command: Command): Command {
-  return command
+  addOwnOptions(command);
+  addParallelHabits(command);
+  return command;
+}
+
+function addOwnOptions(command: Command): void {
+  command
     .option("--files <glob...>", "files to run for; quote patterns, such as 'src/**/*.ts'", list)
     .option("--exclude <glob...>", "patterns of files to leave out", list)
     .option("--follow", "enter directories behind links")
     .option("--files-from <file>", "file with file names, one per line; - for standard input")
     .option("-0, --null", "those names are separated by zero bytes, as find -print0 prints them")
     .addOption(
-      new Option("-j, --jobs <number>", "commands to run at once: 4, or 50%, +1 or -1 of the processors")
+      new Option(
+        "-j, --jobs <number>",
+        "commands to run at once: 4; 50%, +1 or -1 of the processors; 0: up to 250",
+      )
         .argParser(jobs)
         .default(availableParallelism(), "one per processor"),
     )
@@ -60,6 +72,7 @@ export function addRunOptions(command: Command): Command {
     .option("-n, --dry-run", "print the commands that would run, and change nothing")
     .option("--explain", "print for each file why it runs or is skipped")
     .option("-k, --keep-order", "print output in the order of the files, not in the order they finish")
+    .option("--tag", "print the name of the file and a tab before each line of its output")
     .option("--shell", "the command is a line for sh, in which the file name is quoted")
     .option("--cwd <directory>", "where commands run (default: where the session ran last, else here)")
     .option("--results <directory>", "write all output to DIRECTORY/FILE/stdout and DIRECTORY/FILE/stderr")
@@ -70,7 +83,10 @@ export function addRunOptions(command: Command): Command {
         .default(16 * 1024, "16KiB"),
     )
     .addOption(
-      new Option("--progress <how>", "how to show progress on stderr").choices(progressModes).default("auto"),
+      new Option("--progress [how]", "how to show progress on stderr; without HOW as a bar")
+        .choices(progressModes)
+        .preset("bar")
+        .default("auto"),
     )
     .option("-l, --label <key=value>", "label for the session; may be given several times", label)
     .addOption(
@@ -86,7 +102,7 @@ function list(text: string, earlier: string[] | undefined): string[] {
 }
 
 function jobs(text: string): number {
-  return read(() => parseJobs(text, availableParallelism()));
+  return read(() => parseJobs(text, availableParallelism(), asManyAsPossible()));
 }
 
 function halt(text: string): Halt | undefined {

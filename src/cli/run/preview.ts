@@ -1,4 +1,5 @@
 /** Shows what a run would do, and why. */
+import { argumentFor } from "../../runner/dashed.ts";
 import type { Selection } from "../../runner/selection.ts";
 import { commandFor, commandLine, type Template } from "../../runner/template.ts";
 import type { Context } from "../context.ts";
@@ -41,11 +42,12 @@ export function dryRun(
   options: RunOptions,
   selection: Selection,
   template: Template,
+  cwd: string,
   left: LeftToLookAt | undefined,
 ): ExitCode {
   if (!options.explain) {
     for (const file of selection.files) {
-      const command = commandFor(template, file);
+      const command = commandFor(template, argumentFor(file, cwd));
       if (out.json) out.data(jsonText({ file, command }, 0));
       else out.value(commandLine(command));
     }

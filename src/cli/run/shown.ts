@@ -8,6 +8,7 @@ import type { Context } from "../context.ts";
 import { jsonText } from "../output.ts";
 import type { ProgressDisplay } from "../progress/display.ts";
 import { safe } from "../terminal-text.ts";
+import { tagged, tagOf } from "./tag.ts";
 
 export interface ShowOptions {
   readonly context: Context;
@@ -16,11 +17,17 @@ export interface ShowOptions {
   readonly isDrawn: boolean;
   readonly outputLimit: number;
   readonly hasResultsDir: boolean;
+  /** Whether each line begins with the name of its file. */
+  readonly tag: boolean;
 }
 
 /** Returns the hook that prints a file. It resolves when the output is written; outputs are never mixed. */
-export function showEnds({ context, display, isDrawn, outputLimit, hasResultsDir }: ShowOptions) {
+export function showEnds(options: ShowOptions) {
+  const { context, display, isDrawn, outputLimit, hasResultsDir, tag } = options;
   const { out, process } = context;
+  const isErrorSeen = process.stderr.isTTY === true;
+  const pieces = (output: Buffer, file: string, toTerminal: boolean): Iterable<Buffer> =>
+    tag ? tagged(output, tagOf(file, { toTerminal })) : [output];
   let isTruncationSaid = false;
   const tellOf = ({ file, result }: FileEnd) => {
     if (result.error !== undefined) display.say(`${safe(file)}: ${safe(result.error)}`);
@@ -39,10 +46,14 @@ export function showEnds({ context, display, isDrawn, outputLimit, hasResultsDir
       return;
     }
     if (out.quiet) return;
-    if (isDrawn && out.toTerminal) sayAll(display, end.stdout);
-    else if (end.stdout.length > 0) await out.bytes(end.stdout);
-    if (isDrawn) sayAll(display, end.stderr);
-    else if (end.stderr.length > 0) process.stderr.write(end.stderr);
+    const { file, stdout, stderr } = end;
+    if (isDrawn && out.toTerminal) sayAll(display, pieces(stdout, file, true));
+    else
+      for (const piece of pieces(stdout, file, out.toTerminal)) if (piece.length > 0) await out.bytes(piece);
+    if (isDrawn) sayAll(display, pieces(stderr, file, isErrorSeen));
+    else
+      for (const piece of pieces(stderr, file, isErrorSeen))
+        if (piece.length > 0) process.stderr.write(piece);
   };
 }
 
@@ -62,6 +73,7 @@ function jsonLine(file: string, result: FileResult): string {
   return jsonText({ file, ...result }, 0);
 }
 
-function sayAll(display: ProgressDisplay, output: Buffer): void {
+function sayAll(display: ProgressDisplay, pieces: Iterable<Buffer>): void {
+  const output = Buffer.concat([...pieces]);
   if (output.length > 0) display.say(output.toString().replace(/\n$/, ""));
 }
