@@ -177,11 +177,12 @@ test("never too many at once, never before the time that was named, and all come
           if (pacing.atOnce < 1) throw new Error(`${pacing.atOnce} at once`);
         }
         for (const call of underWay.splice(0)) pacing.succeeded(call);
-        // From now on the service takes everything. Each round is as long as the next start needs.
+        // From now on the service takes everything, and each call lasts until no other may begin beside it.
         for (let round = 0; round < 4000 && pacing.slowed(nowMs) !== undefined; round++) {
-          nowMs += pacing.startsInMs(nowMs) + 0.001;
-          startAll();
-          nowMs += 1;
+          for (let inMs = 0; Number.isFinite(inMs); inMs = pacing.startsInMs(nowMs)) {
+            nowMs += inMs + 0.001;
+            startAll();
+          }
           for (const call of underWay.splice(0)) pacing.succeeded(call);
         }
         expect(pacing.slowed(nowMs)).toBeUndefined();
