@@ -73,6 +73,7 @@ export type {
 } from "./options.ts";
 export { SessionClient } from "./session-client.ts";
 export type { ForEachOptions, ForEachSummary, Work, WorkContext } from "./worker/for-each-options.ts";
+export { NotNow, type NotNowOptions } from "./worker/not-now.ts";
 export type { Reported } from "./worker/report.ts";
 export { type StopCause, WorkerStopped } from "./worker/stop.ts";
 export type { WorkerSession } from "./worker/worker-session.ts";

@@ -36,6 +36,9 @@ export interface Slowed {
   readonly isAsked: boolean;
 }
 
+/** A timer of Node.js takes no longer time. Whoever waits for longer looks again in between. */
+export const longestTimerMs = 2 ** 31 - 1;
+
 const firstWaitMs = 1000;
 const longestWaitMs = 300_000;
 /** A named time is kept exactly, apart from a little jitter: several callers may have been told the same. */

@@ -1,5 +1,7 @@
 /** What callers of `forEach` give and get. */
+import { SessiondError } from "../../error.ts";
 import type { Session } from "../../session/session.ts";
+import type { NotNow } from "./not-now.ts";
 import type { StopCause } from "./stop.ts";
 
 export interface WorkContext {
@@ -11,16 +13,24 @@ export interface WorkContext {
   add: (...files: string[]) => void;
 }
 
-/** Works on a file. The returned value is stored as the file's result; `undefined` stores no result. */
+/**
+ * Works on a file. The returned value is stored as the file's result; `undefined` stores no result. If a
+ * service that the work needs refuses for now, throw {@link NotNow}.
+ */
 export type Work = (file: string, context: WorkContext) => unknown;
 
 export interface ForEachOptions {
   /** How many files are worked on at the same time: a whole number, 1 or more. Default: 1. */
   concurrency?: number | undefined;
+  /**
+   * The loop ends, with the files that are left pending, when the work has thrown {@link NotNow} for so many
+   * milliseconds without a success. Default: 24 hours.
+   */
+  maxDeferMs?: number | undefined;
   /** Ends the loop early. */
   signal?: AbortSignal | undefined;
   /**
-   * Called when the work on a file throws. The returned value is stored as the file's result; `undefined`
+   * Called when the work on a file throws, but not for the first 19 times that it throws {@link NotNow}. The returned value is stored as the file's result; `undefined`
    * leaves the file pending; throwing ends the loop. Without it, the first error ends the loop.
    */
   onError?: ((error: unknown, file: string) => unknown) | undefined;
@@ -34,5 +44,24 @@ export interface ForEachSummary {
   /** The number of files whose report was not acknowledged, because the lease or the connection was lost. */
   unacknowledged: number;
   /** Why the loop ended before all files were done; null if all were done. */
-  stopped: Exclude<StopCause, "detached"> | "aborted" | null;
+  stopped: Exclude<StopCause, "detached"> | "aborted" | "not_now" | null;
+}
+
+const dayMs = 86_400_000;
+
+/** The options with their defaults. @throws SessiondError `invalid_request` */
+export function checkedOptions({ concurrency = 1, maxDeferMs = dayMs }: ForEachOptions): {
+  readonly concurrency: number;
+  readonly maxDeferMs: number;
+} {
+  if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
+    throw new SessiondError(
+      "invalid_request",
+      `concurrency must be a whole number, 1 or more, not ${concurrency}`,
+    );
+  }
+  if (typeof maxDeferMs !== "number" || !(maxDeferMs >= 0)) {
+    throw new SessiondError("invalid_request", `maxDeferMs must be a number, 0 or more, not ${maxDeferMs}`);
+  }
+  return { concurrency, maxDeferMs };
 }

@@ -4,8 +4,12 @@
  */
 import { setMaxListeners } from "node:events";
 import { isSessiondError, SessiondError } from "../../error.ts";
+import type { Call } from "../../pacing/pacing.ts";
 import type { Session } from "../../session/session.ts";
-import type { ForEachOptions, ForEachSummary, Work } from "./for-each-options.ts";
+import { checkedOptions, type ForEachOptions, type ForEachSummary, type Work } from "./for-each-options.ts";
+import { LoopFiles } from "./loop-files.ts";
+import { LoopPace } from "./loop-pace.ts";
+import { NotNow } from "./not-now.ts";
 import type { Receipt } from "./outbox.ts";
 import { type EncodedReport, encodeFile } from "./report.ts";
 import { WorkerStopped } from "./stop.ts";
@@ -38,14 +42,12 @@ export class Loop {
   readonly #host: LoopHost;
   readonly #work: Work;
   readonly #options: ForEachOptions;
-  readonly #concurrency: number;
   readonly #controller = new AbortController();
   readonly #summary: ForEachSummary = { processed: 0, failed: 0, unacknowledged: 0, stopped: null };
   #failure: { error: unknown } | undefined;
-  #queue: readonly string[] | string[] = [];
-  #position = 0;
-  /** The pending files on which this loop is working or has worked. */
-  readonly #taken = new Set<string>();
+  readonly #concurrency: number;
+  readonly #files: LoopFiles;
+  readonly #pace: LoopPace;
   #running = 0;
   #reporting = 0;
   /** The last time at which the event loop is known to have turned. */
@@ -54,17 +56,13 @@ export class Loop {
   #finish: () => void = () => {};
 
   constructor(host: LoopHost, work: Work, options: ForEachOptions) {
-    const { concurrency = 1 } = options;
-    if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
-      throw new SessiondError(
-        "invalid_request",
-        `concurrency must be a whole number, 1 or more, not ${concurrency}`,
-      );
-    }
+    const { concurrency, maxDeferMs } = checkedOptions(options);
     this.#host = host;
     this.#work = work;
     this.#options = options;
     this.#concurrency = concurrency;
+    this.#files = new LoopFiles((file) => host.isPending(file));
+    this.#pace = new LoopPace({ atMost: concurrency, maxDeferMs }, () => this.answered());
     // The work on each file may add a listener.
     setMaxListeners(0, this.#controller.signal);
   }
@@ -87,6 +85,7 @@ export class Loop {
         this.replaced();
       });
     } finally {
+      this.#pace.close();
       worker.removeEventListener("abort", onWorkerAbort);
       caller?.removeEventListener("abort", onCallerAbort);
     }
@@ -96,19 +95,17 @@ export class Loop {
 
   /** Called when files were added to the pending ones. */
   added(files: readonly string[]): void {
-    this.#queue = [...this.#queue.slice(this.#position), ...files];
-    this.#position = 0;
+    this.#files.add(files);
     this.#pump();
   }
 
   /** Called when the worker has received the whole session again. */
   replaced(): void {
-    this.#queue = this.#host.session.pending_files;
-    this.#position = 0;
+    this.#files.replace(this.#host.session.pending_files);
     this.#pump();
   }
 
-  /** Called when reports were acknowledged or refused. */
+  /** Called when reports were acknowledged or refused, or a wait is over. */
   answered(): void {
     this.#turnedAt = performance.now();
     this.#pump();
@@ -128,16 +125,17 @@ export class Loop {
   }
 
   #pump(): void {
-    while (!this.#isEnding && this.#running < this.#concurrency && this.#host.hasRoom) {
-      if (performance.now() - this.#turnedAt > maxTurnMs) {
+    while (!this.#isEnding && !this.#files.isThrough && this.#hasRoom) {
+      const nowMs = performance.now();
+      if (!this.#pace.mayBegin(nowMs)) break;
+      if (nowMs - this.#turnedAt > maxTurnMs) {
         this.#yield();
         return;
       }
-      const file = this.#next();
-      if (file === undefined) break;
-      void this.#process(file);
+      const file = this.#files.next();
+      if (file !== undefined) void this.#process(file, this.#pace.begin(nowMs));
     }
-    const isThrough = this.#isEnding || this.#position === this.#queue.length;
+    const isThrough = this.#isEnding || this.#files.isThrough;
     const isIdle = this.#running === 0 && this.#reporting === 0 && !this.#host.hasOutstanding;
     if (isThrough && isIdle) this.#finish();
   }
@@ -153,24 +151,18 @@ export class Loop {
     });
   }
 
+  get #hasRoom(): boolean {
+    return this.#running < this.#concurrency && this.#host.hasRoom;
+  }
+
   get #isEnding(): boolean {
     return this.#summary.stopped !== null || this.#failure !== undefined;
   }
 
-  #next(): string | undefined {
-    while (this.#position < this.#queue.length) {
-      const file = this.#queue[this.#position++] as string;
-      if (this.#taken.has(file) || !this.#host.isPending(file)) continue;
-      this.#taken.add(file);
-      return file;
-    }
-    return undefined;
-  }
-
-  async #process(file: string): Promise<void> {
+  async #process(file: string, call: Call): Promise<void> {
     this.#running++;
     try {
-      const report = await this.#attempt(file);
+      const report = await this.#attempt(file, call);
       if (report !== undefined) this.#report(file, report);
     } catch (error) {
       this.#failure ??= { error };
@@ -180,7 +172,7 @@ export class Loop {
   }
 
   /** Works on a file and returns its report; undefined if the file stays pending. */
-  async #attempt(file: string): Promise<EncodedReport | undefined> {
+  async #attempt(file: string, call: Call): Promise<EncodedReport | undefined> {
     const added: string[] = [];
     const add = (...files: string[]) => void added.push(...files.map(asFile));
     try {
@@ -189,8 +181,13 @@ export class Loop {
         signal: this.#controller.signal,
         add,
       });
-      return encodeFile(file, result, added);
+      const report = encodeFile(file, result, added);
+      this.#pace.succeeded(file, call);
+      return report;
     } catch (error) {
+      if (error instanceof NotNow) {
+        if (!this.#refused(file, call, error)) return undefined;
+      } else this.#pace.failed();
       // The end of the loop has probably caused this error.
       if (this.#controller.signal.aborted) return undefined;
       if (this.#options.onError === undefined) throw error;
@@ -201,23 +198,33 @@ export class Loop {
     }
   }
 
+  /** Defers a refused file. Returns true if the file is at fault, and has failed. */
+  #refused(file: string, call: Call, error: NotNow): boolean {
+    const isOtherLeft = this.#files.isFreshLeft || this.#running > 1;
+    const isAtFault = this.#pace.refused(file, call, error, isOtherLeft);
+    if (this.#pace.isGivenUp) this.#abort(error, "not_now");
+    if (isAtFault) return true;
+    this.#files.defer(file);
+    return false;
+  }
+
   #report(file: string, report: EncodedReport): void {
     this.#reporting++;
     this.#host.submit(report, {
       resolve: () => {
         this.#reporting--;
         this.#summary.processed++;
-        this.#taken.delete(file);
+        this.#files.reported(file);
       },
       reject: (error) => {
         this.#reporting--;
         this.#summary.unacknowledged++;
-        this.#refused(file, error);
+        this.#notReported(file, error);
       },
     });
   }
 
-  #refused(file: string, error: Error): void {
+  #notReported(file: string, error: Error): void {
     // The signal has the reason already.
     if (this.#host.isEnded) return;
     const ending = isSessiondError(error) ? endings[error.code as keyof typeof endings] : undefined;
