@@ -1,9 +1,8 @@
 /** The work on one file: its command, run until it succeeds or has no attempts left. */
 import { constants } from "node:os";
-import { resolve } from "node:path";
 import { Child, type ChildOptions, type Ended } from "./child.ts";
 import { argumentFor } from "./dashed.ts";
-import { type Fingerprint, takeFingerprint } from "./fingerprint.ts";
+import type { Origin } from "./inputs.ts";
 import type { JobLine } from "./joblog.ts";
 import { startTrouble } from "./own-trouble.ts";
 import { resultFiles } from "./result-files.ts";
@@ -38,7 +37,7 @@ export interface Outcome {
   /** Start of the last attempt, in milliseconds since 1970. */
   readonly startedMs: number;
   readonly finishedMs: number;
-  readonly fingerprint: Fingerprint | undefined;
+  readonly origin: Origin;
   readonly command: readonly string[];
 }
 
@@ -52,12 +51,12 @@ export async function workOn(
   options: RunnerOptions,
   control: RunControl,
 ): Promise<Outcome | undefined> {
-  const { template, cwd, env, outputLimit, timeoutMs, retries, alwaysHash, resultsDir, places } = options;
+  const { template, cwd, env, outputLimit, timeoutMs, retries, inputs, resultsDir, places } = options;
   const command = commandFor(template, argumentFor(item.file, cwd));
-  // Taken before the command runs, so that a change made while it runs is noticed by the next run.
-  const fingerprint = await takeFingerprint(resolve(cwd, item.file), { alwaysHash });
   const files = resultsDir === undefined ? undefined : resultFiles(resultsDir, item.file, item.seq);
   const childOptions: ChildOptions = { file: item.file, command, cwd, env, outputLimit, files, timeoutMs };
+  // The file may be mended between two attempts.
+  let end = await inputs.begin(item.file);
   // When the run stops, remaining attempts are left for the next run.
   while (!control.isStopped()) {
     item.attempt++;
@@ -73,9 +72,10 @@ export async function workOn(
     places.check({ hasFailed });
     if (hasFailed && control.isTroubled()) return undefined;
     if (!hasFailed || item.attempt > retries) {
-      return { ended, startedMs, finishedMs: Date.now(), fingerprint, command };
+      return { ended, startedMs, finishedMs: Date.now(), origin: await end(), command };
     }
     control.changed();
+    end = await inputs.begin(item.file);
   }
   return undefined;
 }

@@ -1,4 +1,7 @@
-/** Records what a file was like when its command ran, so that a later run can tell whether it has changed. */
+/**
+ * Records what a file was like before and after its command, so that a later run can tell whether it has
+ * changed since.
+ */
 import { createHash } from "node:crypto";
 import { createReadStream, readFileSync, type Stats, statSync } from "node:fs";
 import { pipeline } from "node:stream/promises";
@@ -19,6 +22,7 @@ export interface Fingerprint {
 
 /** What became of a file since its result was recorded. */
 export type Comparison =
+  /** It is as it was before its command, or as the command left it. */
   | { readonly kind: "unchanged" }
   | { readonly kind: "changed"; readonly what: string }
   /** It may have changed: its result has no hash. */
@@ -37,14 +41,23 @@ const maxHashedSize = 16 * 1024 * 1024;
 const fineStepMs = 100;
 const coarseStepMs = 2100;
 
-/** Undefined for a path that is no regular file or cannot be examined. */
+export interface TakeOptions {
+  /** Whether to hash large files too. */
+  readonly alwaysHash: boolean;
+  /** A fingerprint of the same path; it is returned as it is if the times show that it still holds. */
+  readonly earlier?: Fingerprint | undefined;
+  readonly nowMs?: number;
+}
+
+/** The fingerprint of a file; undefined for a path that is no regular file or cannot be examined. */
 export async function takeFingerprint(
   path: string,
-  { alwaysHash, nowMs = Date.now() }: { alwaysHash: boolean; nowMs?: number },
+  { alwaysHash, earlier, nowMs = Date.now() }: TakeOptions,
 ): Promise<Fingerprint | undefined> {
   const stats = examine(path);
   if (!isFile(stats)) return undefined;
   const { size, mtimeMs, ctimeMs, ino } = stats;
+  if (earlier !== undefined && hasSameTimes(stats, earlier)) return earlier;
   const print = {
     size,
     mtime_ms: mtimeMs,
@@ -55,6 +68,12 @@ export async function takeFingerprint(
   return sha256 === undefined ? print : { ...print, sha256 };
 }
 
+/** Whether both fingerprints are known to be of the same content. */
+export function hasSameContent(one: Fingerprint | undefined, other: Fingerprint | undefined): boolean {
+  if (one === other) return true;
+  return one?.sha256 !== undefined && one.size === other?.size && one.sha256 === other.sha256;
+}
+
 /** Whether a change that follows may get the same time as the last one, in one step of the clock. */
 function mayChangeUnseen(ctimeMs: number, nowMs: number): boolean {
   // A file system with coarse times has whole seconds only.
@@ -62,48 +81,62 @@ function mayChangeUnseen(ctimeMs: number, nowMs: number): boolean {
 }
 
 /**
- * Compares a file with its recorded fingerprint. The times are trusted only if all are as they were, and
- * could not have stayed so through a change; else the content decides.
+ * Compares a file with its recorded fingerprints, from before and after its command; to be like one of them is
+ * enough. The times are trusted only if all are as they were, and could not have stayed so through a change;
+ * else the content decides.
  */
-export async function compare(path: string, recorded: JsonValue | undefined): Promise<Comparison> {
+export async function compare(
+  path: string,
+  ...recorded: readonly (JsonValue | undefined)[]
+): Promise<Comparison> {
   const stats = examine(path);
-  const print = isJsonObject(recorded) ? recorded : undefined;
-  if (typeof stats === "string") return withoutStats(stats, print);
+  const prints = recorded.filter(isJsonObject);
+  if (typeof stats === "string") return withoutStats(stats, prints.length > 0);
   if (!stats.isFile()) {
-    if (print !== undefined) return { kind: "changed", what: "it is no regular file any more" };
+    if (prints.length > 0) return { kind: "changed", what: "it is no regular file any more" };
     return { kind: stats.isDirectory() ? "directory" : "no_file" };
   }
-  if (print === undefined) return { kind: "unknown" };
-  if (Number(print.size) !== stats.size) return { kind: "changed", what: "size" };
-  if (hasSameTimes(stats, print)) return { kind: "unchanged" };
-  if (typeof print.sha256 !== "string") {
-    const isSame = Number(print.mtime_ms) === stats.mtimeMs;
-    return isSame ? { kind: "unknown" } : { kind: "changed", what: "modification time" };
+  if (prints.length === 0) return { kind: "unknown" };
+  if (prints.some((print) => hasSameTimes(stats, print))) return { kind: "unchanged" };
+  const alike = prints.filter(({ size }) => Number(size) === stats.size);
+  if (alike.length === 0) return { kind: "changed", what: "size" };
+  const hashes = alike.flatMap(({ sha256 }) => (typeof sha256 === "string" ? [sha256] : []));
+  if (hashes.length > 0) {
+    const hash = await hashOf(path, stats.size);
+    if (hash === undefined) return { kind: "changed", what: "it cannot be read" };
+    if (hashes.includes(hash)) return { kind: "unchanged" };
   }
-  const hash = await hashOf(path, stats.size);
-  if (hash === undefined) return { kind: "changed", what: "it cannot be read" };
-  return hash === print.sha256 ? { kind: "unchanged" } : { kind: "changed", what: "content" };
+  if (hashes.length === alike.length) return { kind: "changed", what: "content" };
+  const mayBeSame = alike.some(
+    ({ sha256, mtime_ms }) => typeof sha256 !== "string" && Number(mtime_ms) === stats.mtimeMs,
+  );
+  return mayBeSame ? { kind: "unknown" } : { kind: "changed", what: "modification time" };
 }
 
-function withoutStats(code: string, print: JsonObject | undefined): Comparison {
-  if (code === "ENOENT" || code === "ENOTDIR") return { kind: print === undefined ? "no_file" : "gone" };
+function withoutStats(code: string, wasFile: boolean): Comparison {
+  if (code === "ENOENT" || code === "ENOTDIR") return { kind: wasFile ? "gone" : "no_file" };
   // The name can be that of no file.
   if (code.startsWith("ERR_") || code === "ENAMETOOLONG") return { kind: "no_file" };
   // Its command will report that.
   return { kind: "changed", what: `it cannot be examined (${code})` };
 }
 
-function hasSameTimes({ mtimeMs, ctimeMs, ino }: Stats, print: JsonObject): boolean {
-  if (print.ctime_ms === undefined || print.ino === undefined) return false;
+/** Whether size, times and inode are those of the fingerprint, which has all of them. */
+function hasSameTimes(stats: Stats, { size, mtime_ms, ctime_ms, ino }: Fingerprint | JsonObject): boolean {
+  if (ctime_ms === undefined || ino === undefined) return false;
   return (
-    Number(print.mtime_ms) === mtimeMs && Number(print.ctime_ms) === ctimeMs && Number(print.ino) === ino
+    Number(size) === stats.size &&
+    Number(mtime_ms) === stats.mtimeMs &&
+    Number(ctime_ms) === stats.ctimeMs &&
+    Number(ino) === stats.ino
   );
 }
 
 /** The code of the error if the path cannot be examined. */
 function examine(path: string): Stats | string {
   try {
-    return statSync(path);
+    // An error object costs more than the look.
+    return statSync(path, { throwIfNoEntry: false }) ?? "ENOENT";
   } catch (error) {
     return systemErrorCode(error) ?? "unknown error";
   }

@@ -2,13 +2,13 @@
 import { isUtf8 } from "node:buffer";
 import { isJsonObject, JsonError, type JsonObject, type JsonValue, parseJson } from "../json/exact-json.ts";
 import type { Ended } from "./child.ts";
-import type { Fingerprint } from "./fingerprint.ts";
+import type { Origin } from "./inputs.ts";
 import { startError } from "./start-error.ts";
 
 /** Deeper JSON stays text: sessiond allows 64 levels in a session, and a result is some levels down. */
 const maxDepth = 56;
 
-export interface FileResult {
+export interface FileResult extends Origin {
   /** 0 on success; 124 after the time limit; 128 plus its number after a signal. */
   exit_code: number;
   signal?: string;
@@ -28,8 +28,6 @@ export interface FileResult {
   /** Bytes that are not UTF-8 were replaced with U+FFFD. */
   invalid_utf8?: true;
   finished_time: string;
-  /** Fingerprint of the file before the command ran. */
-  fingerprint?: Fingerprint;
 }
 
 export interface Work {
@@ -38,10 +36,10 @@ export interface Work {
   readonly timeoutMs: number | undefined;
   readonly attempts: number;
   readonly finishedMs: number;
-  readonly fingerprint: Fingerprint | undefined;
+  readonly origin: Origin;
 }
 
-export function fileResult({ ended, timeoutMs, attempts, finishedMs, fingerprint }: Work): FileResult {
+export function fileResult({ ended, timeoutMs, attempts, finishedMs, origin }: Work): FileResult {
   const { exitCode, signal, timedOut, error, durationMs, stdout, stderr } = ended;
   const result: FileResult = {
     exit_code: exitCode,
@@ -50,6 +48,7 @@ export function fileResult({ ended, timeoutMs, attempts, finishedMs, fingerprint
     stdout: stdout.truncated ? decode(stdout.bytes) : documentIn(decode(stdout.bytes)),
     stderr: decode(stderr.bytes),
     finished_time: new Date(finishedMs).toISOString(),
+    ...origin,
   };
   if (signal !== undefined) result.signal = signal;
   if (timedOut) result.timed_out = true;
@@ -62,7 +61,6 @@ export function fileResult({ ended, timeoutMs, attempts, finishedMs, fingerprint
     };
   }
   if (!isUtf8(stdout.bytes) || !isUtf8(stderr.bytes)) result.invalid_utf8 = true;
-  if (fingerprint !== undefined) result.fingerprint = fingerprint;
   return result;
 }
 

@@ -1,6 +1,7 @@
 /** The options of a runner, its hooks, and its summary. */
 import type { Guard } from "./guard.ts";
 import type { Halt } from "./halt.ts";
+import type { Inputs } from "./inputs.ts";
 import type { JobLog } from "./joblog.ts";
 import type { OwnPlaces } from "./own-places.ts";
 import type { FileResult } from "./result.ts";
@@ -20,8 +21,7 @@ export interface RunnerOptions {
   readonly resultsDir: string | undefined;
   readonly joblog: JobLog | undefined;
   readonly places: OwnPlaces;
-  /** Whether to hash the content of large files too. */
-  readonly alwaysHash: boolean;
+  readonly inputs: Inputs;
   /** Milliseconds to wait while the disk of the daemon is full. */
   readonly patienceMs: number;
   readonly guard: Guard | undefined;

@@ -1,7 +1,8 @@
 /** Decides which files of a session run, which do not, and why. Pure. */
 import type { JsonObject } from "../json/exact-json.ts";
 import { failureOf, hasFailed, resultOf } from "../session/failed-file.ts";
-import type { Comparison } from "./fingerprint.ts";
+import type { Difference } from "./differences.ts";
+import { changesOf } from "./done.ts";
 
 export interface KnownFiles {
   readonly processed: readonly string[];
@@ -13,8 +14,10 @@ export interface SelectionRequest {
   /** Files named for this run. */
   readonly given: readonly string[];
   readonly retryFailed: boolean;
-  /** The processed files that are not unchanged; undefined if changes do not matter. */
-  readonly compared: ReadonlyMap<string, Comparison> | undefined;
+  /** The processed files that differ from what their results came from. */
+  readonly differences: ReadonlyMap<string, Difference>;
+  /** Whether files that have changed run again. */
+  readonly rerunChanged: boolean;
 }
 
 export interface Choice {
@@ -64,12 +67,16 @@ export function select(known: KnownFiles, request: SelectionRequest): Selection 
   };
 }
 
-function decide(file: string, results: JsonObject, { retryFailed, compared }: SelectionRequest): Choice {
-  const comparison = compared?.get(file) ?? unchanged;
-  if (comparison.kind === "changed") return { file, action: "run", reason: `changed: ${comparison.what}` };
-  if (comparison.kind === "unknown")
-    return { file, action: "run", reason: "its result has no hash to compare" };
-  if (comparison.kind === "gone") return { file, action: "skip", reason: keptReasons.gone };
+function decide(file: string, results: JsonObject, request: SelectionRequest): Choice {
+  const { retryFailed, differences, rerunChanged } = request;
+  const difference = differences.get(file);
+  const changes = difference === undefined ? [] : changesOf(difference);
+  const kind = difference?.content.kind ?? "unchanged";
+  if (rerunChanged) {
+    if (changes.length > 0) return { file, action: "run", reason: changes.join(", ") };
+    if (kind === "unknown") return { file, action: "run", reason: "its result has no hash to compare" };
+    if (kind === "gone") return { file, action: "skip", reason: keptReasons.gone };
+  }
   const result = resultOf(results, file);
   if (hasFailed(result)) {
     const why = `failed: ${failureOf(result)}`;
@@ -77,15 +84,18 @@ function decide(file: string, results: JsonObject, { retryFailed, compared }: Se
       ? { file, action: "run", reason: why }
       : { file, action: "skip", reason: `${why}; --retry-failed runs it again` };
   }
-  if (comparison.kind !== "unchanged") return { file, action: "skip", reason: keptReasons[comparison.kind] };
-  return { file, action: "skip", reason: compared === undefined ? "done" : "done and unchanged" };
+  if (changes.length > 0) {
+    return { file, action: "skip", reason: `${changes.join(", ")}; --rerun-if changed runs it again` };
+  }
+  if (kind === "unchanged" || kind === "changed")
+    return { file, action: "skip", reason: "done and unchanged" };
+  return { file, action: "skip", reason: keptReasons[kind] };
 }
-
-const unchanged: Comparison = { kind: "unchanged" };
 
 const keptReasons = {
   // It would only fail.
   gone: "the file is gone; its result is kept",
   directory: "a directory, whose content is not compared; its result is kept",
-  no_file: "not a file, so that nothing can be compared; its result is kept",
+  no_file: "not a file, so that no content can be compared; its result is kept",
+  unknown: "its result has no hash to compare, and is kept",
 } as const;

@@ -1,5 +1,6 @@
 /** Builds the command of a file: replaces `{}` and the related placeholders in the given words. Pure. */
 import { shellQuote } from "../text/shell-quote.ts";
+import { shortDigest } from "./digest.ts";
 
 export interface Template {
   /** The words of the command as given. */
@@ -20,10 +21,20 @@ const forms: Readonly<Record<string, (file: string) => string>> = {
 
 /** The program and its arguments for a file. Without a placeholder, the file becomes the last argument. */
 export function commandFor({ words, shell }: Template, file: string): string[] {
-  const all = words.some(hasPlaceholder) ? words : [...words, "{}"];
+  const all = complete(words);
   return shell
     ? ["/bin/sh", "-c", all.map((word) => fill(word, file, shellQuote)).join(" ")]
     : all.map((word) => fill(word, file, (text) => text));
+}
+
+/** A digest that tells whether two templates give the same command for every file. */
+export function commandHash({ words, shell }: Template): string {
+  const all = complete(words);
+  return shortDigest(shell ? { shell: all.join(" ") } : { words: all });
+}
+
+function complete(words: readonly string[]): readonly string[] {
+  return words.some(hasPlaceholder) ? words : [...words, "{}"];
 }
 
 /** The command as one line for display and logs, which a shell would read as the same command. */

@@ -153,7 +153,7 @@ test.each([
       processed_files: expect.toSatisfy(areFirstTwo),
       pending_files: ["f2", "f3"],
     });
-    expect((await at.run("a", ...sh(quick))).code).toBe(0);
+    expect((await at.run("a", "--keep-done", ...sh(quick))).code).toBe(0);
     expectComplete(await at.session(), 4);
     expect([...times(at).values()]).toEqual([1, 1, 1, 1]);
   },
@@ -243,7 +243,7 @@ test("a run ends when it cannot reconnect, and only acknowledged results count",
   at.wire.closed = false;
   const stored = await at.session();
   expect(stored.processed_files.length).toBeGreaterThanOrEqual(logged);
-  expect((await at.run("a", ...sh(quick))).code).toBe(0);
+  expect((await at.run("a", "--keep-done", ...sh(quick))).code).toBe(0);
   expectComplete(await at.session(), 40);
   for (const file of stored.processed_files) expect(times(at).get(file)).toBe(1);
 });

@@ -28,13 +28,14 @@ test("runs a command for each file, records what came of it, and completes the s
     stdout: "out src/a.js\n",
     stderr: "err\n",
     finished_time: expect.stringMatching(/^\d{4}-.*Z$/),
+    command_hash: expect.stringMatching(/^[0-9a-f]{16}$/),
     fingerprint: expect.objectContaining({
       size: 8,
       mtime_ms: expect.any(Number),
       sha256: expect.stringMatching(/^[0-9a-f]{64}$/),
     }),
   });
-  const again = await run("a", "--files", "src/*.js", ...sh("echo never"));
+  const again = await run("a", "--files", "src/*.js", ...sh('echo "out $1"; echo err >&2'));
   expect(again).toEqual({ code: 0, stdout: "", stderr: "a is already completed; nothing to do\n" });
 });
 
@@ -49,9 +50,9 @@ test("the same command adds new files, from any directory", async () => {
   await ctl("progress", "a", "--added", "sub/c.txt");
   await mkdir(join(dir, "sub"));
   await writeFile(join(dir, "sub/c.txt"), "c");
-  const other = await run("a", "--cwd", join(dir, "."), "--", "wc", "-c");
+  const other = await run("a", "--cwd", join(dir, "."), "--keep-done", "--", "wc", "-c");
   expect(other).toMatchObject({ code: 0, stdout: "1 sub/c.txt\n" });
-  expect(other.stderr).toContain("files that are already done keep the results of another command: cat");
+  expect(other.stderr).toContain("2 of 2 done files are by another command, and keep their results\n");
 });
 
 test("files with odd names reach the command as they are", async () => {
@@ -164,16 +165,19 @@ test("a dry run changes nothing, and prints what would run", async () => {
   expect([existsSync(join(dir, "log")), existsSync(join(dir, "out"))]).toEqual([false, false]);
   await run("a", "-j", "1", "--files", "x", "y", ...sh("[ $1 = x ]"));
   const before = await session();
-  const explained = await run("a", "--files", "x", "z", "--retry-failed", "-n", "--explain", "--", "true");
-  expect(explained.stdout).toBe("skip  x  (done)\nrun   y  (failed: exit status 1)\n");
-  const json = await run("a", "--dry-run", "--explain", "--json", "--", "true");
+  const explained = await run(
+    ...["a", "--files", "x", "z", "--retry-failed", "-n", "--explain"],
+    ...sh("[ $1 = x ]"),
+  );
+  expect(explained.stdout).toBe("skip  x  (done and unchanged)\nrun   y  (failed: exit status 1)\n");
+  const json = await run("a", "--dry-run", "--explain", "--json", ...sh("[ $1 = x ]"));
   expect(
     json.stdout
       .split("\n")
       .slice(0, -1)
       .map((line) => JSON.parse(line)),
   ).toEqual([
-    { file: "x", action: "skip", reason: "done" },
+    { file: "x", action: "skip", reason: "done and unchanged" },
     { file: "y", action: "skip", reason: "failed: exit status 1; --retry-failed runs it again" },
   ]);
   expect(await session()).toEqual(before);
@@ -195,7 +199,9 @@ test("failed files are retried, recorded, and run again with --retry-failed", as
       "a has already failed; nothing to do: 1 file failed; to run failed files again, add --retry-failed\n",
     ),
   });
-  expect(await run("a", "--retry-failed", ...sh(`touch mended; ${script}`))).toMatchObject({ code: 0 });
+  expect(await run("a", "--retry-failed", "--keep-done", ...sh(`touch mended; ${script}`))).toMatchObject({
+    code: 0,
+  });
   expect(lines("tries").slice(6)).toEqual(["f1"]);
   const mended = await session();
   expect(mended).toMatchObject({ status: "completed", processed_files: ["f0", "f2", "f3", "f1"] });
@@ -223,7 +229,7 @@ test("a halt leaves the other files pending: soon records running commands, now 
   expect(paused.processed_files.length + paused.pending_files.length).toBe(20);
   expect(paused.pending_files.length).toBeGreaterThan(0);
   const earlier = paused.processed_files.length - 1;
-  expect(await run("a", ...sh("true"))).toMatchObject({
+  expect(await run("a", "--keep-done", ...sh("true"))).toMatchObject({
     code: 1,
     stderr: expect.stringContaining(
       `a has failed: 19 files done (${earlier} of them earlier), 1 failed (1 of them earlier)\n`,
@@ -286,13 +292,13 @@ test("--rerun-if changed compares content, keeps results of what is gone, and sa
     "skip  b  (the file is gone; its result is kept)",
     "skip  c  (done and unchanged)",
     "skip  dir  (a directory, whose content is not compared; its result is kept)",
-    "skip  ticket-7  (not a file, so that nothing can be compared; its result is kept)",
+    "skip  ticket-7  (not a file, so that no content can be compared; its result is kept)",
   ]);
-  const { code, stderr } = await run("a", "--rerun-if", "changed", ...sh("echo $1 >> again"));
+  const { code, stderr } = await run("a", "--rerun-if", "changed", ...sh("true"));
   expect(code).toBe(0);
   expect(stderr).toContain("1 file is gone, and its result is kept: b\n");
   expect(stderr).toContain("1 item is a directory, whose content is not compared: dir\n");
-  expect(stderr).toContain("1 item is not a file, so that nothing can be compared: ticket-7\n");
+  expect(stderr).toContain("1 item is not a file, so that no content can be compared: ticket-7\n");
   const after = await session();
   expect(resultOf(after, "b")).toEqual(resultOf(before, "b"));
   expect(after.status).toBe("completed");
@@ -300,17 +306,18 @@ test("--rerun-if changed compares content, keeps results of what is gone, and sa
 
 test("many files of one kind are counted, and three of them named", async () => {
   const { run, dir, ctl, lines } = await scene(names(9));
-  await run("a", "--files", "f*", "-j1", ...sh("[ $1 != f8 ]"));
+  const script = "echo $1 >> again; [ $1 != f8 ]";
+  await run("a", "--files", "f*", "-j1", ...sh(script));
   await ctl("progress", "a", "--processed", "f8", "--results", '{"f7": {"exit_code": 0}}');
   for (const gone of names(5)) await rm(join(dir, gone));
   // A file that is gone is not run again because it failed.
   await rm(join(dir, "f8"));
-  const { stderr } = await run("a", "--rerun-if", "changed", "--retry-failed", ...sh("echo $1 >> again"));
+  const { stderr } = await run("a", "--rerun-if", "changed", "--retry-failed", ...sh(script));
   expect(stderr).toContain(
     "6 files are gone, and their results are kept: f0, f1, f2 and 3 more (to see all: --dry-run --explain)\n",
   );
   expect(stderr).toContain("1 file runs again, because its result has no hash to compare: f7\n");
-  expect(lines("again")).toEqual(["f7"]);
+  expect(lines("again").slice(9)).toEqual(["f7"]);
 });
 
 test("many thousand files are added to a session in parts", async () => {

@@ -49,7 +49,13 @@ function resultOf(stdout: string | Buffer, truncated = false) {
     stdout: output(Buffer.from(stdout)),
     stderr: output(Buffer.alloc(0)),
   };
-  return fileResult({ ended, timeoutMs: undefined, attempts: 1, finishedMs: 0, fingerprint: undefined });
+  return fileResult({
+    ended,
+    timeoutMs: undefined,
+    attempts: 1,
+    finishedMs: 0,
+    origin: { command_hash: "1" },
+  });
 }
 
 test("objects and arrays are parsed, and nothing else", () => {

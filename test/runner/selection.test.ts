@@ -1,10 +1,17 @@
 /** Which files of a session run, and why. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import type { Difference } from "../../src/runner/differences.ts";
+import { changedSince } from "../../src/runner/done.ts";
 import type { Comparison } from "../../src/runner/fingerprint.ts";
 import { type KnownFiles, nothingKnown, type SelectionRequest, select } from "../../src/runner/selection.ts";
 
-const wishes: SelectionRequest = { given: [], retryFailed: false, compared: undefined };
+const wishes: SelectionRequest = {
+  given: [],
+  retryFailed: false,
+  differences: new Map(),
+  rerunChanged: false,
+};
 const known: KnownFiles = {
   processed: ["good", "bad", "other"],
   pending: ["waiting"],
@@ -23,25 +30,62 @@ test("files that are pending or new run, the others do not", () => {
     failedBefore: ["bad"],
   });
   expect([...choices()]).toEqual([
-    { file: "good", action: "skip", reason: "done" },
+    { file: "good", action: "skip", reason: "done and unchanged" },
     { file: "bad", action: "skip", reason: "failed: exit status 2; --retry-failed runs it again" },
-    { file: "other", action: "skip", reason: "done" },
+    { file: "other", action: "skip", reason: "done and unchanged" },
     { file: "waiting", action: "run", reason: "pending" },
     { file: "new", action: "run", reason: "new" },
   ]);
 });
 
+const same: Difference = { content: { kind: "unchanged" }, otherCommand: false, otherDepends: false };
+const edited: Comparison = { kind: "changed", what: "size" };
+
 test("failed or changed files run again on request", () => {
-  const compared = new Map<string, Comparison>([["other", { kind: "changed", what: "size" }]]);
-  const selection = select(known, { ...wishes, retryFailed: true, compared });
+  const differences = new Map([["other", { ...same, content: edited, otherCommand: true }]]);
+  const selection = select(known, { ...wishes, retryFailed: true, differences, rerunChanged: true });
   expect(selection.again).toEqual(["bad", "other"]);
   expect(selection.failedBefore).toEqual([]);
   expect([...selection.choices()].map(({ reason }) => reason)).toEqual([
     "done and unchanged",
     "failed: exit status 2",
-    "changed: size",
+    "changed: size, done by another command",
     "pending",
   ]);
+});
+
+test("without a request, what has changed is skipped, and the reason says how it has", () => {
+  const reasonFor = (difference: Difference) => {
+    const files: KnownFiles = { ...known, processed: ["good"] };
+    const [choice] = select(files, { ...wishes, differences: new Map([["good", difference]]) }).choices();
+    expect(choice?.action).toBe("skip");
+    return choice?.reason;
+  };
+  expect(reasonFor({ ...same, content: edited, otherDepends: true })).toBe(
+    "changed: size, done with other --depends files; --rerun-if changed runs it again",
+  );
+  expect(reasonFor({ ...same, content: { kind: "gone" }, otherCommand: true })).toBe(
+    "the file is gone; its result is kept",
+  );
+  expect(reasonFor({ ...same, content: { kind: "unknown" } })).toBe(
+    "its result has no hash to compare, and is kept",
+  );
+});
+
+test("only files that succeeded and are neither pending nor gone have changed since they were done", () => {
+  const differences = new Map<string, Difference>([
+    ["good", { ...same, content: edited, otherCommand: true }],
+    ["bad", { content: edited, otherCommand: true, otherDepends: true }],
+    ["other", { content: { kind: "gone" }, otherCommand: true, otherDepends: true }],
+    ["again", { content: edited, otherCommand: true, otherDepends: true }],
+  ]);
+  const files = { ...known, processed: [...known.processed, "again"], pending: ["again"] };
+  expect(changedSince(files, differences)).toEqual({
+    content: ["good"],
+    command: ["good"],
+    depends: [],
+    done: 2,
+  });
 });
 
 test("names of properties of every object are ordinary file names", () => {
@@ -60,7 +104,7 @@ const session = fc.record({
 test("every file is chosen once, runs once if it runs, and what is pending always does", () => {
   fc.assert(
     fc.property(session, fc.array(file), fc.boolean(), (before, given, retryFailed) => {
-      const selection = select(before, { given, retryFailed, compared: undefined });
+      const selection = select(before, { ...wishes, given, retryFailed });
       const choices = [...selection.choices()];
       const all = new Set([...before.processed, ...before.pending, ...given]);
       expect(choices.map((choice) => choice.file).sort()).toEqual([...all].sort());

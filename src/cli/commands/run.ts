@@ -14,14 +14,18 @@ in lists after ::::. Other words of GNU parallel are taken too, or answered with
 
 An existing session continues: files that are done are skipped, and new files are added. Commands run in the
 directory of the last run. Each file gets a result: exit_code, signal, timed_out, timeout_ms, duration_ms, attempts,
-stdout (parsed if it is a JSON object or array), stderr, truncated, invalid_utf8, finished_time, fingerprint. A file
-is done when its result is durable. The exit code is 124 after --timeout, 128 plus the signal's number after a signal, and
+stdout (parsed if it is a JSON object or array), stderr, truncated, invalid_utf8, finished_time, fingerprint,
+fingerprint_after, command_hash, depends_hash. A file is done when its result is durable. The exit code is 124 after --timeout, 128 plus the signal's number after a signal, and
 126 or 127 if the command could not be started.
 
 When all files are done, the session is completed; if some failed, the session has failed, and --retry-failed runs
 only those again. The first Ctrl-C lets running commands finish and pauses the session. The second stops them; their
 files stay pending. The third does not wait for sessiond either. Processes that a command leaves in its process group
 are stopped after one second.
+
+If done files were edited since, or were done by another command or with other --depends files, the run says how many
+and ends with 2, until it is told --rerun-if changed or --keep-done. Files that failed or are pending may be edited.
+Names for --depends are relative to the directory where commands run.
 
 The output of each command is printed as a whole once its result is durable. With --json, a line for each file is
 printed instead; with -q, nothing. --timeout, before or after run, is the time limit for one file.
@@ -32,7 +36,7 @@ read, the session is paused after the rest is done, and the next run looks again
 
 Exit codes:
   0 all files done · 1 some files failed or may be missing, or the run was halted, or somebody else paused, completed or failed the
-  session · 3 the connection to sessiond was lost · 4 the session was deleted · 127 no such program · 130 interrupted
+  session · 2 invalid options, or done files have changed · 3 the connection to sessiond was lost · 4 the session was deleted · 127 no such program · 130 interrupted
 
 Example:
   sessionctl run lint --files 'src/**/*.js' --exclude '**/vendor/**' -- node --check {}

@@ -8,7 +8,10 @@ import { existsSync } from "node:fs";
 import { copyTag } from "../../client/entity-tags.ts";
 import { SessionClient } from "../../client/session-client.ts";
 import { SessiondError } from "../../error.ts";
-import { comparisons } from "../../runner/comparisons.ts";
+import { Depends } from "../../runner/depends.ts";
+import { differences } from "../../runner/differences.ts";
+import { changedSince } from "../../runner/done.ts";
+import { OptionError } from "../../runner/option-error.ts";
 import { type KnownFiles, nothingKnown, type Selection, select } from "../../runner/selection.ts";
 import {
   commandLabel,
@@ -17,17 +20,17 @@ import {
   type Opening,
   untilFree,
 } from "../../runner/session-run.ts";
-import { type Template, templateText } from "../../runner/template.ts";
+import { commandHash, type Template, templateText } from "../../runner/template.ts";
 import { unseenLabel, unseenValue } from "../../runner/unseen.ts";
-import { hasFailed, resultOf } from "../../session/failed-file.ts";
 import type { Session } from "../../session/session.ts";
 import { workingDirectory } from "../../working-directory.ts";
 import { newId, separatorOf } from "../arguments.ts";
 import type { Context } from "../context.ts";
-import { CommandError, type ExitCode, usageError } from "../exit-code.ts";
+import { CommandError, type ExitCode, exitCodes, usageError } from "../exit-code.ts";
 import { failuresAmong } from "../failures.ts";
 import { absolutePath, type HostProcess } from "../host-process.ts";
 import { safe } from "../terminal-text.ts";
+import { tellOfChanged } from "./changed.ts";
 import { checkCommand, checkFilled } from "./check-command.ts";
 import { comparedLines } from "./compared.ts";
 import { execute } from "./execute.ts";
@@ -71,18 +74,24 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
   checkCommand(template, place, say);
   const given = await givenTo(context, request, session, cwd);
   if (session === undefined && given === undefined) throw noFiles(id);
+  const depends = await dependsOf(options, cwd);
   const known = knownOf(session);
-  const compared = options.rerunIf === undefined ? undefined : await comparisons(known, cwd);
-  for (const line of comparedLines(compared ?? new Map())) out.say(line);
+  const basis = { commandHash: commandHash(template), dependsHash: await depends?.hash() };
+  const rerunChanged = options.rerunIf === "changed";
+  const differing = await differences(known, cwd, basis, { rerunChanged });
+  for (const line of comparedLines(differing, { rerunChanged })) out.say(line);
   const selection = select(known, {
     given: given?.names ?? [],
     retryFailed: options.retryFailed ?? false,
-    compared,
+    differences: differing,
+    rerunChanged,
   });
   checkFilled(template, selection.files[0], place);
   const unseen = unseenOf(session, given);
   const left = leftToLookAt(unseen, given);
   if (options.explain) explain(context, options, selection, given);
+  const onChanged = rerunChanged ? "rerun" : options.keepDone ? "keep" : undefined;
+  if (!tellOfChanged(out, changedSince(known, differing), onChanged)) return exitCodes.usage;
   if (options.dryRun) return dryRun(context, options, selection, template, cwd, left);
   const labels = {
     ...options.label,
@@ -91,7 +100,6 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
     [unseenLabel]: unseenValue(unseen),
   };
   const { added, again, failedBefore, files } = selection;
-  if (files.length > 0) tellOfOtherCommand(session, labels[commandLabel] as string, say);
   const opening: Opening = {
     client,
     id,
@@ -108,6 +116,7 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
     opening,
     template,
     cwd,
+    depends,
     options,
     resultsDir,
     unseen: left,
@@ -131,6 +140,14 @@ function directoryOf(
     say(`running in ${directory}, as in the earlier run (to change that: --cwd)`);
   }
   return directory;
+}
+
+async function dependsOf({ depends = [] }: RunOptions, cwd: string): Promise<Depends | undefined> {
+  try {
+    return await Depends.read(depends, cwd);
+  } catch (error) {
+    throw error instanceof OptionError ? usageError(`--depends: ${error.message}`) : error;
+  }
 }
 
 async function givenTo(
@@ -169,16 +186,4 @@ function knownOf(session: Session | undefined): KnownFiles {
 
 function* skipped({ choices }: Selection): Generator<string> {
   for (const { file, action } of choices()) if (action === "skip") yield file;
-}
-
-/** Warns if the session has results of another command. */
-function tellOfOtherCommand(
-  session: Session | undefined,
-  command: string,
-  say: (line: string) => void,
-): void {
-  const before = session?.labels?.[commandLabel];
-  if (before === undefined || before === command) return;
-  const done = session?.processed_files.some((file) => !hasFailed(resultOf(session.partial_results, file)));
-  if (done) say(`files that are already done keep the results of another command: ${before}`);
 }

@@ -1,8 +1,10 @@
 /** Carries out a run: its session, signals, display, final message and exit code. */
 import type { WorkerSession } from "../../client/worker/worker-session.ts";
 import { makePath } from "../../files/make-path.ts";
+import type { Depends } from "../../runner/depends.ts";
 import { finishSession } from "../../runner/finish-session.ts";
 import { Guard } from "../../runner/guard.ts";
+import { Inputs } from "../../runner/inputs.ts";
 import { JobLog } from "../../runner/joblog.ts";
 import { markVariable } from "../../runner/mark.ts";
 import { OwnPlaces } from "../../runner/own-places.ts";
@@ -32,6 +34,7 @@ export interface Execution {
   readonly opening: Opening;
   readonly template: Template;
   readonly cwd: string;
+  readonly depends: Depends | undefined;
   /** Directory for the whole output of each file. */
   readonly resultsDir: string | undefined;
   readonly options: RunOptions;
@@ -121,7 +124,7 @@ class ActiveRun {
     this.#context = context;
     this.#execution = execution;
     this.#worker = opened.worker;
-    const { opening, options, template, cwd, timeoutMs } = execution;
+    const { opening, options, template, cwd, depends, timeoutMs } = execution;
     const { stderr, env } = context.process;
     const display = createProgressDisplay(context.out.quiet ? "none" : options.progress, stderr, { env });
     this.#display = display;
@@ -151,7 +154,7 @@ class ActiveRun {
         outputLimit: options.outputLimit,
         resultsDir: execution.resultsDir,
         ...outputs,
-        alwaysHash: options.rerunIf === "changed",
+        inputs: new Inputs({ template, cwd, depends, alwaysHash: options.rerunIf === "changed" }),
         patienceMs: options.reconnect,
         guard: this.#guard,
       },

@@ -6,7 +6,7 @@ import { parseJobs } from "../../runner/jobs.ts";
 import { asManyAsPossible } from "../../runner/most-at-once.ts";
 import { OptionError } from "../../runner/option-error.ts";
 import { parseSize, SizeError } from "../../text/size.ts";
-import { durationMs, label, repeated, wholeNumber } from "../arguments.ts";
+import { durationMs, fileNames, label, repeated, wholeNumber } from "../arguments.ts";
 import { type ProgressMode, progressModes } from "../progress/create-display.ts";
 import { addParallelHabits } from "./parallel-habits.ts";
 
@@ -21,6 +21,8 @@ export interface RunOptions {
   halt?: Halt;
   retryFailed?: boolean;
   rerunIf?: "changed";
+  keepDone?: boolean;
+  depends?: string[];
   dryRun?: boolean;
   explain?: boolean;
   keepOrder?: boolean;
@@ -65,10 +67,15 @@ function addOwnOptions(command: Command): void {
     .option("--halt <when>", "when to stop early: soon,fail=N or N%; now,…; also success= and done=", halt)
     .option("--retry-failed", "also run the files again that failed")
     .addOption(
-      new Option("--rerun-if <what>", "also run the files again that changed since then").choices([
-        "changed",
-      ]),
+      new Option(
+        "--rerun-if <what>",
+        "also run the files again that changed since they were done, in any way",
+      )
+        .choices(["changed"])
+        .conflicts("keepDone"),
     )
+    .option("--keep-done", "for this once, keep the results of files that changed since they were done")
+    .option("--depends <file...>", "files that the command depends on, such as a prompt", fileNames)
     .option("-n, --dry-run", "print the commands that would run, and change nothing")
     .option("--explain", "print for each file why it runs or is skipped")
     .option("-k, --keep-order", "print output in the order of the files, not in the order they finish")

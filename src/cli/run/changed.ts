@@ -1,0 +1,50 @@
+/** Says which done files have changed since, and refuses a run that was not told what to do with them. */
+import type { ChangedSince } from "../../runner/done.ts";
+import type { Output } from "../output.ts";
+import { someNames } from "./skipped-lines.ts";
+
+/** What becomes of the files that have changed since they were done; undefined if nobody has said. */
+export type OnChanged = "rerun" | "keep" | undefined;
+
+type Wording = readonly [one: string, many: string];
+
+const has = {
+  content: ["has changed", "have changed"],
+  command: ["is by another command", "are by another command"],
+  depends: ["has other --depends files", "have other --depends files"],
+} as const satisfies Record<string, Wording>;
+
+const become: Readonly<Record<"rerun" | "keep", Wording>> = {
+  rerun: [", and runs again", ", and run again"],
+  keep: [", and keeps its result", ", and keep their results"],
+};
+
+const remedy = [
+  "nothing was started; to run them again, add --rerun-if changed",
+  "to keep their results for this once, add --keep-done",
+  "to see which files and why, add --dry-run --explain",
+];
+
+/** Whether the run may go on. Says how many files have changed in which way, each with the first names. */
+export function tellOfChanged(out: Output, changed: ChangedSince, then: OnChanged): boolean {
+  const lines = linesOf(changed, then);
+  for (const line of lines) {
+    if (then === undefined) out.complain(line);
+    else out.say(line);
+  }
+  if (lines.length === 0 || then !== undefined) return true;
+  for (const line of remedy) out.say(line);
+  return false;
+}
+
+function linesOf(changed: ChangedSince, then: OnChanged): string[] {
+  return (["content", "command", "depends"] as const).flatMap((way) => {
+    const { length } = changed[way];
+    if (length === 0) return [];
+    const form = length === 1 ? 0 : 1;
+    const what = `${length} of ${changed.done} done ${changed.done === 1 ? "file" : "files"} ${has[way][form]}`;
+    const next = then === undefined ? "" : become[then][form];
+    // Of another command or prompt it is usually all.
+    return [way === "content" ? `${what}${next}: ${someNames(changed[way])}` : `${what}${next}`];
+  });
+}
