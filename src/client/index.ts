@@ -28,11 +28,12 @@ export type {
   SessionPage,
   SessionSummaryAndHealth,
   Stats,
+  Stopped,
   TrashEntry,
   TrashListing,
   Validation,
 } from "../contract/replies.ts";
-export type { CreateSessionBody, RunCleanupBody } from "../contract/routes.ts";
+export type { CreateSessionBody, RunCleanupBody, StopBody } from "../contract/routes.ts";
 export { type ErrorCode, type Issue, isSessiondError, SessiondError } from "../error.ts";
 export {
   ExactNumber,
@@ -49,6 +50,7 @@ export type { EventsOptions } from "./events.ts";
 export { ConnectionError, type ConnectionReason } from "./http/connection-error.ts";
 export type { CallOptions } from "./http/http.ts";
 export type {
+  CleanupQuery,
   DeleteQuery,
   EmptyTrashQuery,
   FileState,

@@ -24,6 +24,7 @@ import type {
   SessionPage,
   SessionSummaryAndHealth,
   Stats,
+  Stopped,
   TrashListing,
   Validation,
 } from "../contract/replies.ts";
@@ -33,6 +34,7 @@ import {
   type RouteName,
   type RunCleanupBody,
   routes,
+  type StopBody,
 } from "../contract/routes.ts";
 import { isJsonObject, type JsonObject } from "../json/exact-json.ts";
 import type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";
@@ -42,6 +44,7 @@ import { type EventsOptions, followEvents } from "./events.ts";
 import { findSocketPath } from "./http/find-socket.ts";
 import { type CallOptions, defaultTimeoutMs, HttpTransport } from "./http/http.ts";
 import type {
+  CleanupQuery,
   DeleteQuery,
   EmptyTrashQuery,
   HistoryQuery,
@@ -250,8 +253,8 @@ export class SessionClient {
   }
 
   /** Returns the cleanup jobs with their last and next runs. */
-  getCleanup(options?: CallOptions): Promise<Schedules> {
-    return this.#call("getCleanup", {}, options);
+  getCleanup(query: CleanupQuery = {}, options?: CallOptions): Promise<Schedules> {
+    return this.#call("getCleanup", { query }, options);
   }
 
   /**
@@ -341,6 +344,16 @@ export class SessionClient {
    */
   reload(options?: CallOptions): Promise<ReloadResult> {
     return this.#call("reload", {}, options);
+  }
+
+  /**
+   * Stops a daemon that was started on demand, which then lets the store go. It may still answer for a moment.
+   *
+   * @throws `lease_held` if workers are attached, unless `force` is set; `invalid_request` if the daemon runs
+   *   until it is stopped where it was started
+   */
+  stopDaemon(body: StopBody = {}, options?: CallOptions): Promise<Stopped> {
+    return this.#call("stopDaemon", { body }, options);
   }
 
   /** Returns the API as an OpenAPI 3.1 document. */

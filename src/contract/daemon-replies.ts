@@ -32,6 +32,11 @@ export const infoReply = z.object({
     })
     .optional()
     .describe("of all sockets: limits.connections and limits.buffered"),
+  on_demand: z
+    .object({ idle_exit_ms: z.int().describe("it ends when nobody has used it for this long") })
+    .nullable()
+    .optional()
+    .describe("whether a client started it, for one store; null for a daemon that runs until it is stopped"),
 });
 
 export const healthReply = z.object({
@@ -51,6 +56,12 @@ export const reloadReply = z.object({
   needs_restart: z.array(z.string()).describe("changed keys that take effect at the next start"),
 });
 
+export const stopReply = z.object({
+  pid: z.int(),
+  ends: z.array(z.string()).describe("the sessions whose workers lose their daemon"),
+});
+
+export type Stopped = z.infer<typeof stopReply>;
 export type Info = z.infer<typeof infoReply>;
 export type Health = z.infer<typeof healthReply>;
 export type HealthProblem = Health["problems"][number];

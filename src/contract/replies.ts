@@ -186,6 +186,7 @@ const scheduleEntry = z.object({
   rule: z.string(),
   schedule: z.string(),
   timezone: z.string(),
+  due: z.int().optional().describe("how many sessions it would remove if it ran now; if `due` was asked for"),
   next_run: z.string().nullable(),
   last_run: lastRunSchema.nullable(),
   waiting: z

@@ -113,3 +113,8 @@ export interface RunCleanupBody {
   /** The `plan_id` of a plan to apply exactly as it was shown. */
   approve?: string | undefined;
 }
+
+export interface StopBody {
+  /** Stop it although workers are attached to its sessions. */
+  force?: boolean | undefined;
+}

@@ -38,9 +38,10 @@ import {
   type RunCleanupBody,
   reason,
   repeatable,
+  type StopBody,
 } from "./requests.ts";
 
-export type { CreateSessionBody, Endpoint, Route, RunCleanupBody, Stream, Upgrade };
+export type { CreateSessionBody, Endpoint, Route, RunCleanupBody, StopBody, Stream, Upgrade };
 
 const { count, key, value } = labelLimits;
 const labelsMeaning =
@@ -267,6 +268,7 @@ export const routes = {
     method: "GET",
     path: "/v1/cleanup",
     summary: "The cleanup jobs with their last and next runs",
+    query: z.strictObject({ due: flag.optional() }),
     reply: reply.schedulesReply,
   },
   runCleanup: {
@@ -328,6 +330,16 @@ export const routes = {
     path: "/v1/reload",
     summary: "Reload the configuration file",
     reply: reply.reloadReply,
+  },
+  stopDaemon: {
+    method: "POST",
+    path: "/v1/stop",
+    summary: "Stop a daemon that was started on demand",
+    body: {
+      schema: z.strictObject({ force: z.boolean().optional() }) as z.ZodType<StopBody>,
+      optional: true,
+    },
+    reply: reply.stopReply,
   },
   getOpenApi: {
     method: "GET",

@@ -12,6 +12,7 @@ import {
   type HistoryPage,
   type JobName,
   jobNames,
+  type PolicyName,
   type ScheduleEntry,
 } from "../contract/replies.ts";
 import { isSessiondError, SessiondError } from "../error.ts";
@@ -27,8 +28,14 @@ import { type JobSettings, Jobs } from "./jobs.ts";
 import type { CleanupOptions, TrashOptions } from "./options.ts";
 import { runPass } from "./pass.ts";
 import { Permits } from "./permits.ts";
-import { describePolicy, type Policy, planInSteps, type TrashPolicy } from "./policy.ts";
-import { type CleanupRequest, configuredJob, jobSettings, requestedPolicy } from "./request.ts";
+import { describePolicy, type IsLeased, type Policy, planInSteps, type TrashPolicy } from "./policy.ts";
+import {
+  type CleanupRequest,
+  configuredJob,
+  configuredPolicy,
+  jobSettings,
+  requestedPolicy,
+} from "./request.ts";
 import type { ScheduleTrigger } from "./schedule.ts";
 import { approvedTrash, planTrash, runTrashPass } from "./trash-pass.ts";
 
@@ -100,8 +107,7 @@ export class Cleanup {
 
   async #sessionsPass(policy: Policy, request: CleanupRequest): Promise<CleanupResult> {
     const sessions = await allSummaries(this.#store);
-    const leased = new Set((await this.#store.leases.all()).map((lease) => lease.session_id));
-    const steps = planInSteps(sessions, policy, this.#clock.now(), (id) => leased.has(id));
+    const steps = planInSteps(sessions, policy, this.#clock.now(), await this.#leased());
     const planned = await inSlices(steps);
     const permitted = await this.#permits.permit(request, planned, this.#cleanup, (held, fresh) =>
       approvedPlan(held, fresh, sessions),
@@ -113,6 +119,29 @@ export class Cleanup {
       clock: this.#clock,
       record: (entries) => appendHistory(this.#store.records, entries),
     });
+  }
+
+  /** How many sessions each job would remove now. */
+  async #due(): Promise<Record<JobName, number>> {
+    const [sessions, now] = [await allSummaries(this.#store), this.#clock.now()];
+    const leased = await this.#leased();
+    const count = async (name: PolicyName) => {
+      const steps = planInSteps(sessions, configuredPolicy(name, this.#cleanup), now, leased);
+      return (await inSlices(steps)).removals.length;
+    };
+    const { entries } = await this.#store.listTrash();
+    const trash = planTrash(entries, { name: "trash", ...this.#trash }, now).removals.length;
+    return {
+      completed: await count("completed"),
+      expired: await count("expired"),
+      failed: await count("failed"),
+      trash,
+    };
+  }
+
+  async #leased(): Promise<IsLeased> {
+    const leased = new Set((await this.#store.leases.all()).map((lease) => lease.session_id));
+    return (id) => leased.has(id);
   }
 
   async #trashPass(policy: TrashPolicy, request: CleanupRequest): Promise<CleanupResult> {
@@ -177,12 +206,14 @@ export class Cleanup {
     await this.#jobs.idle();
   }
 
-  /** Every job with its last and its next run. */
-  async schedules(): Promise<ScheduleEntry[]> {
+  /** Every job with its last and its next run, and with how much it would remove now, if that is wanted. */
+  async schedules({ withDue = false } = {}): Promise<ScheduleEntry[]> {
     await this.#load();
+    const due = withDue ? await this.#due() : undefined;
     return this.#settings().map(({ name, ...settings }) => ({
       job: name,
       ...settings,
+      ...(due === undefined ? {} : { due: due[name] }),
       timezone: this.#cleanup.timezone,
       next_run: this.#jobs.nextRun(name),
       last_run: this.#jobs.lastRun(name),

@@ -20,7 +20,7 @@ import { LargeRequests } from "./http/large-requests.ts";
 import type { LimitsOptions } from "./options.ts";
 import { backupHandlers } from "./routes/backups.ts";
 import { cleanupHandlers } from "./routes/cleanup.ts";
-import { type DaemonFacts, daemonHandlers, type LogFacts } from "./routes/daemon.ts";
+import { type DaemonFacts, daemonHandlers, type LogFacts, type OnDemand } from "./routes/daemon.ts";
 import { progressHandlers } from "./routes/progress.ts";
 import { sessionHandlers } from "./routes/sessions.ts";
 import { trashHandlers } from "./routes/trash.ts";
@@ -28,7 +28,7 @@ import { type ClaimedSocket, claimSocket, type SocketSettings } from "./socket/c
 import { Connections } from "./socket/connections.ts";
 import { connectionLimit } from "./socket/descriptors.ts";
 
-export type { DaemonFacts, LogFacts };
+export type { DaemonFacts, LogFacts, OnDemand };
 
 export interface ControlServerOptions {
   store: SessionStore;

@@ -31,7 +31,7 @@ const calls: [name: RouteName, path: string, call?: HttpCall][] = [
   ["validateSession", "/v1/sessions/s/validate"],
   ["recoverSession", "/v1/sessions/s/recover"],
   ["saveSession", "/v1/sessions/s", { json: "{session}" }],
-  ["getCleanup", "/v1/cleanup"],
+  ["getCleanup", "/v1/cleanup?due=true"],
   ["runCleanup", "/v1/cleanup/completed", { json: { dry_run: true, keep_recent: 0 } }],
   ["getCleanupHistory", "/v1/cleanup/history?limit=5&session_id=s"],
   ["deleteSession", "/v1/sessions/s"],
@@ -41,11 +41,12 @@ const calls: [name: RouteName, path: string, call?: HttpCall][] = [
   ["getInfo", "/v1/info"],
   ["getHealth", "/v1/health"],
   ["reload", "/v1/reload"],
+  ["stopDaemon", "/v1/stop", { json: { force: true } }],
   ["getOpenApi", "/v1/openapi.json"],
 ];
 
 test("every endpoint answers what its row of the table promises", async () => {
-  const { call } = await startServer();
+  const { call } = await startServer({ daemon: { onDemand: { idleExitMs: 1000, stop() {} } } });
   expect(new Set(calls.map(([name]) => name))).toEqual(new Set(Object.keys(routes)));
   let backup: unknown;
   let session: unknown;

@@ -38,7 +38,7 @@ export async function poll(
     client.getInfo(options),
     client.getStats(options),
     client.getHealth(options),
-    client.getCleanup(options),
+    client.getCleanup({}, options),
   ]);
   let room = Math.min(wanted, mostSessions);
   const pages: Promise<SessionPage>[] = [];

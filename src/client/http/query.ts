@@ -36,6 +36,11 @@ export interface ListResultsQuery extends PageQuery {
   failed?: boolean | undefined;
 }
 
+export interface CleanupQuery {
+  /** Add how many sessions each job would remove if it ran now. Default: false. */
+  due?: boolean | undefined;
+}
+
 export interface HistoryQuery extends PageQuery {
   /** Only removals of this session. */
   session_id?: string | undefined;

@@ -7,7 +7,7 @@ import type { Handlers } from "../http/handler.ts";
 
 export function cleanupHandlers(cleanup: Cleanup) {
   return {
-    getCleanup: async () => ({ jobs: await cleanup.schedules() }),
+    getCleanup: async ({ query }) => ({ jobs: await cleanup.schedules({ withDue: query.due ?? false }) }),
 
     runCleanup: ({ params, body = {} }) =>
       cleanup.run({

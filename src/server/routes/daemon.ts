@@ -1,13 +1,22 @@
-/** The handlers about the daemon itself: info, health, reload and the OpenAPI document. */
+/** The handlers about the daemon itself: info, health, reload, stop and the OpenAPI document. */
 import { openApiDocument } from "../../contract/openapi.ts";
 import type { HealthProblem, Info, ReloadResult } from "../../contract/replies.ts";
 import { protocolVersion } from "../../contract/version.ts";
+import { SessiondError } from "../../error.ts";
 import type { Cleanup } from "../../retention/cleanup.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { Workers } from "../channel/workers.ts";
 import type { Handlers } from "../http/handler.ts";
 import type { Uptime } from "../uptime.ts";
+
+/** What the daemon knows of being on demand. */
+export interface OnDemand {
+  /** It ends when nobody has used it for this long. */
+  readonly idleExitMs: number;
+  /** Begins a stop, which lets open requests end. */
+  stop(): void;
+}
 
 /** How the log fares that the daemon writes. */
 export interface LogFacts {
@@ -22,6 +31,8 @@ export interface DaemonFacts {
   uptime: Uptime;
   log?: LogFacts | undefined;
   configFile: string | null;
+  /** Only for a daemon on demand. */
+  onDemand?: OnDemand | undefined;
   clock: Clock;
   /** Reads the configuration again. Throws if the new one is bad; the old one then stays in force. */
   reload(): Promise<ReloadResult>;
@@ -32,7 +43,7 @@ export interface DaemonServices {
   cleanup: Cleanup;
   daemon: DaemonFacts;
   socketPath: string;
-  workers: Pick<Workers, "size">;
+  workers: Pick<Workers, "size" | "isConnected">;
   connections: () => Info["connections"];
 }
 
@@ -57,6 +68,7 @@ export function daemonHandlers(services: DaemonServices) {
       log_lines_dropped: daemon.log?.droppedLines ?? 0,
       rss_bytes: process.memoryUsage.rss(),
       connections: connections(),
+      on_demand: daemon.onDemand === undefined ? null : { idle_exit_ms: daemon.onDemand.idleExitMs },
     }),
 
     getHealth: async ({ status }) => {
@@ -72,9 +84,33 @@ export function daemonHandlers(services: DaemonServices) {
 
     reload: () => daemon.reload(),
 
+    stopDaemon: async ({ body = {} }) => {
+      if (daemon.onDemand === undefined) throw stoppedElsewhere();
+      const leases = await store.leases.all();
+      const ends = leases.map(({ session_id }) => session_id).filter((id) => workers.isConnected(id));
+      if (ends.length > 0 && !body.force) throw inUse(ends);
+      daemon.onDemand.stop();
+      return { pid: process.pid, ends };
+    },
+
     getOpenApi: () => {
       openApi ??= openApiDocument(daemon.version);
       return openApi;
     },
   } satisfies Partial<Handlers>;
+}
+
+function stoppedElsewhere(): SessiondError {
+  const where = "with systemctl, or with Ctrl-C in its terminal";
+  const message = `this daemon was not started on demand, so it is stopped where it was started: ${where}`;
+  return new SessiondError("invalid_request", message);
+}
+
+const namedAtMost = 5;
+
+function inUse(ids: readonly string[]): SessiondError {
+  const named = ids.slice(0, namedAtMost).map((id) => `"${id}"`);
+  const more = ids.length > namedAtMost ? ` and ${ids.length - namedAtMost} more` : "";
+  const message = `workers are attached to ${named.join(", ")}${more}; a stop would end their work`;
+  return new SessiondError("lease_held", message);
 }
