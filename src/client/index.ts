@@ -43,8 +43,9 @@ export {
   parsePlainJson as parseJson,
   stringifyJson,
 } from "../json/exact-json.ts";
-export type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";
+export type { Checkpoint, Edit, LabelChanges, ProgressDelta } from "../session/command.ts";
 export type { Finding, FindingCode } from "../session/diagnosis.ts";
+export type { RunChanges, SessionRun } from "../session/run-memory.ts";
 export type { Session, SessionConfig, SessionSummary, Status } from "../session/session.ts";
 export type { EventsOptions } from "./events.ts";
 export { ConnectionError, type ConnectionReason } from "./http/connection-error.ts";

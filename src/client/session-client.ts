@@ -37,7 +37,7 @@ import {
   type StopBody,
 } from "../contract/routes.ts";
 import { isJsonObject, type JsonObject } from "../json/exact-json.ts";
-import type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";
+import type { Checkpoint, Edit, ProgressDelta } from "../session/command.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import { type Call, callRoute } from "./call-route.ts";
 import { type EventsOptions, followEvents } from "./events.ts";
@@ -207,12 +207,13 @@ export class SessionClient {
     return this.#call("reopenSession", { params: { id }, body: reasonOf(options) }, options);
   }
 
-  /** Sets labels (null removes one), or protects a session from cleanup. @throws `revision_mismatch` */
-  editSession(
-    id: string,
-    changes: { labels?: LabelChanges | undefined; pinned?: boolean | undefined },
-    options?: ChangeCallOptions,
-  ): Promise<SessionSummary> {
+  /**
+   * Sets labels or what `sessionctl run` remembers (null removes a label or a key), or protects a session from
+   * cleanup.
+   *
+   * @throws `revision_mismatch`
+   */
+  editSession(id: string, changes: Edit, options?: ChangeCallOptions): Promise<SessionSummary> {
     return this.#call("editSession", { params: { id }, body: changes }, options);
   }
 

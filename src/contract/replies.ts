@@ -41,7 +41,7 @@ const finding = z.object({
   code: z
     .string()
     .describe(
-      "duplicate_file, processed_and_pending, unfinished, no_file_patterns, odd_target_path, or a code that " +
+      "duplicate_file, processed_and_pending, unfinished, no_file_patterns, odd_target_path, odd_run, or a code that " +
         "only this kind of store has",
     ),
   message: z.string(),

@@ -5,6 +5,7 @@
 import { z } from "zod";
 import type { LabelChanges } from "../session/command.ts";
 import { repeatedFiles } from "../session/repeated-files.ts";
+import type { RunChanges, SessionRun } from "../session/run-memory.ts";
 import { fileListSchema, jsonObjectSchema, type SessionConfig } from "../session/session.ts";
 import { DurationError, parseDuration } from "../time/duration.ts";
 import type { Endpoint } from "./endpoint.ts";
@@ -62,6 +63,13 @@ export const labelChanges = z
   )
   .meta({ type: "object", additionalProperties: { type: ["string", "null"] } });
 
+export const runChanges = z
+  .custom<RunChanges>(
+    (value) => value === null || jsonObjectSchema.safeParse(value).success,
+    "must be an object, in which null removes a key, or null to remove all of them",
+  )
+  .meta({ type: ["object", "null"], additionalProperties: true });
+
 /** A file list in which each file is named once; {@link eachFileOnce} checks that. */
 export const filesOnce = fileListSchema.meta({ uniqueItems: true });
 
@@ -101,6 +109,8 @@ export interface CreateSessionBody {
   labels?: Readonly<Record<string, string>> | undefined;
   /** Whether the session is protected from cleanup. Default: false. */
   pinned?: boolean | undefined;
+  /** What `sessionctl run` is to remember. */
+  run?: SessionRun | undefined;
 }
 
 export interface RunCleanupBody {

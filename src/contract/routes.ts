@@ -9,7 +9,7 @@
 import { z } from "zod";
 import { plainNumber } from "../json/exact-number.ts";
 import { labelLimits } from "../session/additions.ts";
-import type { Checkpoint, LabelChanges, ProgressDelta } from "../session/command.ts";
+import type { Checkpoint, Edit, ProgressDelta } from "../session/command.ts";
 import {
   configSchema,
   fileListSchema,
@@ -38,6 +38,7 @@ import {
   type RunCleanupBody,
   reason,
   repeatable,
+  runChanges,
   type StopBody,
 } from "./requests.ts";
 
@@ -46,7 +47,8 @@ export type { CreateSessionBody, Endpoint, Route, RunCleanupBody, StopBody, Stre
 const { count, key, value } = labelLimits;
 const labelsMeaning =
   `at most ${count} labels, with keys of up to ${key} and values of up to ${value} characters, except for ` +
-  "those that are stored already and those whose key begins with run.";
+  "those that are stored already";
+const runMeaning = "what sessionctl run remembers: command, directory and options; unknown keys are kept";
 
 const oneSession = "/v1/sessions/{id}";
 
@@ -62,6 +64,7 @@ export const routes = {
         pending_files: filesOnce.optional(),
         labels: labelsSchema.describe(labelsMeaning).optional(),
         pinned: z.boolean().optional(),
+        run: jsonObjectSchema.describe(runMeaning).optional(),
       }),
       ({ pending_files = [] }) => ({ pending_files }),
     ),
@@ -206,11 +209,12 @@ export const routes = {
   editSession: {
     method: "PATCH",
     path: oneSession,
-    summary: "Set labels, or protect a session from cleanup",
-    body: checked<{ labels?: LabelChanges | undefined; pinned?: boolean | undefined }>(
+    summary: "Set labels or what a run remembers, or protect a session from cleanup",
+    body: checked<Edit>(
       z.strictObject({
         labels: labelChanges.describe(labelsMeaning).optional(),
         pinned: z.boolean().optional(),
+        run: runChanges.describe(runMeaning).optional(),
       }),
     ),
     headers: ["if-match", "if-none-match"],

@@ -6,7 +6,6 @@ import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { isSessiondError } from "../error.ts";
 import type { Status } from "../session/session.ts";
 import type { RunSummary } from "./runner-options.ts";
-import { markLabel } from "./session-run.ts";
 
 const retryDelayMs = 200;
 
@@ -28,7 +27,7 @@ export async function finishSession(finishing: Finishing): Promise<Status | unde
   const id = session.session_id;
   try {
     if (finishing.summary.stop?.cause !== "lease_lost") {
-      await retryUntilDone(reconnectMs, () => client.editSession(id, { labels: { [markLabel]: null } }));
+      await retryUntilDone(reconnectMs, () => client.editSession(id, { run: { mark: null } }));
     }
     const ending = endingOf(finishing);
     if (ending === undefined) return undefined;

@@ -62,10 +62,15 @@ export function isReached({ on, limit }: Halt, { failed, succeeded, total }: Tal
   return count >= fewest && 100 * count >= limit.percent * done;
 }
 
+/** As {@link parseHalt} reads it. */
+export function formatHalt({ when, on, limit }: Halt): string {
+  return `${when},${on}=${"count" in limit ? limit.count : `${limit.percent}%`}`;
+}
+
 /** The reason as text: `2 files failed (--halt now,fail=2)`. */
-export function haltReason({ when, on, limit }: Halt, { failed, succeeded }: Tally): string {
+export function haltReason(halt: Halt, { failed, succeeded }: Tally): string {
+  const { on } = halt;
   const count = on === "fail" ? failed : on === "success" ? succeeded : failed + succeeded;
   const verb = { fail: "failed", success: "succeeded", done: "done" }[on];
-  const amount = "count" in limit ? limit.count : `${limit.percent}%`;
-  return `${count} ${count === 1 ? "file" : "files"} ${verb} (--halt ${when},${on}=${amount})`;
+  return `${count} ${count === 1 ? "file" : "files"} ${verb} (--halt ${formatHalt(halt)})`;
 }

@@ -7,6 +7,9 @@ import type { OwnPlaces } from "./own-places.ts";
 import type { FileResult } from "./result.ts";
 import type { Template } from "./template.ts";
 
+/** Bytes of one stream that a result may record. */
+export const maxOutputLimit = 16 * 1024 * 1024;
+
 export interface RunnerOptions {
   readonly template: Template;
   readonly cwd: string;

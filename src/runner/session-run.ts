@@ -3,23 +3,13 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { SessionClient } from "../client/session-client.ts";
 import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { isSessiondError, SessiondError } from "../error.ts";
+import { isJsonObject } from "../json/exact-json.ts";
+import { changeRun, type RunChanges } from "../session/run-memory.ts";
 import type { Session } from "../session/session.ts";
 import { shellOperand } from "../text/shell-quote.ts";
 import { markedProcesses, newMark } from "./mark.ts";
 import { endAll } from "./processes.ts";
 import type { Selection } from "./selection.ts";
-import { unseenLabel } from "./unseen.ts";
-
-/** Labels that record the last command and its directory. */
-export const commandLabel = "run.command";
-export const directoryLabel = "run.directory";
-/** Label with the mark of a run, set from before its first command until its last one has ended. */
-export const markLabel = "run.mark";
-
-/** Whether a label is one of those that runs set. */
-export function isRunLabel(key: string): boolean {
-  return [commandLabel, directoryLabel, markLabel, unseenLabel].includes(key);
-}
 
 const batchFiles = 5000;
 /** Between two looks whether the session is free. */
@@ -32,8 +22,9 @@ export interface Opening {
   /** The reply from when the files were selected, or a copy of it without the results and with its tag. */
   readonly session: Session | undefined;
   readonly selection: Omit<Selection, "choices">;
-  /** Null removes a label. */
-  readonly labels: Readonly<Record<string, string | null>>;
+  readonly labels: Readonly<Record<string, string>>;
+  /** What the session is to remember. */
+  readonly run: NonNullable<RunChanges>;
   readonly targetPath: string;
   readonly worker: string;
   /** Milliseconds to try to reconnect to the daemon. */
@@ -119,11 +110,13 @@ export async function openSession(opening: Opening): Promise<Opened> {
   }
 }
 
-async function create({ client, id, selection, targetPath }: Opening): Promise<string> {
+async function create({ client, id, selection, targetPath, labels, run }: Opening): Promise<string> {
   const session = await client.createSession({
     session_id: id,
     config: { target_path: targetPath },
     pending_files: selection.added.slice(0, batchFiles),
+    labels,
+    run: changeRun(undefined, run),
   });
   return session.session_id;
 }
@@ -148,9 +141,12 @@ async function takeUp({ client, selection }: Opening, session: Session): Promise
   return id;
 }
 
-/** Stops commands of an earlier run whose runner and guard were both killed, then labels this run. */
-async function markRun({ client, labels }: Opening, { session }: WorkerSession): Promise<string> {
-  const earlier = session.labels?.[markLabel];
+/**
+ * Stops commands of an earlier run whose runner and guard were both killed. Then the session remembers this
+ * run, with its mark from before its first command until its last one has ended.
+ */
+async function markRun({ client, labels, run }: Opening, { session }: WorkerSession): Promise<string> {
+  const earlier = markIn(session);
   if (earlier !== undefined && !(await endAll(() => markedProcesses(earlier)))) {
     throw new SessiondError(
       "lease_held",
@@ -158,6 +154,11 @@ async function markRun({ client, labels }: Opening, { session }: WorkerSession):
     );
   }
   const mark = newMark();
-  await client.editSession(session.session_id, { labels: { ...labels, [markLabel]: mark } });
+  await client.editSession(session.session_id, { labels, run: { ...run, mark } });
   return mark;
+}
+
+function markIn({ run }: Session): string | undefined {
+  const mark = isJsonObject(run) && Object.hasOwn(run, "mark") ? run.mark : undefined;
+  return typeof mark === "string" ? mark : undefined;
 }

@@ -1,11 +1,8 @@
 /**
- * What the patterns of a session could not look at, as a label keeps it until a later run has looked there.
- * Pure.
+ * What the patterns of a session could not look at, as its `run` remembers it until a later run has looked
+ * there. Pure.
  */
-import { isJsonObject, parseJson, stringifyJson } from "../json/exact-json.ts";
-
-/** Label of a session whose patterns could not look everywhere. */
-export const unseenLabel = "run.unseen";
+import { isJsonObject, type JsonObject, type JsonValue } from "../json/exact-json.ts";
 
 /** For each pattern, what could not be looked at and why, in words. */
 export type Unseen = ReadonlyMap<string, string>;
@@ -13,23 +10,17 @@ export type Unseen = ReadonlyMap<string, string>;
 const maxPatterns = 100;
 const namedPatterns = 3;
 
-/** What is left to look at, as the labels of a session say. A label that says nothing readable is ignored. */
-export function unseenIn(labels: Readonly<Record<string, string>> | undefined): Map<string, string> {
-  const text = labels?.[unseenLabel];
-  if (text === undefined) return new Map();
-  try {
-    const value = parseJson(text);
-    const entries = isJsonObject(value) ? Object.entries(value) : [];
-    return new Map(entries.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
-  } catch {
-    return new Map();
-  }
+/** What is left to look at, as the key `run` says. What it says that is not readable is ignored. */
+export function unseenIn(run: JsonValue | undefined): Map<string, string> {
+  const unseen = isJsonObject(run) && Object.hasOwn(run, "unseen") ? run.unseen : undefined;
+  const entries = isJsonObject(unseen) ? Object.entries(unseen) : [];
+  return new Map(entries.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
 }
 
-/** The value of the label; null if nothing is left to look at. Keeps the first 100 patterns. */
-export function unseenValue(unseen: Unseen): string | null {
+/** What to remember in `run.unseen`; null if nothing is left to look at. Keeps the first 100 patterns. */
+export function unseenValue(unseen: Unseen): JsonObject | null {
   if (unseen.size === 0) return null;
-  return stringifyJson(Object.fromEntries([...unseen].slice(0, maxPatterns)));
+  return Object.fromEntries([...unseen].slice(0, maxPatterns));
 }
 
 /** Why files may be missing; undefined if nothing is left to look at. */

@@ -3,12 +3,14 @@
  * a document of another program with more labels can be changed in any other way, and restored. Pure.
  */
 import { type Issue, SessiondError } from "../error.ts";
+import { isSame } from "../json/same-value.ts";
+import { runProblems } from "./run-memory.ts";
 import type { Session } from "./session.ts";
 
 /** Characters are code points, as in the length of a session id: an emoji counts as one. */
 export const labelLimits = { count: 64, key: 128, value: 1024 } as const;
 
-type Limited = Pick<Session, "labels" | "config">;
+type Limited = Pick<Session, "labels" | "config" | "run">;
 
 /**
  * Checks a session that a request makes. `before` is the stored session that it takes the place of, if there
@@ -17,7 +19,11 @@ type Limited = Pick<Session, "labels" | "config">;
  * @throws SessiondError `invalid_request`
  */
 export function assertMayAdd(after: Limited, before?: Limited): void {
-  const issues = [...patternIssues(after, before), ...labelIssues(after.labels ?? {}, before?.labels ?? {})];
+  const issues = [
+    ...patternIssues(after, before),
+    ...labelIssues(after.labels ?? {}, before?.labels ?? {}),
+    ...runIssues(after, before),
+  ];
   const [first, ...others] = issues;
   if (first === undefined) return;
   const more = others.length === 0 ? "" : ` (and ${others.length} more)`;
@@ -42,15 +48,20 @@ function patternIssues({ config: after }: Limited, before: Limited | undefined):
   return [{ path: "config.file_patterns", message }];
 }
 
+function runIssues({ run: after }: Limited, before: Limited | undefined): Issue[] {
+  if (after === undefined || isSame(after, before?.run)) return [];
+  return runProblems(after);
+}
+
 type Labels = Readonly<Record<string, string>>;
 
 function labelIssues(after: Labels, before: Labels): Issue[] {
-  const limited = Object.keys(after).filter((key) => !isOfRun(key));
-  const changed = limited.filter((key) => !Object.hasOwn(before, key) || after[key] !== before[key]);
+  const keys = Object.keys(after);
+  const changed = keys.filter((key) => !Object.hasOwn(before, key) || after[key] !== before[key]);
   const added = changed.filter((key) => !Object.hasOwn(before, key));
   const issues: Issue[] = [];
-  if (added.length > 0 && limited.length > labelLimits.count) {
-    const message = `a session has at most ${labelLimits.count} labels; this one would have ${limited.length}`;
+  if (added.length > 0 && keys.length > labelLimits.count) {
+    const message = `a session has at most ${labelLimits.count} labels; this one would have ${keys.length}`;
     issues.push({ path: "labels", message });
   }
   for (const key of added) {
@@ -66,11 +77,6 @@ function labelIssues(after: Labels, before: Labels): Issue[] {
     issues.push({ path: labelPath(key), message });
   }
   return issues;
-}
-
-/** A run records its whole command line in its labels. */
-function isOfRun(key: string): boolean {
-  return key.startsWith("run.");
 }
 
 function labelPath(key: string): string {

@@ -5,6 +5,7 @@
 import { SessiondError } from "../error.ts";
 import type { JsonObject } from "../json/exact-json.ts";
 import { assertMayAdd } from "./additions.ts";
+import { changeRun, type RunChanges } from "./run-memory.ts";
 import type { Session, Status } from "./session.ts";
 import { nextStatus, type Verb, verbFor } from "./transition.ts";
 
@@ -15,7 +16,14 @@ export type Command =
   | { type: "checkpoint"; checkpoint: Checkpoint }
   /** `isRestored`: the document was stored before, so the limits of requests do not bind it. */
   | { type: "save"; session: Session; isRestored?: boolean }
-  | { type: "edit"; labels?: LabelChanges | undefined; pinned?: boolean | undefined };
+  | ({ type: "edit" } & Edit);
+
+export interface Edit {
+  labels?: LabelChanges | undefined;
+  /** Whether the session is protected from cleanup. */
+  pinned?: boolean | undefined;
+  run?: RunChanges | undefined;
+}
 
 /** A report of progress: files that are done, what was found in them, and new files that need work. */
 export interface ProgressDelta {
@@ -129,10 +137,7 @@ function replaceDocument(stored: Session, saved: Session): Session {
   return next;
 }
 
-function edit(
-  session: Session,
-  command: { labels?: LabelChanges | undefined; pinned?: boolean | undefined },
-): Session {
+function edit(session: Session, command: Edit): Session {
   const next = { ...session };
   if (command.pinned !== undefined) next.pinned = command.pinned;
   if (command.labels !== undefined) {
@@ -140,7 +145,12 @@ function edit(
     next.labels = Object.fromEntries(
       Object.entries(labels).filter((entry): entry is [string, string] => entry[1] !== null),
     );
-    assertMayAdd(next, session);
   }
+  if (command.run !== undefined) {
+    const run = changeRun(session.run, command.run);
+    if (run === undefined) delete next.run;
+    else next.run = run;
+  }
+  if (command.labels !== undefined || command.run !== undefined) assertMayAdd(next, session);
   return next;
 }

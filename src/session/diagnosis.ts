@@ -1,5 +1,6 @@
 /** Finds what is wrong inside a readable session, and repairs it. Pure. */
 import { areBlank } from "./additions.ts";
+import { runProblems } from "./run-memory.ts";
 import type { Session } from "./session.ts";
 
 export type FindingCode =
@@ -7,7 +8,8 @@ export type FindingCode =
   | "processed_and_pending"
   | "unfinished"
   | "no_file_patterns"
-  | "odd_target_path";
+  | "odd_target_path"
+  | "odd_run";
 
 export interface Finding {
   /** A `FindingCode`, or a code of the backend that keeps the session. */
@@ -45,7 +47,7 @@ export function diagnose(session: Session): Finding[] {
       repairable: false,
     });
   }
-  return [...findings, ...diagnoseConfig(session.config)];
+  return [...findings, ...diagnoseConfig(session.config), ...diagnoseRun(session.run)];
 }
 
 /** Older programs refuse a target with these. */
@@ -68,6 +70,15 @@ function diagnoseConfig({ target_path, file_patterns }: Session["config"]): Find
     });
   }
   return findings;
+}
+
+function diagnoseRun(run: Session["run"]): Finding[] {
+  if (run === undefined) return [];
+  return runProblems(run).map(({ path, message }) => ({
+    code: "odd_run",
+    message: `${path} ${message}`,
+    repairable: false,
+  }));
 }
 
 /**

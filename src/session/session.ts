@@ -9,6 +9,7 @@ import { z } from "zod";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json/exact-json.ts";
 import { plainNumber } from "../json/exact-number.ts";
 import { parseTimestamp } from "../time/clock.ts";
+import type { SessionRun } from "./run-memory.ts";
 import { sessionIdProblem } from "./session-id.ts";
 import { stringList } from "./string-list.ts";
 
@@ -65,6 +66,15 @@ export const configSchema = z.looseObject({
 /** Another program may have written 5.0, which is a whole number as well. */
 const revisionSchema = z.preprocess(plainNumber, z.int().min(0));
 
+/**
+ * In a document of another program it may be anything, and `diagnose` says so. What a request may bring is for
+ * `assertMayAdd` to say.
+ */
+const storedRunSchema = z
+  .custom<JsonValue>((value) => value !== undefined)
+  .describe("what sessionctl run remembers: an object with command, directory and options")
+  .meta({ type: "object", additionalProperties: true });
+
 export const sessionSchema = z.looseObject({
   session_id: sessionIdSchema,
   status: z.enum(statuses),
@@ -79,6 +89,7 @@ export const sessionSchema = z.looseObject({
   labels: labelsSchema.optional(),
   pinned: z.boolean().optional(),
   status_reason: z.string().nullable().optional(),
+  run: storedRunSchema.optional(),
 });
 
 /** What a session analyses and how. Keys of your own are kept. */
@@ -116,6 +127,8 @@ export interface Session {
   /** A pinned session is never cleaned up. */
   pinned?: boolean | undefined;
   status_reason?: string | null | undefined;
+  /** A {@link SessionRun}, unless another program wrote something else. */
+  run?: JsonValue | undefined;
   [key: string]: unknown;
 }
 
@@ -151,6 +164,7 @@ export interface NewSession {
   pending_files?: readonly string[] | undefined;
   labels?: Readonly<Record<string, string>> | undefined;
   pinned?: boolean | undefined;
+  run?: SessionRun | undefined;
 }
 
 /**
@@ -172,6 +186,7 @@ export function newSession(input: NewSession, generation: string, now: string): 
     revision: 1,
     ...(input.labels === undefined ? {} : { labels: input.labels }),
     ...(input.pinned === undefined ? {} : { pinned: input.pinned }),
+    ...(input.run === undefined ? {} : { run: input.run as JsonObject }),
   };
 }
 

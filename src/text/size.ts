@@ -23,6 +23,14 @@ export function parseSize(text: string): number {
   return bytes;
 }
 
+/** Formats whole bytes in the largest unit that is exact: `16KiB`. {@link parseSize} reads the same number. */
+export function formatExactSize(bytes: number): string {
+  const unit = exactUnits.find((candidate) => bytes > 0 && bytes % bytesPerUnit[candidate] === 0) ?? "B";
+  return `${bytes / bytesPerUnit[unit]}${unit}`;
+}
+
+const exactUnits = ["GiB", "MiB", "KiB"] as const;
+
 /** Formats bytes for people: `999 B`, `1.5 KiB`, `64.0 MiB`. */
 export function formatSize(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;

@@ -105,7 +105,7 @@ describe("what cannot be looked at", () => {
       status: "paused",
       status_reason: reason,
       processed_files: ["a.js"],
-      labels: { "run.unseen": expect.stringContaining("**/*.js") },
+      run: { unseen: { "**/*.js": expect.stringContaining("self.js (a loop") } },
     });
     expect((await run("a", "--files", "**/*.js", ...nothing)).code).toBe(1);
     mend(dir);
@@ -115,7 +115,7 @@ describe("what cannot be looked at", () => {
     expect(again.stderr).not.toContain("missing");
     const stored = await session();
     expect(stored.status).toBe("completed");
-    expect(stored.labels).not.toHaveProperty("run.unseen");
+    expect(stored.run).not.toHaveProperty("unseen");
   });
 
   test("is counted once, however many patterns come by", async () => {

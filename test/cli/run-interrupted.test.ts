@@ -205,7 +205,7 @@ test("commands that an earlier run left behind are stopped before its files run 
   onTestFinished(() => void orphan.kill("SIGKILL"));
   const { client } = at.daemon;
   await client.createSession({ session_id: "a", config: { target_path: "." }, pending_files: names(2) });
-  await client.editSession("a", { labels: { "run.mark": mark } });
+  await client.editSession("a", { run: { mark } });
   const script = `grep ^State: /proc/${orphan.pid}/status 2>/dev/null | grep -v Z >> seen; true`;
   expect([(await at.run("a", ...sh(script))).code, at.lines("seen")]).toEqual([0, []]);
   expect(await ended).toEqual([null, "SIGKILL"]);

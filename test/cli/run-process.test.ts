@@ -148,5 +148,5 @@ test.each([
   const stored = await at.session();
   expect(stored.status).toBe("paused");
   expect(stored.status_reason).toMatch(/output/);
-  expect(stored.labels?.["run.mark"]).toBeUndefined();
+  expect(stored.run).not.toHaveProperty("mark");
 });

@@ -19,7 +19,8 @@ test("runs a command for each file, records what came of it, and completes the s
     status: "completed",
     processed_files: ["src/a.js", "src/b.js"],
     pending_files: [],
-    labels: { team: "core", "run.command": `sh -c 'echo "out $1"; echo err >&2' sh {}` },
+    labels: { team: "core" },
+    run: { command: ["sh", "-c", 'echo "out $1"; echo err >&2', "sh", "{}"] },
   });
   expect(resultOf(stored, "src/a.js")).toEqual({
     exit_code: 0,

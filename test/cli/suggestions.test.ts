@@ -365,7 +365,7 @@ test("flags that are suggested are those of the command", async () => {
   ]) {
     expect(await at.ctl("import", "a.json", ...more)).toMatchObject({ code: 0 });
   }
-  expect(await lacking("run", "r")).toContain("such as: -- node --check {}\n");
+  expect(await lacking("run", "r", "--files", "x")).toContain("such as: -- node --check {}\n");
   expect(await lacking("nonsense")).toContain("See sessionctl help");
   expect(await at.paste("sessionctl help")).toMatchObject({ code: 0 });
 });

@@ -8,8 +8,8 @@ type Labels = Record<string, string>;
 
 const config = { target_path: "/" };
 
-function many(count: number, prefix = "k"): Labels {
-  return Object.fromEntries(Array.from({ length: count }, (_, at) => [`${prefix}${at}`, "v"]));
+function many(count: number): Labels {
+  return Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, "v"]));
 }
 
 /** The paths of the issues. */
@@ -34,15 +34,11 @@ describe("labels", () => {
   test.each<[string, Labels, Labels | undefined, string[]]>([
     ["64 labels", many(64), undefined, []],
     ["65 labels", many(65), undefined, ["labels"]],
-    ["any number of labels of a run", many(200, "run."), undefined, []],
-    ["64 beside those of a run", { ...many(64), ...many(9, "run.") }, undefined, []],
     ["a key of 128 characters", { [emoji.repeat(128)]: "" }, undefined, []],
     ["a key of 129 characters", { ["k".repeat(129)]: "" }, undefined, [`labels["${"k".repeat(40)}…"]`]],
     ["a value of 1,024 characters", { a: emoji.repeat(1024) }, undefined, []],
     ["a value of 1,025 characters", { a: "é".repeat(1025) }, undefined, ['labels["a"]']],
     ["a value of halves of surrogates", { a: "\ud83d".repeat(1025) }, undefined, ['labels["a"]']],
-    ["a command line of a run", { "run.command": "x".repeat(100_000) }, undefined, []],
-    ["a key that only looks like one of a run", { [`runs${"x".repeat(128)}`]: "" }, undefined, [""]],
     ["what is stored: too many", many(100), many(100), []],
     ["what is stored: too many, and fewer now", many(90), many(100), []],
     ["what is stored: too many, one changed", { ...many(100), k7: "w" }, many(100), []],
@@ -63,7 +59,7 @@ describe("labels", () => {
     ["a long value changed into another", { a: "w".repeat(2000) }, { a: "v".repeat(2000) }, ['labels["a"]']],
     ["a key that every object has", JSON.parse('{"__proto__":"v","constructor":"v"}'), {}, []],
   ])("%s", (_, after, before, paths) => {
-    expect(refused(after, before).map((path) => (paths[0] === "" ? "" : path))).toEqual(paths);
+    expect(refused(after, before)).toEqual(paths);
   });
 
   test("a removal is never refused, whatever is stored", () => {

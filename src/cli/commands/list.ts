@@ -2,7 +2,6 @@
 import { Option } from "commander";
 import type { ListSessionsQuery } from "../../client/http/query.ts";
 import type { SessionPage } from "../../contract/replies.ts";
-import { isRunLabel } from "../../runner/session-run.ts";
 import type { SessionSummary, Status } from "../../session/session.ts";
 import { durationText, label, statusOption, wholeNumber } from "../arguments.ts";
 import type { Context, Registration } from "../context.ts";
@@ -102,16 +101,11 @@ function printTable(out: Output, sessions: readonly SessionSummary[], nowMs: num
       },
       { title: "ACTIVITY", cell: (session) => ago(session.checkpoint_time, nowMs) },
       { title: "PIN", cell: (session) => (session.pinned ? "pinned" : "") },
-      { title: "LABELS", cell: ({ labels }) => labelText(withoutRunLabels(labels)) },
+      { title: "LABELS", cell: ({ labels }) => labelText(labels) },
       { title: "TARGET", cell: (session) => session.target_path, shrink: true },
     ],
     sessions,
   );
-}
-
-/** Leaves out the labels of a run, which are long; `show` prints them. */
-function withoutRunLabels(labels: SessionSummary["labels"]): SessionSummary["labels"] {
-  return Object.fromEntries(Object.entries(labels).filter(([key]) => !isRunLabel(key)));
 }
 
 export function labelText(labels: Readonly<Record<string, string>>): string {

@@ -4,6 +4,7 @@ import type { Registration } from "../context.ts";
 import { usageError } from "../exit-code.ts";
 import { takeFilesAfter } from "../run/arguments-after.ts";
 import { type RunRequest, runCommand } from "../run/command.ts";
+import { giveCommand } from "../run/memory.ts";
 import { addRunOptions, type RunOptions } from "../run/options.ts";
 
 const help = `
@@ -12,10 +13,12 @@ directory, and {/.} for its base name without extension. Without any of these, t
 The command runs without a shell unless --shell is given. Files may also follow the command: after ::: as names, or
 in lists after ::::. Other words of GNU parallel are taken too, or answered with what to write instead.
 
-An existing session continues: files that are done are skipped, and new files are added. Commands run in the
-directory of the last run. Each file gets a result: exit_code, signal, timed_out, timeout_ms, duration_ms, attempts,
-stdout (parsed if it is a JSON object or array), stderr, truncated, invalid_utf8, finished_time, fingerprint,
-fingerprint_after, command_hash, depends_hash. A file is done when its result is durable. The exit code is 124 after --timeout, 128 plus the signal's number after a signal, and
+An existing session continues: files that are done are skipped, and new files are added. It remembers the command, its
+directory, and -j, --retries, --timeout, --halt, --depends, --shell and --output-limit: without a command, the run goes
+on with them. What is given wins, and is remembered from then on. Each file gets a result: exit_code, signal, timed_out,
+timeout_ms, duration_ms, attempts, stdout (parsed if it is a JSON object or array), stderr, truncated, invalid_utf8,
+finished_time, fingerprint, fingerprint_after, command_hash, depends_hash. A file is done when its result is durable. The
+exit code is 124 after --timeout, 128 plus the signal's number after a signal, and
 126 or 127 if the command could not be started.
 
 When all files are done, the session is completed; if some failed, the session has failed, and --retry-failed runs
@@ -42,9 +45,10 @@ Example:
   sessionctl run lint --files 'src/**/*.js' --exclude '**/vendor/**' -- node --check {}
   sessionctl run zip -- gzip -k {} ::: *.log
   git ls-files -z '*.png' | sessionctl run shrink -0 --files-from - -j 50% -- optipng -o2 {}
-  sessionctl run lint --retry-failed -- node --check {}
+  sessionctl run lint
+  sessionctl run lint --retry-failed
   sessionctl run docs --files 'docs/*.md' --shell -- 'pandoc {} > {.}.html'
-  sessionctl run lint --rerun-if changed --dry-run --explain -- node --check {}`;
+  sessionctl run lint --rerun-if changed --dry-run --explain`;
 
 export const registerRun: Registration = (program, run) => {
   const command = program
@@ -52,17 +56,20 @@ export const registerRun: Registration = (program, run) => {
     .summary("run a command for each file, resumably")
     .description(
       "Run a command for each pending file of a session, and record the results. If there is no session with that id, " +
-        "it is created. After an interruption, the same command continues with the files that are left.",
+        "it is created. After an interruption, sessionctl run ID continues with the files that are left.",
     )
-    .usage("[id] [options] -- <command> [argument...]")
+    .usage("[id] [options] [-- <command> [argument...]]")
     .argument("[id]", "session id; without one, a new session with a generated id")
-    .argument("[command...]", "command to run, after --");
+    .argument(
+      "[command...]",
+      "command to run, after --; without one, the command that the session remembers",
+    );
   command.showHelpAfterError("Give the command to run after --. See sessionctl run --help.");
   addRunOptions(command)
     .addHelpText("after", help)
     .action(
       run((context, _id: string | undefined, _command: string[], options: RunOptions, self: Command) =>
-        runCommand(context, { ...parts(program, self), options, timeoutMs: timeoutOf(program) }),
+        runCommand(context, { ...parts(program, self), ...given(program, self, options) }),
       ),
     );
 };
@@ -76,19 +83,23 @@ function parts(program: Command, { args }: Command): Parts {
   const at = rawArgs.indexOf("--");
   const words = at === -1 ? [] : rawArgs.slice(at + 1);
   const { command, names, lists } = takeFilesAfter(words);
-  if (command.length === 0)
-    throw usageError("give the command at the end, after --, such as: -- node --check {}");
   const ids = args.slice(0, args.length - words.length);
   if (ids.length > 1) {
     throw usageError(
       `give at most one session id, not ${ids.length}; give files with --files or --files-from`,
     );
   }
+  if (ids.length === 0 && command.length === 0) throw usageError(giveCommand);
   return { id: ids[0], words: command, names, lists };
 }
 
-/** For `run`, the global option is the time limit for one attempt. Undefined if it is not given. */
-function timeoutOf(program: Command): number | undefined {
-  if (program.getOptionValueSource("timeout") !== "cli") return undefined;
-  return (program.opts() as { timeout?: number }).timeout || undefined;
+/**
+ * The options, and the names of those that the command line gives. For `run`, the global --timeout is the time
+ * limit for one attempt; 0 is none.
+ */
+function given(program: Command, self: Command, options: RunOptions) {
+  const names = new Set(Object.keys(options).filter((name) => self.getOptionValueSource(name) === "cli"));
+  if (program.getOptionValueSource("timeout") !== "cli") return { options, given: names };
+  const { timeout } = program.opts() as { timeout?: number };
+  return { options: { ...options, timeout: timeout || undefined }, given: names.add("timeout") };
 }

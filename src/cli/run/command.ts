@@ -12,16 +12,11 @@ import { Depends } from "../../runner/depends.ts";
 import { differences } from "../../runner/differences.ts";
 import { changedSince } from "../../runner/done.ts";
 import { OptionError } from "../../runner/option-error.ts";
+import { type Remembered, readRun } from "../../runner/remembered.ts";
 import { type KnownFiles, nothingKnown, type Selection, select } from "../../runner/selection.ts";
-import {
-  commandLabel,
-  directoryLabel,
-  findSession,
-  type Opening,
-  untilFree,
-} from "../../runner/session-run.ts";
-import { commandHash, type Template, templateText } from "../../runner/template.ts";
-import { unseenLabel, unseenValue } from "../../runner/unseen.ts";
+import { findSession, type Opening, untilFree } from "../../runner/session-run.ts";
+import { commandHash } from "../../runner/template.ts";
+import { unseenValue } from "../../runner/unseen.ts";
 import type { Session } from "../../session/session.ts";
 import { workingDirectory } from "../../working-directory.ts";
 import { newId, separatorOf } from "../arguments.ts";
@@ -35,20 +30,22 @@ import { checkCommand, checkFilled } from "./check-command.ts";
 import { comparedLines } from "./compared.ts";
 import { execute } from "./execute.ts";
 import { leftToLookAt, unseenOf } from "./left-to-look-at.ts";
+import { giveCommand, join, rememberedLines } from "./memory.ts";
 import type { RunOptions } from "./options.ts";
 import { dryRun, explain } from "./preview.ts";
 import { filesGiven, type Given } from "./sources.ts";
 
 export interface RunRequest {
   readonly id: string | undefined;
+  /** The words of the command; empty to go on with the command that the session remembers. */
   readonly words: readonly string[];
   /** Files after `:::`; undefined without it. */
   readonly names: readonly string[] | undefined;
   /** Lists of files after `::::`. */
   readonly lists: readonly string[];
   readonly options: RunOptions;
-  /** Time limit for one attempt, in milliseconds. */
-  readonly timeoutMs: number | undefined;
+  /** The names of the options that the command line gives. */
+  readonly given: ReadonlySet<string>;
 }
 
 export async function runCommand(context: Context, request: RunRequest): Promise<ExitCode> {
@@ -63,13 +60,15 @@ export async function runCommand(context: Context, request: RunRequest): Promise
 
 async function runWith(context: Context, request: RunRequest): Promise<ExitCode> {
   const { client, out, process } = context;
-  const { options, words } = request;
   const id = request.id === undefined ? undefined : newId(request.id);
   const say = (line: string) => out.say(safe(line));
-  if (id !== undefined && !options.dryRun) await untilFree(client, id, say);
+  if (id !== undefined && !request.options.dryRun) await untilFree(client, id, say);
   const session = id === undefined ? undefined : await findSession(client, id);
-  const cwd = directoryOf(options, session, process, say);
-  const template: Template = { words, shell: options.shell ?? false };
+  if (session === undefined && request.words.length === 0) throw noCommand(id, request);
+  const remembered = readRun(session?.run);
+  const joined = join({ ...request, id }, remembered);
+  const { options, template } = joined;
+  const cwd = directoryOf(options, remembered, process);
   const place = { cwd, path: process.env.PATH };
   checkCommand(template, place, say);
   const given = await givenTo(context, request, session, cwd);
@@ -89,16 +88,14 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
   checkFilled(template, selection.files[0], place);
   const unseen = unseenOf(session, given);
   const left = leftToLookAt(unseen, given);
+  if (selection.files.length > 0) {
+    for (const line of rememberedLines(joined, { cwd, remembered, here: workingDirectory(process) }))
+      say(line);
+  }
   if (options.explain) explain(context, options, selection, given);
   const onChanged = rerunChanged ? "rerun" : options.keepDone ? "keep" : undefined;
   if (!tellOfChanged(out, changedSince(known, differing), onChanged)) return exitCodes.usage;
   if (options.dryRun) return dryRun(context, options, selection, template, cwd, left);
-  const labels = {
-    ...options.label,
-    [commandLabel]: templateText(template),
-    [directoryLabel]: cwd,
-    [unseenLabel]: unseenValue(unseen),
-  };
   const { added, again, failedBefore, files } = selection;
   const opening: Opening = {
     client,
@@ -106,7 +103,8 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
     // A run may take days, so it keeps no results in memory.
     session: session === undefined ? undefined : copyTag(session, { ...session, partial_results: {} }),
     selection: { added, again, failedBefore, files },
-    labels,
+    labels: options.label ?? {},
+    run: { ...joined.changes, directory: cwd, unseen: unseenValue(unseen) },
     targetPath: cwd,
     worker: `run ${process.pid}`,
     reconnectMs: options.reconnect,
@@ -121,23 +119,19 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
     resultsDir,
     unseen: left,
     failedBefore: failuresAmong(skipped(selection), session?.partial_results ?? {}),
-    timeoutMs: request.timeoutMs,
   });
 }
 
 function directoryOf(
   { cwd }: RunOptions,
-  session: Session | undefined,
+  { directory: remembered, problems }: Remembered,
   process: HostProcess,
-  say: (line: string) => void,
 ): string {
-  const recorded = session?.labels?.[directoryLabel];
-  const directory = absolutePath(process, cwd ?? recorded ?? ".");
+  const problem = problems.get("directory");
+  if (cwd === undefined && problem !== undefined) throw usageError(`${problem}; give --cwd`);
+  const directory = absolutePath(process, cwd ?? remembered ?? ".");
   if (!existsSync(directory)) {
     throw new CommandError(`the directory ${directory} does not exist; give another one with --cwd`);
-  }
-  if (cwd === undefined && recorded !== undefined && recorded !== workingDirectory(process)) {
-    say(`running in ${directory}, as in the earlier run (to change that: --cwd)`);
   }
   return directory;
 }
@@ -167,6 +161,17 @@ async function givenTo(
   for (const list of from) for (const name of await input.list(list, separatorOf(options))) listed.push(name);
   const { processed, pending } = knownOf(session);
   return filesGiven({ patterns: files, listed, exclude, follow, cwd, processed, pending }, out);
+}
+
+/** For a run without a command over a session that is not there. */
+function noCommand(id: string | undefined, { options, names, lists }: RunRequest): Error {
+  const { files, filesFrom } = options;
+  const isNew = files !== undefined || filesFrom !== undefined || names !== undefined || lists.length > 0;
+  if (isNew) return usageError(giveCommand);
+  return new SessiondError(
+    "session_not_found",
+    `there is no session "${id}" to go on with; to create it, give its files with --files and its command after --`,
+  );
 }
 
 function noFiles(id: string | undefined): Error {

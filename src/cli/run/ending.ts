@@ -1,6 +1,7 @@
 /** What a run says at its end, and its exit code. */
 import type { RunSummary } from "../../runner/runner-options.ts";
 import type { Opening } from "../../runner/session-run.ts";
+import { shellOperand } from "../../text/shell-quote.ts";
 import { counted } from "../count.ts";
 import { CommandError, type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
 import { type Failure, failureLines, namedFailures, resultsCommand } from "../failures.ts";
@@ -67,7 +68,7 @@ export function tellEnd(out: Output, ending: Ending): void {
     out.complain(safe(ending.unseen.reason));
     out.say(ending.unseen.remedy);
   }
-  if (stop !== undefined) out.say("to continue, run the same command again");
+  if (stop !== undefined) out.say(`to continue: sessionctl run ${shellOperand(id)}`);
   else if (failures > 0) {
     out.say(`for the results: ${resultsCommand(id)}; to run the failed files again, add --retry-failed`);
   }

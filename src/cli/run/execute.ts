@@ -1,4 +1,5 @@
 /** Carries out a run: its session, signals, display, final message and exit code. */
+import { availableParallelism } from "node:os";
 import type { WorkerSession } from "../../client/worker/worker-session.ts";
 import { makePath } from "../../files/make-path.ts";
 import type { Depends } from "../../runner/depends.ts";
@@ -6,7 +7,9 @@ import { finishSession } from "../../runner/finish-session.ts";
 import { Guard } from "../../runner/guard.ts";
 import { Inputs } from "../../runner/inputs.ts";
 import { JobLog } from "../../runner/joblog.ts";
+import { parseJobs } from "../../runner/jobs.ts";
 import { markVariable } from "../../runner/mark.ts";
+import { asManyAsPossible } from "../../runner/most-at-once.ts";
 import { OwnPlaces } from "../../runner/own-places.ts";
 import { OwnTrouble } from "../../runner/own-trouble.ts";
 import { asJson } from "../../runner/result.ts";
@@ -41,7 +44,6 @@ export interface Execution {
   /** The first files that failed in earlier runs and are not run again. */
   readonly failedBefore: readonly Failure[];
   readonly unseen: LeftToLookAt | undefined;
-  readonly timeoutMs: number | undefined;
 }
 
 const asProcessOne =
@@ -124,7 +126,7 @@ class ActiveRun {
     this.#context = context;
     this.#execution = execution;
     this.#worker = opened.worker;
-    const { opening, options, template, cwd, depends, timeoutMs } = execution;
+    const { opening, options, template, cwd, depends } = execution;
     const { stderr, env } = context.process;
     const display = createProgressDisplay(context.out.quiet ? "none" : options.progress, stderr, { env });
     this.#display = display;
@@ -145,9 +147,9 @@ class ActiveRun {
       {
         template,
         cwd,
-        timeoutMs,
+        timeoutMs: options.timeout,
         env: { ...env, [markVariable]: opened.mark },
-        jobs: options.jobs,
+        jobs: parseJobs(options.jobs, availableParallelism(), asManyAsPossible()),
         retries: options.retries,
         halt: options.halt,
         keepOrder: options.keepOrder ?? false,

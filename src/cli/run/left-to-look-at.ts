@@ -19,7 +19,7 @@ export interface LeftToLookAt {
 export function unseenOf(session: Session | undefined, given: Given | undefined): Map<string, string> {
   // Whoever has completed the session does without the rest.
   const isOpen = session?.status === "running" || session?.status === "paused";
-  const unseen = isOpen ? unseenIn(session.labels) : new Map<string, string>();
+  const unseen = isOpen ? unseenIn(session.run) : new Map<string, string>();
   for (const [pattern, places] of given?.unseen ?? []) {
     if (places === undefined) unseen.delete(pattern);
     else unseen.set(pattern, places);

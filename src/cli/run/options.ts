@@ -5,6 +5,7 @@ import { type Halt, parseHalt } from "../../runner/halt.ts";
 import { parseJobs } from "../../runner/jobs.ts";
 import { asManyAsPossible } from "../../runner/most-at-once.ts";
 import { OptionError } from "../../runner/option-error.ts";
+import { maxOutputLimit } from "../../runner/runner-options.ts";
 import { parseSize, SizeError } from "../../text/size.ts";
 import { durationMs, fileNames, label, repeated, wholeNumber } from "../arguments.ts";
 import { type ProgressMode, progressModes } from "../progress/create-display.ts";
@@ -16,9 +17,12 @@ export interface RunOptions {
   follow?: boolean;
   filesFrom?: string;
   null?: boolean;
-  jobs: number;
+  /** As {@link parseJobs} reads it. */
+  jobs: string;
   retries: number;
-  halt?: Halt;
+  /** Milliseconds for one attempt; it is a global option of the command line. */
+  timeout?: number | undefined;
+  halt?: Halt | undefined;
   retryFailed?: boolean;
   rerunIf?: "changed";
   keepDone?: boolean;
@@ -39,8 +43,6 @@ export interface RunOptions {
   reconnect: number;
 }
 
-const maxOutputLimit = 16 * 1024 * 1024;
-
 export function addRunOptions(command: Command): Command {
   addOwnOptions(command);
   addParallelHabits(command);
@@ -60,7 +62,7 @@ function addOwnOptions(command: Command): void {
         "commands to run at once: 4; 50%, +1 or -1 of the processors; 0: up to 250",
       )
         .argParser(jobs)
-        .default(availableParallelism(), "one per processor"),
+        .default("100%", "one per processor"),
     )
     .option("--retries <count>", "further attempts for a file whose command fails", wholeNumber(0), 0)
     .option("--timeout <duration>", "time limit for one attempt; then its process group is stopped")
@@ -108,8 +110,9 @@ function list(text: string, earlier: string[] | undefined): string[] {
   return repeated(text, earlier);
 }
 
-function jobs(text: string): number {
-  return read(() => parseJobs(text, availableParallelism(), asManyAsPossible()));
+function jobs(text: string): string {
+  read(() => parseJobs(text, availableParallelism(), asManyAsPossible()));
+  return text.trim();
 }
 
 function halt(text: string): Halt | undefined {

@@ -107,9 +107,9 @@ export function sessionHandlers(store: SessionStore, channel: Pick<Workers, "isC
     },
 
     editSession: async ({ params, body, preconditions, tag }) => {
-      const { labels, pinned } = body;
+      const { labels, pinned, run } = body;
       const { summary } = await changeIf(store, params.id, preconditions, (conditions) =>
-        store.apply(params.id, { type: "edit", labels, pinned }, conditions),
+        store.apply(params.id, { type: "edit", labels, pinned, run }, conditions),
       );
       tag(summary);
       return summary;

@@ -10,6 +10,7 @@ function labels(count: number): Record<string, string> {
   return Object.fromEntries(Array.from({ length: count }, (_, at) => [`k${at}`, "v"]));
 }
 
+const oddRun = { command: [] };
 const blank = { ...config, file_patterns: [" "] };
 
 const refused: Record<string, (store: SessionStore) => Promise<unknown>> = {
@@ -23,6 +24,10 @@ const refused: Record<string, (store: SessionStore) => Promise<unknown>> = {
   "a save over another without a file pattern": (store) => store.save(document("s", { config: blank })),
   "an edit with a long key": (store) =>
     store.apply(id, { type: "edit", pinned: true, labels: { ["k".repeat(129)]: "v" } }),
+  "a creation with an odd run": (store) => store.create({ session_id: "new", config, run: oddRun }),
+  "a save over another with an odd run": (store) => store.save(document("s", { run: "cat {}" })),
+  "an edit with an odd command": (store) => store.apply(id, { type: "edit", pinned: true, run: oddRun }),
+  "an edit with an odd directory": (store) => store.apply(id, { type: "edit", run: { directory: "here" } }),
   "an edit with one label too many": (store) => store.apply(id, { type: "edit", labels: { more: "v" } }),
 };
 
@@ -32,7 +37,8 @@ export function additionTests(open: OpenStore): void {
     await opened.store.create({
       session_id: "s",
       config,
-      labels: { ...labels(64), "run.command": "x".repeat(5000) },
+      labels: labels(64),
+      run: { command: ["a"] },
     });
     const before = await opened.store.read(id);
     expect(await codeOf(refused[what]?.(opened.store) as Promise<unknown>)).toBe("invalid_request");

@@ -1,0 +1,204 @@
+/**
+ * What a session remembers of its run: the command, the directory, and each option that shapes the work, by
+ * the table {@link rows}. What is meant for one run only is not in it, nor is the display. Pure.
+ */
+import { isJsonObject, type JsonObject, type JsonValue } from "../json/exact-json.ts";
+import { plainNumber } from "../json/exact-number.ts";
+import { isCommand, isDirectory, type RunChanges } from "../session/run-memory.ts";
+import { formatExactSize, parseSize, SizeError } from "../text/size.ts";
+import { DurationError, formatDuration, parseDuration } from "../time/duration.ts";
+import { formatHalt, type Halt, parseHalt } from "./halt.ts";
+import { parseJobs } from "./jobs.ts";
+import { OptionError } from "./option-error.ts";
+import { maxOutputLimit } from "./runner-options.ts";
+import type { Template } from "./template.ts";
+
+/** How an option is remembered. */
+interface Row<T> {
+  /** Its key in the session's `run`. */
+  readonly key: string;
+  /** As it is written on the command line. */
+  readonly option: string;
+  /** The value of the option from what is remembered. @throws OptionError */
+  read(remembered: JsonValue): T;
+  /** What to remember of a value of the option. */
+  write(value: T): JsonValue;
+}
+
+/**
+ * The options that are remembered, by their names in the program. To add an option, add a line. An option that
+ * may be given several times is remembered as an array, a flag as true.
+ */
+const rows = {
+  jobs: text("jobs", "--jobs", (jobs) => parseJobs(jobs, 1, 1)),
+  retries: count("retries", "--retries"),
+  timeout: duration("timeout", "--timeout"),
+  halt: {
+    key: "halt",
+    option: "--halt",
+    read: (value) => haltOf(textOf(value)),
+    write: formatHalt,
+  } satisfies Row<Halt>,
+  depends: list("depends", "--depends"),
+  outputLimit: size("output_limit", "--output-limit", maxOutputLimit),
+};
+
+type Rows = typeof rows;
+export type RememberedName = keyof Rows;
+type Value<R> = R extends Row<infer T> ? T : never;
+/** The values of the options that are remembered. */
+export type RememberedOptions = { readonly [Name in RememberedName]?: Value<Rows[Name]> };
+
+export const rememberedNames = Object.keys(rows) as RememberedName[];
+
+export interface Remembered {
+  readonly template: Template | undefined;
+  /** Absolute. */
+  readonly directory: string | undefined;
+  readonly options: RememberedOptions;
+  /** What cannot be used, by the name of the option, or `command` or `directory`: the reason. */
+  readonly problems: ReadonlyMap<string, string>;
+}
+
+/** Reads the key `run` of a session, which may hold anything. */
+export function readRun(run: JsonValue | undefined): Remembered {
+  const problems = new Map<string, string>();
+  if (run !== undefined && !isJsonObject(run)) problems.set("command", "run is not an object");
+  const memory: JsonObject = isJsonObject(run) ? run : {};
+  const at = (key: string) => (Object.hasOwn(memory, key) ? memory[key] : undefined);
+  const options: Record<string, unknown> = {};
+  for (const name of rememberedNames) {
+    const { key, read } = rows[name];
+    const value = at(key);
+    if (value === undefined) continue;
+    try {
+      options[name] = read(value);
+    } catch (error) {
+      if (!(error instanceof OptionError || error instanceof DurationError || error instanceof SizeError))
+        throw error;
+      problems.set(name, `run.${key}: ${error.message}`);
+    }
+  }
+  const [command, directory] = [at("command"), at("directory")];
+  if (command !== undefined && !isCommand(command)) {
+    problems.set("command", "run.command is not a list of words");
+  }
+  if (directory !== undefined && !isDirectory(directory)) {
+    problems.set("directory", "run.directory is not an absolute path");
+  }
+  return {
+    template: isCommand(command) ? { words: command, shell: at("shell") === true } : undefined,
+    directory: isDirectory(directory) ? directory : undefined,
+    options,
+    problems,
+  };
+}
+
+/** What a run was given, and is to be remembered from now on. An option without a value is forgotten. */
+export interface Given {
+  readonly template?: Template | undefined;
+  readonly directory?: string | undefined;
+  readonly options: { readonly [Name in RememberedName]?: Value<Rows[Name]> | undefined };
+}
+
+/** The changes of the key `run`. */
+export function runChanges({ template, directory, options }: Given): NonNullable<RunChanges> {
+  const changes: Record<string, JsonValue> = {};
+  if (template !== undefined) {
+    changes.command = template.words;
+    changes.shell = template.shell ? true : null;
+  }
+  if (directory !== undefined) changes.directory = directory;
+  for (const name of rememberedNames) {
+    if (!Object.hasOwn(options, name)) continue;
+    const { key, write } = rows[name] as Row<unknown>;
+    const value = options[name];
+    changes[key] = value === undefined ? null : write(value);
+  }
+  return changes;
+}
+
+/** The options as words of a command line. */
+export function optionWords(options: RememberedOptions): string[] {
+  return rememberedNames.flatMap((name) => {
+    const { option, write } = rows[name] as Row<unknown>;
+    const value = options[name];
+    if (value === undefined) return [];
+    const written = write(value);
+    if (written === true) return [option];
+    return [option, ...(Array.isArray(written) ? written : [written]).map(String)];
+  });
+}
+
+/** The option as it is written on the command line. */
+export function optionFor(name: RememberedName): string {
+  return rows[name].option;
+}
+
+function text(key: string, option: string, check: (text: string) => unknown): Row<string> {
+  return {
+    key,
+    option,
+    read: (value) => {
+      const read = typeof value === "number" ? String(value) : textOf(value);
+      check(read);
+      return read;
+    },
+    write: (value) => value,
+  };
+}
+
+function count(key: string, option: string): Row<number> {
+  return {
+    key,
+    option,
+    read: (value) => {
+      const number = plainNumber(value);
+      if (Number.isSafeInteger(number) && (number as number) >= 0) return number as number;
+      throw new OptionError("it must be a whole number, 0 or more");
+    },
+    write: (value) => value,
+  };
+}
+
+/** In milliseconds. */
+function duration(key: string, option: string): Row<number> {
+  return { key, option, read: (value) => parseDuration(textOf(value)), write: formatDuration };
+}
+
+/** In bytes. */
+function size(key: string, option: string, most: number): Row<number> {
+  return {
+    key,
+    option,
+    read: (value) => {
+      const bytes = parseSize(textOf(value));
+      if (bytes <= most) return bytes;
+      throw new OptionError(`it must be at most ${formatExactSize(most)}`);
+    },
+    write: formatExactSize,
+  };
+}
+
+function list(key: string, option: string): Row<readonly string[]> {
+  return {
+    key,
+    option,
+    read: (value) => {
+      if (Array.isArray(value) && value.length > 0) return value.map(textOf);
+      throw new OptionError("it must be a list");
+    },
+    write: (value) => value,
+  };
+}
+
+function textOf(value: JsonValue): string {
+  if (typeof value === "string") return value;
+  throw new OptionError("it must be a text");
+}
+
+function haltOf(text: string): Halt {
+  const halt = parseHalt(text);
+  if (halt === undefined) throw new OptionError('"never" is not remembered');
+  return halt;
+}
