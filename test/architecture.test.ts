@@ -86,7 +86,11 @@ const innerArrows: Record<string, Record<string, Room>> = {
     service: { may: [], because: "installing a service needs no daemon" },
     top: { may: ["progress"], because: "the screen draws the same bars" },
     run: { may: ["progress"], because: "a run shows its progress" },
-    commands: { may: ["progress", "service", "top", "run"], because: "a command composes the rooms" },
+    results: { may: [], because: "formats write what was recorded, whoever recorded it" },
+    commands: {
+      may: ["progress", "service", "top", "run", "results"],
+      because: "a command composes the rooms",
+    },
   },
   daemon: { systemd: { may: [], because: "the service manager does not care what the daemon does" } },
 };

@@ -38,6 +38,8 @@ export interface Output {
   readonly quiet: boolean;
   /** Whether the data goes to a terminal. */
   readonly toTerminal: boolean;
+  /** The columns of that terminal; infinite if the data goes elsewhere. */
+  readonly width: number;
   /** A line of data. */
   data(line: string): void;
   /** A line with one value for a program, such as an id or a path. Only on a terminal it is made safe. */
@@ -73,10 +75,12 @@ export function createOutput(options: OutputOptions): Output {
     if (!broken.aborted) stdout.write(text);
   };
   const toTerminal = stdout.isTTY === true;
+  const width = toTerminal ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
   return {
     json,
     quiet,
     toTerminal,
+    width,
     broken,
     raw,
     value: (text) => raw(`${toTerminal ? safe(text) : text}\n`),
@@ -85,7 +89,6 @@ export function createOutput(options: OutputOptions): Output {
       broken.aborted ? Promise.resolve() : new Promise((resolve) => stdout.write(data, () => resolve())),
     document: (value) => raw(`${jsonText(value)}\n`),
     table(columns, rows) {
-      const width = toTerminal ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
       raw(`${table(columns, rows, width).join("\n")}\n`);
     },
     pasteable,

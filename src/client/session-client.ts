@@ -124,6 +124,18 @@ export class SessionClient {
   }
 
   /**
+   * Reads the whole session as JSON in UTF-8, which `take` gets in pieces, however large the document is. No
+   * more is read until `take` resolves. What it throws, this throws.
+   */
+  async readSession(
+    id: string,
+    take: (bytes: Uint8Array) => Promise<void>,
+    options?: CallOptions,
+  ): Promise<void> {
+    successBody(await this.#transport.request(routes.getSession, { params: { id }, take, ...options }));
+  }
+
+  /**
    * Whether the session exists. False for a deleted one; throws `session_corrupt` for one that cannot be
    * read.
    */

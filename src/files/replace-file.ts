@@ -3,7 +3,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { constants, rmSync, type Stats } from "node:fs";
-import { access, open, readlink, realpath, rename, rm, stat } from "node:fs/promises";
+import { access, type FileHandle, open, readlink, realpath, rename, rm, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { systemErrorCode } from "../error.ts";
 
@@ -26,33 +26,51 @@ export interface ReplaceOptions {
   readonly mode?: number;
 }
 
+/** Text, or pieces of it that are not kept in memory. */
+export type Content = string | AsyncIterable<string>;
+
 /**
  * Follows symbolic links. Devices, pipes and descriptors such as `/dev/stderr` are written in place.
  *
  * @param path absolute
- * @throws the error of the system; the earlier file is then unchanged, and nothing else is left behind.
- *   SIGKILL may leave `.sessiond-….tmp` beside it.
+ * @throws the error of the system, or that of the pieces; the earlier file is then unchanged, and nothing
+ *   else is left behind. SIGKILL may leave `.sessiond-….tmp` beside it.
  */
-export async function replaceFile(path: string, text: string, { mode }: ReplaceOptions = {}): Promise<void> {
-  if (descriptor.test(path)) return writeInPlace(path, text);
+export async function replaceFile(
+  path: string,
+  content: Content,
+  { mode }: ReplaceOptions = {},
+): Promise<void> {
+  if (descriptor.test(path)) return writeInPlace(path, content);
   const earlier = await statIfExists(path);
-  if (earlier === undefined) return put(await withoutLinks(path), text, { mode });
-  if (!earlier.isFile() && !earlier.isDirectory()) return writeInPlace(path, text);
+  if (earlier === undefined) return put(await withoutLinks(path), content, { mode });
+  if (!earlier.isFile() && !earlier.isDirectory()) return writeInPlace(path, content);
   // A file that may not be written must not be replaced either.
   await access(path, constants.W_OK);
-  await put(await realpath(path), text, { mode: earlier.mode & 0o7777, owner: earlier });
+  await put(await realpath(path), content, { mode: earlier.mode & 0o7777, owner: earlier });
 }
 
 /**
  * Appends, to lose nothing of a file that a descriptor stands for. Elsewhere appending makes no difference.
  */
-async function writeInPlace(path: string, text: string): Promise<void> {
+async function writeInPlace(path: string, content: Content): Promise<void> {
   const file = await open(path, constants.O_WRONLY | constants.O_APPEND);
   try {
-    await file.writeFile(text);
+    await writeAll(file, content);
   } finally {
     await file.close();
   }
+}
+
+/** Resolves with the number of bytes. */
+async function writeAll(file: FileHandle, content: Content): Promise<number> {
+  let count = 0;
+  for await (const text of typeof content === "string" ? [content] : content) {
+    const bytes = Buffer.from(text);
+    await file.writeFile(bytes);
+    count += bytes.length;
+  }
+  return count;
 }
 
 interface Put {
@@ -61,7 +79,7 @@ interface Put {
   readonly owner?: Stats;
 }
 
-async function put(path: string, text: string, { mode, owner }: Put): Promise<void> {
+async function put(path: string, content: Content, { mode, owner }: Put): Promise<void> {
   const directory = dirname(path);
   const staged = join(directory, `.sessiond-${randomBytes(8).toString("hex")}.tmp`);
   const release = removeAtEnd(staged);
@@ -71,9 +89,8 @@ async function put(path: string, text: string, { mode, owner }: Put): Promise<vo
       throw new CannotReplace("its directory may not be written, so it cannot be replaced as a whole");
     });
     try {
-      await file.writeFile(text);
+      const expected = await writeAll(file, content);
       const { size, uid, gid } = await file.stat();
-      const expected = Buffer.byteLength(text);
       if (size !== expected) throw new Error(`only ${size} of ${expected} bytes were written`);
       // Only root can keep the owner of somebody else's file.
       if (owner !== undefined && (owner.uid !== uid || owner.gid !== gid)) {

@@ -23,7 +23,11 @@ export function everyCommand({ id, directory }: Subjects): Record<string, readon
       ["files", id, "-0"],
       ["files", id, "--json"],
     ],
-    results: [["results", id]],
+    results: [
+      ["results", id],
+      ["results", id, "--json"],
+      ["results", id, "--format", "csv"],
+    ],
     top: [
       ["top", "--once", "--interval", "1ms"],
       ["top", "--json", "--interval", "1ms"],

@@ -66,7 +66,7 @@ describe("tables", () => {
     { title: "ID", cell: (row: string[]) => row[0] ?? "" },
     { title: "N", cell: (row: string[]) => row[1] ?? "", align: "right" as const },
     { title: "NOTE", cell: () => "" },
-    { title: "TARGET", cell: (row: string[]) => row[2] ?? "", shrink: true },
+    { title: "TARGET", cell: (row: string[]) => row[2] ?? "", shrink: "end" as const },
   ];
 
   it("align wide characters and leave out empty columns", () => {

@@ -28,7 +28,7 @@ export function registerSchedules(cleanup: Command, run: Runner): void {
                   enabled ? (next_run === null ? "never" : until(next_run, nowMs)) : "off",
               },
               { title: "LAST RUN", cell: ({ last_run }) => lastRun(last_run, nowMs) },
-              { title: "RULE", cell: ({ rule }) => rule, shrink: true },
+              { title: "RULE", cell: ({ rule }) => rule, shrink: "end" },
             ],
             schedules.jobs,
           );

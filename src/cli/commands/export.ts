@@ -1,14 +1,13 @@
 /** `sessionctl export` */
 import { ConnectionError } from "../../client/http/connection-error.ts";
-import { CannotReplace, isStandardOutput, replaceFile } from "../../files/replace-file.ts";
-import { systemReason } from "../../files/standard-streams.ts";
+import { isStandardOutput } from "../../files/replace-file.ts";
 import type { Session } from "../../session/session.ts";
 import { complainAbout } from "../complaint.ts";
 import type { Registration } from "../context.ts";
 import { counted } from "../count.ts";
-import { CommandError, type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
-import { absolutePath } from "../host-process.ts";
+import { type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
 import { jsonText } from "../output.ts";
+import { saveFile } from "../save-file.ts";
 import { safe } from "../terminal-text.ts";
 
 export const registerExport: Registration = (program, run) => {
@@ -39,20 +38,10 @@ export const registerExport: Registration = (program, run) => {
         const written = ids.length === 1 ? sessions[0] : sessions;
         if (output === undefined || isStandardOutput(output)) out.document(written);
         else {
-          await save(output, absolutePath(process, output), `${jsonText(written)}\n`);
+          await saveFile(process, output, `${jsonText(written)}\n`);
           out.say(`wrote ${counted(sessions.length, "session")} to ${safe(output)}`);
         }
         return exitCode;
       }),
     );
 };
-
-async function save(path: string, absolute: string, text: string): Promise<void> {
-  try {
-    await replaceFile(absolute, text);
-  } catch (error) {
-    const advice = error instanceof CannotReplace ? "; to overwrite it in place, use > instead of -o" : "";
-    const message = `cannot write ${path}: ${systemReason(error as Error)}${advice}`;
-    throw new CommandError(message, exitCodes.failed, { cause: error });
-  }
-}

@@ -102,7 +102,7 @@ function printTable(out: Output, sessions: readonly SessionSummary[], nowMs: num
       { title: "ACTIVITY", cell: (session) => ago(session.checkpoint_time, nowMs) },
       { title: "PIN", cell: (session) => (session.pinned ? "pinned" : "") },
       { title: "LABELS", cell: ({ labels }) => labelText(labels) },
-      { title: "TARGET", cell: (session) => session.target_path, shrink: true },
+      { title: "TARGET", cell: (session) => session.target_path, shrink: "end" },
     ],
     sessions,
   );

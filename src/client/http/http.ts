@@ -14,7 +14,7 @@ import { JsonError, stringifyJson } from "../../json/exact-json.ts";
 import { backoffMs, connectAttempts, isQueueFull } from "./backoff.ts";
 import { checkSocketPath, connectionError, timedOut } from "./connection-error.ts";
 import { encodeQuery } from "./query.ts";
-import { clientMaxDepth, type HttpReply, readReply } from "./reply.ts";
+import { clientMaxDepth, type HttpReply, readReply, type TakeBytes } from "./reply.ts";
 
 export const defaultTimeoutMs = 60_000;
 
@@ -36,6 +36,8 @@ export interface HttpRequest extends CallOptions {
   headers?: Readonly<Record<string, string>> | undefined;
   /** Whether the request may be sent again if it is unknown whether the daemon has carried it out. */
   repeatable?: boolean | undefined;
+  /** Takes the body of a successful reply as it comes; the reply then has none. */
+  take?: TakeBytes | undefined;
 }
 
 type Endpoint = Pick<Route, "path"> & { method: Route["method"] | "HEAD" };
@@ -45,6 +47,7 @@ interface Exchange {
   path: string;
   headers: Record<string, string | number>;
   body: string | undefined;
+  take: TakeBytes | undefined;
   signal: AbortSignal;
 }
 
@@ -97,6 +100,7 @@ export class HttpTransport {
       path,
       headers: { accept: "application/json", [protocolHeader]: protocolVersion, ...request.headers },
       body,
+      take: request.take,
       signal: AbortSignal.any([deadline.signal, ...signals]),
     };
     if (body !== undefined) {
@@ -152,7 +156,7 @@ export class HttpTransport {
   }
 
   #exchange(exchange: Exchange): Promise<HttpReply> {
-    const { body, ...options } = exchange;
+    const { body, take, ...options } = exchange;
     return new Promise((resolve, reject) => {
       const request = httpRequest({ ...options, socketPath: this.socketPath, agent: this.#agent });
       let connected = false;
@@ -170,7 +174,8 @@ export class HttpTransport {
           reject(new Unsent(error, { certain: false }));
         else reject(connectionError(error, this.socketPath, { sent: true }));
       });
-      request.on("response", (response) => resolve(readReply(response, this.socketPath, this.#keepSpelling)));
+      const read = { keepSpelling: this.#keepSpelling, take };
+      request.on("response", (response) => resolve(readReply(response, this.socketPath, read)));
       request.end(body);
     });
   }

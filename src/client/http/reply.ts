@@ -25,18 +25,27 @@ export interface HttpReply {
   unsure?: boolean;
 }
 
-/**
- * Reads a whole reply. With `keepSpelling`, a number that JavaScript would spell in another way is an
- * ExactNumber.
- *
- * @throws ConnectionError `closed`, `not_sessiond`
- */
+/** Takes the next bytes. No more are read until it resolves. */
+export type TakeBytes = (bytes: Uint8Array) => Promise<void>;
+
+export interface ReadOptions {
+  /** A number that JavaScript would spell in another way becomes an ExactNumber. */
+  readonly keepSpelling?: boolean;
+  /** Takes the body of a successful reply, which then has none. What it throws ends the reading. */
+  readonly take?: TakeBytes | undefined;
+}
+
+/** Reads a whole reply. @throws ConnectionError `closed`, `not_sessiond` */
 export async function readReply(
   response: IncomingMessage,
   socketPath: string,
-  keepSpelling = false,
+  { keepSpelling = false, take }: ReadOptions = {},
 ): Promise<HttpReply> {
   const { statusCode: status = 0, headers } = response;
+  if (take !== undefined && status === 200) {
+    await passOn(response, socketPath, take);
+    return { status, headers, body: undefined };
+  }
   let body: string;
   try {
     body = await text(response);
@@ -51,6 +60,21 @@ export async function readReply(
     if (!(error instanceof JsonError)) throw error;
   }
   throw notSessiond(socketPath, `it answered with status ${status} and no JSON object`);
+}
+
+async function passOn(response: IncomingMessage, socketPath: string, take: TakeBytes): Promise<void> {
+  const pieces = response[Symbol.asyncIterator]();
+  try {
+    for (;;) {
+      const next = await pieces.next().catch((error: Error) => {
+        throw connectionError(error, socketPath, { sent: true });
+      });
+      if (next.done) return;
+      await take(next.value);
+    }
+  } finally {
+    response.destroy();
+  }
 }
 
 /** Returns the body of a successful reply. @throws the error that an error reply reports */

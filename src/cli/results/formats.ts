@@ -1,0 +1,26 @@
+/** The formats of results, by their names. */
+import type { Output } from "../output.ts";
+import { csvFormat } from "./csv.ts";
+import { jsonFormat, jsonLinesFormat } from "./json.ts";
+import type { Format } from "./selection.ts";
+import { tableFormat } from "./table.ts";
+
+export const formatNames = ["table", "json", "jsonl", "csv"] as const;
+export type FormatName = (typeof formatNames)[number];
+
+/** `toTerminal`: nothing in a result may control where the text goes. */
+export function formatFor(name: FormatName, out: Output, { toTerminal }: { toTerminal: boolean }): Format {
+  switch (name) {
+    case "table":
+      return tableFormat({
+        width: toTerminal ? out.width : Number.POSITIVE_INFINITY,
+        paint: toTerminal ? out.paint : (_, text) => text,
+      });
+    case "json":
+      return jsonFormat;
+    case "jsonl":
+      return jsonLinesFormat;
+    case "csv":
+      return csvFormat({ toTerminal });
+  }
+}
