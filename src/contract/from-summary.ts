@@ -1,5 +1,5 @@
 /** Replies that are derived from a session's summary. */
-import type { SessionSummary } from "../session/session.ts";
+import type { Session, SessionSummary } from "../session/session.ts";
 import type { ProgressReply, SessionSummaryAndHealth, Validation } from "./replies.ts";
 
 export function progressReplyOf(summary: SessionSummary): ProgressReply {
@@ -9,10 +9,10 @@ export function progressReplyOf(summary: SessionSummary): ProgressReply {
 
 export function summaryAndHealthOf(
   summary: SessionSummary,
-  { valid, findings }: Validation,
+  { valid, findings, run }: Validation & Pick<Session, "run">,
   worker: SessionSummaryAndHealth["worker"],
 ): SessionSummaryAndHealth {
   const files = summary.processed_count + summary.pending_count;
   const progress = files === 0 ? null : summary.processed_count / files;
-  return { ...summary, progress, worker, healthy: valid, findings };
+  return { ...summary, progress, worker, healthy: valid, findings, run: run ?? null };
 }

@@ -1,5 +1,6 @@
 /** The schemas of replies. Clients must ignore unknown keys, because replies may gain keys. */
 import { z } from "zod";
+import type { JsonValue } from "../json/exact-json.ts";
 import {
   jsonObjectSchema,
   labelsSchema,
@@ -37,6 +38,8 @@ const summaryShape = {
 
 export const summaryReply: z.ZodType<SessionSummary> = z.object(summaryShape);
 
+const isPresent = (value: unknown) => value !== undefined;
+
 const finding = z.object({
   code: z
     .string()
@@ -68,6 +71,7 @@ export const summaryAndHealthReply = z.object({
   worker,
   healthy: z.boolean(),
   findings: z.array(finding),
+  run: z.custom<JsonValue>(isPresent).describe("what sessionctl run remembers; null if nothing"),
 });
 
 export const listReply = z.object({

@@ -121,7 +121,8 @@ export interface SessionStore {
   /** Newest first. */
   listBackups(id: SessionId): Promise<Backup[]>;
   restoreBackup(id: SessionId, backup: string): Promise<Restored>;
-  validate(id: SessionId): Promise<Validation>;
+  /** The findings, and what a run remembers: one look at the document serves both. */
+  validate(id: SessionId): Promise<Validation & Pick<Session, "run">>;
   recover(id: SessionId): Promise<Recovery>;
 
   listTrash(): Promise<TrashListing>;

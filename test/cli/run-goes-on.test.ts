@@ -102,7 +102,10 @@ test("a directory that is gone is an error; --cwd helps, and is remembered", asy
   expect((await session()).run).toMatchObject({ directory: `${dir}/q` });
   await rm(join(dir, "q"), { recursive: true });
   await mkdir(join(dir, "q"));
-  expect((await ctl("show", "a")).code).toBe(0);
+  const { stdout } = await ctl("show", "a");
+  expect(stdout).toMatch(/^Command +sh -c false sh \{\}$/m);
+  expect(stdout).toMatch(new RegExp(`^Directory +${dir}/q$`, "m"));
+  expect(stdout).not.toMatch(/^Options/m);
 });
 
 test("without anything to go on with: what to do instead, and nothing is changed", async () => {

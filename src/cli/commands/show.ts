@@ -1,11 +1,13 @@
 /** `sessionctl show` */
 import type { FilePage, ResultPage, SessionSummaryAndHealth } from "../../contract/replies.ts";
-import { shellOperand } from "../../text/shell-quote.ts";
+import { optionWords, readRun } from "../../runner/remembered.ts";
+import { shellOperand, shownWord } from "../../text/shell-quote.ts";
 import { formatSize } from "../../text/size.ts";
 import { type Context, forEachSession, type Registration } from "../context.ts";
 import { counted } from "../count.ts";
 import { failureLines, failuresAmong, namedFailures, resultsCommand } from "../failures.ts";
 import { statusStyle } from "../output.ts";
+import { shownCommand } from "../run/memory.ts";
 import { facts } from "../table.ts";
 import { safe } from "../terminal-text.ts";
 import { ago } from "../time.ts";
@@ -65,6 +67,7 @@ function page({ out, nowMs }: Context, summary: SessionSummaryAndHealth, next: F
       ["Last activity", when(summary.checkpoint_time)],
       ["Created", when(summary.created_time)],
       ["Labels", labelText(summary.labels) === "" ? undefined : safe(labelText(summary.labels))],
+      ...runFacts(summary.run),
       ["Pinned", summary.pinned ? "yes, protected from cleanup" : undefined],
       ["Revision", String(summary.revision)],
       ["Size", formatSize(summary.bytes)],
@@ -76,6 +79,17 @@ function page({ out, nowMs }: Context, summary: SessionSummaryAndHealth, next: F
         : "";
       return `  ${safe(message)}${out.pasteable(advice)}`;
     }),
+  ];
+}
+
+/** What a run goes on with. */
+function runFacts(run: SessionSummaryAndHealth["run"] | undefined): [string, string | undefined][] {
+  const { template, directory, options } = readRun(run ?? undefined);
+  const words = optionWords(options).map(shownWord).join(" ");
+  return [
+    ["Command", template === undefined ? undefined : safe(shownCommand(template))],
+    ["Directory", directory === undefined ? undefined : safe(directory)],
+    ["Options", words === "" ? undefined : words],
   ];
 }
 

@@ -85,8 +85,10 @@ export interface Place {
 export function rememberedLines(joined: Joined, { cwd, remembered, here }: Place): string[] {
   const options = optionWords(joined.fromBefore).map(shownWord).join(" ");
   if (joined.isCommandFromBefore) {
-    const command = truncate(templateText(joined.template), longestCommand);
-    return [`going on with: ${command}`, `in ${cwd}${options === "" ? "" : `, with ${options}`}`];
+    return [
+      `going on with: ${shownCommand(joined.template)}`,
+      `in ${cwd}${options === "" ? "" : `, with ${options}`}`,
+    ];
   }
   const isFromBefore = joined.options.cwd === undefined && remembered.directory !== undefined;
   return [
@@ -95,6 +97,11 @@ export function rememberedLines(joined: Joined, { cwd, remembered, here }: Place
       : []),
     ...(options === "" ? [] : [`with ${options}, as in the earlier run`]),
   ];
+}
+
+/** As one line, of which the end of a very long one is missing. */
+export function shownCommand(template: Template): string {
+  return truncate(templateText(template), longestCommand);
 }
 
 function unusable(id: string | undefined, problem: string, option: string): Error {

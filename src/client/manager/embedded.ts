@@ -115,7 +115,8 @@ export class EmbeddedBackend implements Backend {
   async validate(id: string) {
     const known = parseSessionId(id);
     const store = await this.#store();
-    return store.validate(known);
+    const { session_id, valid, findings } = await store.validate(known);
+    return { session_id, valid, findings };
   }
 
   async recover(id: string) {

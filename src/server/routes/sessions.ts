@@ -124,7 +124,10 @@ export function sessionHandlers(store: SessionStore, channel: Pick<Workers, "isC
       return { session_id, purged, trash_id };
     },
 
-    validateSession: ({ params }) => store.validate(params.id),
+    validateSession: async ({ params }) => {
+      const { session_id, valid, findings } = await store.validate(params.id);
+      return { session_id, valid, findings };
+    },
 
     recoverSession: ({ params }) => store.recover(params.id),
   } satisfies Partial<Handlers>;

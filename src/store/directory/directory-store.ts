@@ -209,7 +209,7 @@ export class DirectoryStore implements SessionStore {
     return this.#parts.state.runChange(() => this.#parts.repair.restoreBackup(id, backup));
   }
 
-  validate(id: SessionId): Promise<Validation> {
+  validate(id: SessionId): Promise<Validation & Pick<Session, "run">> {
     return withStorageErrors(() => this.#parts.repair.validate(id));
   }
 

@@ -7,6 +7,7 @@ import type { Backup, Recovery, Restored, Validation } from "../../contract/repl
 import { isSessiondError } from "../../error.ts";
 import { applyCommand } from "../../session/command.ts";
 import { diagnose, type Finding, repair } from "../../session/diagnosis.ts";
+import type { Session } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { Clock } from "../../time/clock.ts";
 import type { LeaseTable } from "../lease-table.ts";
@@ -61,11 +62,13 @@ export class Repair {
     return isUnreadable ? this.#restoreUnreadable(id, backup) : this.#restore(id, backup);
   }
 
-  async validate(id: SessionId): Promise<Validation> {
+  async validate(id: SessionId): Promise<Validation & Pick<Session, "run">> {
     const { sessions, catalog } = this.#options;
     const findings: Finding[] = [];
+    let run: Session["run"];
     try {
       const { session } = await sessions.read(id);
+      run = session.run;
       // Reading a large session took a while, and diagnosing it takes a while too.
       await yieldIfDue();
       findings.push(...diagnose(session));
@@ -77,7 +80,7 @@ export class Repair {
       if (!isSessiondError(error, "session_corrupt")) throw error;
       findings.push({ code: "unreadable", message: error.message, repairable: true });
     }
-    return { session_id: id, valid: findings.length === 0, findings };
+    return { session_id: id, valid: findings.length === 0, findings, run };
   }
 
   async recover(id: SessionId): Promise<Recovery> {

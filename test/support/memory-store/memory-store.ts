@@ -179,9 +179,10 @@ export class MemoryStore implements SessionStore {
     });
   }
 
-  async validate(id: SessionId): Promise<Validation> {
-    const findings = diagnose(this.#sessions.get(id).session);
-    return { session_id: id, valid: findings.length === 0, findings };
+  async validate(id: SessionId): Promise<Validation & Pick<Session, "run">> {
+    const { session } = this.#sessions.get(id);
+    const findings = diagnose(session);
+    return { session_id: id, valid: findings.length === 0, findings, run: session.run };
   }
 
   recover(id: SessionId): Promise<Recovery> {
