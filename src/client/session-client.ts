@@ -317,7 +317,16 @@ export class SessionClient {
     const { worker, signal, timeoutMs = this.#timeoutMs, keepResults = true } = options;
     const { reconnectMs = defaultReconnectMs } = options;
     const { socketPath } = this;
-    const settings = { socketPath, worker, timeoutMs, reconnectMs, keepsResults: keepResults };
+    const read = async (signal: AbortSignal): Promise<Session> => {
+      // A worker's session has plain numbers, also if this client keeps their spelling.
+      const transport = new HttpTransport(socketPath, { timeoutMs });
+      try {
+        return await callRoute(transport, "getSession", { params: { id } }, { signal });
+      } finally {
+        transport.close();
+      }
+    };
+    const settings = { socketPath, worker, timeoutMs, reconnectMs, keepsResults: keepResults, read };
     return WorkerSession.attach(id, settings, signal);
   }
 

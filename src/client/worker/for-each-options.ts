@@ -30,8 +30,15 @@ export interface ForEachOptions {
   /** Ends the loop early. */
   signal?: AbortSignal | undefined;
   /**
-   * Called when the work on a file throws, but not for the first 19 times that it throws {@link NotNow}. The returned value is stored as the file's result; `undefined`
-   * leaves the file pending; throwing ends the loop. Without it, the first error ends the loop.
+   * What the loop does when the session is paused. `end`: it ends early. `hold`: work under way finishes, its
+   * signal is not aborted, nothing more begins, and after a resume the loop goes on with the files that are
+   * pending then. Default: `end`.
+   */
+  onPause?: "hold" | "end" | undefined;
+  /**
+   * Called when the work on a file throws, but not for the first 19 times that it throws {@link NotNow}. The
+   * returned value is stored as the file's result; `undefined` leaves the file pending; throwing ends the
+   * loop. Without it, the first error ends the loop.
    */
   onError?: ((error: unknown, file: string) => unknown) | undefined;
 }
@@ -50,9 +57,10 @@ export interface ForEachSummary {
 const dayMs = 86_400_000;
 
 /** The options with their defaults. @throws SessiondError `invalid_request` */
-export function checkedOptions({ concurrency = 1, maxDeferMs = dayMs }: ForEachOptions): {
+export function checkedOptions({ concurrency = 1, maxDeferMs = dayMs, onPause = "end" }: ForEachOptions): {
   readonly concurrency: number;
   readonly maxDeferMs: number;
+  readonly onPause: "hold" | "end";
 } {
   if (!Number.isSafeInteger(concurrency) || concurrency < 1) {
     throw new SessiondError(
@@ -63,5 +71,8 @@ export function checkedOptions({ concurrency = 1, maxDeferMs = dayMs }: ForEachO
   if (typeof maxDeferMs !== "number" || !(maxDeferMs >= 0)) {
     throw new SessiondError("invalid_request", `maxDeferMs must be a number, 0 or more, not ${maxDeferMs}`);
   }
-  return { concurrency, maxDeferMs };
+  if (onPause !== "hold" && onPause !== "end") {
+    throw new SessiondError("invalid_request", `onPause must be "hold" or "end", not ${onPause}`);
+  }
+  return { concurrency, maxDeferMs, onPause };
 }

@@ -6,6 +6,7 @@ import { setMaxListeners } from "node:events";
 import { isSessiondError, SessiondError } from "../../error.ts";
 import type { Call } from "../../pacing/pacing.ts";
 import type { Session } from "../../session/session.ts";
+import { type Followed, followStatus } from "./follow-status.ts";
 import { checkedOptions, type ForEachOptions, type ForEachSummary, type Work } from "./for-each-options.ts";
 import { LoopFiles } from "./loop-files.ts";
 import { LoopPace } from "./loop-pace.ts";
@@ -15,9 +16,8 @@ import { type EncodedReport, encodeFile } from "./report.ts";
 import { WorkerStopped } from "./stop.ts";
 
 /** What a loop needs of its worker. */
-export interface LoopHost {
+export interface LoopHost extends Followed {
   readonly session: Session;
-  readonly signal: AbortSignal;
   /** Whether the lease has ended, so that nothing can be reported. */
   readonly isEnded: boolean;
   /** Whether there are few enough outstanding reports to start more work. */
@@ -48,6 +48,9 @@ export class Loop {
   readonly #concurrency: number;
   readonly #files: LoopFiles;
   readonly #pace: LoopPace;
+  readonly #onPause: "hold" | "end";
+  /** Whether the session is paused and the loop waits until it is resumed. */
+  #isHeld = false;
   #running = 0;
   #reporting = 0;
   /** The last time at which the event loop is known to have turned. */
@@ -56,11 +59,12 @@ export class Loop {
   #finish: () => void = () => {};
 
   constructor(host: LoopHost, work: Work, options: ForEachOptions) {
-    const { concurrency, maxDeferMs } = checkedOptions(options);
+    const { concurrency, maxDeferMs, onPause } = checkedOptions(options);
     this.#host = host;
     this.#work = work;
     this.#options = options;
     this.#concurrency = concurrency;
+    this.#onPause = onPause;
     this.#files = new LoopFiles((file) => host.isPending(file));
     this.#pace = new LoopPace({ atMost: concurrency, maxDeferMs }, () => this.answered());
     // The work on each file may add a listener.
@@ -71,24 +75,31 @@ export class Loop {
    * Resolves when all finished files are durable, and either all files are done or the loop has ended early.
    */
   async run(): Promise<ForEachSummary> {
-    const { signal: worker } = this.#host;
     const { signal: caller } = this.#options;
-    const onWorkerAbort = () => this.#abort(worker.reason);
     const onCallerAbort = () => this.#abort(caller?.reason, "aborted");
-    worker.addEventListener("abort", onWorkerAbort);
     caller?.addEventListener("abort", onCallerAbort);
-    try {
-      await new Promise<void>((resolve) => {
-        this.#finish = resolve;
-        if (worker.aborted) onWorkerAbort();
-        if (caller?.aborted) onCallerAbort();
+    const finished = new Promise<void>((resolve) => {
+      this.#finish = resolve;
+    });
+    const unfollow = followStatus(this.#host, {
+      paused: (reason) => {
+        if (this.#onPause === "hold") this.#isHeld = true;
+        else this.#abort(reason);
+      },
+      resumed: () => {
+        this.#isHeld = false;
         this.replaced();
-      });
-    } finally {
-      this.#pace.close();
-      worker.removeEventListener("abort", onWorkerAbort);
-      caller?.removeEventListener("abort", onCallerAbort);
-    }
+      },
+      stopped: (reason) => {
+        if (!this.#isEnding) this.#abort(reason);
+      },
+    });
+    if (caller?.aborted) onCallerAbort();
+    this.replaced();
+    await finished;
+    this.#pace.close();
+    unfollow();
+    caller?.removeEventListener("abort", onCallerAbort);
     if (this.#failure !== undefined) throw this.#failure.error;
     return this.#summary;
   }
@@ -125,7 +136,7 @@ export class Loop {
   }
 
   #pump(): void {
-    while (!this.#isEnding && !this.#files.isThrough && this.#hasRoom) {
+    while (this.#isWorking && !this.#files.isThrough && this.#hasRoom) {
       const nowMs = performance.now();
       if (!this.#pace.mayBegin(nowMs)) break;
       if (nowMs - this.#turnedAt > maxTurnMs) {
@@ -135,7 +146,7 @@ export class Loop {
       const file = this.#files.next();
       if (file !== undefined) void this.#process(file, this.#pace.begin(nowMs));
     }
-    const isThrough = this.#isEnding || this.#files.isThrough;
+    const isThrough = this.#isEnding || (!this.#isHeld && this.#files.isThrough);
     const isIdle = this.#running === 0 && this.#reporting === 0 && !this.#host.hasOutstanding;
     if (isThrough && isIdle) this.#finish();
   }
@@ -153,6 +164,10 @@ export class Loop {
 
   get #hasRoom(): boolean {
     return this.#running < this.#concurrency && this.#host.hasRoom;
+  }
+
+  get #isWorking(): boolean {
+    return !this.#isEnding && !this.#isHeld && !this.#host.signal.aborted;
   }
 
   get #isEnding(): boolean {

@@ -6,7 +6,6 @@
  * The room client/worker/ owns a worker at work: its lease, its connection, its reports and its loop over
  * files. It knows no other worker.
  */
-import { setMaxListeners } from "node:events";
 import type { DaemonMessage } from "../../contract/channel.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
 import type { ProgressDelta } from "../../session/command.ts";
@@ -16,14 +15,15 @@ import { Loop, type LoopHost } from "./for-each.ts";
 import type { ForEachOptions, ForEachSummary, Work } from "./for-each-options.ts";
 import { LeaseConnection, type LeaseConnectionOptions } from "./lease-connection.ts";
 import { Outbox, type Receipt } from "./outbox.ts";
+import { Refresh, type RefreshOptions } from "./refresh.ts";
 import { type EncodedReport, encodeReport, type Reported } from "./report.ts";
-import { SessionDocument } from "./session-document.ts";
+import type { SessionDocument } from "./session-document.ts";
 import { WorkerStopped } from "./stop.ts";
+import { WorkStatus } from "./work-status.ts";
 import type { Attached } from "./worker-socket.ts";
 
-type ConnectOptions = Pick<LeaseConnectionOptions, "socketPath" | "worker" | "timeoutMs" | "reconnectMs"> & {
-  keepsResults: boolean;
-};
+type ConnectOptions = Pick<LeaseConnectionOptions, "socketPath" | "worker" | "timeoutMs" | "reconnectMs"> &
+  RefreshOptions;
 
 /**
  * A loop waits while it has more outstanding reports. If its process dies, their files are worked on again.
@@ -52,14 +52,14 @@ export class WorkerSession {
   readonly #outbox = new Outbox();
   /** Set by `attach`, before anybody has this object. */
   #document!: SessionDocument;
-  #status: Status | "deleted" = "running";
-  #stop = stopController();
+  readonly #work: WorkStatus;
+  /** Reads the session again when it is resumed. */
+  readonly #refresh: Refresh;
   #loop: Loop | undefined;
   #sending = false;
   /** Set when the lease has ended: the reason why nothing more can be reported. */
   #end: Error | undefined;
   #leaving: Promise<void> | undefined;
-  readonly #keepsResults: boolean;
   readonly #patienceMs: number;
   #unreadableSince: number | undefined;
   #pause: NodeJS.Timeout | undefined;
@@ -67,7 +67,8 @@ export class WorkerSession {
 
   private constructor(id: string, options: ConnectOptions) {
     this.#id = id;
-    this.#keepsResults = options.keepsResults;
+    this.#work = new WorkStatus(id);
+    this.#refresh = new Refresh(options);
     this.#patienceMs = options.reconnectMs;
     this.#connection = new LeaseConnection({
       ...options,
@@ -75,7 +76,10 @@ export class WorkerSession {
       onAttached: (message) => this.#attached(message),
       onMessage: (message) => this.#receive(message),
       onTooLarge: (error) => this.#outbox.tooLarge(error),
-      onLost: () => this.#outbox.lost(),
+      onLost: () => {
+        this.#outbox.lost();
+        this.#refresh.cancel();
+      },
       onEnd: (error) => this.#ended(error),
     });
   }
@@ -88,8 +92,9 @@ export class WorkerSession {
   }
 
   /**
-   * The session as it was when the worker connected, together with all acknowledged reports since. It changes
-   * when acknowledgements and status changes arrive. After a reconnection it is another object.
+   * The session as it was when the worker connected or the session was resumed, together with all
+   * acknowledged reports since. It changes when acknowledgements and status changes arrive. After a
+   * reconnection and after a resume it is another object.
    */
   get session(): Session {
     return this.#document.session;
@@ -105,9 +110,11 @@ export class WorkerSession {
     return this.#connection.isAttached;
   }
 
-  /** The present status of the session. */
+  /**
+   * The present status of the session. After a resume it is `running` as soon as `session` was read again.
+   */
   get status(): Status | "deleted" {
-    return this.#status;
+    return this.#work.status;
   }
 
   /**
@@ -116,7 +123,27 @@ export class WorkerSession {
    * resumed, there is a new signal.
    */
   get signal(): AbortSignal {
-    return this.#stop.signal;
+    return this.#work.signal;
+  }
+
+  /**
+   * Resolves when the session is running: at once unless it is paused. `signal` is then one that is not
+   * aborted, and `session` has the files as they are then: others may have added, processed or requeued some
+   * during the pause.
+   *
+   * @throws WorkerStopped if the session is completed, failed or deleted, or the lease has ended; the error
+   * that ended the connection; the reason of the given signal
+   * @example
+   * while (worker.session.pending_files.length > 0) {
+   *   await worker.resumed();
+   *   for (const file of worker.session.pending_files) {
+   *     if (worker.signal.aborted) break;
+   *     await worker.report({ processed: [file], results: { [file]: await analyze(file) } });
+   *   }
+   * }
+   */
+  async resumed(signal?: AbortSignal): Promise<void> {
+    await this.#work.resumed(signal);
   }
 
   /**
@@ -139,9 +166,9 @@ export class WorkerSession {
 
   /**
    * Calls `work` for each pending file and reports the file with the returned value as its result. Ends early
-   * if the session is paused, completed, failed or deleted, if the lease is lost, or if the given signal is
-   * aborted. Work that has begun may then still finish and is reported. Resolves when all reports are
-   * durable.
+   * if the session is paused (unless `onPause` is `hold`), completed, failed or deleted, if the lease is
+   * lost, or if the given signal is aborted. Work that has begun may then still finish and is reported.
+   * Resolves when all reports are durable.
    *
    * @throws the error of the work on a file, unless `onError` handles it; the error of a report; a
    * ConnectionError if the daemon could not be reached again in time; `invalid_request` if another `forEach`
@@ -176,7 +203,8 @@ export class WorkerSession {
   }
 
   async #leave(): Promise<void> {
-    this.#stop.abort(new WorkerStopped(this.#id, "detached"));
+    this.#refresh.cancel();
+    this.#work.end(new WorkerStopped(this.#id, "detached"));
     await this.#until(() => this.#outbox.count === 0);
     this.#connection.detach();
     await this.#until(() => this.#end !== undefined);
@@ -184,12 +212,15 @@ export class WorkerSession {
 
   #host(): LoopHost {
     const worker = this;
-    const [outbox, stop] = [this.#outbox, this.#stop];
+    const outbox = this.#outbox;
     return {
       get session() {
         return worker.session;
       },
-      signal: stop.signal,
+      get signal() {
+        return worker.signal;
+      },
+      resumed: (signal) => this.resumed(signal),
       get isEnded() {
         return worker.#end !== undefined;
       },
@@ -229,7 +260,7 @@ export class WorkerSession {
   }
 
   #attached({ session }: Attached): void {
-    this.#document = new SessionDocument(session, { keepsResults: this.#keepsResults });
+    this.#document = this.#refresh.take(session);
     this.#follow(session.status, session.status_reason ?? null);
     this.#send();
     this.#loop?.replaced();
@@ -239,7 +270,10 @@ export class WorkerSession {
     if (message.type === "ack") {
       this.#acked(message.seq, message.revision);
     } else if (message.type === "status") {
-      this.#follow(message.status, message.reason);
+      const { status, reason } = message;
+      if (status === "running" && this.signal.aborted && this.#leaving === undefined) {
+        void this.#goOn();
+      } else this.#follow(status, reason);
     } else if (message.type === "error" && message.seq !== undefined) {
       this.#refused(message.seq, errorOf(message));
     }
@@ -278,6 +312,7 @@ export class WorkerSession {
     const added: string[] = [];
     for (const { parcels, text } of messages) {
       const reports = parcels.map(({ report }) => report);
+      this.#refresh.acked({ revision, reports, text });
       for (const file of this.#document.apply(reports, text)) added.push(file);
     }
     if (added.length > 0) this.#loop?.added(added);
@@ -286,20 +321,33 @@ export class WorkerSession {
     this.#answered();
   }
 
+  /** The session was resumed: reads it again before anybody goes on. */
+  async #goOn(): Promise<void> {
+    try {
+      const document = await this.#refresh.start();
+      if (document === undefined) return;
+      this.#document = document;
+      // It may have been paused again since; the message about that is on its way.
+      this.#follow(document.session.status, document.session.status_reason ?? null);
+      this.#loop?.replaced();
+    } catch (error) {
+      // A new connection brings the session with it.
+      this.#connection.renew(error as Error);
+    }
+  }
+
   #follow(status: Status | "deleted", reason: string | null): void {
-    this.#status = status;
+    this.#refresh.cancel();
     if (status !== "deleted") this.#document.setStatus(status, reason);
-    if (this.#leaving !== undefined) return;
-    if (status !== "running") this.#stop.abort(new WorkerStopped(this.#id, status, reason));
-    else if (this.#stop.signal.aborted) this.#stop = stopController();
+    this.#work.follow(status, reason);
   }
 
   #ended(error: Error | undefined): void {
     clearTimeout(this.#pause);
+    this.#refresh.cancel();
     this.#end = error ?? detached(this.#id);
     this.#outbox.fail((sent) => withOutcome(this.#end as Error, sent ? "unknown" : "not_applied"));
-    this.#stop.abort(stopReason(this.#id, this.#end));
-    if (isSessiondError(error, "session_deleted", "session_not_found")) this.#status = "deleted";
+    this.#work.end(stopReason(this.#id, this.#end));
     this.#answered();
   }
 
@@ -313,12 +361,6 @@ export class WorkerSession {
   async #until(isSo: () => boolean): Promise<void> {
     while (!isSo()) await new Promise<void>((resolve) => this.#waiters.push(resolve));
   }
-}
-
-function stopController(): AbortController {
-  const controller = new AbortController();
-  setMaxListeners(0, controller.signal);
-  return controller;
 }
 
 function stopReason(id: string, error: Error): Error {
