@@ -84,11 +84,12 @@ const innerArrows: Record<string, Record<string, Room>> = {
   cli: {
     progress: { may: [], because: "a display shows numbers, wherever they come from" },
     service: { may: [], because: "installing a service needs no daemon" },
+    telling: { may: [], because: "whoever is told of events decides what they mean" },
     top: { may: ["progress"], because: "the screen draws the same bars" },
     run: { may: ["progress"], because: "a run shows its progress" },
     results: { may: [], because: "formats write what was recorded, whoever recorded it" },
     commands: {
-      may: ["progress", "service", "top", "run", "results"],
+      may: ["progress", "service", "top", "run", "results", "telling"],
       because: "a command composes the rooms",
     },
   },
@@ -127,6 +128,7 @@ const pure = [
   /^session\//,
   /^contract\//,
   /^retention\/(policy|limits)\.ts$/,
+  /^cli\/(telling\/known-sessions|run\/tag|run\/arguments-after)\.ts$/,
   /^find\/(braces|brackets|excludes|pattern|segment|sequence)\.ts$/,
   /^store\/(session-index|change-conditions|generation)\.ts$/,
   /^store\/directory\/view\/file-catalog\.ts$/,

@@ -18,6 +18,8 @@ export interface ChildOptions {
   readonly command: readonly string[];
   readonly cwd: string;
   readonly env: NodeJS.ProcessEnv;
+  /** Its standard input; empty if undefined. */
+  readonly input?: string;
   /** The most bytes to keep of each stream. */
   readonly outputLimit: number;
   /** Files that get the whole output. */
@@ -97,7 +99,7 @@ export class Child {
   }
 
   #spawn(): ChildProcess {
-    const { command, cwd, env } = this.#options;
+    const { command, cwd, env, input } = this.#options;
     if (!command.every((word) => word.isWellFormed())) {
       throw new Error("its name contains unpaired surrogates, which cannot be passed to a command");
     }
@@ -107,8 +109,10 @@ export class Child {
       cwd,
       env,
       detached: true,
-      stdio: ["ignore", stdout ?? "pipe", stderr ?? "pipe"] as const,
+      stdio: [input === undefined ? "ignore" : "pipe", stdout ?? "pipe", stderr ?? "pipe"] as const,
     });
+    // A command need not read it.
+    child.stdin?.on("error", () => {}).end(input);
     child.stdout?.on("data", (chunk: Buffer) => this.#captured[0].push(chunk));
     child.stderr?.on("data", (chunk: Buffer) => this.#captured[1].push(chunk));
     return child;

@@ -6,7 +6,7 @@ import { once } from "node:events";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
-import { takeSignals } from "../../src/cli/run/signals.ts";
+import { takeSignals } from "../../src/cli/signals.ts";
 import { markVariable, newMark } from "../../src/runner/mark.ts";
 import type { Session } from "../../src/session/session.ts";
 import type { Wire } from "../client/worker/fixture.ts";

@@ -36,6 +36,15 @@ test("the user's unit gets the paths too", async () => {
   expect(file?.text).toContain("\nExecReload=/n /c.js --quiet --socket %t/sessiond.sock reload\n");
 });
 
+test("the example that tells of events gets the paths, and keeps its line", async () => {
+  const packaged = await readFile(join(units, "user/sessiond-notify.service"), "utf8");
+  const programs = { node: "/n", sessiond: "/d.js", sessionctl: "/c.js" };
+  const [file] = serviceFiles({ "sessiond-notify.service": packaged }, "/u", programs);
+  const line = `--exec 'notify-send "$$SESSIOND_SESSION: $$SESSIOND_STATUS" "$$SESSIOND_REASON"'`;
+  expect(file?.text).toContain("\nExecStart=/n /c.js --socket %t/sessiond.sock events --status completed ");
+  expect(file?.text).toContain(`${line}\n`);
+});
+
 test.each([
   ["/usr/bin/node", "/usr/bin/node"],
   ["/a b/c", '"/a b/c"'],

@@ -1,5 +1,5 @@
 /** Installing, upgrading and removing, as a Debian package, from npm, and for a user. */
-import { appendFileSync, existsSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { format } from "../../src/store/directory/disk/format-record.ts";
 import { eventually } from "../support/eventually.ts";
@@ -220,6 +220,23 @@ describe.skipIf(skipped()).each(suites)("from npm on %s", (suite) => {
       ActiveState: "active",
       UnitFileState: "enabled",
     });
+    expect(await as("systemd-analyze", "--user", "verify", "sessiond-notify.service")).toEqual({
+      code: 0,
+      stdout: "",
+      stderr: "",
+    });
+    // Its line shows a message, which nobody can see here.
+    const line = `--exec 'echo "$$SESSIOND_SESSION $$SESSIOND_STATUS" >> %h/told'`;
+    const unit = ".config/systemd/user/sessiond-notify.service";
+    await machine().shell(`cd /home/dave && sed -i "s|--exec .*|$(cat)|" ${unit} <<'LINE'\n${line}\nLINE`);
+    await as("systemctl", "--user", "daemon-reload");
+    expect(await as("systemctl", "--user", "start", "sessiond-notify")).toMatchObject({ code: 0 });
+    const state = machine().path("/home/dave/.local/state/sessiond/notify.json");
+    await eventually(() => expect(existsSync(state)).toBe(true));
+    await as("sessionctl", "pause", "own");
+    const told = machine().path("/home/dave/told");
+    await eventually(() => expect(readFileSync(told, "utf8")).toBe("own paused\n"));
+    expect(await as("systemctl", "--user", "stop", "sessiond-notify")).toMatchObject({ code: 0 });
     const modes = await machine().ask(
       ...[
         "stat",

@@ -1,17 +1,38 @@
 /** `sessionctl events`, and the words for each kind of event. */
-import { Option } from "commander";
-import { type EventKind, eventKinds, type SessionEvent, type StreamEvent } from "../../contract/events.ts";
+import { type Command, Option } from "commander";
+import { SessionClient } from "../../client/session-client.ts";
+import { eventKinds, type SessionEvent, type StreamEvent } from "../../contract/events.ts";
+import { statuses } from "../../session/session.ts";
 import { shellOperand } from "../../text/shell-quote.ts";
 import { parseTimestamp } from "../../time/clock.ts";
-import { repeated } from "../arguments.ts";
+import { label, repeated } from "../arguments.ts";
 import type { Context, Registration } from "../context.ts";
+import { type ExitCode, usageError } from "../exit-code.ts";
+import { absolutePath } from "../host-process.ts";
 import { jsonText, type Output, statusStyle } from "../output.ts";
+import { EventFilter, type FilterOptions } from "../telling/filter.ts";
+import { defaultStatePath, StateFile } from "../telling/state-file.ts";
+import { tell } from "../telling/tell.ts";
 import { safe } from "../terminal-text.ts";
 
-interface Options {
-  session?: string[];
-  kind?: EventKind[];
+const help = `
+The line of --exec gets the event as a line of JSON on its standard input, as --json prints it, and these variables:
+SESSIOND_EVENT (the kind), SESSIOND_SESSION, SESSIOND_STATUS, SESSIOND_FROM (the status before), SESSIOND_REASON.
+Commands run one after another, each for --timeout at most (60s; 0: no limit); then its process group is ended. A
+command that fails is named on stderr, and the next event follows.
+
+Every event is told at least once, also if sessionctl or sessiond restarts in between: what changed meanwhile is found
+by comparison and has "missed": true. At the very first start, nothing is told of what was before. For other options,
+or for another line, a state of its own is kept, unless --state names one.
+
+Example:
+  sessionctl events --kind session.status session.deleted
+  sessionctl events --status failed --exec 'mail -s "$SESSIOND_SESSION failed: $SESSIOND_REASON" me'`;
+
+interface Options extends FilterOptions {
   since?: string;
+  exec?: string;
+  state?: string;
 }
 
 export const registerEvents: Registration = (program, run) => {
@@ -20,28 +41,84 @@ export const registerEvents: Registration = (program, run) => {
     .summary("follow changes of sessions and workers")
     .description(
       "Print the changes of sessions and their workers as they happen, until Ctrl-C (exit code 130). With --json, one " +
-        "JSON object per line. If sessiond restarts, events continue when it is back.",
+        "JSON object per line. If sessiond restarts, events continue when it is back. With --exec, run a command for " +
+        "each event instead.",
     )
     .option("--session <id>", "only events of this session; may be given several times", repeated)
     .addOption(new Option("--kind <kind...>", "only events of these kinds").choices(eventKinds))
+    .addOption(
+      new Option(
+        "-s, --status <status...>",
+        "only events that give a session one of these statuses: changes of status, and creations",
+      ).choices(statuses),
+    )
+    .option("-l, --label <key=value>", "only sessions with this label; may be given several times", label)
     .option("--since <event>", "continue after the event with this id, as printed by --json")
-    .addHelpText("after", "\nExample:\n  sessionctl events --kind session.status session.deleted")
+    .option("--exec <line>", "a line for sh, which is run for each event, one after another")
+    .option(
+      "--state <file>",
+      "where --exec keeps what it has told (default: a file in $XDG_STATE_HOME/sessiond)",
+    )
+    .addHelpText("after", help)
     .action(
-      run(async (context, { session, kind, since }: Options) => {
-        const { client, out } = context;
-        const events = client.events({
-          sessions: session,
-          kinds: kind,
-          since,
-          // Nobody reads on.
-          signal: out.broken,
-          ...reconnecting(context),
-        });
-        for await (const event of events) print(out, event);
-        return undefined;
-      }),
+      run((context, options: Options, command: Command) =>
+        options.exec === undefined
+          ? printAll(context, options)
+          : tellAll(context, options.exec, options, timeLimit(command)),
+      ),
     );
 };
+
+async function printAll(context: Context, options: Options): Promise<undefined> {
+  const { client, out } = context;
+  if (options.state !== undefined) throw usageError("--state does nothing without --exec");
+  const filter = new EventFilter(client, options);
+  const events = client.events({
+    sessions: filter.sessions,
+    kinds: filter.kinds,
+    since: options.since,
+    // Nobody reads on.
+    signal: out.broken,
+    ...reconnecting(context),
+  });
+  for await (const event of events) {
+    if (event.kind === "reset") await filter.reset();
+    if (event.kind === "reset" || (filter.wants(event) && (await filter.concerns(event)))) print(out, event);
+  }
+}
+
+async function tellAll(
+  context: Context,
+  line: string,
+  options: Options,
+  timeoutMs: number | undefined,
+): Promise<ExitCode> {
+  if (options.since !== undefined)
+    throw usageError("--exec continues where its state file says, without --since");
+  // The time limit is that of a command, and not that of a reply.
+  const client = new SessionClient({ socketPath: context.client.socketPath });
+  try {
+    const filter = new EventFilter(client, options);
+    const about = { store: (await client.getInfo()).store.location, filter: filter.text };
+    const { process } = context;
+    const path =
+      options.state === undefined
+        ? defaultStatePath(about, line, process.env)
+        : absolutePath(process, options.state);
+    const file = new StateFile(path, about);
+    return await tell(
+      { ...context, client },
+      { line, timeoutMs, filter, file, connection: reconnecting(context) },
+    );
+  } finally {
+    client.close();
+  }
+}
+
+/** The global option limits one command; 0 is no limit. */
+function timeLimit({ parent }: Command): number | undefined {
+  return (parent?.getOptionValue("timeout") as number | undefined) || undefined;
+}
 
 /** Says once when the connection is lost, whoever notices it first, and when it is back. */
 export function reconnecting({ out }: Context) {

@@ -25,13 +25,13 @@ import { absolutePath, type HostProcess } from "../host-process.ts";
 import { settled } from "../output.ts";
 import { createProgressDisplay, modeOf } from "../progress/create-display.ts";
 import type { ProgressDisplay } from "../progress/display.ts";
+import { onBrokenOutput, takeSignals } from "../signals.ts";
 import { safe } from "../terminal-text.ts";
 import { exitCodeFor, nothingToDo, tellEnd } from "./ending.ts";
 import { guardCommand } from "./guard-command.ts";
 import type { LeftToLookAt } from "./left-to-look-at.ts";
 import type { RunOptions } from "./options.ts";
 import { showEnds } from "./shown.ts";
-import { onBrokenOutput, takeSignals } from "./signals.ts";
 
 export interface Execution {
   readonly opening: Opening;

@@ -27,7 +27,8 @@ export interface Installation {
 
 const unitNames = {
   system: ["sessiond.service", "sessiond.socket", "sessiond-read.socket"],
-  user: ["sessiond.service", "sessiond.socket"],
+  // The last one is an example, which whoever wants it turns on.
+  user: ["sessiond.service", "sessiond.socket", "sessiond-notify.service"],
 } as const;
 const sysusersFile = "/etc/sysusers.d/sessiond.conf";
 const packagedUnit = "/usr/lib/systemd/system/sessiond.service";

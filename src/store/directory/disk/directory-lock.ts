@@ -1,12 +1,8 @@
-/**
- * One process per sessions directory, by flock(2). The kernel releases the lock when the process ends,
- * however it ends: no lock is ever stale, and none has to be removed by hand. Node.js has no flock, so
- * flock(1) of util-linux takes the lock on a descriptor that both processes share and this one keeps open.
- */
-import { spawnSync } from "node:child_process";
+/** One process per sessions directory, by a lock that is never stale and need not be removed by hand. */
 import { constants } from "node:fs";
 import { hostname } from "node:os";
-import { SessiondError, systemErrorCode } from "../../../error.ts";
+import { SessiondError } from "../../../error.ts";
+import { tryLock } from "../../../files/flock.ts";
 import type { FileSystem } from "./file-system.ts";
 import { inTheWay } from "./own-directories.ts";
 import { whyOdd } from "./state-files.ts";
@@ -26,20 +22,9 @@ export interface DirectoryLock {
 export function lockDirectory(fs: FileSystem, directory: string, note: string): DirectoryLock {
   const fd = fs.openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
-    const { status, error, stderr } = spawnSync("flock", ["--nonblock", "3"], {
-      stdio: ["ignore", "ignore", "pipe", fd],
-    });
-    if (error !== undefined) {
-      const why =
-        systemErrorCode(error) === "ENOENT" ? "flock(1) of util-linux is not installed" : error.message;
-      throw new SessiondError("storage_failed", `cannot lock ${directory}: ${why}`, { cause: error });
-    }
-    if (status === 1) {
+    if (!take(fd, directory)) {
       const message = `${directory} is in use by ${holder(fs, note)}; stop it, or talk to it over its socket`;
       throw new SessiondError("directory_locked", message);
-    }
-    if (status !== 0) {
-      throw new SessiondError("storage_failed", `cannot lock ${directory}: ${stderr.toString().trim()}`);
     }
     leaveNote(fs, note);
   } catch (error) {
@@ -47,6 +32,15 @@ export function lockDirectory(fs: FileSystem, directory: string, note: string): 
     throw error;
   }
   return { release: () => fs.closeSync(fd) };
+}
+
+function take(fd: number, directory: string): boolean {
+  try {
+    return tryLock(fd);
+  } catch (error) {
+    const why = (error as Error).message;
+    throw new SessiondError("storage_failed", `cannot lock ${directory}: ${why}`, { cause: error });
+  }
 }
 
 function leaveNote(fs: FileSystem, path: string): void {

@@ -1,14 +1,14 @@
 /**
- * What ends a run from outside: signals, for which it has handlers of its own, and output that cannot be
- * written.
+ * What ends a run or a teller of events from outside: signals, for which they have handlers of their own, and
+ * output that cannot be written.
  */
-import { isReaderGone, systemReason } from "../../files/standard-streams.ts";
-import { notices, requests } from "../../runner/end-signals.ts";
-import type { HostProcess } from "../host-process.ts";
-import type { OutputStream } from "../output.ts";
+import { isReaderGone, systemReason } from "../files/standard-streams.ts";
+import { notices, requests } from "../runner/end-signals.ts";
+import type { HostProcess } from "./host-process.ts";
+import type { OutputStream } from "./output.ts";
 
 /**
- * Calls the handler for each signal that asks the run to end, with the number of such signals so far, from 1.
+ * Calls the handler for each signal that asks the process to end, with the number of such signals so far, from 1.
  * Notices of the machine count once at most, as the first. The returned function restores the earlier
  * listeners.
  */

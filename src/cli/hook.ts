@@ -1,0 +1,69 @@
+/**
+ * Runs a hook: a shell line of the user's for something that has happened, with JSON on its standard input
+ * and variables in its environment.
+ */
+import { Child } from "../runner/child.ts";
+import { OwnTrouble } from "../runner/own-trouble.ts";
+import { startError } from "../runner/start-error.ts";
+import { failureOf } from "../session/failed-file.ts";
+import { workingDirectory } from "../working-directory.ts";
+import type { Context } from "./context.ts";
+import { CommandError } from "./exit-code.ts";
+import { jsonText } from "./output.ts";
+
+/** The most bytes of each stream of a hook that are printed: its beginning and its end. */
+const outputLimit = 64 * 1024;
+
+export interface Hook {
+  readonly line: string;
+  /** What has happened, as its standard input has it. */
+  readonly event: object;
+  readonly variables: Readonly<Record<string, string>>;
+  /** Milliseconds; undefined for no limit. */
+  readonly timeoutMs: number | undefined;
+}
+
+export interface RunningHook {
+  /**
+   * Resolves when the hook has ended and its output is printed: with the reason if it has failed. Rejects with
+   * CommandError if the system could not start a process.
+   */
+  readonly ended: Promise<string | undefined>;
+  /** Ends its process group. */
+  stop(): void;
+}
+
+/** Starts the hook in the working directory. Processes that it leaves in its group are ended after a second. */
+export function startHook({ out, process, client }: Context, hook: Hook): RunningHook {
+  const variables = Object.entries(hook.variables).map(([name, value]) => [name, withoutZero(value)]);
+  const child = new Child({
+    file: "",
+    command: ["/bin/sh", "-c", hook.line],
+    cwd: workingDirectory(process) ?? "/",
+    env: { ...process.env, SESSIOND_SOCKET: client.socketPath, ...Object.fromEntries(variables) },
+    input: `${jsonText(hook.event, 0)}\n`,
+    outputLimit,
+    files: undefined,
+    timeoutMs: hook.timeoutMs,
+  });
+  return { ended: end(), stop: () => child.stop() };
+
+  async function end(): Promise<string | undefined> {
+    const ended = await child.ended.catch((cause: unknown) => {
+      if (!(cause instanceof OwnTrouble)) throw cause;
+      throw new CommandError(`cannot run a command: ${cause.message}`, undefined, { cause });
+    });
+    const { exitCode, signal, timedOut, error, stdout, stderr } = ended;
+    if (stdout.bytes.length > 0) await out.bytes(stdout.bytes);
+    if (stderr.bytes.length > 0) process.stderr.write(stderr.bytes);
+    if (error !== undefined) return startError(error);
+    if (exitCode === 0) return undefined;
+    const limit = hook.timeoutMs === undefined ? {} : { timeout_ms: hook.timeoutMs };
+    return failureOf({ exit_code: exitCode, timed_out: timedOut, ...limit, ...(signal && { signal }) });
+  }
+}
+
+/** An environment cannot hold zero bytes, and another program may have written some into a reason. */
+function withoutZero(value: string): string {
+  return value.replaceAll("\0", "\ufffd");
+}
