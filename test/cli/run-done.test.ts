@@ -11,6 +11,7 @@ const remedy =
 const echo = sh("echo $1 >> ran");
 /** The same work in other words. */
 const otherEcho = sh("echo $1 >>ran");
+const last = "the last command was: sh -c 'echo $1 >> ran' sh {}\n";
 const rerun = ["--rerun-if", "changed"];
 
 /** The files that ran since the last call. */
@@ -36,8 +37,10 @@ test("another command over done files is refused until told what to do with them
   const before = await at.session();
   const refused = await at.run("a", "--files", "*.js", ...otherEcho);
   expect(refused).toMatchObject({ code: 2, stdout: "" });
-  expect(refused.stderr).toContain("sessionctl: 2 of 2 done files are by another command\n");
-  expect(refused.stderr).toContain(remedy);
+  expect(refused.stderr).toBe(
+    `sessionctl: 2 of 2 done files are by another command\n${last}${remedy}` +
+      "to see which files and why, add --dry-run --explain\n",
+  );
   expect(await at.session()).toEqual(before);
 
   const kept = await at.run("a", "--files", "*.js", "--keep-done", ...otherEcho);
@@ -84,6 +87,7 @@ test("--explain says for each file which and why, also in a dry run, which is re
   );
   const told = await at.run("a", "--explain", ...otherEcho);
   expect(told.code).toBe(2);
+  expect(told.stderr).not.toContain("to see which");
   expect(told.stderr).toContain(`skip  b.js  (${reason}; --rerun-if changed runs it again)\n`);
   const again = await at.run("a", "-n", "--explain", ...rerun, ...otherEcho);
   expect(again).toMatchObject({ code: 0, stdout: expect.stringContaining(`run   b.js  (${reason})\n`) });
@@ -184,7 +188,10 @@ test("other --depends files, or other content of them, are refused like another 
   expect(refused).toMatchObject({ code: 2, stderr: expect.stringContaining(said) });
   expect((await at.run("a", ...rerun, ...depends, ...echo)).code).toBe(0);
   expect(await ran(at)).toEqual(["a", "a", "b", "b"]);
-  expect((await at.run("a", ...depends, ...echo)).code).toBe(0);
+  // From now on the session remembers them.
+  expect((await at.run("a")).code).toBe(0);
+  await edit(at, "rules", "other rules");
+  expect((await at.run("a")).code).toBe(2);
 });
 
 test("a --depends file that cannot be read is refused before anything starts", async () => {

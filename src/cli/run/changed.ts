@@ -1,10 +1,20 @@
 /** Says which done files have changed since, and refuses a run that was not told what to do with them. */
 import type { ChangedSince } from "../../runner/done.ts";
+import { commandHash, type Template } from "../../runner/template.ts";
 import type { Output } from "../output.ts";
+import { safe } from "../terminal-text.ts";
+import { shownCommand } from "./memory.ts";
 import { someNames } from "./skipped-lines.ts";
 
-/** What becomes of the files that have changed since they were done; undefined if nobody has said. */
-export type OnChanged = "rerun" | "keep" | undefined;
+export interface Telling {
+  /** What becomes of the files that have changed since they were done; undefined if nobody has said. */
+  readonly onChanged: "rerun" | "keep" | undefined;
+  /** Whether every file has been explained already. */
+  readonly isExplained: boolean | undefined;
+  readonly command: Template;
+  /** The command of the last run, if the session remembers one. */
+  readonly last: Template | undefined;
+}
 
 type Wording = readonly [one: string, many: string];
 
@@ -22,22 +32,26 @@ const become: Readonly<Record<"rerun" | "keep", Wording>> = {
 const remedy = [
   "nothing was started; to run them again, add --rerun-if changed",
   "to keep their results for this once, add --keep-done",
-  "to see which files and why, add --dry-run --explain",
 ];
+const showAll = "to see which files and why, add --dry-run --explain";
 
 /** Whether the run may go on. Says how many files have changed in which way, each with the first names. */
-export function tellOfChanged(out: Output, changed: ChangedSince, then: OnChanged): boolean {
-  const lines = linesOf(changed, then);
+export function tellOfChanged(out: Output, changed: ChangedSince, telling: Telling): boolean {
+  const { onChanged, isExplained, command, last } = telling;
+  const lines = linesOf(changed, onChanged);
   for (const line of lines) {
-    if (then === undefined) out.complain(line);
+    if (onChanged === undefined) out.complain(line);
     else out.say(line);
   }
-  if (lines.length === 0 || then !== undefined) return true;
-  for (const line of remedy) out.say(line);
+  if (lines.length === 0 || onChanged !== undefined) return true;
+  if (changed.command.length > 0 && last !== undefined && commandHash(last) !== commandHash(command)) {
+    out.say(`the last command was: ${safe(shownCommand(last))}`);
+  }
+  for (const line of isExplained ? remedy : [...remedy, showAll]) out.say(line);
   return false;
 }
 
-function linesOf(changed: ChangedSince, then: OnChanged): string[] {
+function linesOf(changed: ChangedSince, then: Telling["onChanged"]): string[] {
   return (["content", "command", "depends"] as const).flatMap((way) => {
     const { length } = changed[way];
     if (length === 0) return [];

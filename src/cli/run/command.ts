@@ -25,7 +25,7 @@ import { CommandError, type ExitCode, exitCodes, usageError } from "../exit-code
 import { failuresAmong } from "../failures.ts";
 import { absolutePath, type HostProcess } from "../host-process.ts";
 import { safe } from "../terminal-text.ts";
-import { tellOfChanged } from "./changed.ts";
+import { type Telling, tellOfChanged } from "./changed.ts";
 import { checkCommand, checkFilled } from "./check-command.ts";
 import { comparedLines } from "./compared.ts";
 import { execute } from "./execute.ts";
@@ -88,13 +88,15 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
   checkFilled(template, selection.files[0], place);
   const unseen = unseenOf(session, given);
   const left = leftToLookAt(unseen, given);
+  if (options.explain) explain(context, options, selection, given);
+  const onChanged: Telling["onChanged"] = rerunChanged ? "rerun" : options.keepDone ? "keep" : undefined;
+  const changed = changedSince(known, differing);
+  const telling = { onChanged, isExplained: options.explain, command: template, last: remembered.template };
+  if (!tellOfChanged(out, changed, telling)) return exitCodes.usage;
   if (selection.files.length > 0) {
     for (const line of rememberedLines(joined, { cwd, remembered, here: workingDirectory(process) }))
       say(line);
   }
-  if (options.explain) explain(context, options, selection, given);
-  const onChanged = rerunChanged ? "rerun" : options.keepDone ? "keep" : undefined;
-  if (!tellOfChanged(out, changedSince(known, differing), onChanged)) return exitCodes.usage;
   if (options.dryRun) return dryRun(context, options, selection, template, cwd, left);
   const { added, again, failedBefore, files } = selection;
   const opening: Opening = {
