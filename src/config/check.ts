@@ -14,12 +14,27 @@ export interface CheckedText {
   placeOf(path: readonly PropertyKey[]): Place;
 }
 
+/** What is different about the configuration of one kind of daemon. */
+export interface Variant {
+  /** Values of keys that the file does not have, in the form of the file. */
+  readonly defaults: object;
+  /** Keys at the top level that the file must not have, and why. */
+  readonly refused: Readonly<Record<string, string>>;
+}
+
+/** The configuration without a file. */
+export function defaultConfig(variant?: Variant): WrittenConfig {
+  return configSchema.parse(variant?.defaults ?? {});
+}
+
 /** Parses and checks the text of a configuration file. Reports all problems, not only the first. */
-export function checkConfigText(text: string): CheckedText {
+export function checkConfigText(text: string, variant?: Variant): CheckedText {
   const document = parseConfigText(text);
   if (document.value === undefined)
     return { config: undefined, problems: document.problems, placeOf: document.placeOf };
-  const parsed = configSchema.safeParse(document.value);
+  const { defaults = {}, refused = {} } = variant ?? {};
+  document.problems.push(...refusedKeys(document, refused));
+  const parsed = configSchema.safeParse(withDefaults(document.value, defaults));
   const reported = document.problems.map(({ key }) => key);
   // A key whose YAML is wrong has no usable value, so a second problem for it would only mislead.
   const isReported = (key: string) => reported.some((other) => key === other || key.startsWith(`${other}.`));
@@ -34,6 +49,28 @@ export function checkConfigText(text: string): CheckedText {
     ),
     placeOf: document.placeOf,
   };
+}
+
+function refusedKeys({ value, placeOfKey }: ConfigDocument, refused: Variant["refused"]): TextProblem[] {
+  if (!isSection(value)) return [];
+  return Object.entries(refused)
+    .filter(([key]) => Object.hasOwn(value, key))
+    .map(([key, message]) => ({ ...placeOfKey([key]), key, message }));
+}
+
+/** Adds the defaults that a section lacks. An empty section, which YAML reads as null, lacks all of its own. */
+function withDefaults(value: unknown, defaults: object): unknown {
+  if (value === null) return defaults;
+  if (!isSection(value)) return value;
+  const merged = { ...defaults, ...value };
+  for (const [key, below] of Object.entries(defaults)) {
+    if (isSection(below) && Object.hasOwn(value, key)) merged[key] = withDefaults(value[key], below);
+  }
+  return merged;
+}
+
+function isSection(value: unknown): value is Record<string, unknown> {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function problemsOf(issue: z.core.$ZodIssue, document: ConfigDocument): TextProblem[] {

@@ -42,6 +42,17 @@ export function readConfigFile(
   }
 }
 
+/** Reads the settings of a user. Undefined if there is no such file. @throws ConfigError if it is unreadable */
+export function readUserFile(file: string): ConfigFile | undefined {
+  try {
+    return read(file, "the settings of this user");
+  } catch (error) {
+    const code = systemErrorCode((error as Error).cause);
+    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
+    throw error;
+  }
+}
+
 /** `origin` says in an error why this file is read. */
 function read(file: string, origin: string): ConfigFile {
   let bytes: Buffer;

@@ -8,12 +8,14 @@ import { resolve } from "node:path";
 import { daemonSocketPath, defaultSessionsDir } from "../contract/socket-path.ts";
 import { pathOption } from "../options/kinds.ts";
 import { type LogLevel, logLevelSchema } from "../options/log.ts";
+import { socketPlaces } from "../personal/socket-place.ts";
 import { type SocketOptions, socketPathProblem } from "../server/options.ts";
 import type { Storage } from "../store/open-store.ts";
-import { checkConfigText } from "./check.ts";
-import { readConfigFile } from "./config-file.ts";
+import { checkConfigText, defaultConfig } from "./check.ts";
+import { type ConfigFile, readConfigFile, readUserFile } from "./config-file.ts";
+import { onDemandVariant, userConfigFile } from "./on-demand.ts";
 import { ConfigError, type ConfigProblem } from "./problem.ts";
-import { configSchema, type WrittenConfig } from "./schema.ts";
+import type { WrittenConfig } from "./schema.ts";
 
 type Frozen<T> = T extends object ? { readonly [Key in keyof T]: Frozen<T[Key]> } : T;
 
@@ -39,6 +41,8 @@ export interface ConfigSources {
   env: NodeJS.ProcessEnv;
   /** Relative paths are resolved against this directory. */
   cwd: string;
+  /** Whether the daemon serves one store on demand: then the file is that of its user. */
+  onDemand?: boolean;
 }
 
 /**
@@ -46,18 +50,20 @@ export interface ConfigSources {
  *
  * @throws ConfigError with all problems
  */
-export function loadConfig({ flags, env, cwd }: ConfigSources): Config {
+export function loadConfig({ flags, env, cwd, onDemand = false }: ConfigSources): Config {
   const problems: ConfigProblem[] = checkFlags(flags);
-  const source = readConfigFile(flags.config, env, cwd);
+  const variant = onDemand ? onDemandVariant : undefined;
+  const source = onDemand ? userFile(env) : readConfigFile(flags.config, env, cwd);
   const file = source?.file ?? null;
-  const checked = source === undefined ? undefined : checkConfigText(source.text);
+  const checked = source === undefined ? undefined : checkConfigText(source.text, variant);
   problems.push(...(checked?.problems ?? []).map((problem) => ({ file, ...problem })));
-  const written = checked === undefined ? configSchema.parse({}) : checked.config;
+  const written = checked === undefined ? defaultConfig(variant) : checked.config;
   if (written === undefined || problems.length > 0) throw new ConfigError(problems);
 
   const { sessions_dir, storage, socket, log, ...rest } = written;
   const directory = resolve(cwd, flags.sessionsDir ?? sessions_dir ?? defaultSessionsDir);
-  const path = resolve(cwd, flags.socket ?? socket.path ?? daemonSocketPath(directory, env));
+  const ownPath = onDemand ? socketPlaces(directory, env)[0] : daemonSocketPath(directory, env);
+  const path = resolve(cwd, flags.socket ?? socket.path ?? (ownPath as string));
   // The limit applies to the absolute path, which is known only now.
   const tooLong = socketPathProblem(path);
   if (tooLong !== undefined) {
@@ -78,6 +84,11 @@ export function loadConfig({ flags, env, cwd }: ConfigSources): Config {
     socket: { ...socket, ...readOnlyPath, path },
     log: { level },
   });
+}
+
+function userFile(env: NodeJS.ProcessEnv): ConfigFile | undefined {
+  const file = userConfigFile(env);
+  return file === undefined ? undefined : readUserFile(file);
 }
 
 function checkFlags(flags: ConfigFlags): ConfigProblem[] {

@@ -11,13 +11,16 @@ import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";
 import { ConfigError } from "../config/problem.ts";
 import { changedKeys } from "../config/reload.ts";
 import type { ReloadResult } from "../contract/replies.ts";
+import { choosePlace } from "../personal/socket-place.ts";
 import { Cleanup } from "../retention/cleanup.ts";
 import { type ControlServer, createControlServer, type LogFacts } from "../server/control-server.ts";
 import { Uptime } from "../server/uptime.ts";
 import { openStore } from "../store/open-store.ts";
 import type { BootTime } from "../time/boot-time.ts";
-import type { Clock } from "../time/clock.ts";
+import { type Clock, formatTimestamp } from "../time/clock.ts";
 import { version } from "../version.ts";
+import { watchIdle } from "./idle.ts";
+import { ServingNote, type StopCause } from "./serving-note.ts";
 import type { InheritedSockets } from "./systemd/service-manager.ts";
 
 /** How long open requests may go on after a signal before they are cut off. */
@@ -34,6 +37,8 @@ export interface DaemonOptions {
   log?: LogFacts;
   /** Sockets opened by systemd. They replace those of the configuration. */
   inherited?: InheritedSockets;
+  /** For a daemon on demand: when it ends, and the environment that has the places for its socket. */
+  onDemand?: { idleExitMs: number; env: NodeJS.ProcessEnv };
 }
 
 export interface Daemon {
@@ -47,15 +52,24 @@ export interface Daemon {
    * Refuses new requests, finishes open ones and writes everything to disk. Every call returns the same
    * promise.
    */
-  stop(): Promise<void>;
+  stop(why?: StopCause): Promise<void>;
+  /** The path of the socket. */
+  readonly socket: string;
+  /** Resolves when a daemon on demand should stop: a client asks for it, or nobody has used it for a while. */
+  readonly unneeded: Promise<"asked" | "idle">;
   /** Resolves when the storage has failed. The process must then exit, as only a restart recovers safely. */
   readonly failed: Promise<Error>;
 }
 
 export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
-  const { config, sources, clock, bootTime, logger, log, inherited = {} } = options;
+  const { config, sources, clock, bootTime, logger, log, inherited = {}, onDemand } = options;
+  let endAs: (why: "asked" | "idle") => void = () => {};
+  const unneeded = new Promise<"asked" | "idle">((resolve) => {
+    endAs = resolve;
+  });
   const releases: (() => Promise<void>)[] = [];
   let current = config;
+  let stopCause: StopCause = "failed";
 
   async function release(): Promise<void> {
     const errors: unknown[] = [];
@@ -94,6 +108,9 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   try {
     const store = await openStore({ storage: config.storage, clock, logger });
     releases.push(() => store.close());
+    const { kind, location } = await store.facts();
+    const sockets = socketsOf(config, inherited);
+    if (onDemand !== undefined) sockets.socket.path = await choosePlace(location, onDemand.env);
 
     cleanup = new Cleanup({
       store,
@@ -105,24 +122,47 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     });
     releases.push(() => cleanup.stop());
 
+    const uptime = new Uptime(clock, bootTime);
     server = createControlServer({
       store,
       cleanup,
       daemon: {
         version,
-        uptime: new Uptime(clock, bootTime),
+        uptime,
         log,
         configFile: config.file,
+        onDemand: onDemand && { idleExitMs: onDemand.idleExitMs, stop: () => endAs("asked") },
         clock,
         reload,
       },
-      ...socketsOf(config, inherited),
+      ...sockets,
       limits: config.limits,
       worker: config.worker,
       logger,
     });
-    releases.push(() => server.close(drainMs));
+    releases.push(() => server.close(drainMs, { serveAccepted: stopCause === "idle" }));
     await server.listen();
+
+    if (kind === "directory") {
+      const note = new ServingNote(location, logger);
+      note.begin({
+        pid: process.pid,
+        version,
+        socket: sockets.socket.path,
+        started_time: uptime.startedTime,
+        on_demand: onDemand !== undefined,
+      });
+      releases.push(async () => note.end(stopCause, formatTimestamp(clock.now())));
+    }
+    if (onDemand !== undefined) {
+      const stopWatching = watchIdle({
+        idleMs: onDemand.idleExitMs,
+        connections: () => server.connections(),
+        isLeased: async () => (await store.leases.all()).length > 0,
+        onIdle: () => endAs("idle"),
+      });
+      releases.push(async () => stopWatching());
+    }
 
     // Last, because missed runs may take a while and clients need not wait for them.
     await cleanup.start();
@@ -131,8 +171,13 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     return {
       reload,
       failed: store.failed,
-      stop() {
-        stopped ??= release();
+      socket: sockets.socket.path,
+      unneeded,
+      stop(why = "asked") {
+        if (stopped === undefined) {
+          stopCause = why;
+          stopped = release();
+        }
         return stopped;
       },
     };

@@ -1,9 +1,9 @@
-/** Creates the daemon's logger, which writes to standard error. */
+/** Creates the daemon's logger. */
 import { writeSync } from "node:fs";
 import { type Logger, pino } from "pino";
 import { prettyFactory } from "pino-pretty";
 import { boundedLine, journalLine, readableEvent, readableLines } from "./log-lines.ts";
-import { LogOutput } from "./log-output.ts";
+import { LogOutput, type LogOutputOptions } from "./log-output.ts";
 import { openLogTarget } from "./log-target.ts";
 
 /** Who reads the log: a person at a terminal, the journal of systemd, or any other program. */
@@ -15,13 +15,17 @@ const fatalLevel = 60;
 
 /**
  * Writes readable lines for a terminal, lines with a priority for the journal, else one JSON object a line.
- * The end of the process waits for the reader, but no longer than a second.
+ * The end of the process waits for the reader, but no longer than a second. By default writes to standard
+ * error.
  */
-export function createLogger(level: string, reader: LogReader): { logger: Logger; log: LogOutput } {
+export function createLogger(
+  level: string,
+  reader: LogReader,
+  write: LogOutputOptions["write"] = standardError(),
+): { logger: Logger; log: LogOutput } {
   const format = formats[reader]();
-  const target = openLogTarget();
   const log = new LogOutput({
-    write: (bytes) => writeSync(target, bytes),
+    write,
     droppedLine: (dropped) => {
       const msg = `${dropped} lines of the log were dropped here, because it could not be written`;
       const event = { level: warnLevel, time: new Date().toISOString(), dropped_lines: dropped, msg };
@@ -38,6 +42,17 @@ export function createLogger(level: string, reader: LogReader): { logger: Logger
   };
   const options = { level, base: null, timestamp: pino.stdTimeFunctions.isoTime };
   return { logger: pino(options, stream as unknown as pino.DestinationStream), log };
+}
+
+function standardError(): LogOutputOptions["write"] {
+  const target = openLogTarget();
+  return (bytes) => writeSync(target, bytes);
+}
+
+/** Node.js would print warnings without a priority, and wait for a terminal that is stopped. */
+export function logWarnings(logger: Logger): void {
+  process.removeAllListeners("warning");
+  process.on("warning", (warning) => logger.warn({ err: warning }, warning.message));
 }
 
 const formats: Readonly<Record<LogReader, () => (line: string) => string>> = {

@@ -17,8 +17,9 @@ import { type Arguments, parseArguments, usage } from "./arguments.ts";
 import { type Daemon, startDaemon } from "./daemon.ts";
 import { isJournal, journalText } from "./log-lines.ts";
 import type { LogOutput } from "./log-output.ts";
-import { createLogger } from "./logger.ts";
-import { exitStatus, listenForSignals } from "./signals.ts";
+import { createLogger, logWarnings } from "./logger.ts";
+import { runOnDemand } from "./on-demand.ts";
+import { exitStatus, exitStatusOf, listenForSignals } from "./signals.ts";
 import { createNotifier } from "./systemd/notifier.ts";
 import { sandboxHint } from "./systemd/sandbox.ts";
 import { type ServiceManager, takeServiceManager } from "./systemd/service-manager.ts";
@@ -59,7 +60,8 @@ async function loadConfigAndRun(args: Arguments): Promise<number | undefined> {
     process.stderr.write(`sessiond: ${goneDirectory}\n`);
     return exitStatus.failed;
   }
-  const sources: ConfigSources = { flags: args, env: process.env, cwd };
+  if (args.onDemand && !args.checkConfig) return runOnDemand(args, cwd);
+  const sources: ConfigSources = { flags: args, env: process.env, cwd, onDemand: args.onDemand };
   const toJournal = isJournal(process.env, 2);
   let config: Config;
   let manager: ServiceManager;
@@ -78,9 +80,7 @@ async function loadConfigAndRun(args: Arguments): Promise<number | undefined> {
     config.log.level,
     toJournal ? "journal" : process.stderr.isTTY ? "terminal" : "program",
   );
-  // Node.js would print warnings without a priority, and wait for a terminal that is stopped.
-  process.removeAllListeners("warning");
-  process.on("warning", (warning) => logger.warn({ err: warning }, warning.message));
+  logWarnings(logger);
   return run(config, sources, manager, logger, log);
 }
 
@@ -112,11 +112,7 @@ async function run(
       const hint = manager.notifySocket === undefined ? "" : sandboxHint(config.storage.directory);
       logger.fatal({ code: error.code }, `cannot start: ${error.message}${hint}`);
     }
-    // The service manager does not restart after this exit status, as the next start would fail in the same
-    // way.
-    return isSessiondError(error, "invalid_request", "directory_too_new")
-      ? exitStatus.config
-      : exitStatus.failed;
+    return exitStatusOf(error);
   }
   logger.info(
     {

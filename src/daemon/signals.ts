@@ -3,10 +3,21 @@ import { constants } from "node:os";
 import process from "node:process";
 import { isatty } from "node:tty";
 import type { Logger } from "pino";
+import { isSessiondError } from "../error.ts";
 import type { Daemon } from "./daemon.ts";
+import type { StopCause } from "./serving-note.ts";
 import type { Notifier } from "./systemd/notifier.ts";
 
 export const exitStatus = { ok: 0, failed: 1, usage: 64, config: 78 } as const;
+
+/**
+ * The status after a failed start. The service manager does not restart after `config`, as the next start
+ * would fail in the same way.
+ */
+export function exitStatusOf(error: unknown): number {
+  const isForGood = isSessiondError(error, "invalid_request", "directory_too_new");
+  return isForGood ? exitStatus.config : exitStatus.failed;
+}
 
 /**
  * The process exits after this time even if stopping hangs. Longer than the server waits for open requests.
@@ -23,7 +34,7 @@ export interface Signals {
  * (`signal-exit`) ends the process unless it finds another listener. A signal during the start is kept until
  * `attach`.
  */
-export function listenForSignals(logger: Logger, notifier: Notifier): Signals {
+export function listenForSignals(logger: Logger, notifier?: Notifier): Signals {
   let daemon: Daemon | undefined;
   let stopping: NodeJS.Signals | undefined;
   let reloadWanted = false;
@@ -33,13 +44,13 @@ export function listenForSignals(logger: Logger, notifier: Notifier): Signals {
     process.exit(status);
   }
 
-  function stop(status: number): void {
+  function stop(status: number, why: StopCause): void {
     setTimeout(() => {
       logger.error(`still not stopped after ${stopDeadlineMs / 1000} s; exiting now`);
       end(exitStatus.failed);
     }, stopDeadlineMs).unref();
-    void notifier.stopping();
-    daemon?.stop().then(
+    void notifier?.stopping();
+    daemon?.stop(why).then(
       () => {
         logger.info("sessiond has stopped");
         end(status);
@@ -54,7 +65,7 @@ export function listenForSignals(logger: Logger, notifier: Notifier): Signals {
   function stopOn(signal: NodeJS.Signals): void {
     stopping = signal;
     logger.info(`${signal}: stopping`);
-    stop(exitStatus.ok);
+    stop(exitStatus.ok, "asked");
   }
 
   for (const signal of ["SIGTERM", "SIGINT", "SIGQUIT"] as const) {
@@ -95,9 +106,13 @@ export function listenForSignals(logger: Logger, notifier: Notifier): Signals {
   return {
     attach(started) {
       daemon = started;
-      if (stopping !== undefined) stop(exitStatus.ok);
+      if (stopping !== undefined) stop(exitStatus.ok, "asked");
       else if (reloadWanted) reload();
-      void started.failed.then(() => stop(exitStatus.failed));
+      void started.failed.then(() => stop(exitStatus.failed, "failed"));
+      void started.unneeded.then((why) => {
+        logger.info(why === "idle" ? "nobody has used this daemon for a while: stopping" : "asked to stop");
+        stop(exitStatus.ok, why);
+      });
     },
   };
 }

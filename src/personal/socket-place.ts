@@ -1,7 +1,10 @@
 /** Where the daemon of a store may listen, and which sockets a client of the store may use. */
-import { createHash } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
 import { lstatSync, type Stats, statSync } from "node:fs";
+import { createServer } from "node:net";
 import { dirname, isAbsolute, join } from "node:path";
+import { promisify } from "node:util";
 import { maxSocketPathBytes } from "../contract/socket-path.ts";
 import { SessiondError, systemErrorCode } from "../error.ts";
 import { makePath } from "../files/make-path.ts";
@@ -46,6 +49,35 @@ export function preparePlace(socket: string, user = effectiveUser()): void {
     `${directory} cannot hold the socket: it must be a directory of the user ${user} with the mode 0700; ` +
       `${remedy}, or set XDG_RUNTIME_DIR to a directory of your own`,
   );
+}
+
+/**
+ * Chooses where a daemon of the store listens: the first place whose file system takes sockets, which not all
+ * do that a machine or a container mounts.
+ *
+ * @throws SessiondError `invalid_request` if there is none
+ */
+export async function choosePlace(store: string, env: NodeJS.ProcessEnv): Promise<string> {
+  let refusal: unknown;
+  for (const place of socketPlaces(store, env)) {
+    try {
+      if (!place.startsWith(join(store, "/"))) preparePlace(place);
+      await tryToListen(join(dirname(place), randomBytes(4).toString("hex")));
+      return place;
+    } catch (error) {
+      refusal ??= error;
+    }
+  }
+  if (refusal instanceof SessiondError) throw refusal;
+  const message = `there is no place for the socket of ${store}: ${(refusal as Error).message}`;
+  throw new SessiondError("invalid_request", message, { cause: refusal });
+}
+
+/** @throws the error of the system */
+async function tryToListen(path: string): Promise<void> {
+  const server = createServer();
+  await once(server.listen(path), "listening");
+  await promisify(server.close.bind(server))();
 }
 
 /**

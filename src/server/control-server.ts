@@ -53,8 +53,13 @@ export interface ControlServer {
   /**
    * Refuses new requests, finishes open ones, and asks workers to reconnect later. Closes the remaining
    * connections after `deadlineMs` milliseconds. When it resolves, nothing of the server is open.
+   *
+   * With `serveAccepted`, those who have connected until then are served once more, as after a hand-over of
+   * the socket.
    */
-  close(deadlineMs: number): Promise<void>;
+  close(deadlineMs: number, options?: { serveAccepted?: boolean }): Promise<void>;
+  /** How many connections are open, and how many were accepted since the start. */
+  connections(): { open: number; accepted: number };
 }
 
 /**
@@ -157,9 +162,9 @@ export function createControlServer(options: ControlServerOptions): ControlServe
     await workers.listen();
   }
 
-  async function drainAndClose(deadlineMs: number): Promise<void> {
+  async function drainAndClose(deadlineMs: number, serveAccepted = false): Promise<void> {
     draining = true;
-    const inherited = listeners.some(({ settings }) => settings.descriptor !== undefined);
+    const inherited = serveAccepted || listeners.some(({ settings }) => settings.descriptor !== undefined);
     // On an inherited socket the next process serves later connections, so this one still serves those it
     // accepted.
     refusing = !inherited;
@@ -190,10 +195,14 @@ export function createControlServer(options: ControlServerOptions): ControlServe
   return {
     listen,
     configure: (next) => workers.configure(next),
-    close: (deadlineMs) => {
-      closed ??= drainAndClose(deadlineMs);
+    close: (deadlineMs, { serveAccepted = false } = {}) => {
+      closed ??= drainAndClose(deadlineMs, serveAccepted);
       return closed;
     },
+    connections: () => ({
+      open: open(),
+      accepted: sum(listeners, ({ connections }) => connections.accepted),
+    }),
   };
 }
 

@@ -1,11 +1,11 @@
 /** Where the socket of a store is, and which sockets a client may use. */
-import { chmodSync, mkdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readdirSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { dirname, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { isSessiondError } from "../../src/error.ts";
 import { effectiveUser } from "../../src/personal/own-store.ts";
-import { isOwnSocket, preparePlace, socketPlaces } from "../../src/personal/socket-place.ts";
+import { choosePlace, isOwnSocket, preparePlace, socketPlaces } from "../../src/personal/socket-place.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 const user = effectiveUser();
@@ -98,4 +98,14 @@ test("only a socket of the user's own, where nobody else can replace it, is used
   expect(isOwnSocket(socket)).toBe(false);
   chmodSync(dir, 0o1777);
   expect(isOwnSocket(socket)).toBe(true);
+});
+
+test("a store whose file system takes no sockets gives way to the next place", async () => {
+  const [store, runtime] = [await tempDir(), await tempDir()];
+  mkdirSync(join(store, ".sessiond"));
+  const env = { XDG_RUNTIME_DIR: runtime };
+  expect(await choosePlace(store, env)).toBe(join(store, ".sessiond", "sessiond.sock"));
+  expect(readdirSync(join(store, ".sessiond"))).toEqual([]);
+  // /proc takes no sockets.
+  expect(await choosePlace("/proc/self", env)).toBe(socketPlaces("/proc/self", env)[1]);
 });

@@ -62,6 +62,7 @@ export class Connections {
   #limit = Number.POSITIVE_INFINITY;
   #held = 0;
   #closed = 0;
+  #accepted = 0;
   #makingRoom = false;
   #draining = false;
 
@@ -90,6 +91,11 @@ export class Connections {
 
   get size(): number {
     return this.#all.size;
+  }
+
+  /** How many there were since the start. */
+  get accepted(): number {
+    return this.#accepted;
   }
 
   /** How many were closed to make room, or refused. */
@@ -155,6 +161,7 @@ export class Connections {
   #add(socket: Socket): void {
     // An upgrade that is answered as an ordinary request announces its connection again.
     if (this.#all.has(socket)) return;
+    this.#accepted++;
     if (this.#all.size >= this.#limit && !this.#closeSlowest() && !this.#closeAny()) {
       this.#closed++;
       this.#onFull();

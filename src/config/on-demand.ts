@@ -1,0 +1,35 @@
+/**
+ * The settings of a daemon on demand: the file of its user, which has no paths, because each store has its
+ * own; and the defaults that differ because nobody started this daemon knowingly.
+ */
+import { homedir } from "node:os";
+import { isAbsolute, join } from "node:path";
+import type { Variant } from "./check.ts";
+
+const off = { enabled: false };
+const belongsToStore =
+  "does not belong here: each store that is served on demand is where it is, with its socket; remove the key";
+
+export const onDemandVariant: Variant = {
+  defaults: { cleanup: { completed: off, expired: off, failed: off }, trash: { retention: "30d" } },
+  refused: { sessions_dir: belongsToStore, socket: belongsToStore },
+};
+
+/**
+ * Where a user's own settings are: `sessiond/sessiond.yaml` in `$XDG_CONFIG_HOME`, else in `~/.config`.
+ * Undefined for a user without a home directory, as in some containers.
+ */
+export function userConfigFile(env: NodeJS.ProcessEnv): string | undefined {
+  const { XDG_CONFIG_HOME: base = "" } = env;
+  if (isAbsolute(base)) return join(base, "sessiond", "sessiond.yaml");
+  const home = env.HOME || homeInPasswd();
+  return home === undefined ? undefined : join(home, ".config", "sessiond", "sessiond.yaml");
+}
+
+function homeInPasswd(): string | undefined {
+  try {
+    return homedir();
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,137 @@
+/**
+ * The process of a daemon on demand, which a client starts for a store of the user's own. It says in one line
+ * how its start ended, leaves the store to another daemon that serves it already, and ends when nobody uses
+ * it any more.
+ */
+import { realpathSync } from "node:fs";
+import { connect } from "node:net";
+import process from "node:process";
+import { setTimeout as sleep } from "node:timers/promises";
+import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";
+import { isSessiondError, SessiondError } from "../error.ts";
+import { written } from "../files/standard-streams.ts";
+import { type DaemonFile, readDaemonFile } from "../personal/daemon-file.ts";
+import { whyNotOwn } from "../personal/own-store.ts";
+import { isOwnSocket } from "../personal/socket-place.ts";
+import { formatStartReport, type StartReport } from "../personal/start-report.ts";
+import { safeLines } from "../text/safe.ts";
+import { systemBootTime } from "../time/boot-time.ts";
+import { systemClock } from "../time/clock.ts";
+import { version } from "../version.ts";
+import type { Arguments } from "./arguments.ts";
+import { type Daemon, startDaemon } from "./daemon.ts";
+import { LogFile } from "./log-file.ts";
+import { createLogger, logWarnings } from "./logger.ts";
+import { exitStatus, exitStatusOf, listenForSignals } from "./signals.ts";
+
+/** How long the holder of the lock may take to serve the store, or to let it go. */
+const mostWaitMs = 10_000;
+const [shortestPauseMs, longestPauseMs] = [10, 200];
+const probeTimeoutMs = 1000;
+
+/** Resolves to an exit status, or to undefined if the daemon is running. */
+export async function runOnDemand(args: Arguments, cwd: string): Promise<number | undefined> {
+  const log = new LogFile();
+  process.on("exit", () => log.giveUp());
+  try {
+    const sources: ConfigSources = { flags: args, env: process.env, cwd, onDemand: true };
+    const config = loadConfig(sources);
+    const store = ownStore(config.storage.directory);
+    return await serve(store, { config, sources, log, idleExitMs: args.idleExitMs });
+  } catch (error) {
+    return refuse(error);
+  }
+}
+
+/** @throws SessiondError `invalid_request` if the directory is not a store of the user's own */
+function ownStore(directory: string): string {
+  const why = whyNotOwn(directory);
+  if (why === undefined) return realpathSync(directory);
+  throw new SessiondError("invalid_request", `no daemon is started on demand for ${directory}: it ${why}`);
+}
+
+interface Serving {
+  config: Config;
+  sources: ConfigSources;
+  log: LogFile;
+  idleExitMs: number;
+}
+
+async function serve(store: string, serving: Serving): Promise<number | undefined> {
+  const { config, sources, log: file, idleExitMs } = serving;
+  const { logger, log } = createLogger(config.log.level, "program", (bytes) => file.write(bytes));
+  logWarnings(logger);
+  const signals = listenForSignals(logger);
+  logger.info({ version, pid: process.pid, config: config.file }, "sessiond is starting on demand");
+  const started = await startOrFind(store, () =>
+    startDaemon({
+      config,
+      sources,
+      clock: systemClock(),
+      bootTime: systemBootTime(),
+      logger,
+      log,
+      onDemand: { idleExitMs, env: process.env },
+    }),
+  );
+  if ("other" in started) {
+    const { pid, socket, version } = started.other;
+    await report({ state: "served", pid, socket, version });
+    return exitStatus.ok;
+  }
+  const { daemon } = started;
+  file.begin(store);
+  logger.info({ sessions_dir: store, socket: daemon.socket, idle_exit_ms: idleExitMs }, "sessiond is ready");
+  signals.attach(daemon);
+  await report({ state: "serving", pid: process.pid, socket: daemon.socket, version });
+  return undefined;
+}
+
+/** Starts a daemon, or finds the one that serves the store: of two that start at once, one gets the lock. */
+async function startOrFind(
+  store: string,
+  start: () => Promise<Daemon>,
+): Promise<{ daemon: Daemon } | { other: DaemonFile }> {
+  const end = performance.now() + mostWaitMs;
+  for (let pauseMs = shortestPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
+    try {
+      return { daemon: await start() };
+    } catch (error) {
+      if (!isSessiondError(error, "directory_locked")) throw error;
+      const other = readDaemonFile(store);
+      if (other?.stopped_time === null && (await isListening(other.socket))) return { other };
+      if (performance.now() >= end) throw error;
+    }
+    await sleep(pauseMs);
+  }
+}
+
+/** Whether a process listens at a socket of the user's own. */
+function isListening(path: string): Promise<boolean> {
+  if (!isOwnSocket(path)) return Promise.resolve(false);
+  return new Promise((answer) => {
+    const socket = connect(path);
+    const finish = (isOpen: boolean) => {
+      socket.destroy();
+      answer(isOpen);
+    };
+    socket.setTimeout(probeTimeoutMs, () => finish(false));
+    socket.once("connect", () => finish(true));
+    socket.once("error", () => finish(false));
+  });
+}
+
+async function refuse(error: unknown): Promise<number> {
+  const exit_status = exitStatusOf(error);
+  const { message } = error as Error;
+  const code = isSessiondError(error) ? error.code : "internal";
+  process.stderr.write(`sessiond: ${safeLines(message)}\n`);
+  await report({ state: "failed", code, message, exit_status });
+  return exit_status;
+}
+
+/** The client may be gone: the daemon then serves the next. */
+async function report(line: StartReport): Promise<void> {
+  process.stdout.on("error", () => {});
+  await written(process.stdout, formatStartReport(line));
+}
