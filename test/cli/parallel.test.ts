@@ -138,6 +138,17 @@ it("files from several places are one list, and lists are not combined", async (
   expect(await run("b", "--", "cat", ":::")).toMatchObject({ code: 1, stdout: "" });
 });
 
+it("files after ::: join a session that remembers its command, without --", async () => {
+  const { run, session } = await scene(["a", "b"]);
+  await run("a", "--", "cat", ":::", "a");
+  expect(await run("a", ":::", "b")).toMatchObject({ code: 0, stdout: "b" });
+  expect((await session()).processed_files).toEqual(["a", "b"]);
+  expect(await run("cat", "{}", ":::", "a")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("the command comes after --"),
+  });
+});
+
 it("a time limit without a unit is in seconds", async () => {
   const { run, session } = await scene(["x"]);
   const limited = await run("a", "--files", "x", "--timeout", "0.3", ...sh("sleep 30"));

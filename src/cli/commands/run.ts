@@ -21,6 +21,11 @@ finished_time, fingerprint, fingerprint_after, command_hash, depends_hash. A fil
 exit code is 124 after --timeout, 128 plus the signal's number after a signal, and
 126 or 127 if the command could not be started.
 
+--on-end runs a line for sh when the run has ended: done, failed, paused, interrupted or without its connection, but not
+after kill -9 or a third Ctrl-C. Its standard input is a summary as JSON, its variables are SESSIOND_SESSION,
+SESSIOND_STATUS, SESSIOND_REASON, SESSIOND_EXIT_CODE, SESSIOND_DONE, SESSIOND_FAILED and SESSIOND_PENDING. What comes of
+it does not change the exit code; after 10 minutes it is ended.
+
 When all files are done, the session is completed; if some failed, the session has failed, and --retry-failed runs
 only those again. The first Ctrl-C lets running commands finish and pauses the session. The second stops them; their
 files stay pending. The third does not wait for sessiond either. Processes that a command leaves in its process group
@@ -47,6 +52,7 @@ Example:
   git ls-files -z '*.png' | sessionctl run shrink -0 --files-from - -j 50% -- optipng -o2 {}
   sessionctl run lint
   sessionctl run lint --retry-failed
+  sessionctl run lint --on-end 'notify-send "$SESSIOND_SESSION: $SESSIOND_STATUS"'
   sessionctl run docs --files 'docs/*.md' --shell -- 'pandoc {} > {.}.html'
   sessionctl run lint --rerun-if changed --dry-run --explain`;
 
@@ -76,28 +82,33 @@ export const registerRun: Registration = (program, run) => {
 
 type Parts = Pick<RunRequest, "id" | "words" | "names" | "lists">;
 
-/** The words before `--` and after it. */
+/** The words before `--` and after it. Files after `:::` need no command, if the session remembers one. */
 function parts(program: Command, { args }: Command): Parts {
   // commander keeps the original words, but not in its types.
   const { rawArgs } = program as Command & { rawArgs: readonly string[] };
   const at = rawArgs.indexOf("--");
   const words = at === -1 ? [] : rawArgs.slice(at + 1);
-  const { command, names, lists } = takeFilesAfter(words);
-  const ids = args.slice(0, args.length - words.length);
+  const before = args.slice(0, args.length - words.length);
+  const { command, names, lists } = takeFilesAfter(at === -1 ? before : words);
+  const [ids, own] = at === -1 ? [command, []] : [before, command];
   if (ids.length > 1) {
     throw usageError(
-      `give at most one session id, not ${ids.length}; give files with --files or --files-from`,
+      at === -1 && ids.length < before.length
+        ? "the command comes after --, such as: sessionctl run ID -- gzip {} ::: FILE..."
+        : `give at most one session id, not ${ids.length}; give files with --files or --files-from`,
     );
   }
-  if (ids.length === 0 && command.length === 0) throw usageError(giveCommand);
-  return { id: ids[0], words: command, names, lists };
+  if (ids.length === 0 && own.length === 0) throw usageError(giveCommand);
+  return { id: ids[0], words: own, names, lists };
 }
 
 /**
  * The options, and the names of those that the command line gives. For `run`, the global --timeout is the time
  * limit for one attempt; 0 is none.
  */
-function given(program: Command, self: Command, options: RunOptions) {
+function given(program: Command, self: Command, read: RunOptions) {
+  // commander makes an empty text of what `--halt never` means.
+  const options = { ...read, halt: read.halt || undefined };
   const names = new Set(Object.keys(options).filter((name) => self.getOptionValueSource(name) === "cli"));
   if (program.getOptionValueSource("timeout") !== "cli") return { options, given: names };
   const { timeout } = program.opts() as { timeout?: number };

@@ -19,7 +19,7 @@ import { type Opened, type Opening, openSession } from "../../runner/session-run
 import type { Template } from "../../runner/template.ts";
 import type { Status } from "../../session/session.ts";
 import type { Context } from "../context.ts";
-import { CommandError, type ExitCode, exitCodes } from "../exit-code.ts";
+import { CommandError, type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
 import { type Failure, failuresAmong, namedFailures } from "../failures.ts";
 import { absolutePath, type HostProcess } from "../host-process.ts";
 import { settled } from "../output.ts";
@@ -30,6 +30,7 @@ import { safe } from "../terminal-text.ts";
 import { exitCodeFor, nothingToDo, tellEnd } from "./ending.ts";
 import { guardCommand } from "./guard-command.ts";
 import type { LeftToLookAt } from "./left-to-look-at.ts";
+import { runOnEnd } from "./on-end.ts";
 import type { RunOptions } from "./options.ts";
 import { showEnds } from "./shown.ts";
 
@@ -197,6 +198,7 @@ class ActiveRun {
     this.#display.finish(this.#runner.snapshot());
     const isDisconnected = !this.#worker.isConnected;
     let status: Status | undefined;
+    let exitCode: ExitCode = exitCodes.failed;
     try {
       status = await finishSession({
         client: opening.client,
@@ -205,6 +207,12 @@ class ActiveRun {
         unseen: this.#execution.unseen?.reason,
         reconnectMs: options.reconnect,
       });
+      // Files that somebody added during the run are left.
+      const isLeft = summary.stop === undefined && status === "paused";
+      exitCode = isLeft ? exitCodes.failed : exitCodeFor(summary, options);
+    } catch (error) {
+      exitCode = exitCodeOf(error);
+      throw error;
     } finally {
       // Also if the status cannot be set: what was done stays done.
       tellEnd(this.#context.out, {
@@ -214,10 +222,10 @@ class ActiveRun {
         failures: [...this.#failures, ...this.#execution.failedBefore],
         unseen: this.#execution.unseen,
       });
+      const { onEnd } = options;
+      if (onEnd !== undefined)
+        await runOnEnd(this.#context, onEnd, { id: this.#id, summary, status, exitCode });
     }
-    // Files that somebody added during the run are left.
-    const isLeft = summary.stop === undefined && status === "paused";
-    const exitCode = isLeft ? exitCodes.failed : exitCodeFor(summary, options);
     // A worker that is still reconnecting would keep the process alive.
     if (isDisconnected && this.#worker.signal.reason === undefined) {
       const { process, out } = this.#context;

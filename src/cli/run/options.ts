@@ -31,6 +31,7 @@ export interface RunOptions {
   explain?: boolean;
   keepOrder?: boolean;
   tag?: boolean;
+  onEnd?: string;
   shell?: boolean;
   cwd?: string;
   results?: string;
@@ -85,6 +86,7 @@ function addOwnOptions(command: Command): void {
     .option("--shell", "the command is a line for sh, in which the file name is quoted")
     .option("--cwd <directory>", "where commands run (default: where the session ran last, else here)")
     .option("--results <directory>", "write all output to DIRECTORY/FILE/stdout and DIRECTORY/FILE/stderr")
+    .option("--on-end <line>", "a line for sh to run when the run has ended, however it did; not remembered")
     .option("--joblog <file>", "append a line for each file, with the columns of GNU parallel")
     .addOption(
       new Option("--output-limit <size>", "how much of each output stream to record: its beginning and end")
