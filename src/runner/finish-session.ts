@@ -52,10 +52,10 @@ function endingOf({ worker, summary, unseen }: Finishing): Ending | undefined {
   const { stop, failed, failedEarlier } = summary;
   const { session } = worker;
   if (stop !== undefined) {
-    const isOurs = stop.cause === "interrupted" || stop.cause === "halted" || stop.cause === "error";
-    // If somebody paused and resumed it while the last files finished, it would be running without a worker.
-    const isResumed = stop.cause !== "lease_lost" && worker.status === "running";
-    return isOurs || isResumed ? { verb: "pauseSession", status: "paused", reason: stop.reason } : undefined;
+    if (stop.cause === "lease_lost") return undefined;
+    // Also if somebody else has stopped the run: if the session was resumed or reopened since, it would be
+    // running without a worker. Otherwise the pause is refused, and changes nothing.
+    return { verb: "pauseSession", status: "paused", reason: stop.reason };
   }
   if (session.status !== "running") return undefined;
   const pending = session.pending_files.length;

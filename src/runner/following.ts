@@ -1,19 +1,20 @@
-/** Tells a run what becomes of its worker: the work is to end, the connection is lost or back. */
+/**
+ * Tells a run what becomes of its worker: the session is paused or resumed, the work is to end, the connection
+ * is lost or back.
+ */
+import { followStatus, type StatusFollower } from "../client/worker/follow-status.ts";
+import { WorkerStopped } from "../client/worker/stop.ts";
 import type { WorkerSession } from "../client/worker/worker-session.ts";
+import type { Stop } from "./runner-options.ts";
 
 const connectionPollMs = 250;
 
-export interface Following {
-  /** The run is to end: a WorkerStopped, or the error that ended the connection. */
-  stopped(reason: unknown): void;
+export interface Following extends StatusFollower {
   connection(isConnected: boolean): void;
 }
 
 /** The returned function ends this. */
 export function follow(worker: WorkerSession, following: Following): () => void {
-  const { signal } = worker;
-  const onAbort = () => following.stopped(signal.reason);
-  signal.addEventListener("abort", onAbort);
   let wasConnected = true;
   const tellConnection = () => {
     const { isConnected } = worker;
@@ -22,10 +23,22 @@ export function follow(worker: WorkerSession, following: Following): () => void 
     following.connection(isConnected);
   };
   const watch = setInterval(tellConnection, connectionPollMs);
-  if (signal.aborted) onAbort();
+  const unfollow = followStatus(worker, following);
   return () => {
     clearInterval(watch);
     tellConnection();
-    signal.removeEventListener("abort", onAbort);
+    unfollow();
   };
+}
+
+/** Why the run ends when its worker has stopped; undefined if the run itself has ended the worker. */
+export function stopFor(reason: unknown): Stop | undefined {
+  if (!(reason instanceof WorkerStopped)) return stopAfter(reason);
+  const { stopped, message } = reason;
+  return stopped === "detached" ? undefined : { cause: stopped, reason: message };
+}
+
+/** Why the run ends after an error. */
+export function stopAfter(error: unknown): Stop {
+  return { cause: "error", reason: error instanceof Error ? error.message : String(error), error };
 }

@@ -10,7 +10,7 @@ import { DurationError, formatDuration, parseDuration } from "../time/duration.t
 import { formatHalt, type Halt, parseHalt } from "./halt.ts";
 import { parseJobs } from "./jobs.ts";
 import { OptionError } from "./option-error.ts";
-import { maxOutputLimit } from "./runner-options.ts";
+import { maxOutputLimit, onPauseChoices } from "./runner-options.ts";
 import type { Template } from "./template.ts";
 
 /** How an option is remembered. */
@@ -40,6 +40,7 @@ const rows = {
     write: formatHalt,
   } satisfies Row<Halt>,
   depends: list("depends", "--depends"),
+  onPause: choice("on_pause", "--on-pause", onPauseChoices),
   outputLimit: size("output_limit", "--output-limit", maxOutputLimit),
 };
 
@@ -156,6 +157,19 @@ function count(key: string, option: string): Row<number> {
       const number = plainNumber(value);
       if (Number.isSafeInteger(number) && (number as number) >= 0) return number as number;
       throw new OptionError("it must be a whole number, 0 or more");
+    },
+    write: (value) => value,
+  };
+}
+
+function choice<T extends string>(key: string, option: string, choices: readonly T[]): Row<T> {
+  return {
+    key,
+    option,
+    read: (value) => {
+      const chosen = choices.find((one) => one === value);
+      if (chosen !== undefined) return chosen;
+      throw new OptionError(`it must be ${choices.join(" or ")}`);
     },
     write: (value) => value,
   };

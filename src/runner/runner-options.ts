@@ -28,7 +28,12 @@ export interface RunnerOptions {
   /** Milliseconds to wait while the disk of the daemon is full. */
   readonly patienceMs: number;
   readonly guard: Guard | undefined;
+  /** What the run does when somebody pauses the session: wait until it is resumed, or end. */
+  readonly onPause: OnPause;
 }
+
+export const onPauseChoices = ["hold", "exit"] as const;
+export type OnPause = (typeof onPauseChoices)[number];
 
 /** A file whose result is durable. */
 export interface FileEnd {
@@ -46,6 +51,10 @@ export interface RunnerHooks {
   ended(end: FileEnd): void | Promise<void>;
   /** The snapshot of the run has changed. */
   changed(): void;
+  /** Somebody has paused the session: running commands finish, and the run waits. */
+  held(): void;
+  /** The session was resumed after so many milliseconds, and the run goes on. */
+  resumed(heldMs: number): void;
   say(line: string): void;
 }
 
@@ -74,5 +83,7 @@ export interface RunSummary {
   readonly failedEarlier: number;
   /** Files that stay pending. */
   readonly pending: number;
+  /** Whether the session is still paused by somebody else. */
+  readonly isHeld: boolean;
   readonly stop: Stop | undefined;
 }

@@ -4,13 +4,13 @@
  * The room runner/ owns running a command for each pending file: selection, processes, results, limits. It
  * is a worker like any other, and knows no command line and no terminal.
  */
-import { WorkerStopped } from "../client/worker/stop.ts";
 import type { WorkerSession } from "../client/worker/worker-session.ts";
 import type { Session } from "../session/session.ts";
 import { type Item, jobLine, type Outcome, type RunControl, workOn } from "./attempts.ts";
 import type { Ended } from "./child.ts";
-import { follow } from "./following.ts";
+import { follow, stopAfter, stopFor } from "./following.ts";
 import { haltReason, isReached } from "./halt.ts";
+import { Hold } from "./hold.ts";
 import { InOrder } from "./in-order.ts";
 import { OwnTrouble } from "./own-trouble.ts";
 import { record } from "./recorder.ts";
@@ -35,6 +35,7 @@ export class Runner {
   /** Files that have started and whose results are not durable yet. */
   readonly #items = new Set<Item>();
   readonly #ends: InOrder;
+  readonly #hold = new Hold();
   /** Number of the next file to start. */
   #seq: number;
   #started = 0;
@@ -61,7 +62,7 @@ export class Runner {
     this.#seq = worker.session.processed_files.length + 1;
     this.#ends = new InOrder(options, (end) => hooks.ended(end));
     this.#control = {
-      isStopped: () => this.#stop !== undefined,
+      isStopped: () => this.#stop !== undefined || this.#isHeld,
       isKilling: () => this.#isKilling,
       isTroubled: () => this.#isTroubled,
       changed: () => hooks.changed(),
@@ -74,6 +75,8 @@ export class Runner {
       this.#resolve = resolve;
     });
     const unfollow = follow(this.#worker, {
+      paused: (reason) => this.#paused(reason),
+      resumed: () => this.#resumed(),
       stopped: (reason) => this.#workerStopped(reason),
       connection: (isConnected) => this.#connection(isConnected),
     });
@@ -82,9 +85,11 @@ export class Runner {
     unfollow();
     const { done, failed, doneEarlier, failedEarlier, count } = this.#files;
     const pending = count - done - failed;
-    // With no file left, a reason to stop came too late to matter, unless it is an error.
-    const stop = pending > 0 || this.#stop?.cause === "error" ? this.#stop : undefined;
-    return { done, failed, doneEarlier, failedEarlier, pending, stop };
+    const isHeld = this.#hold.held !== undefined;
+    // With no file left, a reason to stop came too late to matter, unless it is an error. A paused session is
+    // not at its end even so.
+    const stop = pending > 0 || isHeld || this.#stop?.cause === "error" ? this.#stop : undefined;
+    return { done, failed, doneEarlier, failedEarlier, pending, isHeld, stop };
   }
 
   snapshot(): RunSnapshot {
@@ -102,6 +107,8 @@ export class Runner {
       startedMs: this.#startedMs,
       nowMs: performance.now(),
       draining: this.#stop?.reason,
+      hold: this.#hold.held && { ...this.#hold.held, reason: this.#session.status_reason ?? undefined },
+      heldMs: this.#hold.earlierMs,
       disconnected: !this.#worker.isConnected,
     };
   }
@@ -128,11 +135,11 @@ export class Runner {
   #pump(): void {
     this.#followSession();
     while (this.#mayBegin) void this.#process(this.#files.begin() as string);
-    const isThrough = this.#stop !== undefined || this.#files.left === 0;
+    const isThrough = this.#stop !== undefined || (this.#files.left === 0 && !this.#isHeld);
     if (isThrough && (this.#items.size === 0 || this.#isGivenUp)) this.#resolve();
   }
 
-  /** After a reconnection others may have changed the files of the session. */
+  /** After a reconnection or a resume, others may have changed the files of the session. */
   #followSession(): void {
     const { session } = this.#worker;
     if (session === this.#session) return;
@@ -145,10 +152,16 @@ export class Runner {
     return this.#isKilling && this.#running === 0 && !this.#worker.isConnected;
   }
 
+  /** Whether somebody has paused the session, and the run waits until it is resumed. */
+  get #isHeld(): boolean {
+    return this.#hold.held !== undefined || this.#worker.signal.aborted;
+  }
+
   /** Whether one more file may begin now: everything that can forbid it is listed here. */
   get #mayBegin(): boolean {
     return (
       this.#stop === undefined &&
+      !this.#isHeld &&
       this.#files.left > 0 &&
       this.#running < this.#options.jobs &&
       this.#items.size - this.#running < maxUnsettled &&
@@ -183,6 +196,7 @@ export class Runner {
     this.#items.delete(item);
     if (end === undefined) this.#files.putBack(file);
     else this.#files.end(file, { succeeded: end.result.exit_code === 0 });
+    if (this.#items.size === 0) this.#hold.idle(performance.now());
     this.#hooks.changed();
     this.#pump();
   }
@@ -212,20 +226,35 @@ export class Runner {
     else this.drain(stop);
   }
 
+  #paused(reason: unknown): void {
+    if (this.#options.onPause === "exit") this.#workerStopped(reason);
+    if (this.#stop !== undefined) return;
+    this.#hold.begin(performance.now());
+    if (this.#items.size === 0) this.#hold.idle(performance.now());
+    this.#hooks.held();
+    this.#hooks.changed();
+  }
+
+  #resumed(): void {
+    const heldMs = this.#hold.end(performance.now());
+    this.#followSession();
+    if (heldMs !== undefined && this.#stop === undefined) this.#hooks.resumed(heldMs);
+    this.#hooks.changed();
+    this.#pump();
+  }
+
   #workerStopped(reason: unknown): void {
-    if (!(reason instanceof WorkerStopped)) {
-      this.kill({ cause: "error", reason: messageOf(reason), error: reason });
-    } else if (reason.stopped === "lease_lost") {
-      // Somebody else may be working on the same files.
-      this.kill({ cause: "lease_lost", reason: reason.message });
-    } else if (reason.stopped !== "detached") {
-      this.drain({ cause: reason.stopped, reason: reason.message });
-    }
+    const stop = stopFor(reason);
+    if (stop === undefined) return;
+    this.#hold.end(performance.now());
+    // After the end of the lease somebody else may be working on the same files.
+    if (stop.cause === "error" || stop.cause === "lease_lost") this.kill(stop);
+    else this.drain(stop);
   }
 
   #failedWith(error: unknown): void {
     if (error instanceof OwnTrouble) this.#isTroubled = true;
-    this.drain({ cause: "error", reason: messageOf(error), error });
+    this.drain(stopAfter(error));
   }
 
   #connection(isConnected: boolean): void {
@@ -235,8 +264,4 @@ export class Runner {
     this.#hooks.changed();
     this.#pump();
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

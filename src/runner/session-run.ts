@@ -59,13 +59,16 @@ export async function untilFree(
   say: (line: string) => void,
 ): Promise<void> {
   for (let isSaid = false; ; isSaid = true) {
-    const worker = await workerOf(client, id);
-    if (worker === null) return;
+    const summary = await summaryOf(client, id);
+    if (summary === undefined || summary.worker === null) return;
+    const { worker, status } = summary;
     const name = worker.name === null ? "another worker" : `"${worker.name}"`;
     if (worker.connected) {
       throw new SessiondError(
         "lease_held",
-        `${name} is working on "${id}"; wait for it, or stop it with: sessionctl pause ${shellOperand(id)}`,
+        status === "paused"
+          ? `${name} works on "${id}" and waits; to let it go on: sessionctl resume ${shellOperand(id)}`
+          : `${name} is working on "${id}"; wait for it, or pause it with: sessionctl pause ${shellOperand(id)}`,
       );
     }
     if (!isSaid)
@@ -74,11 +77,11 @@ export async function untilFree(
   }
 }
 
-async function workerOf(client: SessionClient, id: string) {
+async function summaryOf(client: SessionClient, id: string) {
   try {
-    return (await client.getSummary(id)).worker;
+    return await client.getSummary(id);
   } catch (error) {
-    if (isSessiondError(error, "session_not_found", "session_deleted")) return null;
+    if (isSessiondError(error, "session_not_found", "session_deleted")) return undefined;
     throw error;
   }
 }

@@ -1,4 +1,6 @@
 /** The state of a run at one moment. Counts are files; times are milliseconds of performance.now(). */
+import type { Held } from "./hold.ts";
+
 export interface RunSnapshot {
   readonly sessionId: string;
   /** All files of the session: restored + failedBefore + done + failed + pending + running.length. */
@@ -22,6 +24,18 @@ export interface RunSnapshot {
   readonly nowMs: number;
   /** Why the run starts no more files and only finishes running commands; undefined if it goes on. */
   readonly draining: string | undefined;
+  /** Somebody else has paused the session, and the run waits until it is resumed; undefined if it goes on. */
+  readonly hold: (Held & { readonly reason: string | undefined }) | undefined;
+  /** How long no command ran in earlier holds. */
+  readonly heldMs: number;
   /** The connection to the daemon is lost; the run continues and reconnects. */
   readonly disconnected: boolean;
+}
+
+/** How long the run has worked: since its start, without the time in which it was held and no command ran. */
+export function workedMs(
+  { startedMs, hold, heldMs }: Pick<RunSnapshot, "startedMs" | "hold" | "heldMs">,
+  nowMs: number,
+): number {
+  return Math.max(0, Math.min(nowMs, hold?.idleSinceMs ?? nowMs) - startedMs - heldMs);
 }

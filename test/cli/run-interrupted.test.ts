@@ -139,10 +139,10 @@ test.each([
   ["fail", "failed", 1],
   ["complete", "completed", 1],
 ] as const)(
-  "a %s from elsewhere lets what runs finish, and keeps that status",
+  "a %s from elsewhere lets what runs finish, and keeps that status; a pause does so with --on-pause exit",
   async (verb, status, exitCode) => {
     const at = await scene(names(4));
-    const run = at.start("a", "--files", "f*", "-j2", ...sh(patient));
+    const run = at.start("a", "--files", "f*", "-j2", "--on-pause", "exit", ...sh(patient));
     await eventually(() => expect(begun(at)).toHaveLength(2));
     await at.ctl(verb, "a", "--reason", "lunch");
     letGo(at);
@@ -184,7 +184,7 @@ test("two runs never share a session", async () => {
 
 test("a session that was paused and resumed while its last files finished is not left running", async () => {
   const at = await scene(names(4));
-  const run = at.start("a", "--files", "f*", "-j1", ...sh(patient));
+  const run = at.start("a", "--files", "f*", "-j1", "--on-pause", "exit", ...sh(patient));
   await eventually(() => expect(begun(at)).toHaveLength(1));
   await at.ctl("pause", "a");
   await at.ctl("resume", "a");

@@ -15,6 +15,8 @@ export function progressOf(given: Partial<RunSnapshot> = {}): RunSnapshot {
     startedMs: 0,
     nowMs: 0,
     draining: undefined,
+    hold: undefined,
+    heldMs: 0,
     disconnected: false,
     ...given,
   };

@@ -20,6 +20,7 @@ const values: { [Name in keyof RememberedOptions]-?: fc.Arbitrary<RememberedOpti
   retries: fc.nat(),
   timeout: fc.integer({ min: 1, max: 2 ** 40 }),
   halt,
+  onPause: fc.constantFrom("hold", "exit"),
   depends: fc.array(fc.string(), { minLength: 1, maxLength: 3 }),
   outputLimit: fc.nat(16 * 1024 * 1024),
 };

@@ -1,5 +1,5 @@
 /** The text of the progress bar: no line is wider than the given columns. Pure. */
-import type { RunSnapshot } from "../../runner/snapshot.ts";
+import { type RunSnapshot, workedMs } from "../../runner/snapshot.ts";
 import type { Look } from "../look.ts";
 import type { Style } from "../output.ts";
 import { displayWidth, padEnd, padStart } from "../terminal-text.ts";
@@ -33,7 +33,7 @@ export function barLines(
   columns: number,
   look: Look,
 ): string[] {
-  return [barLine(progress, perSecond, columns, look), filesLine(progress, nowMs, columns, look)];
+  return [barLine(progress, perSecond, columns, look, { nowMs }), filesLine(progress, nowMs, columns, look)];
 }
 
 export function barLine(
@@ -41,10 +41,10 @@ export function barLine(
   perSecond: number | undefined,
   columns: number,
   look: Look,
-  { isFinal }: { isFinal: boolean } = { isFinal: false },
+  { isFinal = false, nowMs = progress.nowMs }: { isFinal?: boolean; nowMs?: number } = {},
 ): string {
   const before: Piece = { text: look.fit(progress.sessionId, widestId), style: "bold", keep: 8 };
-  const pieces = piecesOf(progress, perSecond, look, isFinal);
+  const pieces = piecesOf(progress, perSecond, look, { isFinal, nowMs });
   const texts = new Map<Piece, string>();
   const least = Math.min(columns < 30 ? tiniestBar : narrowestBar, columns);
   let room = columns - least;
@@ -70,9 +70,9 @@ function piecesOf(
   progress: RunSnapshot,
   perSecond: number | undefined,
   look: Look,
-  isFinal: boolean,
+  { isFinal, nowMs }: { isFinal: boolean; nowMs: number },
 ): Piece[] {
-  const { restored, failedBefore, done, pending, total, running, draining, disconnected } = progress;
+  const { restored, failedBefore, done, pending, total, running, draining, hold, disconnected } = progress;
   const failed = failedBefore + progress.failed;
   const { none } = look.marks;
   // The rate does not tell when the last files end, which often take longest.
@@ -91,12 +91,12 @@ function piecesOf(
     ...(isFinal
       ? [
           { text: rateText(perSecond, ""), keep: 5 },
-          { text: `in ${timeText(Math.max(0, progress.nowMs - progress.startedMs), "")}`, keep: 4 },
+          { text: `in ${timeText(workedMs(progress, nowMs), "")}`, keep: 4 },
         ]
       : disconnected
         ? [{ text: "no connection", style: "yellow" as const, keep: 3 }]
-        : draining !== undefined || isLast
-          ? [finishingPiece(progress, look)]
+        : draining !== undefined || isLast || hold !== undefined
+          ? [finishingPiece(progress, look, nowMs)]
           : [
               { text: padStart(rateText(perSecond, none), 7), keep: 5 },
               { text: `ETA ${eta}`, keep: 4 },
@@ -104,10 +104,19 @@ function piecesOf(
   ];
 }
 
-function finishingPiece({ running, draining }: RunSnapshot, look: Look): Piece {
+function finishingPiece({ running, draining, hold }: RunSnapshot, look: Look, nowMs: number): Piece {
   const finishing = `finishing ${running.length}`;
-  if (draining === undefined) return { text: finishing, keep: 3 };
-  return { text: `${finishing}: ${look.clip(draining, 40)}`, short: finishing, style: "yellow", keep: 3 };
+  const [short, why] =
+    draining !== undefined
+      ? [finishing, draining]
+      : hold === undefined
+        ? [finishing, undefined]
+        : running.length > 0
+          ? [`${finishing}, then paused`, hold.reason]
+          : [`paused ${timeText(nowMs - hold.sinceMs, "")}`, hold.reason];
+  const style = draining === undefined && hold === undefined ? undefined : "yellow";
+  const text = why === undefined ? short : `${short}: ${look.clip(why, 40)}`;
+  return { text, short, keep: 3, ...(style === undefined ? {} : { style }) };
 }
 
 /** Earlier files have a character of their own, because they say nothing about the rate of this run. */

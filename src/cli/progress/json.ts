@@ -1,6 +1,6 @@
 /** The progress of a run as lines of JSON for another program. */
 import { stripVTControlCharacters } from "node:util";
-import type { RunSnapshot } from "../../runner/snapshot.ts";
+import { type RunSnapshot, workedMs } from "../../runner/snapshot.ts";
 import { safeJson } from "../../text/safe.ts";
 import type { OutputStream } from "../output.ts";
 import type { ProgressDisplay } from "./display.ts";
@@ -48,7 +48,7 @@ export function createJsonDisplay(
 }
 
 function values(progress: RunSnapshot, perSecond: number | undefined): object {
-  const { pending, running, nowMs, startedMs } = progress;
+  const { pending, running, nowMs, hold } = progress;
   const eta = pending === 0 && running.length > 0 ? undefined : etaMs(perSecond, pending + running.length);
   return {
     session_id: progress.sessionId,
@@ -63,10 +63,12 @@ function values(progress: RunSnapshot, perSecond: number | undefined): object {
       attempt: entry.attempt,
       running_ms: Math.max(0, Math.round(nowMs - entry.startedMs)),
     })),
-    elapsed_ms: Math.max(0, Math.round(nowMs - startedMs)),
+    elapsed_ms: Math.round(workedMs(progress, nowMs)),
     rate_per_second: perSecond ?? null,
     eta_ms: eta === undefined ? null : Math.round(eta),
     draining: progress.draining ?? null,
+    paused:
+      hold === undefined ? null : { reason: hold.reason ?? null, for_ms: Math.round(nowMs - hold.sinceMs) },
     disconnected: progress.disconnected,
   };
 }

@@ -1,5 +1,5 @@
-/** The rate of a run: how many files it finishes per second. */
-import type { RunSnapshot } from "../../runner/snapshot.ts";
+/** The rate of a run: how many files it finishes per second of work. */
+import { type RunSnapshot, workedMs } from "../../runner/snapshot.ts";
 import { observe, perSecond, type Rate, startRate } from "./rate.ts";
 
 /** A number that changes more often cannot be read. */
@@ -10,8 +10,9 @@ export class Pace {
   #rate: Rate | undefined;
   #shown: { perSecond: number | undefined; atMs: number } | undefined;
 
-  see({ done, failed, startedMs }: RunSnapshot, nowMs: number): void {
-    this.#rate = observe(this.#rate ?? startRate(startedMs, 0), nowMs, done + failed);
+  see(snapshot: RunSnapshot, nowMs: number): void {
+    const { done, failed } = snapshot;
+    this.#rate = observe(this.#rate ?? startRate(0, 0), workedMs(snapshot, nowMs), done + failed);
   }
 
   /**
@@ -25,8 +26,9 @@ export class Pace {
   }
 
   /** Files per second over the whole run. */
-  overall({ done, failed, startedMs, nowMs }: RunSnapshot): number | undefined {
-    const elapsedMs = nowMs - startedMs;
+  overall(snapshot: RunSnapshot): number | undefined {
+    const { done, failed, nowMs } = snapshot;
+    const elapsedMs = workedMs(snapshot, nowMs);
     return elapsedMs > 0 && done + failed > 0 ? ((done + failed) / elapsedMs) * 1000 : undefined;
   }
 }

@@ -1,5 +1,5 @@
 /** The progress of a run as lines for a log. */
-import type { RunSnapshot } from "../../runner/snapshot.ts";
+import { type RunSnapshot, workedMs } from "../../runner/snapshot.ts";
 import type { OutputStream } from "../output.ts";
 import { safe } from "../terminal-text.ts";
 import type { ProgressDisplay } from "./display.ts";
@@ -31,7 +31,7 @@ export function createPlainDisplay(
   function tell(): void {
     if (progress === undefined || finished) return;
     pace.see(progress, nowMs());
-    stream.write(`${plainLine(progress, pace.perSecond(nowMs()))}\n`);
+    stream.write(`${plainLine(progress, pace.perSecond(nowMs()), nowMs())}\n`);
     schedule(progress);
   }
 
@@ -52,20 +52,38 @@ export function createPlainDisplay(
   };
 }
 
-export function plainLine(progress: RunSnapshot, perSecond: number | undefined): string {
-  const { pending, running, draining, disconnected } = progress;
+export function plainLine(
+  progress: RunSnapshot,
+  perSecond: number | undefined,
+  nowMs = progress.nowMs,
+): string {
+  const { pending, running, draining, hold, disconnected } = progress;
   const eta = pending === 0 ? undefined : etaMs(perSecond, pending + running.length);
   return [
     counts(progress),
     ...(perSecond === undefined ? [] : [rateText(perSecond, "")]),
-    ...(eta === undefined || draining !== undefined ? [] : [`ETA ${timeText(eta, "")}`]),
+    ...(eta === undefined || draining !== undefined || hold !== undefined
+      ? []
+      : [`ETA ${timeText(eta, "")}`]),
     ...(draining === undefined ? [] : [`finishing ${running.length} (${safe(draining)})`]),
+    ...(hold === undefined || draining !== undefined ? [] : [holdText(hold, running.length, nowMs)]),
     ...(disconnected ? ["no connection to sessiond"] : []),
   ].join(", ");
 }
 
+function holdText(
+  { reason, sinceMs }: NonNullable<RunSnapshot["hold"]>,
+  running: number,
+  nowMs: number,
+): string {
+  const why = reason === undefined ? "" : ` (${safe(reason)})`;
+  return running > 0
+    ? `paused${why}, finishing ${running}`
+    : `paused for ${timeText(nowMs - sinceMs, "")}${why}`;
+}
+
 function lastLine(progress: RunSnapshot, perSecond: number | undefined): string {
-  const took = timeText(Math.max(0, progress.nowMs - progress.startedMs), "");
+  const took = timeText(workedMs(progress, progress.nowMs), "");
   const rate = perSecond === undefined ? "" : ` (${rateText(perSecond, "")})`;
   return `${counts(progress)}, in ${took}${rate}`;
 }

@@ -50,14 +50,14 @@ export function nothingToDo(
 /** Counts are of the whole session, as in the display of progress. */
 export function tellEnd(out: Output, ending: Ending): void {
   const { id, summary, status } = ending;
-  const { stop, done, failed, doneEarlier, failedEarlier, pending } = summary;
+  const { stop, done, failed, doneEarlier, failedEarlier, pending, isHeld } = summary;
   const failures = failedEarlier + failed;
   const counts = [
     `${counted(doneEarlier + done, "file")} done${ofThemEarlier(doneEarlier)}`,
     ...(failures > 0 ? [`${failures} failed${ofThemEarlier(failedEarlier)}`] : []),
     ...(pending > 0 ? [`${pending} left`] : []),
   ].join(", ");
-  const became = status === undefined ? "" : ` ${isNow(status)}`;
+  const became = status !== undefined ? ` ${isNow(status)}` : isHeld ? " stays paused" : "";
   const why = stop === undefined ? "" : ` (${safe(stop.reason)})`;
   if (stop?.cause === "error") out.complain(safe(stop.reason));
   out.say(`${safe(id)}${became}: ${counts}${stop?.cause === "error" ? "" : why}`);

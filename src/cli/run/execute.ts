@@ -29,6 +29,7 @@ import { onBrokenOutput, takeSignals } from "../signals.ts";
 import { safe } from "../terminal-text.ts";
 import { exitCodeFor, nothingToDo, tellEnd } from "./ending.ts";
 import { guardCommand } from "./guard-command.ts";
+import { heldLines, interruptedLine, resumedLine } from "./hold-lines.ts";
 import type { LeftToLookAt } from "./left-to-look-at.ts";
 import { runOnEnd } from "./on-end.ts";
 import type { RunOptions } from "./options.ts";
@@ -160,6 +161,7 @@ class ActiveRun {
         inputs: new Inputs({ template, cwd, depends, alwaysHash: options.rerunIf === "changed" }),
         patienceMs: options.reconnect,
         guard: this.#guard,
+        onPause: options.onPause,
       },
       {
         ended: (end) => {
@@ -168,15 +170,18 @@ class ActiveRun {
         },
         changed: () => display.update(this.#runner.snapshot()),
         say: (line) => display.say(safe(line)),
+        held: () => {
+          for (const line of heldLines(this.#runner.snapshot())) display.say(context.out.pasteable(line));
+        },
+        resumed: (heldMs) => display.say(resumedLine(this.#runner.snapshot(), heldMs)),
       },
     );
   }
 
   interrupt(count: number): void {
     if (count === 1) {
-      this.#display.say(
-        "finishing the running commands, then pausing the session; to stop them at once, press Ctrl-C again",
-      );
+      const line = interruptedLine(this.#runner.snapshot());
+      if (line !== undefined) this.#display.say(line);
       this.#runner.drain(interrupted);
     } else if (count === 2) this.#runner.kill(interrupted);
     // Do not wait for a daemon that does not reply; the guard stops the commands.

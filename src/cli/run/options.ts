@@ -5,7 +5,7 @@ import { type Halt, parseHalt } from "../../runner/halt.ts";
 import { parseJobs } from "../../runner/jobs.ts";
 import { asManyAsPossible } from "../../runner/most-at-once.ts";
 import { OptionError } from "../../runner/option-error.ts";
-import { maxOutputLimit } from "../../runner/runner-options.ts";
+import { maxOutputLimit, type OnPause, onPauseChoices } from "../../runner/runner-options.ts";
 import { parseSize, SizeError } from "../../text/size.ts";
 import { durationMs, fileNames, label, repeated, wholeNumber } from "../arguments.ts";
 import { type ProgressMode, progressModes } from "../progress/create-display.ts";
@@ -29,6 +29,7 @@ export interface RunOptions {
   depends?: string[];
   dryRun?: boolean;
   explain?: boolean;
+  onPause: OnPause;
   keepOrder?: boolean;
   tag?: boolean;
   onEnd?: string;
@@ -68,6 +69,11 @@ function addOwnOptions(command: Command): void {
     .option("--retries <count>", "further attempts for a file whose command fails", wholeNumber(0), 0)
     .option("--timeout <duration>", "time limit for one attempt; then its process group is stopped")
     .option("--halt <when>", "when to stop early: soon,fail=N or N%; now,…; also success= and done=", halt)
+    .addOption(
+      new Option("--on-pause <what>", "when somebody pauses the session: wait until it is resumed, or end")
+        .choices(onPauseChoices)
+        .default("hold"),
+    )
     .option("--retry-failed", "also run the files again that failed")
     .addOption(
       new Option(
