@@ -26,7 +26,7 @@ export function everyCommand({ id, directory }: Subjects): Record<string, readon
     results: [
       ["results", id],
       ["results", id, "--json"],
-      ["results", id, "--format", "csv"],
+      ...["table", "csv", "junit", "html"].map((format) => ["results", id, "--format", format]),
     ],
     top: [
       ["top", "--once", "--interval", "1ms"],

@@ -18,12 +18,17 @@ import { safe } from "../terminal-text.ts";
 
 interface Options {
   failed?: boolean;
-  where?: Comparison[];
+  where?: Condition[];
   format: FormatName;
   columns?: ResultKey[];
   output?: string;
   limit?: number;
   cursor?: string;
+}
+
+interface Condition {
+  text: string;
+  comparisons: readonly Comparison[];
 }
 
 const help = `
@@ -33,6 +38,8 @@ Without --format, the results are one JSON object by file. The first failed file
   json   one object: {"FILE": RESULT, ...}
   jsonl  an object on each line: {"file": ..., "status": ..., "result": ...}
   csv    file, status, exit_code, duration_ms, attempts, finished_time, error (RFC 4180, UTF-8)
+  junit  XML for CI servers: each file is a test case
+  html   one page for anybody, failed files first, at most 30 MB; it needs no network
 
 A condition is KEY OP VALUE, or several joined by "and". OP is = != < <= > >= or ~ (a regular expression). A KEY
 such as usage.tokens or /usage/tokens is looked up in the JSON that the command printed, then in the result; file,
@@ -40,6 +47,7 @@ status and error are those of the csv. Texts with blanks go in quotes. Numbers a
 
 Example:
   sessionctl results nightly --failed --format table
+  sessionctl results nightly --format html -o nightly.html
   sessionctl results nightly --where 'issues > 3 and file ~ ^src/' --format csv --columns issues -o issues.csv
   sessionctl results nightly | jq 'map_values(.issues)'`;
 
@@ -58,7 +66,7 @@ export const registerResults: Registration = (program, run) => {
       condition,
     )
     .addOption(new Option("--format <format>", "how to print them").choices(formatNames).default("json"))
-    .option("--columns <key...>", "more columns for table, csv and jsonl: keys as in --where", keys)
+    .option("--columns <key...>", "more columns for table, jsonl, csv and html: keys as in --where", keys)
     .option("-o, --output <file>", "write to this file instead of standard output, which is -")
     .option("--limit <count>", "at most this many, the first ones", wholeNumber(1))
     .option("--cursor <cursor>", "continue where an earlier page ended; only for json")
@@ -105,12 +113,18 @@ async function printPage({ client, out }: Context, id: string, options: Options)
 async function print(context: Context, session: SessionText, options: Options): Promise<void> {
   const { out, process } = context;
   const { failed: onlyFailed = false, where = [], limit, format, columns = [], output } = options;
-  const wanted = new WantedRows({ onlyFailed, where, limit });
+  const comparisons = where.flatMap((each) => each.comparisons);
+  const wanted = new WantedRows({ onlyFailed, where: comparisons, limit });
   const file = output === undefined || isStandardOutput(output) ? undefined : output;
   const write = out.json
     ? replyFormat
     : formatFor(format, out, { toTerminal: file === undefined && out.toTerminal });
-  const pieces = write({ session: session.outline, columns, rows: () => wanted.among(session.rows()) });
+  const pieces = write({
+    session: session.outline,
+    only: only(options),
+    columns,
+    rows: () => wanted.among(session.rows()),
+  });
   if (file !== undefined) await saveFile(process, file, pieces);
   else {
     for await (const piece of pieces) {
@@ -128,9 +142,19 @@ async function print(context: Context, session: SessionText, options: Options): 
   }
 }
 
-function condition(text: string, earlier: readonly Comparison[] = []): Comparison[] {
+/** Which results are wanted, in words; undefined for all. */
+function only({ failed, where = [], limit }: Options): string | undefined {
+  const parts = [
+    ...(limit === undefined ? [] : [`the first ${limit}`]),
+    ...(failed ? ["failed files"] : []),
+    ...where.map(({ text }) => text),
+  ];
+  return parts.length === 0 ? undefined : parts.join(", ");
+}
+
+function condition(text: string, earlier: readonly Condition[] = []): Condition[] {
   try {
-    return [...earlier, ...parseWhere(text)];
+    return [...earlier, { text, comparisons: parseWhere(text) }];
   } catch (error) {
     if (!(error instanceof WhereError)) throw error;
     throw new InvalidArgumentError(`${error.message}.`);

@@ -1,11 +1,13 @@
 /** The formats of results, by their names. */
 import type { Output } from "../output.ts";
 import { csvFormat } from "./csv.ts";
+import { htmlFormat } from "./html.ts";
 import { jsonFormat, jsonLinesFormat } from "./json.ts";
+import { junitFormat } from "./junit.ts";
 import type { Format } from "./selection.ts";
 import { tableFormat } from "./table.ts";
 
-export const formatNames = ["table", "json", "jsonl", "csv"] as const;
+export const formatNames = ["table", "json", "jsonl", "csv", "junit", "html"] as const;
 export type FormatName = (typeof formatNames)[number];
 
 /** `toTerminal`: nothing in a result may control where the text goes. */
@@ -22,5 +24,9 @@ export function formatFor(name: FormatName, out: Output, { toTerminal }: { toTer
       return jsonLinesFormat;
     case "csv":
       return csvFormat({ toTerminal });
+    case "junit":
+      return junitFormat;
+    case "html":
+      return htmlFormat();
   }
 }

@@ -19,11 +19,13 @@ export type Outline = Pick<
   | "pending_files"
   | "checkpoint_time"
   | "created_time"
-  | "labels"
+  | "run"
 >;
 
 export interface Selection {
   readonly session: Outline;
+  /** Which results these are, in words, if they are not all. */
+  readonly only: string | undefined;
   /** Columns besides the usual ones. */
   readonly columns: readonly ResultKey[];
   /** The rows in the order of the session, some at a time. They can be read more than once. */

@@ -23,6 +23,7 @@ export function selection(
       pending_files: [],
       checkpoint_time: "2026-01-01T00:00:00Z",
     },
+    only: undefined,
     columns: columns.map(parseResultKey),
     async *rows() {
       for (let at = 0; at < rows.length; at += 2) yield rows.slice(at, at + 2);
