@@ -10,7 +10,7 @@ export function changesOf({ content, otherCommand, otherDepends }: Difference): 
   return [
     ...(content.kind === "changed" ? [`changed: ${content.what}`] : []),
     ...(otherCommand ? ["done by another command"] : []),
-    ...(otherDepends ? ["done with other --depends files"] : []),
+    ...(otherDepends ? ["done before a change of the --depends files"] : []),
   ];
 }
 

@@ -181,7 +181,7 @@ test("other --depends files, or other content of them, are refused like another 
   // Order, spelling and repetition do not matter.
   const same = ["--depends", "./prompt.md", "--depends", join(at.dir, "rules"), "rules"];
   expect((await at.run("a", ...same, ...echo)).code).toBe(0);
-  const said = "sessionctl: 2 of 2 done files have other --depends files\n";
+  const said = "sessionctl: 2 of 2 done files are from before a change of the --depends files\n";
   expect(await at.run("a", "--depends", "rules", ...echo)).toMatchObject({ code: 2 });
   await edit(at, "prompt.md", "PROMPT.MD");
   const refused = await at.run("a", ...depends, ...echo);
@@ -192,6 +192,12 @@ test("other --depends files, or other content of them, are refused like another 
   expect((await at.run("a")).code).toBe(0);
   await edit(at, "rules", "other rules");
   expect((await at.run("a")).code).toBe(2);
+  await rm(join(at.dir, "rules"));
+  expect((await at.run("a")).stderr).toContain(
+    "rules does not exist; to do without it, give --depends or --no-depends\n",
+  );
+  expect((await at.run("a", ...rerun, "--no-depends")).code).toBe(0);
+  expect(await at.run("a")).toMatchObject({ code: 0, stderr: "a is already completed; nothing to do\n" });
 });
 
 test("a --depends file that cannot be read is refused before anything starts", async () => {
@@ -225,5 +231,5 @@ test("each result has the --depends files as its own command found them", async 
   expect([a === b, b === c]).toEqual([false, true]);
   await writeFile(join(at.dir, "prompt"), "new\n");
   const refused = await at.run("a", ...depends, ...work);
-  expect(refused.stderr).toContain("1 of 3 done files has other --depends files\n");
+  expect(refused.stderr).toContain("1 of 3 done files is from before a change of the --depends files\n");
 });

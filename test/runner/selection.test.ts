@@ -62,7 +62,7 @@ test("without a request, what has changed is skipped, and the reason says how it
     return choice?.reason;
   };
   expect(reasonFor({ ...same, content: edited, otherDepends: true })).toBe(
-    "changed: size, done with other --depends files; --rerun-if changed runs it again",
+    "changed: size, done before a change of the --depends files; --rerun-if changed runs it again",
   );
   expect(reasonFor({ ...same, content: { kind: "gone" }, otherCommand: true })).toBe(
     "the file is gone; its result is kept",

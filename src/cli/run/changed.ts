@@ -21,7 +21,10 @@ type Wording = readonly [one: string, many: string];
 const has = {
   content: ["has changed", "have changed"],
   command: ["is by another command", "are by another command"],
-  depends: ["has other --depends files", "have other --depends files"],
+  depends: [
+    "is from before a change of the --depends files",
+    "are from before a change of the --depends files",
+  ],
 } as const satisfies Record<string, Wording>;
 
 const become: Readonly<Record<"rerun" | "keep", Wording>> = {

@@ -30,7 +30,7 @@ import { checkCommand, checkFilled } from "./check-command.ts";
 import { comparedLines } from "./compared.ts";
 import { execute } from "./execute.ts";
 import { leftToLookAt, unseenOf } from "./left-to-look-at.ts";
-import { giveCommand, join, rememberedLines } from "./memory.ts";
+import { giveCommand, type Joined, join, rememberedLines } from "./memory.ts";
 import type { RunOptions } from "./options.ts";
 import { dryRun, explain } from "./preview.ts";
 import { filesGiven, type Given } from "./sources.ts";
@@ -73,7 +73,7 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
   checkCommand(template, place, say);
   const given = await givenTo(context, request, session, cwd);
   if (session === undefined && given === undefined) throw noFiles(id);
-  const depends = await dependsOf(options, cwd);
+  const depends = await dependsOf(joined, cwd);
   const known = knownOf(session);
   const basis = { commandHash: commandHash(template), dependsHash: await depends?.hash() };
   const rerunChanged = options.rerunIf === "changed";
@@ -138,11 +138,14 @@ function directoryOf(
   return directory;
 }
 
-async function dependsOf({ depends = [] }: RunOptions, cwd: string): Promise<Depends | undefined> {
+async function dependsOf({ options, fromBefore }: Joined, cwd: string): Promise<Depends | undefined> {
   try {
-    return await Depends.read(depends, cwd);
+    return await Depends.read(options.depends ?? [], cwd);
   } catch (error) {
-    throw error instanceof OptionError ? usageError(`--depends: ${error.message}`) : error;
+    if (!(error instanceof OptionError)) throw error;
+    const remedy =
+      fromBefore.depends === undefined ? "" : "; to do without it, give --depends or --no-depends";
+    throw usageError(`--depends: ${error.message}${remedy}`);
   }
 }
 

@@ -46,18 +46,23 @@ export function join({ id, words, options, given }: GivenWords, remembered: Reme
   const asGiven: Record<string, unknown> = {};
   for (const name of rememberedNames) {
     const problem = remembered.problems.get(name);
-    if (given.has(name)) asGiven[name] = options[name];
+    if (given.has(name)) asGiven[name] = givenValue(options[name]);
     else if (problem !== undefined) throw unusable(id, problem, optionFor(name));
     else if (remembered.options[name] !== undefined) fromBefore[name] = remembered.options[name];
   }
   const isNew = words.length > 0 || options.shell === true;
   return {
     template,
-    options: { ...options, ...fromBefore },
+    options: { ...options, ...fromBefore, ...asGiven },
     changes: runChanges({ template: isNew ? template : undefined, options: asGiven }),
     fromBefore,
     isCommandFromBefore: words.length === 0,
   };
+}
+
+/** `--no-depends` gives `false`, so that the option is forgotten. */
+function givenValue(given: unknown): unknown {
+  return given === false ? undefined : given;
 }
 
 function templateOf(

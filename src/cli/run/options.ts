@@ -85,6 +85,7 @@ function addOwnOptions(command: Command): void {
     )
     .option("--keep-done", "for this once, keep the results of files that changed since they were done")
     .option("--depends <file...>", "files that the command depends on, such as a prompt", fileNames)
+    .option("--no-depends", "do without the --depends files that the session remembers")
     .option("-n, --dry-run", "print the commands that would run, and change nothing")
     .option("--explain", "print for each file why it runs or is skipped")
     .option("-k, --keep-order", "print output in the order of the files, not in the order they finish")
