@@ -78,6 +78,7 @@ const innerArrows: Record<string, Record<string, Room>> = {
   },
   client: {
     http: { may: [], because: "one request knows nothing of who makes it" },
+    "on-demand": { may: ["http"], because: "which daemon answers does not depend on what is asked" },
     worker: { may: ["http"], because: "a worker needs a connection, and no client" },
     manager: { may: ["http", "worker"], because: "the manager stands on everything else" },
   },

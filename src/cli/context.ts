@@ -1,6 +1,7 @@
 /** What a command works with, and how its work becomes an action of commander. */
 import type { Command } from "commander";
 import { ConnectionError } from "../client/http/connection-error.ts";
+import type { FoundDaemon } from "../client/on-demand/find-daemon.ts";
 import type { SessionClient } from "../client/session-client.ts";
 import { complainAbout } from "./complaint.ts";
 import { type ExitCode, exitCodeOf, exitCodes } from "./exit-code.ts";
@@ -11,6 +12,8 @@ import type { Output } from "./output.ts";
 /** What a command works with. */
 export interface Context {
   client: SessionClient;
+  /** The daemon of the client, and why it is this one. */
+  found: FoundDaemon;
   out: Output;
   input: Input;
   process: HostProcess;
@@ -20,8 +23,17 @@ export interface Context {
 /** The work of a command. Undefined means exit code 0. */
 export type Work<Args extends unknown[]> = (context: Context, ...args: Args) => Promise<ExitCode | undefined>;
 
-/** Turns a command's work into what commander calls. */
-export type Runner = <Args extends unknown[]>(work: Work<Args>) => (...args: Args) => Promise<void>;
+/**
+ * What a command wants where no daemon runs: that of a store started, also a store made for it, or only a
+ * daemon that is running.
+ */
+export type Wanted = "started" | "made" | "running";
+
+/** Turns a command's work into what commander calls. By default the daemon of a store is started. */
+export type Runner = <Args extends unknown[]>(
+  work: Work<Args>,
+  wanted?: Wanted,
+) => (...args: Args) => Promise<void>;
 
 /** Adds a command to the program. */
 export type Registration = (program: Command, run: Runner) => void;

@@ -5,14 +5,14 @@
  * as every client does, and never a store.
  */
 import { CommanderError } from "commander";
-import { findSocketPath } from "../client/http/find-socket.ts";
+import { type FoundDaemon, findDaemon, findOrMakeDaemon } from "../client/on-demand/find-daemon.ts";
 import { SessionClient } from "../client/session-client.ts";
 import { protocolVersion } from "../contract/version.ts";
 import { version } from "../version.ts";
 import { workingDirectory } from "../working-directory.ts";
 import { complainAbout } from "./complaint.ts";
-import type { Runner } from "./context.ts";
-import { type ExitCode, exitCodeOf, exitCodes } from "./exit-code.ts";
+import type { Runner, Wanted } from "./context.ts";
+import { type ExitCode, exitCodeOf, exitCodes, usageError } from "./exit-code.ts";
 import type { HostProcess } from "./host-process.ts";
 import { createInput } from "./input.ts";
 import { brokenSignal, createOutput, type Output, settled } from "./output.ts";
@@ -25,13 +25,16 @@ export async function main(args: readonly string[], process: HostProcess): Promi
   const broken = brokenSignal(stdout);
   let exitCode: ExitCode = exitCodes.ok;
   const run: Runner =
-    (work) =>
+    (work, wanted = "started") =>
     async (...workArgs) => {
       const options = program.opts<GlobalOptions>();
-      const client = clientFor(options, process);
+      const out = output(options);
+      const found = await daemonFor(options, wanted, process, out);
+      const client = clientOf(found, options);
       const context = {
         client,
-        out: output(options),
+        found,
+        out,
         input: createInput(process),
         process,
         nowMs: Date.now(),
@@ -43,13 +46,13 @@ export async function main(args: readonly string[], process: HostProcess): Promi
     out: (text) => stdout.write(text),
     error: (text) => stderr.write(text),
   });
-  const output = ({ socket, json = false, quiet = false }: GlobalOptions): Output =>
-    createOutput({ stdout, stderr, broken, socket, json, quiet });
+  const output = ({ json = false, quiet = false, ...options }: GlobalOptions): Output =>
+    createOutput({ stdout, stderr, broken, given: given(options), json, quiet });
 
   try {
     program.parseOptions([...args]);
     const options = program.opts<GlobalOptions>();
-    if (options.version) await printVersions(output(options), clientFor(options, process));
+    if (options.version) await printVersions(output(options), options, process);
     else await program.parseAsync([...args], { from: "user" });
   } catch (error) {
     if (error instanceof CommanderError) exitCode = error.exitCode === 0 ? exitCodes.ok : exitCodes.usage;
@@ -61,14 +64,40 @@ export async function main(args: readonly string[], process: HostProcess): Promi
   return settled(stdout, output(program.opts<GlobalOptions>()), exitCode);
 }
 
-function clientFor({ socket, timeout }: GlobalOptions, process: HostProcess): SessionClient {
-  const socketPath = socket ?? findSocketPath(process.env, workingDirectory(process));
-  // What is printed, exported or written again is to be spelled as it was stored.
-  return new SessionClient({ socketPath, timeoutMs: timeout, keepSpelling: true });
+/** What the command line says of the daemon, for the commands that messages suggest. */
+function given({ socket, store }: GlobalOptions): string[] {
+  return [
+    ...(socket === undefined ? [] : ["--socket", socket]),
+    ...(store === undefined ? [] : ["--store", store]),
+  ];
 }
 
-/** Prints both versions. No error if the daemon cannot be reached. */
-async function printVersions(out: Output, client: SessionClient): Promise<void> {
+async function daemonFor(
+  { socket, store, start = true }: GlobalOptions,
+  wanted: Wanted,
+  process: HostProcess,
+  out: Output,
+): Promise<FoundDaemon> {
+  if (socket !== undefined && store !== undefined)
+    throw usageError("give --socket or --store, not both: each names a daemon");
+  if (store === "") throw usageError("the name of the store is empty; give a directory");
+  const options = {
+    ...{ socket, store, env: process.env, cwd: workingDirectory(process) },
+    mayStart: start && wanted !== "running",
+    mayMake: wanted === "made",
+    tell: (line: string) => out.say(safe(line)),
+  };
+  return wanted === "made" ? findOrMakeDaemon(options) : findDaemon(options);
+}
+
+function clientOf({ daemon }: FoundDaemon, { timeout }: GlobalOptions): SessionClient {
+  // What is printed, exported or written again is to be spelled as it was stored.
+  return new SessionClient({ timeoutMs: timeout, keepSpelling: true }, daemon);
+}
+
+/** Prints both versions. No error if the daemon cannot be reached; none is started. */
+async function printVersions(out: Output, options: GlobalOptions, process: HostProcess): Promise<void> {
+  const client = clientOf(await daemonFor(options, "running", process, out), options);
   const daemon = await client.getInfo().catch((error: Error) => error);
   client.close();
   if (out.json) {

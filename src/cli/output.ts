@@ -23,8 +23,8 @@ export interface OutputOptions {
   stderr: OutputStream;
   /** Aborted when stdout cannot be written any more; see {@link brokenSignal}. */
   broken?: AbortSignal;
-  /** The socket that the command line names, if it names one. */
-  socket?: string | undefined;
+  /** The words of the command line that name the daemon. */
+  given?: readonly string[];
   /** Print the replies of the API as JSON instead of text for people. */
   json: boolean;
   /** Print ids only. */
@@ -54,7 +54,7 @@ export interface Output {
   document(value: unknown): void;
   table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): void;
   /**
-   * The text with `--socket` in the commands of sessionctl that it suggests, if this command was given one:
+   * The text with `--socket` or `--store` in the commands of sessionctl that it suggests, if this command was given one:
    * so that they work when they are pasted. Messages get this anyway.
    */
   pasteable(text: string): string;
@@ -66,11 +66,9 @@ export interface Output {
 }
 
 export function createOutput(options: OutputOptions): Output {
-  const { stdout, stderr, broken = never, socket, json, quiet } = options;
-  const pasteable = (text: string) =>
-    socket === undefined
-      ? text
-      : text.replace(/\bsessionctl (?=[a-z])/g, () => `sessionctl --socket ${shownWord(socket)} `);
+  const { stdout, stderr, broken = never, given = [], json, quiet } = options;
+  const words = given.map((word) => `${shownWord(word)} `).join("");
+  const pasteable = (text: string) => text.replace(/\bsessionctl (?=[a-z])/g, () => `sessionctl ${words}`);
   const raw = (text: string) => {
     if (!broken.aborted) stdout.write(text);
   };

@@ -25,6 +25,7 @@ import { registerRun } from "./commands/run.ts";
 import { registerService } from "./commands/service.ts";
 import { registerShow } from "./commands/show.ts";
 import { registerStatus } from "./commands/status.ts";
+import { registerStop } from "./commands/stop.ts";
 import { registerTop } from "./commands/top.ts";
 import { registerTransitions } from "./commands/transition.ts";
 import { registerTrash } from "./commands/trash.ts";
@@ -34,6 +35,9 @@ import type { Registration, Runner } from "./context.ts";
 
 export interface GlobalOptions {
   socket?: string;
+  store?: string;
+  /** False with --no-start. */
+  start?: boolean;
   /** Milliseconds. */
   timeout?: number;
   json?: boolean;
@@ -55,7 +59,7 @@ const groups: readonly (readonly [title: string, registrations: readonly Registr
     "Backing up and repairing:",
     [registerBackup, registerRestore, registerExport, registerImport, registerValidate, registerRecover],
   ],
-  ["The daemon:", [registerStatus, registerDoctor, registerReload, registerService]],
+  ["The daemon:", [registerStatus, registerDoctor, registerReload, registerStop, registerService]],
   ["Help:", [registerHelp]],
 ];
 
@@ -83,8 +87,10 @@ export function createProgram(
     .description("Control sessiond, which keeps the state of long analysis sessions.")
     .option(
       "--socket <path>",
-      "socket of sessiond (default: $SESSIOND_SOCKET, then your own daemon, then the service)",
+      "socket of sessiond (default: $SESSIOND_SOCKET, then the nearest store, then the service)",
     )
+    .option("--store <directory>", "the store whose daemon to use (default: the nearest .sessions)")
+    .option("--no-start", "start no daemon for a store; exit with 3 if none runs")
     .addOption(
       new Option("--timeout <duration>", "how long to wait for a reply; 0 means for ever")
         .argParser(secondsOrDuration)

@@ -24,6 +24,7 @@ import {
   notSessiond,
   timedOut,
 } from "./http/connection-error.ts";
+import { type Daemon, isNobodyThere } from "./http/daemon.ts";
 import { encodeQuery } from "./http/query.ts";
 import { clientMaxDepth, problemError, readReply } from "./http/reply.ts";
 
@@ -69,11 +70,12 @@ class Busy extends Error {
 
 /** @throws SessiondError; ConnectionError if the daemon cannot be reached, or not reached again in time */
 export async function* followEvents(
-  socketPath: string,
+  daemon: Daemon,
   options: EventsOptions & { timeoutMs: number },
 ): AsyncGenerator<StreamEvent, void, undefined> {
   const { sessions, kinds, signal, reconnectMs = defaultReconnectMs, onLost, onReconnected } = options;
-  checkSocketPath(socketPath);
+  await daemon.ready?.();
+  checkSocketPath(daemon.socketPath);
   const path = `${eventsPath}${encodeQuery({ session: sessions, kind: kinds, since: options.since })}`;
   // Of the last event. As a header, it takes precedence over the query.
   let cursor: string | undefined;
@@ -82,6 +84,7 @@ export async function* followEvents(
   let lostAt: number | undefined;
   for (let attempt = 1; signal?.aborted !== true; attempt++) {
     let lost: Error;
+    const { socketPath } = daemon;
     try {
       const response = await connect(socketPath, path, cursor, options.timeoutMs, signal);
       if (lostAt !== undefined && wasConnected) onReconnected?.();
@@ -111,6 +114,7 @@ export async function* followEvents(
     const leftMs = reconnectMs - (now - lostAt);
     if (leftMs <= 0) throw lost;
     await sleep(Math.min(backoffMs(attempt, firstDelayMs), leftMs), undefined, { signal }).catch(() => {});
+    if (isNobodyThere(lost)) await daemon.revive?.();
   }
 }
 

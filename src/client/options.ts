@@ -3,8 +3,9 @@ import type { CallOptions } from "./http/http.ts";
 
 export interface SessionClientOptions {
   /**
-   * The path of the daemon's socket. Default: `$SESSIOND_SOCKET` if set, else the socket of the user's own
-   * daemon if there is one, else the socket of the system service.
+   * The path of the daemon's socket. Default: `$SESSIOND_SOCKET` if set, else the daemon of the nearest store
+   * (a directory `.sessions` in the working directory or above), which is started if it does not run, else
+   * the user's own service if its socket exists, else the system service.
    */
   socketPath?: string | undefined;
   /** The timeout of each call, in milliseconds; 0 waits without limit. Default: 60 000. */

@@ -39,9 +39,10 @@ import {
 import { isJsonObject, type JsonObject } from "../json/exact-json.ts";
 import type { Checkpoint, Edit, ProgressDelta } from "../session/command.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
+import { workingDirectory } from "../working-directory.ts";
 import { type Call, callRoute } from "./call-route.ts";
 import { type EventsOptions, followEvents } from "./events.ts";
-import { findSocketPath } from "./http/find-socket.ts";
+import { type Daemon, managedDaemon } from "./http/daemon.ts";
 import { type CallOptions, defaultTimeoutMs, HttpTransport } from "./http/http.ts";
 import type {
   CleanupQuery,
@@ -53,6 +54,7 @@ import type {
   ListSessionsQuery,
 } from "./http/query.ts";
 import { successBody } from "./http/reply.ts";
+import { findDaemon } from "./on-demand/find-daemon.ts";
 import type {
   AttachOptions,
   ChangeCallOptions,
@@ -78,14 +80,16 @@ const defaultReconnectMs = 60_000;
  * await client.reportProgress(session_id, { processed: ["a.ts"], results: { "a.ts": { score: 1 } } });
  */
 export class SessionClient {
+  readonly #daemon: Daemon;
   readonly #transport: HttpTransport;
   readonly #timeoutMs: number;
 
-  constructor(options: SessionClientOptions = {}) {
-    const socketPath = options.socketPath ?? findSocketPath();
+  /** @param daemon for internal use: the daemon, if it was found already */
+  constructor(options: SessionClientOptions = {}, daemon = daemonFor(options)) {
+    this.#daemon = daemon;
     this.#timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
     const { keepSpelling } = options;
-    this.#transport = new HttpTransport(socketPath, { timeoutMs: this.#timeoutMs, keepSpelling });
+    this.#transport = new HttpTransport(daemon, { timeoutMs: this.#timeoutMs, keepSpelling });
   }
 
   /** The path of the socket that this client uses. */
@@ -316,17 +320,17 @@ export class SessionClient {
   attach(id: string, options: AttachOptions = {}): Promise<WorkerSession> {
     const { worker, signal, timeoutMs = this.#timeoutMs, keepResults = true } = options;
     const { reconnectMs = defaultReconnectMs } = options;
-    const { socketPath } = this;
+    const daemon = this.#daemon;
     const read = async (signal: AbortSignal): Promise<Session> => {
       // A worker's session has plain numbers, also if this client keeps their spelling.
-      const transport = new HttpTransport(socketPath, { timeoutMs });
+      const transport = new HttpTransport(daemon, { timeoutMs });
       try {
         return await callRoute(transport, "getSession", { params: { id } }, { signal });
       } finally {
         transport.close();
       }
     };
-    const settings = { socketPath, worker, timeoutMs, reconnectMs, keepsResults: keepResults, read };
+    const settings = { daemon, worker, timeoutMs, reconnectMs, keepsResults: keepResults, read };
     return WorkerSession.attach(id, settings, signal);
   }
 
@@ -342,7 +346,7 @@ export class SessionClient {
    * }
    */
   events(options: EventsOptions = {}): AsyncGenerator<StreamEvent, void, undefined> {
-    return followEvents(this.socketPath, { ...options, timeoutMs: options.timeoutMs ?? this.#timeoutMs });
+    return followEvents(this.#daemon, { ...options, timeoutMs: options.timeoutMs ?? this.#timeoutMs });
   }
 
   /** Returns facts about the daemon: version, socket, store, numbers of sessions and workers. */
@@ -391,6 +395,12 @@ export class SessionClient {
   #call<Name extends RouteName>(name: Name, call: Call<Name>, options?: SaveOptions): Promise<Reply<Name>> {
     return callRoute(this.#transport, name, call, options);
   }
+}
+
+/** Without a socket it is found as sessionctl finds it; that of a store is started when it is first needed. */
+function daemonFor({ socketPath }: SessionClientOptions): Daemon {
+  if (socketPath !== undefined) return managedDaemon(socketPath);
+  return findDaemon({ env: process.env, cwd: workingDirectory() }).daemon;
 }
 
 function reasonOf(options: TransitionOptions | undefined): { reason?: string } {

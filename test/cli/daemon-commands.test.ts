@@ -16,6 +16,7 @@ describe("the daemon", () => {
       "health",
       "info",
       "stats",
+      "chosen",
     ]);
   });
 

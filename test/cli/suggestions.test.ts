@@ -300,7 +300,7 @@ test("a plan that waits is approved by what health suggests", async () => {
   const held = { policy: "completed", plan_id, why: "", since: "", clock_set_by_ms: null } as HeldPlan;
   const { hint } = waitingProblem(held);
   const streams = { stdout: new PassThrough(), stderr: new PassThrough() };
-  const out = createOutput({ ...streams, socket: at.socket, json: false, quiet: false });
+  const out = createOutput({ ...streams, given: ["--socket", at.socket], json: false, quiet: false });
   const [, approve, reload] = /to approve: (.*?); .* and run (.*)$/.exec(out.pasteable(hint)) ?? [];
   expect(await at.paste(approve)).toMatchObject({ code: 0 });
   expect(await at.client.getStats()).toMatchObject({ total: 1 });

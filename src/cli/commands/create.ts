@@ -56,7 +56,7 @@ export const registerCreate: Registration = (program, run) => {
         if (out.json) out.document(session);
         else out.value(session.session_id);
         return undefined;
-      }),
+      }, "made"),
     );
 };
 

@@ -4,6 +4,7 @@ import { dirname } from "node:path";
 import { ConnectionError } from "../../client/http/connection-error.ts";
 import type { Health, HealthProblem } from "../../contract/replies.ts";
 import { protocolVersion } from "../../contract/version.ts";
+import { isSessiondError } from "../../error.ts";
 import type { Context, Registration } from "../context.ts";
 import { exitCodes } from "../exit-code.ts";
 import { safe } from "../terminal-text.ts";
@@ -31,21 +32,23 @@ export const registerDoctor: Registration = (program, run) => {
 };
 
 /** The health that the daemon reports, or the reason why it cannot be reached. */
-async function examine({ client }: Context): Promise<Health> {
+async function examine({ client, found }: Context): Promise<Health> {
   try {
     const [health, info] = await Promise.all([client.getHealth(), client.getInfo()]);
     const problems = [...versionProblems(info.version, info.protocol_version), ...health.problems];
     return { ...health, problems };
   } catch (error) {
-    if (!(error instanceof ConnectionError)) throw error;
+    // With its own code, a daemon says why it could not be started for a store.
+    if (!(error instanceof ConnectionError || isSessiondError(error))) throw error;
     const at = error.message.lastIndexOf("; ");
     const problem = {
-      code: `${error.code}:${error.reason}`,
+      code: error instanceof ConnectionError ? `${error.code}:${error.reason}` : error.code,
       message: at === -1 ? error.message : error.message.slice(0, at),
       hint: at === -1 ? "" : error.message.slice(at + 2),
       session_id: null,
     };
-    return { status: "failed", problems: [problem, ...socketProblems(client.socketPath)] };
+    const more = found.store === undefined ? socketProblems(client.socketPath) : [];
+    return { status: "failed", problems: [problem, ...more] };
   }
 }
 

@@ -47,7 +47,10 @@ export const registerList: Registration = (program, run) => {
         const { search, olderThan, ...rest } = options;
         const page = await pages(context, { ...rest, q: search, older_than: olderThan });
         print(context, page);
-        if (!context.out.json && !context.out.quiet) await mention(context);
+        if (!context.out.json && !context.out.quiet) {
+          await mention(context);
+          await mentionDue(context);
+        }
         return undefined;
       }),
     );
@@ -83,6 +86,19 @@ async function mention({ client, out }: Context): Promise<void> {
     ...(others === 0 ? [] : [counted(others, unreadable === 0 ? "problem" : "other problem")]),
   ];
   if (said.length > 0) out.say(`${said.join(", ")}; for details: sessionctl doctor`);
+}
+
+/** In a store of the user's own nothing is removed by itself unless its user wants that. */
+async function mentionDue({ client, found, out }: Context): Promise<void> {
+  if (found.store === undefined) return;
+  const [{ on_demand }, { jobs }] = await Promise.all([client.getInfo(), client.getCleanup({ due: true })]);
+  const due = jobs.filter((each) => each.job !== "trash" && !each.enabled && (each.due ?? 0) > 0);
+  const [first] = due;
+  if (!on_demand || first === undefined) return;
+  const counts = due.map((each) => `${counted(each.due ?? 0, "session")} as ${each.job}`).join(", ");
+  out.say(
+    `cleanup is off here; it would remove ${counts}; to see them: sessionctl cleanup ${first.job} --dry-run`,
+  );
 }
 
 function printTable(out: Output, sessions: readonly SessionSummary[], nowMs: number): void {

@@ -74,8 +74,10 @@ export const registerRun: Registration = (program, run) => {
   addRunOptions(command)
     .addHelpText("after", help)
     .action(
-      run((context, _id: string | undefined, _command: string[], options: RunOptions, self: Command) =>
-        runCommand(context, { ...parts(program, self), ...given(program, self, options) }),
+      run(
+        (context, _id: string | undefined, _command: string[], options: RunOptions, self: Command) =>
+          runCommand(context, { ...parts(program, self), ...given(program, self, options) }),
+        "made",
       ),
     );
 };

@@ -20,20 +20,21 @@ export const registerStatus: Registration = (program, run) => {
     .addHelpText("after", "\nExample:\n  sessionctl status")
     .action(
       run(async (context) => {
-        const { client, out } = context;
+        const { client, found, out } = context;
         const [health, info, stats] = await Promise.all([
           client.getHealth(),
           client.getInfo(),
           client.getStats(),
         ]);
-        if (out.json) out.document({ health, info, stats });
+        if (out.json)
+          out.document({ health, info, stats, chosen: { why: found.why, store: found.store ?? null } });
         else for (const line of page(context, health, info, stats)) out.data(line);
         return health.status === "failed" ? exitCodes.failed : exitCodes.ok;
       }),
     );
 };
 
-function page({ out, nowMs }: Context, health: Health, info: Info, stats: Stats): string[] {
+function page({ out, nowMs, found }: Context, health: Health, info: Info, stats: Stats): string[] {
   const { kind, location, ...further } = info.store;
   const counts = `${stats.running} running, ${stats.paused} paused, ${stats.completed} completed, ${stats.failed} failed`;
   return [
@@ -44,6 +45,8 @@ function page({ out, nowMs }: Context, health: Health, info: Info, stats: Stats)
         "Daemon",
         `sessiond ${info.version} (protocol ${info.protocol_version}, Node ${info.node_version}), pid ${info.pid}, up ${roughDuration(info.uptime_ms)}`,
       ],
+      ["Chosen by", safe(found.why)],
+      ...onDemandFacts(info),
       ["Sessions", `${stats.total}: ${counts}`],
       ["Workers", `${info.workers} attached`],
       ...connectionFacts(info),
@@ -53,6 +56,13 @@ function page({ out, nowMs }: Context, health: Health, info: Info, stats: Stats)
       ["Configuration", safe(info.config_file ?? "defaults")],
       ["Memory", formatSize(info.rss_bytes)],
     ]),
+  ];
+}
+
+function onDemandFacts({ on_demand }: Info): [string, string][] {
+  if (!on_demand) return [];
+  return [
+    ["Started", `on demand; ends when nobody has used it for ${roughDuration(on_demand.idle_exit_ms)}`],
   ];
 }
 

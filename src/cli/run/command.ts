@@ -6,6 +6,7 @@
  */
 import { existsSync } from "node:fs";
 import { copyTag } from "../../client/entity-tags.ts";
+import type { FoundDaemon } from "../../client/on-demand/find-daemon.ts";
 import { SessionClient } from "../../client/session-client.ts";
 import { SessiondError } from "../../error.ts";
 import { Depends } from "../../runner/depends.ts";
@@ -50,7 +51,7 @@ export interface RunRequest {
 
 export async function runCommand(context: Context, request: RunRequest): Promise<ExitCode> {
   // The client of the context uses --timeout for replies, which here limits one attempt.
-  const client = new SessionClient({ socketPath: context.client.socketPath });
+  const client = new SessionClient({}, context.found.daemon);
   try {
     return await runWith({ ...context, client }, request);
   } finally {
@@ -63,7 +64,9 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
   const id = request.id === undefined ? undefined : newId(request.id);
   const say = (line: string) => out.say(safe(line));
   if (id !== undefined && !request.options.dryRun) await untilFree(client, id, say);
-  const session = id === undefined ? undefined : await findSession(client, id);
+  // A dry run makes no store.
+  const isNowhere = request.options.dryRun === true && isMissing(context.found);
+  const session = id === undefined || isNowhere ? undefined : await findSession(client, id);
   if (session === undefined && request.words.length === 0) throw noCommand(id, request);
   const remembered = readRun(session?.run);
   const joined = join({ ...request, id }, remembered);
@@ -122,6 +125,10 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
     unseen: left,
     failedBefore: failuresAmong(skipped(selection), session?.partial_results ?? {}),
   });
+}
+
+function isMissing({ store }: FoundDaemon): boolean {
+  return store !== undefined && !existsSync(store);
 }
 
 function directoryOf(

@@ -19,13 +19,16 @@ function startAdvice(socketPath: string): string {
 
 /**
  * Why a call failed: there is no socket (`missing`), no process listens (`refused`), the socket may not be
- * used (`not_permitted`), there was no reply in time (`timed_out`), the connection ended before the reply
+ * used (`not_permitted`), no daemon could be
+ * started (`not_started`), somebody stopped it on purpose (`stopped`), there was no reply in time (`timed_out`), the connection ended before the reply
  * (`closed`), or another program answered (`not_sessiond`).
  */
 export type ConnectionReason =
   | "missing"
   | "refused"
   | "not_permitted"
+  | "not_started"
+  | "stopped"
   | "timed_out"
   | "closed"
   | "not_sessiond";
@@ -130,7 +133,7 @@ function norElsewhere(socketPath: string): string {
     ownSocketPaths(process.env, workingDirectory()).some((path) => existsSync(path))
   )
     return "";
-  return ", nor one of your own in $XDG_RUNTIME_DIR or below ./.sessions";
+  return ", nor one of your own in $XDG_RUNTIME_DIR, nor a store of yours here or above (sessionctl run and sessionctl create make one)";
 }
 
 /** The error for an answer that sessiond would not give. `evidence` is a clause such as "it sent no JSON". */

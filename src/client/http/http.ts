@@ -13,6 +13,7 @@ import { SessiondError, systemErrorCode } from "../../error.ts";
 import { JsonError, stringifyJson } from "../../json/exact-json.ts";
 import { backoffMs, connectAttempts, isQueueFull } from "./backoff.ts";
 import { checkSocketPath, connectionError, timedOut } from "./connection-error.ts";
+import { type Daemon, isNobodyThere } from "./daemon.ts";
 import { encodeQuery } from "./query.ts";
 import { clientMaxDepth, type HttpReply, readReply, type TakeBytes } from "./reply.ts";
 
@@ -67,16 +68,20 @@ class Unsent extends Error {
 const firstDelayMs = 20;
 
 export class HttpTransport {
-  readonly socketPath: string;
+  readonly #daemon: Daemon;
   readonly #timeoutMs: number;
   readonly #keepSpelling: boolean;
   // The idle connections of an agent do not keep the process alive.
   readonly #agent = new Agent({ keepAlive: true });
 
-  constructor(socketPath: string, { timeoutMs = defaultTimeoutMs, keepSpelling = false } = {}) {
-    this.socketPath = socketPath;
+  constructor(daemon: Daemon, { timeoutMs = defaultTimeoutMs, keepSpelling = false } = {}) {
+    this.#daemon = daemon;
     this.#timeoutMs = timeoutMs;
     this.#keepSpelling = keepSpelling;
+  }
+
+  get socketPath(): string {
+    return this.#daemon.socketPath;
   }
 
   /**
@@ -87,9 +92,10 @@ export class HttpTransport {
    * reason
    */
   async request(route: Endpoint, request: HttpRequest = {}): Promise<HttpReply> {
-    checkSocketPath(this.socketPath);
     const body = request.body === undefined ? undefined : encode(request.body);
     const path = `${fillPath(route.path, request.params ?? {})}${encodeQuery(request.query ?? {})}`;
+    await this.#daemon.ready?.();
+    checkSocketPath(this.socketPath);
     const timeoutMs = request.timeoutMs ?? this.#timeoutMs;
     const deadline = new AbortController();
     const timer =
@@ -109,7 +115,7 @@ export class HttpTransport {
     }
     const repeatable = request.repeatable ?? (route.method === "GET" || route.method === "HEAD");
     try {
-      return await this.#send(exchange, repeatable);
+      return await this.#sendRevived(exchange, repeatable);
     } catch (error) {
       request.signal?.throwIfAborted();
       if (deadline.signal.aborted) {
@@ -124,6 +130,16 @@ export class HttpTransport {
   /** Closes idle connections. Open calls go on. */
   close(): void {
     this.#agent.destroy();
+  }
+
+  /** Sends a request, once more if nobody listened and a daemon listens now. */
+  async #sendRevived(exchange: Exchange, repeatable: boolean): Promise<HttpReply> {
+    try {
+      return await this.#send(exchange, repeatable);
+    } catch (error) {
+      if (!isNobodyThere(error) || (await this.#daemon.revive?.()) !== "listening") throw error;
+      return this.#send(exchange, repeatable);
+    }
   }
 
   /**

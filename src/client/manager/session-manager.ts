@@ -21,7 +21,6 @@ import type { JsonObject } from "../../json/exact-json.ts";
 import type { ProgressDelta } from "../../session/command.ts";
 import type { Session, SessionConfig, SessionSummary, Status } from "../../session/session.ts";
 import type { Verb } from "../../session/transition.ts";
-import { findSocketPath } from "../http/find-socket.ts";
 import type { AttachOptions, SessionClientOptions } from "../options.ts";
 import type { WorkerSession } from "../worker/worker-session.ts";
 import {
@@ -102,17 +101,15 @@ export class SessionManager {
   }
 
   /**
-   * Creates a manager for the sessions of a running daemon. Without a path it finds the socket as
-   * `sessionctl` does.
+   * Creates a manager for the sessions of a daemon. Without a path it finds the daemon as `sessionctl` does,
+   * and starts that of a store.
    *
    * @example
    * const manager = SessionManager.connect({ socketPath: "/run/sessiond/sessiond.sock" });
    */
   static connect(options: ConnectOptions = {}): SessionManager {
-    return new SessionManager({
-      ...options,
-      socketPath: options.socketPath ?? findSocketPath(),
-    });
+    // The key decides that it is connected. Without a path, the client finds the daemon.
+    return new SessionManager({ ...options, socketPath: options.socketPath as string });
   }
 
   /**

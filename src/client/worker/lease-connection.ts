@@ -7,13 +7,14 @@ import { attachPath, closeCodes, type DaemonMessage } from "../../contract/chann
 import { isSessiondError, SessiondError } from "../../error.ts";
 import { backoffMs, connectAttempts, isQueueFull } from "../http/backoff.ts";
 import { ConnectionError, checkSocketPath, connectionError } from "../http/connection-error.ts";
+import { type Daemon, isNobodyThere } from "../http/daemon.ts";
 import { fillPath } from "../http/http.ts";
 import { encodeQuery } from "../http/query.ts";
 import { errorOf } from "./error.ts";
 import { type Attached, type SocketEnd, WorkerSocket } from "./worker-socket.ts";
 
 export interface LeaseConnectionOptions {
-  socketPath: string;
+  daemon: Daemon;
   id: string;
   worker: string | undefined;
   /** The timeout of one attempt to connect, in milliseconds; 0 waits without limit. */
@@ -73,7 +74,9 @@ export class LeaseConnection {
 
   /** Resolves when attached. @throws SessiondError, ConnectionError, the signal's reason */
   async attach(signal: AbortSignal | undefined): Promise<void> {
-    checkSocketPath(this.#options.socketPath);
+    const { daemon } = this.#options;
+    await daemon.ready?.();
+    checkSocketPath(daemon.socketPath);
     for (let attempt = 1; ; attempt++) {
       signal?.throwIfAborted();
       try {
@@ -114,7 +117,8 @@ export class LeaseConnection {
 
   /** Resolves when attached; rejects with the error that ended the attempt. */
   #connect(timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    const { socketPath, id, worker, onAttached, onMessage } = this.#options;
+    const { daemon, id, worker, onAttached, onMessage } = this.#options;
+    const { socketPath } = daemon;
     const path = `${fillPath(attachPath, { id })}${encodeQuery({ worker })}`;
     return new Promise((resolve, reject) => {
       const abort = () => socket.end(signal?.reason as Error);
@@ -163,7 +167,7 @@ export class LeaseConnection {
     this.#options.onLost();
     if (performance.now() - this.#attachedAt > stableMs) this.alive();
     void this.#reconnect(
-      error ?? connectionError(new Error("lost"), this.#options.socketPath, { sent: true }),
+      error ?? connectionError(new Error("lost"), this.#options.daemon.socketPath, { sent: true }),
     );
   }
 
@@ -184,9 +188,20 @@ export class LeaseConnection {
       try {
         return await this.#connect(timeoutMs > 0 ? Math.min(timeoutMs, limitMs) : limitMs);
       } catch (error) {
-        last = error as Error;
+        last = await this.#revived(error as Error);
         if (!mayPass(last)) return this.#end(last);
       }
+    }
+  }
+
+  /** Has a daemon that was killed started again. The error is what the next attempt fails with otherwise. */
+  async #revived(error: Error): Promise<Error> {
+    const { daemon } = this.#options;
+    if (!isNobodyThere(error)) return error;
+    try {
+      return (await daemon.revive?.()) === "stopped" ? stopped(daemon.socketPath) : error;
+    } catch (failed) {
+      return failed as Error;
     }
   }
 
@@ -223,7 +238,12 @@ const tooLarge = new SessiondError(
   "the report is larger than sessiond accepts (limits.body in its configuration)",
 );
 
+function stopped(socketPath: string): ConnectionError {
+  return new ConnectionError("stopped", socketPath, "sessiond was stopped; the next command starts it again");
+}
+
 /** Whether a later attempt to reconnect may succeed after this error. */
 function mayPass(error: Error): boolean {
-  return error instanceof ConnectionError || isSessiondError(error, ...passing);
+  if (error instanceof ConnectionError) return error.reason !== "stopped" && error.reason !== "not_started";
+  return isSessiondError(error, ...passing);
 }

@@ -22,7 +22,7 @@ import { WorkerStopped } from "./stop.ts";
 import { WorkStatus } from "./work-status.ts";
 import type { Attached } from "./worker-socket.ts";
 
-type ConnectOptions = Pick<LeaseConnectionOptions, "socketPath" | "worker" | "timeoutMs" | "reconnectMs"> &
+type ConnectOptions = Pick<LeaseConnectionOptions, "daemon" | "worker" | "timeoutMs" | "reconnectMs"> &
   RefreshOptions;
 
 /**
