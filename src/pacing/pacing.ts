@@ -182,10 +182,8 @@ export class Pacing {
     const isFirst = this.#rates.length === 1;
     const measuredGapMs = 1 / Math.max(...this.#rates) / caution;
     // A first measurement has nothing to be compared with: it does no more than to halve the rate.
-    this.#gapMs = Math.max(
-      this.#gapMs,
-      isFirst ? Math.min(measuredGapMs, (2 * activeMs) / this.#taken) : measuredGapMs,
-    );
+    const gapMs = isFirst ? Math.min(measuredGapMs, (2 * activeMs) / this.#taken) : measuredGapMs;
+    this.#gapMs = Math.min(longestWaitMs, Math.max(this.#gapMs, gapMs));
   }
 
   #growingWaitMs(): number {

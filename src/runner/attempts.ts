@@ -1,4 +1,4 @@
-/** The work on one file: its command, run until it succeeds or has no attempts left. */
+/** One attempt at a file: its command, run once. */
 import { constants } from "node:os";
 import { Child, type ChildOptions, type Ended } from "./child.ts";
 import { argumentFor } from "./dashed.ts";
@@ -13,11 +13,19 @@ export interface Item {
   readonly file: string;
   /** Its number in the session, from 1: after the files of earlier runs, in the order in which files start. */
   readonly seq: number;
+  /** Its place in the order of output, from 0. */
+  readonly place: number;
   /** When its latest attempt began, in milliseconds of performance.now(). */
   startedMs: number;
   /** Number of the latest attempt, from 1; 0 before the first. */
   attempt: number;
+  /** How often its command said "not now". */
+  deferred: number;
   child: Child | undefined;
+}
+
+export function newItem(file: string, seq: number, place: number): Item {
+  return { file, seq, place, startedMs: performance.now(), attempt: 0, deferred: 0, child: undefined };
 }
 
 /** What the work on a file must know of the run around it. */
@@ -31,18 +39,19 @@ export interface RunControl {
   changed(): void;
 }
 
-/** The outcome of a file after its last attempt. */
+/** The outcome of an attempt. */
 export interface Outcome {
   readonly ended: Ended;
-  /** Start of the last attempt, in milliseconds since 1970. */
+  /** Start of the attempt, in milliseconds since 1970. */
   readonly startedMs: number;
   readonly finishedMs: number;
-  readonly origin: Origin;
+  /** What the result says of the file and its command; called at once, if at all. */
+  readonly origin: () => Promise<Origin>;
   readonly command: readonly string[];
 }
 
 /**
- * Runs the command of a file until it succeeds or has no attempts left. Undefined if the file stays pending.
+ * Runs the command of a file once. Undefined if that says nothing of the file, which stays pending.
  *
  * @throws OwnTrouble if the outcome of an attempt says nothing of the file
  */
@@ -51,33 +60,25 @@ export async function workOn(
   options: RunnerOptions,
   control: RunControl,
 ): Promise<Outcome | undefined> {
-  const { template, cwd, env, outputLimit, timeoutMs, retries, inputs, resultsDir, places } = options;
+  const { template, cwd, env, outputLimit, timeoutMs, inputs, resultsDir, places } = options;
   const command = commandFor(template, argumentFor(item.file, cwd));
   const files = resultsDir === undefined ? undefined : resultFiles(resultsDir, item.file, item.seq);
   const childOptions: ChildOptions = { file: item.file, command, cwd, env, outputLimit, files, timeoutMs };
-  // The file may be mended between two attempts.
-  let end = await inputs.begin(item.file);
-  // When the run stops, remaining attempts are left for the next run.
-  while (!control.isStopped()) {
-    item.attempt++;
-    item.startedMs = performance.now();
-    const startedMs = Date.now();
-    const ended = await attempt(item, childOptions, options, control);
-    if (control.isKilling()) return undefined;
-    const hasFailed = ended.exitCode !== 0;
-    const { error } = ended;
-    const trouble =
-      error === undefined ? undefined : startTrouble({ template, command, cwd, path: env.PATH, error });
-    if (trouble !== undefined) throw trouble;
-    places.check({ hasFailed });
-    if (hasFailed && control.isTroubled()) return undefined;
-    if (!hasFailed || item.attempt > retries) {
-      return { ended, startedMs, finishedMs: Date.now(), origin: await end(), command };
-    }
-    control.changed();
-    end = await inputs.begin(item.file);
-  }
-  return undefined;
+  const origin = await inputs.begin(item.file);
+  if (control.isStopped()) return undefined;
+  item.attempt++;
+  item.startedMs = performance.now();
+  const startedMs = Date.now();
+  const ended = await attempt(item, childOptions, options, control);
+  if (control.isKilling()) return undefined;
+  const hasFailed = ended.exitCode !== 0;
+  const { error } = ended;
+  const trouble =
+    error === undefined ? undefined : startTrouble({ template, command, cwd, path: env.PATH, error });
+  if (trouble !== undefined) throw trouble;
+  places.check({ hasFailed });
+  if (hasFailed && control.isTroubled()) return undefined;
+  return { ended, startedMs, finishedMs: Date.now(), origin, command };
 }
 
 async function attempt(

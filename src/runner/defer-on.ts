@@ -16,3 +16,8 @@ export function parseDeferOn(text: string): readonly number[] {
   }
   return [...new Set(numbers.map(Number))];
 }
+
+/** As {@link parseDeferOn} reads it. */
+export function formatDeferOn(statuses: readonly number[]): string {
+  return statuses.length === 0 ? "none" : statuses.join(",");
+}

@@ -7,6 +7,7 @@ import { plainNumber } from "../json/exact-number.ts";
 import { isCommand, isDirectory, type RunChanges } from "../session/run-memory.ts";
 import { formatExactSize, parseSize, SizeError } from "../text/size.ts";
 import { DurationError, formatDuration, parseDuration } from "../time/duration.ts";
+import { formatDeferOn, parseDeferOn } from "./defer-on.ts";
 import { formatHalt, type Halt, parseHalt } from "./halt.ts";
 import { parseJobs } from "./jobs.ts";
 import { OptionError } from "./option-error.ts";
@@ -32,6 +33,14 @@ interface Row<T> {
 const rows = {
   jobs: text("jobs", "--jobs", (jobs) => parseJobs(jobs, 1, 1)),
   retries: count("retries", "--retries"),
+  retryDelay: duration("retry_delay", "--retry-delay"),
+  deferOn: {
+    key: "defer_on",
+    option: "--defer-on",
+    read: (value) => parseDeferOn(typeof value === "number" ? String(value) : textOf(value)),
+    write: formatDeferOn,
+  } satisfies Row<readonly number[]>,
+  maxDefer: duration("max_defer", "--max-defer"),
   timeout: duration("timeout", "--timeout"),
   halt: {
     key: "halt",

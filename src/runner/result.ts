@@ -8,18 +8,21 @@ import { startError } from "./start-error.ts";
 /** Deeper JSON stays text: sessiond allows 64 levels in a session, and a result is some levels down. */
 const maxDepth = 56;
 
-export interface FileResult extends Origin {
+export interface FileResult extends Partial<Origin> {
   /** 0 on success; 124 after the time limit; 128 plus its number after a signal. */
   exit_code: number;
   signal?: string;
   timed_out?: true;
   /** The time limit, if the command has exceeded it. */
   timeout_ms?: number;
-  /** Why the command could not be started. */
+  /** Why the command could not be started, or that it was refused too often. */
   error?: string;
   /** Duration of the last attempt. */
   duration_ms: number;
+  /** Without those that were refused. */
   attempts: number;
+  /** How often the command said "not now" before, if it did. */
+  deferred?: number;
   /** Parsed if it is a JSON object or array, else text. */
   stdout: JsonValue;
   stderr: string;
@@ -35,11 +38,12 @@ export interface Work {
   /** Milliseconds that one attempt may take; undefined for no limit. */
   readonly timeoutMs: number | undefined;
   readonly attempts: number;
+  /** How often the command said "not now" before. */
+  readonly deferred: number;
   readonly finishedMs: number;
-  readonly origin: Origin;
 }
 
-export function fileResult({ ended, timeoutMs, attempts, finishedMs, origin }: Work): FileResult {
+export function fileResult({ ended, timeoutMs, attempts, deferred, finishedMs }: Work): FileResult {
   const { exitCode, signal, timedOut, error, durationMs, stdout, stderr } = ended;
   const result: FileResult = {
     exit_code: exitCode,
@@ -48,8 +52,8 @@ export function fileResult({ ended, timeoutMs, attempts, finishedMs, origin }: W
     stdout: stdout.truncated ? decode(stdout.bytes) : documentIn(decode(stdout.bytes)),
     stderr: decode(stderr.bytes),
     finished_time: new Date(finishedMs).toISOString(),
-    ...origin,
   };
+  if (deferred > 0) result.deferred = deferred;
   if (signal !== undefined) result.signal = signal;
   if (timedOut) result.timed_out = true;
   if (timedOut && timeoutMs !== undefined) result.timeout_ms = timeoutMs;

@@ -10,6 +10,8 @@ export class RunFiles {
   /** Files that have not begun are those from `#position` on, in the order in which they begin. */
   #list: string[] = [];
   #position = 0;
+  /** Files that were refused: they begin after the others, in this order. */
+  readonly #deferred = new Set<string>();
   readonly #working = new Set<string>();
   /** The files whose results this run has recorded, and whether each succeeded. */
   readonly #ended = new Map<string, boolean>();
@@ -29,7 +31,8 @@ export class RunFiles {
     const pending = new Set(pending_files);
     // If another program put a file into both lists, it counts as pending.
     const processed = new Set(processed_files.filter((file) => !pending.has(file)));
-    this.#list = [...pending].filter((file) => !this.#working.has(file));
+    for (const file of this.#deferred) if (!pending.has(file)) this.#deferred.delete(file);
+    this.#list = [...pending].filter((file) => !this.#working.has(file) && !this.#deferred.has(file));
     this.#position = 0;
     for (const file of this.#ended.keys()) if (!processed.has(file)) this.#ended.delete(file);
     const isEarlier = (file: string) => !this.#ended.has(file) && !this.#working.has(file);
@@ -40,11 +43,15 @@ export class RunFiles {
     this.#done = [...this.#ended.values()].filter(Boolean).length;
   }
 
-  /** The next file, which is worked on from now on; undefined if none is left. */
-  begin(): string | undefined {
-    const file = this.#list[this.#position];
+  /**
+   * The next file, which is worked on from now on; undefined if none is left. Unless it `mayBeginFresh`, only a
+   * file that was refused is taken.
+   */
+  begin({ mayBeginFresh = true }: { mayBeginFresh?: boolean } = {}): string | undefined {
+    const [deferred] = this.#deferred;
+    const file = mayBeginFresh && this.isFreshLeft ? this.#list[this.#position++] : deferred;
     if (file === undefined) return undefined;
-    this.#position++;
+    this.#deferred.delete(file);
     this.#working.add(file);
     return file;
   }
@@ -63,9 +70,25 @@ export class RunFiles {
     else this.#list.unshift(file);
   }
 
-  /** Files that have not begun. */
+  /** A file that has begun was refused: it stays pending, and begins again after the others. */
+  defer(file: string): void {
+    this.#working.delete(file);
+    this.#deferred.add(file);
+  }
+
+  /** Files that are not worked on. */
   get left(): number {
-    return this.#list.length - this.#position;
+    return this.#list.length - this.#position + this.#deferred.size;
+  }
+
+  /** Files that were refused and have not begun again. */
+  get deferred(): number {
+    return this.#deferred.size;
+  }
+
+  /** Whether files are left that were not refused. */
+  get isFreshLeft(): boolean {
+    return this.#position < this.#list.length;
   }
 
   /** Files of this run: those left, worked on and ended. */

@@ -17,6 +17,12 @@ export interface RunnerOptions {
   readonly jobs: number;
   /** Further attempts for a file whose command fails. */
   readonly retries: number;
+  /** Milliseconds before the first of them; doubled before each later one. */
+  readonly retryDelayMs: number;
+  /** Exit statuses by which a command says "not now". */
+  readonly deferOn: readonly number[];
+  /** After so many milliseconds of "not now" without a success the run ends. */
+  readonly maxDeferMs: number;
   readonly timeoutMs: number | undefined;
   readonly halt: Halt | undefined;
   readonly keepOrder: boolean;
@@ -63,6 +69,7 @@ export interface Stop {
   readonly cause:
     | "interrupted"
     | "halted"
+    | "deferred"
     | "paused"
     | "completed"
     | "failed"

@@ -6,18 +6,18 @@
  */
 import type { WorkerSession } from "../client/worker/worker-session.ts";
 import type { Session } from "../session/session.ts";
-import { type Item, jobLine, type Outcome, type RunControl, workOn } from "./attempts.ts";
+import { type Item, newItem, type RunControl } from "./attempts.ts";
 import type { Ended } from "./child.ts";
 import { follow, stopAfter, stopFor } from "./following.ts";
 import { haltReason, isReached } from "./halt.ts";
 import { Hold } from "./hold.ts";
 import { InOrder } from "./in-order.ts";
+import { attemptAt, type Recording, recordLast } from "./last-attempt.ts";
 import { OwnTrouble } from "./own-trouble.ts";
-import { record } from "./recorder.ts";
-import { asJson, fileResult, withoutOutput } from "./result.ts";
 import { RunFiles } from "./run-files.ts";
 import type { FileEnd, RunnerHooks, RunnerOptions, RunSummary, Stop } from "./runner-options.ts";
 import type { RunSnapshot } from "./snapshot.ts";
+import { type Again, Starts } from "./starts.ts";
 
 /** While this many results wait for the daemon or for the reader of the output, no more files start. */
 const maxUnsettled = 64;
@@ -29,6 +29,7 @@ export class Runner {
   readonly #options: RunnerOptions;
   readonly #hooks: RunnerHooks;
   readonly #files: RunFiles;
+  readonly #starts: Starts;
   /** The state of the session that `#files` follows. */
   #session: Session;
   readonly #startedMs = performance.now();
@@ -46,6 +47,7 @@ export class Runner {
   #isTroubled = false;
   #resolve: () => void = () => {};
   readonly #control: RunControl;
+  readonly #recording: Recording;
 
   /** `failedEarlier`: the processed files of the session that failed, and are not run again. */
   constructor(
@@ -59,6 +61,11 @@ export class Runner {
     this.#hooks = hooks;
     this.#session = worker.session;
     this.#files = new RunFiles(worker.session, failedEarlier);
+    this.#starts = new Starts(this.#files, options, {
+      wake: () => this.#pump(),
+      slowing: (file, exitCode) =>
+        hooks.say(`${file}: not now (exit status ${exitCode}); the run slows down, and tries again later`),
+    });
     this.#seq = worker.session.processed_files.length + 1;
     this.#ends = new InOrder(options, (end) => hooks.ended(end));
     this.#control = {
@@ -66,6 +73,12 @@ export class Runner {
       isKilling: () => this.#isKilling,
       isTroubled: () => this.#isTroubled,
       changed: () => hooks.changed(),
+    };
+    this.#recording = {
+      worker,
+      options,
+      say: (line) => hooks.say(line),
+      failed: (error) => this.#failedWith(error),
     };
   }
 
@@ -95,6 +108,7 @@ export class Runner {
   snapshot(): RunSnapshot {
     const running = Array.from(this.#items, ({ file, startedMs, attempt }) => ({ file, startedMs, attempt }));
     const { count, done, failed, doneEarlier, failedEarlier, left } = this.#files;
+    const nowMs = performance.now();
     return {
       sessionId: this.#worker.session.session_id,
       total: doneEarlier + failedEarlier + count,
@@ -102,14 +116,15 @@ export class Runner {
       failedBefore: failedEarlier,
       done,
       failed,
-      pending: left,
+      pending: left + this.#starts.retrying,
       running,
       startedMs: this.#startedMs,
-      nowMs: performance.now(),
+      nowMs,
       draining: this.#stop?.reason,
       hold: this.#hold.held && { ...this.#hold.held, reason: this.#session.status_reason ?? undefined },
       heldMs: this.#hold.earlierMs,
       disconnected: !this.#worker.isConnected,
+      ...this.#starts.pace(nowMs),
     };
   }
 
@@ -134,8 +149,10 @@ export class Runner {
 
   #pump(): void {
     this.#followSession();
-    while (this.#mayBegin) void this.#process(this.#files.begin() as string);
-    const isThrough = this.#stop !== undefined || (this.#files.left === 0 && !this.#isHeld);
+    // Nobody waits while the run is held or about to end: others may have changed the files when it goes on.
+    if (this.#stop !== undefined || this.#isHeld) this.#abandon();
+    for (let item = this.#next(); item !== undefined; item = this.#next()) void this.#process(item);
+    const isThrough = this.#stop !== undefined || (this.#starts.isThrough && !this.#isHeld);
     if (isThrough && (this.#items.size === 0 || this.#isGivenUp)) this.#resolve();
   }
 
@@ -162,57 +179,62 @@ export class Runner {
     return (
       this.#stop === undefined &&
       !this.#isHeld &&
-      this.#files.left > 0 &&
+      !this.#starts.isThrough &&
       this.#running < this.#options.jobs &&
-      this.#items.size - this.#running < maxUnsettled &&
-      this.#ends.heldBack < maxHeldBack
+      this.#items.size - this.#running < maxUnsettled
     );
   }
 
-  async #process(file: string): Promise<void> {
-    const place = this.#started++;
-    const seq = this.#seq++;
-    const item: Item = { file, seq, startedMs: performance.now(), attempt: 0, child: undefined };
+  #next(): Item | undefined {
+    if (!this.#mayBegin) return undefined;
+    // A file that has begun before may be the one that the output of others waits for.
+    const mayBeginFresh = this.#ends.heldBack < maxHeldBack;
+    return this.#starts.begin(performance.now(), mayBeginFresh, (file) =>
+      newItem(file, this.#seq++, this.#started++),
+    );
+  }
+
+  /** Ends the waits of files that have begun and wait to begin again. */
+  #abandon(): void {
+    for (const item of this.#starts.abandon()) void this.#show(item, undefined);
+  }
+
+  async #process(item: Item): Promise<void> {
     this.#items.add(item);
     this.#running++;
     let end: FileEnd | undefined;
+    let again: Again | undefined;
     try {
-      const work = await workOn(item, this.#options, this.#control).finally(() => {
+      const attempted = await attemptAt(item, this.#starts, this.#options, this.#control).finally(() => {
         this.#running--;
+        this.#starts.dropped(item);
       });
-      if (work !== undefined) {
-        this.#count(work.ended);
+      const { givenUp } = this.#starts;
+      if (givenUp !== undefined) this.drain({ cause: "deferred", reason: givenUp });
+      if (attempted !== undefined && "outcome" in attempted) {
+        this.#count(attempted.outcome.ended);
         this.#pump();
-        end = await this.#record(item, work);
-      }
+        end = await recordLast(item, attempted, this.#recording);
+      } else again = attempted;
     } catch (error) {
       this.#failedWith(error);
     }
-    try {
-      await this.#ends.put(place, end);
-    } catch (error) {
-      this.#failedWith(error);
-    }
+    if (again === undefined) await this.#show(item, end);
     this.#items.delete(item);
-    if (end === undefined) this.#files.putBack(file);
-    else this.#files.end(file, { succeeded: end.result.exit_code === 0 });
+    if (end !== undefined) this.#files.end(item.file, { succeeded: end.result.exit_code === 0 });
+    else if (again !== undefined) this.#starts.again(item, again);
+    else this.#files.putBack(item.file);
     if (this.#items.size === 0) this.#hold.idle(performance.now());
     this.#hooks.changed();
     this.#pump();
   }
 
-  async #record(item: Item, work: Outcome): Promise<FileEnd> {
-    const { ended } = work;
-    const { patienceMs, timeoutMs } = this.#options;
-    const result = fileResult({ ...work, attempts: item.attempt, timeoutMs });
-    const recorder = { worker: this.#worker, patienceMs, say: (line: string) => this.#hooks.say(line) };
-    await record(recorder, item.file, asJson(result), () => asJson(withoutOutput(result, ended)));
+  async #show({ place }: Item, end: FileEnd | undefined): Promise<void> {
     try {
-      this.#options.joblog?.add(jobLine(work, item.seq));
+      await this.#ends.put(place, end);
     } catch (error) {
       this.#failedWith(error);
     }
-    return { file: item.file, result, stdout: ended.stdout.bytes, stderr: ended.stderr.bytes };
   }
 
   #count({ exitCode }: Ended): void {
@@ -233,6 +255,7 @@ export class Runner {
     if (this.#items.size === 0) this.#hold.idle(performance.now());
     this.#hooks.held();
     this.#hooks.changed();
+    this.#pump();
   }
 
   #resumed(): void {

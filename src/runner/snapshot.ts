@@ -1,7 +1,18 @@
-/** The state of a run at one moment. Counts are files; times are milliseconds of performance.now(). */
+/** The state of a run at one moment, for displays. */
 import type { Held } from "./hold.ts";
 
-export interface RunSnapshot {
+/** How a run is slowed down. */
+export interface RunPace {
+  /** The most commands at once now, if that is less than the run may have; undefined if it is not. */
+  readonly slowedTo: number | undefined;
+  /** Pending files whose command said "not now". */
+  readonly deferred: number;
+  /** What the run waits for before it starts the next command; undefined if it does not wait. */
+  readonly waiting: { readonly untilMs: number; readonly reason: string } | undefined;
+}
+
+/** The state of a run at one moment. Counts are files; times are milliseconds of performance.now(). */
+export interface RunSnapshot extends RunPace {
   readonly sessionId: string;
   /** All files of the session: restored + failedBefore + done + failed + pending + running.length. */
   readonly total: number;

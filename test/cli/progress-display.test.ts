@@ -48,6 +48,14 @@ describe("the bar", () => {
     expect(barLine({ ...half, draining: "interrupted" }, 23.4, 100, unicode)).toContain(
       "finishing 3: interrupted",
     );
+    const waiting = { untilMs: half.nowMs + 65_000, reason: "not now, Retry-After" };
+    const slowed = { ...half, slowedTo: 2, waiting };
+    expect(barLine(slowed, 23.4, 100, unicode)).toMatch(
+      / {2}2 at once {2}waiting 1m 05s: not now, Retry-After$/,
+    );
+    expect(barLine(slowed, 23.4, 79, unicode)).toMatch(/ {2}2 at once {2}waiting 1m 05s(: .*)?$/);
+    expect(barLine(slowed, 23.4, 60, unicode)).toMatch(/ {2}2 at once$/);
+    expect(barLine({ ...slowed, nowMs: waiting.untilMs }, 23.4, 100, unicode)).toMatch(/2 at once .* ETA /);
     expect(barLine({ ...half, draining: "interrupted" }, 23.4, 60, unicode)).toContain("finishing 3");
     expect(barLine({ ...half, done: 3995, pending: 0 }, 23.4, 79, unicode)).toMatch(
       /0 pending {2}finishing 3$/,
@@ -248,6 +256,12 @@ describe("lines for a log", () => {
     expect(plainLine(half, 23.4)).toBe(
       "nightly: 2495 of 5000 done (1000 of them earlier), 2 failed, 2503 to do, 23.4/s, ETA 1m 47s",
     );
+    const waiting = { untilMs: half.nowMs + 65_000, reason: "not now, Retry-After" };
+    expect(plainLine({ ...half, slowedTo: 2, waiting }, 23.4)).toMatch(
+      /, 2 at once, waiting until (\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d \(not now, Retry-After\), ETA /,
+    );
+    const late = { ...half, waiting: { ...waiting, untilMs: half.nowMs } };
+    expect(plainLine(late, 23.4)).toBe(plainLine(half, 23.4));
     expect(plainLine({ ...half, draining: "paused" }, 23.4)).toMatch(/23\.4\/s, finishing 3 \(paused\)$/);
     expect(plainLine({ ...half, disconnected: true }, undefined)).toMatch(
       /to do, no connection to sessiond$/,

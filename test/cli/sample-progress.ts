@@ -18,6 +18,9 @@ export function progressOf(given: Partial<RunSnapshot> = {}): RunSnapshot {
     hold: undefined,
     heldMs: 0,
     disconnected: false,
+    slowedTo: undefined,
+    deferred: 0,
+    waiting: undefined,
     ...given,
   };
   const { restored, failedBefore, done, failed, pending, running } = progress;

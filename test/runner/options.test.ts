@@ -1,6 +1,7 @@
-/** How the options for jobs and for an early end are read, and when a halt is reached. */
+/** How the options for jobs, for an early end and for "not now" are read, and when a halt is reached. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { formatDeferOn, parseDeferOn } from "../../src/runner/defer-on.ts";
 import { type Halt, haltReason, isReached, parseHalt } from "../../src/runner/halt.ts";
 import { parseJobs } from "../../src/runner/jobs.ts";
 import { asManyAsPossible } from "../../src/runner/most-at-once.ts";
@@ -99,3 +100,21 @@ test("the reason names the option", () => {
   const halt = parseHalt("now,fail=1") as Halt;
   expect(haltReason(halt, { failed: 1, succeeded: 3, total: 9 })).toBe("1 file failed (--halt now,fail=1)");
 });
+
+test.each([
+  ["75", [75]],
+  ["75,100", [75, 100]],
+  [" 1 , 255 ", [1, 255]],
+  ["75,75", [75]],
+  ["none", []],
+])("not now on %j", (text, statuses) => {
+  expect(parseDeferOn(text)).toEqual(statuses);
+  expect(parseDeferOn(formatDeferOn(statuses))).toEqual(statuses);
+});
+
+test.each(["", "0", "256", "-1", "75,", "75;76", "all", "1.5", "none,75"])(
+  "%j is no list of exit statuses",
+  (text) => {
+    expect(() => parseDeferOn(text)).toThrow("is not a list of exit statuses");
+  },
+);

@@ -53,8 +53,8 @@ function resultOf(stdout: string | Buffer, truncated = false) {
     ended,
     timeoutMs: undefined,
     attempts: 1,
+    deferred: 0,
     finishedMs: 0,
-    origin: { command_hash: "1" },
   });
 }
 

@@ -96,3 +96,19 @@ test("whatever happens, each file counts once, and none is worked on twice at a 
   });
   fc.assert(property, runs(200, 5000));
 });
+
+test("files that were refused begin after the others, in their order, and wherever the session has them", () => {
+  const files = new RunFiles(lists, []);
+  for (const file of ["a", "b"]) {
+    expect(files.begin()).toBe(file);
+    files.defer(file);
+  }
+  expect(files).toMatchObject({ left: 3, count: 3, isFreshLeft: true });
+  expect(files.begin({ mayBeginFresh: false })).toBe("a");
+  files.defer("a");
+  files.follow({ ...lists, pending_files: ["b", "a", "c", "new"] });
+  expect(beginAll(files)).toEqual(["c", "new", "b", "a"]);
+  files.defer("b");
+  files.follow({ ...lists, pending_files: ["a", "c", "new"] });
+  expect(files).toMatchObject({ left: 0, isFreshLeft: false });
+});

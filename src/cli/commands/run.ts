@@ -14,9 +14,9 @@ The command runs without a shell unless --shell is given. Files may also follow 
 in lists after ::::. Other words of GNU parallel are taken too, or answered with what to write instead.
 
 An existing session continues: files that are done are skipped, and new files are added. It remembers the command, its
-directory, and -j, --retries, --timeout, --halt, --depends, --shell and --output-limit: without a command, the run goes
-on with them. What is given wins, and is remembered from then on. Each file gets a result: exit_code, signal, timed_out,
-timeout_ms, duration_ms, attempts, stdout (parsed if it is a JSON object or array), stderr, truncated, invalid_utf8,
+directory, and -j, --retries, --retry-delay, --defer-on, --max-defer, --timeout, --halt, --depends, --shell and
+--output-limit: without a command, the run goes on with them. What is given wins, and is remembered from then on. Each
+file gets a result: exit_code, signal, timed_out, timeout_ms, duration_ms, attempts, deferred, error, stdout (parsed if it is a JSON object or array), stderr, truncated, invalid_utf8,
 finished_time, fingerprint, fingerprint_after, command_hash, depends_hash. A file is done when its result is durable. The
 exit code is 124 after --timeout, 128 plus the signal's number after a signal, and
 126 or 127 if the command could not be started.
@@ -35,6 +35,11 @@ If done files were edited since, or were done by another command or with other -
 and ends with 2, until it is told --rerun-if changed or --keep-done. Files that failed or are pending may be edited.
 Names for --depends are relative to the directory where commands run.
 
+Exit status 75 (--defer-on) means "not now": a service that the command needs is at its limit, or down. The file stays
+pending behind the others, and the run slows down: fewer commands at once, and none for a growing time, or as long as a
+line "Retry-After: SECONDS" (or a date) on stderr says, or the key retry_after of JSON on stdout. Success speeds it up
+again. A file that is refused 20 times while others succeed has failed.
+
 The output of each command is printed as a whole once its result is durable. With --json, a line for each file is
 printed instead; with -q, nothing. --timeout, before or after run, is the time limit for one file.
 
@@ -43,7 +48,7 @@ excluded directory is not entered; **/ at the beginning of --exclude matches at 
 read, the session is paused after the rest is done, and the next run looks again.
 
 Exit codes:
-  0 all files done · 1 some files failed or may be missing, or the run was halted, or somebody else paused, completed or failed the
+  0 all files done · 1 some files failed or may be missing, or the run was halted, or nothing succeeded for --max-defer, or somebody else paused, completed or failed the
   session · 2 invalid options, or done files have changed · 3 the connection to sessiond was lost · 4 the session was deleted · 127 no such program · 130 interrupted
 
 Example:

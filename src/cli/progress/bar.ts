@@ -73,6 +73,7 @@ function piecesOf(
   { isFinal, nowMs }: { isFinal: boolean; nowMs: number },
 ): Piece[] {
   const { restored, failedBefore, done, pending, total, running, draining, hold, disconnected } = progress;
+  const { slowedTo, waiting } = progress;
   const failed = failedBefore + progress.failed;
   const { none } = look.marks;
   // The rate does not tell when the last files end, which often take longest.
@@ -88,6 +89,7 @@ function piecesOf(
     { text: failed === 0 ? "" : `${failed} failed`, style: "red", keep: 1 },
     { text: isFinal && pending === 0 ? "" : `${number(pending)} pending`, keep: 6 },
     { text: restored === 0 ? "" : `${restored} earlier`, style: "dim", keep: 7 },
+    { text: slowedTo === undefined || isFinal ? "" : `${slowedTo} at once`, style: "yellow", keep: 3 },
     ...(isFinal
       ? [
           { text: rateText(perSecond, ""), keep: 5 },
@@ -97,11 +99,18 @@ function piecesOf(
         ? [{ text: "no connection", style: "yellow" as const, keep: 3 }]
         : draining !== undefined || isLast || hold !== undefined
           ? [finishingPiece(progress, look, nowMs)]
-          : [
-              { text: padStart(rateText(perSecond, none), 7), keep: 5 },
-              { text: `ETA ${eta}`, keep: 4 },
-            ]),
+          : waiting !== undefined && waiting.untilMs > nowMs
+            ? [waitingPiece(waiting, nowMs)]
+            : [
+                { text: padStart(rateText(perSecond, none), 7), keep: 5 },
+                { text: `ETA ${eta}`, keep: 4 },
+              ]),
   ];
+}
+
+function waitingPiece({ untilMs, reason }: { untilMs: number; reason: string }, nowMs: number): Piece {
+  const time = timeText(Math.max(0, untilMs - nowMs), "");
+  return { text: `waiting ${time}: ${reason}`, short: `waiting ${time}`, style: "yellow", keep: 3 };
 }
 
 function finishingPiece({ running, draining, hold }: RunSnapshot, look: Look, nowMs: number): Piece {

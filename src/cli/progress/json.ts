@@ -27,7 +27,7 @@ export function createJsonDisplay(
     timer = undefined;
     if (progress === undefined || finished) return;
     toldAtMs = nowMs();
-    write({ type: "progress", ...values(progress, pace.perSecond(toldAtMs)) });
+    write({ type: "progress", ...values(progress, pace.perSecond(toldAtMs), toldAtMs) });
   }
 
   return {
@@ -42,13 +42,14 @@ export function createJsonDisplay(
       if (finished) return;
       finished = true;
       clearTimeout(timer);
-      write({ type: "finished", ...values(last, pace.overall(last)) });
+      write({ type: "finished", ...values(last, pace.overall(last), last.nowMs) });
     },
   };
 }
 
-function values(progress: RunSnapshot, perSecond: number | undefined): object {
-  const { pending, running, nowMs, hold } = progress;
+function values(progress: RunSnapshot, perSecond: number | undefined, toldAtMs: number): object {
+  const { pending, running, nowMs, hold, slowedTo, waiting } = progress;
+  const isWaiting = waiting !== undefined && waiting.untilMs > toldAtMs;
   const eta = pending === 0 && running.length > 0 ? undefined : etaMs(perSecond, pending + running.length);
   return {
     session_id: progress.sessionId,
@@ -66,6 +67,10 @@ function values(progress: RunSnapshot, perSecond: number | undefined): object {
     elapsed_ms: Math.round(workedMs(progress, nowMs)),
     rate_per_second: perSecond ?? null,
     eta_ms: eta === undefined ? null : Math.round(eta),
+    slowed_to: slowedTo ?? null,
+    deferred: progress.deferred,
+    waiting_until: isWaiting ? new Date(Date.now() + waiting.untilMs - toldAtMs).toISOString() : null,
+    waiting_for: isWaiting ? waiting.reason : null,
     draining: progress.draining ?? null,
     paused:
       hold === undefined ? null : { reason: hold.reason ?? null, for_ms: Math.round(nowMs - hold.sinceMs) },

@@ -5,7 +5,7 @@ import { safe } from "../terminal-text.ts";
 import type { ProgressDisplay } from "./display.ts";
 import type { Pace } from "./pace.ts";
 import { etaMs } from "./rate.ts";
-import { rateText, timeText } from "./wording.ts";
+import { clockText, rateText, timeText } from "./wording.ts";
 
 const shortestMs = 5000;
 const longestMs = 600_000;
@@ -57,11 +57,15 @@ export function plainLine(
   perSecond: number | undefined,
   nowMs = progress.nowMs,
 ): string {
-  const { pending, running, draining, hold, disconnected } = progress;
+  const { pending, running, draining, hold, disconnected, slowedTo, waiting } = progress;
   const eta = pending === 0 ? undefined : etaMs(perSecond, pending + running.length);
   return [
     counts(progress),
     ...(perSecond === undefined ? [] : [rateText(perSecond, "")]),
+    ...(slowedTo === undefined ? [] : [`${slowedTo} at once`]),
+    ...(waiting === undefined || waiting.untilMs <= nowMs || hold !== undefined
+      ? []
+      : [`waiting until ${clockText(waiting.untilMs, nowMs)} (${waiting.reason})`]),
     ...(eta === undefined || draining !== undefined || hold !== undefined
       ? []
       : [`ETA ${timeText(eta, "")}`]),

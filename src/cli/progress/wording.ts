@@ -26,6 +26,14 @@ export function timeText(ms: number | undefined, unknown: string): string {
   return `${Math.floor(hours / 24)}d ${hours % 24}h`;
 }
 
+/** A time of performance.now() as the local time of day, `14:03:05`, with the date if that is another day. */
+export function clockText(atMs: number, nowMs: number, now = new Date()): string {
+  const at = new Date(now.getTime() + atMs - nowMs);
+  const time = [at.getHours(), at.getMinutes(), at.getSeconds()].map(two).join(":");
+  if (at.toDateString() === now.toDateString()) return time;
+  return `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${time}`;
+}
+
 /** At most four columns up to some years: `now`, `45s`, `3m`, `2h`, `12d`. */
 export function ageText(ms: number): string {
   const seconds = Math.floor(ms / 1000);

@@ -1,13 +1,14 @@
 /** The options of `run`, and how their values are read. */
 import { availableParallelism } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { defaultDeferOn, formatDeferOn, parseDeferOn } from "../../runner/defer-on.ts";
 import { type Halt, parseHalt } from "../../runner/halt.ts";
 import { parseJobs } from "../../runner/jobs.ts";
 import { asManyAsPossible } from "../../runner/most-at-once.ts";
 import { OptionError } from "../../runner/option-error.ts";
 import { maxOutputLimit, type OnPause, onPauseChoices } from "../../runner/runner-options.ts";
 import { parseSize, SizeError } from "../../text/size.ts";
-import { durationMs, fileNames, label, repeated, wholeNumber } from "../arguments.ts";
+import { durationMs, fileNames, label, repeated, secondsOrDuration, wholeNumber } from "../arguments.ts";
 import { type ProgressMode, progressModes } from "../progress/create-display.ts";
 import { addParallelHabits } from "./parallel-habits.ts";
 
@@ -20,6 +21,11 @@ export interface RunOptions {
   /** As {@link parseJobs} reads it. */
   jobs: string;
   retries: number;
+  /** Milliseconds. */
+  retryDelay: number;
+  deferOn: readonly number[];
+  /** Milliseconds. */
+  maxDefer: number;
   /** Milliseconds for one attempt; it is a global option of the command line. */
   timeout?: number | undefined;
   halt?: Halt | undefined;
@@ -67,6 +73,24 @@ function addOwnOptions(command: Command): void {
         .default("100%", "one per processor"),
     )
     .option("--retries <count>", "further attempts for a file whose command fails", wholeNumber(0), 0)
+    .addOption(
+      new Option("--retry-delay <duration>", "how long to wait before the first of them; doubled each time")
+        .argParser(secondsOrDuration)
+        .default(0, "0"),
+    )
+    .addOption(
+      new Option(
+        "--defer-on <statuses>",
+        'exit statuses that mean "not now": slow down, try again later; or none',
+      )
+        .argParser(deferOn)
+        .default(defaultDeferOn, formatDeferOn(defaultDeferOn)),
+    )
+    .addOption(
+      new Option("--max-defer <duration>", "pause the session after so long without any success")
+        .argParser(secondsOrDuration)
+        .default(86_400_000, "24h"),
+    )
     .option("--timeout <duration>", "time limit for one attempt; then its process group is stopped")
     .option("--halt <when>", "when to stop early: soon,fail=N or N%; now,…; also success= and done=", halt)
     .addOption(
@@ -126,6 +150,10 @@ function jobs(text: string): string {
 
 function halt(text: string): Halt | undefined {
   return read(() => parseHalt(text));
+}
+
+function deferOn(text: string): readonly number[] {
+  return read(() => parseDeferOn(text));
 }
 
 function outputLimit(text: string): number {
