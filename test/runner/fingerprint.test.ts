@@ -3,7 +3,7 @@ import { mkdir, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import type { JsonValue } from "../../src/json/exact-json.ts";
-import { compare, takeFingerprint } from "../../src/runner/fingerprint.ts";
+import { compare, hasSameContent, takeFingerprint } from "../../src/runner/fingerprint.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
@@ -39,6 +39,42 @@ test("a file has changed when its content has, whatever its size and times say",
   expect(await compare(path, before)).toEqual({ kind: "unchanged" });
   await writeFile(path, "three");
   expect(await compare(path, before)).toEqual({ kind: "changed", what: "size" });
+});
+
+test("a file is unchanged if it is like one of its two fingerprints", async () => {
+  const path = join(await tempDir(), "a");
+  await writeFile(path, "one");
+  const before = await recorded(path);
+  await writeFile(path, "two");
+  const after = await recorded(path);
+  expect(await compare(path, before, after)).toEqual({ kind: "unchanged" });
+  await writeFile(path, "one");
+  expect(await compare(path, before, after)).toEqual({ kind: "unchanged" });
+  await writeFile(path, "six");
+  expect(await compare(path, before, after)).toEqual({ kind: "changed", what: "content" });
+  await writeFile(path, "three");
+  expect(await compare(path, before, after)).toEqual({ kind: "changed", what: "size" });
+  // A file that the command made has only one.
+  await writeFile(path, "two");
+  expect(await compare(path, undefined, after)).toEqual({ kind: "unchanged" });
+});
+
+test("an earlier fingerprint holds as long as the times show it", async () => {
+  const path = join(await tempDir(), "a");
+  await writeFile(path, "one");
+  const options = { alwaysHash: false, nowMs: Date.now() + minuteMs };
+  const earlier = await takeFingerprint(path, options);
+  expect(await takeFingerprint(path, { ...options, earlier })).toBe(earlier);
+  await disguise(path, "two");
+  const later = await takeFingerprint(path, { ...options, earlier });
+  expect(hasSameContent(earlier, later)).toBe(false);
+  await disguise(path, "one");
+  const touched = await takeFingerprint(path, { ...options, earlier });
+  expect(touched).not.toBe(earlier);
+  expect(hasSameContent(earlier, touched)).toBe(true);
+  // Times that may lie are no reason to skip the content.
+  const young = await takeFingerprint(path, { alwaysHash: false, nowMs: (await stat(path)).ctimeMs });
+  expect(await takeFingerprint(path, { ...options, earlier: young })).not.toBe(young);
 });
 
 test("another file in its place has changed, even with all its times", async () => {

@@ -2,7 +2,13 @@
 import { execFileSync } from "node:child_process";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { commandFor, commandLine, templateText } from "../../src/runner/template.ts";
+import {
+  commandFor,
+  commandHash,
+  commandLine,
+  type Template,
+  templateText,
+} from "../../src/runner/template.ts";
 
 const plain = (words: string[], file: string) => commandFor({ words, shell: false }, file);
 const shell = (words: string[], file: string) => commandFor({ words, shell: true }, file);
@@ -46,6 +52,24 @@ test("the command is displayed as one would type it", () => {
 const fileName = fc
   .string({ unit: "binary", minLength: 1, maxLength: 20 })
   .filter((text) => text.isWellFormed() && !text.includes("\0"));
+
+const someTemplate: fc.Arbitrary<Template> = fc.record({
+  words: fc.array(fc.constantFrom("a", "b", "a b", "{}", "{.}", "a {}"), { minLength: 1, maxLength: 4 }),
+  shell: fc.boolean(),
+});
+
+test("templates have the same hash if and only if they give the same command", () => {
+  const command = (template: Template) => JSON.stringify(commandFor(template, "d.e/f.g"));
+  fc.assert(
+    fc.property(someTemplate, someTemplate, (one, other) => {
+      expect(commandHash(one) === commandHash(other)).toBe(command(one) === command(other));
+      const { words, shell } = one;
+      const isImplied = !words.some((word) => word.includes("{"));
+      if (isImplied) expect(commandHash({ words: [...words, "{}"], shell })).toBe(commandHash(one));
+      if (shell) expect(commandHash({ words: [words.join(" ")], shell })).toBe(commandHash(one));
+    }),
+  );
+});
 
 test("a shell reads any name as it is", () => {
   fc.assert(
