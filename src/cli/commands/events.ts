@@ -96,7 +96,7 @@ async function tellAll(
   if (options.since !== undefined)
     throw usageError("--exec continues where its state file says, without --since");
   // The time limit is that of a command, and not that of a reply.
-  const client = new SessionClient({ socketPath: context.client.socketPath });
+  const client = new SessionClient({}, context.found.daemon);
   try {
     const filter = new EventFilter(client, options);
     const about = { store: (await client.getInfo()).store.location, filter: filter.text };
