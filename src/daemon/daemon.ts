@@ -8,6 +8,7 @@
  */
 import type { Logger } from "pino";
 import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";
+import { userConfigFile } from "../config/on-demand.ts";
 import { ConfigError } from "../config/problem.ts";
 import { changedKeys } from "../config/reload.ts";
 import type { ReloadResult } from "../contract/replies.ts";
@@ -19,9 +20,13 @@ import { openStore } from "../store/open-store.ts";
 import type { BootTime } from "../time/boot-time.ts";
 import { type Clock, formatTimestamp } from "../time/clock.ts";
 import { version } from "../version.ts";
+import { cleanupNotices } from "./cleanup-notice.ts";
 import { watchIdle } from "./idle.ts";
 import { ServingNote, type StopCause } from "./serving-note.ts";
 import type { InheritedSockets } from "./systemd/service-manager.ts";
+
+/** Where settings can be made, where no file has been read. */
+const newConfigFile = "a file of your own, given with --config";
 
 /** How long open requests may go on after a signal before they are cut off. */
 const drainMs = 8000;
@@ -166,6 +171,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
 
     // Last, because missed runs may take a while and clients need not wait for them.
     await cleanup.start();
+    const settingsFile = config.file ?? (onDemand && userConfigFile(onDemand.env)) ?? newConfigFile;
+    for (const notice of cleanupNotices(await cleanup.schedules(), settingsFile)) logger.info(notice);
 
     let stopped: Promise<void> | undefined;
     return {

@@ -1,7 +1,6 @@
 /** Creates the daemon's logger. */
 import { writeSync } from "node:fs";
 import { type Logger, pino } from "pino";
-import { prettyFactory } from "pino-pretty";
 import { boundedLine, journalLine, readableEvent, readableLines } from "./log-lines.ts";
 import { LogOutput, type LogOutputOptions } from "./log-output.ts";
 import { openLogTarget } from "./log-target.ts";
@@ -18,12 +17,12 @@ const fatalLevel = 60;
  * The end of the process waits for the reader, but no longer than a second. By default writes to standard
  * error.
  */
-export function createLogger(
+export async function createLogger(
   level: string,
   reader: LogReader,
   write: LogOutputOptions["write"] = standardError(),
-): { logger: Logger; log: LogOutput } {
-  const format = formats[reader]();
+): Promise<{ logger: Logger; log: LogOutput }> {
+  const format = await formats[reader]();
   const log = new LogOutput({
     write,
     droppedLine: (dropped) => {
@@ -55,10 +54,12 @@ export function logWarnings(logger: Logger): void {
   process.on("warning", (warning) => logger.warn({ err: warning }, warning.message));
 }
 
-const formats: Readonly<Record<LogReader, () => (line: string) => string>> = {
-  program: () => boundedLine,
-  journal: () => journalLine,
-  terminal() {
+const formats: Readonly<Record<LogReader, () => Promise<(line: string) => string>>> = {
+  program: async () => boundedLine,
+  journal: async () => journalLine,
+  async terminal() {
+    // Loaded only here, because most daemons have no terminal, and some must start fast.
+    const { prettyFactory } = await import("pino-pretty");
     const pretty = prettyFactory({ translateTime: "SYS:HH:MM:ss.l", singleLine: true });
     return (line) => readableLines(pretty(readableEvent(line)));
   },

@@ -59,7 +59,7 @@ interface Serving {
 
 async function serve(store: string, serving: Serving): Promise<number | undefined> {
   const { config, sources, log: file, idleExitMs } = serving;
-  const { logger, log } = createLogger(config.log.level, "program", (bytes) => file.write(bytes));
+  const { logger, log } = await createLogger(config.log.level, "program", (bytes) => file.write(bytes));
   logWarnings(logger);
   const signals = listenForSignals(logger);
   logger.info({ version, pid: process.pid, config: config.file }, "sessiond is starting on demand");

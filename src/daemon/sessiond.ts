@@ -76,7 +76,7 @@ async function loadConfigAndRun(args: Arguments): Promise<number | undefined> {
     return exitStatus.config;
   }
   if (args.checkConfig) return print(`${safe(config.file ?? "the default configuration")} is valid\n`);
-  const { logger, log } = createLogger(
+  const { logger, log } = await createLogger(
     config.log.level,
     toJournal ? "journal" : process.stderr.isTTY ? "terminal" : "program",
   );

@@ -18,6 +18,8 @@ function cronOption() {
 }
 
 function timezoneProblem(zone: string): string | undefined {
+  // The default needs no Intl, which takes 10 ms to load.
+  if (zone === "UTC") return undefined;
   try {
     // Intl also accepts offsets such as +02:00, which have no daylight saving time.
     if (/^[A-Za-z]/.test(zone)) {
