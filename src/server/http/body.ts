@@ -12,9 +12,9 @@ import { type ReceiveOptions, receiveBody } from "./receive-body.ts";
 
 /**
  * The most keys that one object in a request may have. The engine handles an object as a whole where it lists
- * its keys or makes room for more, and with a million of them that takes a few hundred milliseconds.
+ * its keys or makes room for more: with 200,000 of them that takes up to 50 ms, with a million 300.
  */
-const maxKeys = 1_000_000;
+const maxKeys = 200_000;
 
 /** The same for the outermost object and `config`, which are copied as a whole again and again. */
 const maxOwnKeys = 10_000;

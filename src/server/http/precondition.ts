@@ -3,7 +3,7 @@
  * state of a session: the generation and the revision, and what a summary tells besides, because another
  * program may write a document without either.
  */
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { isSessiondError, SessiondError } from "../../error.ts";
 import type { SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
@@ -35,8 +35,8 @@ export function entityTag(summary: SessionSummary): string {
   const { target_path, pinned, labels, processed_count, pending_count } = summary;
   const state = [generation ?? thisRun, revision, status, status_reason, checkpoint_time, created_time];
   const more = [target_path, pinned, Object.entries(labels), processed_count, pending_count];
-  const digest = createHash("sha256").update(JSON.stringify([...state, ...more]));
-  return `"${revision}-${digest.digest("base64url").slice(0, 16)}"`;
+  const digest = Buffer.from(hash("sha256", JSON.stringify([...state, ...more]), "hex"), "hex");
+  return `"${revision}-${digest.toString("base64url", 0, 12)}"`;
 }
 
 /** @throws SessiondError `invalid_request` for a header that is neither a list of entity tags nor `*` */

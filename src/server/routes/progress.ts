@@ -1,11 +1,13 @@
 /** The handlers that change a session's progress or status. */
 import { progressReplyOf } from "../../contract/from-summary.ts";
+import { stringifyJsonInSlices } from "../../json/write-in-slices.ts";
 import type { SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { Verb } from "../../session/transition.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import type { Handlers } from "../http/handler.ts";
 import { changeIf } from "../http/precondition.ts";
+import { replyDepth } from "../http/reply-depth.ts";
 
 export function progressHandlers(store: SessionStore) {
   const transition = (verb: Verb) => async (call: TransitionCall) => {
@@ -25,7 +27,10 @@ export function progressHandlers(store: SessionStore) {
     },
 
     // Without an ETag: the summary of each report would cost more than the report.
-    reportProgress: ({ params, body }) => store.report(params.id, body),
+    reportProgress: async ({ params, body }) => {
+      const json = Buffer.from(await stringifyJsonInSlices(body, replyDepth));
+      return store.report(params.id, body, { json });
+    },
 
     pauseSession: transition("pause"),
     completeSession: transition("complete"),

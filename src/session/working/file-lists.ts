@@ -4,6 +4,7 @@
  * session of 100,000 files took 11 % longer.
  */
 import { eachInSlices } from "../../async/slices.ts";
+import { NameMap } from "../name-map.ts";
 
 /** The index of a name in the pending list, or the mark of the processed list. */
 type Place = number;
@@ -11,7 +12,7 @@ const inProcessed: Place = -1;
 
 export class FileLists {
   /** By name, its place; all of its places if the document lists it more than once. */
-  readonly #places = new Map<string, Place | Place[]>();
+  readonly #places = new NameMap<Place | Place[]>();
   readonly #processed: string[] = [];
   /** A name that was taken out leaves a hole, until the lists are built anew. */
   readonly #pending: (string | undefined)[] = [];
@@ -27,6 +28,14 @@ export class FileLists {
     const lists = new FileLists();
     await eachInSlices(processed, (name) => lists.#listProcessed(name));
     await eachInSlices(pending, (name) => lists.#listPending(name));
+    return lists;
+  }
+
+  /** A copy in which some files were finished and others added. In slices; nothing may change meanwhile. */
+  async changed(processed: readonly string[], added: readonly string[]): Promise<FileLists> {
+    const lists = await FileLists.load(this.processed(), this.pending());
+    await eachInSlices(processed, (name) => lists.finish(name));
+    await eachInSlices(added, (name) => lists.add(name));
     return lists;
   }
 

@@ -2,7 +2,7 @@
  * The results of a session in memory: many of them can be read as they were at one moment, in slices, while
  * new results are reported.
  */
-import { eachInSlices } from "../../async/slices.ts";
+import { eachInSlices, yieldIfDue } from "../../async/slices.ts";
 import type { JsonObject, JsonValue } from "../../json/exact-json.ts";
 
 export type Result = readonly [key: string, result: JsonValue];
@@ -20,6 +20,15 @@ export class ResultMap {
   /** As the constructor, in slices. */
   static async load(results: JsonObject): Promise<ResultMap> {
     const map = new ResultMap();
+    await eachInSlices(Object.keys(results), (key) => map.set(key, results[key] as JsonValue));
+    return map;
+  }
+
+  /** A copy with more results. In slices; nothing may change meanwhile. */
+  async changed(results: JsonObject): Promise<ResultMap> {
+    const map = new ResultMap();
+    await eachInSlices(this.#values, ([key, result]) => map.set(key, result));
+    await yieldIfDue();
     await eachInSlices(Object.keys(results), (key) => map.set(key, results[key] as JsonValue));
     return map;
   }

@@ -14,6 +14,19 @@ import { type Session, type SessionSummary, summarize } from "../session.ts";
 import { FileLists } from "./file-lists.ts";
 import { type Result, ResultMap } from "./result-map.ts";
 
+/** The lists and results of a document in the form in which they are kept; undefined if not made yet. */
+export interface PreparedDocument {
+  readonly files: FileLists | undefined;
+  readonly results: ResultMap | undefined;
+}
+
+/** The outcome of a report for the lists and results, before anybody sees it. */
+export interface PreparedReport {
+  readonly version: number;
+  readonly files: FileLists;
+  readonly results: ResultMap;
+}
+
 /** A document in parts, for reading or writing it a piece at a time. */
 export interface SessionParts {
   /** The document. Its lists and results are placeholders. */
@@ -54,19 +67,26 @@ export class WorkingSession {
     return this.#version;
   }
 
+  /** Does in slices what `replace` would do in one go, for the same documents. */
+  static async prepareDocument(session: Session, before: Session): Promise<PreparedDocument> {
+    const { processed_files: processed, pending_files: pending, partial_results: results } = session;
+    return {
+      files: hasSameFiles(session, before) ? undefined : await FileLists.load(processed, pending),
+      results: results === before.partial_results ? undefined : await ResultMap.load(results),
+    };
+  }
+
   /**
    * Replaces the document. `before` is the document that `session` was made from, if this session gave it
    * out: lists and results that are still the same objects cost nothing.
    */
-  replace(session: Session, before?: Session): void {
+  replace(session: Session, before?: Session, prepared?: PreparedDocument): void {
     this.#version++;
     this.#frame = { ...session, processed_files: [], pending_files: [], partial_results: {} };
     this.#time = undefined;
-    const { processed_files: processed, pending_files: pending } = session;
-    if (processed !== before?.processed_files || pending !== before?.pending_files)
-      this.#files = new FileLists(processed, pending);
-    if (session.partial_results !== before?.partial_results)
-      this.#results = new ResultMap(session.partial_results);
+    const { processed_files: processed, pending_files: pending, partial_results: results } = session;
+    if (!hasSameFiles(session, before)) this.#files = prepared?.files ?? new FileLists(processed, pending);
+    if (results !== before?.partial_results) this.#results = prepared?.results ?? new ResultMap(results);
   }
 
   get revision(): number {
@@ -85,16 +105,37 @@ export class WorkingSession {
     return this.#files.pendingCount;
   }
 
-  /** Applies a report that was made at `time`. */
-  report(delta: ProgressDelta, revision: number, time: Micros): void {
-    const { processed, added, results } = delta;
+  /**
+   * Applies a large report to copies of the lists and results, in slices. Until `report` is called with the
+   * outcome, everybody sees the session without the report. No other report may be applied meanwhile.
+   */
+  async prepare({ processed, added, results }: ProgressDelta): Promise<PreparedReport> {
+    const version = this.#version;
+    const [files, map] = [this.#files, this.#results];
+    const changesFiles = processed !== undefined || added !== undefined;
+    return {
+      version,
+      files: changesFiles ? await files.changed(processed ?? [], added ?? []) : files,
+      results: results === undefined ? map : await map.changed(results),
+    };
+  }
+
+  /** Applies a report that was made at `time`. `prepared` is not used if the document was replaced since. */
+  report(delta: ProgressDelta, revision: number, time: Micros, prepared?: PreparedReport): void {
+    if (prepared?.version === this.#version) {
+      this.#files = prepared.files;
+      this.#results = prepared.results;
+    } else this.#apply(delta);
+    this.#frame.revision = revision;
+    this.#time = time;
+  }
+
+  #apply({ processed, added, results }: ProgressDelta): void {
     if (processed !== undefined) for (const file of processed) this.#files.finish(file);
     if (added !== undefined) for (const file of added) this.#files.add(file);
     if (results !== undefined) {
       for (const key of Object.keys(results)) this.#results.set(key, results[key] as JsonValue);
     }
-    this.#frame.revision = revision;
-    this.#time = time;
   }
 
   /** Applies a report again, or late: the later one of the two times stays the last activity. */
@@ -135,6 +176,11 @@ export class WorkingSession {
     this.#time = undefined;
     return this.#frame;
   }
+}
+
+function hasSameFiles(session: Session, before: Session | undefined): boolean {
+  const { processed_files: processed, pending_files: pending } = session;
+  return processed === before?.processed_files && pending === before.pending_files;
 }
 
 async function collect({ frame, processed, pending, results }: SessionParts): Promise<Session> {

@@ -15,7 +15,7 @@ import type { SessionSlots } from "./changes/session-slots.ts";
 import { maxStoredDepth } from "./disk/session-codec.ts";
 import type { StateQuarantine } from "./disk/state-quarantine.ts";
 import { damageMeaning, lossProblems } from "./journal/damage-wording.ts";
-import { growthBound } from "./journal/encode-report.ts";
+import { sizeOf } from "./journal/encode-report.ts";
 import type { Journal } from "./journal/journal.ts";
 import { readJournal, type SessionReports } from "./journal/read-journal.ts";
 import type { ReplayedReport } from "./reported/reported-session.ts";
@@ -94,7 +94,7 @@ function decode({ reports, damaged }: SessionReports): { restored: ReplayedRepor
     try {
       const { processed, results, added } = parseJson(payload.toString(), maxStoredDepth) as ProgressDelta;
       const delta = { processed, results, added };
-      const growth = growthBound(payload);
+      const { growth } = sizeOf(payload);
       restored.push({ delta, sequence, revision, generation, time, bytes: payload.length, growth });
     } catch (error) {
       if (!(error instanceof JsonError)) throw error;

@@ -39,6 +39,64 @@ test("reports mean in memory what they mean to the document", async () => {
   );
 });
 
+test("a report prepared in slices means the same, and shows nothing before it is applied", async () => {
+  await fc.assert(
+    fc.asyncProperty(session, delta, delta, async (any, first, second) => {
+      const [live, plain] = [new WorkingSession(any), new WorkingSession(any)];
+      for (const one of [live, plain]) one.report(first, 5, 1000);
+      const before = await live.toSession();
+      const prepared = await live.prepare(second);
+      expect(await live.toSession()).toEqual(before);
+      live.report(second, 6, 2000, prepared);
+      plain.report(second, 6, 2000);
+      expect(await live.toSession()).toEqual(await plain.toSession());
+    }),
+    { numRuns: 300 },
+  );
+});
+
+test("a report prepared for a document that was replaced meanwhile is applied to the new one", async () => {
+  await fc.assert(
+    fc.asyncProperty(session, session, delta, async (any, other, change) => {
+      const [live, plain] = [new WorkingSession(any), new WorkingSession(other)];
+      const prepared = live.prepare(change);
+      live.replace(other);
+      live.report(change, 5, 1000, await prepared);
+      plain.report(change, 5, 1000);
+      expect(await live.toSession()).toEqual(await plain.toSession());
+    }),
+    { numRuns: 200 },
+  );
+});
+
+test("a document prepared in slices replaces another as it would in one go", async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      session,
+      delta,
+      fc.constantFrom("lists", "results", "nothing"),
+      async (any, change, what) => {
+        const before = await new WorkingSession(any).toSession();
+        const { processed_files, pending_files, partial_results } = applyCommand(
+          before,
+          { type: "progress", delta: change },
+          formatTimestamp(0),
+        );
+        const next = {
+          ...before,
+          ...(what === "lists" && { processed_files, pending_files }),
+          ...(what === "results" && { partial_results }),
+        };
+        const [live, plain] = [new WorkingSession(before), new WorkingSession(before)];
+        live.replace(next, before, await WorkingSession.prepareDocument(next, before));
+        plain.replace(next);
+        expect(await live.toSession()).toEqual(await plain.toSession());
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
+
 test("what is gone through in slices is the session as it was when that began, whatever is reported meanwhile", async () => {
   await fc.assert(
     fc.asyncProperty(session, fc.array(delta, { maxLength: 6 }), async (any, deltas) => {

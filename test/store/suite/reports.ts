@@ -61,6 +61,27 @@ export function reportTests(open: OpenStore): void {
     expect(session).toMatchObject({ status: "paused", pinned: true, partial_results: { last: 19 } });
   });
 
+  test("of one session are applied in the order of the calls, however long each is", async () => {
+    const { store } = await openFor(open);
+    await store.create({ session_id: id, config });
+    await store.report(id, { processed: ["first"] });
+    // Of more items, and of more bytes, than are handled in one go.
+    const many = Array.from({ length: 60_000 }, (_, n) => `${"long".repeat(5)}${n}`);
+    const replies = await Promise.all([
+      store.report(id, { processed: ["before"], results: { same: 1 } }),
+      store.report(id, { processed: many, results: { same: 2 } }),
+      store.report(id, { processed: ["after"], results: { same: 3 } }),
+      store.apply(id, { type: "edit", labels: { last: "yes" } }),
+    ]);
+    const { session, summary } = await store.read(id);
+    expect(session.processed_files).toEqual(["first", "before", ...many, "after"]);
+    expect(session.partial_results).toEqual({ same: 3 });
+    expect(replies.slice(0, 3)).toMatchObject(
+      [2, 60_002, 60_003].map((processed_count) => ({ processed_count })),
+    );
+    expect(replies[3]).toMatchObject({ session, summary });
+  });
+
   test("are taken in whatever status the session has", async () => {
     const { store } = await openFor(open);
     for (const status of ["paused", "completed", "failed"] as const) {

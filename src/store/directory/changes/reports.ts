@@ -18,7 +18,7 @@ import type { ReplayedReport, ReportedSession } from "../reported/reported-sessi
 import type { DirectoryView } from "../view/directory-view.ts";
 import type { CurrentDocuments } from "./current-document.ts";
 import type { KnownSessions } from "./known-sessions.ts";
-import type { GatheredReports, SessionSlots } from "./session-slots.ts";
+import type { GatheredReports, SessionSlots, WaitingReport } from "./session-slots.ts";
 import type { SessionTurns } from "./session-turns.ts";
 import type { SessionFileWriter } from "./write-session-file.ts";
 
@@ -59,19 +59,25 @@ export class Reports {
     }
   }
 
-  #report(id: SessionId, report: EncodedReport, epoch: number | undefined): Promise<ProgressReply> {
+  #report(
+    id: SessionId,
+    report: EncodedReport | Promise<EncodedReport>,
+    epoch: number | undefined,
+  ): Promise<ProgressReply> {
     const { slots, known, leases, state } = this.#options;
-    const make = (session: ReportedSession) => {
+    const make = (session: ReportedSession, report: EncodedReport) => {
       state.assertWritable();
       leases.assertMayReport(id, epoch);
       return session.report(report);
     };
     const slot = slots.find(id);
-    if (slot?.isOpenToReports && known.has(id) && !slot.reported?.isOverfull(report))
-      return make(slot.reported as ReportedSession);
+    const isEncoded = !(report instanceof Promise);
+    if (isEncoded && slot?.isOpenToReports && known.has(id) && !slot.reported?.isOverfull(report))
+      return make(slot.reported as ReportedSession, report);
+    // Also a report that is still being encoded, so that no later one overtakes it.
     const { waiting } = this.#gather(id);
     const done = new Promise<ProgressReply>((resolve, refuse) => {
-      waiting.push({ report, make: (session) => resolve(make(session)), refuse });
+      waiting.push({ report, make: (session, encoded) => resolve(make(session, encoded)), refuse });
     });
     return state.track(done);
   }
@@ -111,13 +117,21 @@ export class Reports {
     const { turns, writer } = this.#options;
     const task = async (file: string) => {
       const session = await this.#loaded(id, file);
-      const isOverfull = gathered.waiting.some(({ report }) => session.isOverfull(report));
-      if (isOverfull) await writer.writeReports(id, file);
+      const { waiting } = gathered;
+      // Others may join whenever this waits.
+      for (let isWritten = false; ; ) {
+        const long = waiting.find((one) => !isEncoded(one));
+        if (long !== undefined) long.report = await long.report;
+        else if (!isWritten && waiting.filter(isEncoded).some(({ report }) => session.isOverfull(report))) {
+          await writer.writeReports(id, file);
+          isWritten = true;
+        } else break;
+      }
       this.#close(id, gathered);
       // Not awaited: the queue is for work that must not overlap, and waiting for the disk may overlap.
-      for (const { report, make, refuse } of gathered.waiting) {
+      for (const { report, make, refuse } of waiting.filter(isEncoded)) {
         if (session.isOverfull(report)) refuse(overfull());
-        else attempt(() => make(session), refuse);
+        else attempt(() => make(session, report), refuse);
       }
     };
     try {
@@ -159,6 +173,10 @@ export class Reports {
     const document = await documents.document(file, id);
     return { ...document, session: { ...document.session, revision: known.summary(id).revision } };
   }
+}
+
+function isEncoded(waiting: WaitingReport): waiting is WaitingReport & { report: EncodedReport } {
+  return !(waiting.report instanceof Promise);
 }
 
 function overfull(): SessiondError {

@@ -8,6 +8,7 @@
 import { join } from "node:path";
 import type { Session, SessionSummary } from "../../../session/session.ts";
 import type { SessionId } from "../../../session/session-id.ts";
+import { WorkingSession } from "../../../session/working/working-session.ts";
 import { assertExpected, sessionExists } from "../../change-conditions.ts";
 import type { ChangeOptions, StoredSession } from "../../session-store.ts";
 import { TargetChanged } from "../disk/durable-files.ts";
@@ -126,6 +127,8 @@ export class SessionChanges {
       const session = { ...document.session, revision: summary.revision };
       const next = await fn(session);
       if (next === session) return { session, summary };
+      const isInMemory = slots.reported(id) !== undefined;
+      const prepared = isInMemory ? await WorkingSession.prepareDocument(next, document.session) : undefined;
       // Putting a large session together and writing it takes a while. Meanwhile another program may replace
       // the session, also by way of another file.
       const inspect = () => {
@@ -139,7 +142,8 @@ export class SessionChanges {
       if (this.#catalog.fileOf(id) !== file) throw busy(id, "unknown");
       const from = documents.isStill(id, document) ? document.session : undefined;
       const { lastReport } = base;
-      slots.reported(id)?.changed({ from, to: written.session, lastReport, bytes: written.bytes });
+      const { session: to, bytes } = written;
+      slots.reported(id)?.changed({ from, to, prepared, lastReport, bytes });
       await journal.tryAdvanceBase(id, lastReport);
       return stored;
     });

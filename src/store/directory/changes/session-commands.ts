@@ -6,6 +6,7 @@ import { KeyedQueue } from "../../../async/keyed-queue.ts";
 import { isSessiondError, SessiondError } from "../../../error.ts";
 import { assertMayAdd } from "../../../session/additions.ts";
 import { applyCommand, type Command } from "../../../session/command.ts";
+import { mergeLargeResults } from "../../../session/merge-large-results.ts";
 import { type NewSession, newSession, type Session, writtenRevision } from "../../../session/session.ts";
 import type { SessionId } from "../../../session/session-id.ts";
 import { type Clock, formatTimestamp } from "../../../time/clock.ts";
@@ -56,9 +57,10 @@ export class SessionCommands {
     return state.runChange(async () => {
       // Before anything is written for the command.
       if (known.has(id)) assertMay();
-      return sessions[change](id, options, (session) => {
+      return sessions[change](id, options, async (session) => {
+        const [before, rest] = await mergeLargeResults(session, command);
         assertMay();
-        return applyCommand(session, command, this.now());
+        return applyCommand(before, rest, this.now());
       });
     });
   }

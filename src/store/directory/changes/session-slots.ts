@@ -13,8 +13,8 @@ import { type KnownDocument, ReportedSession, type Reporting } from "../reported
 import type { OutsideChanges } from "../view/directory-view.ts";
 
 export interface WaitingReport {
-  report: EncodedReport;
-  make: (session: ReportedSession) => void;
+  report: EncodedReport | Promise<EncodedReport>;
+  make: (session: ReportedSession, report: EncodedReport) => void;
   refuse: (error: unknown) => void;
 }
 

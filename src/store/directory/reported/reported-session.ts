@@ -9,18 +9,25 @@
 import type { ProgressReply } from "../../../contract/replies.ts";
 import { SessiondError } from "../../../error.ts";
 import type { Session, SessionSummary } from "../../../session/session.ts";
-import { WorkingSession } from "../../../session/working/working-session.ts";
+import {
+  type PreparedDocument,
+  type PreparedReport,
+  WorkingSession,
+} from "../../../session/working/working-session.ts";
 import type { Clock } from "../../../time/clock.ts";
 import { type GenerationMark, generationMark } from "../../generation.ts";
 import type { SessionIndex } from "../../session-index.ts";
 import type { Document } from "../disk/read-document.ts";
 import { type Identity, maxStoredBytes } from "../disk/session-codec.ts";
 import type { StorageState } from "../disk/storage-state.ts";
-import { type EncodedReport, encodeReport } from "../journal/encode-report.ts";
+import { type EncodedReport, jsonOf } from "../journal/encode-report.ts";
 import type { Journal } from "../journal/journal.ts";
 import { type JournalRecord, progressRecord } from "../journal/record.ts";
 import { type UnwrittenReport, UnwrittenReports } from "./unwritten-reports.ts";
 import type { Lagging, WriteSchedule } from "./write-schedule.ts";
+
+/** A report of more items is applied in slices: a name takes up to half a microsecond. */
+const manyItems = 20_000;
 
 /** What all reported sessions share. */
 export interface Reporting {
@@ -48,6 +55,8 @@ export interface WrittenChange {
    */
   from: Session | undefined;
   to: Session;
+  /** What was made of `to` in slices; undefined if the session was not in memory before the change. */
+  prepared: PreparedDocument | undefined;
   /** Sequence of the last report that the file holds; 0 if there is none. */
   lastReport: number;
   /** Size of the document in bytes. */
@@ -77,6 +86,8 @@ export class ReportedSession implements Lagging {
   /** The newest report, and how many are not durable yet. */
   #newest: Promise<unknown> | undefined;
   #underWay = 0;
+  /** Settles when the large report that is being applied, and all that came after it, are applied. */
+  #applying: Promise<unknown> | undefined;
   #isUnreadable = false;
   #hasEnded = false;
   /** The state of the file when it went missing. */
@@ -162,8 +173,10 @@ export class ReportedSession implements Lagging {
     this.#underWay++;
     const done = journal.append(record).then(
       () => {
-        this.#underWay--;
         state.recordOutcome();
+        if (this.#applying !== undefined || report.items > manyItems)
+          return this.#applyInTurn(report, record);
+        this.#underWay--;
         return this.#apply(report, record);
       },
       (error: unknown) => {
@@ -192,10 +205,10 @@ export class ReportedSession implements Lagging {
   }
 
   /** The session was changed in another way than by a report. */
-  changed({ from, to, lastReport, bytes }: WrittenChange): void {
+  changed({ from, to, prepared, lastReport, bytes }: WrittenChange): void {
     const { index, schedule } = this.#shared;
     const { working } = this;
-    working.replace(to, from);
+    working.replace(to, from, prepared);
     this.generation = generationMark(to.generation) || this.generation;
     this.documentBytes = bytes;
     this.lastUse = performance.now();
@@ -262,7 +275,7 @@ export class ReportedSession implements Lagging {
         generation: this.generation,
         revision: this.working.revision,
         time,
-        payload: encodeReport(delta).payload,
+        payload: jsonOf(delta),
       }),
     );
     await Promise.all(records.map((record) => journal.append(record)));
@@ -271,9 +284,30 @@ export class ReportedSession implements Lagging {
     await journal.advanceBase(this.id, last);
   }
 
+  /** Applies a large report in slices. Reports that become durable meanwhile wait until it is applied. */
+  #applyInTurn(report: EncodedReport, record: JournalRecord): Promise<ProgressReply> {
+    const before = this.#applying ?? Promise.resolve();
+    const applied = before.then(async () => {
+      const isLarge = report.items > manyItems;
+      const prepared = isLarge ? await this.working.prepare(report.delta) : undefined;
+      return this.#apply(report, record, prepared);
+    });
+    const settled = applied.then(
+      () => {},
+      () => {},
+    );
+    const turn = settled.then(() => {
+      this.#underWay--;
+      if (this.#applying === turn) this.#applying = undefined;
+    });
+    this.#applying = turn;
+    return applied;
+  }
+
   #apply(
     { delta, growth }: EncodedReport,
     { revision, time, payload, sequence }: JournalRecord,
+    prepared?: PreparedReport,
   ): ProgressReply {
     const { journal, index, schedule } = this.#shared;
     const { working } = this;
@@ -282,7 +316,7 @@ export class ReportedSession implements Lagging {
       throw deletedMeanwhile(this.id);
     }
     // A document of another program may have taken this revision.
-    working.report(delta, Math.max(revision, working.revision + 1), time);
+    working.report(delta, Math.max(revision, working.revision + 1), time, prepared);
     this.unwritten.add({ delta, sequence, time, growth, bytes: payload.length });
     // If the file turns up under another name, the report is in it. If it does not, the session is gone.
     if (this.isLost) throw deletedMeanwhile(this.id);
