@@ -5,7 +5,7 @@
 
 import { itemsPerSlice, yieldIfDue } from "../async/slices.ts";
 import type { Stats, SummaryPage } from "../contract/replies.ts";
-import type { SessionSummary } from "../session/session.ts";
+import type { SessionSummary, Status } from "../session/session.ts";
 import { type Micros, parseTimestamp } from "../time/clock.ts";
 import { formatCursor, type IndexEntry, parseCursor, SessionOrder, type Sort } from "./session-order.ts";
 import type { Changes, Gone, ListQuery, StoreChange } from "./session-store.ts";
@@ -14,8 +14,8 @@ type Origin = StoreChange["origin"];
 
 export class SessionIndex implements Changes {
   readonly #entries = new Map<string, IndexEntry>();
-  /** Each order is made on first use, and kept from then on. */
-  readonly #orders = new Map<Sort, { order: SessionOrder; filled: Promise<void> }>();
+  /** Each order, of all sessions or of one status, is made on first use, and kept from then on. */
+  readonly #orders = new Map<string, Order>();
   /**
    * Summaries to be computed on the next read: a session that is reported on changes far more often than it
    * is read.
@@ -109,7 +109,7 @@ export class SessionIndex implements Changes {
 
   #add(entry: IndexEntry): void {
     this.#entries.set(entry.summary.session_id, entry);
-    for (const { order } of this.#orders.values()) order.add(entry);
+    for (const { order, isIn } of this.#orders.values()) if (isIn(entry)) order.add(entry);
     this.#counts.total++;
     this.#counts[entry.summary.status]++;
   }
@@ -144,7 +144,7 @@ export class SessionIndex implements Changes {
     const entry = this.#entries.get(id);
     if (entry === undefined) return undefined;
     this.#entries.delete(id);
-    for (const { order } of this.#orders.values()) order.delete(entry);
+    for (const { order, isIn } of this.#orders.values()) if (isIn(entry)) order.delete(entry);
     this.#counts.total--;
     this.#counts[entry.summary.status]--;
     return entry.summary;
@@ -177,8 +177,10 @@ export class SessionIndex implements Changes {
     const sort = query.sort ?? "checkpoint_time";
     const limit = query.limit ?? 100;
     const place = query.cursor === undefined ? undefined : parseCursor(query.cursor, sort);
-    const matches = matcher(query, now);
-    const order = await this.#order(sort);
+    const { status: [status, ...others] = [], ...rest } = query;
+    const only = others.length === 0 ? status : undefined;
+    const matches = matcher(only === undefined ? query : rest, now);
+    const order = await this.#order(sort, only);
     this.#catchUp();
     const page: IndexEntry[] = [];
     let total = 0;
@@ -209,17 +211,26 @@ export class SessionIndex implements Changes {
     };
   }
 
-  async #order(sort: Sort): Promise<SessionOrder> {
-    let made = this.#orders.get(sort);
+  async #order(sort: Sort, status: Status | undefined): Promise<SessionOrder> {
+    const name = `${sort} ${status ?? ""}`;
+    let made = this.#orders.get(name);
     if (made === undefined) {
       const order = new SessionOrder(sort);
+      const isIn = ({ summary }: IndexEntry) => status === undefined || summary.status === status;
       const isThere = (entry: IndexEntry) => this.#entries.get(entry.summary.session_id) === entry;
-      made = { order, filled: order.fill([...this.#entries.values()], isThere) };
-      this.#orders.set(sort, made);
+      const entries = Array.from(this.#entries.values()).filter(isIn);
+      made = { order, isIn, filled: order.fill(entries, isThere) };
+      this.#orders.set(name, made);
     }
     await made.filled;
     return made.order;
   }
+}
+
+interface Order {
+  readonly order: SessionOrder;
+  readonly isIn: (entry: IndexEntry) => boolean;
+  readonly filled: Promise<void>;
 }
 
 function matcher(query: ListQuery, now: Micros): ((entry: IndexEntry) => boolean) | undefined {
