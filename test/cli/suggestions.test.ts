@@ -237,10 +237,47 @@ const suggestions: Record<string, Suggestion> = {
       onTestFinished(() => worker.detach());
       return found(
         await at.ctl("run", id, "--", "true").catch(() => at.ctl("run", "--", id, "--", "true")),
-        /stop it with: (.*)\n$/,
+        /pause it with: (.*)\n$/,
       );
     },
     works: hasStatus("paused"),
+  },
+  "run: somebody else is held on it": {
+    async make(at, id) {
+      await create(at, id);
+      await at.client.pauseSession(id);
+      const worker = await at.client.attach(id);
+      onTestFinished(() => worker.detach());
+      return found(await at.ctl("run", id, "--", "true"), /let it go on: (.*)\n$/);
+    },
+    works: hasStatus("running"),
+  },
+  "run: resumed, and nobody works on it": {
+    async make(at, id) {
+      await create(at, id);
+      await at.client.editSession(id, { run: { command: ["true"], directory: at.directory } });
+      await at.client.pauseSession(id);
+      return found(await at.ctl("resume", id), /to go on: (.*)\n$/);
+    },
+    works: hasStatus("completed"),
+  },
+  "run: held": {
+    async make(at, id) {
+      const base = join(at.directory, "..");
+      writeFileSync(join(base, "list"), "x\ny\n");
+      const wait = "until [ -e go ]; do sleep 0.05; done; : {}";
+      const args = ["--socket", at.socket, "run", id, "--files-from", "list", "--shell", "--", wait];
+      const run = startCommand(args, { cwd: base });
+      await eventually(async () =>
+        expect(await at.client.getSummary(id)).toMatchObject({ pending_count: 2 }),
+      );
+      await at.client.pauseSession(id);
+      await eventually(() => expect(run.stderr()).toContain("to go on"));
+      writeFileSync(join(base, "go"), "");
+      return /to go on: (.*)\n/.exec(run.stderr())?.[1];
+    },
+    works: ({ client }, id) =>
+      eventually(async () => expect(await client.getSummary(id)).toMatchObject({ status: "completed" })),
   },
 };
 

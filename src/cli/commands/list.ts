@@ -1,8 +1,8 @@
 /** `sessionctl list` */
 import { Option } from "commander";
 import type { ListSessionsQuery } from "../../client/http/query.ts";
-import type { SessionPage } from "../../contract/replies.ts";
-import type { SessionSummary, Status } from "../../session/session.ts";
+import type { ListedSession, SessionPage } from "../../contract/replies.ts";
+import type { Status } from "../../session/session.ts";
 import { durationText, label, statusOption, wholeNumber } from "../arguments.ts";
 import type { Context, Registration } from "../context.ts";
 import { counted } from "../count.ts";
@@ -101,13 +101,13 @@ async function mentionDue({ client, found, out }: Context): Promise<void> {
   );
 }
 
-function printTable(out: Output, sessions: readonly SessionSummary[], nowMs: number): void {
-  out.table<SessionSummary>(
+function printTable(out: Output, sessions: readonly ListedSession[], nowMs: number): void {
+  out.table<ListedSession>(
     [
       { title: "ID", cell: (session) => session.session_id },
       {
         title: "STATUS",
-        cell: (session) => session.status,
+        cell: ({ status, worker }) => (status === "paused" && worker?.connected ? "paused, held" : status),
         paint: (session, text) => out.paint(statusStyle[session.status], text),
       },
       {

@@ -63,7 +63,7 @@ function page({ out, nowMs }: Context, summary: SessionSummaryAndHealth, next: F
       ["Target", safe(summary.target_path)],
       ["Files", progressText(summary)],
       ["Next", files === "" ? undefined : next.total > next.files.length ? `${files}  …` : files],
-      ["Worker", workerText(summary.worker)],
+      ["Worker", workerText(summary)],
       ["Last activity", when(summary.checkpoint_time)],
       ["Created", when(summary.created_time)],
       ["Labels", labelText(summary.labels) === "" ? undefined : safe(labelText(summary.labels))],
@@ -99,10 +99,11 @@ function failedPart(id: string, { results, total }: ResultPage): string[] {
   return [`${counted(total, "file")} failed; for the results: ${resultsCommand(id)}`, ...lines];
 }
 
-function workerText(worker: SessionSummaryAndHealth["worker"]): string | undefined {
+function workerText({ worker, status }: SessionSummaryAndHealth): string | undefined {
   if (worker === null) return undefined;
   const name = worker.name === null ? "" : `${safe(worker.name)}: `;
-  return `${name}${worker.connected ? "attached" : "disconnected, may reconnect"}`;
+  const waits = status === "paused" ? ", held until the session is resumed" : "";
+  return `${name}${worker.connected ? `attached${waits}` : "disconnected, may reconnect"}`;
 }
 
 /** `3 of 10 done  [██████··············] 30 %` */

@@ -1,5 +1,7 @@
 /** `sessionctl pause`, `resume`, `complete`, `fail` and `reopen`. */
+import type { SessionSummaryAndHealth } from "../../contract/replies.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
+import { readRun } from "../../runner/remembered.ts";
 import type { Session, SessionSummary, Status } from "../../session/session.ts";
 import type { Verb } from "../../session/transition.ts";
 import { shellOperand } from "../../text/shell-quote.ts";
@@ -73,7 +75,7 @@ async function transition(
   reason: string | undefined,
 ): Promise<Session | SessionSummary> {
   const { client, out } = context;
-  const before = (await client.getSummary(id)).status;
+  const { status: before, worker } = await client.getSummary(id);
   let reply: Session | SessionSummary | undefined;
   if (before !== leadsTo || reason !== undefined) {
     reply = await client[`${verb}Session`](id, { reason }).catch((error) => {
@@ -83,13 +85,44 @@ async function transition(
     });
   }
   if (reply !== undefined) {
-    const files = verb === "resume" && "pending_files" in reply ? filesDone(reply as Session) : "";
-    out.say(`${safe(id)} ${isNow(leadsTo)}${files}`);
+    const files = isSession(reply) ? filesDone(reply) : "";
+    const andWorker = before === leadsTo ? "" : workerText(verb, worker);
+    out.say(`${safe(id)} ${isNow(leadsTo)}${files}${andWorker}`);
+    if (isSession(reply)) tellIfIdle(context, reply, worker);
     return reply;
   }
   const unchanged = reason === undefined ? "" : "; its reason was not changed";
   out.say(`${safe(id)} ${isNow(leadsTo, "already")}${unchanged}`);
-  return verb === "resume" ? client.getSession(id) : client.getSummary(id);
+  if (verb !== "resume") return client.getSummary(id);
+  const session = await client.getSession(id);
+  tellIfIdle(context, session, worker);
+  return session;
+}
+
+type Worker = SessionSummaryAndHealth["worker"];
+
+function isSession(reply: Session | SessionSummary): reply is Session {
+  return "pending_files" in reply;
+}
+
+/** What the attached worker does about the change. */
+function workerText(verb: Verb, worker: Worker): string {
+  if (worker === null || !worker.connected) return "";
+  const who = worker.name === null ? "its worker" : `its worker "${safe(worker.name)}"`;
+  if (verb === "pause") return `; ${who} finishes what it has begun`;
+  return verb === "resume" ? `; ${who} goes on` : "";
+}
+
+/**
+ * A session that was resumed makes no progress by itself. Only of the work of `sessionctl run` it is known that
+ * a worker is attached for it: others may report over HTTP.
+ */
+function tellIfIdle({ out }: Context, { session_id, run }: Session, worker: Worker): void {
+  if (worker?.connected) return;
+  if (worker !== null) out.say("its worker has lost its connection, and may come back");
+  else if (readRun(run).template !== undefined) {
+    out.say(`nobody works on it now; to go on: sessionctl run ${shellOperand(session_id)}`);
+  }
 }
 
 /** @throws the refusal, with what is possible instead, unless the session has the wanted status by now */

@@ -110,8 +110,7 @@ const columns: readonly Column[] = [
     least: 8,
     most: 20,
     keep: 3,
-    cell: ({ session, worker }, width, { look }) =>
-      look.fit(ofRunning(session, worker === "" ? look.marks.none : worker), width),
+    cell: ({ session, worker }, width, { look }) => look.fit(workerText(session, worker, look), width),
   },
   {
     title: "IDLE",
@@ -138,6 +137,12 @@ const columns: readonly Column[] = [
 
 function ofRunning({ status }: SessionSummary, text: string): string {
   return status === "running" ? text : "";
+}
+
+/** A paused session with a worker is held: the worker goes on when it is resumed. */
+function workerText(session: SessionSummary, worker: string, { marks }: Look): string {
+  if (worker === "") return ofRunning(session, marks.none);
+  return session.status === "paused" ? `held: ${worker}` : ofRunning(session, worker);
 }
 
 export function progressBar(
