@@ -32,6 +32,7 @@ interface Row<T> {
  */
 const rows = {
   jobs: text("jobs", "--jobs", (jobs) => parseJobs(jobs, 1, 1)),
+  delay: duration("delay", "--delay"),
   retries: count("retries", "--retries"),
   retryDelay: duration("retry_delay", "--retry-delay"),
   deferOn: {

@@ -19,6 +19,8 @@ export interface RunnerOptions {
   readonly retries: number;
   /** Milliseconds before the first of them; doubled before each later one. */
   readonly retryDelayMs: number;
+  /** Milliseconds between two starts, at least. */
+  readonly delayMs: number;
   /** Exit statuses by which a command says "not now". */
   readonly deferOn: readonly number[];
   /** After so many milliseconds of "not now" without a success the run ends. */

@@ -14,7 +14,10 @@ import type { RunFiles } from "./run-files.ts";
 import type { RunnerOptions } from "./runner-options.ts";
 import type { RunPace } from "./snapshot.ts";
 
-type StartOptions = Pick<RunnerOptions, "jobs" | "retries" | "retryDelayMs" | "deferOn" | "maxDeferMs">;
+type StartOptions = Pick<
+  RunnerOptions,
+  "jobs" | "delayMs" | "retries" | "retryDelayMs" | "deferOn" | "maxDeferMs"
+>;
 
 /** The file stays pending and comes again: at this time, or, after a refusal, behind the others. */
 export interface Again {
@@ -45,6 +48,8 @@ export class Starts {
   readonly #retries: { readonly item: Item; readonly dueMs: number }[] = [];
   /** Files that were refused and have not begun again. */
   readonly #deferred = new Map<string, Item>();
+  /** When the next command may start, by the delay between two starts. */
+  #nextMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #hasSlowed = false;
 
@@ -104,13 +109,15 @@ export class Starts {
    */
   begin(nowMs: number, mayBeginFresh: boolean, create: (file: string) => Item): Item | undefined {
     const dueMs = this.#files.left > 0 ? nowMs : (this.#retries.at(-1)?.dueMs ?? Number.POSITIVE_INFINITY);
-    const waitMs = Math.max(this.#pacing.startsInMs(nowMs), dueMs - nowMs);
+    const waitMs = Math.max(this.#pacing.startsInMs(nowMs), dueMs - nowMs, this.#nextMs - nowMs);
     if (waitMs > 0) {
       this.#wakeIn(waitMs);
       return undefined;
     }
     const item = this.#next(nowMs, mayBeginFresh, create);
-    if (item !== undefined) this.#calls.set(item, this.#pacing.begin(nowMs));
+    if (item === undefined) return undefined;
+    this.#calls.set(item, this.#pacing.begin(nowMs));
+    this.#nextMs = nowMs + this.#options.delayMs;
     return item;
   }
 

@@ -160,6 +160,19 @@ it("a time limit without a unit is in seconds", async () => {
   });
 });
 
+it("waits between two starts", async () => {
+  const { run, lines, session } = await scene(names(4));
+  expect(
+    await run("a", "-j4", "--delay", "0.2", "--files", "f*", ...sh("date +%s%N >> starts")),
+  ).toMatchObject({ code: 0 });
+  const starts = lines("starts").map((time) => Number(time) / 1e6);
+  // The shell takes its time to read the clock.
+  expect((starts.at(-1) as number) - (starts[0] as number)).toBeGreaterThan(450);
+  expect((await session()).run).toMatchObject({ delay: "200ms" });
+  const automatic = await run("a", "--delay", "1auto", "--", "cat");
+  expect(automatic).toMatchObject({ code: 2, stderr: expect.stringContaining("Write a fixed time.") });
+});
+
 it("with -j 0 all files run at once", async () => {
   const { run } = await scene(names(30));
   const script = "touch $1.on; until [ $(ls *.on | wc -l) = 30 ]; do sleep 0.05; done";

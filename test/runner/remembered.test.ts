@@ -19,6 +19,7 @@ const values: { [Name in keyof RememberedOptions]-?: fc.Arbitrary<RememberedOpti
   jobs: fc.constantFrom("4", "50%", "+1", "-1", "100%"),
   retries: fc.nat(),
   retryDelay: fc.nat(2 ** 40),
+  delay: fc.nat(2 ** 40),
   deferOn: fc.uniqueArray(fc.integer({ min: 1, max: 255 }), { maxLength: 3 }),
   maxDefer: fc.nat(2 ** 40),
   timeout: fc.integer({ min: 1, max: 2 ** 40 }),

@@ -5,7 +5,7 @@ import type { FileResult } from "../../src/runner/result.ts";
 import { RunFiles } from "../../src/runner/run-files.ts";
 import { type Again, Starts } from "../../src/runner/starts.ts";
 
-const defaults = { jobs: 1, retries: 0, retryDelayMs: 0, deferOn: [75], maxDeferMs: 86_400_000 };
+const defaults = { jobs: 1, delayMs: 0, retries: 0, retryDelayMs: 0, deferOn: [75], maxDeferMs: 86_400_000 };
 
 function scene(names: string[], changes: Partial<typeof defaults> = {}) {
   const files = new RunFiles({ processed_files: [], pending_files: names }, []);
@@ -88,6 +88,21 @@ test("a retry is a start like any other: it waits while nothing may begin", () =
   end(a, 200, 1);
   expect(begin(5000)).toBeUndefined();
   expect(begin(10_000)).toBe(a);
+});
+
+test("between two starts is the delay, at least", () => {
+  const { starts, begin, end } = scene(["a", "b", "c"], { jobs: 3, delayMs: 2000, retries: 1 });
+  const a = begin(0) as Item;
+  expect(begin(0)).toBeUndefined();
+  expect(begin(1999)).toBeUndefined();
+  expect(begin(2000)).toMatchObject({ file: "b" });
+  // An attempt is a start too, and time that has passed is not made up for.
+  end(a, 2000, 1);
+  expect(begin(3999)).toBeUndefined();
+  expect(begin(9000)).toBe(a);
+  expect(begin(10_999)).toBeUndefined();
+  expect(begin(11_000)).toMatchObject({ file: "c" });
+  expect(starts.isThrough).toBe(true);
 });
 
 test("while no fresh file may begin, those that have begun before may", () => {

@@ -154,6 +154,7 @@ class ActiveRun {
         jobs: parseJobs(options.jobs, availableParallelism(), asManyAsPossible()),
         retries: options.retries,
         retryDelayMs: options.retryDelay,
+        delayMs: options.delay,
         deferOn: options.deferOn,
         maxDeferMs: options.maxDefer,
         halt: options.halt,

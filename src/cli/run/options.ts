@@ -23,6 +23,8 @@ export interface RunOptions {
   retries: number;
   /** Milliseconds. */
   retryDelay: number;
+  /** Milliseconds. */
+  delay: number;
   deferOn: readonly number[];
   /** Milliseconds. */
   maxDefer: number;
@@ -71,6 +73,11 @@ function addOwnOptions(command: Command): void {
       )
         .argParser(jobs)
         .default("100%", "one per processor"),
+    )
+    .addOption(
+      new Option("--delay <duration>", "how long to wait between the starts of two commands, at least")
+        .argParser(delay)
+        .default(0, "none"),
     )
     .option("--retries <count>", "further attempts for a file whose command fails", wholeNumber(0), 0)
     .addOption(
@@ -146,6 +153,15 @@ function list(text: string, earlier: string[] | undefined): string[] {
 function jobs(text: string): string {
   read(() => parseJobs(text, availableParallelism(), asManyAsPossible()));
   return text.trim();
+}
+
+function delay(text: string): number {
+  if (text.endsWith("auto")) {
+    throw new InvalidArgumentError(
+      "Write a fixed time. A command that exits with 75 slows the run down by itself.",
+    );
+  }
+  return secondsOrDuration(text);
 }
 
 function halt(text: string): Halt | undefined {
