@@ -19,7 +19,12 @@ test.skipIf(!canMount())("a file that is gone is no reason to go on with default
   mkdirSync(join(file, ".."));
   writeFileSync(file, "cleanup: { expired: { max_age: 90d } }\n");
   const daemon = await startDaemon({ wrap: withEtc(etc) });
-  const before = await daemon.client.getCleanup();
+  // A daemon answers before its schedules begin.
+  const before = await eventually(async () => {
+    const cleanup = await daemon.client.getCleanup();
+    expect(cleanup.jobs.map(({ next_run }) => next_run)).not.toContain(null);
+    return cleanup;
+  });
   expect(before.jobs.find(({ job }) => job === "expired")?.rule).toContain("90d");
 
   renameSync(file, `${file}.away`);
