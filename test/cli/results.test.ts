@@ -1,10 +1,12 @@
 /** `sessionctl results` before a daemon: what is selected, how it is written, and what is said. */
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseJson } from "../../src/json/exact-json.ts";
+import { fakeDaemon, reply } from "../client/http/fake-daemon.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { type CommandLine, commandLine, outcome, sessionctlProgram, start } from "./command-line.ts";
+import { startCommand } from "./in-process.ts";
 
 /** Of a command that prints JSON, of one that fails, of a file that is to be processed again, of no file. */
 const results = `{
@@ -170,6 +172,28 @@ describe("results", () => {
     });
     expect(readFileSync(file, "utf8")).toBe(stdout);
     expect(readdirSync(directory)).toEqual(["out.csv"]);
+  });
+
+  test("that do not arrive whole are not printed at all", async () => {
+    const { socketPath } = await fakeDaemon((_, response) => {
+      response.write(`{"session_id": "a", "processed_files": ["x"], "partial_results": {"x": 1, "y": "`);
+      setImmediate(() => response.destroy());
+    });
+    const file = join(await tempDir(), "out");
+    for (const options of [[], ["--format", "csv"], ["--format", "html", "-o", file]]) {
+      const { ended } = startCommand(["--socket", socketPath, "results", "a", ...options]);
+      expect(await ended).toMatchObject({ code: 3, stdout: "" });
+    }
+    const cut = await fakeDaemon(
+      reply(200, '{"session_id": "a", "processed_files": [], "partial_results": {'),
+    );
+    const { ended } = startCommand(["--socket", cut.socketPath, "results", "a", "--format", "csv"]);
+    expect(await ended).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: "sessionctl: cannot read the session: Unexpected end of JSON input\n",
+    });
+    expect(existsSync(file)).toBe(false);
   });
 
   test("of a session that does not exist are an error, and an earlier file stays", async () => {
