@@ -32,14 +32,16 @@ export function failureLines(id: string, failures: readonly Failure[], total: nu
   const lines = failures.map(({ file, reason }) => `  ${safe(file)}: ${truncate(safe(reason), reasonWidth)}`);
   const more = total - failures.length;
   if (more > 0) {
-    lines.push(
-      `  and ${counted(more, "other")}; for all: sessionctl files --state failed ${shellOperand(id)}`,
-    );
+    lines.push(`  and ${counted(more, "other")}; for all: ${resultsCommand(id, "--format table")}`);
   }
   return lines;
 }
 
 /** The command that prints the results of the failed files. */
-export function resultsCommand(id: string): string {
-  return `sessionctl results --failed ${shellOperand(id)}`;
+export function resultsCommand(id: string, option = ""): string {
+  const options = option === "" ? "--failed" : `--failed ${option}`;
+  // An id that begins with a dash comes last, after --.
+  return id.startsWith("-")
+    ? `sessionctl results ${options} ${shellOperand(id)}`
+    : `sessionctl results ${shellOperand(id)} ${options}`;
 }
