@@ -124,9 +124,11 @@ async function create({ client, id, selection, targetPath, labels, run }: Openin
   return session.session_id;
 }
 
-async function takeUp({ client, selection }: Opening, session: Session): Promise<string> {
+async function takeUp({ client, selection, run }: Opening, session: Session): Promise<string> {
   const { session_id: id } = session;
   if (selection.again.length > 0) {
+    // First, so that after a crash no file is pending for the command of an earlier run.
+    const remembered = await client.editSession(id, { run }, { ifUnchanged: session });
     // In one step, so that no file is ever in neither list. Earlier results stay until they are replaced.
     // A document of another program may name files twice, which a checkpoint may not.
     const pending = new Set([...session.pending_files, ...selection.again]);
@@ -136,7 +138,7 @@ async function takeUp({ client, selection }: Opening, session: Session): Promise
         processed_files: [...new Set(session.processed_files)].filter((file) => !pending.has(file)),
         pending_files: [...pending],
       },
-      { ifUnchanged: session },
+      { ifUnchanged: remembered },
     );
   }
   if (session.status === "paused") await client.resumeSession(id);

@@ -1,7 +1,8 @@
 /** What `sessionctl run` takes for done, and what it asks when done files have changed since. */
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
+import { openSession } from "../../src/runner/session-run.ts";
 import { eventually } from "../support/eventually.ts";
 import { resultOf, type Scene, scene, sh } from "./running-run.ts";
 
@@ -198,6 +199,22 @@ test("other --depends files, or other content of them, are refused like another 
   );
   expect((await at.run("a", ...rerun, "--no-depends")).code).toBe(0);
   expect(await at.run("a")).toMatchObject({ code: 0, stderr: "a is already completed; nothing to do\n" });
+});
+
+test("a run that cannot put done files back among the pending ones leaves them done, by a remembered command", async () => {
+  const at = await done("a");
+  const { client } = at.daemon;
+  const run = { command: ["other", "{}"] };
+  const opening = {
+    ...{ client, id: "a", session: await at.session(), labels: {}, run, targetPath: at.dir, worker: "test" },
+    ...{ selection: { added: [], again: ["a"], failedBefore: [], files: ["a"] }, reconnectMs: 0 },
+  };
+  vi.spyOn(client, "checkpointSession").mockRejectedValueOnce(new Error("killed"));
+  await expect(openSession(opening)).rejects.toThrow("killed");
+  expect(await at.session()).toMatchObject({ status: "completed", processed_files: ["a"], run });
+  const opened = await openSession({ ...opening, session: await at.session() });
+  expect(opened.worker.session.pending_files).toEqual(["a"]);
+  await opened.worker.detach();
 });
 
 test("a --depends file that cannot be read is refused before anything starts", async () => {
