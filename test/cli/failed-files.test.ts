@@ -35,6 +35,7 @@ test("the end of a run names the failed files with the reasons, and shows how to
   const retried = await run(
     "a",
     "--retry-failed",
+    "--keep-done",
     "-j1",
     "--progress",
     "none",
