@@ -73,7 +73,7 @@ function given({ socket, store }: GlobalOptions): string[] {
 }
 
 async function daemonFor(
-  { socket, store, start = true }: GlobalOptions,
+  { socket, store, start = true, timeout }: GlobalOptions,
   wanted: Wanted,
   process: HostProcess,
   out: Output,
@@ -85,6 +85,8 @@ async function daemonFor(
     ...{ socket, store, env: process.env, cwd: workingDirectory(process) },
     mayStart: start && wanted !== "running",
     mayMake: wanted === "made",
+    // For a run it is the time limit of a command.
+    timeoutMs: wanted === "made" ? undefined : timeout,
     tell: (line: string) => out.say(safe(line)),
   };
   return wanted === "made" ? findOrMakeDaemon(options) : findDaemon(options);

@@ -1,12 +1,14 @@
 /** Daemons on demand in odd surroundings: old versions, several runs, false hints, no environment, full disks. */
 import { cpSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test } from "vitest";
+import { SessionClient } from "../../src/client/session-client.ts";
 import { version } from "../../src/version.ts";
+import { fill, smallDisk } from "../e2e/small-disk.ts";
 import { type Program, startProgram } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
-import { kill, type Unprepared, unprepared } from "../support/set-up-nothing.ts";
+import { daemonsBelow, kill, type Unprepared, unprepared } from "../support/set-up-nothing.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 const dist = resolve(import.meta.dirname, "../../dist");
@@ -201,6 +203,69 @@ test("from below, the nearest store is used and named; a named store wins", asyn
   const named = await at.ctl(["--store", "mine", "create", ".", "--id", "x"], below);
   expect(named).toMatchObject({ code: 0, stdout: "x\n" });
   expect((await at.ctl(["--store", "sub/mine", "list", "-q"])).stdout).toBe("x\n");
+});
+
+test("list says what cleanup would remove, because cleanup is off in such a store", async () => {
+  const at = await unprepared();
+  await at.ctl(["create", ".", "--id", "first"]);
+  expect((await at.ctl(["list"])).stderr).toBe("");
+  const client = new SessionClient({ socketPath: join(at.store, ".sessiond", "sessiond.sock") });
+  onTestFinished(() => client.close());
+  for (let count = 0; count < 12; count++) {
+    const { session_id } = await client.createSession({ config: { target_path: "/" } });
+    await client.completeSession(session_id);
+  }
+  expect((await at.ctl(["list"])).stderr).toBe(
+    "cleanup is off here; it would remove 2 sessions as completed; " +
+      "to see them: sessionctl cleanup completed --dry-run\n",
+  );
+  expect((await at.ctl(["list", "-q"])).stderr).toBe("");
+});
+
+test("a program with the library starts the daemon of a store that exists, and makes none", async () => {
+  const at = await unprepared();
+  const program = join(at.dir, "program.mjs");
+  await writeFile(
+    program,
+    `import { SessionManager } from ${JSON.stringify(join(dist, "index.js"))};
+    const manager = SessionManager.connect();
+    await manager.createSession("src", { session_id: "x" }).then(() => console.log("made"), (error) => console.log(error.reason));
+    await manager.close();`,
+  );
+  const run = async () => {
+    const started = await startProgram(program, [], { cwd: at.dir, env: { HOME: at.home } });
+    await started.exited;
+    return started.stdout();
+  };
+  expect(await run()).toBe("missing\n");
+  await mkdir(at.store, { mode: 0o700 });
+  expect(await run()).toBe("made\n");
+  expect((await at.ctl(["--no-start", "list", "-q"])).stdout).toBe("x\n");
+});
+
+test("on a full disk no half-made store is left, and a run waits for room to start its daemon again", async () => {
+  const at = await unprepared();
+  const cwd = await smallDisk();
+  onTestFinished(() => {
+    for (const pid of daemonsBelow(cwd)) kill(pid);
+  });
+  const big = join(cwd, "big");
+  fill(big);
+  const refused = await at.ctl(["create", "."], { cwd });
+  expect(refused).toMatchObject({ code: 1, stderr: expect.stringContaining("no space left") });
+  expect(readdirSync(cwd)).toEqual(["big"]);
+  await rm(big);
+  for (const name of ["a.js", "b.js"]) await writeFile(join(cwd, name), "");
+  const command = ["run", "x", "--files", "*.js", "-j1", "--progress", "plain", "--", ...hold, "log"];
+  const program = await at.start(command, { cwd });
+  await eventually(() => expect(readdirSync(cwd)).toContain("log"));
+  fill(big);
+  for (const pid of daemonsBelow(cwd)) kill(pid);
+  await eventually(() => expect(program.stderr()).toContain("reconnecting"));
+  await rm(big);
+  writeFileSync(join(cwd, "go"), "");
+  expect(await program.exited).toMatchObject({ code: 0 });
+  expect(program.stderr()).toContain("2 files done");
 });
 
 /** Where a link of /proc leads; empty if it is gone meanwhile. */

@@ -75,7 +75,8 @@ export function kill(pid: number): void {
   }
 }
 
-function daemonsBelow(base: string): number[] {
+/** The processes of sessiond that were started on demand for stores below a directory. */
+export function daemonsBelow(base: string): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))
     .filter((pid) => {

@@ -23,6 +23,8 @@ export interface FindOptions {
   readonly mayStart?: boolean;
   /** Whether a store may be made where there is no daemon at all. Default: false. */
   readonly mayMake?: boolean;
+  /** How long a daemon may take to say which store it serves, in milliseconds; 0 waits without limit. */
+  readonly timeoutMs?: number | undefined;
   /** Called with what a person may want to know. */
   readonly tell?: (line: string) => void;
 }
@@ -105,8 +107,8 @@ function namedStore(name: string, options: FindOptions): FoundDaemon {
 }
 
 function storeDaemon(store: string, options: FindOptions): StoreDaemon {
-  const { env, mayStart = true, mayMake = false, tell = () => {} } = options;
-  return new StoreDaemon(store, { env, mayStart, mayMake, tell });
+  const { env, mayStart = true, mayMake = false, timeoutMs, tell = () => {} } = options;
+  return new StoreDaemon(store, { env, mayStart, mayMake, timeoutMs, tell });
 }
 
 /** A socket that a daemon has left behind, or that this user may not use, is no daemon. */

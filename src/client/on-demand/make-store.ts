@@ -1,5 +1,5 @@
 /** Makes a store of the user's own, with a file that keeps it out of git. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { SessiondError, systemErrorCode } from "../../error.ts";
 import { makePath } from "../../files/make-path.ts";
@@ -20,12 +20,24 @@ export function makeStore(path: string, env: NodeJS.ProcessEnv): boolean {
     const isNew = mkdirIfMissing(path);
     const why = whyNoStore(path, env);
     if (why !== undefined) throw notOwn(path, why);
-    if (isNew) writeFileSync(join(path, ".gitignore"), "*\n", { flag: "wx", mode: 0o600 });
+    if (isNew) keepOutOfGit(path);
     return isNew;
   } catch (error) {
     if (error instanceof ConnectionError) throw error;
-    if (systemErrorCode(error) === "EEXIST") return false;
     throw cannotMake(path, error as Error);
+  }
+}
+
+/** A store without the file would be seen by git for ever, so that it is taken back. */
+function keepOutOfGit(path: string): void {
+  const file = join(path, ".gitignore");
+  try {
+    writeFileSync(file, "*\n", { flag: "wx", mode: 0o600 });
+  } catch (error) {
+    if (systemErrorCode(error) === "EEXIST") return;
+    rmSync(file, { force: true });
+    rmdirSync(path);
+    throw error;
   }
 }
 

@@ -26,6 +26,8 @@ export interface StoreDaemonOptions {
   readonly mayStart: boolean;
   /** Whether the store may be made if it is missing. */
   readonly mayMake: boolean;
+  /** Of a question to the daemon, in milliseconds. */
+  readonly timeoutMs: number | undefined;
   /** Called with what a person may want to know: that a store was made, that the daemon is an old one. */
   readonly tell: (line: string) => void;
 }
@@ -94,7 +96,7 @@ export class StoreDaemon implements Daemon {
   async #find(store: string): Promise<Info | undefined> {
     const socket = storeSocket(store, this.#options.env);
     if (socket === undefined) return undefined;
-    const info = await ask(socket);
+    const info = await ask(socket, this.#options.timeoutMs);
     // What the store says of its daemon is a hint: another daemon may listen there now.
     if (info?.store.location !== store) return undefined;
     this.#socketPath = socket;
@@ -148,10 +150,10 @@ export class StoreDaemon implements Daemon {
 }
 
 /** The facts that a daemon tells of itself; undefined if none listens, or what listens is no sessiond. */
-async function ask(socketPath: string): Promise<Info | undefined> {
+async function ask(socketPath: string, timeoutMs?: number): Promise<Info | undefined> {
   return withTransport(socketPath, async (transport) => {
     try {
-      return await callRoute(transport, "getInfo", {});
+      return await callRoute(transport, "getInfo", {}, { timeoutMs });
     } catch (error) {
       const isOther = error instanceof ConnectionError && ["closed", "not_sessiond"].includes(error.reason);
       if (isOther || isNobodyThere(error)) return undefined;
