@@ -36,6 +36,8 @@ export interface RunControl {
   isKilling(): boolean;
   /** Whether the runner has trouble of its own, with which a file that fails now must not be charged. */
   isTroubled(): boolean;
+  /** Called after each attempt with a result. */
+  attempted(): void;
   changed(): void;
 }
 

@@ -1,4 +1,4 @@
-/** The attempt with which a file ends: its result, and how that becomes durable. */
+/** An attempt at a file: its result, what follows from it, and how that becomes durable. */
 import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { type Item, jobLine, type Outcome, type RunControl, workOn } from "./attempts.ts";
 import { record } from "./recorder.ts";
@@ -11,6 +11,11 @@ export interface LastAttempt {
   readonly result: FileResult;
 }
 
+/** The file comes again. What the attempt has spent is to be recorded before, if it has spent anything. */
+export interface NotLast extends Again {
+  readonly spent: LastAttempt | undefined;
+}
+
 /**
  * Makes an attempt at a file. Undefined if the file stays pending, and this run does not try it again.
  *
@@ -21,13 +26,17 @@ export async function attemptAt(
   starts: Starts,
   options: RunnerOptions,
   control: RunControl,
-): Promise<LastAttempt | Again | undefined> {
+): Promise<LastAttempt | NotLast | undefined> {
   const outcome = await workOn(item, options, control);
   if (outcome === undefined) return undefined;
   const { attempt: attempts, deferred } = item;
   const result = fileResult({ ...outcome, attempts, deferred, timeoutMs: options.timeoutMs });
+  const spent = options.spending?.count(item.file, asJson(result));
+  if (spent !== undefined) result.spent = spent;
   const verdict = starts.attempted(item, result, performance.now());
-  if (typeof verdict === "object") return verdict;
+  control.attempted();
+  if (typeof verdict === "object")
+    return { ...verdict, spent: spent === undefined ? undefined : { outcome, result } };
   if (verdict === "at fault") result.error = atFault;
   return { outcome, result: { ...result, ...(await outcome.origin()) } };
 }
@@ -43,14 +52,30 @@ export interface Recording {
 /** Resolves when the result is durable. @throws what `WorkerSession.report` does */
 export async function recordLast(item: Item, last: LastAttempt, recording: Recording): Promise<FileEnd> {
   const { ended } = last.outcome;
-  const { worker, options, say, failed } = recording;
-  const { patienceMs, joblog } = options;
-  const smaller = () => asJson(withoutOutput(last.result, ended));
-  await record({ worker, patienceMs, say }, item.file, asJson(last.result), smaller);
+  const {
+    options: { joblog },
+    failed,
+  } = recording;
+  await report(item.file, last, { isProcessed: true }, recording);
   try {
     joblog?.add(jobLine(last.outcome, item.seq));
   } catch (error) {
     failed(error);
   }
   return { file: item.file, result: last.result, stdout: ended.stdout.bytes, stderr: ended.stderr.bytes };
+}
+
+/** As {@link recordLast}, for an attempt that leaves its file pending. */
+export function recordSpent({ file }: Item, attempt: LastAttempt, recording: Recording): Promise<void> {
+  return report(file, attempt, { isProcessed: false }, recording);
+}
+
+function report(
+  file: string,
+  { outcome, result }: LastAttempt,
+  { isProcessed }: { isProcessed: boolean },
+  { worker, options: { patienceMs }, say }: Recording,
+): Promise<void> {
+  const smaller = () => asJson(withoutOutput(result, outcome.ended));
+  return record({ worker, patienceMs, say, isProcessed }, file, asJson(result), smaller);
 }

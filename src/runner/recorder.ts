@@ -10,6 +10,8 @@ export interface Recorder {
   readonly worker: WorkerSession;
   /** Milliseconds to wait for space on a full disk. */
   readonly patienceMs: number;
+  /** Whether the file is processed, and not pending any more. */
+  readonly isProcessed: boolean;
   say(line: string): void;
 }
 
@@ -19,7 +21,7 @@ export interface Recorder {
  * @throws what `WorkerSession.report` does
  */
 export async function record(
-  { worker, patienceMs, say }: Recorder,
+  { worker, patienceMs, isProcessed, say }: Recorder,
   file: string,
   result: JsonObject,
   smaller: () => JsonObject,
@@ -28,7 +30,7 @@ export async function record(
   let current = result;
   for (;;) {
     try {
-      await worker.report({ processed: [file], results: resultsOf(file, current) });
+      await worker.report({ processed: isProcessed ? [file] : [], results: resultsOf(file, current) });
       return;
     } catch (error) {
       if (isSessiondError(error, "payload_too_large", "invalid_request") && current === result) {

@@ -7,6 +7,7 @@ import { plainNumber } from "../json/exact-number.ts";
 import { isCommand, isDirectory, type RunChanges } from "../session/run-memory.ts";
 import { formatExactSize, parseSize, SizeError } from "../text/size.ts";
 import { DurationError, formatDuration, parseDuration } from "../time/duration.ts";
+import { type Budgets, mergeBudgets, readBudgets, writeBudgets } from "./budget.ts";
 import { formatDeferOn, parseDeferOn } from "./defer-on.ts";
 import { formatHalt, type Halt, parseHalt } from "./halt.ts";
 import { parseJobs } from "./jobs.ts";
@@ -24,11 +25,13 @@ interface Row<T> {
   read(remembered: JsonValue): T;
   /** What to remember of a value of the option. */
   write(value: T): JsonValue;
+  /** Joins what is given with what is remembered, if the one does not take the place of the other. */
+  merge?(before: T | undefined, now: T): T;
 }
 
 /**
  * The options that are remembered, by their names in the program. To add an option, add a line. An option that
- * may be given several times is remembered as an array, a flag as true.
+ * takes several values is remembered as an array, one with pairs as an object, and a flag as true.
  */
 const rows = {
   jobs: text("jobs", "--jobs", (jobs) => parseJobs(jobs, 1, 1)),
@@ -51,6 +54,13 @@ const rows = {
   } satisfies Row<Halt>,
   depends: list("depends", "--depends"),
   onPause: choice("on_pause", "--on-pause", onPauseChoices),
+  budget: {
+    key: "budget",
+    option: "--budget",
+    read: readBudgets,
+    write: writeBudgets,
+    merge: mergeBudgets,
+  } satisfies Row<Budgets>,
   outputLimit: size("output_limit", "--output-limit", maxOutputLimit),
 };
 
@@ -124,7 +134,8 @@ export function runChanges({ template, directory, options }: Given): NonNullable
     if (!Object.hasOwn(options, name)) continue;
     const { key, write } = rows[name] as Row<unknown>;
     const value = options[name];
-    changes[key] = value === undefined ? null : write(value);
+    const written = value === undefined ? null : write(value);
+    changes[key] = isJsonObject(written) && Object.keys(written).length === 0 ? null : written;
   }
   return changes;
 }
@@ -137,8 +148,16 @@ export function optionWords(options: RememberedOptions): string[] {
     if (value === undefined) return [];
     const written = write(value);
     if (written === true) return [option];
+    if (isJsonObject(written))
+      return Object.entries(written).flatMap(([of, one]) => [option, `${of}=${one}`]);
     return [option, ...(Array.isArray(written) ? written : [written]).map(String)];
   });
+}
+
+/** The value of an option that is given, beside what is remembered of it. */
+export function joinedValue(name: RememberedName, before: unknown, now: unknown): unknown {
+  const { merge } = rows[name] as Row<unknown>;
+  return merge === undefined || now === undefined ? now : merge(before, now);
 }
 
 /** The option as it is written on the command line. */

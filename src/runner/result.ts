@@ -30,6 +30,8 @@ export interface FileResult extends Partial<Origin> {
   truncated?: { stdout?: number; stderr?: number };
   /** Bytes that are not UTF-8 were replaced with U+FFFD. */
   invalid_utf8?: true;
+  /** What all attempts at the file have spent so far, by the key of a budget. */
+  spent?: JsonObject;
   finished_time: string;
 }
 

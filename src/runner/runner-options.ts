@@ -5,6 +5,7 @@ import type { Inputs } from "./inputs.ts";
 import type { JobLog } from "./joblog.ts";
 import type { OwnPlaces } from "./own-places.ts";
 import type { FileResult } from "./result.ts";
+import type { Spending } from "./spending.ts";
 import type { Template } from "./template.ts";
 
 /** Bytes of one stream that a result may record. */
@@ -38,6 +39,8 @@ export interface RunnerOptions {
   readonly guard: Guard | undefined;
   /** What the run does when somebody pauses the session: wait until it is resumed, or end. */
   readonly onPause: OnPause;
+  /** Counts what attempts spend; undefined if there is nothing to count. */
+  readonly spending: Spending | undefined;
 }
 
 export const onPauseChoices = ["hold", "exit"] as const;
@@ -72,6 +75,7 @@ export interface Stop {
     | "interrupted"
     | "halted"
     | "deferred"
+    | "budget"
     | "paused"
     | "completed"
     | "failed"

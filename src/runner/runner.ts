@@ -12,7 +12,7 @@ import { follow, stopAfter, stopFor } from "./following.ts";
 import { haltReason, isReached } from "./halt.ts";
 import { Hold } from "./hold.ts";
 import { InOrder } from "./in-order.ts";
-import { attemptAt, type Recording, recordLast } from "./last-attempt.ts";
+import { attemptAt, type Recording, recordLast, recordSpent } from "./last-attempt.ts";
 import { OwnTrouble } from "./own-trouble.ts";
 import { RunFiles } from "./run-files.ts";
 import type { FileEnd, RunnerHooks, RunnerOptions, RunSummary, Stop } from "./runner-options.ts";
@@ -72,6 +72,7 @@ export class Runner {
       isStopped: () => this.#stop !== undefined || this.#isHeld,
       isKilling: () => this.#isKilling,
       isTroubled: () => this.#isTroubled,
+      attempted: () => this.#endIfSpent(),
       changed: () => hooks.changed(),
     };
     this.#recording = {
@@ -93,6 +94,7 @@ export class Runner {
       stopped: (reason) => this.#workerStopped(reason),
       connection: (isConnected) => this.#connection(isConnected),
     });
+    this.#endIfSpent();
     this.#pump();
     await ended;
     unfollow();
@@ -102,7 +104,7 @@ export class Runner {
     // With no file left, a reason to stop came too late to matter, unless it is an error. A paused session is
     // not at its end even so.
     const stop = pending > 0 || isHeld || this.#stop?.cause === "error" ? this.#stop : undefined;
-    return { done, failed, doneEarlier, failedEarlier, pending, isHeld, stop };
+    return { done, failed, doneEarlier, failedEarlier, pending, isHeld, stop: this.#withTotal(stop) };
   }
 
   snapshot(): RunSnapshot {
@@ -120,6 +122,7 @@ export class Runner {
       running,
       startedMs: this.#startedMs,
       nowMs,
+      budgets: this.#options.spending?.spent ?? [],
       draining: this.#stop?.reason,
       hold: this.#hold.held && { ...this.#hold.held, reason: this.#session.status_reason ?? undefined },
       heldMs: this.#hold.earlierMs,
@@ -215,7 +218,10 @@ export class Runner {
         this.#count(attempted.outcome.ended);
         this.#pump();
         end = await recordLast(item, attempted, this.#recording);
-      } else again = attempted;
+      } else if (attempted !== undefined) {
+        if (attempted.spent !== undefined) await recordSpent(item, attempted.spent, this.#recording);
+        again = attempted;
+      }
     } catch (error) {
       this.#failedWith(error);
     }
@@ -246,6 +252,17 @@ export class Runner {
     const stop: Stop = { cause: "halted", reason: haltReason(halt, tally) };
     if (halt.when === "now") this.kill(stop);
     else this.drain(stop);
+  }
+
+  #endIfSpent(): void {
+    const { reached } = this.#options.spending ?? {};
+    if (reached !== undefined && this.#stop === undefined) this.drain({ cause: "budget", reason: reached });
+  }
+
+  /** Commands that were running have spent more since the budget was reached. */
+  #withTotal(stop: Stop | undefined): Stop | undefined {
+    if (stop?.cause !== "budget") return stop;
+    return { ...stop, reason: this.#options.spending?.reached ?? stop.reason };
   }
 
   #paused(reason: unknown): void {

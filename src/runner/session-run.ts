@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { SessionClient } from "../client/session-client.ts";
 import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { isSessiondError, SessiondError } from "../error.ts";
-import { isJsonObject } from "../json/exact-json.ts";
+import { isJsonObject, type JsonObject } from "../json/exact-json.ts";
 import { changeRun, type RunChanges } from "../session/run-memory.ts";
 import type { Session } from "../session/session.ts";
 import { shellOperand } from "../text/shell-quote.ts";
@@ -23,6 +23,8 @@ export interface Opening {
   readonly session: Session | undefined;
   readonly selection: Omit<Selection, "choices">;
   readonly labels: Readonly<Record<string, string>>;
+  /** Whether the results of earlier runs are needed. */
+  readonly needsResults: boolean;
   /** What the session is to remember. */
   readonly run: NonNullable<RunChanges>;
   readonly targetPath: string;
@@ -33,6 +35,8 @@ export interface Opening {
 
 export interface Opened {
   readonly worker: WorkerSession;
+  /** The results of earlier runs; empty if they are not needed. */
+  readonly results: JsonObject;
   /** The mark for the environment of its commands. */
   readonly mark: string;
 }
@@ -104,7 +108,9 @@ export async function openSession(opening: Opening): Promise<Opened> {
       await worker.report({ added: added.slice(at, at + batchFiles) });
     }
     const mark = await markRun(opening, worker);
-    return { worker, mark };
+    // Nobody else can report now, so they are the last ones.
+    const results = opening.needsResults ? (await client.getSession(id)).partial_results : {};
+    return { worker, results, mark };
   } catch (error) {
     // No worker is left, so the session must not stay running.
     await client.pauseSession(id, { reason: "a run could not start" }).catch(() => {});

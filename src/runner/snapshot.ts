@@ -1,5 +1,6 @@
 /** The state of a run at one moment, for displays. */
 import type { Held } from "./hold.ts";
+import type { Spent } from "./spending.ts";
 
 /** How a run is slowed down. */
 export interface RunPace {
@@ -33,6 +34,8 @@ export interface RunSnapshot extends RunPace {
   }[];
   readonly startedMs: number;
   readonly nowMs: number;
+  /** What the whole session has spent of its budgets. */
+  readonly budgets: readonly Spent[];
   /** Why the run starts no more files and only finishes running commands; undefined if it goes on. */
   readonly draining: string | undefined;
   /** Somebody else has paused the session, and the run waits until it is resumed; undefined if it goes on. */

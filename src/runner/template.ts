@@ -46,9 +46,13 @@ export function commandLine(command: readonly string[]): string {
 
 /** The template as one line for display. */
 export function templateText({ words, shell }: Template): string {
-  return shell
-    ? words.join(" ")
-    : words.map((word) => (hasPlaceholder(word) ? word : shellQuote(word))).join(" ");
+  return shell ? words.join(" ") : words.map(quotedTemplate).join(" ");
+}
+
+/** A placeholder alone needs no quotes. */
+function quotedTemplate(word: string): string {
+  const filled = word.replace(placeholder, "x");
+  return shellQuote(filled) === filled ? word : shellQuote(word);
 }
 
 export function hasPlaceholder(word: string): boolean {

@@ -206,7 +206,16 @@ test("a run that cannot put done files back among the pending ones leaves them d
   const { client } = at.daemon;
   const run = { command: ["other", "{}"] };
   const opening = {
-    ...{ client, id: "a", session: await at.session(), labels: {}, run, targetPath: at.dir, worker: "test" },
+    ...{
+      client,
+      id: "a",
+      session: await at.session(),
+      needsResults: false,
+      labels: {},
+      run,
+      targetPath: at.dir,
+      worker: "test",
+    },
     ...{ selection: { added: [], again: ["a"], failedBefore: [], files: ["a"] }, reconnectMs: 0 },
   };
   vi.spyOn(client, "checkpointSession").mockRejectedValueOnce(new Error("killed"));

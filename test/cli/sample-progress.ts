@@ -14,6 +14,7 @@ export function progressOf(given: Partial<RunSnapshot> = {}): RunSnapshot {
     running: [],
     startedMs: 0,
     nowMs: 0,
+    budgets: [],
     draining: undefined,
     hold: undefined,
     heldMs: 0,

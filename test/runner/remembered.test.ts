@@ -15,6 +15,7 @@ const halt: fc.Arbitrary<Halt> = fc.record({
     fc.record({ percent: fc.integer({ min: 1, max: 100 }) }),
   ),
 });
+const max = fc.constantFrom("5", "0.50", "1e6", "123456789012345678901");
 const values: { [Name in keyof RememberedOptions]-?: fc.Arbitrary<RememberedOptions[Name]> } = {
   jobs: fc.constantFrom("4", "50%", "+1", "-1", "100%"),
   retries: fc.nat(),
@@ -26,6 +27,12 @@ const values: { [Name in keyof RememberedOptions]-?: fc.Arbitrary<RememberedOpti
   halt,
   onPause: fc.constantFrom("hold", "exit"),
   depends: fc.array(fc.string(), { minLength: 1, maxLength: 3 }),
+  budget: fc
+    .uniqueArray(fc.tuple(fc.constantFrom("cost", "usage.tokens", "/a.b", "__proto__"), max), {
+      selector: ([key]) => key,
+      minLength: 1,
+    })
+    .map((entries) => new Map(entries)),
   outputLimit: fc.nat(16 * 1024 * 1024),
 };
 const options = fc.record(values, { requiredKeys: [] }) as fc.Arbitrary<RememberedOptions>;

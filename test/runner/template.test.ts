@@ -45,6 +45,9 @@ test("a replacement is not replaced again", () => {
 
 test("the command is displayed as one would type it", () => {
   expect(templateText({ words: ["sh", "-c", "a b", "{}"], shell: false })).toBe("sh -c 'a b' {}");
+  expect(templateText({ words: ["sh", "-c", "a {} > {.}.b", "{/}.c"], shell: false })).toBe(
+    "sh -c 'a {} > {.}.b' {/}.c",
+  );
   expect(commandLine(plain(["wc", "{}"], "a b"))).toBe("wc 'a b'");
   expect(commandLine(shell(["wc < {}"], "a b"))).toBe("wc < 'a b'");
 });

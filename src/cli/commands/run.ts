@@ -14,9 +14,12 @@ The command runs without a shell unless --shell is given. Files may also follow 
 in lists after ::::. Other words of GNU parallel are taken too, or answered with what to write instead.
 
 An existing session continues: files that are done are skipped, and new files are added. It remembers the command, its
-directory, and -j, --delay, --retries, --retry-delay, --defer-on, --max-defer, --timeout, --halt, --depends, --shell and
---output-limit: without a command, the run goes on with them. What is given wins, and is remembered from then on. Each
-file gets a result: exit_code, signal, timed_out, timeout_ms, duration_ms, attempts, deferred, error, stdout (parsed if it is a JSON object or array), stderr, truncated, invalid_utf8,
+directory, and -j, --delay, --retries, --retry-delay, --defer-on, --max-defer, --timeout, --halt, --depends, --budget,
+--shell and --output-limit: without a command, the run goes on with them. What is given wins, and is remembered from then
+on.
+
+Each file gets a result: exit_code, signal, timed_out, timeout_ms, duration_ms, attempts, deferred, error, spent, stdout
+(parsed if it is a JSON object or array), stderr, truncated, invalid_utf8,
 finished_time, fingerprint, fingerprint_after, command_hash, depends_hash. A file is done when its result is durable. The
 exit code is 124 after --timeout, 128 plus the signal's number after a signal, and
 126 or 127 if the command could not be started.

@@ -71,6 +71,7 @@ function values(progress: RunSnapshot, perSecond: number | undefined, toldAtMs: 
     deferred: progress.deferred,
     waiting_until: isWaiting ? new Date(Date.now() + waiting.untilMs - toldAtMs).toISOString() : null,
     waiting_for: isWaiting ? waiting.reason : null,
+    budgets: progress.budgets.map(({ key, spent, max }) => ({ key, spent: Number(spent), max: Number(max) })),
     draining: progress.draining ?? null,
     paused:
       hold === undefined ? null : { reason: hold.reason ?? null, for_ms: Math.round(nowMs - hold.sinceMs) },

@@ -5,7 +5,7 @@ import { safe } from "../terminal-text.ts";
 import type { ProgressDisplay } from "./display.ts";
 import type { Pace } from "./pace.ts";
 import { etaMs } from "./rate.ts";
-import { clockText, rateText, timeText } from "./wording.ts";
+import { budgetText, clockText, rateText, timeText } from "./wording.ts";
 
 const shortestMs = 5000;
 const longestMs = 600_000;
@@ -61,6 +61,7 @@ export function plainLine(
   const eta = pending === 0 ? undefined : etaMs(perSecond, pending + running.length);
   return [
     counts(progress),
+    ...(progress.budgets.length === 0 ? [] : [`budget ${safe(budgetText(progress.budgets))}`]),
     ...(perSecond === undefined ? [] : [rateText(perSecond, "")]),
     ...(slowedTo === undefined ? [] : [`${slowedTo} at once`]),
     ...(waiting === undefined || waiting.untilMs <= nowMs || hold !== undefined

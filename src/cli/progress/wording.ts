@@ -1,5 +1,7 @@
 /** Rates and times as short text for displays. Pure. */
 
+import type { Spent } from "../../runner/spending.ts";
+
 /** At most seven columns: `1234/s`, `12.3/s`, `4.2/min`, `2.5/h`; `unknown` if there is no value. */
 export function rateText(perSecond: number | undefined, unknown: string): string {
   if (perSecond === undefined) return unknown;
@@ -42,6 +44,15 @@ export function ageText(ms: number): string {
   if (seconds < 3600) return `${Math.floor(seconds / 60)}m`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)}h`;
   return `${Math.floor(seconds / 86_400)}d`;
+}
+
+/** `cost 4.97/5`: amounts with four digits; empty without a budget. */
+export function budgetText(budgets: readonly Spent[]): string {
+  return budgets.map(({ key, spent, max }) => `${key} ${amount(spent)}/${amount(max)}`).join("  ");
+}
+
+function amount(decimal: string): string {
+  return String(Number(Number(decimal).toPrecision(4)));
 }
 
 function two(value: number): string {

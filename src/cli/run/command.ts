@@ -16,6 +16,7 @@ import { OptionError } from "../../runner/option-error.ts";
 import { type Remembered, readRun } from "../../runner/remembered.ts";
 import { type KnownFiles, nothingKnown, type Selection, select } from "../../runner/selection.ts";
 import { findSession, type Opening, untilFree } from "../../runner/session-run.ts";
+import { Spending } from "../../runner/spending.ts";
 import { commandHash } from "../../runner/template.ts";
 import { unseenValue } from "../../runner/unseen.ts";
 import type { Session } from "../../session/session.ts";
@@ -108,6 +109,7 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
     // A run may take days, so it keeps no results in memory.
     session: session === undefined ? undefined : copyTag(session, { ...session, partial_results: {} }),
     selection: { added, again, failedBefore, files },
+    needsResults: Spending.isNeeded(known.results, options.budget),
     labels: options.label ?? {},
     run: { ...joined.changes, directory: cwd, unseen: unseenValue(unseen) },
     targetPath: cwd,

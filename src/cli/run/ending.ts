@@ -1,6 +1,7 @@
 /** What a run says at its end, and its exit code. */
 import type { RunSummary } from "../../runner/runner-options.ts";
 import type { Opening } from "../../runner/session-run.ts";
+import type { Spending } from "../../runner/spending.ts";
 import { shellOperand } from "../../text/shell-quote.ts";
 import { counted } from "../count.ts";
 import { CommandError, type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
@@ -8,6 +9,7 @@ import { type Failure, failureLines, namedFailures, resultsCommand } from "../fa
 import type { Output } from "../output.ts";
 import { isNow } from "../status-text.ts";
 import { safe } from "../terminal-text.ts";
+import { budgetLines, continueWith } from "./budget-lines.ts";
 import type { LeftToLookAt } from "./left-to-look-at.ts";
 import type { RunOptions } from "./options.ts";
 
@@ -19,6 +21,7 @@ export interface Ending {
   /** The first failed files: those of this run, then earlier ones. */
   readonly failures: readonly Failure[];
   readonly unseen: LeftToLookAt | undefined;
+  readonly spending: Spending | undefined;
 }
 
 /**
@@ -68,7 +71,10 @@ export function tellEnd(out: Output, ending: Ending): void {
     out.complain(safe(ending.unseen.reason));
     out.say(ending.unseen.remedy);
   }
-  if (stop !== undefined) out.say(`to continue: sessionctl run ${shellOperand(id)}`);
+  for (const line of budgetLines(ending.spending)) out.say(safe(line));
+  if (stop?.cause === "budget")
+    out.say(`to continue, with larger budgets: ${continueWith(id, ending.spending)}`);
+  else if (stop !== undefined) out.say(`to continue: sessionctl run ${shellOperand(id)}`);
   else if (failures > 0) {
     out.say(`for the results: ${resultsCommand(id)}; to run the failed files again, add --retry-failed`);
   }

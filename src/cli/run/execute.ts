@@ -16,6 +16,7 @@ import { asJson } from "../../runner/result.ts";
 import { Runner } from "../../runner/runner.ts";
 import type { FileEnd, Stop } from "../../runner/runner-options.ts";
 import { type Opened, type Opening, openSession } from "../../runner/session-run.ts";
+import { Spending } from "../../runner/spending.ts";
 import type { Template } from "../../runner/template.ts";
 import type { Status } from "../../session/session.ts";
 import type { Context } from "../context.ts";
@@ -123,6 +124,7 @@ class ActiveRun {
   /** The first failed files of this run. */
   readonly #failures: Failure[] = [];
   readonly #guard: Guard | undefined;
+  readonly #spending: Spending | undefined;
 
   constructor(context: Context, execution: Execution, opened: Opened, outputs: Outputs) {
     this.#context = context;
@@ -130,6 +132,9 @@ class ActiveRun {
     this.#worker = opened.worker;
     const { opening, options, template, cwd, depends } = execution;
     const { stderr, env } = context.process;
+    const say = (line: string) => display.say(safe(line));
+    const spending = Spending.of(opened.results, options.budget ?? new Map(), say);
+    this.#spending = spending;
     const display = createProgressDisplay(context.out.quiet ? "none" : options.progress, stderr, { env });
     this.#display = display;
     const command = guardCommand(opened.mark);
@@ -166,6 +171,7 @@ class ActiveRun {
         patienceMs: options.reconnect,
         guard: this.#guard,
         onPause: options.onPause,
+        spending,
       },
       {
         ended: (end) => {
@@ -173,7 +179,7 @@ class ActiveRun {
           return show(end);
         },
         changed: () => display.update(this.#runner.snapshot()),
-        say: (line) => display.say(safe(line)),
+        say,
         held: () => {
           for (const line of heldLines(this.#runner.snapshot())) display.say(context.out.pasteable(line));
         },
@@ -230,6 +236,7 @@ class ActiveRun {
         status,
         failures: [...this.#failures, ...this.#execution.failedBefore],
         unseen: this.#execution.unseen,
+        spending: this.#spending,
       });
       const { onEnd } = options;
       if (onEnd !== undefined)

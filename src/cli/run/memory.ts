@@ -1,5 +1,6 @@
 /** Joins what the command line gives with what the session remembers. What is given wins. */
 import {
+  joinedValue,
   optionFor,
   optionWords,
   type Remembered,
@@ -46,7 +47,8 @@ export function join({ id, words, options, given }: GivenWords, remembered: Reme
   const asGiven: Record<string, unknown> = {};
   for (const name of rememberedNames) {
     const problem = remembered.problems.get(name);
-    if (given.has(name)) asGiven[name] = givenValue(options[name]);
+    if (given.has(name))
+      asGiven[name] = joinedValue(name, remembered.options[name], givenValue(options[name]));
     else if (problem !== undefined) throw unusable(id, problem, optionFor(name));
     else if (remembered.options[name] !== undefined) fromBefore[name] = remembered.options[name];
   }

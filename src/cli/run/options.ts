@@ -1,6 +1,7 @@
 /** The options of `run`, and how their values are read. */
 import { availableParallelism } from "node:os";
 import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Budgets, parseBudget } from "../../runner/budget.ts";
 import { defaultDeferOn, formatDeferOn, parseDeferOn } from "../../runner/defer-on.ts";
 import { type Halt, parseHalt } from "../../runner/halt.ts";
 import { parseJobs } from "../../runner/jobs.ts";
@@ -31,6 +32,7 @@ export interface RunOptions {
   /** Milliseconds for one attempt; it is a global option of the command line. */
   timeout?: number | undefined;
   halt?: Halt | undefined;
+  budget?: Budgets;
   retryFailed?: boolean;
   rerunIf?: "changed";
   keepDone?: boolean;
@@ -105,6 +107,11 @@ function addOwnOptions(command: Command): void {
         .choices(onPauseChoices)
         .default("hold"),
     )
+    .option(
+      "--budget <key=max>",
+      "pause when the sum of a number in the results reaches this; KEY=none for no limit",
+      budget,
+    )
     .option("--retry-failed", "also run the files again that failed")
     .addOption(
       new Option(
@@ -177,6 +184,12 @@ function outputLimit(text: string): number {
   if (bytes > maxOutputLimit)
     throw new InvalidArgumentError("At most 16MiB; to keep all of the output, use --results.");
   return bytes;
+}
+
+function budget(text: string, earlier: Budgets = new Map()): Budgets {
+  const { key, max } = read(() => parseBudget(text));
+  if (earlier.has(key)) throw new InvalidArgumentError(`The budget of ${key} is given twice.`);
+  return new Map([...earlier, [key, max]]);
 }
 
 function read<T>(parse: () => T): T {

@@ -1,0 +1,27 @@
+/** What a run says of its budgets at its end. */
+
+import { compareDecimals } from "../../json/decimal.ts";
+import { addDecimals } from "../../json/decimal-sum.ts";
+import type { Spending } from "../../runner/spending.ts";
+import { shellOperand, shownWord } from "../../text/shell-quote.ts";
+
+/** One line for each budget: how much is spent, and how far commands that were running went over. */
+export function budgetLines(spending: Spending | undefined): string[] {
+  if (spending === undefined) return [];
+  const { spent, missing } = spending;
+  return spent.map(({ key, spent: amount, max }) => {
+    if (missing.includes(key))
+      return `budget ${key}: no result has a number there, so that nothing was counted`;
+    const over = compareDecimals(amount, max) > 0 ? ` (${addDecimals(amount, `-${max}`)} over)` : "";
+    return `budget ${key}: ${amount} of ${max} spent${over}`;
+  });
+}
+
+/** A command that goes on with room for as much again. */
+export function continueWith(id: string, spending: Spending | undefined): string {
+  const budgets = Array.from(
+    spending?.larger ?? [],
+    ([key, max]) => `--budget ${shownWord(`${key}=${max}`)} `,
+  );
+  return `sessionctl run ${budgets.join("")}${shellOperand(id)}`;
+}
