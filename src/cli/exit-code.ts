@@ -1,5 +1,6 @@
 /** The exit codes of sessionctl, and which error leads to which. */
 import { ConnectionError } from "../client/http/connection-error.ts";
+import { StartRefused } from "../client/on-demand/start-daemon.ts";
 import { type Issue, SessiondError } from "../error.ts";
 
 /** Scripts rely on these codes; new ones may be added. */
@@ -51,6 +52,8 @@ const byErrorCode: Readonly<Record<string, ExitCode>> = {
 
 export function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommandError) return error.exitCode;
+  if (error instanceof StartRefused && error.exitStatus === exitCodes.badConfiguration)
+    return exitCodes.badConfiguration;
   if (error instanceof ConnectionError && error.reason === "not_permitted") return exitCodes.notPermitted;
   if (error instanceof ConnectionError || error instanceof SessiondError) {
     return Object.hasOwn(byErrorCode, error.code) ? (byErrorCode[error.code] as ExitCode) : exitCodes.failed;

@@ -1,7 +1,7 @@
 /** Daemons on demand in odd surroundings: old versions, several runs, false hints, no environment, full disks. */
 import { cpSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { SessionClient } from "../../src/client/session-client.ts";
 import { version } from "../../src/version.ts";
@@ -266,6 +266,24 @@ test("on a full disk no half-made store is left, and a run waits for room to sta
   writeFileSync(join(cwd, "go"), "");
   expect(await program.exited).toMatchObject({ code: 0 });
   expect(program.stderr()).toContain("2 files done");
+});
+
+test("a mistake in the user's settings is told with its place, and the exit code is 78", async () => {
+  const at = await unprepared();
+  const file = join(at.home, ".config", "sessiond", "sessiond.yaml");
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, "trash: { retention: 7m }\nodd: 1\n");
+  const refused = await at.ctl(["create", "."]);
+  expect(refused).toMatchObject({ code: 78, stdout: "" });
+  const lines = refused.stderr.split("\n");
+  expect(lines).toEqual(
+    expect.arrayContaining([
+      expect.stringMatching(/sessiond\.yaml:1:21: .*7min/),
+      expect.stringMatching(/sessiond\.yaml:2:1: odd/),
+    ]),
+  );
+  expect(await at.ctl(["doctor"])).toMatchObject({ code: 1, stdout: expect.stringContaining("odd") });
+  expect(at.daemons()).toEqual([]);
 });
 
 /** Where a link of /proc leads; empty if it is gone meanwhile. */

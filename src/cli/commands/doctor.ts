@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { ConnectionError } from "../../client/http/connection-error.ts";
 import type { Health, HealthProblem } from "../../contract/replies.ts";
 import { protocolVersion } from "../../contract/version.ts";
-import { isSessiondError } from "../../error.ts";
+import { isSessiondError, type SessiondError } from "../../error.ts";
 import type { Context, Registration } from "../context.ts";
 import { exitCodes } from "../exit-code.ts";
 import { safe } from "../terminal-text.ts";
@@ -40,16 +40,21 @@ async function examine({ client, found }: Context): Promise<Health> {
   } catch (error) {
     // With its own code, a daemon says why it could not be started for a store.
     if (!(error instanceof ConnectionError || isSessiondError(error))) throw error;
-    const at = error.message.lastIndexOf("; ");
+    const said = [error.message, ...issuesOf(error)].join("; ");
+    const at = said.lastIndexOf("; ");
     const problem = {
       code: error instanceof ConnectionError ? `${error.code}:${error.reason}` : error.code,
-      message: at === -1 ? error.message : error.message.slice(0, at),
-      hint: at === -1 ? "" : error.message.slice(at + 2),
+      message: at === -1 ? said : said.slice(0, at),
+      hint: at === -1 ? "" : said.slice(at + 2),
       session_id: null,
     };
     const more = found.store === undefined ? socketProblems(client.socketPath) : [];
     return { status: "failed", problems: [problem, ...more] };
   }
+}
+
+function issuesOf(error: ConnectionError | SessiondError): string[] {
+  return error instanceof ConnectionError ? [] : (error.issues ?? []).map(({ message }) => message);
 }
 
 function versionProblems(version: string, protocol: number): HealthProblem[] {

@@ -15,13 +15,30 @@ const shownBytes = 2000;
 /** Variables that are about this process, and not about a daemon that outlives it. */
 const notPassedOn = ["SESSIOND_SOCKET", "SESSIOND_RUN", "NODE_OPTIONS"];
 
+/** The daemon says why it cannot serve the store. */
+export class StartRefused extends SessiondError {
+  /** With which its process has ended, such as 78 for its configuration. */
+  readonly exitStatus: number;
+
+  constructor({ code, message, exit_status }: Extract<StartReport, { state: "failed" }>) {
+    // A configuration has a line for each mistake, with its place.
+    const lines = message.split("\n");
+    if (lines.length === 1) super(code, message);
+    else
+      super(code, "sessiond cannot be started with this configuration", {
+        issues: lines.map((line) => ({ path: "", message: line })),
+      });
+    this.exitStatus = exit_status;
+  }
+}
+
 type Served = Exclude<StartReport, { state: "failed" }>;
 
 /**
  * Resolves when a daemon serves the store: the one that was started, or another that was faster.
  *
  * @param store the real path of the store
- * @throws SessiondError with the code that the daemon gives; ConnectionError `not_started`
+ * @throws StartRefused with the code that the daemon gives; ConnectionError `not_started`
  */
 export async function startDaemon(store: string, env: NodeJS.ProcessEnv): Promise<Served> {
   const program = daemonProgram();
@@ -36,7 +53,7 @@ export async function startDaemon(store: string, env: NodeJS.ProcessEnv): Promis
   });
   try {
     const report = await reportOf(child, store);
-    if (report.state === "failed") throw new SessiondError(report.code, report.message);
+    if (report.state === "failed") throw new StartRefused(report);
     return report;
   } finally {
     child.stdout?.destroy();
