@@ -3,11 +3,14 @@
  * how its start ended, leaves the store to another daemon that serves it already, and ends when nobody uses
  * it any more.
  */
+import { once } from "node:events";
 import { realpathSync } from "node:fs";
-import { connect } from "node:net";
+import { get, type IncomingMessage } from "node:http";
 import process from "node:process";
+import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";
+import { infoReply } from "../contract/replies.ts";
 import { isSessiondError, SessiondError } from "../error.ts";
 import { written } from "../files/standard-streams.ts";
 import { type DaemonFile, readDaemonFile } from "../personal/daemon-file.ts";
@@ -27,7 +30,7 @@ import { exitStatus, exitStatusOf, listenForSignals } from "./signals.ts";
 /** How long the holder of the lock may take to serve the store, or to let it go. */
 const mostWaitMs = 10_000;
 const [shortestPauseMs, longestPauseMs] = [10, 200];
-const probeTimeoutMs = 1000;
+const askTimeoutMs = 1000;
 
 /** Resolves to an exit status, or to undefined if the daemon is running. */
 export async function runOnDemand(args: Arguments, cwd: string): Promise<number | undefined> {
@@ -75,8 +78,7 @@ async function serve(store: string, serving: Serving): Promise<number | undefine
     }),
   );
   if ("other" in started) {
-    const { pid, socket, version } = started.other;
-    await report({ state: "served", pid, socket, version });
+    await report({ state: "served", ...started.other });
     return exitStatus.ok;
   }
   const { daemon } = started;
@@ -87,38 +89,43 @@ async function serve(store: string, serving: Serving): Promise<number | undefine
   return undefined;
 }
 
+type OtherDaemon = Pick<DaemonFile, "pid" | "socket" | "version">;
+
 /** Starts a daemon, or finds the one that serves the store: of two that start at once, one gets the lock. */
 async function startOrFind(
   store: string,
   start: () => Promise<Daemon>,
-): Promise<{ daemon: Daemon } | { other: DaemonFile }> {
+): Promise<{ daemon: Daemon } | { other: OtherDaemon }> {
   const end = performance.now() + mostWaitMs;
   for (let pauseMs = shortestPauseMs; ; pauseMs = Math.min(2 * pauseMs, longestPauseMs)) {
     try {
       return { daemon: await start() };
     } catch (error) {
       if (!isSessiondError(error, "directory_locked")) throw error;
-      const other = readDaemonFile(store);
-      if (other?.stopped_time === null && (await isListening(other.socket))) return { other };
+      const other = await otherDaemon(store);
+      if (other !== undefined) return { other };
       if (performance.now() >= end) throw error;
     }
     await sleep(pauseMs);
   }
 }
 
-/** Whether a process listens at a socket of the user's own. */
-function isListening(path: string): Promise<boolean> {
-  if (!isOwnSocket(path)) return Promise.resolve(false);
-  return new Promise((answer) => {
-    const socket = connect(path);
-    const finish = (isOpen: boolean) => {
-      socket.destroy();
-      answer(isOpen);
-    };
-    socket.setTimeout(probeTimeoutMs, () => finish(false));
-    socket.once("connect", () => finish(true));
-    socket.once("error", () => finish(false));
-  });
+/**
+ * The daemon that serves the store. What the store says of it is a hint: a copy of another store says what
+ * was true there. Undefined if none answers.
+ */
+async function otherDaemon(store: string): Promise<OtherDaemon | undefined> {
+  const written = readDaemonFile(store);
+  if (written?.stopped_time !== null || !isOwnSocket(written.socket)) return undefined;
+  try {
+    const asking = get({ socketPath: written.socket, path: "/v1/info", agent: false, timeout: askTimeoutMs });
+    asking.on("timeout", () => asking.destroy(new Error("it does not answer")));
+    const [reply] = (await once(asking, "response")) as [IncomingMessage];
+    const { pid, socket, version, store: served } = infoReply.parse(JSON.parse(await text(reply)));
+    return served.location === store ? { pid, socket, version } : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 async function refuse(error: unknown): Promise<number> {

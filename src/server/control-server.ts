@@ -6,7 +6,7 @@
  * decides what a change means.
  */
 import { EventEmitter } from "node:events";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../log.ts";
 import type { Cleanup } from "../retention/cleanup.ts";
 import type { SessionStore } from "../store/session-store.ts";
@@ -171,6 +171,8 @@ export function createControlServer(options: ControlServerOptions): ControlServe
     for (const { claimed } of listeners) claimed?.release();
     // Even without open connections, some may be waiting to be accepted, and these get an answer too.
     await sleep(open() === 0 ? 0 : Math.min(drainMs, deadlineMs));
+    // A timer that is late comes before them; this comes after them.
+    await nextTurn();
     if (inherited) await silenceEnds(Math.min(silenceMs, deadlineMs));
     refusing = true;
     workers.drain();

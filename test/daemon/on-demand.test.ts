@@ -7,7 +7,7 @@ import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { SessionClient } from "../../src/client/session-client.ts";
-import { readDaemonFile } from "../../src/personal/daemon-file.ts";
+import { type DaemonFile, readDaemonFile, writeDaemonFile } from "../../src/personal/daemon-file.ts";
 import { parseStartReport, type StartReport } from "../../src/personal/start-report.ts";
 import { type Program, sessiondProgram, startProgram } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
@@ -117,6 +117,18 @@ async function lockHolder(store: string): Promise<ChildProcess> {
   await once(holder.stdout as Readable, "data");
   return holder;
 }
+
+test("in a copy of a store, the daemon of the original does not count", async () => {
+  const [original, copy] = [await newStore(), await newStore()];
+  await serving(original);
+  mkdirSync(join(copy, ".sessiond"));
+  writeDaemonFile(copy, readDaemonFile(original) as DaemonFile);
+  const holder = await lockHolder(copy);
+  const program = await start(copy);
+  await sleep(500);
+  holder.kill("SIGKILL");
+  expect(await reportOf(program)).toMatchObject({ state: "serving", pid: program.pid });
+});
 
 test("a stop that somebody asked for is written down, and a kill is not", async () => {
   const store = await newStore();

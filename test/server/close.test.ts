@@ -116,3 +116,18 @@ test("a server that could not listen still closes", async () => {
   });
   expect((await first.call("GET", "/v1/health")).status).toBe(200);
 });
+
+test("with serveAccepted, who connects at the moment of the close is served", async () => {
+  const { server, socketPath } = await startServer();
+  const socket = connect(socketPath);
+  onTestFinished(() => void socket.destroy());
+  socket.write("GET /v1/stats HTTP/1.1\r\nhost: x\r\n\r\n");
+  const closed = server.close(1000, { serveAccepted: true });
+  // A timer of the server that is late must not be in the way.
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 10);
+  const reply = await text(socket);
+  expect(reply).toMatch(/^HTTP\/1\.1 200 /);
+  expect(reply.toLowerCase()).toContain("connection: close");
+  await closed;
+  expect(existsSync(socketPath)).toBe(false);
+});
