@@ -63,7 +63,11 @@ describe("results", () => {
     const failed = parseJson((await of("--failed")).stdout) as object;
     expect(Object.keys(failed)).toEqual(["src/b.js", "lib/d.js"]);
     expect((await run("files", "nightly", "--state", "failed")).stdout).toBe("src/b.js\nlib/d.js\n");
-    expect(parseJson((await of("--failed", "--limit", "5")).stdout)).toEqual(failed);
+    for (const limit of ["5", "5000"])
+      expect(parseJson((await of("--failed", "--limit", limit)).stdout)).toEqual(failed);
+    expect(await of("--limit", "1")).toMatchObject({
+      stderr: expect.stringMatching(/^1 of 5 results; .* --cursor /),
+    });
     expect(parseJson((await of("--failed", "--json")).stdout)).toMatchObject({ total: 2 });
   });
 

@@ -2,10 +2,10 @@
 import { Option } from "commander";
 import type { FileState } from "../../client/http/query.ts";
 import type { FilePage } from "../../contract/replies.ts";
-import { failedFiles } from "../../session/failed-file.ts";
-import type { Session } from "../../session/session.ts";
 import { wholeNumber } from "../arguments.ts";
 import type { Registration } from "../context.ts";
+import { withDownloaded } from "../results/download.ts";
+import type { SessionText } from "../results/session-text.ts";
 import { safe } from "../terminal-text.ts";
 
 interface Options {
@@ -44,7 +44,7 @@ export const registerFiles: Registration = (program, run) => {
       run(async ({ client, out }, id: string, { state, limit, cursor, null: zeroes }: Options) => {
         const page =
           limit === undefined && cursor === undefined
-            ? await everyFile(await client.getSession(id), state)
+            ? await withDownloaded(client, id, (session) => everyFile(session, state))
             : await client.listFiles(id, { state, limit, cursor });
         if (out.json) out.document(page);
         else out.raw(page.files.map((file) => `${shown(file, out)}${zeroes ? "\0" : "\n"}`).join(""));
@@ -56,11 +56,25 @@ export const registerFiles: Registration = (program, run) => {
     );
 };
 
-/** Reads the whole document once, instead of once for each page. */
-async function everyFile(session: Session, state: FileState): Promise<FilePage> {
-  const { pending_files: pending, processed_files: processed } = session;
-  const files = { pending, processed, failed: state === "failed" ? await failedFiles(session) : [] }[state];
+/** Reads the document once, instead of once for each page. */
+async function everyFile(session: SessionText, state: FileState): Promise<FilePage> {
+  const { pending_files, processed_files } = session.outline;
+  const files = state === "pending" ? pending_files : processed_files;
+  return pageOf(state === "failed" ? await failedAmong(files, session) : files);
+}
+
+function pageOf(files: readonly string[]): FilePage {
   return { files: [...files], next_cursor: null, total: files.length };
+}
+
+/** Those that have failed, each once, in this order. */
+async function failedAmong(files: readonly string[], session: SessionText): Promise<string[]> {
+  const failed = new Set<string>();
+  for await (const rows of session.rows()) {
+    for (const { file, status } of rows) if (status === "failed") failed.add(file);
+  }
+  // A name is taken out when it is found.
+  return files.filter((file) => failed.delete(file));
 }
 
 /** Unchanged for a program, and safe for a terminal. */

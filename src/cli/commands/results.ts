@@ -95,9 +95,12 @@ function isChosen({ where, output }: Pick<Options, "where" | "output">): boolean
   return where !== undefined || output !== undefined;
 }
 
+/** Of the API, in results. */
+const largestPage = 1000;
+
 /** Whether the daemon is to give one page. */
-function isPage({ limit, cursor, format, ...options }: Options): boolean {
-  return cursor !== undefined || (limit !== undefined && format === "json" && !isChosen(options));
+function isPage({ limit = largestPage + 1, cursor, format, ...options }: Options): boolean {
+  return cursor !== undefined || (limit <= largestPage && format === "json" && !isChosen(options));
 }
 
 async function printPage({ client, out }: Context, id: string, options: Options): Promise<void> {
