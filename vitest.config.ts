@@ -9,7 +9,7 @@ export default defineConfig({
     deps: { interopDefault: false },
     // Files share a process, so that each module is evaluated once. No test may leave anything behind in it.
     isolate: false,
-    maxWorkers: 2,
+    maxWorkers: 4,
     testTimeout: 20_000,
     hookTimeout: 20_000,
   },
