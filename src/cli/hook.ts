@@ -21,6 +21,8 @@ export interface Hook {
   readonly variables: Readonly<Record<string, string>>;
   /** Milliseconds; undefined for no limit. */
   readonly timeoutMs: number | undefined;
+  /** Where its standard output goes: to standard error where other data goes to standard output. */
+  readonly output: "stdout" | "stderr";
 }
 
 export interface RunningHook {
@@ -54,8 +56,9 @@ export function startHook({ out, process, client }: Context, hook: Hook): Runnin
       throw new CommandError(`cannot run a command: ${cause.message}`, undefined, { cause });
     });
     const { exitCode, signal, timedOut, error, stdout, stderr } = ended;
-    if (stdout.bytes.length > 0) await out.bytes(stdout.bytes);
-    if (stderr.bytes.length > 0) process.stderr.write(stderr.bytes);
+    if (hook.output === "stdout" && stdout.bytes.length > 0) await out.bytes(stdout.bytes);
+    const said = hook.output === "stderr" ? [stdout, stderr] : [stderr];
+    for (const { bytes } of said) if (bytes.length > 0) process.stderr.write(bytes);
     if (error !== undefined) return startError(error);
     if (exitCode === 0) return undefined;
     const limit = hook.timeoutMs === undefined ? {} : { timeout_ms: hook.timeoutMs };

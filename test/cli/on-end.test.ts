@@ -35,8 +35,8 @@ it("tells what became of the run, without changing its exit code", async () => {
   const failing = await run("d", "--on-end", "echo out; exit 7", "--files", "a", "b", ...sh("true"));
   expect(failing).toMatchObject({
     code: 0,
-    stdout: "out\n",
-    stderr: expect.stringContaining("sessionctl: the command of --on-end has failed: exit status 7\n"),
+    stdout: "",
+    stderr: expect.stringContaining("out\nsessionctl: the command of --on-end has failed: exit status 7\n"),
   });
   // The session is free by then, and remembers no such line.
   const next = ["--on-end", "cd /; ! sessionctl show e >/dev/null 2>&1; exit 0"];

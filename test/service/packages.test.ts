@@ -1,5 +1,5 @@
 /** Installing, upgrading and removing, as a Debian package, from npm, and for a user. */
-import { appendFileSync, existsSync, readFileSync } from "node:fs";
+import { appendFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { format } from "../../src/store/directory/disk/format-record.ts";
 import { eventually } from "../support/eventually.ts";
@@ -227,8 +227,11 @@ describe.skipIf(skipped()).each(suites)("from npm on %s", (suite) => {
     });
     // Its line shows a message, which nobody can see here.
     const line = `--exec 'echo "$$SESSIOND_SESSION $$SESSIOND_STATUS" >> %h/told'`;
-    const unit = ".config/systemd/user/sessiond-notify.service";
-    await machine().shell(`cd /home/dave && sed -i "s|--exec .*|$(cat)|" ${unit} <<'LINE'\n${line}\nLINE`);
+    const unit = machine().path("/home/dave/.config/systemd/user/sessiond-notify.service");
+    writeFileSync(
+      unit,
+      readFileSync(unit, "utf8").replace(/--exec .*/, () => line),
+    );
     await as("systemctl", "--user", "daemon-reload");
     expect(await as("systemctl", "--user", "start", "sessiond-notify")).toMatchObject({ code: 0 });
     const state = machine().path("/home/dave/.local/state/sessiond/notify.json");

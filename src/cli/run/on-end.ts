@@ -48,7 +48,7 @@ export async function runOnEnd(context: Context, line: string, end: RunEnd): Pro
     SESSIOND_PENDING: String(counts.pending),
   };
   let failure: string | undefined;
-  const hook = startHook(context, { line, event, variables, timeoutMs: limitMs });
+  const hook = startHook(context, { line, event, variables, timeoutMs: limitMs, output: "stderr" });
   const release = takeSignals(process, () => hook.stop());
   try {
     failure = await hook.ended;

@@ -103,8 +103,3 @@ export function addParallelHabits(run: Command): void {
     }
   }
 }
-
-/** The options that are refused, each as it is typed. */
-export function refusedOptions(): string[] {
-  return refused.flatMap(([flags]) => flags.split(" "));
-}

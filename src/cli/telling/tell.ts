@@ -146,7 +146,8 @@ class Teller {
   async #tell(event: SessionEvent | MissedEvent): Promise<boolean> {
     if (this.#over.signal.aborted) return false;
     const { line, timeoutMs } = this.#telling;
-    this.#running = startHook(this.#context, { line, event, variables: variablesOf(event), timeoutMs });
+    const hook = { line, event, variables: variablesOf(event), timeoutMs, output: "stdout" } as const;
+    this.#running = startHook(this.#context, hook);
     const failure = await this.#running.ended;
     this.#running = undefined;
     if (this.#isStopped) return false;
