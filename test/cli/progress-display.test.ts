@@ -322,3 +322,19 @@ it("shows only messages in the mode none", async () => {
   none.finish(half);
   await eventually(() => expect(written()).toBe("said\n"));
 });
+
+it("budgets are shown: in a log all of them, in the bar the one that is nearest to its maximum", () => {
+  const budgets = [
+    { key: "cost", spent: "4.97123", max: "5.00" },
+    { key: "usage.tokens", spent: "12345678", max: "1000000000" },
+  ];
+  const progress = progressOf({ done: 3, pending: 7, budgets });
+  expect(plainLine(progress, undefined)).toContain(", budget cost 4.971/5  usage.tokens 12345678/1000000000");
+  expect(barLine(progress, undefined, 80, unicode)).toContain("  cost 4.971/5  ");
+  const long = progressOf({
+    done: 3,
+    pending: 7,
+    budgets: [{ key: "k".repeat(30), spent: "0.999", max: "1" }],
+  });
+  expect(barLine(long, undefined, 80, unicode)).toContain("  budget 99%  ");
+});

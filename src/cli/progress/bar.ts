@@ -4,7 +4,7 @@ import type { Look } from "../look.ts";
 import type { Style } from "../output.ts";
 import { displayWidth, padEnd, padStart } from "../terminal-text.ts";
 import { etaMs } from "./rate.ts";
-import { ageText, budgetText, rateText, timeText } from "./wording.ts";
+import { ageText, nearestBudget, rateText, timeText } from "./wording.ts";
 
 const narrowestBar = 10;
 /** On a line that has hardly room for the percentage. */
@@ -15,7 +15,7 @@ const luxury = 7;
 const comfortableBar = 18;
 const gap = "  ";
 const widestId = 20;
-const widestBudget = 40;
+const widestBudget = 24;
 
 interface Piece {
   text: string;
@@ -89,7 +89,7 @@ function piecesOf(
     { text: `${number(restored + done)} done`, keep: 2 },
     { text: failed === 0 ? "" : `${failed} failed`, style: "red", keep: 1 },
     { text: isFinal && pending === 0 ? "" : `${number(pending)} pending`, keep: 6 },
-    { text: look.clip(budgetText(progress.budgets), widestBudget), keep: 4.5 },
+    budgetPiece(progress.budgets, look),
     { text: restored === 0 ? "" : `${restored} earlier`, style: "dim", keep: 7 },
     { text: slowedTo === undefined || isFinal ? "" : `${slowedTo} at once`, style: "yellow", keep: 3 },
     ...(isFinal
@@ -113,6 +113,16 @@ function piecesOf(
 function waitingPiece({ untilMs, reason }: { untilMs: number; reason: string }, nowMs: number): Piece {
   const time = timeText(Math.max(0, untilMs - nowMs), "");
   return { text: `waiting ${time}: ${reason}`, short: `waiting ${time}`, style: "yellow", keep: 3 };
+}
+
+function budgetPiece(budgets: RunSnapshot["budgets"], look: Look): Piece {
+  const { text, short } = nearestBudget(budgets);
+  // A part of a number would mean another one.
+  return {
+    text: displayWidth(text) > widestBudget ? short : look.clip(text, widestBudget),
+    short,
+    keep: 4.5,
+  };
 }
 
 function finishingPiece({ running, draining, hold }: RunSnapshot, look: Look, nowMs: number): Piece {

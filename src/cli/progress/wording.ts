@@ -46,13 +46,22 @@ export function ageText(ms: number): string {
   return `${Math.floor(seconds / 86_400)}d`;
 }
 
-/** `cost 4.97/5`: amounts with four digits; empty without a budget. */
+/** `cost 4.97/5`: amounts with four digits, or whole ones; empty without a budget. */
 export function budgetText(budgets: readonly Spent[]): string {
   return budgets.map(({ key, spent, max }) => `${key} ${amount(spent)}/${amount(max)}`).join("  ");
 }
 
+/** The budget that is nearest to its maximum, as `cost 4.97/5` and as `budget 99%`; empty without one. */
+export function nearestBudget(budgets: readonly Spent[]): { text: string; short: string } {
+  const share = ({ spent, max }: Spent) => Number(spent) / Number(max);
+  const [nearest] = [...budgets].sort((a, b) => share(b) - share(a));
+  if (nearest === undefined) return { text: "", short: "" };
+  return { text: budgetText([nearest]), short: `budget ${Math.floor(share(nearest) * 100)}%` };
+}
+
 function amount(decimal: string): string {
-  return String(Number(Number(decimal).toPrecision(4)));
+  const value = Number(decimal);
+  return String(Math.abs(value) >= 1000 ? Math.round(value) : Number(value.toPrecision(4)));
 }
 
 function two(value: number): string {
