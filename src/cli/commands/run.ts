@@ -14,8 +14,8 @@ The command runs without a shell unless --shell is given. Files may also follow 
 in lists after ::::. Other words of GNU parallel are taken too, or answered with what to write instead.
 
 An existing session continues: files that are done are skipped, and new files are added. It remembers the command, its
-directory, and -j, --delay, --retries, --retry-delay, --defer-on, --max-defer, --timeout, --halt, --depends, --budget,
---shell and --output-limit: without a command, the run goes on with them. What is given wins, and is remembered from then
+directory, and -j, --delay, --retries, --retry-delay, --defer-on, --max-defer, --timeout, --halt, --on-pause,
+--depends, --budget, --shell and --output-limit: without a command, the run goes on with them. What is given wins, and is remembered from then
 on.
 
 Each file gets a result: exit_code, signal, timed_out, timeout_ms, duration_ms, attempts, deferred, error, spent, stdout
@@ -31,7 +31,8 @@ it does not change the exit code; after 10 minutes it is ended.
 
 When all files are done, the session is completed; if some failed, the session has failed, and --retry-failed runs
 only those again. The first Ctrl-C lets running commands finish and pauses the session. The second stops them; their
-files stay pending. The third does not wait for sessiond either. Processes that a command leaves in its process group
+files stay pending. The third does not wait for sessiond either. If somebody else pauses the session, running commands
+finish, and the run waits until the session is resumed; with --on-pause exit it ends instead. Processes that a command leaves in its process group
 are stopped after one second.
 
 If done files were edited since, or were done by another command or with other --depends files, the run says how many
@@ -51,8 +52,8 @@ excluded directory is not entered; **/ at the beginning of --exclude matches at 
 read, the session is paused after the rest is done, and the next run looks again.
 
 Exit codes:
-  0 all files done · 1 some files failed or may be missing, or the run was halted, or nothing succeeded for --max-defer, or somebody else paused, completed or failed the
-  session · 2 invalid options, or done files have changed · 3 the connection to sessiond was lost · 4 the session was deleted · 127 no such program · 130 interrupted
+  0 all files done · 1 some files failed or may be missing, or the run was halted, or nothing succeeded for --max-defer, or somebody else completed or failed the
+  session, or paused it (--on-pause exit) · 2 invalid options, or done files have changed · 3 the connection to sessiond was lost · 4 the session was deleted · 127 no such program · 130 interrupted
 
 Example:
   sessionctl run lint --files 'src/**/*.js' --exclude '**/vendor/**' -- node --check {}
