@@ -15,13 +15,13 @@ const openFiles = (directory: string) =>
     }
   }).length;
 
-test.each([1, 100, 1000, 1_000_000])(
+test.each([1, 100_000, 10_000_000])(
   "what is written is read again, with %i bytes in memory",
   async (memory) => {
     const directory = await tempDir();
     const spool = new Spool({ memory, directory });
     expect((await all(spool)).length).toBe(0);
-    const pieces = Array.from({ length: 50 }, (_, at) => Buffer.alloc(at * 13_001, at));
+    const pieces = Array.from({ length: 50 }, (_, at) => Buffer.alloc(at * 3001, at));
     for (const piece of pieces) await spool.write(piece);
     const whole = Buffer.concat(pieces);
     for (let time = 0; time < 2; time++) expect((await all(spool)).equals(whole)).toBe(true);

@@ -210,7 +210,7 @@ describe.skipIf(python === undefined)("html", () => {
   });
 
   test("stays within its size: failed files come first, and rows before outputs", async () => {
-    const results = Array.from({ length: 3000 }, (_, at): [string, JsonValue] => [
+    const results = Array.from({ length: 600 }, (_, at): [string, JsonValue] => [
       `file-${at}`,
       at % 3 === 0
         ? failed({ stderr: `${"x".repeat(400)}\nbad` })
@@ -230,15 +230,18 @@ describe.skipIf(python === undefined)("html", () => {
         text,
       };
     };
-    expect(await read(2_000_000)).toMatchObject({ rows: 10, failed: [1000, 1000], succeeded: [2000, 2000] });
-    const some = await read(800_000);
-    expect(some).toMatchObject({ failed: [1000, 1000], succeeded: [2000, expect.any(Number)] });
-    expect(some.succeeded[1]).toBeLessThan(1000);
-    const bare = await read(260_000);
-    expect(bare).toMatchObject({ failed: [1000, expect.any(Number)], succeeded: [2000, 0] });
-    const few = await read(150_000);
-    expect(few).toMatchObject({ failed: [1000, 0] });
-    expect(few.succeeded[0]).toBeLessThan(2000);
-    expect(few.text).toContain(`would be too large with ${2000 - (few.succeeded[0] as number)} more results`);
+    expect(await read(500_000)).toMatchObject({ rows: 10, failed: [200, 200], succeeded: [400, 400] });
+    const some = await read(230_000);
+    expect(some).toMatchObject({ failed: [200, 200], succeeded: [400, expect.any(Number)] });
+    expect(some.succeeded[1]).toBeLessThan(400);
+    expect(some.succeeded[1]).toBeGreaterThan(0);
+    const bare = await read(150_000);
+    expect(bare).toMatchObject({ failed: [200, expect.any(Number)], succeeded: [400, 0] });
+    expect(bare.failed[1]).toBeLessThan(200);
+    expect(bare.failed[1]).toBeGreaterThan(0);
+    const few = await read(80_000);
+    expect(few).toMatchObject({ failed: [200, 0] });
+    expect(few.succeeded[0]).toBeLessThan(400);
+    expect(few.text).toContain(`would be too large with ${400 - (few.succeeded[0] as number)} more results`);
   });
 });
