@@ -23,7 +23,7 @@ export function bars(results: Results): Bar[] {
     });
   };
 
-  const { waiting, in_flight: inFlight, growth, bytes, start, jobs } = results;
+  const { waiting, in_flight: inFlight, growth, bytes, start, jobs, pacing } = results;
   if (waiting !== undefined) {
     const at = (workers: number, peer: PeerName) => find(waiting.peers, workers, peer);
     add(
@@ -107,6 +107,20 @@ export function bars(results: Results): Bar[] {
       1.5,
       ratio(of("sessionctl run"), of("GNU parallel")),
     );
+  }
+  const paced = pacing?.find(({ who }) => who === "sessionctl run");
+  if (paced !== undefined) {
+    const what = `${count(paced.calls)} calls to a service with a limit`;
+    // With few calls, the waits at the beginning are most of the time.
+    const isJudged = results.mode === "full";
+    add(
+      `${what}: time of sessionctl run to the shortest possible`,
+      "at most",
+      1.15,
+      paced.times_best,
+      isJudged,
+    );
+    add(`${what}: percentage of refused calls`, "at most", 5, paced.refused_percent);
   }
   for (const [where, stall, isJudged] of stalls(results)) {
     add(`longest stall of the event loop in ms, ${where}`, "at most", 50, stall, isJudged);

@@ -21,6 +21,7 @@ import { jobs } from "./jobs.ts";
 import { journalServerArgument } from "./journal-server.ts";
 import { listing, outsideWrites } from "./listing.ts";
 import { diskDirectory, machine, versions } from "./machine.ts";
+import { pacing } from "./pacing.ts";
 import { benchDirectory } from "./peers/packages.ts";
 import { serveJournal } from "./peers/socket-journal.ts";
 import { reportsInFlight, reportsWaiting } from "./reports.ts";
@@ -44,6 +45,7 @@ const parts = {
   outside: outsideWrites,
   cleanup: cleanups,
   jobs,
+  pacing,
 } satisfies { [Part in keyof Results]?: (context: Context) => Promise<Results[Part]> };
 
 const scope = new Scope();

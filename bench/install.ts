@@ -7,7 +7,7 @@ import { benchDirectory } from "./peers/packages.ts";
 
 export interface Available {
   /** Why a peer is not measured. */
-  skipped: Map<PeerName | "strace" | "GNU parallel", string>;
+  skipped: Map<PeerName | "strace" | "GNU parallel" | "curl", string>;
   /** `better-sqlite3`, or else `node:sqlite`. */
   sqlite: string;
 }
@@ -32,6 +32,8 @@ export function install(say: (text: string) => void): Available {
   if (noStrace !== undefined) skipped.set("strace", noStrace);
   const noParallel = installProgram("parallel", "parallel", say);
   if (noParallel !== undefined) skipped.set("GNU parallel", noParallel);
+  const noCurl = installProgram("curl", "curl", say);
+  if (noCurl !== undefined) skipped.set("curl", noCurl);
   return { skipped, sqlite };
 }
 

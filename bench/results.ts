@@ -5,6 +5,7 @@ import type { Growth, Written } from "./growth.ts";
 import type { Ran } from "./jobs.ts";
 import type { Answered } from "./listing.ts";
 import type { Machine } from "./machine.ts";
+import type { Paced } from "./pacing.ts";
 import type { Reports } from "./reports.ts";
 import type { StartUps } from "./start-up.ts";
 import type { Whole } from "./whole-session.ts";
@@ -29,6 +30,7 @@ export interface Results {
   outside?: Answered[];
   cleanup?: CleanedUp[];
   jobs?: Ran[];
+  pacing?: Paced[];
   bars?: Bar[];
 }
 
@@ -72,6 +74,8 @@ export const notes: Record<string, string> = {
   start:
     "The files are in the page cache. The first start has no .sessiond directory, the next follows a clean stop. Above empty: without what an empty directory takes.",
   jobs: "true for each file, 2 at once: sessionctl run, which records each result durably in a session that it creates, and GNU parallel with --joblog --resume, which keeps a line in a file that it does not sync. From the start of the program to its end.",
+  pacing:
+    "A service in a process of its own: a token bucket of 20 that is filled evenly with 20 a second, 100 ms a call; beyond it 429 with Retry-After in whole seconds. Each command is a shell line with curl that ends with 75 if it was refused, 8 at once. The peer is a loop in the benchmark that makes the same calls and keeps no record: one more at once for as many successes as run at once, half at a refusal. The shortest possible time is that of the bucket, and one call.",
   stall:
     "The longest time for which the event loop of the daemon did not turn, after the program was loaded.",
 };

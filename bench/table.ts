@@ -15,7 +15,7 @@ type Row = [
 const heads: Row = ["", "", "median", "p50", "p99", "written each", "longest stall"];
 
 export function table(results: Results): string {
-  const { waiting, in_flight, growth, bytes, whole, start, list, outside, cleanup, jobs } = results;
+  const { waiting, in_flight, growth, bytes, whole, start, list, outside, cleanup, jobs, pacing } = results;
   const rows: Row[] = [heads];
   for (const entry of byWorkers(waiting?.peers))
     rows.push(throughputRow("durable reports, each waited for", entry));
@@ -75,6 +75,11 @@ export function table(results: Results): string {
   for (const { who, jobs: number, at_once, ms: took, ms_per_job, stall_ms } of jobs ?? []) {
     const figure = `${ms(took)}, ${ms(ms_per_job)} each`;
     rows.push([`${count(number)} trivial jobs, ${at_once} at once`, who, figure, "", "", "", ms(stall_ms)]);
+  }
+  for (const { who, calls, at_once, ms: took, times_best, refused_percent } of pacing ?? []) {
+    const what = `${count(calls)} calls to a service with a limit, ${at_once} at once`;
+    const figure = `${ms(took)}, ${times_best} × the best, ${refused_percent} % refused`;
+    rows.push([what, who, figure, "", "", "", ""]);
   }
   const skipped = results.skipped.map(({ what, because }) => `skipped: ${what}: ${because}\n`);
   return (rows.length > 1 ? layOut(rows) : "") + skipped.join("");
