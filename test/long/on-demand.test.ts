@@ -286,6 +286,16 @@ test("a mistake in the user's settings is told with its place, and the exit code
   expect(at.daemons()).toEqual([]);
 });
 
+test("a command right after a daemon was told to end waits for it, and starts another", async () => {
+  const at = await unprepared();
+  await at.ctl(["create", ".", "--id", "x"]);
+  for (let round = 0; round < 3; round++) {
+    process.kill(await oneDaemon(at), "SIGTERM");
+    expect(await at.ctl(["list", "-q"])).toEqual({ code: 0, stdout: "x\n", stderr: "" });
+    await oneDaemon(at);
+  }
+});
+
 /** Where a link of /proc leads; empty if it is gone meanwhile. */
 function linkOf(path: string): string {
   try {

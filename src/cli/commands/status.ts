@@ -45,7 +45,7 @@ function page({ out, nowMs, found }: Context, health: Health, info: Info, stats:
         "Daemon",
         `sessiond ${info.version} (protocol ${info.protocol_version}, Node ${info.node_version}), pid ${info.pid}, up ${roughDuration(info.uptime_ms)}`,
       ],
-      ["Chosen by", safe(found.why)],
+      ["Chosen", safe(found.why)],
       ...onDemandFacts(info),
       ["Sessions", `${stats.total}: ${counts}`],
       ["Workers", `${info.workers} attached`],

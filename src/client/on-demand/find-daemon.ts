@@ -31,7 +31,7 @@ export interface FindOptions {
 
 export interface FoundDaemon {
   readonly daemon: Daemon;
-  /** What the choice follows from, such as "--socket". */
+  /** Why it is this one, such as "named by --socket". */
   readonly why: string;
   /** The store, if the daemon was found by its store. */
   readonly store?: string;
@@ -52,9 +52,10 @@ export function findDaemon(options: FindOptions): FoundDaemon {
 
 function namedOrNearest(options: FindOptions): FoundDaemon | undefined {
   const { socket, store, env, cwd, tell = () => {} } = options;
-  if (socket !== undefined) return { daemon: managedDaemon(socket), why: "--socket" };
+  if (socket !== undefined) return { daemon: managedDaemon(socket), why: "named by --socket" };
   if (store !== undefined) return namedStore(store, options);
-  if (env.SESSIOND_SOCKET) return { daemon: managedDaemon(env.SESSIOND_SOCKET), why: "$SESSIOND_SOCKET" };
+  if (env.SESSIOND_SOCKET)
+    return { daemon: managedDaemon(env.SESSIOND_SOCKET), why: "named by $SESSIOND_SOCKET" };
   if (cwd !== undefined) {
     const nearest = nearestStore(cwd, env);
     for (const { path, why } of nearest.passedOver) tell(`${path} is not used: it ${why}`);
@@ -64,11 +65,11 @@ function namedOrNearest(options: FindOptions): FoundDaemon | undefined {
 }
 
 function ownService(socket: string): FoundDaemon {
-  return { daemon: managedDaemon(socket), why: "your own service" };
+  return { daemon: managedDaemon(socket), why: "your own service: no store here or above" };
 }
 
 function systemService(): FoundDaemon {
-  return { daemon: managedDaemon(serviceSocketPath), why: "the system service" };
+  return { daemon: managedDaemon(serviceSocketPath), why: "the system service: no store here or above" };
 }
 
 /**
@@ -81,7 +82,7 @@ export async function findOrMakeDaemon(options: FindOptions): Promise<FoundDaemo
   const found = namedOrNearest(options) ?? (await serviceThatListens(options.env));
   if (found !== undefined) return found;
   const store = placeForStore(options);
-  return { daemon: storeDaemon(store, options), why: "no other daemon", store };
+  return { daemon: storeDaemon(store, options), why: "a new store: no daemon was found", store };
 }
 
 function ofStore(store: string, cwd: string, options: FindOptions): FoundDaemon {
@@ -103,7 +104,7 @@ function namedStore(name: string, options: FindOptions): FoundDaemon {
       store,
       `${store} is no store, but has one; name that one: --store ${shownWord(within)}`,
     );
-  return { daemon: storeDaemon(store, options), why: "--store", store };
+  return { daemon: storeDaemon(store, options), why: "named by --store", store };
 }
 
 function storeDaemon(store: string, options: FindOptions): StoreDaemon {

@@ -8,7 +8,8 @@
 import { realpathSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Info } from "../../contract/replies.ts";
-import { SessiondError, systemErrorCode } from "../../error.ts";
+import { isSessiondError, SessiondError, systemErrorCode } from "../../error.ts";
+import { systemReason } from "../../files/standard-streams.ts";
 import { readDaemonFile } from "../../personal/daemon-file.ts";
 import { storeSocket } from "../../personal/store-socket.ts";
 import { version } from "../../version.ts";
@@ -38,13 +39,13 @@ const restartDelayMs = 5000;
 const [stopMs, stopPollMs] = [20_000, 20];
 
 export class StoreDaemon implements Daemon {
-  /** As it was found; {@link realStore} follows links. */
+  /** The path as it was found, which may have links. */
   readonly store: string;
   readonly #options: StoreDaemonOptions;
   #socketPath: string | undefined;
   #ready: Promise<void> | undefined;
   #revival: Promise<Revival> | undefined;
-  #failed: { atMs: number; error: unknown } | undefined;
+  #failedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(store: string, options: StoreDaemonOptions) {
     this.store = store;
@@ -87,7 +88,7 @@ export class StoreDaemon implements Daemon {
     // Without the file, the daemon ended because it was idle.
     if (file !== undefined && file.stopped_time !== null) return "stopped";
     if (file?.on_demand === false || !this.#options.mayStart) return "gone";
-    if (this.#failed !== undefined && performance.now() - this.#failed.atMs < restartDelayMs) return "gone";
+    if (performance.now() - this.#failedAtMs < restartDelayMs) return "gone";
     await this.#start(store);
     return "listening";
   }
@@ -98,7 +99,7 @@ export class StoreDaemon implements Daemon {
     if (socket === undefined) return undefined;
     const info = await ask(socket, this.#options.timeoutMs);
     // What the store says of its daemon is a hint: another daemon may listen there now.
-    if (info?.store.location !== store) return undefined;
+    if (info === undefined || realPath(info.store.location) !== store) return undefined;
     this.#socketPath = socket;
     return info;
   }
@@ -106,15 +107,14 @@ export class StoreDaemon implements Daemon {
   async #start(store: string): Promise<void> {
     const { mayStart, env } = this.#options;
     if (!mayStart) {
-      const message = `no sessiond serves the store ${store}; to start one, leave out --no-start`;
+      const message = `no sessiond serves the store ${store}; a command without --no-start starts one`;
       throw new ConnectionError("missing", store, message);
     }
     try {
       const { socket } = await startDaemon(store, env);
-      this.#failed = undefined;
       this.#socketPath = socket;
     } catch (error) {
-      this.#failed = { atMs: performance.now(), error };
+      this.#failedAtMs = performance.now();
       throw error;
     }
   }
@@ -143,20 +143,32 @@ export class StoreDaemon implements Daemon {
       const why =
         systemErrorCode(error) === "ENOENT"
           ? "does not exist; sessionctl run and sessionctl create make it"
-          : `cannot be used: ${(error as Error).message}`;
+          : `cannot be used: ${systemReason(error as Error)}`;
       throw new ConnectionError("missing", this.store, `the store ${this.store} ${why}`, { cause: error });
     }
   }
 }
 
-/** The facts that a daemon tells of itself; undefined if none listens, or what listens is no sessiond. */
+/** A daemon names its store as it was told. */
+function realPath(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
+}
+
+/**
+ * The facts that a daemon tells of itself. Undefined if none listens, if it is about to end, or if what
+ * listens is no sessiond.
+ */
 async function ask(socketPath: string, timeoutMs?: number): Promise<Info | undefined> {
   return withTransport(socketPath, async (transport) => {
     try {
       return await callRoute(transport, "getInfo", {}, { timeoutMs });
     } catch (error) {
       const isOther = error instanceof ConnectionError && ["closed", "not_sessiond"].includes(error.reason);
-      if (isOther || isNobodyThere(error)) return undefined;
+      if (isOther || isNobodyThere(error) || isSessiondError(error, "shutting_down")) return undefined;
       throw error;
     }
   });

@@ -43,12 +43,12 @@ test("what the command line names wins, then the environment, then the nearest s
     findDaemon(options({ cwd: undefined })),
   ].map(({ why, store: found, daemon }) => [why, found ?? daemon.socketPath]);
   expect(whys).toEqual([
-    ["--socket", "/given.sock"],
-    ["--store", store],
-    ["$SESSIOND_SOCKET", "/env.sock"],
+    ["named by --socket", "/given.sock"],
+    ["named by --store", store],
+    ["named by $SESSIOND_SOCKET", "/env.sock"],
     ["the store of the working directory", store],
-    ["your own service", join(home, "sessiond.sock")],
-    ["the system service", serviceSocketPath],
+    ["your own service: no store here or above", join(home, "sessiond.sock")],
+    ["the system service: no store here or above", serviceSocketPath],
   ]);
 });
 
@@ -94,7 +94,10 @@ test("what others may write, a file, and a link that leads nowhere are no store,
 test("a store is made only where nobody listens, below the home, and not with --no-start", async () => {
   const { home, project, folder, options } = await place();
   const makes = (more: Partial<FindOptions> = {}) => findOrMakeDaemon(options(more));
-  expect(await makes()).toMatchObject({ store: join(folder, ".sessions"), why: "no other daemon" });
+  expect(await makes()).toMatchObject({
+    store: join(folder, ".sessions"),
+    why: "a new store: no daemon was found",
+  });
   for (const cwd of [home, "/", undefined])
     await expect(makes({ cwd })).rejects.toMatchObject({ code: "daemon_unreachable", reason: "missing" });
   await expect(makes({ mayStart: false })).rejects.toThrow("--no-start");
@@ -102,12 +105,12 @@ test("a store is made only where nobody listens, below the home, and not with --
   const socket = join(home, "sessiond.sock");
   const env = { HOME: home, XDG_RUNTIME_DIR: home };
   writeFileSync(socket, "");
-  expect(await makes({ env })).toMatchObject({ why: "no other daemon" });
+  expect(await makes({ env })).toMatchObject({ why: "a new store: no daemon was found" });
   const server = createServer().listen(join(project, "sessiond.sock"));
   onTestFinished(() => void server.close());
   await new Promise((resolve) => server.once("listening", resolve));
   expect(await makes({ env: { ...env, XDG_RUNTIME_DIR: project } })).toMatchObject({
-    why: "your own service",
+    why: "your own service: no store here or above",
   });
 });
 
@@ -117,7 +120,9 @@ test.skipIf(process.geteuid?.() !== 0)("root by sudo makes no store in a user's 
   const env = { HOME: home, SUDO_UID: "1000" };
   const refused = { reason: "not_permitted", message: expect.stringContaining("leave out sudo") };
   await expect(findOrMakeDaemon(options({ env }))).rejects.toMatchObject(refused);
-  expect(await findOrMakeDaemon(options({ env, cwd: project }))).toMatchObject({ why: "no other daemon" });
+  expect(await findOrMakeDaemon(options({ env, cwd: project }))).toMatchObject({
+    why: "a new store: no daemon was found",
+  });
   chownSync(makeStore(folder), 1000, 1000);
   await expect(findOrMakeDaemon(options({ env }))).rejects.toMatchObject(refused);
 });
