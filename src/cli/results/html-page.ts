@@ -78,7 +78,7 @@ function number(value: number): string {
 }
 
 export function tableStart({ columns }: Selection): string {
-  const names = columns.map(({ text }) => `<th scope="col">${xmlText(safe(text))}</th>`);
+  const names = columns.map(({ text }) => `<th scope="col" class="value">${xmlText(safe(text))}</th>`);
   const options = reportStatuses.map((status) => `<option>${status}</option>`);
   return `<h2 id="results">Results</h2>
 <form id="tools" role="search" hidden>

@@ -28,7 +28,7 @@ caption { padding: .25rem 0; text-align: left; color: var(--soft); }
 th, td { padding: .45rem .75rem .45rem 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 thead th { color: var(--soft); font-size: .875rem; font-weight: 600; white-space: nowrap; }
 tbody th { min-width: 16rem; font-weight: 400; overflow-wrap: anywhere; }
-td { white-space: nowrap; } td.value { white-space: normal; overflow-wrap: anywhere; }
+td { white-space: nowrap; } td.value, th.value { min-width: 4rem; white-space: normal; overflow-wrap: anywhere; }
 .number { padding-right: 1.25rem; text-align: right; font-variant-numeric: tabular-nums; }
 .reason { color: var(--bad); }
 summary { width: max-content; color: var(--soft); font-size: .875rem; cursor: pointer; }
