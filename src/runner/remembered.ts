@@ -104,11 +104,16 @@ export function readRun(run: JsonValue | undefined): Remembered {
   if (command !== undefined && !isCommand(command)) {
     problems.set("command", "run.command is not a list of words");
   }
+  const shell = at("shell");
+  if (shell !== undefined && typeof shell !== "boolean") {
+    problems.set("command", "run.shell is neither true nor false");
+  }
   if (directory !== undefined && !isDirectory(directory)) {
     problems.set("directory", "run.directory is not an absolute path");
   }
   return {
-    template: isCommand(command) ? { words: command, shell: at("shell") === true } : undefined,
+    template:
+      isCommand(command) && !problems.has("command") ? { words: command, shell: shell === true } : undefined,
     directory: isDirectory(directory) ? directory : undefined,
     options,
     problems,

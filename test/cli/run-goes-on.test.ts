@@ -165,6 +165,9 @@ test("export and import, backup and restore carry what is remembered", async () 
   await ctl("import", "a.json", "--as", "b");
   expect((await session("b")).run).toEqual(memory);
   expect((await run("b", "--files", "f1", ...quiet)).stdout).toBe("f1");
+  const worker = await daemon.client.attach("b");
+  expect(worker.session.run).toEqual(memory);
+  await worker.detach();
   const { backup } = await daemon.client.createBackup("a");
   await daemon.client.editSession("a", { run: null });
   expect(await session()).not.toHaveProperty("run");

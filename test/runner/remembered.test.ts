@@ -96,6 +96,7 @@ test.each<[string, string]>([
   ['{"depends": "prompt.md"}', "depends"],
   ['{"depends": [1]}', "depends"],
   ['{"command": "node {}"}', "command"],
+  ['{"command": ["node"], "shell": "yes"}', "command"],
   ['{"directory": "here"}', "directory"],
   ['"node {}"', "command"],
   ["null", "command"],

@@ -76,7 +76,7 @@ function templateOf(
   if (words.length > 0) return { words, shell };
   if (template !== undefined) return shell ? { ...template, shell } : template;
   const problem = problems.get("command");
-  if (problem !== undefined) throw unusable(id, problem, "--");
+  if (problem !== undefined) throw unusable(id, problem, "the command at the end, after --");
   throw usageError(`"${id}" remembers no command; ${giveCommand}`);
 }
 
