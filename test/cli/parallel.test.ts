@@ -141,6 +141,10 @@ it("files from several places are one list, and lists are not combined", async (
     ["::::"],
   ])
     expect(await run("b", "--", "cat", ...words)).toMatchObject({ code: 2, stdout: "" });
+  const { stderr } = await run("b", "--", "cat");
+  expect(stderr).toContain(
+    "with --files-from FILE (- for standard input), or by name at the end: ::: FILE...",
+  );
   expect(await run("b", "--", "cat", ":::")).toMatchObject({ code: 1, stdout: "" });
 });
 

@@ -189,7 +189,9 @@ function noCommand(id: string | undefined, { options, names, lists }: RunRequest
 }
 
 function noFiles(id: string | undefined): Error {
-  const what = "give the files to run for with --files 'src/**/*.ts' or --files-from FILE";
+  const what =
+    "give the files to run for with --files 'src/**/*.ts', with --files-from FILE (- for standard input), " +
+    "or by name at the end: ::: FILE...";
   if (id === undefined) return usageError(what);
   return new SessiondError("session_not_found", `there is no session "${id}"; to create it, ${what}`);
 }
