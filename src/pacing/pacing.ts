@@ -157,6 +157,11 @@ export class Pacing {
     this.#isGivenUp ||= nowMs - this.#refusedSinceMs >= this.#maxDeferMs;
   }
 
+  /** Nobody was to call for so long, so that it is no time without a success. */
+  rested(ms: number): void {
+    if (this.#refusedSinceMs !== undefined) this.#refusedSinceMs += ms;
+  }
+
   #slowDown(nowMs: number): void {
     this.#measure(nowMs);
     this.#window = Math.max(1, Math.min(this.#window, this.#running + 1) / 2);

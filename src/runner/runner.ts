@@ -278,6 +278,7 @@ export class Runner {
   #resumed(): void {
     const heldMs = this.#hold.end(performance.now());
     this.#followSession();
+    if (heldMs !== undefined) this.#starts.rested(heldMs);
     if (heldMs !== undefined && this.#stop === undefined) this.#hooks.resumed(heldMs);
     this.#hooks.changed();
     this.#pump();

@@ -64,6 +64,11 @@ export class Starts {
     });
   }
 
+  /** The run was held for so long. */
+  rested(ms: number): void {
+    this.#pacing.rested(ms);
+  }
+
   /** Whether no file is left to begin, now or later. */
   get isThrough(): boolean {
     return this.#files.left === 0 && this.#retries.length === 0;

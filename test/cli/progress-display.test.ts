@@ -23,6 +23,7 @@ const running = [
   { file: "src/just-begun.ts", startedMs: 64_900, attempt: 1 },
 ];
 
+const heldSince = (sinceMs: number) => ({ sinceMs, idleSinceMs: undefined, reason: "lunch" });
 const half = progressOf({ restored: 1000, done: 1495, failed: 2, pending: 2500, running, nowMs: 65_000 });
 
 describe("the bar", () => {
@@ -62,6 +63,11 @@ describe("the bar", () => {
     );
     expect(barLine({ ...half, disconnected: true }, 23.4, 79, unicode)).toMatch(/pending {2}no connection$/);
     expect(barLine(half, undefined, 79, unicode)).toMatch(/pending {8}– {2}ETA – +$/);
+    const pausing = { ...half, hold: heldSince(60_000) };
+    expect(barLine(pausing, 23.4, 100, unicode)).toMatch(/pending {2}.*finishing 3, then paused: lunch$/);
+    const held = { ...pausing, running: [] };
+    expect(barLines(held, 23.4, 260_000, 100, unicode)[0]).toMatch(/ {2}paused 3m 20s: lunch$/);
+    expect(barLines(held, 23.4, 260_000, 55, unicode)[0]).toMatch(/ {2}paused 3m 20s$/);
   });
 
   it("is full only when everything is done", () => {
@@ -263,6 +269,15 @@ describe("lines for a log", () => {
     const late = { ...half, waiting: { ...waiting, untilMs: half.nowMs } };
     expect(plainLine(late, 23.4)).toBe(plainLine(half, 23.4));
     expect(plainLine({ ...half, draining: "paused" }, 23.4)).toMatch(/23\.4\/s, finishing 3 \(paused\)$/);
+    const pausing = { ...half, hold: heldSince(60_000) };
+    expect(plainLine({ ...pausing, slowedTo: 2, waiting }, 23.4)).toMatch(
+      /23\.4\/s, 2 at once, paused \(lunch\), finishing 3$/,
+    );
+    const held = { ...pausing, running: [], nowMs: 260_000 };
+    expect(plainLine(held, 23.4)).toMatch(/23\.4\/s, paused for 3m 20s \(lunch\)$/);
+    expect(plainLine({ ...held, draining: "interrupted" }, 23.4)).toMatch(
+      /23\.4\/s, finishing 0 \(interrupted\)$/,
+    );
     expect(plainLine({ ...half, disconnected: true }, undefined)).toMatch(
       /to do, no connection to sessiond$/,
     );

@@ -113,6 +113,17 @@ test("after the longest time without a success it gives up, and not before one m
   expect(pacing.isGivenUp).toBe(true);
 });
 
+test("time in which nobody was to call puts off giving up", () => {
+  const pacing = newPacing(1, 10_000);
+  pacing.rested(1000);
+  pacing.refused(pacing.begin(0), 0, undefined);
+  pacing.rested(60_000);
+  pacing.refused(pacing.begin(65_000), 65_000, undefined);
+  expect(pacing.isGivenUp).toBe(false);
+  pacing.refused(pacing.begin(70_000), 70_000, undefined);
+  expect(pacing.isGivenUp).toBe(true);
+});
+
 test("a success puts off giving up", () => {
   const pacing = newPacing(2, 10_000);
   pacing.refused(pacing.begin(0), 0, undefined);

@@ -17,6 +17,8 @@ const gap = "  ";
 const widestId = 20;
 const widestBudget = 24;
 
+type Hold = NonNullable<RunSnapshot["hold"]>;
+
 interface Piece {
   text: string;
   /** A shorter text, for when the whole one does not fit. */
@@ -99,14 +101,16 @@ function piecesOf(
         ]
       : disconnected
         ? [{ text: "no connection", style: "yellow" as const, keep: 3 }]
-        : draining !== undefined || isLast || hold !== undefined
-          ? [finishingPiece(progress, look, nowMs)]
-          : waiting !== undefined && waiting.untilMs > nowMs
-            ? [waitingPiece(waiting, nowMs)]
-            : [
-                { text: padStart(rateText(perSecond, none), 7), keep: 5 },
-                { text: `ETA ${eta}`, keep: 4 },
-              ]),
+        : hold !== undefined && draining === undefined
+          ? [heldPiece(hold, running.length, look, nowMs)]
+          : draining !== undefined || isLast
+            ? [finishingPiece(progress, look)]
+            : waiting !== undefined && waiting.untilMs > nowMs
+              ? [waitingPiece(waiting, nowMs)]
+              : [
+                  { text: padStart(rateText(perSecond, none), 7), keep: 5 },
+                  { text: `ETA ${eta}`, keep: 4 },
+                ]),
   ];
 }
 
@@ -125,19 +129,16 @@ function budgetPiece(budgets: RunSnapshot["budgets"], look: Look): Piece {
   };
 }
 
-function finishingPiece({ running, draining, hold }: RunSnapshot, look: Look, nowMs: number): Piece {
+function finishingPiece({ running, draining }: RunSnapshot, look: Look): Piece {
   const finishing = `finishing ${running.length}`;
-  const [short, why] =
-    draining !== undefined
-      ? [finishing, draining]
-      : hold === undefined
-        ? [finishing, undefined]
-        : running.length > 0
-          ? [`${finishing}, then paused`, hold.reason]
-          : [`paused ${timeText(nowMs - hold.sinceMs, "")}`, hold.reason];
-  const style = draining === undefined && hold === undefined ? undefined : "yellow";
-  const text = why === undefined ? short : `${short}: ${look.clip(why, 40)}`;
-  return { text, short, keep: 3, ...(style === undefined ? {} : { style }) };
+  if (draining === undefined) return { text: finishing, keep: 3 };
+  return { text: `${finishing}: ${look.clip(draining, 40)}`, short: finishing, style: "yellow", keep: 3 };
+}
+
+function heldPiece({ reason, sinceMs }: Hold, running: number, look: Look, nowMs: number): Piece {
+  const short = running > 0 ? `finishing ${running}, then paused` : `paused ${timeText(nowMs - sinceMs, "")}`;
+  const text = reason === undefined ? short : `${short}: ${look.clip(reason, 40)}`;
+  return { text, short, style: "yellow", keep: 3 };
 }
 
 /** Earlier files have a character of their own, because they say nothing about the rate of this run. */

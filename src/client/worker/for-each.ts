@@ -49,8 +49,8 @@ export class Loop {
   readonly #files: LoopFiles;
   readonly #pace: LoopPace;
   readonly #onPause: "hold" | "end";
-  /** Whether the session is paused and the loop waits until it is resumed. */
-  #isHeld = false;
+  /** Since when the session is paused and the loop waits until it is resumed; undefined if it does not. */
+  #heldSinceMs: number | undefined;
   #running = 0;
   #reporting = 0;
   /** The last time at which the event loop is known to have turned. */
@@ -83,11 +83,12 @@ export class Loop {
     });
     const unfollow = followStatus(this.#host, {
       paused: (reason) => {
-        if (this.#onPause === "hold") this.#isHeld = true;
+        if (this.#onPause === "hold") this.#heldSinceMs = performance.now();
         else this.#abort(reason);
       },
       resumed: () => {
-        this.#isHeld = false;
+        if (this.#heldSinceMs !== undefined) this.#pace.rested(performance.now() - this.#heldSinceMs);
+        this.#heldSinceMs = undefined;
         this.replaced();
       },
       stopped: (reason) => {
@@ -146,7 +147,7 @@ export class Loop {
       const file = this.#files.next();
       if (file !== undefined) void this.#process(file, this.#pace.begin(nowMs));
     }
-    const isThrough = this.#isEnding || (!this.#isHeld && this.#files.isThrough);
+    const isThrough = this.#isEnding || (this.#heldSinceMs === undefined && this.#files.isThrough);
     const isIdle = this.#running === 0 && this.#reporting === 0 && !this.#host.hasOutstanding;
     if (isThrough && isIdle) this.#finish();
   }
@@ -167,7 +168,7 @@ export class Loop {
   }
 
   get #isWorking(): boolean {
-    return !this.#isEnding && !this.#isHeld && !this.#host.signal.aborted;
+    return !this.#isEnding && this.#heldSinceMs === undefined && !this.#host.signal.aborted;
   }
 
   get #isEnding(): boolean {

@@ -50,6 +50,11 @@ export class LoopPace {
     return this.#refused.refused(file, { isOtherLeft });
   }
 
+  /** The loop was held for so long. */
+  rested(ms: number): void {
+    this.#pacing.rested(ms);
+  }
+
   /** Ends a wait. */
   close(): void {
     clearTimeout(this.#timer);
