@@ -25,7 +25,7 @@ function output(title, text) {
   return text === "" ? [] : [element("div", title, "note"), element("pre", text)];
 }
 
-function rowOf([file, at, exit, , time, attempts, finished, reason, stdout, stderr, ...values]) {
+function rowOf([file, at, exit, , time, attempts, finished, reason, stdout, stderr, isResult, ...values]) {
   const row = element("tr");
   const first = element("th", file);
   first.scope = "row";
@@ -33,7 +33,7 @@ function rowOf([file, at, exit, , time, attempts, finished, reason, stdout, stde
   if (stdout === null) first.append(element("div", "Its output is left out here.", "note"));
   else if (stdout + stderr !== "") {
     const details = element("details");
-    details.append(element("summary", "Output"), ...output("stderr", stderr), ...output("stdout", stdout));
+    details.append(element("summary", "Output"), ...output("stderr", stderr), ...output(isResult ? "result" : "stdout", stdout));
     first.append(details);
   }
   row.append(first, element("td", statuses[at], statuses[at]));

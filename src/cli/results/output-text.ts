@@ -7,16 +7,16 @@ export interface Output {
   /** Empty if there was none. */
   readonly stdout: string;
   readonly stderr: string;
+  /** Whether the result has no outputs of a command, as that of another tool: it is then given as `stdout`. */
+  readonly isResult: boolean;
 }
 
-/** A result without the outputs of a command, as other tools write it, counts as printed. */
 export function outputOf(result: JsonValue): Output {
   const [stdout, stderr] = [memberOf(result, "stdout"), memberOf(result, "stderr")];
-  if (stdout !== undefined || stderr !== undefined) return { stdout: textOf(stdout), stderr: textOf(stderr) };
-  return {
-    stdout: isJsonObject(result) && Object.keys(result).length === 0 ? "" : textOf(result),
-    stderr: "",
-  };
+  if (stdout !== undefined || stderr !== undefined)
+    return { stdout: textOf(stdout), stderr: textOf(stderr), isResult: false };
+  const isEmpty = isJsonObject(result) && Object.keys(result).length === 0;
+  return { stdout: isEmpty ? "" : textOf(result), stderr: "", isResult: true };
 }
 
 function textOf(value: JsonValue | undefined): string {

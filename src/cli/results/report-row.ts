@@ -29,6 +29,8 @@ export interface ReportRow {
   readonly reason: string;
   readonly stdout: string;
   readonly stderr: string;
+  /** Whether `stdout` is the result itself, as another tool has written it. */
+  readonly isResult: boolean;
   /** Of the columns that the user asked for. */
   readonly values: readonly string[];
 }
@@ -37,7 +39,7 @@ export function reportRow(row: Row, columns: readonly ResultKey[]): ReportRow {
   const { file, status, result } = row;
   const durationMs = durationMsOf(row);
   const finishedMs = finishedMsOf(row);
-  const { stdout, stderr } = outputOf(result);
+  const { stdout, stderr, isResult } = outputOf(result);
   const most = status === "failed" ? longestOutput.failed : longestOutput.other;
   return {
     file: safe(shortened(file, longestName)),
@@ -51,6 +53,7 @@ export function reportRow(row: Row, columns: readonly ResultKey[]): ReportRow {
     reason: status === "failed" ? safe(reasonOf(result) ?? "") : "",
     stdout: safeOutput(shortened(stdout, most)),
     stderr: safeOutput(shortened(stderr, most)),
+    isResult,
     values: columns.map((column) => cell(valueOfKey(row, column))),
   };
 }
@@ -88,7 +91,7 @@ export function rowData(row: ReportRow, { outputs }: { outputs: boolean }): stri
     finished,
     reason,
   ];
-  return dataText([...start, stdout, stderr, ...values]);
+  return dataText([...start, stdout, stderr, row.isResult ? 1 : 0, ...values]);
 }
 
 /** JSON without any `<`, so that nothing in it looks like the end of the element. */
@@ -108,9 +111,9 @@ export function rowHtml(row: ReportRow): string {
   ].join("");
 }
 
-function outputHtml({ stdout, stderr }: ReportRow): string {
+function outputHtml({ stdout, stderr, isResult }: ReportRow): string {
   if (stdout + stderr === "") return "";
   const part = (title: string, text: string) =>
     text === "" ? "" : `<div class="note">${title}</div><pre>\n${xmlText(text)}</pre>`;
-  return `<details><summary>Output</summary>${part("stderr", stderr)}${part("stdout", stdout)}</details>`;
+  return `<details><summary>Output</summary>${part("stderr", stderr)}${part(isResult ? "result" : "stdout", stdout)}</details>`;
 }

@@ -172,8 +172,8 @@ describe.skipIf(python === undefined)("html", () => {
     ]);
     expect(data.statuses).toEqual(["failed", "pending", "succeeded", "other"]);
     expect(data.rows).toEqual([
-      ["fine", 2, "0", 43, "43 ms", "", "2026-01-01 00:00:00", "", expect.any(String), "", "3"],
-      ["bad", 0, "1", 1500, "1.5 s", "", "", "exit status 1: no", "", "no\n", ""],
+      ["fine", 2, "0", 43, "43 ms", "", "2026-01-01 00:00:00", "", expect.any(String), "", 1, "3"],
+      ["bad", 0, "1", 1500, "1.5 s", "", "", "exit status 1: no", "", "no\n", 0, ""],
     ]);
   });
 
