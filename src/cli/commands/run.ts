@@ -13,16 +13,16 @@ directory, and {/.} for its base name without extension. Without any of these, t
 The command runs without a shell unless --shell is given. Files may also follow the command: after ::: as names, or
 in lists after ::::. Other words of GNU parallel are taken too, or answered with what to write instead.
 
-An existing session continues: files that are done are skipped, and new files are added. It remembers the command, its
-directory, and -j, --delay, --retries, --retry-delay, --defer-on, --max-defer, --timeout, --halt, --on-pause,
---depends, --budget, --shell and --output-limit: without a command, the run goes on with them. What is given wins, and is remembered from then
-on.
+An existing session continues: files that are done are skipped, and new files are added. It remembers the
+command, its directory, and -j, --delay, --retries, --retry-delay, --defer-on, --max-defer, --timeout, --halt,
+--on-pause, --depends, --budget, --shell and --output-limit: without a command, the run goes on with them.
+What is given wins, and is remembered from then on.
 
-Each file gets a result: exit_code, signal, timed_out, timeout_ms, duration_ms, attempts, deferred, error, spent, stdout
-(parsed if it is a JSON object or array), stderr, truncated, invalid_utf8,
-finished_time, fingerprint, fingerprint_after, command_hash, depends_hash. A file is done when its result is durable. The
-exit code is 124 after --timeout, 128 plus the signal's number after a signal, and
-126 or 127 if the command could not be started.
+Each file gets a result: exit_code, signal, timed_out, timeout_ms, duration_ms, attempts, deferred, error,
+spent, stdout (parsed if it is a JSON object or array), stderr, truncated, invalid_utf8, finished_time,
+fingerprint, fingerprint_after, command_hash, depends_hash. A file is done when its result is durable. The
+exit code is 124 after --timeout, 128 plus the signal's number after a signal, and 126 or 127 if the command
+could not be started.
 
 --on-end runs a line for sh when the run has ended: done, failed, paused, interrupted or without its connection, but not
 after kill -9 or a third Ctrl-C. Its standard input is a summary as JSON, its variables are SESSIOND_SESSION,
