@@ -151,9 +151,9 @@ export class Runner {
   }
 
   #pump(): void {
-    this.#followSession();
     // Nobody waits while the run is held or about to end: others may have changed the files when it goes on.
     if (this.#stop !== undefined || this.#isHeld) this.#abandon();
+    this.#followSession();
     for (let item = this.#next(); item !== undefined; item = this.#next()) void this.#process(item);
     const isThrough = this.#stop !== undefined || (this.#starts.isThrough && !this.#isHeld);
     if (isThrough && (this.#items.size === 0 || this.#isGivenUp)) this.#resolve();

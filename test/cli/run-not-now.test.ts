@@ -63,3 +63,16 @@ test("a failed file is tried again after a delay, while others run; output keeps
   expect(lines("tried")).toEqual(["a", "b", "c", "a"]);
   expect(resultOf(await session(), "a")).toMatchObject({ exit_code: 0, attempts: 2 });
 });
+
+test("a pause ends the wait for a retry: after the resume, the file begins anew", async () => {
+  const { start, ctl, session, lines } = await scene(["a"]);
+  const args = ["a", "--files", "a", "-j1", "--retries", "1", "--retry-delay", "10min", "--progress", "json"];
+  const running = start(...args, ...sh('echo "$1" >>tried; ! mkdir once'));
+  await eventually(() => expect(running.stderr()).toContain('"waiting_for":"before the next attempt"'));
+  expect((await ctl("pause", "a")).code).toBe(0);
+  await eventually(() => expect(running.stderr()).toMatch(/"waiting_for":null.*"paused":\{/));
+  expect((await ctl("resume", "a")).code).toBe(0);
+  expect(await running.ended).toMatchObject({ code: 0 });
+  expect(lines("tried")).toEqual(["a", "a"]);
+  expect(resultOf(await session(), "a")).toMatchObject({ attempts: 1 });
+});
