@@ -9,7 +9,7 @@ import { expect, test } from "vitest";
 const src = resolve(import.meta.dirname, "../src");
 
 /** Rooms that everybody may import, because they know nothing of sessiond. */
-const leaves = ["async", "files", "find", "json", "options", "pacing", "text", "time"];
+const leaves = ["async", "files", "find", "host", "json", "options", "pacing", "text", "time"];
 
 interface Room {
   may: string[];

@@ -22,6 +22,11 @@ export const tokenHeader = "sessiond-token";
 
 export const attachQuery = z.strictObject({
   worker: z.string().min(1).max(200).optional().describe("a name of the worker, for people"),
+  process: z
+    .string()
+    .regex(/^[0-9a-f-]{36}\/\d{1,20}\/\d{1,10}\/\d{1,20}$/, "must be BOOT/NAMESPACE/PID/START")
+    .optional()
+    .describe("the worker's process: once it has ended, nobody waits for the worker to reconnect"),
 });
 export type AttachQuery = z.output<typeof attachQuery>;
 

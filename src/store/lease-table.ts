@@ -27,6 +27,7 @@ export const leasesRecord = z.object({
       session_id: z.string().min(1),
       epoch: epochSchema,
       worker: z.string().nullable(),
+      process: z.string().nullable().default(null),
       generation: z.string().nullable().default(null),
       token_sha256: z
         .string()
@@ -107,7 +108,9 @@ export class LeaseTable implements Leases {
     }
     const { token = randomBytes(tokenBytes).toString("base64url") } = request;
     const worker = request.worker ?? held?.lease.worker ?? null;
-    const lease = { session_id: id, epoch: ++this.#lastEpoch, worker, generation };
+    // Another process than before may have the token now.
+    const { process = null } = request;
+    const lease = { session_id: id, epoch: ++this.#lastEpoch, worker, process, generation };
     this.#held.set(id, { lease, tokenHash: tokenHash ?? hashOf(token) });
     try {
       await this.#save();

@@ -157,6 +157,8 @@ export interface Lease {
   /** Higher than that of every lease before it, of any session. Public: it proves nothing. */
   epoch: number;
   worker: string | null;
+  /** The process of the worker, if it said; see `host/process-identity.ts`. */
+  process: string | null;
   /** Of the session, when the worker attached. */
   generation: string | null;
 }
@@ -164,6 +166,8 @@ export interface Lease {
 export interface LeaseRequest {
   /** A name for people to know the worker by. */
   worker?: string | undefined;
+  /** The process of the worker. */
+  process?: string | undefined;
   /** The token of the lease with which the worker wants to go on, under a new epoch. */
   token?: string | undefined;
 }

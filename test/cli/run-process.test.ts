@@ -57,7 +57,7 @@ test("Ctrl-C three times ends a run whose daemon does not answer", async () => {
 });
 
 test("a runner that is killed takes its commands with it, and the same command again finishes", async () => {
-  const at = await scene(names(20), "worker: { reattach_grace: 3s }");
+  const at = await scene(names(20), "worker: { reattach_grace: 1h }");
   const script = `(trap '' TERM; sleep 0.05) & echo "$1 $$" >> log; [ $1 != f9 ] || [ -e go ] || sleep 60; wait`;
   const args = ["a", "--files", "f*", "-j3", "--results", "out", ...sh(script)];
   const program = await at.startProcess(...args);
@@ -72,7 +72,7 @@ test("a runner that is killed takes its commands with it, and the same command a
   const recorded = new Set((await at.session()).processed_files);
   writeFileSync(join(at.dir, "go"), "");
   const again = await at.run(...args);
-  expect(again).toMatchObject({ code: 0, stderr: expect.stringContaining("lost its connection; waiting") });
+  expect(again.code).toBe(0);
   expect(await at.session()).toMatchObject({ status: "completed", pending_files: [] });
   const times = (file: string) => begun(at).filter((each) => each.file === file).length;
   expect(times("f9")).toBe(2);

@@ -175,7 +175,7 @@ function what(out: Output, event: SessionEvent): string {
     case "worker.lost":
       return out.paint(
         "red",
-        `${workerName(event)} ${event.gone ? "did not reconnect in time" : "lost its connection"}`,
+        `${workerName(event)} ${event.gone ? "is not coming back" : "lost its connection"}`,
       );
     default:
       // A kind that only a newer daemon knows.

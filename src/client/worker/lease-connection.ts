@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { attachPath, closeCodes, type DaemonMessage } from "../../contract/channel.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
+import { ownIdentity } from "../../host/process-identity.ts";
 import { backoffMs, connectAttempts, isQueueFull } from "../http/backoff.ts";
 import { ConnectionError, checkSocketPath, connectionError } from "../http/connection-error.ts";
 import { type Daemon, isNobodyThere } from "../http/daemon.ts";
@@ -119,7 +120,7 @@ export class LeaseConnection {
   #connect(timeoutMs: number, signal?: AbortSignal): Promise<void> {
     const { daemon, id, worker, onAttached, onMessage } = this.#options;
     const { socketPath } = daemon;
-    const path = `${fillPath(attachPath, { id })}${encodeQuery({ worker })}`;
+    const path = `${fillPath(attachPath, { id })}${encodeQuery({ worker, process: ownIdentity() })}`;
     return new Promise((resolve, reject) => {
       const abort = () => socket.end(signal?.reason as Error);
       const socket = new WorkerSocket({

@@ -1,4 +1,9 @@
-/** The grace periods of lost workers. When a period is over without a reconnection, the lease ends. */
+/**
+ * The grace periods of lost workers. When a period is over without a reconnection, the lease ends. A worker
+ * whose process has ended will not reconnect: its period is over at once.
+ */
+import { hasEnded } from "../../host/process-identity.ts";
+import type { Lease } from "../../store/session-store.ts";
 import { type Clock, formatTimestamp, microsPerMs } from "../../time/clock.ts";
 
 /**
@@ -7,8 +12,12 @@ import { type Clock, formatTimestamp, microsPerMs } from "../../time/clock.ts";
 const firstRetryMs = 1000;
 const maxRetryMs = 60_000;
 
+/** Between two looks whether the process of a worker has ended. Its connection may end a little earlier. */
+const lookMs = 100;
+
 interface Grace {
   epoch: number;
+  process: string | null;
   /** The start of the period, by performance.now(). */
   since: number;
   timer: NodeJS.Timeout | undefined;
@@ -45,10 +54,10 @@ export class Graces {
     return formatTimestamp(this.#options.clock.now() + Math.round(leftMs) * microsPerMs);
   }
 
-  begin(id: string, epoch: number): void {
+  begin(id: string, { epoch, process }: Pick<Lease, "epoch" | "process">): void {
     this.end(id);
     const since = performance.now();
-    const grace = { epoch, since, timer: undefined, over: false, retryMs: firstRetryMs };
+    const grace = { epoch, process, since, timer: undefined, over: false, retryMs: firstRetryMs };
     this.#graces.set(id, grace);
     this.#arm(id, grace);
   }
@@ -75,7 +84,12 @@ export class Graces {
   #arm(id: string, grace: Grace): void {
     clearTimeout(grace.timer);
     const leftMs = grace.since + this.#graceMs - performance.now();
-    grace.timer = setTimeout(() => this.#over(id, grace), Math.max(0, leftMs)).unref();
+    const { process } = grace;
+    if (leftMs <= 0 || (process !== null && hasEnded(process))) this.#over(id, grace);
+    else {
+      const waitMs = process === null ? leftMs : Math.min(leftMs, lookMs);
+      grace.timer = setTimeout(() => this.#arm(id, grace), waitMs).unref();
+    }
   }
 
   #over(id: string, grace: Grace): void {

@@ -1,7 +1,8 @@
 /** Applies `worker.on_lost` to the session of a worker that did not reconnect in time. */
 import { isSessiondError } from "../../error.ts";
+import { hasEnded } from "../../host/process-identity.ts";
 import type { SessionId } from "../../session/session-id.ts";
-import type { SessionStore } from "../../store/session-store.ts";
+import type { Lease, SessionStore } from "../../store/session-store.ts";
 import type { WorkerOptions } from "./options.ts";
 
 /**
@@ -12,12 +13,14 @@ import type { WorkerOptions } from "./options.ts";
 export async function applyOnLost(
   store: Pick<SessionStore, "summary" | "apply">,
   id: SessionId,
-  worker: string | null,
+  { worker, process }: Pick<Lease, "worker" | "process">,
   onLost: WorkerOptions["onLost"],
 ): Promise<"paused" | "failed" | undefined> {
   if (onLost === "leave") return undefined;
   const who = worker === null ? "the worker" : `the worker "${worker}"`;
-  const reason = `${who} was lost: its connection ended, and it did not reconnect in time`;
+  const hasNoProcess = process !== null && hasEnded(process);
+  const why = hasNoProcess ? "its process ended" : "its connection ended, and it did not reconnect in time";
+  const reason = `${who} was lost: ${why}`;
   for (;;) {
     const seen = await store.summary(id);
     if (seen.status !== "running") return undefined;

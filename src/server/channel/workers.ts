@@ -199,7 +199,7 @@ export class Workers {
     if (lease === undefined || this.#stopping) return;
     if (this.#attached.get(id) !== undefined || this.#attaching.has(id)) return;
     if (this.#graces.get(id)?.epoch === lease.epoch) return;
-    this.#graces.begin(id, lease.epoch);
+    this.#graces.begin(id, lease);
   }
 
   async #closed(connection: WorkerConnection, lease: Lease): Promise<void> {
@@ -208,7 +208,7 @@ export class Workers {
     if (this.#stopping || !(await this.#holds(id, epoch))) return;
     this.#options.logger.warn({ ...lease }, "worker lost: its connection ended");
     this.#announce("worker.lost", lease);
-    this.#graces.begin(id, epoch);
+    this.#graces.begin(id, lease);
   }
 
   /** @throws if the status of the session cannot be changed; the caller tries again */
@@ -219,7 +219,7 @@ export class Workers {
     let became: string | undefined;
     try {
       if (!isOtherGeneration(lease.generation, (await store.summary(id)).generation)) {
-        became = await applyOnLost(store, id, lease.worker, this.#onLost);
+        became = await applyOnLost(store, id, lease, this.#onLost);
       }
     } catch (error) {
       if (!isSessiondError(error, "session_not_found", "session_deleted")) {
@@ -228,7 +228,7 @@ export class Workers {
       }
     }
     await this.#release(id, epoch);
-    logger.warn({ ...lease, became }, "worker did not reconnect in time: its lease has ended");
+    logger.warn({ ...lease, became }, "worker is not coming back: its lease has ended");
     this.#announce("worker.lost", lease, { gone: true });
   }
 

@@ -10,6 +10,7 @@ import { eventually } from "../../support/eventually.ts";
 
 export interface AttachOptions {
   worker?: string;
+  process?: string;
   /** Of the lease with which the worker goes on. */
   token?: string;
   /** In place of the query that these make. */
@@ -100,10 +101,11 @@ export async function attachWorker(
 export function openSocket(
   socketPath: string,
   id: string,
-  { worker, token, query }: AttachOptions,
+  { worker, process, token, query }: AttachOptions,
 ): WebSocket {
   const parameters = new URLSearchParams();
   if (worker !== undefined) parameters.set("worker", worker);
+  if (process !== undefined) parameters.set("process", process);
   const path = `/v1/sessions/${encodeURIComponent(id)}/attach?${query ?? parameters}`;
   const socket = new WebSocket(`ws+unix:${socketPath}:${path}`, {
     perMessageDeflate: false,

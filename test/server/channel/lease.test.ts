@@ -2,11 +2,13 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { expect, onTestFinished, test, vi } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { closeCodes } from "../../../src/contract/channel.ts";
+import { ownIdentity } from "../../../src/host/process-identity.ts";
+import { type ProcessFacts, processFacts } from "../../../src/runner/processes.ts";
 import { eventually } from "../../support/eventually.ts";
 import { jsonOf } from "../../support/http.ts";
-import { type RunningServer, startServer } from "../running-server.ts";
+import { type RunningServer, startServer, startServerIn } from "../running-server.ts";
 import { attachWorker, type Refused } from "./channel-worker.ts";
 
 /** Long enough for a test to do something within it. */
@@ -21,7 +23,7 @@ async function refusal(attaching: Promise<unknown>): Promise<string> {
   return `${error?.status} ${error?.body.code}: ${error?.body.detail}`;
 }
 
-async function summaryOf({ call }: RunningServer, id: string) {
+async function summaryOf({ call }: Pick<RunningServer, "call">, id: string) {
   return jsonOf(await call("GET", `/v1/sessions/${id}/summary`));
 }
 
@@ -221,4 +223,63 @@ test("another grace and another on_lost count for workers that are lost already"
   await eventually(async () =>
     expect(await summaryOf(server, "s")).toMatchObject({ status: "failed", worker: null }),
   );
+});
+
+/** A process that is there until it is killed, and its identity. */
+async function livingProcess() {
+  const child = spawn("sleep", ["60"], { stdio: "ignore" });
+  onTestFinished(() => void child.kill("SIGKILL"));
+  await once(child, "spawn");
+  const { startTime } = processFacts(child.pid as number) as ProcessFacts;
+  const place = (ownIdentity() as string).split("/").slice(0, 2).join("/");
+  const end = async () => {
+    child.kill("SIGKILL");
+    await once(child, "exit");
+  };
+  return { identity: `${place}/${child.pid}/${startTime}`, end };
+}
+
+describe("a worker whose process has ended", () => {
+  test("is not waited for", async () => {
+    const server = await startServer({ worker: longGrace });
+    const { socketPath, create } = server;
+    await create("s");
+    const { identity, end } = await livingProcess();
+    const worker = await attachWorker(socketPath, "s", { worker: "w", process: identity });
+    worker.socket.terminate();
+    await eventually(async () => {
+      expect((await summaryOf(server, "s")).worker).toMatchObject({ name: "w", connected: false });
+    });
+    // As long as it is there, it may reconnect.
+    expect(await refusal(attachWorker(socketPath, "s"))).toContain("may reconnect until");
+    await end();
+    await eventually(async () => {
+      const { worker, status, status_reason } = await summaryOf(server, "s");
+      expect([worker, status, status_reason]).toEqual([
+        null,
+        "paused",
+        'the worker "w" was lost: its process ended',
+      ]);
+    });
+    await attachWorker(socketPath, "s");
+  });
+
+  test("is not waited for after a restart of the daemon either", async () => {
+    const first = await startServerIn({ worker: longGrace });
+    await first.create("s");
+    const { identity, end } = await livingProcess();
+    await attachWorker(first.socketPath, "s", { worker: "w", process: identity });
+    await first.server.close(5000);
+    await first.store.close();
+    await end();
+    const second = await startServerIn({ directory: first.directory, worker: longGrace });
+    await eventually(async () => expect((await summaryOf(second, "s")).worker).toBeNull());
+  });
+
+  test("must say which one it is in the right form", async () => {
+    const { socketPath, create } = await startServer();
+    await create("s");
+    const attaching = attachWorker(socketPath, "s", { process: "1234" });
+    expect(await refusal(attaching)).toMatch(/^400 invalid_request: .*BOOT\/NAMESPACE\/PID\/START/);
+  });
 });

@@ -40,13 +40,14 @@ export function leaseTests(open: OpenStore): void {
     const { store } = await withSession(open);
     const { generation } = await store.summary(id);
     const other = (await store.create({ session_id: "t", config })).summary;
-    const { lease: first } = await store.leases.acquire(id, { worker: "w" });
+    const { lease: first } = await store.leases.acquire(id, { worker: "w", process: "p" });
     const { lease: second } = await store.leases.acquire(parseSessionId("t"), {});
-    expect(first).toEqual({ session_id: "s", epoch: first.epoch, worker: "w", generation });
+    expect(first).toEqual({ session_id: "s", epoch: first.epoch, worker: "w", process: "p", generation });
     expect(second).toEqual({
       session_id: "t",
       epoch: second.epoch,
       worker: null,
+      process: null,
       generation: other.generation,
     });
     expect(second.epoch).toBeGreaterThan(first.epoch);
@@ -225,7 +226,7 @@ export function leaseTests(open: OpenStore): void {
     await opened.reopen();
     const { store } = opened;
     expect(await store.leases.all()).toEqual([]);
-    const { lease } = await store.leases.acquire(id, {});
+    const { lease } = await store.leases.acquire(id, { worker: "w", process: "p" });
     expect(Number.isSafeInteger(lease.epoch)).toBe(true);
     await opened.reopen();
     expect(await opened.store.leases.all()).toEqual([lease]);
@@ -237,7 +238,7 @@ export function leaseTests(open: OpenStore): void {
     await opened.store.records.replace("leases", { last_epoch: 7, leases: [lease] });
     await opened.reopen();
     const { leases } = opened.store;
-    expect(await leases.all()).toEqual([{ ...lease, generation: null }]);
+    expect(await leases.all()).toEqual([{ ...lease, process: null, generation: null }]);
     for (const token of ["7", "", "null", "undefined"])
       expect(await codeOf(leases.acquire(id, { token })), token).toBe("lease_lost");
     expect(await codeOf(leases.acquire(id, {}))).toBe("lease_held");
@@ -272,7 +273,10 @@ export function leaseTests(open: OpenStore): void {
 
 async function lead(opened: OpenedStore, steps: readonly string[]): Promise<void> {
   let held: number | undefined;
-  let last: Acquired = { lease: { session_id: id, epoch: 0, worker: null, generation: null }, token: "" };
+  let last: Acquired = {
+    lease: { session_id: id, epoch: 0, worker: null, process: null, generation: null },
+    token: "",
+  };
   const over: number[] = [];
   const reported: string[] = [];
   const take = (acquired: Acquired) => {
