@@ -13,5 +13,6 @@ function noticeOf({ job, rule, next_run, timezone, schedule }: ScheduleEntry, fi
   const [key, where] =
     job === "trash" ? ["trash", ""] : [`cleanup.${job}`, "; what is removed goes to the trash"];
   const when = next_run === null ? `never (${schedule} ${timezone})` : next_run.replace(/:\d\d\.\d+Z$/, "Z");
-  return `cleanup will ${rule}, next at ${when}${where}; to turn this off: ${key}.enabled: false in ${file}`;
+  const what = rule.startsWith("keep") ? `${rule} and remove the others` : rule;
+  return `cleanup will ${what}, next at ${when}${where}; to turn this off: ${key}.enabled: false in ${file}`;
 }

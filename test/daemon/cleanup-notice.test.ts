@@ -34,7 +34,7 @@ const next = "next at 2026-11-30T03:00Z";
 
 test("each job that runs by itself is said in words, with the key that turns it off", async () => {
   expect(await notices(["completed", "expired", "failed", "trash"])).toEqual([
-    `cleanup will keep the 10 most recent completed sessions, ${next}; ${trashed}; ${off} cleanup.completed.enabled: false ${file}`,
+    `cleanup will keep the 10 most recent completed sessions and remove the others, ${next}; ${trashed}; ${off} cleanup.completed.enabled: false ${file}`,
     `cleanup will remove sessions without activity for 30d, ${next}; ${trashed}; ${off} cleanup.expired.enabled: false ${file}`,
     `cleanup will remove failed sessions without activity for 7d, ${next}; ${trashed}; ${off} cleanup.failed.enabled: false ${file}`,
     `cleanup will permanently delete sessions that have been in the trash for 7d, ${next}; ${off} trash.enabled: false ${file}`,
