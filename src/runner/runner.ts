@@ -270,9 +270,9 @@ export class Runner {
     if (this.#stop !== undefined) return;
     this.#hold.begin(performance.now());
     if (this.#items.size === 0) this.#hold.idle(performance.now());
+    this.#pump();
     this.#hooks.held();
     this.#hooks.changed();
-    this.#pump();
   }
 
   #resumed(): void {
