@@ -6,6 +6,7 @@ import { parseJson, stringifyJson } from "../../src/json/exact-json.ts";
 import type { Session } from "../../src/session/session.ts";
 import { startDaemon } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
+import { isLong } from "../support/runs.ts";
 import {
   names,
   outcome,
@@ -119,7 +120,7 @@ test("Ctrl-C ends a held run at once, and its session stays paused for the same 
   expect(at.lines("log").sort()).toEqual(names(4));
 });
 
-test.each([
+test.runIf(isLong).each([
   ["complete", 1, "completed"],
   ["fail", 1, "failed"],
   ["delete", 4, undefined],
@@ -131,15 +132,18 @@ test.each([
   if (status !== undefined) expect(await at.session()).toMatchObject({ status, status_reason: "enough" });
 });
 
-test("a run with nothing left waits as well, and completes its session after the resume", async () => {
-  const at = await scene(names(2));
-  const run = await held(at);
-  expect(await at.session()).toMatchObject({ status: "paused", pending_files: [] });
-  expect(run.stderr()).not.toContain("2 files done");
-  await at.ctl("resume", "a");
-  expect((await run.ended).code).toBe(0);
-  expect((await at.session()).status).toBe("completed");
-});
+test.runIf(isLong)(
+  "a run with nothing left waits as well, and completes its session after the resume",
+  async () => {
+    const at = await scene(names(2));
+    const run = await held(at);
+    expect(await at.session()).toMatchObject({ status: "paused", pending_files: [] });
+    expect(run.stderr()).not.toContain("2 files done");
+    await at.ctl("resume", "a");
+    expect((await run.ended).code).toBe(0);
+    expect((await at.session()).status).toBe("completed");
+  },
+);
 
 test("no further attempt begins during a pause", async () => {
   const at = await scene(names(1));
@@ -159,7 +163,7 @@ test("no further attempt begins during a pause", async () => {
   expect(at.lines("log")).toHaveLength(2);
 });
 
-test("pauses and resumes in quick succession lose nothing and run nothing twice", async () => {
+test.runIf(isLong)("pauses and resumes in quick succession lose nothing and run nothing twice", async () => {
   const at = await scene(names(30));
   const run = at.start("a", "--files", "f*", "-j3", ...sh('echo "$1" >> log; sleep 0.05'));
   await eventually(() => expect(at.lines("log").length).toBeGreaterThan(2));
@@ -171,7 +175,7 @@ test("pauses and resumes in quick succession lose nothing and run nothing twice"
   expect(at.lines("log").sort()).toEqual(names(30).sort());
 });
 
-test("a held run that was cut off goes on when it finds the session resumed", async () => {
+test.runIf(isLong)("a held run that was cut off goes on when it finds the session resumed", async () => {
   const at = await sceneOnWire(names(4));
   const run = at.start("a", "--files", "f*", "-j2", "--reconnect", "20s", ...sh(patient));
   await eventually(() => expect(at.lines("log")).toHaveLength(2));
