@@ -68,7 +68,8 @@ it("sends again what a daemon refused because it is failing, and is known to it 
     });
     expect(await worker.report({ processed: ["x"] })).toEqual({ revision: 7 });
     expect(received.map(({ processed }) => processed)).toEqual([["x"], ["x"]]);
-    const url = "/v1/sessions/a/attach?worker=w+x";
+    const [url] = (urls[0] as string).split(" ");
+    expect(url).toMatch(/^\/v1\/sessions\/a\/attach\?worker=w\+x&process=[^&]+$/);
     expect(urls).toEqual([`${url} no token`, `${url} secret`]);
   }
 });
