@@ -8,6 +8,7 @@ import { parseTimestamp } from "../../time/clock.ts";
 import { label, repeated } from "../arguments.ts";
 import type { Context, Registration } from "../context.ts";
 import { type ExitCode, usageError } from "../exit-code.ts";
+import { addHelp } from "../help-text.ts";
 import { absolutePath } from "../host-process.ts";
 import { jsonText, type Output, statusStyle } from "../output.ts";
 import { EventFilter, type FilterOptions } from "../telling/filter.ts";
@@ -36,7 +37,7 @@ interface Options extends FilterOptions {
 }
 
 export const registerEvents: Registration = (program, run) => {
-  program
+  const command = program
     .command("events")
     .summary("follow changes of sessions and workers")
     .description(
@@ -58,15 +59,14 @@ export const registerEvents: Registration = (program, run) => {
     .option(
       "--state <file>",
       "where --exec keeps what it has told (default: a file in $XDG_STATE_HOME/sessiond)",
-    )
-    .addHelpText("after", help)
-    .action(
-      run((context, options: Options, command: Command) =>
-        options.exec === undefined
-          ? printAll(context, options)
-          : tellAll(context, options.exec, options, timeLimit(command)),
-      ),
     );
+  addHelp(command, help).action(
+    run((context, options: Options, command: Command) =>
+      options.exec === undefined
+        ? printAll(context, options)
+        : tellAll(context, options.exec, options, timeLimit(command)),
+    ),
+  );
 };
 
 async function printAll(context: Context, options: Options): Promise<undefined> {

@@ -15,6 +15,8 @@ interface Options {
   null?: boolean;
 }
 
+import { addHelp } from "../help-text.ts";
+
 const help = `
 Failed files are processed files whose result says so: its exit_code is not 0, or it has no exit_code but an error
 as text.
@@ -24,7 +26,7 @@ Example:
   sessionctl files nightly --state failed`;
 
 export const registerFiles: Registration = (program, run) => {
-  program
+  const command = program
     .command("files")
     .summary("list the files of a session")
     .description(
@@ -38,22 +40,21 @@ export const registerFiles: Registration = (program, run) => {
     )
     .option("--limit <count>", "at most this many, up to 1000", wholeNumber(1))
     .option("--cursor <cursor>", "continue where an earlier page ended")
-    .option("-0, --null", "end each name with a zero byte, for xargs -0")
-    .addHelpText("after", help)
-    .action(
-      run(async ({ client, out }, id: string, { state, limit, cursor, null: zeroes }: Options) => {
-        const page =
-          limit === undefined && cursor === undefined
-            ? await withDownloaded(client, id, (session) => everyFile(session, state))
-            : await client.listFiles(id, { state, limit, cursor });
-        if (out.json) out.document(page);
-        else out.raw(page.files.map((file) => `${shown(file, out)}${zeroes ? "\0" : "\n"}`).join(""));
-        if (page.next_cursor !== null) {
-          out.say(`${page.files.length} of ${page.total} files; for more, add --cursor ${page.next_cursor}`);
-        }
-        return undefined;
-      }),
-    );
+    .option("-0, --null", "end each name with a zero byte, for xargs -0");
+  addHelp(command, help).action(
+    run(async ({ client, out }, id: string, { state, limit, cursor, null: zeroes }: Options) => {
+      const page =
+        limit === undefined && cursor === undefined
+          ? await withDownloaded(client, id, (session) => everyFile(session, state))
+          : await client.listFiles(id, { state, limit, cursor });
+      if (out.json) out.document(page);
+      else out.raw(page.files.map((file) => `${shown(file, out)}${zeroes ? "\0" : "\n"}`).join(""));
+      if (page.next_cursor !== null) {
+        out.say(`${page.files.length} of ${page.total} files; for more, add --cursor ${page.next_cursor}`);
+      }
+      return undefined;
+    }),
+  );
 };
 
 /** Reads the document once, instead of once for each page. */

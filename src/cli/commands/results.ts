@@ -7,6 +7,7 @@ import type { Context, Registration } from "../context.ts";
 import { counted } from "../count.ts";
 import { usageError } from "../exit-code.ts";
 import { failureLines } from "../failures.ts";
+import { addHelp } from "../help-text.ts";
 import { withDownloaded } from "../results/download.ts";
 import { type FormatName, formatFor, formatNames } from "../results/formats.ts";
 import { replyFormat } from "../results/json.ts";
@@ -52,7 +53,7 @@ Example:
   sessionctl results nightly | jq 'map_values(.issues)'`;
 
 export const registerResults: Registration = (program, run) => {
-  program
+  const command = program
     .command("results")
     .summary("print the results of a session")
     .description(
@@ -69,16 +70,15 @@ export const registerResults: Registration = (program, run) => {
     .option("--columns <key...>", "more columns for table, jsonl, csv and html: keys as in --where", keys)
     .option("-o, --output <file>", "write to this file instead of standard output, which is -")
     .option("--limit <count>", "at most this many, the first ones", wholeNumber(1))
-    .option("--cursor <cursor>", "continue where an earlier page ended; only for json")
-    .addHelpText("after", help)
-    .action(
-      run(async (context, id: string, options: Options) => {
-        check(context, options);
-        if (isPage(options)) await printPage(context, id, options);
-        else await withDownloaded(context.client, id, (session) => print(context, session, options));
-        return undefined;
-      }),
-    );
+    .option("--cursor <cursor>", "continue where an earlier page ended; only for json");
+  addHelp(command, help).action(
+    run(async (context, id: string, options: Options) => {
+      check(context, options);
+      if (isPage(options)) await printPage(context, id, options);
+      else await withDownloaded(context.client, id, (session) => print(context, session, options));
+      return undefined;
+    }),
+  );
 };
 
 /** @throws CommandError for options that do not go together */

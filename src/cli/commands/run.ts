@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import type { Registration } from "../context.ts";
 import { usageError } from "../exit-code.ts";
+import { addHelp } from "../help-text.ts";
 import { takeFilesAfter } from "../run/arguments-after.ts";
 import { type RunRequest, runCommand } from "../run/command.ts";
 import { giveCommand } from "../run/memory.ts";
@@ -52,8 +53,14 @@ excluded directory is not entered; **/ at the beginning of --exclude matches at 
 read, the session is paused after the rest is done, and the next run looks again.
 
 Exit codes:
-  0 all files done · 1 some files failed or may be missing, or the run was halted, or nothing succeeded for --max-defer, or somebody else completed or failed the
-  session, or paused it (--on-pause exit) · 2 invalid options, or done files have changed · 3 the connection to sessiond was lost · 4 the session was deleted · 127 no such program · 130 interrupted
+  0    all files are done
+  1    files failed or may be missing, the run was halted or paused itself,
+       or somebody else ended the session, or paused it with --on-pause exit
+  2    invalid options, or done files have changed
+  3    the connection to sessiond was lost
+  4    the session was deleted
+  127  there is no such program
+  130  interrupted
 
 Example:
   sessionctl run lint --files 'src/**/*.js' --exclude '**/vendor/**' -- node --check {}
@@ -80,15 +87,13 @@ export const registerRun: Registration = (program, run) => {
       "command to run, after --; without one, the command that the session remembers",
     );
   command.showHelpAfterError("Give the command to run after --. See sessionctl run --help.");
-  addRunOptions(command)
-    .addHelpText("after", help)
-    .action(
-      run(
-        (context, _id: string | undefined, _command: string[], options: RunOptions, self: Command) =>
-          runCommand(context, { ...parts(program, self), ...given(program, self, options) }),
-        "made",
-      ),
-    );
+  addHelp(addRunOptions(command), help).action(
+    run(
+      (context, _id: string | undefined, _command: string[], options: RunOptions, self: Command) =>
+        runCommand(context, { ...parts(program, self), ...given(program, self, options) }),
+      "made",
+    ),
+  );
 };
 
 type Parts = Pick<RunRequest, "id" | "words" | "names" | "lists">;
