@@ -107,6 +107,51 @@ test("finding the failed, fixing and retrying is never refused, nor is editing w
   expect((await at.session()).status).toBe("completed");
 });
 
+test("a retry of the failed files keeps what is done, for this once, also if the command was the mistake", async () => {
+  const at = await scene(["bad", "good"]);
+  const wrong = sh("[ $1 = good ]");
+  const right = sh("echo $1 >> ran");
+  expect((await at.run("a", "--files", "*", ...wrong)).code).toBe(1);
+  await edit(at, "good");
+  const good = resultOf(await at.session(), "good");
+  const kept =
+    "1 of 1 done file has changed, and keeps its result: good\n" +
+    "1 of 1 done file is by another command, and keeps its result\n" +
+    "to run them again too, add --rerun-if changed\n";
+
+  const dry = await at.run("a", "-n", "--retry-failed", ...right);
+  expect(dry).toMatchObject({ code: 0, stderr: expect.stringContaining(kept) });
+  expect((await at.run("a", ...right)).code).toBe(2);
+  const retried = await at.run("a", "--retry-failed", ...right);
+  expect(retried).toMatchObject({ code: 0, stderr: expect.stringContaining(kept) });
+  expect(await ran(at)).toEqual(["bad"]);
+  const stored = await at.session();
+  expect(stored.status).toBe("completed");
+  expect(resultOf(stored, "good")).toEqual(good);
+
+  // Every result tells its own command, so the next run asks again, and so does a retry of nothing.
+  for (const options of [[], ["--retry-failed"]]) {
+    const asked = await at.run("a", ...options);
+    expect(asked.code).toBe(2);
+    expect(asked.stderr).toContain("1 of 2 done files is by another command\n");
+  }
+  // One command for all is asked for.
+  expect((await at.run("a", "--retry-failed", ...rerun)).code).toBe(0);
+  expect(await ran(at)).toEqual(["good"]);
+  expect((await at.run("a")).stderr).toContain("a is already completed; nothing to do\n");
+});
+
+test("a retry with another command that was interrupted goes on with the same command line", async () => {
+  const at = await scene(["bad1", "bad2", "good"]);
+  expect((await at.run("a", "--files", "*", ...sh("[ $1 = good ]"))).code).toBe(1);
+  const retry = ["a", "--retry-failed", "-j1", ...sh("echo $1 >> ran")];
+  const halted = await at.run(...retry.toSpliced(1, 0, "--halt", "soon,done=1"));
+  expect(halted.stderr).toContain("to continue: sessionctl run --retry-failed a\n");
+  expect((await at.session()).pending_files).toEqual(["bad2"]);
+  expect((await at.run("--retry-failed", "a")).code).toBe(0);
+  expect(await ran(at)).toEqual(["bad1", "bad2"]);
+});
+
 test("what a formatter made of its file is unchanged, and so is what it had made it of", async () => {
   const at = await scene(["a", "b"]);
   const format = sh("grep -q formatted $1 || echo formatted >> $1");

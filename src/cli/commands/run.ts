@@ -37,7 +37,8 @@ finish, and the run waits until the session is resumed; with --on-pause exit it 
 are stopped after one second.
 
 If done files were edited since, or were done by another command or with other --depends files, the run says how many
-and ends with 2, until it is told --rerun-if changed or --keep-done. Files that failed or are pending may be edited.
+and ends with 2, until it is told --rerun-if changed or --keep-done. Files that failed or are pending may be edited, and
+--retry-failed keeps what is done, for this once.
 Names for --depends are relative to the directory where commands run.
 
 Exit status 75 (--defer-on) means "not now": a service that the command needs is at its limit, or down. The file stays

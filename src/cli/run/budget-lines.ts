@@ -3,7 +3,7 @@
 import { compareDecimals } from "../../json/decimal.ts";
 import { addDecimals } from "../../json/decimal-sum.ts";
 import type { Spending } from "../../runner/spending.ts";
-import { shellOperand, shownWord } from "../../text/shell-quote.ts";
+import { shownWord } from "../../text/shell-quote.ts";
 
 /** One line for each budget: how much is spent, and how far commands that were running went over. */
 export function budgetLines(spending: Spending | undefined): string[] {
@@ -17,11 +17,7 @@ export function budgetLines(spending: Spending | undefined): string[] {
   });
 }
 
-/** A command that goes on with room for as much again. */
-export function continueWith(id: string, spending: Spending | undefined): string {
-  const budgets = Array.from(
-    spending?.larger ?? [],
-    ([key, max]) => `--budget ${shownWord(`${key}=${max}`)} `,
-  );
-  return `sessionctl run ${budgets.join("")}${shellOperand(id)}`;
+/** The options that give as much room again. */
+export function largerBudgets(spending: Spending | undefined): string[] {
+  return Array.from(spending?.larger ?? [], ([key, max]) => `--budget ${shownWord(`${key}=${max}`)}`);
 }

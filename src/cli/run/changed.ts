@@ -6,9 +6,12 @@ import { safe } from "../terminal-text.ts";
 import { shownCommand } from "./memory.ts";
 import { someNames } from "./skipped-lines.ts";
 
+/** An option that keeps the results of files that have changed. */
+export type KeepOption = "--keep-done" | "--retry-failed";
+
 export interface Telling {
-  /** What becomes of the files that have changed since they were done; undefined if nobody has said. */
-  readonly onChanged: "rerun" | "keep" | undefined;
+  /** The option that says what becomes of files that have changed; undefined refuses the run. */
+  readonly answer: "--rerun-if changed" | KeepOption | undefined;
   /** Whether every file has been explained already. */
   readonly isExplained: boolean | undefined;
   readonly command: Template;
@@ -27,26 +30,28 @@ const has = {
   ],
 } as const satisfies Record<string, Wording>;
 
-const become: Readonly<Record<"rerun" | "keep", Wording>> = {
-  rerun: [", and runs again", ", and run again"],
-  keep: [", and keeps its result", ", and keep their results"],
-};
+const runAgain: Wording = [", and runs again", ", and run again"];
+const keep: Wording = [", and keeps its result", ", and keep their results"];
 
 const remedy = [
   "nothing was started; to run them again, add --rerun-if changed",
   "to keep their results for this once, add --keep-done",
 ];
+const rerunToo = "to run them again too, add --rerun-if changed";
 const showAll = "to see which files and why, add --dry-run --explain";
 
-/** Whether the run may go on. Says how many files have changed in which way, each with the first names. */
+/** False if the run is refused. Says how many files have changed in which way, each with the first names. */
 export function tellOfChanged(out: Output, changed: ChangedSince, telling: Telling): boolean {
-  const { onChanged, isExplained, command, last } = telling;
-  const lines = linesOf(changed, onChanged);
+  const { answer, isExplained, command, last } = telling;
+  const lines = linesOf(changed, answer);
   for (const line of lines) {
-    if (onChanged === undefined) out.complain(line);
+    if (answer === undefined) out.complain(line);
     else out.say(line);
   }
-  if (lines.length === 0 || onChanged !== undefined) return true;
+  if (lines.length === 0) return true;
+  // This option says nothing of done files.
+  if (answer === "--retry-failed") out.say(rerunToo);
+  if (answer !== undefined) return true;
   if (changed.command.length > 0 && last !== undefined && commandHash(last) !== commandHash(command)) {
     out.say(`the last command was: ${safe(shownCommand(last))}`);
   }
@@ -54,13 +59,19 @@ export function tellOfChanged(out: Output, changed: ChangedSince, telling: Telli
   return false;
 }
 
-function linesOf(changed: ChangedSince, then: Telling["onChanged"]): string[] {
+/** The option that kept results of changed files; undefined if there are none. */
+export function keptBy(changed: ChangedSince, answer: Telling["answer"]): KeepOption | undefined {
+  const isAny = changed.content.length + changed.command.length + changed.depends.length > 0;
+  return isAny && answer !== "--rerun-if changed" ? answer : undefined;
+}
+
+function linesOf(changed: ChangedSince, answer: Telling["answer"]): string[] {
   return (["content", "command", "depends"] as const).flatMap((way) => {
     const { length } = changed[way];
     if (length === 0) return [];
     const form = length === 1 ? 0 : 1;
     const what = `${length} of ${changed.done} done ${changed.done === 1 ? "file" : "files"} ${has[way][form]}`;
-    const next = then === undefined ? "" : become[then][form];
+    const next = answer === undefined ? "" : (answer === "--rerun-if changed" ? runAgain : keep)[form];
     // Of another command or prompt it is usually all.
     return [way === "content" ? `${what}${next}: ${someNames(changed[way])}` : `${what}${next}`];
   });

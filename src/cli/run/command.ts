@@ -27,7 +27,7 @@ import { CommandError, type ExitCode, exitCodes, usageError } from "../exit-code
 import { failuresAmong } from "../failures.ts";
 import { absolutePath, type HostProcess } from "../host-process.ts";
 import { safe } from "../terminal-text.ts";
-import { type Telling, tellOfChanged } from "./changed.ts";
+import { keptBy, type Telling, tellOfChanged } from "./changed.ts";
 import { checkCommand, checkFilled } from "./check-command.ts";
 import { comparedLines } from "./compared.ts";
 import { execute } from "./execute.ts";
@@ -93,9 +93,9 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
   const unseen = unseenOf(session, given);
   const left = leftToLookAt(unseen, given);
   if (options.explain) explain(context, options, selection, given);
-  const onChanged: Telling["onChanged"] = rerunChanged ? "rerun" : options.keepDone ? "keep" : undefined;
   const changed = changedSince(known, differing);
-  const telling = { onChanged, isExplained: options.explain, command: template, last: remembered.template };
+  const answer = answerOf(options, selection);
+  const telling = { answer, isExplained: options.explain, command: template, last: remembered.template };
   if (!tellOfChanged(out, changed, telling)) return exitCodes.usage;
   if (selection.files.length > 0) {
     for (const line of rememberedLines(joined, { cwd, remembered, here: workingDirectory(process) }))
@@ -125,8 +125,17 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
     options,
     resultsDir,
     unseen: left,
+    keptBy: keptBy(changed, answer),
     failedBefore: failuresAmong(skipped(selection), session?.partial_results ?? {}),
   });
+}
+
+function answerOf({ rerunIf, keepDone, retryFailed }: RunOptions, { files }: Selection): Telling["answer"] {
+  if (rerunIf === "changed") return "--rerun-if changed";
+  if (keepDone) return "--keep-done";
+  // Whoever retries failed files may have mended the command, and is not asked about the others. If none is
+  // left, "nothing to do" would hide what has changed.
+  return retryFailed && files.length > 0 ? "--retry-failed" : undefined;
 }
 
 function isMissing({ store }: FoundDaemon): boolean {

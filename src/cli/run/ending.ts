@@ -1,5 +1,5 @@
 /** What a run says at its end, and its exit code. */
-import type { RunSummary } from "../../runner/runner-options.ts";
+import type { RunSummary, Stop } from "../../runner/runner-options.ts";
 import type { Opening } from "../../runner/session-run.ts";
 import type { Spending } from "../../runner/spending.ts";
 import { shellOperand } from "../../text/shell-quote.ts";
@@ -9,7 +9,8 @@ import { type Failure, failureLines, namedFailures, resultsCommand } from "../fa
 import type { Output } from "../output.ts";
 import { isNow } from "../status-text.ts";
 import { safe } from "../terminal-text.ts";
-import { budgetLines, continueWith } from "./budget-lines.ts";
+import { budgetLines, largerBudgets } from "./budget-lines.ts";
+import type { KeepOption } from "./changed.ts";
 import type { LeftToLookAt } from "./left-to-look-at.ts";
 import type { RunOptions } from "./options.ts";
 
@@ -22,6 +23,8 @@ export interface Ending {
   readonly failures: readonly Failure[];
   readonly unseen: LeftToLookAt | undefined;
   readonly spending: Spending | undefined;
+  /** The option that kept the results of changed files, which the next run needs again. */
+  readonly keptBy: KeepOption | undefined;
 }
 
 /**
@@ -72,12 +75,17 @@ export function tellEnd(out: Output, ending: Ending): void {
     out.say(ending.unseen.remedy);
   }
   for (const line of budgetLines(ending.spending)) out.say(safe(line));
-  if (stop?.cause === "budget")
-    out.say(`to continue, with larger budgets: ${continueWith(id, ending.spending)}`);
-  else if (stop !== undefined) out.say(`to continue: sessionctl run ${shellOperand(id)}`);
+  if (stop !== undefined) out.say(toContinue(stop, ending));
   else if (failures > 0) {
     out.say(`for the results: ${resultsCommand(id)}; to run the failed files again, add --retry-failed`);
   }
+}
+
+function toContinue({ cause }: Stop, { id, spending, keptBy }: Ending): string {
+  const budgets = cause === "budget" ? largerBudgets(spending) : [];
+  const words = [...budgets, ...(keptBy === undefined ? [] : [keptBy]), shellOperand(id)];
+  const how = cause === "budget" ? ", with larger budgets" : "";
+  return `to continue${how}: sessionctl run ${words.join(" ")}`;
 }
 
 function ofThemEarlier(count: number): string {

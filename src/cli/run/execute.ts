@@ -28,6 +28,7 @@ import { createProgressDisplay, modeOf } from "../progress/create-display.ts";
 import type { ProgressDisplay } from "../progress/display.ts";
 import { onBrokenOutput, takeSignals } from "../signals.ts";
 import { safe } from "../terminal-text.ts";
+import type { KeepOption } from "./changed.ts";
 import { exitCodeFor, nothingToDo, tellEnd } from "./ending.ts";
 import { guardCommand } from "./guard-command.ts";
 import { heldLines, interruptedLine, resumedLine } from "./hold-lines.ts";
@@ -47,6 +48,7 @@ export interface Execution {
   /** The first files that failed in earlier runs and are not run again. */
   readonly failedBefore: readonly Failure[];
   readonly unseen: LeftToLookAt | undefined;
+  readonly keptBy: KeepOption | undefined;
 }
 
 const asProcessOne =
@@ -237,6 +239,7 @@ class ActiveRun {
         failures: [...this.#failures, ...this.#execution.failedBefore],
         unseen: this.#execution.unseen,
         spending: this.#spending,
+        keptBy: this.#execution.keptBy,
       });
       const { onEnd } = options;
       if (onEnd !== undefined)
