@@ -20,11 +20,13 @@ export interface StatusFollower {
 export function followStatus(worker: Followed, follower: StatusFollower): () => void {
   const over = new AbortController();
   const { signal: isOver } = over;
+  let unwatch = () => {};
   const watch = () => {
     const { signal } = worker;
     const tell = () => void aborted(signal.reason);
-    if (signal.aborted) tell();
-    else signal.addEventListener("abort", tell, { once: true, signal: isOver });
+    if (signal.aborted) return tell();
+    signal.addEventListener("abort", tell, { once: true });
+    unwatch = () => signal.removeEventListener("abort", tell);
   };
   const aborted = async (reason: unknown) => {
     if (!(reason instanceof WorkerStopped && reason.stopped === "paused")) return follower.stopped(reason);
@@ -40,5 +42,8 @@ export function followStatus(worker: Followed, follower: StatusFollower): () => 
     watch();
   };
   watch();
-  return () => over.abort();
+  return () => {
+    over.abort();
+    unwatch();
+  };
 }

@@ -54,8 +54,10 @@ export class Refresh {
       const session = await this.#options.read(call.signal);
       if (call.signal.aborted) return undefined;
       const document = this.take(session);
+      // Several messages may have been acknowledged together, with one revision.
+      const { revision: known = 0 } = session;
       for (const { revision, reports, text } of this.#acknowledged) {
-        if (revision <= (session.revision ?? 0)) continue;
+        if (revision <= known) continue;
         document.apply(reports, text);
         document.setRevision(revision);
       }
