@@ -100,6 +100,8 @@ export async function openSession(opening: Opening): Promise<Opened> {
   const id = opening.session === undefined ? await create(opening) : await takeUp(opening, opening.session);
   const worker = await client.attach(id, { worker: opening.worker, reconnectMs, keepResults: false });
   try {
+    // First, so that after a crash no file is pending for the command of an earlier run.
+    const mark = await markRun(opening, worker);
     const { processed_files, pending_files } = worker.session;
     const known = new Set(processed_files);
     for (const file of pending_files) known.add(file);
@@ -107,7 +109,6 @@ export async function openSession(opening: Opening): Promise<Opened> {
     for (let at = 0; at < added.length; at += batchFiles) {
       await worker.report({ added: added.slice(at, at + batchFiles) });
     }
-    const mark = await markRun(opening, worker);
     // Nobody else can report now, so they are the last ones.
     const results = opening.needsResults ? (await client.getSession(id)).partial_results : {};
     return { worker, results, mark };

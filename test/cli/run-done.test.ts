@@ -2,7 +2,7 @@
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
-import { openSession } from "../../src/runner/session-run.ts";
+import { type Opening, openSession } from "../../src/runner/session-run.ts";
 import { eventually } from "../support/eventually.ts";
 import { resultOf, type Scene, scene, sh } from "./running-run.ts";
 
@@ -246,29 +246,44 @@ test("other --depends files, or other content of them, are refused like another 
   expect(await at.run("a")).toMatchObject({ code: 0, stderr: "a is already completed; nothing to do\n" });
 });
 
+const none = { added: [], again: [], failedBefore: [], files: [] };
+
+/** What another command needs to open the session, which remembers it. */
+async function openingOf(at: Scene, selection: Partial<Opening["selection"]>): Promise<Opening> {
+  return {
+    client: at.daemon.client,
+    id: "a",
+    session: await at.session(),
+    selection: { ...none, ...selection },
+    needsResults: false,
+    labels: {},
+    run: { command: ["other", "{}"] },
+    targetPath: at.dir,
+    worker: "test",
+    reconnectMs: 0,
+  };
+}
+
 test("a run that cannot put done files back among the pending ones leaves them done, by a remembered command", async () => {
   const at = await done("a");
-  const { client } = at.daemon;
-  const run = { command: ["other", "{}"] };
-  const opening = {
-    ...{
-      client,
-      id: "a",
-      session: await at.session(),
-      needsResults: false,
-      labels: {},
-      run,
-      targetPath: at.dir,
-      worker: "test",
-    },
-    ...{ selection: { added: [], again: ["a"], failedBefore: [], files: ["a"] }, reconnectMs: 0 },
-  };
-  vi.spyOn(client, "checkpointSession").mockRejectedValueOnce(new Error("killed"));
+  const opening = await openingOf(at, { again: ["a"], files: ["a"] });
+  vi.spyOn(at.daemon.client, "checkpointSession").mockRejectedValueOnce(new Error("killed"));
   await expect(openSession(opening)).rejects.toThrow("killed");
-  expect(await at.session()).toMatchObject({ status: "completed", processed_files: ["a"], run });
+  expect(await at.session()).toMatchObject({
+    ...{ status: "completed", processed_files: ["a"] },
+    run: opening.run,
+  });
   const opened = await openSession({ ...opening, session: await at.session() });
   expect(opened.worker.session.pending_files).toEqual(["a"]);
   await opened.worker.detach();
+});
+
+test("no file is added for a command that the session does not remember yet", async () => {
+  const at = await done("a");
+  vi.spyOn(at.daemon.client, "editSession").mockRejectedValueOnce(new Error("killed"));
+  const opening = await openingOf(at, { added: ["b"], files: ["b"] });
+  await expect(openSession(opening)).rejects.toThrow("killed");
+  expect((await at.session()).pending_files).toEqual([]);
 });
 
 test("a --depends file that cannot be read is refused before anything starts", async () => {
