@@ -5,6 +5,7 @@ import type { SessionClient } from "../client/session-client.ts";
 import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { isSessiondError } from "../error.ts";
 import type { Status } from "../session/session.ts";
+import { FullDisk } from "./full-disk.ts";
 import type { RunSummary } from "./runner-options.ts";
 
 const retryDelayMs = 200;
@@ -16,6 +17,8 @@ export interface Finishing {
   /** Why files may be missing from the session; undefined if none are. */
   readonly unseen: string | undefined;
   readonly reconnectMs: number;
+  /** Takes a line for people, such as that the disk is full. */
+  say(line: string): void;
 }
 
 /** Sets the final status of the session and detaches the worker. Resolves with the status, if it set one. */
@@ -25,13 +28,14 @@ export async function finishSession(finishing: Finishing): Promise<Status | unde
   if (!worker.isConnected) return undefined;
   const { session } = worker;
   const id = session.session_id;
+  const disk = new FullDisk(reconnectMs, (line) => finishing.say(line));
   try {
     if (finishing.summary.stop?.cause !== "lease_lost") {
-      await retryUntilDone(reconnectMs, () => client.editSession(id, { run: { mark: null } }));
+      await retryUntilDone(reconnectMs, disk, () => client.editSession(id, { run: { mark: null } }));
     }
     const ending = endingOf(finishing);
     if (ending === undefined) return undefined;
-    const isOurs = await retryUntilDone(reconnectMs, () =>
+    const isOurs = await retryUntilDone(reconnectMs, disk, () =>
       client[ending.verb](id, { reason: ending.reason }),
     );
     return isOurs ? ending.status : undefined;
@@ -80,17 +84,23 @@ function endingOf({ worker, summary, unseen }: Finishing): Ending | undefined {
  * Retries an idempotent change while the daemon restarts or its disk is full. Resolves with false if somebody
  * else has changed the status first.
  */
-async function retryUntilDone(patienceMs: number, act: () => Promise<unknown>): Promise<boolean> {
+async function retryUntilDone(
+  patienceMs: number,
+  disk: FullDisk,
+  act: () => Promise<unknown>,
+): Promise<boolean> {
   const began = performance.now();
   for (;;) {
     try {
       await act();
+      disk.taken();
       return true;
     } catch (error) {
       if (isSessiondError(error, "invalid_transition", "session_deleted", "session_not_found")) return false;
-      const mayPass =
-        error instanceof ConnectionError || isSessiondError(error, "shutting_down", "storage_full");
+      const isFull = isSessiondError(error, "storage_full");
+      const mayPass = isFull || error instanceof ConnectionError || isSessiondError(error, "shutting_down");
       if (!mayPass || performance.now() - began > patienceMs) throw error;
+      if (isFull) disk.refused();
       await sleep(retryDelayMs);
     }
   }

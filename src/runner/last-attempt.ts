@@ -1,6 +1,7 @@
 /** An attempt at a file: its result, what follows from it, and how that becomes durable. */
 import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { type Item, jobLine, type Outcome, type RunControl, workOn } from "./attempts.ts";
+import type { FullDisk } from "./full-disk.ts";
 import { record } from "./recorder.ts";
 import { asJson, type FileResult, fileResult, withoutOutput } from "./result.ts";
 import type { FileEnd, RunnerOptions } from "./runner-options.ts";
@@ -44,6 +45,7 @@ export async function attemptAt(
 export interface Recording {
   readonly worker: WorkerSession;
   readonly options: RunnerOptions;
+  readonly disk: FullDisk;
   say(line: string): void;
   /** The job log takes no write; the result is durable nevertheless. */
   failed(error: unknown): void;
@@ -74,8 +76,8 @@ function report(
   file: string,
   { outcome, result }: LastAttempt,
   { isProcessed }: { isProcessed: boolean },
-  { worker, options: { patienceMs }, say }: Recording,
+  { worker, options: { patienceMs }, disk, say }: Recording,
 ): Promise<void> {
   const smaller = () => asJson(withoutOutput(result, outcome.ended));
-  return record({ worker, patienceMs, say, isProcessed }, file, asJson(result), smaller);
+  return record({ worker, patienceMs, disk, say, isProcessed }, file, asJson(result), smaller);
 }

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { isSessiondError } from "../error.ts";
 import type { JsonObject } from "../json/exact-json.ts";
+import type { FullDisk } from "./full-disk.ts";
 
 const retryMs = 500;
 
@@ -12,6 +13,7 @@ export interface Recorder {
   readonly patienceMs: number;
   /** Whether the file is processed, and not pending any more. */
   readonly isProcessed: boolean;
+  readonly disk: FullDisk;
   say(line: string): void;
 }
 
@@ -21,7 +23,7 @@ export interface Recorder {
  * @throws what `WorkerSession.report` does
  */
 export async function record(
-  { worker, patienceMs, isProcessed, say }: Recorder,
+  { worker, patienceMs, isProcessed, disk, say }: Recorder,
   file: string,
   result: JsonObject,
   smaller: () => JsonObject,
@@ -31,12 +33,14 @@ export async function record(
   for (;;) {
     try {
       await worker.report({ processed: isProcessed ? [file] : [], results: resultsOf(file, current) });
+      disk.taken();
       return;
     } catch (error) {
       if (isSessiondError(error, "payload_too_large", "invalid_request") && current === result) {
         current = smaller();
         say(`the output of ${file} is not recorded: ${error.message}`);
       } else if (isSessiondError(error, "storage_full") && performance.now() - began < patienceMs) {
+        disk.refused();
         await sleep(retryMs);
       } else throw error;
     }

@@ -9,6 +9,7 @@ import type { Session } from "../session/session.ts";
 import { type Item, newItem, type RunControl } from "./attempts.ts";
 import type { Ended } from "./child.ts";
 import { follow, stopAfter, stopFor } from "./following.ts";
+import { FullDisk } from "./full-disk.ts";
 import { haltReason, isReached } from "./halt.ts";
 import { Hold } from "./hold.ts";
 import { InOrder } from "./in-order.ts";
@@ -78,6 +79,7 @@ export class Runner {
     this.#recording = {
       worker,
       options,
+      disk: new FullDisk(options.patienceMs, (line) => hooks.say(line)),
       say: (line) => hooks.say(line),
       failed: (error) => this.#failedWith(error),
     };

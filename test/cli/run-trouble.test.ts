@@ -3,10 +3,21 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import { clientOf } from "../client/http/fake-daemon.ts";
+import { startDaemonIn } from "../client/running-daemon.ts";
 import { fill, smallDisk } from "../e2e/small-disk.ts";
 import { eventually } from "../support/eventually.ts";
 import { tempDir } from "../support/temp-dir.ts";
-import { names, outcome, resultOf, type Scene, type SceneDaemon, scene, sh } from "./running-run.ts";
+import {
+  names,
+  outcome,
+  resultOf,
+  type Scene,
+  type SceneDaemon,
+  scene,
+  sceneWith,
+  sh,
+} from "./running-run.ts";
 
 /** Notes its file in `log`, and holds on as long as there is no `go`. */
 const patient = 'echo "$1" >> log; until [ -e go ]; do sleep 0.02; done';
@@ -71,6 +82,25 @@ test("a file that fails while the directory for temporary files is full stays pe
   fill(join(disk, "junk"));
   expect((await at.run("a", ...sh("exit 3"))).code).toBe(1);
   expect(await at.session()).toMatchObject({ status: "failed", pending_files: [] });
+});
+
+test("a run says that the disk of the store is full, waits, and says when there is space", async () => {
+  const disk = await smallDisk();
+  const sessionsDir = join(disk, "sessions");
+  const { socketPath: socket } = await startDaemonIn(sessionsDir);
+  const at = await sceneWith({ client: clientOf(socket), socket, sessionsDir }, ["f"]);
+  const run = at.start("a", "--files", "f", "--progress", "none", ...sh(`${patient}; seq 4000`));
+  await eventually(() => expect(at.lines("log")).toEqual(["f"]));
+  const ballast = join(disk, "ballast");
+  fill(ballast);
+  writeFileSync(join(at.dir, "go"), "");
+  await eventually(() =>
+    expect(run.stderr()).toContain("the disk of the store is full; the run waits 1min at most"),
+  );
+  rmSync(ballast);
+  expect((await run.ended).code).toBe(0);
+  expect(run.stderr()).toContain("the disk of the store has space again");
+  expect(run.stderr().match(/is full/g)).toHaveLength(1);
 });
 
 test("a job log that takes no write ends the run, and keeps whole lines", async () => {

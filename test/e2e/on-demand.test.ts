@@ -76,6 +76,15 @@ test("stop names the runs that it would end, and ends them with --force; they st
   expect(await at.ctl([...run(), "--", ...patient])).toMatchObject({ code: 0 });
 });
 
+test("a run that only goes on makes no store", async () => {
+  const at = await unprepared();
+  expect(await at.ctl(["run", "lint"])).toMatchObject({
+    code: 4,
+    stderr: expect.stringContaining("there is no .sessions here or above"),
+  });
+  expect(existsSync(at.store)).toBe(false);
+});
+
 test("--no-start starts nothing, with a store and without", async () => {
   const at = await unprepared();
   const without = await at.ctl(["--no-start", ...run(), "--", "true"]);

@@ -8,6 +8,7 @@ import { existsSync } from "node:fs";
 import { copyTag } from "../../client/entity-tags.ts";
 import type { FoundDaemon } from "../../client/on-demand/find-daemon.ts";
 import { SessionClient } from "../../client/session-client.ts";
+import { defaultSessionsDir } from "../../contract/socket-path.ts";
 import { SessiondError } from "../../error.ts";
 import { Depends } from "../../runner/depends.ts";
 import { differences } from "../../runner/differences.ts";
@@ -64,11 +65,13 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
   const { client, out, process } = context;
   const id = request.id === undefined ? undefined : newId(request.id);
   const say = (line: string) => out.say(safe(line));
-  if (id !== undefined && !request.options.dryRun) await untilFree(client, id, say);
-  // A dry run makes no store.
-  const isNowhere = request.options.dryRun === true && isMissing(context.found);
-  const session = id === undefined || isNowhere ? undefined : await findSession(client, id);
-  if (session === undefined && request.words.length === 0) throw noCommand(id, request);
+  const { dryRun: isDry = false } = request.options;
+  // A dry run makes no store, nor does a run that only goes on.
+  const isNowhere = isMissing(context.found) && (isDry || !isEnoughToCreate(request));
+  const wanted = isNowhere ? undefined : id;
+  if (wanted !== undefined && !isDry) await untilFree(client, wanted, say);
+  const session = wanted === undefined ? undefined : await findSession(client, wanted);
+  if (session === undefined && request.words.length === 0) throw noCommand(id, request, { isNowhere });
   const remembered = readRun(session?.run);
   const joined = join({ ...request, id }, remembered);
   const { options, template } = joined;
@@ -186,15 +189,25 @@ async function givenTo(
   return filesGiven({ patterns: files, listed, exclude, follow, cwd, processed, pending }, out);
 }
 
+function givesFiles({ options: { files, filesFrom }, names, lists }: RunRequest): boolean {
+  return files !== undefined || filesFrom !== undefined || names !== undefined || lists.length > 0;
+}
+
+/** A new session needs a command and files. */
+function isEnoughToCreate(request: RunRequest): boolean {
+  return request.words.length > 0 && givesFiles(request);
+}
+
 /** For a run without a command over a session that is not there. */
-function noCommand(id: string | undefined, { options, names, lists }: RunRequest): Error {
-  const { files, filesFrom } = options;
-  const isNew = files !== undefined || filesFrom !== undefined || names !== undefined || lists.length > 0;
-  if (isNew) return usageError(giveCommand);
-  return new SessiondError(
-    "session_not_found",
-    `there is no session "${id}" to go on with; to create it, give its files with --files and its command after --`,
-  );
+function noCommand(
+  id: string | undefined,
+  request: RunRequest,
+  { isNowhere }: { isNowhere: boolean },
+): Error {
+  if (givesFiles(request)) return usageError(giveCommand);
+  const where = isNowhere ? `: there is no ${defaultSessionsDir} here or above` : "";
+  const what = "to create it, give its files with --files and its command after --";
+  return new SessiondError("session_not_found", `there is no session "${id}" to go on with${where}; ${what}`);
 }
 
 function noFiles(id: string | undefined): Error {

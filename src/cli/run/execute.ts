@@ -223,6 +223,7 @@ class ActiveRun {
         summary,
         unseen: this.#execution.unseen?.reason,
         reconnectMs: options.reconnect,
+        say: (line) => this.#display.say(safe(line)),
       });
       // Files that somebody added during the run are left.
       const isLeft = summary.stop === undefined && status === "paused";
