@@ -1,5 +1,5 @@
 /** What `run` makes of the words of GNU parallel: every line of the tables in docs/parallel.md. */
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import type { Command } from "commander";
@@ -105,6 +105,16 @@ it("the page has every option that the help does not list", () => {
     ...refused.map(({ option }) => option),
   ];
   expect(described).toEqual(expect.arrayContaining(hidden.filter((flag) => flag !== undefined)));
+});
+
+it("an option without its value does not take the -- for it", async () => {
+  const { run, dir, ctl } = await scene(["a"]);
+  for (const option of ["--files", "--joblog", "-j"]) {
+    const refused = await run("s", option, ...sh("echo $1"), ":::", "a");
+    expect(refused).toMatchObject({ code: 2, stdout: "" });
+  }
+  expect((await ctl("list", "-q")).stdout).toBe("");
+  expect(existsSync(join(dir, "--"))).toBe(false);
 });
 
 it("files after ::: are names, whatever they look like, and may be none of files", async () => {

@@ -1,5 +1,5 @@
 /** `sessionctl run`: its options, its help and its arguments. What it does is in `cli/run`. */
-import type { Command } from "commander";
+import type { Command, Option } from "commander";
 import type { Registration } from "../context.ts";
 import { usageError } from "../exit-code.ts";
 import { addHelp } from "../help-text.ts";
@@ -69,7 +69,7 @@ Example:
   git ls-files -z '*.png' | sessionctl run shrink -0 --files-from - -j 50% -- optipng -o2 {}
   sessionctl run lint
   sessionctl run lint --retry-failed
-  sessionctl run lint --on-end 'notify-send "$SESSIOND_SESSION: $SESSIOND_STATUS"'
+  sessionctl run lint --on-end 'notify-send -- "$SESSIOND_SESSION: $SESSIOND_STATUS"'
   sessionctl run docs --files 'docs/*.md' --shell -- 'pandoc {} > {.}.html'
   sessionctl run lint --rerun-if changed --dry-run --explain`;
 
@@ -100,12 +100,13 @@ export const registerRun: Registration = (program, run) => {
 type Parts = Pick<RunRequest, "id" | "words" | "names" | "lists">;
 
 /** The words before `--` and after it. Files after `:::` need no command, if the session remembers one. */
-function parts(program: Command, { args }: Command): Parts {
+function parts(program: Command, self: Command): Parts {
   // commander keeps the original words, but not in its types.
   const { rawArgs } = program as Command & { rawArgs: readonly string[] };
   const at = rawArgs.indexOf("--");
+  if (at > 0) checkHasValue([...program.options, ...self.options], rawArgs[at - 1] as string);
   const words = at === -1 ? [] : rawArgs.slice(at + 1);
-  const before = args.slice(0, args.length - words.length);
+  const before = self.args.slice(0, self.args.length - words.length);
   const { command, names, lists } = takeFilesAfter(at === -1 ? before : words);
   const [ids, own] = at === -1 ? [command, []] : [before, command];
   if (ids.length > 1) {
@@ -117,6 +118,12 @@ function parts(program: Command, { args }: Command): Parts {
   }
   if (ids.length === 0 && own.length === 0) throw usageError(giveCommand);
   return { id: ids[0], words: own, names, lists };
+}
+
+/** commander takes the `--` for the value of an option that has none, as in `--files $NOTHING -- CMD`. */
+function checkHasValue(options: readonly Option[], word: string): void {
+  const option = options.find(({ short, long, required }) => required && [short, long].includes(word));
+  if (option !== undefined) throw usageError(`option '${option.flags}' argument missing`);
 }
 
 /**

@@ -36,11 +36,11 @@ const refused: readonly (readonly [flags: string, advice: string])[] = [
     "each file has a command of its own; for several files in one command, use xargs",
   ],
   [
-    "--pipe --pipepart --pipe-part --spreadstdin --block --recstart --recend --roundrobin --round-robin --cat --fifo",
+    "--pipe --pipepart --pipe-part --spreadstdin --block --block-size --bin --shard --tee --recstart --recend --roundrobin --round-robin --cat --fifo",
     "commands read no standard input; cut the input into files with split(1), and run over these",
   ],
   [
-    "-I -i --replace --rpl --parens --plus --extensionreplace --basenamereplace --dirnamereplace --seqreplace --slotreplace",
+    "-I -i --replace --rpl --parens --plus --extensionreplace --basenamereplace --dirnamereplace --basenameextensionreplace --er --bnr --dnr --bner --seqreplace --slotreplace --tmpl --template",
     "the placeholders are {} {.} {/} {//} {/.}; for more, use parameter expansion with --shell",
   ],
   [
@@ -56,7 +56,7 @@ const refused: readonly (readonly [flags: string, advice: string])[] = [
     "output is printed when its file is done; to watch it before that, add --results DIR and use tail -f",
   ],
   [
-    "--tagstring --ctag --ctagstring --color",
+    "--tagstring --ctag --ctagstring --color --color-failed --cf",
     "--tag prints the name of the file before each line; for other data, add --json",
   ],
   ["-t -v --verbose", "--dry-run prints the commands, and --joblog FILE records them"],
@@ -65,19 +65,25 @@ const refused: readonly (readonly [flags: string, advice: string])[] = [
     "commands get no terminal; --dry-run prints what would run",
   ],
   ["--shuf", "give the files in any order, such as: ls | shuf | sessionctl run ID --files-from - -- CMD"],
+  ["--filter", "leave names out of the list, or with --exclude"],
+  ["--skip-first-line", "leave the line out: tail -n +2 LIST | sessionctl run ID --files-from - -- CMD"],
+  ["--shellquote --shell-quote", "the words of the command and the names of files need no quoting"],
   ["--nice", "put nice before the command, such as: -- nice -n 17 CMD"],
   [
-    "--load --memfree --memsuspend --noswap",
+    "--load --memfree --memsuspend --noswap --limit",
     "-j and --delay limit the load; a command that exits with 75 slows the run down",
   ],
-  ["--termseq", "a command that is stopped gets SIGTERM, and SIGKILL two seconds later"],
+  ["--termseq --term-seq", "a command that is stopped gets SIGTERM, and SIGKILL two seconds later"],
   [
-    "-S --sshlogin --sshloginfile --slf --transferfile --transfer --return --trc --basefile --bf --cleanup --onall --nonall --hostgroups --filter-hosts -M --controlmaster",
+    "-S --sshlogin --sshloginfile --slf --transferfile --transfer --return --trc --basefile --bf --cleanup --onall --nonall --hostgroups --filter-hosts -M --controlmaster --ssh --sshdelay --ssh-delay --rsync-opts --hgrp",
     "commands run on this machine",
   ],
   ["--env --record-env", "commands get the whole environment of sessionctl, without functions of the shell"],
-  ["--tmpdir --compress", "whole outputs go to --results DIR"],
-  ["--sqlmaster --sqlworker --sqlandworker --sql", "results are in the session: sessionctl results ID"],
+  ["--tmpdir --compress --files0 --output-as-files", "whole outputs go to --results DIR"],
+  [
+    "--sqlmaster --sqlworker --sqlandworker --sql --sql-master --sql-worker --sql-and-worker",
+    "results are in the session: sessionctl results ID",
+  ],
   ["-J --profile", "a session remembers its command and options; sessionctl run ID uses them again"],
   ["--semaphore --fn --id --wait --bg", "for a semaphore, use flock(1) in the command"],
 ];
