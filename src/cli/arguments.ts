@@ -49,6 +49,12 @@ export function repeated(text: string, earlier: string[] = []): string[] {
   return earlier;
 }
 
+/** A line for sh. A blank one would do nothing, and nobody would notice. */
+export function shellLine(text: string): string {
+  if (text.trim() === "") throw new InvalidArgumentError("The line is empty.");
+  return text;
+}
+
 /** Collects file names. */
 export function fileNames(text: string, earlier: string[] = []): string[] {
   if (text === "") throw new InvalidArgumentError("A file name cannot be empty.");

@@ -105,12 +105,13 @@ test("an edit of the session's file pauses and resumes a run as well", async () 
 
 test("Ctrl-C ends a held run at once, and its session stays paused for the same reason", async () => {
   const at = await scene(names(4));
-  const run = await held(at);
+  const run = await held(at, "--on-end", "echo hook: $SESSIOND_STATUS");
   run.kill("SIGINT");
   expect(await run.ended).toMatchObject({
     code: 130,
     stderr: expect.stringContaining("a stays paused: 2 files done, 2 left (interrupted)"),
   });
+  expect(run.stderr()).toContain("hook: paused\n");
   expect(run.stderr()).not.toContain("press Ctrl-C again");
   expect(await at.session()).toMatchObject({ status: "paused", status_reason: "lunch" });
   expect(await at.ctl("resume", "a")).toMatchObject({

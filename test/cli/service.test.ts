@@ -40,7 +40,7 @@ test("the example that tells of events gets the paths, and keeps its line", asyn
   const packaged = await readFile(join(units, "user/sessiond-notify.service"), "utf8");
   const programs = { node: "/n", sessiond: "/d.js", sessionctl: "/c.js" };
   const [file] = serviceFiles({ "sessiond-notify.service": packaged }, "/u", programs);
-  const line = `--exec 'notify-send "$$SESSIOND_SESSION: $$SESSIOND_STATUS" "$$SESSIOND_REASON"'`;
+  const line = `--exec 'notify-send -- "$$SESSIOND_SESSION: $$SESSIOND_STATUS" "$$SESSIOND_REASON"'`;
   expect(file?.text).toContain("\nExecStart=/n /c.js --socket %t/sessiond.sock events --status completed ");
   expect(file?.text).toContain(`${line}\n`);
 });

@@ -1,6 +1,6 @@
 /** `events --exec`: a command for each event, at least once, whatever restarts in between. */
 import { existsSync, readFileSync } from "node:fs";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
@@ -171,12 +171,14 @@ it("tells each event at least once, wherever it is killed", async () => {
 it("refuses a state file that another process uses, that is newer, or about other sessions", async () => {
   const { tell, state, socketPath, dir } = await tellerScene();
   const first = await tell("true");
+  await symlink(state, join(dir, "link"));
   const again = (...args: string[]) =>
     startCommand(["--socket", socketPath, "events", "--exec", "true", ...args], { cwd: dir }).ended;
   expect(await again("--state", state)).toMatchObject({
     code: 1,
     stderr: `sessionctl: another process uses the state file ${state}; stop it, or give another file with --state\n`,
   });
+  expect(await again("--state", "link")).toMatchObject({ code: 1 });
   first.kill("SIGINT");
   await first.ended;
   const saved = JSON.parse(await readFile(state, "utf8"));
@@ -195,6 +197,23 @@ it("refuses a state file that another process uses, that is newer, or about othe
   expect(await startCommand(["--socket", socketPath, "events", "--state", state]).ended).toMatchObject({
     code: 2,
   });
+});
+
+it("keeps a session of any name in the state, and refuses a line that is blank", async () => {
+  const { tell, told, create, client, restart } = await tellerScene();
+  for (const id of ["__proto__", "constructor"]) await create(id);
+  const first = await tell(words, ...kinds);
+  first.kill("SIGTERM");
+  await first.ended;
+  await client.deleteSession("__proto__");
+  await restart();
+  await tell(words, ...kinds);
+  await eventually(() => expect(told()).toHaveLength(1));
+  await create("last");
+  await eventually(() => expect(told()).toHaveLength(2));
+  expect(told()).toEqual(["session.deleted __proto__ >running ", "session.created last >running "]);
+  const blank = await startCommand(["events", "--exec", " "]).ended;
+  expect(blank).toMatchObject({ code: 2, stderr: expect.stringContaining("The line is empty.") });
 });
 
 it("sets aside what is no state, says so, and begins anew", async () => {

@@ -5,7 +5,7 @@ import { eventKinds, type SessionEvent, type StreamEvent } from "../../contract/
 import { statuses } from "../../session/session.ts";
 import { shellOperand } from "../../text/shell-quote.ts";
 import { parseTimestamp } from "../../time/clock.ts";
-import { label, repeated } from "../arguments.ts";
+import { label, repeated, shellLine } from "../arguments.ts";
 import type { Context, Registration } from "../context.ts";
 import { type ExitCode, usageError } from "../exit-code.ts";
 import { addHelp } from "../help-text.ts";
@@ -55,7 +55,7 @@ export const registerEvents: Registration = (program, run) => {
     )
     .option("-l, --label <key=value>", "only sessions with this label; may be given several times", label)
     .option("--since <event>", "continue after the event with this id, as printed by --json")
-    .option("--exec <line>", "a line for sh, which is run for each event, one after another")
+    .option("--exec <line>", "a line for sh, which is run for each event, one after another", shellLine)
     .option(
       "--state <file>",
       "where --exec keeps what it has told (default: a file in $XDG_STATE_HOME/sessiond)",

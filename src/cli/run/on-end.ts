@@ -23,7 +23,7 @@ export async function runOnEnd(context: Context, line: string, end: RunEnd): Pro
   const { out, process } = context;
   const { id, summary, exitCode } = end;
   const { stop, ...counts } = summary;
-  const status = end.status ?? statusBy(stop?.cause);
+  const status = end.status ?? statusBy(summary);
   const reason = stop?.reason ?? null;
   const event = {
     kind: "run.ended",
@@ -61,13 +61,15 @@ export async function runOnEnd(context: Context, line: string, end: RunEnd): Pro
 }
 
 /** Null if the run could not find out. */
-function statusBy(cause: string | undefined): Status | "deleted" | null {
-  switch (cause) {
+function statusBy({ stop, isHeld }: RunSummary): Status | "deleted" | null {
+  switch (stop?.cause) {
     case "paused":
     case "completed":
     case "failed":
     case "deleted":
-      return cause;
+      return stop.cause;
+    case "interrupted":
+      return isHeld ? "paused" : null;
     default:
       return null;
   }

@@ -9,7 +9,15 @@ import { asManyAsPossible } from "../../runner/most-at-once.ts";
 import { OptionError } from "../../runner/option-error.ts";
 import { maxOutputLimit, type OnPause, onPauseChoices } from "../../runner/runner-options.ts";
 import { parseSize, SizeError } from "../../text/size.ts";
-import { durationMs, fileNames, label, repeated, secondsOrDuration, wholeNumber } from "../arguments.ts";
+import {
+  durationMs,
+  fileNames,
+  label,
+  repeated,
+  secondsOrDuration,
+  shellLine,
+  wholeNumber,
+} from "../arguments.ts";
 import { type ProgressMode, progressModes } from "../progress/create-display.ts";
 import { addParallelHabits } from "./parallel-habits.ts";
 
@@ -131,7 +139,11 @@ function addOwnOptions(command: Command): void {
     .option("--shell", "the command is a line for sh, in which the file name is quoted")
     .option("--cwd <directory>", "where commands run (default: where the session ran last, else here)")
     .option("--results <directory>", "write all output to DIRECTORY/FILE/stdout and DIRECTORY/FILE/stderr")
-    .option("--on-end <line>", "a line for sh to run when the run has ended, however it did; not remembered")
+    .option(
+      "--on-end <line>",
+      "a line for sh to run when the run has ended, however it did; not remembered",
+      shellLine,
+    )
     .option("--joblog <file>", "append a line for each file, with the columns of GNU parallel")
     .addOption(
       new Option("--output-limit <size>", "how much of each output stream to record: its beginning and end")

@@ -3,7 +3,7 @@
  * at a time has it.
  */
 import { createHash } from "node:crypto";
-import { closeSync, openSync, renameSync } from "node:fs";
+import { closeSync, existsSync, openSync, realpathSync, renameSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
@@ -25,7 +25,11 @@ const stateSchema = z.object({
   store: z.string(),
   filter: z.string(),
   cursor: eventIdSchema,
-  sessions: z.record(z.string(), z.object({ status: z.enum(statuses), revision: z.int() })),
+  // A session may be named __proto__, which z.record() leaves out.
+  sessions: z.preprocess(
+    (value) => (typeof value === "object" && value !== null ? Object.entries(value) : value),
+    z.array(z.tuple([z.string(), z.object({ status: z.enum(statuses), revision: z.int() })])),
+  ),
 });
 
 /** What the state is about. Another store or filter needs another state. */
@@ -68,7 +72,9 @@ export class StateFile {
     this.#about = about;
     try {
       makePath(dirname(path), { mode: 0o700 });
-      this.#lock = openSync(`${path}.lock`, "a", 0o600);
+      // A link to a state has the lock of that state.
+      const real = existsSync(path) ? realpathSync(path) : path;
+      this.#lock = openSync(`${real}.lock`, "a", 0o600);
     } catch (error) {
       throw this.#trouble("cannot use", error);
     }
@@ -118,7 +124,7 @@ export class StateFile {
       return undefined;
     }
     this.#saved = text;
-    return { cursor, known: new KnownSessions(Object.entries(sessions)) };
+    return { cursor, known: new KnownSessions(sessions) };
   }
 
   /** @throws the error of the system; the file is then what it was */
