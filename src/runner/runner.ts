@@ -7,18 +7,16 @@
 import type { WorkerSession } from "../client/worker/worker-session.ts";
 import type { Session } from "../session/session.ts";
 import { type Item, newItem, type RunControl } from "./attempts.ts";
-import type { Ended } from "./child.ts";
-import { follow, stopAfter, stopFor } from "./following.ts";
+import { follow, stopFor } from "./following.ts";
 import { FullDisk } from "./full-disk.ts";
-import { haltReason, isReached } from "./halt.ts";
 import { Hold } from "./hold.ts";
 import { InOrder } from "./in-order.ts";
 import { attemptAt, type Recording, recordLast, recordSpent } from "./last-attempt.ts";
-import { OwnTrouble } from "./own-trouble.ts";
 import { RunFiles } from "./run-files.ts";
 import type { FileEnd, RunnerHooks, RunnerOptions, RunSummary, Stop } from "./runner-options.ts";
 import type { RunSnapshot } from "./snapshot.ts";
 import { type Again, Starts } from "./starts.ts";
+import { Stopping } from "./stopping.ts";
 
 /** While this many results wait for the daemon or for the reader of the output, no more files start. */
 const maxUnsettled = 64;
@@ -38,14 +36,11 @@ export class Runner {
   readonly #items = new Set<Item>();
   readonly #ends: InOrder;
   readonly #hold = new Hold();
+  readonly #stopping: Stopping;
   /** Number of the next file to start. */
   #seq: number;
   #started = 0;
   #running = 0;
-  #finished = { failed: 0, succeeded: 0 };
-  #stop: Stop | undefined;
-  #isKilling = false;
-  #isTroubled = false;
   #resolve: () => void = () => {};
   readonly #control: RunControl;
   readonly #recording: Recording;
@@ -69,11 +64,20 @@ export class Runner {
     });
     this.#seq = worker.session.processed_files.length + 1;
     this.#ends = new InOrder(options, (end) => hooks.ended(end));
+    this.#stopping = new Stopping(options, {
+      endCommands: (how) => {
+        for (const { child } of this.#items) child?.[how]();
+      },
+      stopped: () => {
+        hooks.changed();
+        this.#pump();
+      },
+    });
     this.#control = {
-      isStopped: () => this.#stop !== undefined || this.#isHeld,
-      isKilling: () => this.#isKilling,
-      isTroubled: () => this.#isTroubled,
-      attempted: () => this.#endIfSpent(),
+      isStopped: () => this.#isStopped || this.#isHeld,
+      isKilling: () => this.#stopping.isKilling,
+      isTroubled: () => this.#stopping.isTroubled,
+      attempted: () => this.#stopping.endIfSpent(),
       changed: () => hooks.changed(),
     };
     this.#recording = {
@@ -81,7 +85,7 @@ export class Runner {
       options,
       disk: new FullDisk(options.patienceMs, (line) => hooks.say(line)),
       say: (line) => hooks.say(line),
-      failed: (error) => this.#failedWith(error),
+      failed: (error) => this.#stopping.failedWith(error),
     };
   }
 
@@ -96,17 +100,16 @@ export class Runner {
       stopped: (reason) => this.#workerStopped(reason),
       connection: (isConnected) => this.#connection(isConnected),
     });
-    this.#endIfSpent();
+    this.#stopping.endIfSpent();
     this.#pump();
     await ended;
     unfollow();
     const { done, failed, doneEarlier, failedEarlier, count } = this.#files;
     const pending = count - done - failed;
     const isHeld = this.#hold.held !== undefined;
-    // With no file left, a reason to stop came too late to matter, unless it is an error. A paused session is
-    // not at its end even so.
-    const stop = pending > 0 || isHeld || this.#stop?.cause === "error" ? this.#stop : undefined;
-    return { done, failed, doneEarlier, failedEarlier, pending, isHeld, stop: this.#withTotal(stop) };
+    // A paused session is not at its end even with no file left.
+    const stop = this.#stopping.atEnd({ isWorkLeft: pending > 0 || isHeld });
+    return { done, failed, doneEarlier, failedEarlier, pending, isHeld, stop };
   }
 
   snapshot(): RunSnapshot {
@@ -125,7 +128,7 @@ export class Runner {
       startedMs: this.#startedMs,
       nowMs,
       budgets: this.#options.spending?.spent ?? [],
-      draining: this.#stop?.reason,
+      draining: this.#stopping.stop?.reason,
       hold: this.#hold.held && { ...this.#hold.held, reason: this.#session.status_reason ?? undefined },
       heldMs: this.#hold.earlierMs,
       disconnected: !this.#worker.isConnected,
@@ -135,29 +138,24 @@ export class Runner {
 
   /** Starts no more files; running commands finish and are recorded. */
   drain(stop: Stop): void {
-    this.#stop ??= stop;
-    this.#hooks.changed();
-    this.#pump();
+    this.#stopping.drain(stop);
   }
 
   /** Stops running commands, whose files stay pending. A second call kills them at once. */
   kill(stop: Stop): void {
-    this.#stop ??= stop;
-    for (const { child } of this.#items) {
-      if (this.#isKilling) child?.kill();
-      else child?.stop();
-    }
-    this.#isKilling = true;
-    this.#hooks.changed();
-    this.#pump();
+    this.#stopping.kill(stop);
+  }
+
+  get #isStopped(): boolean {
+    return this.#stopping.stop !== undefined;
   }
 
   #pump(): void {
     // Nobody waits while the run is held or about to end: others may have changed the files when it goes on.
-    if (this.#stop !== undefined || this.#isHeld) this.#abandon();
+    if (this.#isStopped || this.#isHeld) this.#abandon();
     this.#followSession();
     for (let item = this.#next(); item !== undefined; item = this.#next()) void this.#process(item);
-    const isThrough = this.#stop !== undefined || (this.#starts.isThrough && !this.#isHeld);
+    const isThrough = this.#isStopped || (this.#starts.isThrough && !this.#isHeld);
     if (isThrough && (this.#items.size === 0 || this.#isGivenUp)) this.#resolve();
   }
 
@@ -171,7 +169,7 @@ export class Runner {
 
   /** A killed run does not wait until the connection to the daemon is back. */
   get #isGivenUp(): boolean {
-    return this.#isKilling && this.#running === 0 && !this.#worker.isConnected;
+    return this.#stopping.isKilling && this.#running === 0 && !this.#worker.isConnected;
   }
 
   /** Whether somebody has paused the session, and the run waits until it is resumed. */
@@ -182,7 +180,7 @@ export class Runner {
   /** Whether one more file may begin now: everything that can forbid it is listed here. */
   get #mayBegin(): boolean {
     return (
-      this.#stop === undefined &&
+      !this.#isStopped &&
       !this.#isHeld &&
       !this.#starts.isThrough &&
       this.#running < this.#options.jobs &&
@@ -217,7 +215,8 @@ export class Runner {
       const { givenUp } = this.#starts;
       if (givenUp !== undefined) this.drain({ cause: "deferred", reason: givenUp });
       if (attempted !== undefined && "outcome" in attempted) {
-        this.#count(attempted.outcome.ended);
+        const succeeded = attempted.outcome.ended.exitCode === 0;
+        this.#stopping.count({ succeeded, total: this.#files.count });
         this.#pump();
         end = await recordLast(item, attempted, this.#recording);
       } else if (attempted !== undefined) {
@@ -225,7 +224,7 @@ export class Runner {
         again = attempted;
       }
     } catch (error) {
-      this.#failedWith(error);
+      this.#stopping.failedWith(error);
     }
     if (again === undefined) await this.#show(item, end);
     this.#items.delete(item);
@@ -241,35 +240,13 @@ export class Runner {
     try {
       await this.#ends.put(place, end);
     } catch (error) {
-      this.#failedWith(error);
+      this.#stopping.failedWith(error);
     }
-  }
-
-  #count({ exitCode }: Ended): void {
-    if (exitCode === 0) this.#finished.succeeded++;
-    else this.#finished.failed++;
-    const { halt } = this.#options;
-    const tally = { ...this.#finished, total: this.#files.count };
-    if (halt === undefined || this.#stop !== undefined || !isReached(halt, tally)) return;
-    const stop: Stop = { cause: "halted", reason: haltReason(halt, tally) };
-    if (halt.when === "now") this.kill(stop);
-    else this.drain(stop);
-  }
-
-  #endIfSpent(): void {
-    const { reached } = this.#options.spending ?? {};
-    if (reached !== undefined && this.#stop === undefined) this.drain({ cause: "budget", reason: reached });
-  }
-
-  /** Commands that were running have spent more since the budget was reached. */
-  #withTotal(stop: Stop | undefined): Stop | undefined {
-    if (stop?.cause !== "budget") return stop;
-    return { ...stop, reason: this.#options.spending?.reached ?? stop.reason };
   }
 
   #paused(reason: unknown): void {
     if (this.#options.onPause === "exit") this.#workerStopped(reason);
-    if (this.#stop !== undefined) return;
+    if (this.#isStopped) return;
     this.#hold.begin(performance.now());
     if (this.#items.size === 0) this.#hold.idle(performance.now());
     this.#pump();
@@ -281,7 +258,7 @@ export class Runner {
     const heldMs = this.#hold.end(performance.now());
     this.#followSession();
     if (heldMs !== undefined) this.#starts.rested(heldMs);
-    if (heldMs !== undefined && this.#stop === undefined) this.#hooks.resumed(heldMs);
+    if (heldMs !== undefined && !this.#isStopped) this.#hooks.resumed(heldMs);
     this.#hooks.changed();
     this.#pump();
   }
@@ -290,14 +267,7 @@ export class Runner {
     const stop = stopFor(reason);
     if (stop === undefined) return;
     this.#hold.end(performance.now());
-    // After the end of the lease somebody else may be working on the same files.
-    if (stop.cause === "error" || stop.cause === "lease_lost") this.kill(stop);
-    else this.drain(stop);
-  }
-
-  #failedWith(error: unknown): void {
-    if (error instanceof OwnTrouble) this.#isTroubled = true;
-    this.drain(stopAfter(error));
+    this.#stopping.workerStopped(stop);
   }
 
   #connection(isConnected: boolean): void {
