@@ -127,13 +127,20 @@ test("errors before the first command change nothing", async () => {
     code: 4,
     stderr: expect.stringContaining("give the files to run for with --files"),
   });
+  expect(await run("a", "--", "cat", "--files", "x")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("--files after -- is a word of the command"),
+  });
   expect(await run("--", "cat")).toMatchObject({ code: 2 });
   expect(await run("a", "--files", "x")).toMatchObject({
     code: 2,
     // No whole command: one with another id, or without the options given, would not work when it is pasted.
     stderr: "sessionctl: give the command at the end, after --, such as: -- node --check {}\n",
   });
-  expect(await run("a", "b", "--files-from", "list", "--", "cat")).toMatchObject({ code: 2 });
+  expect(await run("a", "b", "--files-from", "list", "--", "cat")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("only the session id stands before --"),
+  });
   expect(await run("a", "-j", "0%", "--files", "x", "--", "cat")).toMatchObject({ code: 2 });
   expect(await ctl("list", "-q")).toMatchObject({ stdout: "" });
   const away = await ctl("--socket", join(dir, "none"), "run", "a", "--files", "x", "--", "cat");

@@ -19,7 +19,7 @@ async function daemonOf(at: Unprepared): Promise<number> {
 
 test("in a directory where nothing is set up, run makes a store and the other commands find it", async () => {
   const at = await unprepared();
-  const first = await at.ctl([...run(), "--", "cat", "{}"]);
+  const first = await at.ctl([...run("-j1"), "--", "cat", "{}"]);
   expect(first).toEqual({ code: 0, stdout: "a.jsb.js", stderr: expect.stringContaining(at.store) });
   expect(statSync(at.store).mode & 0o777).toBe(0o700);
   expect(readFileSync(join(at.store, ".gitignore"), "utf8")).toBe("*\n");
@@ -81,6 +81,10 @@ test("a run that only goes on makes no store", async () => {
   expect(await at.ctl(["run", "lint"])).toMatchObject({
     code: 4,
     stderr: expect.stringContaining("there is no .sessions here or above"),
+  });
+  expect(await at.ctl(["list"])).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining("sessionctl run and sessionctl create make one"),
   });
   expect(existsSync(at.store)).toBe(false);
 });

@@ -113,7 +113,7 @@ function parts(program: Command, self: Command): Parts {
     throw usageError(
       at === -1 && ids.length < before.length
         ? "the command comes after --, such as: sessionctl run ID -- gzip {} ::: FILE..."
-        : `give at most one session id, not ${ids.length}; give files with --files or --files-from`,
+        : "only the session id stands before --; the command comes after it, and files are given with --files or --files-from",
     );
   }
   if (ids.length === 0 && own.length === 0) throw usageError(giveCommand);

@@ -79,7 +79,7 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
   const place = { cwd, path: process.env.PATH };
   checkCommand(template, place, say);
   const given = await givenTo(context, request, session, cwd);
-  if (session === undefined && given === undefined) throw noFiles(id);
+  if (session === undefined && given === undefined) throw noFiles(id, request.words);
   const depends = await dependsOf(joined, cwd);
   const known = knownOf(session);
   const basis = { commandHash: commandHash(template), dependsHash: await depends?.hash() };
@@ -210,7 +210,10 @@ function noCommand(
   return new SessiondError("session_not_found", `there is no session "${id}" to go on with${where}; ${what}`);
 }
 
-function noFiles(id: string | undefined): Error {
+function noFiles(id: string | undefined, words: readonly string[]): Error {
+  const misplaced = words.find((word) => /^--files(-from)?(=|$)/.test(word));
+  if (misplaced !== undefined)
+    return usageError(`${misplaced} after -- is a word of the command; give it before --`);
   const what =
     "give the files to run for with --files 'src/**/*.ts', with --files-from FILE (- for standard input), " +
     "or by name at the end: ::: FILE...";

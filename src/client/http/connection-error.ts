@@ -1,6 +1,11 @@
 /** Errors of the connection to the daemon, with advice for each cause. */
 import { existsSync } from "node:fs";
-import { maxSocketPathBytes, ownSocketPaths, serviceSocketPath } from "../../contract/socket-path.ts";
+import {
+  defaultSessionsDir,
+  maxSocketPathBytes,
+  ownSocketPaths,
+  serviceSocketPath,
+} from "../../contract/socket-path.ts";
 import { systemErrorCode } from "../../error.ts";
 import { shownWord } from "../../text/shell-quote.ts";
 import { workingDirectory } from "../../working-directory.ts";
@@ -98,10 +103,7 @@ export function connectionError(
   switch (code) {
     case "ENOENT":
     case "ENOTDIR":
-      return fail(
-        "missing",
-        `sessiond is not running: there is no socket at ${socketPath}${norElsewhere(socketPath)}; ${startAdvice(socketPath)}, or set SESSIOND_SOCKET to its socket`,
-      );
+      return fail("missing", `sessiond is not running: ${missingSocket(socketPath)}`);
     case "ECONNREFUSED":
       return fail(
         "refused",
@@ -123,17 +125,18 @@ export function connectionError(
   }
 }
 
-/**
- * Says that the user's own sockets are missing too, if the client has looked for them before the service's
- * socket.
- */
-function norElsewhere(socketPath: string): string {
-  if (
-    socketPath !== serviceSocketPath ||
-    ownSocketPaths(process.env, workingDirectory()).some((path) => existsSync(path))
-  )
-    return "";
-  return ", nor one of your own in $XDG_RUNTIME_DIR, nor a store of yours here or above (sessionctl run and sessionctl create make one)";
+/** If the client has looked for a store and for the user's own sockets first, those are missing too. */
+function missingSocket(socketPath: string): string {
+  const isLastPlace =
+    socketPath === serviceSocketPath &&
+    !ownSocketPaths(process.env, workingDirectory()).some((path) => existsSync(path));
+  if (!isLastPlace)
+    return `there is no socket at ${socketPath}; ${startAdvice(socketPath)}, or set SESSIOND_SOCKET to its socket`;
+  return (
+    `there is no ${defaultSessionsDir} here or above, and no service at ${socketPath}; ` +
+    "sessionctl run and sessionctl create make one and start its daemon; " +
+    "to start an installed service: sudo systemctl start sessiond"
+  );
 }
 
 /** The error for an answer that sessiond would not give. `evidence` is a clause such as "it sent no JSON". */
