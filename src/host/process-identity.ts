@@ -4,18 +4,20 @@
  *
  * The room host/ owns what this machine says about its processes. It knows nothing of sessions.
  */
-import { readFileSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
+import { bootId } from "../time/boot-time.ts";
+import { processFacts } from "./process-facts.ts";
 
 /**
- * Boot, pid namespace, pid, and start time in ticks since the boot, joined by `/` (proc(5), pid_namespaces(7)).
- * Only a process of the same boot and namespace can judge it.
+ * Boot, pid namespace, pid, and start time in ticks since the boot, joined by `/` (proc(5),
+ * pid_namespaces(7)). Only a process of the same boot and namespace can judge it.
  */
 export type ProcessIdentity = string;
 
 /** Of this process; undefined where the system does not tell. */
 export function ownIdentity(): ProcessIdentity | undefined {
   const place = ownPlace();
-  const start = startTimeOf(process.pid);
+  const start = processFacts(process.pid)?.startTime;
   return place === undefined || start === undefined ? undefined : `${place}/${process.pid}/${start}`;
 }
 
@@ -25,8 +27,8 @@ export function hasEnded(identity: ProcessIdentity): boolean {
   if (start === undefined || `${boot}/${namespace}` !== ownPlace()) return false;
   if (!exists(Number(pid))) return true;
   // /proc may hide processes of other users: then nothing tells whether the pid has a new owner.
-  const now = startTimeOf(Number(pid));
-  return now !== undefined && now !== start;
+  const now = processFacts(Number(pid));
+  return now !== undefined && (now.isZombie || now.startTime !== start);
 }
 
 function exists(pid: number): boolean {
@@ -38,23 +40,15 @@ function exists(pid: number): boolean {
   }
 }
 
-function startTimeOf(pid: number): string | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-    // The name is in parentheses and may contain parentheses itself.
-    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    const isZombie = fields[0] === "Z" || fields[0] === "X";
-    return isZombie ? "ended" : fields[19];
-  } catch {
-    return undefined;
-  }
+function ownPlace(): string | undefined {
+  const boot = bootId();
+  const namespace = pidNamespace();
+  return boot === undefined || namespace === undefined ? undefined : `${boot}/${namespace}`;
 }
 
-function ownPlace(): string | undefined {
+function pidNamespace(): string | undefined {
   try {
-    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
-    const namespace = /\[(\d+)\]/.exec(readlinkSync("/proc/self/ns/pid"))?.[1];
-    return namespace === undefined ? undefined : `${boot}/${namespace}`;
+    return /\[(\d+)\]/.exec(readlinkSync("/proc/self/ns/pid"))?.[1];
   } catch {
     return undefined;
   }

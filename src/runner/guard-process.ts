@@ -3,9 +3,10 @@
  * the runner is gone, even by kill -9, it stops the groups that are left.
  */
 import { createInterface } from "node:readline";
+import { allPids, type ProcessFacts, processFacts } from "../host/process-facts.ts";
 import { ignoreSignals, notices, requests } from "./end-signals.ts";
 import { markedProcesses } from "./mark.ts";
-import { allPids, endAll, type ProcessFacts, processFacts } from "./processes.ts";
+import { endAll } from "./processes.ts";
 
 /** The runner's last line when no command is left to stop. */
 export const farewell = "bye";

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { allPids, type ProcessFacts, processFacts } from "./processes.ts";
+import { allPids, type ProcessFacts, processFacts } from "../host/process-facts.ts";
 
 export const markVariable = "SESSIOND_RUN";
 

@@ -1,47 +1,11 @@
-/** Finds processes and process groups in /proc, and signals them. */
-import { readdirSync, readFileSync } from "node:fs";
+/** Signals processes and process groups, and ends them. */
 import { setTimeout as sleep } from "node:timers/promises";
-
-export interface ProcessFacts {
-  readonly pid: number;
-  readonly isZombie: boolean;
-  readonly parent: number;
-  readonly group: number;
-  readonly session: number;
-  /** In ticks since boot. Together with the pid it identifies a process, also after the pid is reused. */
-  readonly startTime: string;
-}
+import { allPids, type ProcessFacts, processFacts } from "../host/process-facts.ts";
 
 const pollMs = 20;
 /** How long a process has to end after SIGTERM before it is killed. */
 export const endGraceMs = 2000;
 const killedMs = 5000;
-
-/** Undefined if there is no such process. */
-export function processFacts(pid: number): ProcessFacts | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-    // The name is in parentheses and may contain parentheses itself.
-    const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-    const [state, parent, group, session] = fields as [string, string, string, string];
-    return {
-      pid,
-      isZombie: state === "Z" || state === "X",
-      parent: Number(parent),
-      group: Number(group),
-      session: Number(session),
-      startTime: fields[19] as string,
-    };
-  } catch {
-    return undefined;
-  }
-}
-
-export function allPids(): number[] {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number);
-}
 
 /** Signals a process group. Returns whether the group exists. */
 export function signalGroup(group: number, signal: NodeJS.Signals | 0): boolean {

@@ -17,14 +17,19 @@ const bootIdFile = "/proc/sys/kernel/random/boot_id";
  * `performance.now()` does not. On macOS it is the time since `kern.boottime`, which moves with the clock.
  */
 export function systemBootTime(): BootTime {
-  return { bootId: systemBootId(), sinceBootMs: () => uptime() * 1000 };
+  return { bootId: bootId() ?? processAsBoot(), sinceBootMs: () => uptime() * 1000 };
 }
 
-/** Where the system names no boot, each process counts as one: nobody can tell what came before it. */
-function systemBootId(): string {
+/** Names this start of the machine; undefined where the system does not (random(4)). */
+export function bootId(): string | undefined {
   try {
     return readFileSync(bootIdFile, "utf8").trim();
   } catch {
-    return `process-${randomUUID()}`;
+    return undefined;
   }
+}
+
+/** Where the system names no boot, each process counts as one: nobody can tell what came before it. */
+function processAsBoot(): string {
+  return `process-${randomUUID()}`;
 }

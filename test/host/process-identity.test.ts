@@ -1,8 +1,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { expect, onTestFinished, test } from "vitest";
+import { processFacts } from "../../src/host/process-facts.ts";
 import { hasEnded, ownIdentity } from "../../src/host/process-identity.ts";
-import { processFacts } from "../../src/runner/processes.ts";
 import { eventually } from "../support/eventually.ts";
 
 const own = ownIdentity() as string;

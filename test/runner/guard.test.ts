@@ -3,9 +3,9 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { resolve } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
+import type { ProcessFacts } from "../../src/host/process-facts.ts";
 import { isMember } from "../../src/runner/guard-process.ts";
 import { newMark } from "../../src/runner/mark.ts";
-import type { ProcessFacts } from "../../src/runner/processes.ts";
 import { eventually } from "../support/eventually.ts";
 
 const sessionctl = resolve(import.meta.dirname, "../../dist/sessionctl.js");
