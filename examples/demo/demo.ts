@@ -1,7 +1,7 @@
 /**
- * The story of a run that can be left alone, with the real sessionctl and a daemon on demand: it is paused and
- * resumed from another terminal, its daemon and the run itself are killed, and it goes on. In the end the demo
- * checks every result. It works in a temporary directory and leaves nothing behind.
+ * The story of a run that can be left alone, with the real sessionctl and a daemon on demand: it is paused
+ * and resumed from another terminal, its daemon and the run itself are killed, and it goes on. In the end the
+ * demo checks every result. It works in a temporary directory and leaves nothing behind.
  */
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,4 +1,6 @@
-/** What the run of the story works on: real source files, and a script that counts lines and TODOs in them. */
+/**
+ * What the run of the story works on: real source files, and a script that counts lines and TODOs in them.
+ */
 import {
   copyFileSync,
   existsSync,

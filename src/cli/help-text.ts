@@ -1,4 +1,6 @@
-/** Fits the long help of a command to the width of the terminal, as commander does with the rest of the help. */
+/**
+ * Fits the long help of a command to the width of the terminal, as commander does with the rest of the help.
+ */
 import type { Command } from "commander";
 
 /** Where the output is no terminal, and at most where it is: longer lines are hard to read. */

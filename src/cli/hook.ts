@@ -27,15 +27,17 @@ export interface Hook {
 
 export interface RunningHook {
   /**
-   * Resolves when the hook has ended and its output is printed: with the reason if it has failed. Rejects with
-   * CommandError if the system could not start a process.
+   * Resolves when the hook has ended and its output is printed: with the reason if it has failed. Rejects
+   * with CommandError if the system could not start a process.
    */
   readonly ended: Promise<string | undefined>;
   /** Ends its process group. */
   stop(): void;
 }
 
-/** Starts the hook in the working directory. Processes that it leaves in its group are ended after a second. */
+/**
+ * Starts the hook in the working directory. Processes that it leaves in its group are ended after a second.
+ */
 export function startHook({ out, process, client }: Context, hook: Hook): RunningHook {
   const variables = Object.entries(hook.variables).map(([name, value]) => [name, withoutZero(value)]);
   const child = new Child({

@@ -54,8 +54,8 @@ export interface Output {
   document(value: unknown): void;
   table<Row>(columns: readonly Column<Row>[], rows: readonly Row[]): void;
   /**
-   * The text with `--socket` or `--store` in the commands of sessionctl that it suggests, if this command was given one:
-   * so that they work when they are pasted. Messages get this anyway.
+   * The text with `--socket` or `--store` in the commands of sessionctl that it suggests, if this command was
+   * given one: so that they work when they are pasted. Messages get this anyway.
    */
   pasteable(text: string): string;
   /** A message for people; not printed with --quiet. */

@@ -8,8 +8,8 @@ import type { HostProcess } from "./host-process.ts";
 import type { OutputStream } from "./output.ts";
 
 /**
- * Calls the handler for each signal that asks the process to end, with the number of such signals so far, from 1.
- * Notices of the machine count once at most, as the first. The returned function restores the earlier
+ * Calls the handler for each signal that asks the process to end, with the number of such signals so far,
+ * from 1. Notices of the machine count once at most, as the first. The returned function restores the earlier
  * listeners.
  */
 export function takeSignals(process: HostProcess, handler: (count: number) => void): () => void {

@@ -15,7 +15,9 @@ export interface Column<Row> {
 const gap = "  ";
 const narrowest = 10;
 
-/** Lays out a table: first measures every row, then makes the lines, so that rows need not be kept meanwhile. */
+/**
+ * Lays out a table: first measures every row, then makes the lines, so that rows need not be kept meanwhile.
+ */
 export class TableLayout<Row> {
   readonly #columns: readonly { readonly column: Column<Row>; width: number; isEmpty: boolean }[];
 

@@ -224,8 +224,8 @@ export class SessionClient {
   }
 
   /**
-   * Sets labels or what `sessionctl run` remembers (null removes a label or a key), or protects a session from
-   * cleanup.
+   * Sets labels or what `sessionctl run` remembers (null removes a label or a key), or protects a session
+   * from cleanup.
    *
    * @throws `revision_mismatch`
    */
@@ -373,7 +373,8 @@ export class SessionClient {
   }
 
   /**
-   * Stops a daemon that was started on demand, which then lets the store go. It may still answer for a moment.
+   * Stops a daemon that was started on demand, which then lets the store go. It may still answer for a
+   * moment.
    *
    * @throws `lease_held` if workers are attached, unless `force` is set; `invalid_request` if the daemon runs
    *   until it is stopped where it was started
@@ -397,7 +398,9 @@ export class SessionClient {
   }
 }
 
-/** Without a socket it is found as sessionctl finds it; that of a store is started when it is first needed. */
+/**
+ * Without a socket it is found as sessionctl finds it; that of a store is started when it is first needed.
+ */
 function daemonFor({ socketPath }: SessionClientOptions): Daemon {
   if (socketPath !== undefined) return managedDaemon(socketPath);
   return findDaemon({ env: process.env, cwd: workingDirectory() }).daemon;

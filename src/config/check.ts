@@ -58,7 +58,9 @@ function refusedKeys({ value, placeOfKey }: ConfigDocument, refused: Variant["re
     .map(([key, message]) => ({ ...placeOfKey([key]), key, message }));
 }
 
-/** Adds the defaults that a section lacks. An empty section, which YAML reads as null, lacks all of its own. */
+/**
+ * Adds the defaults that a section lacks. An empty section, which YAML reads as null, lacks all of its own.
+ */
 function withDefaults(value: unknown, defaults: object): unknown {
   if (value === null) return defaults;
   if (!isSection(value)) return value;

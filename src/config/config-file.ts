@@ -42,7 +42,9 @@ export function readConfigFile(
   }
 }
 
-/** Reads the settings of a user. Undefined if there is no such file. @throws ConfigError if it is unreadable */
+/**
+ * Reads the settings of a user. Undefined if there is no such file. @throws ConfigError if it is unreadable
+ */
 export function readUserFile(file: string): ConfigFile | undefined {
   try {
     return read(file, "the settings of this user");

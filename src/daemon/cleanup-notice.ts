@@ -1,7 +1,9 @@
 /** Says at the start, in plain words, what cleanup will remove by itself and when, and how to change that. */
 import type { ScheduleEntry } from "../contract/replies.ts";
 
-/** One line for each job that runs by itself. `file` is where its settings are, in words if there is none yet. */
+/**
+ * One line for each job that runs by itself. `file` is where its settings are, in words if there is none yet.
+ */
 export function cleanupNotices(jobs: readonly ScheduleEntry[], file: string): string[] {
   const notices = jobs.filter(({ enabled }) => enabled).map((job) => noticeOf(job, file));
   if (jobs.some(({ job, enabled }) => enabled && job !== "trash")) return notices;

@@ -60,7 +60,9 @@ export interface Daemon {
   stop(why?: StopCause): Promise<void>;
   /** The path of the socket. */
   readonly socket: string;
-  /** Resolves when a daemon on demand should stop: a client asks for it, or nobody has used it for a while. */
+  /**
+   * Resolves when a daemon on demand should stop: a client asks for it, or nobody has used it for a while.
+   */
   readonly unneeded: Promise<"asked" | "idle">;
   /** Resolves when the storage has failed. The process must then exit, as only a restart recovers safely. */
   readonly failed: Promise<Error>;

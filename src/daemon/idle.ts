@@ -14,8 +14,8 @@ export interface IdleOptions {
 const mostBetweenMs = 1000;
 
 /**
- * Calls `onIdle` when for `idleMs` there was no connection and no lease. Returns what ends the watch. It looks
- * from time to time, and a connection between two looks counts as one at the second.
+ * Calls `onIdle` when for `idleMs` there was no connection and no lease. Returns what ends the watch. It
+ * looks from time to time, and a connection between two looks counts as one at the second.
  */
 export function watchIdle({ idleMs, connections, isLeased, onIdle }: IdleOptions): () => void {
   let usedAt = performance.now();

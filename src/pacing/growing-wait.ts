@@ -8,7 +8,10 @@ export interface Growth {
 
 const usualJitter = { share: 0.25, mostMs: Number.POSITIVE_INFINITY };
 
-/** Milliseconds to wait before the next try. `times` counts from 1. Jitter makes the wait longer, never shorter. */
+/**
+ * Milliseconds to wait before the next try. `times` counts from 1. Jitter makes the wait longer, never
+ * shorter.
+ */
 export function growingMs(times: number, { firstMs, longestMs }: Growth, random: () => number): number {
   const waitMs = Math.min(firstMs * 2 ** (times - 1), Math.max(firstMs, longestMs));
   return jittered(waitMs, usualJitter, random);

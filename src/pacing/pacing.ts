@@ -51,8 +51,8 @@ const caution = 0.9;
 const latenessMs = 20;
 
 /**
- * Two limits work together. The number of calls at once is halved by a slow-down and grows by successes, as in
- * TCP. The gap between two starts follows the rate that the service has sustained between two slow-downs,
+ * Two limits work together. The number of calls at once is halved by a slow-down and grows by successes, as
+ * in TCP. The gap between two starts follows the rate that the service has sustained between two slow-downs,
  * because a service with a limit per minute refuses even one call at once.
  */
 export class Pacing {
@@ -175,9 +175,9 @@ export class Pacing {
 
   /**
    * Between two refusals a bucket gives out what flows into it, so the calls in between tell the rate. During
-   * a wait the bucket may have overflowed, so half of that time counts. One long wait can spoil a measurement;
-   * therefore the better of two counts. Without a call in between there is nothing to measure: the service is
-   * down, or its rate is lower than the wait was long.
+   * a wait the bucket may have overflowed, so half of that time counts. One long wait can spoil a
+   * measurement; therefore the better of two counts. Without a call in between there is nothing to measure:
+   * the service is down, or its rate is lower than the wait was long.
    */
   #measure(nowMs: number): void {
     if (this.#slowedMs === undefined || this.#taken === 0) return;

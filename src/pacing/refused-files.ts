@@ -1,6 +1,6 @@
 /**
- * Counts how often each file was refused while others succeeded: then the reason is the file, not the service.
- * Pure.
+ * Counts how often each file was refused while others succeeded: then the reason is the file, not the
+ * service. Pure.
  */
 
 /** A file that is refused so often counts as failed. */
@@ -30,8 +30,9 @@ export class RefusedFiles {
 
   /**
    * Called when a file was refused. Returns true if the file was refused {@link mostRefusals} times while
-   * others succeeded: each time at least one file had succeeded since the refusal before. Once only refused files
-   * are left, no other file can succeed any more; then it is enough that one did after the first refusal.
+   * others succeeded: each time at least one file had succeeded since the refusal before. Once only refused
+   * files are left, no other file can succeed any more; then it is enough that one did after the first
+   * refusal.
    */
   refused(file: string, { isOtherLeft }: { readonly isOtherLeft: boolean }): boolean {
     const successes = this.#successes;

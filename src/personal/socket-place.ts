@@ -35,7 +35,8 @@ export function socketPlaces(store: string, env: NodeJS.ProcessEnv, user = effec
 }
 
 /**
- * Makes the directory of a socket outside the store, if it is missing, and checks that it is the user's alone.
+ * Makes the directory of a socket outside the store, if it is missing, and checks that it is the user's
+ * alone.
  *
  * @throws SessiondError `invalid_request` if it is not; the errors of the system
  */

@@ -11,7 +11,9 @@ import { commandFor, commandLine } from "./template.ts";
 
 export interface Item {
   readonly file: string;
-  /** Its number in the session, from 1: after the files of earlier runs, in the order in which files start. */
+  /**
+   * Its number in the session, from 1: after the files of earlier runs, in the order in which files start.
+   */
   readonly seq: number;
   /** Its place in the order of output, from 0. */
   readonly place: number;

@@ -6,7 +6,9 @@ import { ExactNumber } from "../json/exact-number.ts";
 import { parseResultKey, ResultKeyError } from "../session/result-key.ts";
 import { OptionError } from "./option-error.ts";
 
-/** By key, in the spelling of {@link keyText}: the most, a number above 0; undefined for a key without one. */
+/**
+ * By key, in the spelling of {@link keyText}: the most, a number above 0; undefined for a key without one.
+ */
 export type Budgets = ReadonlyMap<string, string | undefined>;
 
 /** Takes the budget of a key away. */

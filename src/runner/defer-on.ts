@@ -4,7 +4,10 @@ import { OptionError } from "./option-error.ts";
 /** EX_TEMPFAIL of sysexits(3): the user is invited to try again later. */
 export const defaultDeferOn: readonly number[] = [75];
 
-/** Reads a list such as `75` or `75,100` of numbers from 1 to 255; `none` is an empty list. @throws OptionError */
+/**
+ * Reads a list such as `75` or `75,100` of numbers from 1 to 255; `none` is an empty list. @throws
+ * OptionError
+ */
 export function parseDeferOn(text: string): readonly number[] {
   if (text.trim() === "none") return [];
   const numbers = text.split(",").map((part) => part.trim());

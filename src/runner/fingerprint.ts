@@ -81,9 +81,9 @@ function mayChangeUnseen(ctimeMs: number, nowMs: number): boolean {
 }
 
 /**
- * Compares a file with its recorded fingerprints, from before and after its command; to be like one of them is
- * enough. The times are trusted only if all are as they were, and could not have stayed so through a change;
- * else the content decides.
+ * Compares a file with its recorded fingerprints, from before and after its command; to be like one of them
+ * is enough. The times are trusted only if all are as they were, and could not have stayed so through a
+ * change; else the content decides.
  */
 export async function compare(
   path: string,

@@ -1,6 +1,6 @@
 /**
- * Tells a run what becomes of its worker: the session is paused or resumed, the work is to end, the connection
- * is lost or back.
+ * Tells a run what becomes of its worker: the session is paused or resumed, the work is to end, the
+ * connection is lost or back.
  */
 import { followStatus, type StatusFollower } from "../client/worker/follow-status.ts";
 import { WorkerStopped } from "../client/worker/stop.ts";

@@ -30,8 +30,8 @@ interface Row<T> {
 }
 
 /**
- * The options that are remembered, by their names in the program. To add an option, add a line. An option that
- * takes several values is remembered as an array, one with pairs as an object, and a flag as true.
+ * The options that are remembered, by their names in the program. To add an option, add a line. An option
+ * that takes several values is remembered as an array, one with pairs as an object, and a flag as true.
  */
 const rows = {
   jobs: text("jobs", "--jobs", (jobs) => parseJobs(jobs, 1, 1)),

@@ -12,9 +12,9 @@ const seconds = /^\d{1,12}(?:\.\d{1,9})?$/;
 const httpDate = /^(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*,? .*(?:\d gmt|(\d\d:\d\d:\d\d \d{4}))$/i;
 
 /**
- * Milliseconds from `nowMs` (since 1970) until the next try, 0 or more; undefined if the output does not tell.
- * Tells: a line `Retry-After: 30` or `Retry-After: <HTTP date>` in `stderr`, and the key `retry_after` of a
- * JSON object in `stdout`, a number of seconds or a date. The latest of several counts.
+ * Milliseconds from `nowMs` (since 1970) until the next try, 0 or more; undefined if the output does not
+ * tell. Tells: a line `Retry-After: 30` or `Retry-After: <HTTP date>` in `stderr`, and the key `retry_after`
+ * of a JSON object in `stdout`, a number of seconds or a date. The latest of several counts.
  */
 export function retryAfterMs(
   { stdout, stderr }: { readonly stdout: JsonValue; readonly stderr: string },

@@ -44,8 +44,8 @@ export class RunFiles {
   }
 
   /**
-   * The next file, which is worked on from now on; undefined if none is left. Unless it `mayBeginFresh`, only a
-   * file that was refused is taken.
+   * The next file, which is worked on from now on; undefined if none is left. Unless it `mayBeginFresh`, only
+   * a file that was refused is taken.
    */
   begin({ mayBeginFresh = true }: { mayBeginFresh?: boolean } = {}): string | undefined {
     const [deferred] = this.#deferred;

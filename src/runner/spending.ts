@@ -1,7 +1,7 @@
 /**
  * What the attempts of a session have spent, for `--budget`. The result of each file has in `spent` what all
- * attempts at that file have spent so far, so that the sum is durable with the results, whoever is killed, and
- * a report that is sent again counts once.
+ * attempts at that file have spent so far, so that the sum is durable with the results, whoever is killed,
+ * and a report that is sent again counts once.
  */
 import { compareDecimals } from "../json/decimal.ts";
 import { addDecimals, DecimalSum, isAddable } from "../json/decimal-sum.ts";

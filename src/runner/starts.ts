@@ -109,8 +109,8 @@ export class Starts {
   }
 
   /**
-   * Begins the next file; undefined if none may begin now. Without `mayBeginFresh`, only files that have begun
-   * before are taken. `create` makes the item of a file that begins for the first time.
+   * Begins the next file; undefined if none may begin now. Without `mayBeginFresh`, only files that have
+   * begun before are taken. `create` makes the item of a file that begins for the first time.
    */
   begin(nowMs: number, mayBeginFresh: boolean, create: (file: string) => Item): Item | undefined {
     const dueMs = this.#files.left > 0 ? nowMs : (this.#retries.at(-1)?.dueMs ?? Number.POSITIVE_INFINITY);

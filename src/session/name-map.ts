@@ -3,7 +3,9 @@
  * which takes hundreds of milliseconds with millions of names. So many names are in many small maps.
  */
 const partCount = 64;
-/** How many names are in one map before they are divided among many: dividing them takes a few milliseconds. */
+/**
+ * How many names are in one map before they are divided among many: dividing them takes a few milliseconds.
+ */
 const mostInOne = 20_000;
 /** How many characters at the end of a name decide in which map it is. */
 const lookedAt = 8;

@@ -1,7 +1,7 @@
 /**
  * What a session remembers of the command that `sessionctl run` runs for its files: the key `run` of the
- * document. It may hold anything in a document of another program, so `runProblems` says what is wrong with it.
- * Pure.
+ * document. It may hold anything in a document of another program, so `runProblems` says what is wrong with
+ * it. Pure.
  */
 import type { Issue } from "../error.ts";
 import {
@@ -45,7 +45,9 @@ export function changeRun(before: JsonValue | undefined, changes: RunChanges): J
   return entries.length === 0 ? undefined : Object.fromEntries(entries);
 }
 
-/** What is wrong with the value of the key `run`; empty if nothing is. The options are for the runner to read. */
+/**
+ * What is wrong with the value of the key `run`; empty if nothing is. The options are for the runner to read.
+ */
 export function runProblems(run: JsonValue): Issue[] {
   if (!isJsonObject(run)) return [{ path: "run", message: "must be an object" }];
   const issues: Issue[] = [];

@@ -67,8 +67,8 @@ export const configSchema = z.looseObject({
 const revisionSchema = z.preprocess(plainNumber, z.int().min(0));
 
 /**
- * In a document of another program it may be anything, and `diagnose` says so. What a request may bring is for
- * `assertMayAdd` to say.
+ * In a document of another program it may be anything, and `diagnose` says so. What a request may bring is
+ * for `assertMayAdd` to say.
  */
 const storedRunSchema = z
   .custom<JsonValue>((value) => value !== undefined)

@@ -23,7 +23,9 @@ export function parseSize(text: string): number {
   return bytes;
 }
 
-/** Formats whole bytes in the largest unit that is exact: `16KiB`. {@link parseSize} reads the same number. */
+/**
+ * Formats whole bytes in the largest unit that is exact: `16KiB`. {@link parseSize} reads the same number.
+ */
 export function formatExactSize(bytes: number): string {
   const unit = exactUnits.find((candidate) => bytes > 0 && bytes % bytesPerUnit[candidate] === 0) ?? "B";
   return `${bytes / bytesPerUnit[unit]}${unit}`;

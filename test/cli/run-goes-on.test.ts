@@ -1,4 +1,6 @@
-/** `sessionctl run ID` alone goes on with what the session remembers, and what is given then is remembered. */
+/**
+ * `sessionctl run ID` alone goes on with what the session remembers, and what is given then is remembered.
+ */
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";

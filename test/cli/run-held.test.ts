@@ -25,7 +25,9 @@ function letGo({ dir }: Scene<SceneDaemon>): void {
   writeFileSync(join(dir, "go"), "");
 }
 
-/** As another program changes a session: reads its file, which has all results, and puts another in its place. */
+/**
+ * As another program changes a session: reads its file, which has all results, and puts another in its place.
+ */
 async function edit(at: Scene, change: (session: Session) => Partial<Session>): Promise<void> {
   const file = join(at.daemon.sessionsDir, "a.json");
   const session = await eventually(async () => {

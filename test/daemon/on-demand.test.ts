@@ -1,4 +1,6 @@
-/** A daemon on demand as a process: what it says of its start, whom it leaves the store to, and how it ends. */
+/**
+ * A daemon on demand as a process: what it says of its start, whom it leaves the store to, and how it ends.
+ */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";

@@ -1,4 +1,6 @@
-/** Daemons on demand in odd surroundings: old versions, several runs, false hints, no environment, full disks. */
+/**
+ * Daemons on demand in odd surroundings: old versions, several runs, false hints, no environment, full disks.
+ */
 import { cpSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";

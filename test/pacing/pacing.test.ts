@@ -1,4 +1,7 @@
-/** Tests how calls to a service are paced: what always holds, and how well it does with services of many kinds. */
+/**
+ * Tests how calls to a service are paced: what always holds, and how well it does with services of many
+ * kinds.
+ */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type Call, Pacing } from "../../src/pacing/pacing.ts";

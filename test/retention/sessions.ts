@@ -80,7 +80,9 @@ export const stores: fc.Arbitrary<SessionSummary[]> = fc.uniqueArray(
   { selector: (session) => session.session_id, maxLength: 30 },
 );
 
-/** Cleanup over a store, with the default options but for those that are given. The end of the test stops it. */
+/**
+ * Cleanup over a store, with the default options but for those that are given. The end of the test stops it.
+ */
 export function cleanupOf(store: SessionStore, clock: Clock, options: Partial<CleanupOptions> = {}): Cleanup {
   const cleanup = new Cleanup({
     store,

@@ -127,8 +127,8 @@ function checkHasValue(options: readonly Option[], word: string): void {
 }
 
 /**
- * The options, and the names of those that the command line gives. For `run`, the global --timeout is the time
- * limit for one attempt; 0 is none.
+ * The options, and the names of those that the command line gives. For `run`, the global --timeout is the
+ * time limit for one attempt; 0 is none.
  */
 function given(program: Command, self: Command, read: RunOptions) {
   // commander makes an empty text of what `--halt never` means.

@@ -114,8 +114,8 @@ function workerText(verb: Verb, worker: Worker): string {
 }
 
 /**
- * A session that was resumed makes no progress by itself. Only of the work of `sessionctl run` it is known that
- * a worker is attached for it: others may report over HTTP.
+ * A session that was resumed makes no progress by itself. Only of the work of `sessionctl run` it is known
+ * that a worker is attached for it: others may report over HTTP.
  */
 function tellIfIdle({ out }: Context, { session_id, run }: Session, worker: Worker): void {
   if (worker?.connected) return;

@@ -1,4 +1,6 @@
-/** Results as comma-separated values by RFC 4180: a header, then a line for each, ended by CR and LF. Pure. */
+/**
+ * Results as comma-separated values by RFC 4180: a header, then a line for each, ended by CR and LF. Pure.
+ */
 import { clientMaxDepth } from "../../client/http/reply.ts";
 import { type JsonValue, stringifyJson } from "../../json/exact-json.ts";
 import { safe } from "../../text/safe.ts";

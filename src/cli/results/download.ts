@@ -1,4 +1,6 @@
-/** Fetches a session in one go, so that what is written is the session at one moment, and keeps it as text. */
+/**
+ * Fetches a session in one go, so that what is written is the session at one moment, and keeps it as text.
+ */
 import type { SessionClient } from "../../client/session-client.ts";
 import { Spool } from "../../files/spool.ts";
 import { systemReason } from "../../files/standard-streams.ts";

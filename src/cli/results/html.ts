@@ -99,8 +99,8 @@ function tableRows(rows: readonly ReportRow[], most: number): { text: string; co
 }
 
 /**
- * The rows as data, in the order of the session; the script puts the failed ones first. If not all fit, failed
- * files come before others, and rows before outputs. Returns how many rows there are.
+ * The rows as data, in the order of the session; the script puts the failed ones first. If not all fit,
+ * failed files come before others, and rows before outputs. Returns how many rows there are.
  */
 async function* data(
   { rows, columns }: Selection,

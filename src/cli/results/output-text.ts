@@ -1,4 +1,6 @@
-/** What a command printed, from a result, as text for a report: bounded, with its beginning and its end. Pure. */
+/**
+ * What a command printed, from a result, as text for a report: bounded, with its beginning and its end. Pure.
+ */
 import { clientMaxDepth } from "../../client/http/reply.ts";
 import { isJsonObject, type JsonValue, stringifyJson } from "../../json/exact-json.ts";
 import { memberOf } from "./row.ts";
@@ -7,7 +9,9 @@ export interface Output {
   /** Empty if there was none. */
   readonly stdout: string;
   readonly stderr: string;
-  /** Whether the result has no outputs of a command, as that of another tool: it is then given as `stdout`. */
+  /**
+   * Whether the result has no outputs of a command, as that of another tool: it is then given as `stdout`.
+   */
   readonly isResult: boolean;
 }
 

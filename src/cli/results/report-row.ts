@@ -1,4 +1,7 @@
-/** One row of the report: the texts that people see, safe to be shown, as HTML and as data for the script. Pure. */
+/**
+ * One row of the report: the texts that people see, safe to be shown, as HTML and as data for the script.
+ * Pure.
+ */
 import { clientMaxDepth } from "../../client/http/reply.ts";
 import { type JsonValue, stringifyJson } from "../../json/exact-json.ts";
 import type { ResultKey } from "../../session/result-key.ts";

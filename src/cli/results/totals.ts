@@ -26,7 +26,9 @@ export class Totals {
   }
 }
 
-/** Whether the command ended by itself with an exit status: it began, and no signal or time limit ended it. */
+/**
+ * Whether the command ended by itself with an exit status: it began, and no signal or time limit ended it.
+ */
 export function hasExitStatus({ result }: Row): boolean {
   const isSet = (key: string) => memberOf(result, key) !== undefined;
   return isSet("exit_code") && !isSet("signal") && !isSet("timed_out") && !isSet("error");

@@ -1,6 +1,7 @@
 /**
  * Text of any kind as text of XML 1.0, which HTML reads as well. What XML cannot contain, such as the control
- * characters of coloured output or half a surrogate pair, becomes an escape for people: `\x1b`, `\ud800`. Pure.
+ * characters of coloured output or half a surrogate pair, becomes an escape for people: `\x1b`, `\ud800`.
+ * Pure.
  */
 import { unseenCharacters } from "../../text/safe.ts";
 
@@ -21,7 +22,10 @@ export function xmlText(text: string): string {
   );
 }
 
-/** For a value between double quotes. A parser reads tabs and line breaks as blanks unless they are references. */
+/**
+ * For a value between double quotes. A parser reads tabs and line breaks as blanks unless they are
+ * references.
+ */
 export function xmlAttribute(text: string): string {
   return markedUp(text).replace(unseenCharacters, referenceTo);
 }

@@ -1,4 +1,6 @@
-/** Takes the files after the command, which GNU parallel separates by `:::` and lists of them by `::::`. Pure. */
+/**
+ * Takes the files after the command, which GNU parallel separates by `:::` and lists of them by `::::`. Pure.
+ */
 import { usageError } from "../exit-code.ts";
 
 export interface Words {

@@ -12,7 +12,9 @@ export interface Place {
   readonly path: string | undefined;
 }
 
-/** Words that mean something to a shell and nothing to a program. `;` also ends the command of `find -exec`. */
+/**
+ * Words that mean something to a shell and nothing to a program. `;` also ends the command of `find -exec`.
+ */
 const operators = new Set(["|", "||", "&&", "|&", ">", ">>", "<", "2>", "2>>", "2>&1", "&>", ">&2"]);
 /** Words that only a shell knows. */
 const builtins = new Set(

@@ -88,7 +88,9 @@ export class EventFilter {
     return (this.kinds?.includes(kind) ?? true) && (statuses?.includes(status) ?? true);
   }
 
-  /** Whether the event is about a session of the filter. For labels, this asks for the session as it is now. */
+  /**
+   * Whether the event is about a session of the filter. For labels, this asks for the session as it is now.
+   */
   async concerns({ kind, session_id: id }: SessionEvent): Promise<boolean> {
     if (this.#options.label === undefined) return true;
     const isThere = kind === "session.deleted" ? undefined : await this.find(id);

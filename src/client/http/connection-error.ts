@@ -24,9 +24,9 @@ function startAdvice(socketPath: string): string {
 
 /**
  * Why a call failed: there is no socket (`missing`), no process listens (`refused`), the socket may not be
- * used (`not_permitted`), no daemon could be
- * started (`not_started`), somebody stopped it on purpose (`stopped`), there was no reply in time (`timed_out`), the connection ended before the reply
- * (`closed`), or another program answered (`not_sessiond`).
+ * used (`not_permitted`), no daemon could be started (`not_started`), somebody stopped it on purpose
+ * (`stopped`), there was no reply in time (`timed_out`), the connection ended before the reply (`closed`), or
+ * another program answered (`not_sessiond`).
  */
 export type ConnectionReason =
   | "missing"

@@ -40,7 +40,9 @@ export function isHomeOrAbove(directory: string, env: NodeJS.ProcessEnv): boolea
   return home === directory || home.startsWith(directory.endsWith("/") ? directory : `${directory}/`);
 }
 
-/** cron and containers may set no HOME; the system then tells it. Undefined for a user that it does not know. */
+/**
+ * cron and containers may set no HOME; the system then tells it. Undefined for a user that it does not know.
+ */
 function homeOf({ HOME }: NodeJS.ProcessEnv): string | undefined {
   try {
     const home = HOME?.startsWith("/") ? HOME : userInfo().homedir;

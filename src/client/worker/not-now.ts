@@ -4,8 +4,8 @@ export class NotNow extends Error {
   readonly retryAfterMs: number | undefined;
 
   /**
-   * @param options.retryAfterMs milliseconds, more than 0, such as those of a response's `Retry-After`; anything
-   * else counts as no time
+   * @param options.retryAfterMs milliseconds, more than 0, such as those of a response's `Retry-After`;
+   * anything else counts as no time
    */
   constructor({ retryAfterMs, message = "not now", cause }: NotNowOptions = {}) {
     super(message, { cause });

@@ -45,7 +45,9 @@ export class Refresh {
     this.#acknowledged = [];
   }
 
-  /** Resolves with the session as it is now. Cancels a call that is under way. @throws the error of the call */
+  /**
+   * Resolves with the session as it is now. Cancels a call that is under way. @throws the error of the call
+   */
   async start(): Promise<SessionDocument | undefined> {
     this.cancel();
     const call = new AbortController();
