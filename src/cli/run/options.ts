@@ -71,11 +71,16 @@ export function addRunOptions(command: Command): Command {
 
 function addOwnOptions(command: Command): void {
   command
+    .optionsGroup("Files:")
     .option("--files <glob...>", "files to run for; quote patterns, such as 'src/**/*.ts'", list)
     .option("--exclude <glob...>", "patterns of files to leave out", list)
     .option("--follow", "enter directories behind links")
     .option("--files-from <file>", "file with file names, one per line; - for standard input")
     .option("-0, --null", "those names are separated by zero bytes, as find -print0 prints them")
+    .optionsGroup("Commands:")
+    .option("--shell", "the command is a line for sh, in which the file name is quoted")
+    .option("--cwd <directory>", "where commands run (default: where the session ran last, else here)")
+    .option("--timeout <duration>", "time limit for one attempt; then its process group is stopped")
     .addOption(
       new Option(
         "-j, --jobs <number>",
@@ -89,6 +94,7 @@ function addOwnOptions(command: Command): void {
         .argParser(delay)
         .default(0, "none"),
     )
+    .optionsGroup("Failures and refusals:")
     .option("--retries <count>", "further attempts for a file whose command fails", wholeNumber(0), 0)
     .addOption(
       new Option("--retry-delay <duration>", "how long to wait before the first of them; doubled each time")
@@ -108,18 +114,24 @@ function addOwnOptions(command: Command): void {
         .argParser(secondsOrDuration)
         .default(86_400_000, "24h"),
     )
-    .option("--timeout <duration>", "time limit for one attempt; then its process group is stopped")
+    .optionsGroup("End of the run:")
     .option("--halt <when>", "when to stop early: soon,fail=N or N%; now,…; also success= and done=", halt)
+    .option(
+      "--budget <key=max>",
+      "pause when the sum of a number in the results reaches this; KEY=none for no limit",
+      budget,
+    )
     .addOption(
       new Option("--on-pause <what>", "when somebody pauses the session: wait until it is resumed, or end")
         .choices(onPauseChoices)
         .default("hold"),
     )
     .option(
-      "--budget <key=max>",
-      "pause when the sum of a number in the results reaches this; KEY=none for no limit",
-      budget,
+      "--on-end <line>",
+      "a line for sh to run when the run has ended, however it did; not remembered",
+      shellLine,
     )
+    .optionsGroup("What runs:")
     .option("--retry-failed", "also run the files again that failed")
     .addOption(
       new Option(
@@ -134,28 +146,23 @@ function addOwnOptions(command: Command): void {
     .option("--no-depends", "do without the --depends files that the session remembers")
     .option("-n, --dry-run", "print the commands that would run, and change nothing")
     .option("--explain", "print for each file why it runs or is skipped")
+    .optionsGroup("Output:")
     .option("-k, --keep-order", "print output in the order of the files, not in the order they finish")
     .option("--tag", "print the name of the file and a tab before each line of its output")
-    .option("--shell", "the command is a line for sh, in which the file name is quoted")
-    .option("--cwd <directory>", "where commands run (default: where the session ran last, else here)")
-    .option("--results <directory>", "write all output to DIRECTORY/FILE/stdout and DIRECTORY/FILE/stderr")
-    .option(
-      "--on-end <line>",
-      "a line for sh to run when the run has ended, however it did; not remembered",
-      shellLine,
-    )
-    .option("--joblog <file>", "append a line for each file, with the columns of GNU parallel")
-    .addOption(
-      new Option("--output-limit <size>", "how much of each output stream to record: its beginning and end")
-        .argParser(outputLimit)
-        .default(16 * 1024, "16KiB"),
-    )
     .addOption(
       new Option("--progress [how]", "how to show progress on stderr; without HOW as a bar")
         .choices(progressModes)
         .preset("bar")
         .default("auto"),
     )
+    .option("--results <directory>", "write all output to DIRECTORY/FILE/stdout and DIRECTORY/FILE/stderr")
+    .option("--joblog <file>", "append a line for each file, with the columns of GNU parallel")
+    .addOption(
+      new Option("--output-limit <size>", "how much of each output stream to record: its beginning and end")
+        .argParser(outputLimit)
+        .default(16 * 1024, "16KiB"),
+    )
+    .optionsGroup("Options:")
     .option("-l, --label <key=value>", "label for the session; may be given several times", label)
     .addOption(
       new Option("--reconnect <duration>", "how long to try to reconnect to sessiond")
