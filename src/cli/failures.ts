@@ -1,8 +1,8 @@
 /** Names failed files for people, with the reasons: the first ones, and how to see all. */
 import type { JsonObject } from "../json/exact-json.ts";
 import { failureOf, hasFailed, resultOf } from "../session/failed-file.ts";
-import { shellOperand } from "../text/shell-quote.ts";
 import { counted } from "./count.ts";
+import { sessionCommand } from "./session-command.ts";
 import { safe, truncate } from "./terminal-text.ts";
 
 /** The most failed files that are named. */
@@ -32,16 +32,12 @@ export function failureLines(id: string, failures: readonly Failure[], total: nu
   const lines = failures.map(({ file, reason }) => `  ${safe(file)}: ${truncate(safe(reason), reasonWidth)}`);
   const more = total - failures.length;
   if (more > 0) {
-    lines.push(`  and ${counted(more, "other")}; for all: ${resultsCommand(id, "--format table")}`);
+    lines.push(`  and ${counted(more, "other")}; for all: ${resultsCommand(id, "--format", "table")}`);
   }
   return lines;
 }
 
 /** The command that prints the results of the failed files. */
-export function resultsCommand(id: string, option = ""): string {
-  const options = option === "" ? "--failed" : `--failed ${option}`;
-  // An id that begins with a dash comes last, after --.
-  return id.startsWith("-")
-    ? `sessionctl results ${options} ${shellOperand(id)}`
-    : `sessionctl results ${shellOperand(id)} ${options}`;
+export function resultsCommand(id: string, ...options: string[]): string {
+  return sessionCommand("results", id, ["--failed", ...options]);
 }

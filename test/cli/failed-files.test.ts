@@ -46,7 +46,8 @@ test("the end of a run names the failed files with the reasons, and shows how to
     expect.arrayContaining([
       "  killed: exit status 3",
       "  two: exit status 3",
-      "for the results: sessionctl results a --failed; to run the failed files again, add --retry-failed",
+      "for the results: sessionctl results a --failed",
+      "to run the failed files again: sessionctl run a --retry-failed",
     ]),
   );
   expect(retried.stderr).not.toContain("  late:");

@@ -16,7 +16,7 @@ test("a budget that is reached pauses the session; a larger one goes on, and the
   expect(first.stderr).toContain(
     "a is paused: 3 files done, 3 left (budget reached: usage.cost 0.3 of 0.3)\n" +
       "budget usage.cost: 0.3 of 0.3 spent\n" +
-      "to continue, with larger budgets: sessionctl run --budget 'usage.cost=0.6' a\n",
+      "to continue, with larger budgets: sessionctl run a --budget 'usage.cost=0.6'\n",
   );
   expect(await session()).toMatchObject({
     status: "paused",
@@ -39,7 +39,7 @@ test("what commands that were running spend above the budget is counted, and sai
   const { code, stderr } = await run("a", "--files", "f?", "-j2", "--budget", "n=1", ...quiet, ...command);
   expect(code).toBe(1);
   expect(stderr).toContain("(budget reached: n 4 of 1)\nbudget n: 4 of 1 spent (3 over)\n");
-  expect(stderr).toContain("sessionctl run --budget 'n=8' a\n");
+  expect(stderr).toContain("sessionctl run a --budget 'n=8'\n");
   expect((await session()).status_reason).toBe("budget reached: n 4 of 1");
 });
 

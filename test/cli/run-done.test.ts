@@ -146,7 +146,7 @@ test("a retry with another command that was interrupted goes on with the same co
   expect((await at.run("a", "--files", "*", ...sh("[ $1 = good ]"))).code).toBe(1);
   const retry = ["a", "--retry-failed", "-j1", ...sh("echo $1 >> ran")];
   const halted = await at.run(...retry.toSpliced(1, 0, "--halt", "soon,done=1"));
-  expect(halted.stderr).toContain("to continue: sessionctl run --retry-failed a\n");
+  expect(halted.stderr).toContain("to continue: sessionctl run a --retry-failed\n");
   expect((await at.session()).pending_files).toEqual(["bad2"]);
   expect((await at.run("--retry-failed", "a")).code).toBe(0);
   expect(await ran(at)).toEqual(["bad1", "bad2"]);

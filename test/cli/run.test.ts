@@ -204,7 +204,8 @@ test("failed files are retried, recorded, and run again with --retry-failed", as
   expect(nothing).toMatchObject({
     code: 1,
     stderr: expect.stringContaining(
-      "a has already failed; nothing to do: 1 file failed; to run failed files again, add --retry-failed\n",
+      "a has already failed; nothing to do: 1 file failed\n  f1: exit status 1\n" +
+        "to run the failed files again: sessionctl run a --retry-failed\n",
     ),
   });
   expect(await run("a", "--retry-failed", "--keep-done", ...sh(`touch mended; ${script}`))).toMatchObject({

@@ -304,7 +304,7 @@ test.each(["nightly", "it's a"])("a run names its failed files, and how to see a
   const all = await at.paste(found(run, /for all: (.*)\n/));
   expect(all).toMatchObject({ code: 0 });
   for (const file of files) expect(all.stdout).toContain(file);
-  const results = await at.paste(found(run, /for the results: (.*?); /));
+  const results = await at.paste(found(run, /for the results: (.*)\n/));
   expect(Object.keys(JSON.parse(results.stdout))).toHaveLength(15);
 });
 

@@ -2,11 +2,11 @@
 import type { RunSummary, Stop } from "../../runner/runner-options.ts";
 import type { Opening } from "../../runner/session-run.ts";
 import type { Spending } from "../../runner/spending.ts";
-import { shellOperand } from "../../text/shell-quote.ts";
 import { counted } from "../count.ts";
 import { CommandError, type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
 import { type Failure, failureLines, namedFailures, resultsCommand } from "../failures.ts";
 import type { Output } from "../output.ts";
+import { sessionCommand } from "../session-command.ts";
 import { isNow } from "../status-text.ts";
 import { safe } from "../terminal-text.ts";
 import { budgetLines, largerBudgets } from "./budget-lines.ts";
@@ -44,12 +44,10 @@ export function nothingToDo(
     out.say(`${id} is already completed; nothing to do`);
     return exitCodes.ok;
   }
-  const counts =
-    failedBefore === 0
-      ? ""
-      : `: ${counted(failedBefore, "file")} failed; to run failed files again, add --retry-failed`;
+  const counts = failedBefore === 0 ? "" : `: ${counted(failedBefore, "file")} failed`;
   out.say(`${id} ${isNow(session.status, "already")}; nothing to do${counts}`);
   for (const line of failureLines(session.session_id, failures, failedBefore)) out.say(line);
+  if (failedBefore > 0) tellOfRetry(out, session.session_id);
   return exitCodes.failed;
 }
 
@@ -77,15 +75,20 @@ export function tellEnd(out: Output, ending: Ending): void {
   for (const line of budgetLines(ending.spending)) out.say(safe(line));
   if (stop !== undefined) out.say(toContinue(stop, ending));
   else if (failures > 0) {
-    out.say(`for the results: ${resultsCommand(id)}; to run the failed files again, add --retry-failed`);
+    out.say(`for the results: ${resultsCommand(id)}`);
+    tellOfRetry(out, id);
   }
+}
+
+function tellOfRetry(out: Output, id: string): void {
+  out.say(`to run the failed files again: ${sessionCommand("run", id, ["--retry-failed"])}`);
 }
 
 function toContinue({ cause }: Stop, { id, spending, keptBy }: Ending): string {
   const budgets = cause === "budget" ? largerBudgets(spending) : [];
-  const words = [...budgets, ...(keptBy === undefined ? [] : [keptBy]), shellOperand(id)];
+  const options = [...budgets, ...(keptBy === undefined ? [] : [keptBy])];
   const how = cause === "budget" ? ", with larger budgets" : "";
-  return `to continue${how}: sessionctl run ${words.join(" ")}`;
+  return `to continue${how}: ${sessionCommand("run", id, options)}`;
 }
 
 function ofThemEarlier(count: number): string {
