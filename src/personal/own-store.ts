@@ -7,9 +7,11 @@
  * what is in a session, and it starts nothing.
  */
 import { lstatSync, type Stats, statSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { systemErrorCode } from "../error.ts";
 import { shellQuote } from "../text/shell-quote.ts";
 
+const stateDirectory = ".sessiond";
 const groupWrites = 0o020;
 const othersWrite = 0o002;
 
@@ -27,6 +29,8 @@ export function effectiveUser(): number {
  * (acl(5)).
  */
 export function whyNotOwn(directory: string, user = effectiveUser()): string | undefined {
+  const badName = whyBadName(directory);
+  if (badName !== undefined) return badName;
   let stats: Stats;
   try {
     const link = lstatSync(directory);
@@ -45,4 +49,12 @@ export function whyNotOwn(directory: string, user = effectiveUser()): string | u
   ];
   if (writers.length === 0) return undefined;
   return `may be written by ${writers.join(" and ")}; to use it: chmod go-w ${shellQuote(directory)}`;
+}
+
+/** Says why no store can be at a path, whatever is there, in words that follow the path; undefined if it can. */
+export function whyBadName(directory: string): string | undefined {
+  // A line of a log or of a configuration could not hold it.
+  if (/\p{Cc}/u.test(directory)) return "has a control character in its path, such as a line break";
+  if (basename(directory) !== stateDirectory) return undefined;
+  return `holds the state of a store; the store itself is ${shellQuote(dirname(directory))}`;
 }

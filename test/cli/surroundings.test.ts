@@ -1,5 +1,5 @@
 /** What the programs do in odd surroundings: signals, no working directory, few descriptors, as process 1. */
-import { readFileSync, writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -122,7 +122,8 @@ test("a deleted working directory matters only to what needs it", async () => {
     code: 3,
     stderr: expect.not.stringContaining("bug"),
   });
-  const gone = "the working directory has been deleted; change to a directory that exists";
+  const gone =
+    "the working directory has been deleted, or its name is not UTF-8; change to another directory";
   for (const args of [
     ["create", "src"],
     ["run", "d", "--files", "f", "--", "cat"],
@@ -137,6 +138,17 @@ test("a deleted working directory matters only to what needs it", async () => {
     stderr: `sessiond: ${gone}\n`,
   });
   expect(await withoutDirectory(sessiondProgram, ["--version"])).toMatchObject({ code: 0 });
+});
+
+test("a working directory whose name is not UTF-8 gets no directory beside it", async () => {
+  const base = await tempDir();
+  const wrap = ["bash", "-c", `mkdir ${base}/$'odd\\xff' && cd ${base}/odd* && exec "$0" "$@"`];
+  const args = ["--store", ".sessions", "create", "https://host/repo"];
+  expect(await outcome(await startProgram(sessionctlProgram, args, { wrap }))).toMatchObject({
+    code: 3,
+    stderr: expect.stringContaining("is not UTF-8"),
+  });
+  expect(readdirSync(base)).toHaveLength(1);
 });
 
 test.each([

@@ -62,3 +62,12 @@ test.runIf(effectiveUser() === 0)("root does not take a directory of another use
   chownSync(path, 1234, 1234);
   expect(whyNotOwn(path)).toBe("belongs to the user 1234, and this is the user 0");
 });
+
+test("the state of a store is no store, nor what has a line break in its path", async () => {
+  const store = await directory(0o700);
+  mkdirSync(join(store, ".sessiond"));
+  expect(whyNotOwn(join(store, ".sessiond"))).toBe(
+    `holds the state of a store; the store itself is ${store}`,
+  );
+  expect(whyNotOwn(join(store, "a\nb"))).toMatch(/^has a control character/);
+});

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { SessiondError, systemErrorCode } from "../../error.ts";
 import { makePath } from "../../files/make-path.ts";
 import { systemReason } from "../../files/standard-streams.ts";
+import { whyBadName } from "../../personal/own-store.ts";
 import { ConnectionError } from "../http/connection-error.ts";
 import { whyNoStore } from "./find-store.ts";
 
@@ -15,6 +16,8 @@ const elsewhere = "name a store elsewhere with --store DIR";
  * @throws ConnectionError `not_permitted`; SessiondError `storage_full`, `storage_failed`
  */
 export function makeStore(path: string, env: NodeJS.ProcessEnv): boolean {
+  const badName = whyBadName(path);
+  if (badName !== undefined) throw notOwn(path, `${badName}; ${elsewhere}`);
   try {
     makePath(join(path, ".."));
     const isNew = mkdirIfMissing(path);
