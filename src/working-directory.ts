@@ -2,7 +2,7 @@
 import { statSync } from "node:fs";
 
 export const goneDirectory =
-  "the working directory has been deleted, or its name is not UTF-8; change to another directory";
+  "the working directory has been deleted, or its name is not UTF-8; change to another one";
 
 /** Undefined if it is gone, or if Node.js cannot say its name. */
 export function workingDirectory(of: Pick<NodeJS.Process, "cwd"> = process): string | undefined {

@@ -85,7 +85,8 @@ test("a working directory that is gone is said, with 1", async () => {
     code: 1,
     signal: null,
     stdout: "",
-    stderr: "sessiond: the working directory has been deleted, or its name is not UTF-8; change to another directory\n",
+    stderr:
+      "sessiond: the working directory has been deleted, or its name is not UTF-8; change to another one\n",
   });
 });
 

@@ -2,9 +2,10 @@
 import { existsSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect } from "vitest";
 import { eventually } from "../support/eventually.ts";
 import { kill, type Unprepared, unprepared } from "../support/set-up-nothing.ts";
+import { testWithoutService as test } from "../support/system-service.ts";
 
 /** Waits until the file `go` is there, so that a test knows that a run is under way. */
 const patient = ["sh", "-c", 'echo "$1" >> log; until [ -e go ]; do sleep 0.02; done', "sh", "{}"];

@@ -4,13 +4,14 @@
 import { cpSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import { expect, onTestFinished, test } from "vitest";
+import { expect, onTestFinished } from "vitest";
 import { SessionClient } from "../../src/client/session-client.ts";
 import { version } from "../../src/version.ts";
 import { fill, smallDisk } from "../e2e/small-disk.ts";
 import { type Program, startProgram } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
 import { daemonsBelow, kill, type Unprepared, unprepared } from "../support/set-up-nothing.ts";
+import { testWithoutService as test } from "../support/system-service.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 const dist = resolve(import.meta.dirname, "../../dist");

@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { type FindOptions, findDaemon, findOrMakeDaemon } from "../../../src/client/on-demand/find-daemon.ts";
 import { isOlder } from "../../../src/client/on-demand/older-version.ts";
 import { serviceSocketPath } from "../../../src/contract/socket-path.ts";
+import { systemServiceListens, testWithoutService } from "../../support/system-service.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 
 /** A home, and in it a project with a folder. Nothing is set up. */
@@ -91,41 +92,47 @@ test("what others may write, a file, and a link that leads nowhere are no store,
   }
 });
 
-test("a store is made only where nobody listens, below the home, and not with --no-start", async () => {
-  const { home, project, folder, options } = await place();
-  const makes = (more: Partial<FindOptions> = {}) => findOrMakeDaemon(options(more));
-  expect(await makes()).toMatchObject({
-    store: join(folder, ".sessions"),
-    why: "a new store: no daemon was found",
-  });
-  for (const cwd of [home, "/", undefined])
-    await expect(makes({ cwd })).rejects.toMatchObject({ code: "daemon_unreachable", reason: "missing" });
-  await expect(makes({ mayStart: false })).rejects.toThrow("--no-start");
-  // A socket that nobody listens at is no daemon.
-  const socket = join(home, "sessiond.sock");
-  const env = { HOME: home, XDG_RUNTIME_DIR: home };
-  writeFileSync(socket, "");
-  expect(await makes({ env })).toMatchObject({ why: "a new store: no daemon was found" });
-  const server = createServer().listen(join(project, "sessiond.sock"));
-  onTestFinished(() => void server.close());
-  await new Promise((resolve) => server.once("listening", resolve));
-  expect(await makes({ env: { ...env, XDG_RUNTIME_DIR: project } })).toMatchObject({
-    why: "your own service: no store here or above",
-  });
-});
+testWithoutService(
+  "a store is made only where nobody listens, below the home, and not with --no-start",
+  async () => {
+    const { home, project, folder, options } = await place();
+    const makes = (more: Partial<FindOptions> = {}) => findOrMakeDaemon(options(more));
+    expect(await makes()).toMatchObject({
+      store: join(folder, ".sessions"),
+      why: "a new store: no daemon was found",
+    });
+    for (const cwd of [home, "/", undefined])
+      await expect(makes({ cwd })).rejects.toMatchObject({ code: "daemon_unreachable", reason: "missing" });
+    await expect(makes({ mayStart: false })).rejects.toThrow("--no-start");
+    // A socket that nobody listens at is no daemon.
+    const socket = join(home, "sessiond.sock");
+    const env = { HOME: home, XDG_RUNTIME_DIR: home };
+    writeFileSync(socket, "");
+    expect(await makes({ env })).toMatchObject({ why: "a new store: no daemon was found" });
+    const server = createServer().listen(join(project, "sessiond.sock"));
+    onTestFinished(() => void server.close());
+    await new Promise((resolve) => server.once("listening", resolve));
+    expect(await makes({ env: { ...env, XDG_RUNTIME_DIR: project } })).toMatchObject({
+      why: "your own service: no store here or above",
+    });
+  },
+);
 
-test.skipIf(process.geteuid?.() !== 0)("root by sudo makes no store in a user's directory", async () => {
-  const { home, project, folder, options } = await place();
-  chownSync(folder, 1000, 1000);
-  const env = { HOME: home, SUDO_UID: "1000" };
-  const refused = { reason: "not_permitted", message: expect.stringContaining("leave out sudo") };
-  await expect(findOrMakeDaemon(options({ env }))).rejects.toMatchObject(refused);
-  expect(await findOrMakeDaemon(options({ env, cwd: project }))).toMatchObject({
-    why: "a new store: no daemon was found",
-  });
-  chownSync(makeStore(folder), 1000, 1000);
-  await expect(findOrMakeDaemon(options({ env }))).rejects.toMatchObject(refused);
-});
+test.skipIf(systemServiceListens || process.geteuid?.() !== 0)(
+  "root by sudo makes no store in a user's directory",
+  async () => {
+    const { home, project, folder, options } = await place();
+    chownSync(folder, 1000, 1000);
+    const env = { HOME: home, SUDO_UID: "1000" };
+    const refused = { reason: "not_permitted", message: expect.stringContaining("leave out sudo") };
+    await expect(findOrMakeDaemon(options({ env }))).rejects.toMatchObject(refused);
+    expect(await findOrMakeDaemon(options({ env, cwd: project }))).toMatchObject({
+      why: "a new store: no daemon was found",
+    });
+    chownSync(makeStore(folder), 1000, 1000);
+    await expect(findOrMakeDaemon(options({ env }))).rejects.toMatchObject(refused);
+  },
+);
 
 test.each([
   ["0.1.0", "0.1.1", true],
