@@ -48,7 +48,7 @@ async function held(at: Scene, ...options: string[]) {
     stderr: `a is paused; its worker "run ${run.host.pid}" finishes what it has begun\n`,
   });
   await eventually(() =>
-    expect(run.stderr()).toContain("a was paused (lunch): finishing 2 running commands"),
+    expect(run.stderr()).toContain("a was paused (lunch): finishing 2 files"),
   );
   letGo(at);
   await eventually(async () => expect((await at.session()).processed_files).toHaveLength(2));
@@ -217,7 +217,7 @@ test("a daemon that is killed while a run is held: the hold survives, and the re
   const run = await at.startProcess("a", "--files", "f*", "-j2", ...sh(patient));
   await eventually(() => expect(at.lines("log")).toHaveLength(2));
   expect((await at.ctl("pause", "a")).code).toBe(0);
-  await eventually(() => expect(run.stderr()).toContain("a was paused: finishing 2 running commands"));
+  await eventually(() => expect(run.stderr()).toContain("a was paused: finishing 2 files"));
   letGo(at);
   await eventually(async () => expect((await at.session()).processed_files).toHaveLength(2));
   at.daemon.kill("SIGKILL");

@@ -7,7 +7,7 @@ import { safe } from "../terminal-text.ts";
 
 export function heldLines({ sessionId, hold, running }: RunSnapshot): string[] {
   const why = hold?.reason === undefined ? "" : ` (${safe(hold.reason)})`;
-  const first = running.length === 0 ? "" : `finishing ${counted(running.length, "running command")}, then `;
+  const first = running.length === 0 ? "" : `finishing ${counted(running.length, "file")}, then `;
   return [
     `${safe(sessionId)} was paused${why}: ${first}waiting until it is resumed; Ctrl-C ends the run`,
     `to go on: sessionctl resume ${shellOperand(sessionId)}`,
