@@ -264,7 +264,7 @@ describe("lines for a log", () => {
     );
     const waiting = { untilMs: half.nowMs + 65_000, reason: "not now, Retry-After" };
     expect(plainLine({ ...half, slowedTo: 2, waiting }, 23.4)).toMatch(
-      /, 2 at once, waiting until (\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d \(not now, Retry-After\), ETA /,
+      /, 2 at once, waiting until (\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d \(not now, Retry-After\)$/,
     );
     const late = { ...half, waiting: { ...waiting, untilMs: half.nowMs } };
     expect(plainLine(late, 23.4)).toBe(plainLine(half, 23.4));

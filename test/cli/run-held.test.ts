@@ -47,9 +47,7 @@ async function held(at: Scene, ...options: string[]) {
     code: 0,
     stderr: `a is paused; its worker "run ${run.host.pid}" finishes what it has begun\n`,
   });
-  await eventually(() =>
-    expect(run.stderr()).toContain("a was paused (lunch): finishing 2 files"),
-  );
+  await eventually(() => expect(run.stderr()).toContain("a was paused (lunch): finishing 2 files"));
   letGo(at);
   await eventually(async () => expect((await at.session()).processed_files).toHaveLength(2));
   return run;

@@ -50,7 +50,9 @@ export function createJsonDisplay(
 function values(progress: RunSnapshot, perSecond: number | undefined, toldAtMs: number): object {
   const { pending, running, nowMs, hold, slowedTo, waiting } = progress;
   const isWaiting = waiting !== undefined && waiting.untilMs > toldAtMs;
-  const eta = pending === 0 && running.length > 0 ? undefined : etaMs(perSecond, pending + running.length);
+  // A rate before the wait does not tell how long the rest takes, nor when the last files end.
+  const isKnown = !isWaiting && (pending > 0 || running.length === 0);
+  const eta = isKnown ? etaMs(perSecond, pending + running.length) : undefined;
   return {
     session_id: progress.sessionId,
     total: progress.total,

@@ -58,15 +58,17 @@ export function plainLine(
   nowMs = progress.nowMs,
 ): string {
   const { pending, running, draining, hold, disconnected, slowedTo, waiting } = progress;
-  const eta = pending === 0 ? undefined : etaMs(perSecond, pending + running.length);
+  const isWaiting = waiting !== undefined && waiting.untilMs > nowMs;
+  // A rate before the wait does not tell how long the rest takes.
+  const eta = pending === 0 || isWaiting ? undefined : etaMs(perSecond, pending + running.length);
   return [
     counts(progress),
     ...(progress.budgets.length === 0 ? [] : [`budget ${safe(budgetText(progress.budgets))}`]),
     ...(perSecond === undefined ? [] : [rateText(perSecond, "")]),
     ...(slowedTo === undefined ? [] : [`${slowedTo} at once`]),
-    ...(waiting === undefined || waiting.untilMs <= nowMs || hold !== undefined
-      ? []
-      : [`waiting until ${clockText(waiting.untilMs, nowMs)} (${waiting.reason})`]),
+    ...(isWaiting && hold === undefined
+      ? [`waiting until ${clockText(waiting.untilMs, nowMs)} (${waiting.reason})`]
+      : []),
     ...(eta === undefined || draining !== undefined || hold !== undefined
       ? []
       : [`ETA ${timeText(eta, "")}`]),

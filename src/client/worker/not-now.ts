@@ -11,7 +11,7 @@ export class NotNow extends Error {
     super(message, { cause });
     this.name = "NotNow";
     // Computed from what a service sent, it may be anything.
-    this.retryAfterMs = retryAfterMs !== undefined && retryAfterMs > 0 ? retryAfterMs : undefined;
+    this.retryAfterMs = typeof retryAfterMs === "number" && retryAfterMs > 0 ? retryAfterMs : undefined;
   }
 }
 

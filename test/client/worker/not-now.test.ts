@@ -107,5 +107,8 @@ it("takes a time that cannot be kept for no time", () => {
   for (const retryAfterMs of [-1, 0, Number.NaN, undefined]) {
     expect(new NotNow({ retryAfterMs }).retryAfterMs).toBeUndefined();
   }
+  // Such as a header that was never converted: a sum with a text would be another text.
+  const text = "300" as unknown as number;
+  expect(new NotNow({ retryAfterMs: text }).retryAfterMs).toBeUndefined();
   expect(new NotNow()).toMatchObject({ name: "NotNow", message: "not now" });
 });
