@@ -146,6 +146,11 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return prototype === Object.prototype || prototype === null;
 }
 
+/** The member of an object with this key. Undefined if there is none, or if the value is no object. */
+export function memberOf(value: JsonValue | undefined, key: string): JsonValue | undefined {
+  return isJsonObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+}
+
 /**
  * Sets a member of an object under construction. Unlike an assignment, it treats `__proto__` as an ordinary
  * key.

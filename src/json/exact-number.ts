@@ -31,6 +31,16 @@ export function isJsonNumber(text: string): boolean {
   return /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/.test(text);
 }
 
+/** Whether a value that was read from JSON is a number, of any of the types that numbers get. */
+export function isNumber(value: unknown): value is number | bigint | ExactNumber {
+  return typeof value === "number" || typeof value === "bigint" || value instanceof ExactNumber;
+}
+
+/** A number that was read from JSON as it is spelled; undefined for any other value. */
+export function numberText(value: unknown): string | undefined {
+  return isNumber(value) ? String(value) : undefined;
+}
+
 /** How a number of JSON becomes a value. */
 export type NumberReader = (text: string) => number | bigint | ExactNumber;
 

@@ -2,7 +2,7 @@
 import { compareDecimals } from "../json/decimal.ts";
 import { isAddable } from "../json/decimal-sum.ts";
 import { isJsonObject, type JsonObject, type JsonValue } from "../json/exact-json.ts";
-import { ExactNumber } from "../json/exact-number.ts";
+import { numberText, readSpelled } from "../json/exact-number.ts";
 import { parseResultKey, ResultKeyError } from "../session/result-key.ts";
 import { OptionError } from "./option-error.ts";
 
@@ -39,18 +39,7 @@ export function readBudgets(value: JsonValue): Budgets {
 
 /** As {@link readBudgets} reads them. */
 export function writeBudgets(budgets: Budgets): JsonObject {
-  return Object.fromEntries([...withMaximum(budgets)].map(([key, max]) => [key, numberOf(max as string)]));
-}
-
-/** A number of JSON as it is spelled; undefined for any other value. */
-export function numberText(value: JsonValue | undefined): string | undefined {
-  const isNumber = typeof value === "number" || typeof value === "bigint" || value instanceof ExactNumber;
-  return isNumber ? String(value) : undefined;
-}
-
-/** A number with this spelling, as a value of JSON. */
-export function numberOf(text: string): JsonValue {
-  return String(Number(text)) === text ? Number(text) : new ExactNumber(text);
+  return Object.fromEntries([...withMaximum(budgets)].map(([key, max]) => [key, readSpelled(max as string)]));
 }
 
 function withMaximum(budgets: Budgets): Budgets {

@@ -2,7 +2,7 @@
  * Reads from the output of a command when its service wants to be asked again: the field Retry-After of RFC
  * 9110, section 10.2.3. Pure.
  */
-import { isJsonObject, type JsonValue } from "../json/exact-json.ts";
+import { type JsonValue, memberOf } from "../json/exact-json.ts";
 import { microsPerMs, parseTimestamp } from "../time/clock.ts";
 
 /** curl writes `<` before the fields of a response with --verbose. */
@@ -21,7 +21,8 @@ export function retryAfterMs(
   nowMs: number,
 ): number | undefined {
   const texts = Array.from(stderr.matchAll(field), ([, text]) => (text as string).trim());
-  if (isJsonObject(stdout) && Object.hasOwn(stdout, "retry_after")) texts.push(String(stdout.retry_after));
+  const printed = memberOf(stdout, "retry_after");
+  if (printed !== undefined) texts.push(String(printed));
   const known = texts.map((text) => read(text, nowMs)).filter((ms) => ms !== undefined);
   return known.length === 0 ? undefined : Math.max(...known);
 }

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { SessionClient } from "../client/session-client.ts";
 import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { isSessiondError, SessiondError } from "../error.ts";
-import { isJsonObject, type JsonObject } from "../json/exact-json.ts";
+import { type JsonObject, memberOf } from "../json/exact-json.ts";
 import { changeRun, type RunChanges } from "../session/run-memory.ts";
 import type { Session } from "../session/session.ts";
 import { shellOperand } from "../text/shell-quote.ts";
@@ -171,6 +171,6 @@ async function markRun({ client, labels, run }: Opening, { session }: WorkerSess
 }
 
 function markIn({ run }: Session): string | undefined {
-  const mark = isJsonObject(run) && Object.hasOwn(run, "mark") ? run.mark : undefined;
+  const mark = memberOf(run, "mark");
   return typeof mark === "string" ? mark : undefined;
 }

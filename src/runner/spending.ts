@@ -5,9 +5,10 @@
  */
 import { compareDecimals } from "../json/decimal.ts";
 import { addDecimals, DecimalSum, isAddable } from "../json/decimal-sum.ts";
-import { isJsonObject, type JsonObject, type JsonValue } from "../json/exact-json.ts";
+import { isJsonObject, type JsonObject, type JsonValue, memberOf } from "../json/exact-json.ts";
+import { numberText, readSpelled } from "../json/exact-number.ts";
 import { parseResultKey, type ResultKey, ResultKeyError, valueAt } from "../session/result-key.ts";
-import { type Budgets, numberOf, numberText } from "./budget.ts";
+import type { Budgets } from "./budget.ts";
 
 /** What is spent of one budget, as decimals. */
 export interface Spent {
@@ -65,7 +66,7 @@ export class Spending {
         account.sum = addDecimals(account.sum, number);
         account.byFile.set(file, after);
       }
-      if (account.byFile.has(file)) spent[account.key.text] = numberOf(after);
+      if (account.byFile.has(file)) spent[account.key.text] = readSpelled(after);
     }
     return Object.keys(spent).length === 0 ? undefined : spent;
   }
@@ -79,15 +80,18 @@ export class Spending {
 
   /** Why nothing more may be spent; undefined if something may. */
   get reached(): string | undefined {
-    const reached = this.spent.filter(({ spent, max }) => compareDecimals(spent, max) >= 0);
+    const reached = this.#reached;
     if (reached.length === 0) return undefined;
     return `budget reached: ${reached.map(({ key, spent, max }) => `${key} ${spent} of ${max}`).join(", ")}`;
   }
 
   /** A budget for each one that is reached, with room for as much again. */
   get larger(): Budgets {
-    const reached = this.spent.filter(({ spent, max }) => compareDecimals(spent, max) >= 0);
-    return new Map(reached.map(({ key, spent, max }) => [key, doubled(max, spent)]));
+    return new Map(this.#reached.map(({ key, spent, max }) => [key, doubled(max, spent)]));
+  }
+
+  get #reached(): Spent[] {
+    return this.spent.filter(({ spent, max }) => compareDecimals(spent, max) >= 0);
   }
 
   /** The budgets of which no result has a number, if there was an attempt. */
@@ -134,7 +138,7 @@ function accountOf(text: string, max: string | undefined, results: JsonObject): 
   for (const file of Object.keys(results)) {
     const result = results[file];
     const recorded = spentIn(result);
-    const own = Object.hasOwn(recorded, text) ? numberText(recorded[text]) : undefined;
+    const own = numberText(memberOf(recorded, text));
     const number = own ?? numberText(valueAt(result, key));
     if (number === undefined || !sum.add(number)) continue;
     isFound = true;
@@ -161,7 +165,7 @@ function keyIn(text: string): ResultKey | undefined {
 }
 
 function spentIn(result: JsonValue | undefined): JsonObject {
-  const spent = isJsonObject(result) && Object.hasOwn(result, "spent") ? result.spent : undefined;
+  const spent = memberOf(result, "spent");
   return isJsonObject(spent) ? spent : {};
 }
 

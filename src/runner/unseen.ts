@@ -2,7 +2,7 @@
  * What the patterns of a session could not look at, as its `run` remembers it until a later run has looked
  * there. Pure.
  */
-import { isJsonObject, type JsonObject, type JsonValue } from "../json/exact-json.ts";
+import { isJsonObject, type JsonObject, type JsonValue, memberOf } from "../json/exact-json.ts";
 
 /** For each pattern, what could not be looked at and why, in words. */
 export type Unseen = ReadonlyMap<string, string>;
@@ -12,7 +12,7 @@ const namedPatterns = 3;
 
 /** What is left to look at, as the key `run` says. What it says that is not readable is ignored. */
 export function unseenIn(run: JsonValue | undefined): Map<string, string> {
-  const unseen = isJsonObject(run) && Object.hasOwn(run, "unseen") ? run.unseen : undefined;
+  const unseen = memberOf(run, "unseen");
   const entries = isJsonObject(unseen) ? Object.entries(unseen) : [];
   return new Map(entries.filter((entry): entry is [string, string] => typeof entry[1] === "string"));
 }

@@ -1,13 +1,13 @@
 /** Which files of a session have failed, by their results, and why, in words. */
 import { eachInSlices } from "../async/slices.ts";
-import { isJsonObject, type JsonObject, type JsonValue } from "../json/exact-json.ts";
-import { ExactNumber } from "../json/exact-number.ts";
+import { isJsonObject, type JsonObject, type JsonValue, memberOf } from "../json/exact-json.ts";
+import { isNumber } from "../json/exact-number.ts";
 import { formatDuration } from "../time/duration.ts";
 import type { Session } from "./session.ts";
 
 /** The recorded result of a file, which may be named `__proto__`. */
 export function resultOf(results: JsonObject, file: string): JsonValue | undefined {
-  return Object.hasOwn(results, file) ? results[file] : undefined;
+  return memberOf(results, file);
 }
 
 /**
@@ -73,13 +73,11 @@ function lastLine(text: string): string {
 }
 
 function numberAt(result: JsonObject, key: string): number | undefined {
-  const value = Object.hasOwn(result, key) ? result[key] : undefined;
-  return typeof value === "number" || typeof value === "bigint" || value instanceof ExactNumber
-    ? Number(value)
-    : undefined;
+  const value = memberOf(result, key);
+  return isNumber(value) ? Number(value) : undefined;
 }
 
 function textAt(result: JsonObject, key: string): string | undefined {
-  const value = Object.hasOwn(result, key) ? result[key] : undefined;
+  const value = memberOf(result, key);
   return typeof value === "string" && value.trim() !== "" ? value : undefined;
 }

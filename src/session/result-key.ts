@@ -2,7 +2,7 @@
  * Keys of results: what `--where 'issues > 3'` or `--budget usage.tokens=1000000` names in the result of a
  * file, and the value that is there. Pure.
  */
-import { isJsonObject, type JsonValue } from "../json/exact-json.ts";
+import { type JsonValue, memberOf } from "../json/exact-json.ts";
 
 export interface ResultKey {
   /** As it was written. */
@@ -56,18 +56,18 @@ function dottedPath(text: string): string[] {
  * result's `stdout` if that is an object or a list, then in the result itself. Undefined if it is in neither.
  */
 export function valueAt(result: JsonValue | undefined, { path }: ResultKey): JsonValue | undefined {
-  const printed = isJsonObject(result) ? memberOf(result, "stdout") : undefined;
+  const printed = memberOf(result, "stdout");
   const found = follow(printed, path);
   return found === undefined ? follow(result, path) : found;
 }
 
 function follow(from: JsonValue | undefined, path: readonly string[]): JsonValue | undefined {
   let value = from;
-  for (const part of path) value = memberOf(value, part);
+  for (const part of path) value = partOf(value, part);
   return value;
 }
 
-function memberOf(value: JsonValue | undefined, key: string): JsonValue | undefined {
+function partOf(value: JsonValue | undefined, key: string): JsonValue | undefined {
   if (Array.isArray(value)) return /^(?:0|[1-9]\d*)$/.test(key) ? value[Number(key)] : undefined;
-  return isJsonObject(value) && Object.hasOwn(value, key) ? value[key] : undefined;
+  return memberOf(value, key);
 }

@@ -2,10 +2,9 @@
  * What a command printed, from a result, as text for a report: bounded, with its beginning and its end. Pure.
  */
 import { clientMaxDepth } from "../../client/http/reply.ts";
-import { isJsonObject, type JsonValue, stringifyJson } from "../../json/exact-json.ts";
-import { memberOf } from "./row.ts";
+import { isJsonObject, type JsonValue, memberOf, stringifyJson } from "../../json/exact-json.ts";
 
-export interface Output {
+export interface Printed {
   /** Empty if there was none. */
   readonly stdout: string;
   readonly stderr: string;
@@ -15,7 +14,7 @@ export interface Output {
   readonly isResult: boolean;
 }
 
-export function outputOf(result: JsonValue): Output {
+export function outputOf(result: JsonValue): Printed {
   const [stdout, stderr] = [memberOf(result, "stdout"), memberOf(result, "stderr")];
   if (stdout !== undefined || stderr !== undefined)
     return { stdout: textOf(stdout), stderr: textOf(stderr), isResult: false };

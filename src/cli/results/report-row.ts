@@ -2,12 +2,12 @@
  * One row of the report: the texts that people see, safe to be shown, as HTML and as data for the script.
  * Pure.
  */
-import { clientMaxDepth } from "../../client/http/reply.ts";
-import { type JsonValue, stringifyJson } from "../../json/exact-json.ts";
+import { type JsonValue, memberOf } from "../../json/exact-json.ts";
 import type { ResultKey } from "../../session/result-key.ts";
 import { safe } from "../../text/safe.ts";
+import { cellText } from "./csv.ts";
 import { outputOf, shortened } from "./output-text.ts";
-import { memberOf, type ResultStatus, type Row, reasonOf, valueOfKey } from "./row.ts";
+import { type ResultStatus, type Row, reasonOf, valueOfKey } from "./row.ts";
 import { shownDuration } from "./shown-duration.ts";
 import { durationMsOf, finishedMsOf } from "./totals.ts";
 import { xmlText } from "./xml-text.ts";
@@ -63,8 +63,7 @@ export function reportRow(row: Row, columns: readonly ResultKey[]): ReportRow {
 
 function cell(value: JsonValue | undefined): string {
   if (value === undefined || value === null) return "";
-  const text = typeof value === "string" ? value : stringifyJson(value, { maxDepth: clientMaxDepth });
-  return safe(shortened(text, longestValue));
+  return safe(shortened(cellText(value), longestValue));
 }
 
 /** Line breaks and tabs stay what they are. */

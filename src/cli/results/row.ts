@@ -1,5 +1,6 @@
 /** One result of a session, with the file it belongs to: what the formats write, and what keys find in it. */
-import { ExactNumber, isJsonObject, type JsonObject, type JsonValue } from "../../json/exact-json.ts";
+import { type JsonValue, memberOf } from "../../json/exact-json.ts";
+import { isNumber } from "../../json/exact-number.ts";
 import { failureOf, hasFailed } from "../../session/failed-file.ts";
 import { type ResultKey, valueAt } from "../../session/result-key.ts";
 
@@ -54,13 +55,8 @@ export function valueOfKey(row: Row, key: ResultKey): JsonValue | undefined {
   return column === undefined ? undefined : usualValue(row, column);
 }
 
-export function memberOf(result: JsonValue, key: string): JsonValue | undefined {
-  return isJsonObject(result) && Object.hasOwn(result, key) ? (result as JsonObject)[key] : undefined;
-}
-
 /** A number of a result that is fit for arithmetic; undefined if there is none. */
 export function plainNumberOf(result: JsonValue, key: string): number | undefined {
   const value = memberOf(result, key);
-  const isNumber = typeof value === "number" || typeof value === "bigint" || value instanceof ExactNumber;
-  return isNumber ? Number(value) : undefined;
+  return isNumber(value) ? Number(value) : undefined;
 }

@@ -1,4 +1,4 @@
-/** Durations for people: `43 ms`, `1.2 s`, `3 min 20 s`, `2 h 05 min`, `1 d 3 h`. Pure. */
+/** Durations for people: `43 ms`, `1.2 s`, `3 min 20 s`, `2 h 5 min`, `1 d 3 h`. Pure. */
 export function shownDuration(ms: number): string {
   if (ms < 999.5) return `${Math.round(ms)} ms`;
   if (ms < 59_950) return `${(ms / 1000).toFixed(1)} s`;

@@ -1,10 +1,10 @@
 /** Results as a table for people. Pure. */
-import type { JsonValue } from "../../json/exact-json.ts";
+import { type JsonValue, memberOf } from "../../json/exact-json.ts";
 import type { Style } from "../output.ts";
 import { type Column, TableLayout } from "../table.ts";
 import { safe, truncate } from "../terminal-text.ts";
 import { cellText } from "./csv.ts";
-import { memberOf, type ResultStatus, type Row, reasonOf, valueOfKey } from "./row.ts";
+import { type ResultStatus, type Row, reasonOf, valueOfKey } from "./row.ts";
 import type { Format, Selection } from "./selection.ts";
 import { shownDuration } from "./shown-duration.ts";
 import { durationMsOf } from "./totals.ts";

@@ -1,6 +1,7 @@
 /** What is known of all results together: counts and times. Pure. */
+import { memberOf } from "../../json/exact-json.ts";
 import { microsPerMs, parseTimestamp } from "../../time/clock.ts";
-import { memberOf, plainNumberOf, type ResultStatus, type Row } from "./row.ts";
+import { plainNumberOf, type ResultStatus, type Row } from "./row.ts";
 
 export class Totals {
   results = 0;

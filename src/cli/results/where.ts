@@ -3,7 +3,8 @@
  * values of their keys. Pure.
  */
 import { compareDecimals } from "../../json/decimal.ts";
-import { ExactNumber, type JsonValue } from "../../json/exact-json.ts";
+import type { JsonValue } from "../../json/exact-json.ts";
+import { numberText } from "../../json/exact-number.ts";
 import type { ResultKey } from "../../session/result-key.ts";
 import { type Operand, type Operator, WhereError, WhereReader } from "./where-reader.ts";
 
@@ -86,11 +87,6 @@ function compareTexts(one: string, other: string): number {
   while (one.charCodeAt(at) === other.charCodeAt(at)) at++;
   // After equal first halves of surrogate pairs, the second halves have the order of the code points.
   return (one.codePointAt(at) ?? -1) - (other.codePointAt(at) ?? -1);
-}
-
-function numberText(value: JsonValue | undefined): string | undefined {
-  const isNumber = typeof value === "number" || typeof value === "bigint" || value instanceof ExactNumber;
-  return isNumber ? String(value) : undefined;
 }
 
 /** A text as it is; a number, true and false as JSON spells them. */
