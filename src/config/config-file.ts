@@ -31,23 +31,23 @@ export function readConfigFile(
   }
   if (flag !== undefined) return read(resolve(cwd, flag), "given by --config");
   if (env.SESSIOND_CONFIG) return read(resolve(cwd, env.SESSIOND_CONFIG), "given by $SESSIOND_CONFIG");
-  try {
-    return read(systemConfigFile, "the default, as neither --config nor $SESSIOND_CONFIG is given");
-  } catch (error) {
-    // The defaults apply only if the file is certainly absent. With defaults in place of a file that cannot
-    // be read, the service would start with an empty directory of sessions.
-    const code = systemErrorCode((error as Error).cause);
-    if (code === "ENOENT" || code === "ENOTDIR") return undefined;
-    throw error;
-  }
+  return readIfThere(systemConfigFile, "the default, as neither --config nor $SESSIOND_CONFIG is given");
 }
 
 /**
  * Reads the settings of a user. Undefined if there is no such file. @throws ConfigError if it is unreadable
  */
 export function readUserFile(file: string): ConfigFile | undefined {
+  return readIfThere(file, "the settings of this user");
+}
+
+/**
+ * The defaults apply only if the file is certainly absent. With defaults in place of a file that cannot be
+ * read, the service would start with an empty directory of sessions.
+ */
+function readIfThere(file: string, origin: string): ConfigFile | undefined {
   try {
-    return read(file, "the settings of this user");
+    return read(file, origin);
   } catch (error) {
     const code = systemErrorCode((error as Error).cause);
     if (code === "ENOENT" || code === "ENOTDIR") return undefined;

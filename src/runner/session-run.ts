@@ -42,13 +42,8 @@ export interface Opened {
 }
 
 /** The session; undefined if it does not exist. */
-export async function findSession(client: SessionClient, id: string): Promise<Session | undefined> {
-  try {
-    return await client.getSession(id);
-  } catch (error) {
-    if (isSessiondError(error, "session_not_found", "session_deleted")) return undefined;
-    throw error;
-  }
+export function findSession(client: SessionClient, id: string): Promise<Session | undefined> {
+  return unlessMissing(client.getSession(id));
 }
 
 /**
@@ -63,7 +58,7 @@ export async function untilFree(
   say: (line: string) => void,
 ): Promise<void> {
   for (let isSaid = false; ; isSaid = true) {
-    const summary = await summaryOf(client, id);
+    const summary = await unlessMissing(client.getSummary(id));
     if (summary === undefined || summary.worker === null) return;
     const { worker, status } = summary;
     const name = worker.name === null ? "another worker" : `"${worker.name}"`;
@@ -81,9 +76,10 @@ export async function untilFree(
   }
 }
 
-async function summaryOf(client: SessionClient, id: string) {
+/** Undefined if the reply says that the session does not exist. */
+async function unlessMissing<T>(reply: Promise<T>): Promise<T | undefined> {
   try {
-    return await client.getSummary(id);
+    return await reply;
   } catch (error) {
     if (isSessiondError(error, "session_not_found", "session_deleted")) return undefined;
     throw error;

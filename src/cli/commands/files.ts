@@ -4,6 +4,7 @@ import type { FileState } from "../../client/http/query.ts";
 import type { FilePage } from "../../contract/replies.ts";
 import { wholeNumber } from "../arguments.ts";
 import type { Registration } from "../context.ts";
+import { addHelp } from "../help-text.ts";
 import { withDownloaded } from "../results/download.ts";
 import type { SessionText } from "../results/session-text.ts";
 import { safe } from "../terminal-text.ts";
@@ -14,8 +15,6 @@ interface Options {
   cursor?: string;
   null?: boolean;
 }
-
-import { addHelp } from "../help-text.ts";
 
 const help = `
 Failed files are processed files whose result says so: its exit_code is not 0, or it has no exit_code but an error

@@ -27,14 +27,14 @@ could not be started.
 
 --on-end runs a line for sh when the run has ended: done, failed, paused, interrupted or without its connection, but not
 after kill -9 or a third Ctrl-C. Its standard input is a summary as JSON, its variables are SESSIOND_SESSION,
-SESSIOND_STATUS, SESSIOND_REASON, SESSIOND_EXIT_CODE, SESSIOND_DONE, SESSIOND_FAILED and SESSIOND_PENDING. What comes of
-it does not change the exit code; after 10 minutes it is ended.
+SESSIOND_STATUS, SESSIOND_REASON, SESSIOND_EXIT_CODE, SESSIOND_DONE, SESSIOND_FAILED and SESSIOND_PENDING. A line
+that fails does not change the exit code of the run; a line that takes longer than 10 minutes is ended.
 
 When all files are done, the session is completed; if some failed, the session has failed, and --retry-failed runs
 only those again. The first Ctrl-C lets running commands finish and pauses the session. The second stops them; their
 files stay pending. The third does not wait for sessiond either. If somebody else pauses the session, running commands
-finish, and the run waits until the session is resumed; with --on-pause exit it ends instead. Processes that a command leaves in its process group
-are stopped after one second.
+finish, and the run waits until the session is resumed; with --on-pause exit it ends instead. Processes that a command
+leaves in its process group are stopped after one second.
 
 If done files were edited since, or were done by another command or with other --depends files, the run says how many
 and ends with 2, until it is told --rerun-if changed or --keep-done. Files that failed or are pending may be edited, and

@@ -1,4 +1,4 @@
-/** Says which done files have changed since, and refuses a run that was not told what to do with them. */
+/** Asks about done files that have changed since: says which, and refuses a run that gives no answer. */
 import type { ChangedSince } from "../../runner/done.ts";
 import { commandHash, type Template } from "../../runner/template.ts";
 import type { Output } from "../output.ts";
@@ -9,7 +9,7 @@ import { someNames } from "./skipped-lines.ts";
 /** An option that keeps the results of files that have changed. */
 export type KeepOption = "--keep-done" | "--retry-failed";
 
-export interface Telling {
+export interface Question {
   /** The option that says what becomes of files that have changed; undefined refuses the run. */
   readonly answer: "--rerun-if changed" | KeepOption | undefined;
   /** Whether every file has been explained already. */
@@ -41,8 +41,8 @@ const rerunToo = "to run them again too, add --rerun-if changed";
 const showAll = "to see which files and why, add --dry-run --explain";
 
 /** False if the run is refused. Says how many files have changed in which way, each with the first names. */
-export function tellOfChanged(out: Output, changed: ChangedSince, telling: Telling): boolean {
-  const { answer, isExplained, command, last } = telling;
+export function askAboutChanged(out: Output, changed: ChangedSince, question: Question): boolean {
+  const { answer, isExplained, command, last } = question;
   const lines = linesOf(changed, answer);
   for (const line of lines) {
     if (answer === undefined) out.complain(line);
@@ -60,12 +60,12 @@ export function tellOfChanged(out: Output, changed: ChangedSince, telling: Telli
 }
 
 /** The option that kept results of changed files; undefined if there are none. */
-export function keptBy(changed: ChangedSince, answer: Telling["answer"]): KeepOption | undefined {
+export function keptBy(changed: ChangedSince, answer: Question["answer"]): KeepOption | undefined {
   const isAny = changed.content.length + changed.command.length + changed.depends.length > 0;
   return isAny && answer !== "--rerun-if changed" ? answer : undefined;
 }
 
-function linesOf(changed: ChangedSince, answer: Telling["answer"]): string[] {
+function linesOf(changed: ChangedSince, answer: Question["answer"]): string[] {
   return (["content", "command", "depends"] as const).flatMap((way) => {
     const { length } = changed[way];
     if (length === 0) return [];

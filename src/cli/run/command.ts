@@ -28,7 +28,7 @@ import { CommandError, type ExitCode, exitCodes, usageError } from "../exit-code
 import { failuresAmong } from "../failures.ts";
 import { absolutePath, type HostProcess } from "../host-process.ts";
 import { safe } from "../terminal-text.ts";
-import { keptBy, type Telling, tellOfChanged } from "./changed.ts";
+import { askAboutChanged, keptBy, type Question } from "./changed.ts";
 import { checkCommand, checkFilled } from "./check-command.ts";
 import { comparedLines } from "./compared.ts";
 import { execute } from "./execute.ts";
@@ -98,8 +98,8 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
   if (options.explain) explain(context, options, selection, given);
   const changed = changedSince(known, differing);
   const answer = answerOf(options, selection);
-  const telling = { answer, isExplained: options.explain, command: template, last: remembered.template };
-  if (!tellOfChanged(out, changed, telling)) return exitCodes.usage;
+  const question = { answer, isExplained: options.explain, command: template, last: remembered.template };
+  if (!askAboutChanged(out, changed, question)) return exitCodes.usage;
   if (selection.files.length > 0) {
     for (const line of rememberedLines(joined, { cwd, remembered, here: workingDirectory(process) }))
       say(line);
@@ -133,7 +133,7 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
   });
 }
 
-function answerOf({ rerunIf, keepDone, retryFailed }: RunOptions, { files }: Selection): Telling["answer"] {
+function answerOf({ rerunIf, keepDone, retryFailed }: RunOptions, { files }: Selection): Question["answer"] {
   if (rerunIf === "changed") return "--rerun-if changed";
   if (keepDone) return "--keep-done";
   // Whoever retries failed files may have mended the command, and is not asked about the others. If none is

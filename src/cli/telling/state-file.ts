@@ -2,7 +2,6 @@
  * The state of a teller of events: up to where it has told, and the last status of each session. One process
  * at a time has it.
  */
-import { createHash } from "node:crypto";
 import { closeSync, existsSync, openSync, realpathSync, renameSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
@@ -14,6 +13,7 @@ import { tryLock } from "../../files/flock.ts";
 import { makePath } from "../../files/make-path.ts";
 import { replaceFile } from "../../files/replace-file.ts";
 import { systemReason } from "../../files/standard-streams.ts";
+import { shortDigest } from "../../runner/digest.ts";
 import { statuses } from "../../session/session.ts";
 import { CommandError } from "../exit-code.ts";
 import { safe } from "../terminal-text.ts";
@@ -50,10 +50,7 @@ export function defaultStatePath({ store, filter }: About, line: string, env: No
   const home = env.XDG_STATE_HOME?.startsWith("/")
     ? env.XDG_STATE_HOME
     : join(env.HOME || homedir(), ".local/state");
-  const name = createHash("sha256")
-    .update(JSON.stringify([store, filter, line]))
-    .digest("hex");
-  return join(home, "sessiond", `events-${name.slice(0, 16)}.json`);
+  return join(home, "sessiond", `events-${shortDigest([store, filter, line])}.json`);
 }
 
 export class StateFile {
