@@ -114,6 +114,9 @@ test("Ctrl-C ends a held run at once, and its session stays paused for the same 
   expect(run.stderr()).toContain("hook: paused\n");
   expect(run.stderr()).not.toContain("press Ctrl-C again");
   expect(await at.session()).toMatchObject({ status: "paused", status_reason: "lunch" });
+  expect((await at.ctl("show", "a")).stdout).toContain(
+    "nobody works on it now; to go on: sessionctl run a\n",
+  );
   expect(await at.ctl("resume", "a")).toMatchObject({
     stderr: "a is running, 2 of 4 files done\nnobody works on it now; to go on: sessionctl run a\n",
   });

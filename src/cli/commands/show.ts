@@ -8,8 +8,9 @@ import { counted } from "../count.ts";
 import { failureLines, failuresAmong, namedFailures, resultsCommand } from "../failures.ts";
 import { statusStyle } from "../output.ts";
 import { shownCommand } from "../run/memory.ts";
+import { sessionCommand } from "../session-command.ts";
 import { facts } from "../table.ts";
-import { safe } from "../terminal-text.ts";
+import { safe, truncate } from "../terminal-text.ts";
 import { ago } from "../time.ts";
 import { labelText } from "./list.ts";
 
@@ -17,6 +18,8 @@ const nextFiles = 5;
 const noFiles: FilePage = { files: [], next_cursor: null, total: 0 };
 const noResults: ResultPage = { results: {}, next_cursor: null, total: 0 };
 const barWidth = 20;
+/** Of the names of the facts, with the gap after them. */
+const nameWidth = 15;
 
 export const registerShow: Registration = (program, run) => {
   program
@@ -45,7 +48,8 @@ export const registerShow: Registration = (program, run) => {
               : await client.listResults(id, { failed: true, limit: namedFailures });
           if (pages++ > 0) out.data("");
           for (const line of page(context, summary, next)) out.data(line);
-          for (const line of failedPart(id, failed)) out.data(line);
+          for (const line of [...unattendedPart(summary), ...failedPart(id, failed)])
+            out.data(out.pasteable(line));
           return summary;
         });
       }),
@@ -55,14 +59,15 @@ export const registerShow: Registration = (program, run) => {
 function page({ out, nowMs }: Context, summary: SessionSummaryAndHealth, next: FilePage): string[] {
   const when = (time: string | null) => (time === null ? undefined : `${safe(time)} (${ago(time, nowMs)})`);
   const status = out.paint(statusStyle[summary.status], summary.status);
-  const files = next.files.map(safe).join("  ");
+  const first = next.files.map(safe).join("  ");
+  const files = next.total > next.files.length ? `${first}  …` : first;
   return [
     ...facts([
       ["ID", safe(summary.session_id)],
       ["Status", summary.status_reason === null ? status : `${status}: ${safe(summary.status_reason)}`],
       ["Target", safe(summary.target_path)],
       ["Files", progressText(summary)],
-      ["Next", files === "" ? undefined : next.total > next.files.length ? `${files}  …` : files],
+      ["Next", files === "" ? undefined : truncate(files, out.width - nameWidth)],
       ["Worker", workerText(summary)],
       ["Last activity", when(summary.checkpoint_time)],
       ["Created", when(summary.created_time)],
@@ -91,6 +96,15 @@ function runFacts(run: SessionSummaryAndHealth["run"] | undefined): [string, str
     ["Directory", directory === undefined ? undefined : safe(directory)],
     ["Options", words === "" ? undefined : words],
   ];
+}
+
+/** For a run that has ended with files left. */
+function unattendedPart(summary: SessionSummaryAndHealth): string[] {
+  const { session_id, status, worker, pending_count, run } = summary;
+  const isOpen = status === "running" || status === "paused";
+  if (!isOpen || worker !== null || pending_count === 0) return [];
+  if (readRun(run ?? undefined).template === undefined) return [];
+  return [`nobody works on it now; to go on: ${sessionCommand("run", session_id)}`];
 }
 
 function failedPart(id: string, { results, total }: ResultPage): string[] {
