@@ -7,8 +7,9 @@ import { eventually } from "../support/eventually.ts";
 import { ctrlC, type Scene } from "./play.ts";
 import type { Stage } from "./stage.ts";
 
-const numbered = (count: number, name: (index: number) => string) =>
-  Array.from({ length: count }, (_, index) => name(index));
+/** `src/0.js`, `src/1.js` … */
+const numbered = (count: number, extension = "js") =>
+  Array.from({ length: count }, (_, index) => `src/${index}.${extension}`);
 
 async function writeAll(stage: Stage, names: readonly string[], content: string): Promise<void> {
   for (const name of names) await stage.write(name, content);
@@ -24,6 +25,7 @@ async function run(stage: Stage, ...lines: readonly string[]): Promise<void> {
 
 const counts = /\b\d+(?= (?:files? done|done|left|pending|earlier|of them|of 265)\b)/g;
 
+/** From before `sessionctl events` was started, so that a scene sees when it is connected. */
 let connectionsBefore = 0;
 
 /** How many the daemon has, with that of the command that asks. */
@@ -37,7 +39,7 @@ async function connections(stage: Stage): Promise<number> {
 export const scenes: Readonly<Record<string, Scene>> = {
   "docs/first-steps.md": {
     async prepare(stage) {
-      await writeAll(stage, ["src/a.ts", "src/b.ts", ...numbered(463, (index) => `src/${index}.ts`)], "");
+      await writeAll(stage, ["src/a.ts", "src/b.ts", ...numbered(463, "ts")], "");
       execFileSync("git", ["init", "-q"], { cwd: stage.project });
       execFileSync("git", ["add", "."], { cwd: stage.project });
     },
@@ -54,22 +56,12 @@ export const scenes: Readonly<Record<string, Scene>> = {
 /** Those of `npm run test:long`: they run more, or wait. */
 export const longScenes: Readonly<Record<string, Scene>> = {
   "README.md": {
-    prepare: (stage) =>
-      writeAll(
-        stage,
-        numbered(265, (index) => `src/${index}.js`),
-        "export {};\n",
-      ),
+    prepare: (stage) => writeAll(stage, numbered(265), "export {};\n"),
     keys: { "--files": { when: / [45]\d% /, type: ctrlC } },
     masks: [counts],
   },
   "docs/run.md": {
-    prepare: (stage) =>
-      writeAll(
-        stage,
-        numbered(263, (index) => `src/${index}.js`),
-        "export {};\n",
-      ),
+    prepare: (stage) => writeAll(stage, numbered(263), "export {};\n"),
     before: {
       async "--retry-failed"(stage) {
         await writeAll(stage, ["src/new.js", "src/old.js"], "}\n");
@@ -79,15 +71,10 @@ export const longScenes: Readonly<Record<string, Scene>> = {
     },
   },
   "docs/run-in-detail.md": {
-    prepare: (stage) =>
-      writeAll(
-        stage,
-        numbered(265, (index) => `src/${index}.js`),
-        "1;\n",
-      ),
+    prepare: (stage) => writeAll(stage, numbered(265), "1;\n"),
     before: {
       async "sessionctl pause"(stage) {
-        await stage.program("analyze", "#!/bin/sh\nsleep 0.1\n");
+        await stage.program("analyze", "#!/bin/sh\nsleep 0.2\n");
         const started = await stage.start("sessionctl run lint -j 8 --files 'src/*.js' -- analyze {}");
         await eventually(() => expect(started.screen.text).toMatch(/ [345]\d% /));
       },
