@@ -6,7 +6,6 @@ import { once } from "node:events";
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Readable } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect, onTestFinished, test } from "vitest";
 import { SessionClient } from "../../src/client/session-client.ts";
 import { type DaemonFile, readDaemonFile, writeDaemonFile } from "../../src/personal/daemon-file.ts";
@@ -108,8 +107,9 @@ test("of several that start at once one serves, and the others say who does", as
 test("while another process holds the lock it waits, and serves when the lock is free", async () => {
   const store = await newStore();
   const holder = await lockHolder(store);
-  const program = await start(store);
-  await sleep(300);
+  const { env, untilTried } = await watchedFlock();
+  const program = await start(store, { env });
+  await untilTried(3);
   expect(program.stdout()).toBe("");
   holder.kill("SIGKILL");
   expect(await reportOf(program)).toMatchObject({ state: "serving", pid: program.pid });
@@ -124,14 +124,32 @@ async function lockHolder(store: string): Promise<ChildProcess> {
   return holder;
 }
 
+/** An environment whose flock(1) notes each call, and a wait for so many calls. */
+async function watchedFlock() {
+  const dir = await tempDir();
+  const tries = join(dir, "tries");
+  writeFileSync(tries, "");
+  const path = process.env.PATH as string;
+  const script = `#!/bin/sh\necho >> '${tries}'\nPATH='${path}' exec flock "$@"\n`;
+  writeFileSync(join(dir, "flock"), script, { mode: 0o755 });
+  return {
+    env: { PATH: `${dir}:${path}` },
+    untilTried: (times: number) =>
+      eventually(() => expect(readFileSync(tries, "utf8").length).toBeGreaterThanOrEqual(times)),
+  };
+}
+
 test("in a copy of a store, the daemon of the original does not count", async () => {
   const [original, copy] = [await newStore(), await newStore()];
   await serving(original);
   mkdirSync(join(copy, ".sessiond"));
   writeDaemonFile(copy, readDaemonFile(original) as DaemonFile);
   const holder = await lockHolder(copy);
-  const program = await start(copy);
-  await sleep(500);
+  const { env, untilTried } = await watchedFlock();
+  const program = await start(copy, { env });
+  // After each try that fails, it asks for the daemon of the store.
+  await untilTried(3);
+  expect(program.stdout()).toBe("");
   holder.kill("SIGKILL");
   expect(await reportOf(program)).toMatchObject({ state: "serving", pid: program.pid });
 });

@@ -1,5 +1,4 @@
 /** Tests a loop whose work throws NotNow. */
-import { setTimeout as sleep } from "node:timers/promises";
 import { expect, it } from "vitest";
 import { NotNow } from "../../../src/client/worker/not-now.ts";
 import { mostRefusals } from "../../../src/pacing/refused-files.ts";
@@ -28,25 +27,41 @@ it("works on fewer files at once after a refusal", async () => {
   const { create, attach } = await servedScene();
   await create("a", names(60));
   const worker = await attach("a");
+  const [eight, four] = [gate(8), gate(4)];
   let running = 0;
   let isRefused = false;
-  let most = 0;
+  /** How many files are worked on whenever one begins after the refusal. */
+  const atOnce: number[] = [];
   await worker.forEach(
     async (file) => {
       running++;
-      if (isRefused && running > most) most = running;
-      await sleep(2);
+      if (isRefused) atOnce.push(running);
+      await (isRefused ? four : eight)();
       running--;
-      if (file !== "src/1.ts" || isRefused) return;
+      if (file !== "src/0.ts" || isRefused) return;
       isRefused = true;
       throw new NotNow({ retryAfterMs: 20 });
     },
     { concurrency: 8 },
   );
-  // Eight were under way; later ones begin by fours, and there are too few to come back to eight.
-  expect(most).toBeGreaterThanOrEqual(4);
-  expect(most).toBeLessThan(9);
+  // Four begin instead of eight, and four more in their place, before there are successes enough for a fifth.
+  expect(atOnce.slice(0, 4)).toEqual([1, 2, 3, 4]);
+  expect(Math.max(...atOnce.slice(4, 8))).toBe(4);
+  expect(Math.max(...atOnce)).toBeGreaterThan(4);
 });
+
+/** A wait that is over for everybody once so many wait. */
+function gate(count: number): () => Promise<void> {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  let waiting = 0;
+  return () => {
+    if (++waiting === count) open();
+    return opened;
+  };
+}
 
 it("gives a file to onError that is refused again and again while others succeed", async () => {
   const { client, create, attach } = await servedScene();
