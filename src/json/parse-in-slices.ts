@@ -1,10 +1,10 @@
 /** Parses large JSON of any shape in pieces, and yields to the event loop between them. */
 import { isUtf8 } from "node:buffer";
 import { JsonError, type JsonValue, parseJson } from "./exact-json.ts";
-import { TooManyKeys } from "./pieced-value.ts";
-import { SlicedParser, type TextLimits } from "./sliced-parser.ts";
+import { TooManyMembers } from "./pieced-value.ts";
+import { type Placed, SlicedParser, type TextLimits } from "./sliced-parser.ts";
 
-export { TooManyKeys };
+export { type Placed, TooManyMembers };
 
 /** When work is done in pieces, and how large they are, in bytes. */
 export interface TextSizes {

@@ -2,8 +2,8 @@
 import { JsonError, type JsonValue, putMember } from "./exact-json.ts";
 import { isSame } from "./same-value.ts";
 
-/** Thrown for an object with more keys than the caller takes. */
-export class TooManyKeys extends JsonError {}
+/** Thrown for an object with more keys, or a list with more items, than the caller takes. */
+export class TooManyMembers extends JsonError {}
 
 export class PiecedValue {
   readonly value: JsonValue[] | Record<string, JsonValue>;
@@ -12,19 +12,21 @@ export class PiecedValue {
   readonly key: string | undefined;
   /** What comes before the text that has not been parsed. */
   after: "opening" | "comma" | "item" = "opening";
-  readonly #maxKeys: number;
-  #keys = 0;
+  readonly #most: number;
+  #count = 0;
 
-  constructor(isList: boolean, key: string | undefined, maxKeys: number) {
+  /** @param most how many keys or items the value may have */
+  constructor(isList: boolean, key: string | undefined, most: number) {
     this.value = isList ? [] : {};
     this.isList = isList;
     this.key = key;
-    this.#maxKeys = maxKeys;
+    this.#most = most;
   }
 
   /** Adds the items or members of a part. Returns how many there are. */
   addAll(part: readonly JsonValue[] | Record<string, JsonValue>): number {
     if (Array.isArray(part)) {
+      this.#counted(part.length);
       for (const item of part) (this.value as JsonValue[]).push(item);
       return part.length;
     }
@@ -36,17 +38,25 @@ export class PiecedValue {
 
   /** Adds one item, or one member with this key. */
   add(key: string | undefined, value: JsonValue): void {
-    if (key === undefined) (this.value as JsonValue[]).push(value);
-    else this.#addMember(key, value);
+    if (key !== undefined) this.#addMember(key, value);
+    else {
+      this.#counted(1);
+      (this.value as JsonValue[]).push(value);
+    }
+  }
+
+  #counted(more: number): void {
+    this.#count += more;
+    if (this.#count <= this.#most) return;
+    const [what, members] = this.isList ? ["a list", "items"] : ["an object", "keys"];
+    throw new TooManyMembers(`${what} has more than ${this.#most} ${members}`);
   }
 
   /** As `parseJson`, a key may come again with the same value. */
   #addMember(key: string, value: JsonValue): void {
     const target = this.value as Record<string, JsonValue>;
-    if (!Object.hasOwn(target, key)) {
-      if (++this.#keys > this.#maxKeys)
-        throw new TooManyKeys(`an object has more than ${this.#maxKeys} keys`);
-    } else if (!isSame(target[key], value)) throw new JsonError(`Duplicate key '${key.slice(0, 100)}'`);
+    if (!Object.hasOwn(target, key)) this.#counted(1);
+    else if (!isSame(target[key], value)) throw new JsonError(`Duplicate key '${key.slice(0, 100)}'`);
     putMember(target, key, value);
   }
 }

@@ -5,7 +5,7 @@
 import { yieldIfDue } from "../async/slices.ts";
 import { JsonError, type JsonValue } from "./exact-json.ts";
 import { endOfLongString, endOfShortString, longString } from "./long-string.ts";
-import { PiecedValue, TooManyKeys } from "./pieced-value.ts";
+import { PiecedValue, TooManyMembers } from "./pieced-value.ts";
 import {
   closeBrace,
   closeBracket,
@@ -19,17 +19,24 @@ import {
 import { TextParts } from "./text-parts.ts";
 
 export interface TextLimits {
-  /** The most keys of an object, by its level (0 is the outermost) and its own key. Default: any number. */
-  maxKeys?: ((level: number, key: string | undefined) => number) | undefined;
+  /** How many keys an object, or items a list, may have. Default: any number. */
+  most?: ((of: Placed) => number) | undefined;
   /** The longest key, number, or white space after a key, in bytes. Default: any length, parsed in one go. */
   longestToken?: number | undefined;
+}
+
+/** A list or an object, by its level (0 is the outermost) and its own key. */
+export interface Placed {
+  isList: boolean;
+  level: number;
+  key: string | undefined;
 }
 
 export class SlicedParser {
   readonly #bytes: Buffer;
   readonly #parts: TextParts;
   readonly #maxDepth: number;
-  readonly #maxKeys: (level: number, key: string | undefined) => number;
+  readonly #most: (of: Placed) => number;
   readonly #longestToken: number;
   readonly #piece: number;
   /** The indexes of the opening brackets of all lists and objects that are open, outermost first. */
@@ -44,11 +51,11 @@ export class SlicedParser {
   #nextTry: number;
   #root: JsonValue | undefined;
 
-  constructor(bytes: Buffer, maxDepth: number, piece: number, { maxKeys, longestToken }: TextLimits) {
+  constructor(bytes: Buffer, maxDepth: number, piece: number, { most, longestToken }: TextLimits) {
     this.#bytes = bytes;
     this.#parts = new TextParts(bytes, maxDepth);
     this.#maxDepth = maxDepth;
-    this.#maxKeys = maxKeys ?? (() => Number.POSITIVE_INFINITY);
+    this.#most = most ?? (() => Number.POSITIVE_INFINITY);
     this.#longestToken = longestToken ?? Number.POSITIVE_INFINITY;
     this.#piece = piece;
     this.#nextTry = piece;
@@ -150,8 +157,9 @@ export class SlicedParser {
   /** Begins to put together the list or object that opens at `at`. */
   #build(at: number): void {
     const key = this.#keyBefore(at);
-    const maxKeys = this.#maxKeys(this.#built.length, key);
-    this.#built.push(new PiecedValue(this.#bytes[at] === openBracket, key, maxKeys));
+    const isList = this.#bytes[at] === openBracket;
+    const most = this.#most({ isList, level: this.#built.length, key });
+    this.#built.push(new PiecedValue(isList, key, most));
     this.#start = at + 1;
   }
 
@@ -233,7 +241,7 @@ export class SlicedParser {
         built.after = "item";
       }
     } catch (error) {
-      if (error instanceof TooManyKeys || !(error instanceof JsonError)) throw error;
+      if (error instanceof TooManyMembers || !(error instanceof JsonError)) throw error;
       return false;
     }
     this.#start = at;

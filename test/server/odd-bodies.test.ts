@@ -29,14 +29,28 @@ test.each([
   // A short body is not counted, as it is cheap.
   const filled = body().replace("/x", `/${"x".repeat(300_000)}`);
   const refused = await call("POST", "/v1/sessions", { body: filled, ...json });
-  expect([refused.status, jsonOf(refused).detail]).toEqual([413, "an object has more than 10000 keys"]);
+  expect([refused.status, jsonOf(refused).detail]).toEqual([
+    413,
+    "an object has more than 10000 keys; send them in several requests",
+  ]);
+});
+
+test("a list of more than a million files is refused", async () => {
+  const { call } = await startServer({ limits: { bodyBytes: 32 * 1024 * 1024 } });
+  const body = `{"session_id":"s","config":{"target_path":"/x"},"pending_files":[${many(1_000_001, '"f"')}]}`;
+  const refused = await call("POST", "/v1/sessions", { body, ...json });
+  const detail = "a list has more than 1000000 items; send them in several requests";
+  expect([refused.status, jsonOf(refused).detail]).toEqual([413, detail]);
 });
 
 test("an object with more than 200,000 keys is refused", async () => {
   const { call } = await startServer({ limits: { bodyBytes: 32 * 1024 * 1024 } });
   const body = `{"session_id":"s","config":{"target_path":"/x","o":{${members(200_001)}}}}`;
   const refused = await call("POST", "/v1/sessions", { body, ...json });
-  expect([refused.status, jsonOf(refused).detail]).toEqual([413, "an object has more than 200000 keys"]);
+  expect([refused.status, jsonOf(refused).detail]).toEqual([
+    413,
+    "an object has more than 200000 keys; send them in several requests",
+  ]);
 });
 
 const many = (count: number, item: string) => Array(count).fill(item).join(",");
