@@ -32,6 +32,7 @@ import { registerTrash } from "./commands/trash.ts";
 import { registerValidate } from "./commands/validate.ts";
 import { registerWait } from "./commands/wait.ts";
 import type { Registration, Runner } from "./context.ts";
+import { withUsageAdvice } from "./usage-advice.ts";
 
 export interface GlobalOptions {
   socket?: string;
@@ -103,7 +104,8 @@ export function createProgram(
     .configureOutput({
       writeOut: write.out,
       writeErr: write.error,
-      outputError: (text, writeError) => writeError(`sessionctl: ${safeLines(text.replace(/^error: /, ""))}`),
+      outputError: (text, writeError) =>
+        writeError(`sessionctl: ${safeLines(withUsageAdvice(text.replace(/^error: /, "")))}`),
     })
     .showHelpAfterError("See sessionctl help, or add --help to the command.")
     .exitOverride()

@@ -5,7 +5,13 @@ import { commandLine, ok } from "./command-line.ts";
 describe("usage", () => {
   it.each([
     [["pasue"], "Did you mean pause"],
-    [["pause"], "missing required argument"],
+    [["pause"], "missing required argument 'id'; to see all sessions: sessionctl list"],
+    [["unpause", "a"], "sessionctl resume ID with one that is held"],
+    [["retry", "a"], "sessionctl run ID --retry-failed"],
+    [["kill", "a"], "sessionctl pause ID"],
+    [["logs", "a"], "sessionctl results ID"],
+    [["status", "a"], "sessionctl show ID"],
+    [["stop", "a"], "to hold a run: sessionctl pause ID"],
     [["list", "--nope"], "unknown option"],
     [["list", "extra"], "too many arguments"],
     [["list", "--timeout", "5m"], "ambiguous"],
