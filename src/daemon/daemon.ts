@@ -6,6 +6,7 @@
  * The room daemon/ owns the process: configuration, start order, signals, the log. It puts the parts
  * together and does no work of theirs.
  */
+import { existsSync } from "node:fs";
 import type { Logger } from "pino";
 import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";
 import { userConfigFile } from "../config/on-demand.ts";
@@ -166,6 +167,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
         idleMs: onDemand.idleExitMs,
         connections: () => server.connections(),
         isLeased: async () => (await store.leases.all()).length > 0,
+        isInPlace: () => existsSync(location),
         onIdle: () => endAs("idle"),
       });
       releases.push(async () => stopWatching());

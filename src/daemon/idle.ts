@@ -6,6 +6,8 @@ export interface IdleOptions {
   connections(): { open: number; accepted: number };
   /** Whether a worker holds a lease, with or without a connection. */
   isLeased(): Promise<boolean>;
+  /** Whether the store is where it was. After a move no client finds the daemon, which keeps it locked. */
+  isInPlace(): boolean;
   /** Called once. */
   onIdle(): void;
 }
@@ -14,22 +16,25 @@ export interface IdleOptions {
 const mostBetweenMs = 1000;
 
 /**
- * Calls `onIdle` when for `idleMs` there was no connection and no lease. Returns what ends the watch. It
- * looks from time to time, and a connection between two looks counts as one at the second.
+ * Calls `onIdle` when for `idleMs` there was no connection and no lease, or at once if the store is away too.
+ * Returns what ends the watch. It looks from time to time, and a connection between two looks counts as one at
+ * the second.
  */
-export function watchIdle({ idleMs, connections, isLeased, onIdle }: IdleOptions): () => void {
+export function watchIdle({ idleMs, connections, isLeased, isInPlace, onIdle }: IdleOptions): () => void {
   let usedAt = performance.now();
   let accepted = connections().accepted;
   let isIdle = false;
   const timer = setInterval(() => void look(), Math.min(mostBetweenMs, Math.ceil(idleMs / 10)));
 
   async function look(): Promise<void> {
-    const isUsed = await isLeased();
+    const isHeld = await isLeased();
     const now = connections();
-    if (isUsed || now.open > 0 || now.accepted !== accepted) {
+    const isUsed = isHeld || now.open > 0;
+    const isAway = !isUsed && !isInPlace();
+    if (isUsed || (now.accepted !== accepted && !isAway)) {
       usedAt = performance.now();
       accepted = now.accepted;
-    } else if (!isIdle && performance.now() - usedAt >= idleMs) {
+    } else if (!isIdle && (isAway || performance.now() - usedAt >= idleMs)) {
       isIdle = true;
       clearInterval(timer);
       onIdle();

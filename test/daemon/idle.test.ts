@@ -6,11 +6,12 @@ beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
 
 function watch(idleMs = 10_000) {
-  const daemon = { open: 0, accepted: 0, leased: false, idle: 0 };
+  const daemon = { open: 0, accepted: 0, leased: false, inPlace: true, idle: 0 };
   const stop = watchIdle({
     idleMs,
     connections: () => daemon,
     isLeased: async () => daemon.leased,
+    isInPlace: () => daemon.inPlace,
     onIdle: () => void daemon.idle++,
   });
   onTestFinished(stop);
@@ -56,5 +57,16 @@ test("a request between two looks begins the time anew", async () => {
 test("a short time is looked at in time", async () => {
   const daemon = watch(200);
   await pass(240);
+  expect(daemon.idle).toBe(1);
+});
+
+test("a store that was moved away ends the daemon soon, but not under a worker", async () => {
+  const daemon = watch();
+  Object.assign(daemon, { inPlace: false, leased: true });
+  await pass(60_000);
+  expect(daemon.idle).toBe(0);
+  // The daemon at the new place asks this one again and again.
+  Object.assign(daemon, { leased: false, accepted: 7 });
+  await pass(1000);
   expect(daemon.idle).toBe(1);
 });

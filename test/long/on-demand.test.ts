@@ -2,7 +2,7 @@
  * Daemons on demand in odd surroundings: old versions, several runs, false hints, no environment, full disks.
  */
 import { cpSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import { expect, onTestFinished } from "vitest";
 import { SessionClient } from "../../src/client/session-client.ts";
@@ -297,6 +297,16 @@ test("a command right after a daemon was told to end waits for it, and starts an
     expect(await at.ctl(["list", "-q"])).toEqual({ code: 0, stdout: "x\n", stderr: "" });
     await oneDaemon(at);
   }
+});
+
+test("a directory that is renamed takes its store along", async () => {
+  const at = await unprepared();
+  await at.ctl(["create", ".", "--id", "x"]);
+  const first = await oneDaemon(at);
+  const cwd = join(at.base, "renamed");
+  await rename(at.dir, cwd);
+  expect(await at.ctl(["list", "-q"], { cwd })).toEqual({ code: 0, stdout: "x\n", stderr: "" });
+  expect(await oneDaemon(at)).not.toBe(first);
 });
 
 /** Where a link of /proc leads; empty if it is gone meanwhile. */

@@ -12,7 +12,7 @@ import { protocolHeader, protocolVersion } from "../../contract/version.ts";
 import { SessiondError, systemErrorCode } from "../../error.ts";
 import { JsonError, stringifyJson } from "../../json/exact-json.ts";
 import { backoffMs, connectAttempts, isQueueFull } from "./backoff.ts";
-import { checkSocketPath, connectionError, timedOut } from "./connection-error.ts";
+import { ConnectionError, checkSocketPath, connectionError, timedOut } from "./connection-error.ts";
 import { type Daemon, isNobodyThere } from "./daemon.ts";
 import { encodeQuery } from "./query.ts";
 import { clientMaxDepth, type HttpReply, readReply, type TakeBytes } from "./reply.ts";
@@ -132,12 +132,16 @@ export class HttpTransport {
     this.#agent.destroy();
   }
 
-  /** Sends a request, once more if nobody listened and a daemon listens now. */
+  /**
+   * Sends a request, once more if a daemon listens now where nobody listened, or where a daemon on demand ended
+   * while it answered a read.
+   */
   async #sendRevived(exchange: Exchange, repeatable: boolean): Promise<HttpReply> {
     try {
       return await this.#send(exchange, repeatable);
     } catch (error) {
-      if (!isNobodyThere(error) || (await this.#daemon.revive?.()) !== "listening") throw error;
+      if (!isNobodyThere(error) && !isCutRead(error, exchange)) throw error;
+      if ((await this.#daemon.revive?.()) !== "listening") throw error;
       return this.#send(exchange, repeatable);
     }
   }
@@ -195,6 +199,11 @@ export class HttpTransport {
       request.end(body);
     });
   }
+}
+
+/** Whether the connection ended in place of a reply that changes nothing, and of which nothing was taken. */
+function isCutRead(error: unknown, { method, take }: Exchange): boolean {
+  return error instanceof ConnectionError && error.reason === "closed" && method === "GET" && !take;
 }
 
 /** @throws SessiondError `invalid_request` for a value that JSON cannot hold */

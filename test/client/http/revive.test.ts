@@ -5,10 +5,13 @@ import { fakeDaemon, reply } from "./fake-daemon.ts";
 
 const page = { sessions: [], total: 0, next_cursor: null };
 
-/** A daemon that is gone, and what comes of an attempt to start it again. */
-async function gone(revival: Revival) {
-  const [first, second] = [await fakeDaemon(reply(200, page)), await fakeDaemon(reply(200, page))];
-  await first.stop();
+/** A daemon that is gone, or killed as soon as it is asked, and what comes of an attempt to start it again. */
+async function gone(revival: Revival, { killed = false } = {}) {
+  const [first, second] = [
+    await fakeDaemon(killed ? ({ socket }) => void socket.destroy() : reply(200, page)),
+    await fakeDaemon(reply(200, page)),
+  ];
+  if (!killed) await first.stop();
   const calls: string[] = [];
   let socketPath = first.socketPath;
   const daemon: Daemon = {
@@ -49,4 +52,16 @@ test("what ready throws is thrown, and the request is encoded before", async () 
   const error = new Error("cannot start");
   const daemon: Daemon = { socketPath: "/none", ready: () => Promise.reject(error) };
   await expect(new SessionClient({}, daemon).listSessions()).rejects.toBe(error);
+});
+
+test("a daemon that is killed while it answers is asked again for a read, not for a change", async () => {
+  const read = await gone("listening", { killed: true });
+  expect(await read.client.listSessions()).toEqual(page);
+  expect(read.calls).toEqual(["ready", "revive"]);
+  const change = await gone("listening", { killed: true });
+  await expect(change.client.createSession({ config: { target_path: "a" } })).rejects.toMatchObject({
+    reason: "closed",
+    outcome: "unknown",
+  });
+  for (const { client } of [read, change]) client.close();
 });
