@@ -1,4 +1,6 @@
 /** Progress as it is shown: the bar's lines by example and property, and the displays on streams. */
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
 import { PassThrough } from "node:stream";
 import fc from "fast-check";
 import { describe, expect, it, onTestFinished, vi } from "vitest";
@@ -35,6 +37,16 @@ describe("the bar", () => {
     expect(barLine(half, 23.4, 120, unicode)).toBe(
       "nightly  ▒▒▒▒▒▒██████████··················   49%  2495 done  2 failed  2500 pending  1000 earlier   23.4/s  ETA 1m 47s ",
     );
+  });
+
+  it("is as docs/follow.md shows it", () => {
+    const page = readFileSync(resolve(import.meta.dirname, "../../docs/follow.md"), "utf8").split("\n");
+    const given = { sessionId: "lint", running: running.slice(0, 2) };
+    const some = progressOf({ ...given, restored: 123, done: 72, failed: 14, pending: 54 });
+    expect(page).toContain(`    ${barLine(some, 13.1, 104, unicode).trimEnd()}`);
+    const waiting = { untilMs: 12_000, reason: "not now, Retry-After" };
+    const slowed = progressOf({ ...given, done: 2495, pending: 2495, slowedTo: 2, waiting });
+    expect(page).toContain(`    ${barLine(slowed, 13.1, 104, unicode).trimEnd()}`);
   });
 
   it("needs no more than ASCII, and no more than a few columns", () => {
