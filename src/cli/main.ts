@@ -87,7 +87,7 @@ async function daemonFor(
     mayMake: wanted === "made",
     // For a run it is the time limit of a command.
     timeoutMs: wanted === "made" ? undefined : timeout,
-    tell: (line: string) => out.say(safe(line)),
+    say: (line: string) => out.say(safe(line)),
   };
   return wanted === "made" ? findOrMakeDaemon(options) : findDaemon(options);
 }

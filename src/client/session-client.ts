@@ -399,7 +399,8 @@ export class SessionClient {
 }
 
 /**
- * Without a socket it is found as sessionctl finds it; that of a store is started when it is first needed.
+ * The daemon at the socket, or else the one that sessionctl would use. The daemon of a store is started when
+ * the client first needs it.
  */
 function daemonFor({ socketPath }: SessionClientOptions): Daemon {
   if (socketPath !== undefined) return managedDaemon(socketPath);

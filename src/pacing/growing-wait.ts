@@ -1,8 +1,9 @@
 /** Waits that double from one try to the next. Pure. */
 
 export interface Growth {
+  /** The first wait, in milliseconds; each later one is twice as long as the one before. */
   readonly firstMs: number;
-  /** A first wait that is longer than this is kept. */
+  /** No later wait is longer than this, unless the first one is. */
   readonly longestMs: number;
 }
 

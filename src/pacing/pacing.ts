@@ -112,6 +112,7 @@ export class Pacing {
     return { atOnce: this.atOnce, waitsUntilMs, isAsked: isWaiting && this.#isAsked };
   }
 
+  /** Counts a call that begins now. Its end is told by one of the four methods that follow. */
   begin(nowMs: number): Call {
     this.#running++;
     const isOnPace = nowMs < this.#gapEndsMs + this.#gapMs;
@@ -122,6 +123,7 @@ export class Pacing {
     return { slowDowns: this.#slowDowns, isLast: this.#running >= this.atOnce, isOnPace };
   }
 
+  /** The service has done what the call asked for. */
   succeeded({ slowDowns, isLast, isOnPace }: Call): void {
     this.#running--;
     this.#taken++;
@@ -144,7 +146,12 @@ export class Pacing {
     this.#running--;
   }
 
-  /** @param retryAfterMs how long the service asks to be left alone; 0 or undefined if it names no time */
+  /**
+   * The service said "not now".
+   *
+   * @param retryAfterMs how long the service asks to be left alone, in milliseconds;
+   * 0 or undefined if it names no time
+   */
   refused({ slowDowns }: Call, nowMs: number, retryAfterMs: number | undefined): void {
     this.#running--;
     this.#refusedSinceMs ??= nowMs;
@@ -157,7 +164,7 @@ export class Pacing {
     this.#isGivenUp ||= nowMs - this.#refusedSinceMs >= this.#maxDeferMs;
   }
 
-  /** Nobody was to call for so long, so that it is no time without a success. */
+  /** The caller was held for so many milliseconds, which do not count as time without a success. */
   rested(ms: number): void {
     if (this.#refusedSinceMs !== undefined) this.#refusedSinceMs += ms;
   }

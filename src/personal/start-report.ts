@@ -28,7 +28,7 @@ export function formatStartReport(report: StartReport): string {
   return `${JSON.stringify(report)}\n`;
 }
 
-/** Undefined for anything else. */
+/** Reads the line. Undefined for any other text. */
 export function parseStartReport(line: string): StartReport | undefined {
   try {
     return startReportSchema.parse(JSON.parse(line));

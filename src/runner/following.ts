@@ -13,7 +13,7 @@ export interface Following extends StatusFollower {
   connection(isConnected: boolean): void;
 }
 
-/** The returned function ends this. */
+/** Tells until the returned function is called. */
 export function follow(worker: WorkerSession, following: Following): () => void {
   let wasConnected = true;
   const tellConnection = () => {

@@ -44,11 +44,13 @@ interface Survey {
   readonly totals: Totals;
   /** The first rows of the page: failed ones, then others. */
   readonly first: readonly ReportRow[];
-  /** Of the data: without outputs, and what the outputs add; of failed files and of others. */
+  /** All rows as data, without their outputs. */
   readonly bare: Sizes;
+  /** What the outputs add to that. */
   readonly outputs: Sizes;
 }
 
+/** The rows of failed files, and those of others. */
 interface Sizes {
   failed: number;
   other: number;

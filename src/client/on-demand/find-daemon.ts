@@ -26,7 +26,7 @@ export interface FindOptions {
   /** How long a daemon may take to say which store it serves, in milliseconds; 0 waits without limit. */
   readonly timeoutMs?: number | undefined;
   /** Called with what a person may want to know. */
-  readonly tell?: (line: string) => void;
+  readonly say?: (line: string) => void;
 }
 
 export interface FoundDaemon {
@@ -51,14 +51,14 @@ export function findDaemon(options: FindOptions): FoundDaemon {
 }
 
 function namedOrNearest(options: FindOptions): FoundDaemon | undefined {
-  const { socket, store, env, cwd, tell = () => {} } = options;
+  const { socket, store, env, cwd, say = () => {} } = options;
   if (socket !== undefined) return { daemon: managedDaemon(socket), why: "named by --socket" };
   if (store !== undefined) return namedStore(store, options);
   if (env.SESSIOND_SOCKET)
     return { daemon: managedDaemon(env.SESSIOND_SOCKET), why: "named by $SESSIOND_SOCKET" };
   if (cwd !== undefined) {
     const nearest = nearestStore(cwd, env);
-    for (const { path, why } of nearest.passedOver) tell(`${path} is not used: it ${why}`);
+    for (const { path, why } of nearest.passedOver) say(`${path} is not used: it ${why}`);
     if (nearest.store !== undefined) return ofStore(nearest.store, cwd, options);
   }
   return undefined;
@@ -73,8 +73,8 @@ function systemService(): FoundDaemon {
 }
 
 /**
- * The same, for a command that may make a store: where no daemon listens at all, the store of the working
- * directory, which is made when it is first asked.
+ * Finds the daemon for a command that may make a store. Where no daemon listens at all, that is the daemon of
+ * a store in the working directory. The store is made when the daemon is first asked for something.
  *
  * @throws ConnectionError if there is no place for a store
  */
@@ -87,7 +87,7 @@ export async function findOrMakeDaemon(options: FindOptions): Promise<FoundDaemo
 
 function ofStore(store: string, cwd: string, options: FindOptions): FoundDaemon {
   const isHere = store === join(cwd, defaultSessionsDir);
-  if (!isHere) options.tell?.(`using the store ${store}`);
+  if (!isHere) options.say?.(`using the store ${store}`);
   const why = isHere ? "the store of the working directory" : "the nearest store above the working directory";
   return { daemon: storeDaemon(store, options), why, store };
 }
@@ -108,8 +108,8 @@ function namedStore(name: string, options: FindOptions): FoundDaemon {
 }
 
 function storeDaemon(store: string, options: FindOptions): StoreDaemon {
-  const { env, mayStart = true, mayMake = false, timeoutMs, tell = () => {} } = options;
-  return new StoreDaemon(store, { env, mayStart, mayMake, timeoutMs, tell });
+  const { env, mayStart = true, mayMake = false, timeoutMs, say = () => {} } = options;
+  return new StoreDaemon(store, { env, mayStart, mayMake, timeoutMs, say });
 }
 
 /** A socket that a daemon has left behind, or that this user may not use, is no daemon. */

@@ -27,10 +27,10 @@ export interface StoreDaemonOptions {
   readonly mayStart: boolean;
   /** Whether the store may be made if it is missing. */
   readonly mayMake: boolean;
-  /** Of a question to the daemon, in milliseconds. */
+  /** How long a daemon may take to say which store it serves, in milliseconds; 0 waits without limit. */
   readonly timeoutMs: number | undefined;
   /** Called with what a person may want to know: that a store was made, that the daemon is an old one. */
-  readonly tell: (line: string) => void;
+  readonly say: (line: string) => void;
 }
 
 /** After a start that failed, the next one waits, so that many attempts to reconnect are not many starts. */
@@ -73,9 +73,9 @@ export class StoreDaemon implements Daemon {
   }
 
   async #findOrStart(): Promise<void> {
-    const { mayStart, mayMake, tell, env } = this.#options;
+    const { mayStart, mayMake, say, env } = this.#options;
     if (mayMake && mayStart && makeStore(this.store, env))
-      tell(`made the store ${this.store}; its daemon ends by itself when it is idle`);
+      say(`made the store ${this.store}; its daemon ends by itself when it is idle`);
     const store = this.#realStore();
     const info = await this.#find(store);
     if (info === undefined || !(await this.#isCurrent(info))) await this.#start(store);
@@ -128,7 +128,7 @@ export class StoreDaemon implements Daemon {
     } catch (error) {
       if (!(error instanceof SessiondError || error instanceof ConnectionError)) throw error;
     }
-    this.#options.tell(
+    this.#options.say(
       `sessiond ${info.version} serves this store, and this program is version ${version}; ` +
         "it is replaced when no run is attached",
     );

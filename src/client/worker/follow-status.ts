@@ -16,7 +16,7 @@ export interface StatusFollower {
   stopped(reason: unknown): void;
 }
 
-/** The returned function ends this. */
+/** Tells the follower until the returned function is called. */
 export function followStatus(worker: Followed, follower: StatusFollower): () => void {
   const over = new AbortController();
   const { signal: isOver } = over;

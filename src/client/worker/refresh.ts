@@ -20,7 +20,7 @@ interface Acknowledged {
 
 export class Refresh {
   readonly #options: RefreshOptions;
-  /** Of the call that is under way. */
+  /** Ends the call that is under way. */
   #call: AbortController | undefined;
   #acknowledged: Acknowledged[] = [];
 

@@ -17,7 +17,7 @@ async function place() {
   const options = (more: Partial<FindOptions> = {}): FindOptions => ({
     env: { HOME: home },
     cwd: folder,
-    tell: (line) => said.push(line),
+    say: (line) => said.push(line),
     ...more,
   });
   return { home, project, folder, said, options };
