@@ -3,7 +3,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { SessionClient } from "../client/session-client.ts";
 import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { isSessiondError, SessiondError } from "../error.ts";
-import { type JsonObject, memberOf } from "../json/exact-json.ts";
+import { isJsonObject, type JsonObject, memberOf, stringifyJson } from "../json/exact-json.ts";
 import { changeRun, type RunChanges } from "../session/run-memory.ts";
 import type { Session } from "../session/session.ts";
 import { shellOperand } from "../text/shell-quote.ts";
@@ -114,6 +114,17 @@ export async function openSession(opening: Opening): Promise<Opened> {
     await worker.detach();
     throw error;
   }
+}
+
+/**
+ * Remembers the options of a run that finds nothing to do. The command and what it depends on belong to
+ * results, so a run remembers them that makes some.
+ */
+export async function rememberOptions({ client, session, run }: Opening): Promise<void> {
+  if (session === undefined || !isJsonObject(session.run)) return;
+  const { command, shell, depends, ...options } = run;
+  if (stringifyJson(changeRun(session.run, options)) === stringifyJson(session.run)) return;
+  await client.editSession(session.session_id, { run: options });
 }
 
 async function create({ client, id, selection, targetPath, labels, run }: Opening): Promise<string> {

@@ -130,7 +130,8 @@ test("a retry of the failed files keeps what is done, for this once, also if the
   expect(resultOf(stored, "good")).toEqual(good);
 
   // Every result tells its own command, so the next run asks again, and so does a retry of nothing.
-  for (const options of [[], ["--retry-failed"]]) {
+  await writeFile(join(at.dir, "new"), "");
+  for (const options of [[], ["--retry-failed"], ["--retry-failed", "--files", "new"]]) {
     const asked = await at.run("a", ...options);
     expect(asked.code).toBe(2);
     expect(asked.stderr).toContain("1 of 2 done files is by another command\n");

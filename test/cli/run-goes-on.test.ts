@@ -58,6 +58,19 @@ test("options that are given win, and are remembered from then on; others stay",
   expect((await run("a", ...quiet)).stderr).toContain("nothing to do: 1 file failed");
 });
 
+test("options are remembered also if there is nothing to do, unlike another command", async () => {
+  const { run, dir, session } = await scene(["a.txt"]);
+  await run("a", "--files", "*.txt", "-j2", ...quiet, "--", "echo");
+  const before = await session();
+  expect((await run("a", "-j2", ...quiet)).code).toBe(0);
+  expect(await session()).toEqual(before);
+  await mkdir(join(dir, "sub"));
+  await rename(join(dir, "a.txt"), join(dir, "sub/a.txt"));
+  const moved = await run("a", "--cwd", "sub", "-j3", "--keep-done", ...quiet, "--", "echo", "other");
+  expect(moved.stderr).toContain("a is already completed; nothing to do\n");
+  expect((await session()).run).toEqual({ command: ["echo"], directory: join(dir, "sub"), jobs: "3" });
+});
+
 test("files that are given join, and run with the command that is remembered", async () => {
   const { run, dir, session } = await scene(["a.txt", "b.md", "c.md"]);
   await run("a", "--files", "*.txt", ...quiet, "--", "cat");

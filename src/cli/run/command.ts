@@ -133,12 +133,15 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
   });
 }
 
-function answerOf({ rerunIf, keepDone, retryFailed }: RunOptions, { files }: Selection): Question["answer"] {
+function answerOf(
+  { rerunIf, keepDone, retryFailed }: RunOptions,
+  { files, added }: Selection,
+): Question["answer"] {
   if (rerunIf === "changed") return "--rerun-if changed";
   if (keepDone) return "--keep-done";
-  // Whoever retries failed files may have mended the command, and is not asked about the others. If none is
-  // left, "nothing to do" would hide what has changed.
-  return retryFailed && files.length > 0 ? "--retry-failed" : undefined;
+  // Whoever retries failed files may have mended the command, and is not asked about the others. Pending files
+  // may be failed ones of a retry that was interrupted. Without either it is a run like any other.
+  return retryFailed && files.length > added.length ? "--retry-failed" : undefined;
 }
 
 function isMissing({ store }: FoundDaemon): boolean {

@@ -15,7 +15,7 @@ import { OwnTrouble } from "../../runner/own-trouble.ts";
 import { asJson } from "../../runner/result.ts";
 import { Runner } from "../../runner/runner.ts";
 import type { FileEnd, Stop } from "../../runner/runner-options.ts";
-import { type Opened, type Opening, openSession } from "../../runner/session-run.ts";
+import { type Opened, type Opening, openSession, rememberOptions } from "../../runner/session-run.ts";
 import { Spending } from "../../runner/spending.ts";
 import type { Template } from "../../runner/template.ts";
 import type { Status } from "../../session/session.ts";
@@ -61,7 +61,10 @@ export async function execute(context: Context, execution: Execution): Promise<E
   const { opening } = execution;
   if (opening.selection.files.length === 0 && execution.unseen === undefined) {
     const done = nothingToDo(context.out, opening, execution.failedBefore);
-    if (done !== undefined) return done;
+    if (done !== undefined) {
+      await rememberOptions(opening);
+      return done;
+    }
   }
   const { process } = context;
   const outputs = openOutputs(execution, process);
