@@ -144,7 +144,7 @@ test("a retry of the failed files keeps what is done, for this once, also if the
 
 test("a retry with another command that was interrupted goes on with the same command line", async () => {
   const at = await scene(["bad1", "bad2", "good"]);
-  expect((await at.run("a", "--files", "*", ...sh("[ $1 = good ]"))).code).toBe(1);
+  expect((await at.run("a", "-j1", "--files", "*", ...sh("[ $1 = good ]"))).code).toBe(1);
   const retry = ["a", "--retry-failed", "-j1", ...sh("echo $1 >> ran")];
   const halted = await at.run(...retry.toSpliced(1, 0, "--halt", "soon,done=1"));
   expect(halted.stderr).toContain("to continue: sessionctl run a --retry-failed\n");
