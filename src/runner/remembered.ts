@@ -3,30 +3,35 @@
  * the table {@link rows}. What is meant for one run only is not in it, nor is the display. Pure.
  */
 import { isJsonObject, type JsonObject, type JsonValue } from "../json/exact-json.ts";
-import { plainNumber } from "../json/exact-number.ts";
 import { isCommand, isDirectory, type RunChanges } from "../session/run-memory.ts";
-import { formatExactSize, parseSize, SizeError } from "../text/size.ts";
-import { DurationError, formatDuration, parseDuration } from "../time/duration.ts";
+import { SizeError } from "../text/size.ts";
+import { DurationError } from "../time/duration.ts";
 import { type Budgets, mergeBudgets, readBudgets, writeBudgets } from "./budget.ts";
 import { formatDeferOn, parseDeferOn } from "./defer-on.ts";
 import { formatHalt, type Halt, parseHalt } from "./halt.ts";
 import { parseJobs } from "./jobs.ts";
 import { OptionError } from "./option-error.ts";
+import {
+  choice,
+  count,
+  duration,
+  type Kind,
+  list,
+  size,
+  text,
+  textOf,
+  textOrNumber,
+} from "./remembered-values.ts";
 import { maxOutputLimit, onPauseChoices } from "./runner-options.ts";
 import type { Template } from "./template.ts";
 
-/** How an option is remembered. */
-interface Row<T> {
-  /** Its key in the session's `run`. */
+interface Row<T> extends Kind<T> {
+  /** Its key in the session's `run`. As an option it has dashes: `retry_delay` is `--retry-delay`. */
   readonly key: string;
-  /** As it is written on the command line. */
-  readonly option: string;
-  /** The value of the option from what is remembered. @throws OptionError */
-  read(remembered: JsonValue): T;
-  /** What to remember of a value of the option. */
-  write(value: T): JsonValue;
-  /** Joins what is given with what is remembered, if the one does not take the place of the other. */
-  merge?(before: T | undefined, now: T): T;
+}
+
+function row<T>(key: string, kind: Kind<T>): Row<T> {
+  return { key, ...kind };
 }
 
 /**
@@ -34,34 +39,21 @@ interface Row<T> {
  * that takes several values is remembered as an array, one with pairs as an object, and a flag as true.
  */
 const rows = {
-  jobs: text("jobs", "--jobs", (jobs) => parseJobs(jobs, 1, 1)),
-  delay: duration("delay", "--delay"),
-  retries: count("retries", "--retries"),
-  retryDelay: duration("retry_delay", "--retry-delay"),
-  deferOn: {
-    key: "defer_on",
-    option: "--defer-on",
-    read: (value) => parseDeferOn(typeof value === "number" ? String(value) : textOf(value)),
+  jobs: row("jobs", text(checkJobs)),
+  delay: row("delay", duration),
+  retries: row("retries", count),
+  retryDelay: row("retry_delay", duration),
+  deferOn: row<readonly number[]>("defer_on", {
+    read: (value) => parseDeferOn(textOrNumber(value)),
     write: formatDeferOn,
-  } satisfies Row<readonly number[]>,
-  maxDefer: duration("max_defer", "--max-defer"),
-  timeout: duration("timeout", "--timeout"),
-  halt: {
-    key: "halt",
-    option: "--halt",
-    read: (value) => haltOf(textOf(value)),
-    write: formatHalt,
-  } satisfies Row<Halt>,
-  depends: list("depends", "--depends"),
-  onPause: choice("on_pause", "--on-pause", onPauseChoices),
-  budget: {
-    key: "budget",
-    option: "--budget",
-    read: readBudgets,
-    write: writeBudgets,
-    merge: mergeBudgets,
-  } satisfies Row<Budgets>,
-  outputLimit: size("output_limit", "--output-limit", maxOutputLimit),
+  }),
+  maxDefer: row("max_defer", duration),
+  timeout: row("timeout", duration),
+  halt: row<Halt>("halt", { read: (value) => haltOf(textOf(value)), write: formatHalt }),
+  depends: row("depends", list),
+  onPause: row("on_pause", choice(onPauseChoices)),
+  budget: row<Budgets>("budget", { read: readBudgets, write: writeBudgets, merge: mergeBudgets }),
+  outputLimit: row("output_limit", size(maxOutputLimit)),
 };
 
 type Rows = typeof rows;
@@ -148,7 +140,8 @@ export function runChanges({ template, directory, options }: Given): NonNullable
 /** The options as words of a command line. */
 export function optionWords(options: RememberedOptions): string[] {
   return rememberedNames.flatMap((name) => {
-    const { option, write } = rows[name] as Row<unknown>;
+    const { write } = rows[name] as Row<unknown>;
+    const option = optionFor(name);
     const value = options[name];
     if (value === undefined) return [];
     const written = write(value);
@@ -167,82 +160,12 @@ export function joinedValue(name: RememberedName, before: unknown, now: unknown)
 
 /** The option as it is written on the command line. */
 export function optionFor(name: RememberedName): string {
-  return rows[name].option;
+  return `--${rows[name].key.replaceAll("_", "-")}`;
 }
 
-function text(key: string, option: string, check: (text: string) => unknown): Row<string> {
-  return {
-    key,
-    option,
-    read: (value) => {
-      const read = typeof value === "number" ? String(value) : textOf(value);
-      check(read);
-      return read;
-    },
-    write: (value) => value,
-  };
-}
-
-function count(key: string, option: string): Row<number> {
-  return {
-    key,
-    option,
-    read: (value) => {
-      const number = plainNumber(value);
-      if (Number.isSafeInteger(number) && (number as number) >= 0) return number as number;
-      throw new OptionError("it must be a whole number, 0 or more");
-    },
-    write: (value) => value,
-  };
-}
-
-function choice<T extends string>(key: string, option: string, choices: readonly T[]): Row<T> {
-  return {
-    key,
-    option,
-    read: (value) => {
-      const chosen = choices.find((one) => one === value);
-      if (chosen !== undefined) return chosen;
-      throw new OptionError(`it must be ${choices.join(" or ")}`);
-    },
-    write: (value) => value,
-  };
-}
-
-/** In milliseconds. */
-function duration(key: string, option: string): Row<number> {
-  return { key, option, read: (value) => parseDuration(textOf(value)), write: formatDuration };
-}
-
-/** In bytes. */
-function size(key: string, option: string, most: number): Row<number> {
-  return {
-    key,
-    option,
-    read: (value) => {
-      const bytes = parseSize(textOf(value));
-      if (bytes <= most) return bytes;
-      throw new OptionError(`it must be at most ${formatExactSize(most)}`);
-    },
-    write: formatExactSize,
-  };
-}
-
-function list(key: string, option: string): Row<readonly string[]> {
-  return {
-    key,
-    option,
-    read: (value) => {
-      if (Array.isArray(value) && value.length > 0) return value.map(textOf);
-      throw new OptionError("it must be a list");
-    },
-    write: (value) => value,
-  };
-}
-
-function textOf(value: JsonValue): string {
-  if (typeof value === "string") return value;
-  throw new OptionError("it must be a text");
+/** @throws OptionError */
+function checkJobs(jobs: string): void {
+  parseJobs(jobs, 1, 1);
 }
 
 function haltOf(text: string): Halt {
