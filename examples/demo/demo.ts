@@ -54,7 +54,8 @@ const reconnected = await hasSaid("reconnected");
 assert.notEqual(daemonOf(scratch.project).pid, pid, "the killed daemon still serves");
 
 heading("kill -9 of the run: the same session goes on");
-await hasStarted(120);
+// It may have waited for the daemon. Killed while it works, it leaves files half done.
+await hasStarted(Math.max(110, job.started().length + 10));
 const startedOnce = job.started();
 assert.equal(new Set(startedOnce).size, startedOnce.length, "a file ran twice after the kill of the daemon");
 second.kill(run.process.pid as number, "the run");
@@ -76,7 +77,7 @@ const failed = checkResults(job, session);
 const repeated = checkRepeated(job, done);
 say(`each of the ${job.files.length} files has exactly one result, equal to a count of the demo's own`);
 say(`the ${failed.length} files with a line that is too long have failed, and no others`);
-say(`the ${repeated} files in flight when the run was killed ran twice, and no others`);
+say(`${repeated} files were in flight when the run was killed: they ran twice, and no others`);
 
 heading("Measured");
 say(`from the first command to the first file, the start of a daemon included: ${ms(coldStart)}`);
