@@ -16,9 +16,9 @@ export interface IdleOptions {
 const mostBetweenMs = 1000;
 
 /**
- * Calls `onIdle` when for `idleMs` there was no connection and no lease, or at once if the store is away too.
- * Returns what ends the watch. It looks from time to time, and a connection between two looks counts as one at
- * the second.
+ * Calls `onIdle` when for `idleMs` there was no connection and no lease, or as soon as there is no connection
+ * and the store is away, where no lease can be given up. Returns what ends the watch. It looks from time to
+ * time, and a connection between two looks counts as one at the second.
  */
 export function watchIdle({ idleMs, connections, isLeased, isInPlace, onIdle }: IdleOptions): () => void {
   let usedAt = performance.now();
@@ -29,9 +29,8 @@ export function watchIdle({ idleMs, connections, isLeased, isInPlace, onIdle }: 
   async function look(): Promise<void> {
     const isHeld = await isLeased();
     const now = connections();
-    const isUsed = isHeld || now.open > 0;
-    const isAway = !isUsed && !isInPlace();
-    if (isUsed || (now.accepted !== accepted && !isAway)) {
+    const isAway = now.open === 0 && !isInPlace();
+    if (!isAway && (isHeld || now.open > 0 || now.accepted !== accepted)) {
       usedAt = performance.now();
       accepted = now.accepted;
     } else if (!isIdle && (isAway || performance.now() - usedAt >= idleMs)) {

@@ -60,13 +60,13 @@ test("a short time is looked at in time", async () => {
   expect(daemon.idle).toBe(1);
 });
 
-test("a store that was moved away ends the daemon soon, but not under a worker", async () => {
+test("a store that was moved away ends the daemon soon, but not under a connection", async () => {
   const daemon = watch();
-  Object.assign(daemon, { inPlace: false, leased: true });
+  Object.assign(daemon, { inPlace: false, leased: true, open: 1 });
   await pass(60_000);
   expect(daemon.idle).toBe(0);
   // The daemon at the new place asks this one again and again.
-  Object.assign(daemon, { leased: false, accepted: 7 });
+  Object.assign(daemon, { open: 0, accepted: 7 });
   await pass(1000);
   expect(daemon.idle).toBe(1);
 });
