@@ -7,23 +7,10 @@ import type { Session } from "../../src/session/session.ts";
 import { startDaemon } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
 import { isLong } from "../support/runs.ts";
-import {
-  names,
-  outcome,
-  type Scene,
-  type SceneDaemon,
-  scene,
-  sceneOnWire,
-  sceneWith,
-  sh,
-} from "./running-run.ts";
+import { letGo, names, outcome, type Scene, scene, sceneOnWire, sceneWith, sh } from "./running-run.ts";
 
 /** Says in `log` that it begins, and holds on until there is a file `go`. */
 const patient = 'echo "$1" >> log; until [ -e go ]; do sleep 0.05; done';
-
-function letGo({ dir }: Scene<SceneDaemon>): void {
-  writeFileSync(join(dir, "go"), "");
-}
 
 /**
  * As another program changes a session: reads its file, which has all results, and puts another in its place.

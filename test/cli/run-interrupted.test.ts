@@ -14,6 +14,7 @@ import { startDaemon } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
 import {
   isAlive,
+  letGo,
   names,
   resultOf,
   type Scene,
@@ -29,10 +30,6 @@ const patient = 'echo "begin $1 $$" >> log; until [ -e go ]; do sleep 0.05; done
 const quick = 'echo "begin $1 $$" >> log; echo "end $1" >> log';
 /** The first files are quick, and the others hold on. */
 const held = `${quick}; [ $(wc -l < log) -lt 12 ] || until [ -e go ]; do sleep 0.05; done`;
-
-function letGo({ dir }: Scene): void {
-  writeFileSync(join(dir, "go"), "");
-}
 
 /** As when the daemon is gone. */
 function disconnect({ wire }: { wire: Wire }): void {

@@ -1,7 +1,7 @@
 /**
  * `sessionctl run` over real files and real commands: in the process of the test, or as a process of its own.
  */
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 import type { SessionClient } from "../../src/client/session-client.ts";
@@ -96,6 +96,11 @@ export async function outcome(program: Program): Promise<Outcome> {
 
 export function names(count: number): string[] {
   return Array.from({ length: count }, (_, at) => `f${at}`);
+}
+
+/** Makes the file `go`, for which the commands of a run may hold on. */
+export function letGo({ dir }: Pick<Scene, "dir">): void {
+  writeFileSync(join(dir, "go"), "");
 }
 
 /** A shell command that is given the file as `$1`. */

@@ -1,17 +1,13 @@
 /** Carries out a run: its session, signals, display, final message and exit code. */
 import { availableParallelism } from "node:os";
 import type { WorkerSession } from "../../client/worker/worker-session.ts";
-import { makePath } from "../../files/make-path.ts";
 import type { Depends } from "../../runner/depends.ts";
 import { finishSession } from "../../runner/finish-session.ts";
 import { Guard } from "../../runner/guard.ts";
 import { Inputs } from "../../runner/inputs.ts";
-import { JobLog } from "../../runner/joblog.ts";
 import { parseJobs } from "../../runner/jobs.ts";
 import { markVariable } from "../../runner/mark.ts";
 import { asManyAsPossible } from "../../runner/most-at-once.ts";
-import { OwnPlaces } from "../../runner/own-places.ts";
-import { OwnTrouble } from "../../runner/own-trouble.ts";
 import { asJson } from "../../runner/result.ts";
 import { Runner } from "../../runner/runner.ts";
 import type { FileEnd, Stop } from "../../runner/runner-options.ts";
@@ -20,9 +16,9 @@ import { Spending } from "../../runner/spending.ts";
 import type { Template } from "../../runner/template.ts";
 import type { Status } from "../../session/session.ts";
 import type { Context } from "../context.ts";
-import { CommandError, type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
+import { type ExitCode, exitCodeOf, exitCodes } from "../exit-code.ts";
 import { type Failure, failuresAmong, namedFailures } from "../failures.ts";
-import { absolutePath, type HostProcess } from "../host-process.ts";
+import { absolutePath } from "../host-process.ts";
 import { settled } from "../output.ts";
 import { createProgressDisplay, modeOf } from "../progress/create-display.ts";
 import type { ProgressDisplay } from "../progress/display.ts";
@@ -35,6 +31,7 @@ import { heldLines, interruptedLine, resumedLine } from "./hold-lines.ts";
 import type { LeftToLookAt } from "./left-to-look-at.ts";
 import { runOnEnd } from "./on-end.ts";
 import type { RunOptions } from "./options.ts";
+import { type Outputs, openOutputs } from "./outputs.ts";
 import { showEnds } from "./shown.ts";
 
 export interface Execution {
@@ -67,7 +64,11 @@ export async function execute(context: Context, execution: Execution): Promise<E
     }
   }
   const { process } = context;
-  const outputs = openOutputs(execution, process);
+  const { joblog } = execution.options;
+  const outputs = openOutputs({
+    resultsDir: execution.resultsDir,
+    joblog: joblog === undefined ? undefined : absolutePath(process, joblog),
+  });
   // Before there is a session to pause, the second signal ends the process.
   let onSignal = (count: number): void => {
     if (count > 1) process.exit(exitCodes.interrupted);
@@ -92,32 +93,6 @@ export async function execute(context: Context, execution: Execution): Promise<E
     restoreStreams();
     outputs.joblog?.close();
   }
-}
-
-/** The job log and the places that the run writes to. @throws CommandError if one takes no write */
-function openOutputs({ options, resultsDir }: Execution, process: HostProcess): Outputs {
-  try {
-    if (resultsDir !== undefined) makeDirectory(resultsDir);
-    const joblog =
-      options.joblog === undefined ? undefined : new JobLog(absolutePath(process, options.joblog));
-    return { joblog, places: new OwnPlaces({ resultsDir, joblog: joblog?.path }) };
-  } catch (error) {
-    if (!(error instanceof OwnTrouble)) throw error;
-    throw new CommandError(error.message, undefined, { cause: error });
-  }
-}
-
-function makeDirectory(path: string): void {
-  try {
-    makePath(path);
-  } catch (error) {
-    throw new OwnTrouble(`cannot make the results directory ${path}: ${(error as Error).message}`);
-  }
-}
-
-interface Outputs {
-  readonly joblog: JobLog | undefined;
-  readonly places: OwnPlaces;
 }
 
 class ActiveRun {
