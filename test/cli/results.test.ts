@@ -1,5 +1,5 @@
 /** `sessionctl results` before a daemon: what is selected, how it is written, and what is said. */
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parseJson } from "../../src/json/exact-json.ts";
@@ -164,6 +164,10 @@ describe("results", () => {
     });
     expect(readFileSync(file, "utf8")).toBe(stdout);
     expect(await of("--format", "csv", "-o", "-")).toMatchObject({ stdout });
+    rmSync(file);
+    // Its name says the format.
+    await of("-o", file);
+    expect(readFileSync(file, "utf8")).toBe(stdout);
     const args = ["--socket", socketPath, "results", "nightly", "--format", "csv", "-o", file];
     // A limit of nothing: no byte can be written.
     const line = `ulimit -f 0; "$@"`;

@@ -9,7 +9,7 @@ import { usageError } from "../exit-code.ts";
 import { failureLines } from "../failures.ts";
 import { addHelp } from "../help-text.ts";
 import { withDownloaded } from "../results/download.ts";
-import { type FormatName, formatFor, formatNames } from "../results/formats.ts";
+import { type FormatName, formatFor, formatNames, formatOfFile } from "../results/formats.ts";
 import { replyFormat } from "../results/json.ts";
 import type { SessionText } from "../results/session-text.ts";
 import { WantedRows } from "../results/wanted.ts";
@@ -17,10 +17,15 @@ import { type Comparison, parseWhere, WhereError } from "../results/where.ts";
 import { saveFile } from "../save-file.ts";
 import { safe } from "../terminal-text.ts";
 
-interface Options {
+interface Options extends Read {
+  format: FormatName;
+}
+
+/** As commander reads them. */
+interface Read {
   failed?: boolean;
   where?: Condition[];
-  format: FormatName;
+  format?: FormatName;
   columns?: ResultKey[];
   output?: string;
   limit?: number;
@@ -33,7 +38,8 @@ interface Condition {
 }
 
 const help = `
-Without --format, the results are one JSON object by file. The first failed files are named on standard error.
+Without --format, the name of --output decides: .csv, .html, .jsonl, or .xml for junit. Otherwise, and without
+--output, the results are one JSON object by file. The first failed files are named on standard error.
 
   table  for people, as wide as the terminal
   json   one object: {"FILE": RESULT, ...}
@@ -66,13 +72,15 @@ export const registerResults: Registration = (program, run) => {
       "only the results that meet the condition; several must all be met",
       condition,
     )
-    .addOption(new Option("--format <format>", "how to print them").choices(formatNames).default("json"))
+    .addOption(new Option("--format <format>", "how to print them (default: json)").choices(formatNames))
     .option("--columns <key...>", "more columns for table, jsonl, csv and html: keys as in --where", keys)
     .option("-o, --output <file>", "write to this file instead of standard output, which is -")
     .option("--limit <count>", "at most this many, the first ones", wholeNumber(1))
     .option("--cursor <cursor>", "continue where an earlier page ended; only for json");
   addHelp(command, help).action(
-    run(async (context, id: string, options: Options) => {
+    run(async (context, id: string, read: Read) => {
+      const named = context.out.json ? "json" : formatOfFile(read.output);
+      const options = { ...read, format: read.format ?? named };
       check(context, options);
       if (isPage(options)) await printPage(context, id, options);
       else await withDownloaded(context.client, id, (session) => print(context, session, options));

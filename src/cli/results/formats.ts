@@ -1,4 +1,5 @@
 /** The formats of results, by their names. */
+import { extname } from "node:path";
 import type { Output } from "../output.ts";
 import { csvFormat } from "./csv.ts";
 import { htmlFormat } from "./html.ts";
@@ -9,6 +10,21 @@ import { tableFormat } from "./table.ts";
 
 export const formatNames = ["table", "json", "jsonl", "csv", "junit", "html"] as const;
 export type FormatName = (typeof formatNames)[number];
+
+/** By the ends of the names of files. */
+const formatByEnd: Readonly<Record<string, FormatName>> = {
+  ".csv": "csv",
+  ".htm": "html",
+  ".html": "html",
+  ".jsonl": "jsonl",
+  ".xml": "junit",
+};
+
+/** The format that the name of a file promises; json for any other name, or none. */
+export function formatOfFile(file = ""): FormatName {
+  const end = extname(file).toLowerCase();
+  return Object.hasOwn(formatByEnd, end) ? (formatByEnd[end] as FormatName) : "json";
+}
 
 /** `toTerminal`: nothing in a result may control where the text goes. */
 export function formatFor(name: FormatName, out: Output, { toTerminal }: { toTerminal: boolean }): Format {
