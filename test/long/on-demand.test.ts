@@ -299,6 +299,21 @@ test("a command right after a daemon was told to end waits for it, and starts an
   }
 });
 
+test("a store whose state cannot be written is refused in words, not with an advice that fails too", async () => {
+  const at = await unprepared();
+  await at.ctl(["create", ".", "--id", "x"]);
+  await at.ctl(["stop"]);
+  const lock = join(at.store, ".sessiond", "lock");
+  await rm(lock);
+  await mkdir(lock);
+  const refused = await at.ctl(["list"]);
+  expect(refused).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining(`the store ${at.store}: ${lock} is`),
+  });
+  expect(refused.stderr).not.toContain("sessionctl status");
+});
+
 test("a directory that is renamed takes its store along", async () => {
   const at = await unprepared();
   await at.ctl(["create", ".", "--id", "x"]);

@@ -20,10 +20,10 @@ export class StartRefused extends SessiondError {
   /** With which its process has ended, such as 78 for its configuration. */
   readonly exitStatus: number;
 
-  constructor({ code, message, exit_status }: Extract<StartReport, { state: "failed" }>) {
+  constructor(store: string, { code, message, exit_status }: Extract<StartReport, { state: "failed" }>) {
     // A configuration has a line for each mistake, with its place.
     const lines = message.split("\n");
-    if (lines.length === 1) super(code, message);
+    if (lines.length === 1) super(code, code === "storage_failed" ? cannotServe(store, message) : message);
     else
       super(code, "sessiond cannot be started with this configuration", {
         issues: lines.map((line) => ({ path: "", message: line })),
@@ -53,7 +53,7 @@ export async function startDaemon(store: string, env: NodeJS.ProcessEnv): Promis
   });
   try {
     const report = await reportOf(child, store);
-    if (report.state === "failed") throw new StartRefused(report);
+    if (report.state === "failed") throw new StartRefused(store, report);
     return report;
   } finally {
     child.stdout?.destroy();
@@ -95,6 +95,12 @@ function reportOf(child: ChildProcess, store: string): Promise<StartReport> {
       end(() => reject(notStarted(store, `it ended ${how}${said}`)));
     });
   });
+}
+
+/** Without a daemon, there is nobody to ask for the reason. */
+function cannotServe(store: string, why: string): string {
+  const remedy = why.includes("; ") ? "" : "; put that right, or name another store with --store DIR";
+  return `sessiond cannot serve the store ${store}: ${why}${remedy}`;
 }
 
 function notStarted(store: string, why: string): ConnectionError {
