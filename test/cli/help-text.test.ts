@@ -1,3 +1,4 @@
+/** How the long help of a command is fitted to the width of a terminal. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { wrapParagraphs } from "../../src/cli/help-text.ts";

@@ -1,3 +1,4 @@
+/** Bytes that are kept in memory or in a file, and read again. */
 import { readdirSync, readlinkSync } from "node:fs";
 import { Readable } from "node:stream";
 import { buffer } from "node:stream/consumers";

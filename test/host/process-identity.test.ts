@@ -1,3 +1,4 @@
+/** Whether a process has ended, by its identity. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { expect, onTestFinished, test } from "vitest";

@@ -1,3 +1,4 @@
+/** The order of decimals of any length. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { compareDecimals } from "../../src/json/decimal.ts";

@@ -1,3 +1,4 @@
+/** A JSON object that is split into its members while it arrives. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import {

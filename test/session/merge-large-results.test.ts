@@ -1,3 +1,4 @@
+/** Many results that are merged in slices, as they would be in one go. */
 import { expect, test } from "vitest";
 import { applyCommand, type Command } from "../../src/session/command.ts";
 import { mergeLargeResults } from "../../src/session/merge-large-results.ts";

@@ -1,3 +1,4 @@
+/** Keys of results: how they are read, and what they find. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { JsonValue } from "../../src/json/exact-json.ts";

@@ -1,3 +1,4 @@
+/** Results as a table, JSON, lines of JSON and CSV: exact, and read back as they were. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { jsonText } from "../../../src/cli/output.ts";

@@ -1,3 +1,4 @@
+/** Which results are selected, and that no regular expression takes for ever. */
 import { expect, test } from "vitest";
 import { WantedRows } from "../../../src/cli/results/wanted.ts";
 import { parseWhere } from "../../../src/cli/results/where.ts";

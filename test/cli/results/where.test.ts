@@ -1,3 +1,4 @@
+/** Conditions of `--where`: what they mean, and what is refused. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { holds, parseWhere, WhereError } from "../../../src/cli/results/where.ts";

@@ -1,3 +1,4 @@
+/** A session that is read as text, in pieces. */
 import { once } from "node:events";
 import { expect, test } from "vitest";
 import { fakeDaemon, reply } from "./fake-daemon.ts";

@@ -1,3 +1,4 @@
+/** Requests to a daemon that was killed and is started again. */
 import { expect, test } from "vitest";
 import type { Daemon, Revival } from "../../../src/client/http/daemon.ts";
 import { SessionClient } from "../../../src/client/session-client.ts";

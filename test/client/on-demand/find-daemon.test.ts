@@ -1,3 +1,4 @@
+/** Which daemon a client talks to, and what is no store. */
 import { chmodSync, chownSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";

@@ -1,3 +1,4 @@
+/** What follows the status of a worker leaves no listener behind. */
 import { expect, it } from "vitest";
 import { followStatus } from "../../../src/client/worker/follow-status.ts";
 import { WorkStatus } from "../../../src/client/worker/work-status.ts";

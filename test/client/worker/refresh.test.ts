@@ -1,3 +1,4 @@
+/** A session that is read again while reports are acknowledged. */
 import { expect, it } from "vitest";
 import { Refresh } from "../../../src/client/worker/refresh.ts";
 import type { Session } from "../../../src/session/session.ts";
