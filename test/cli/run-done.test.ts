@@ -76,6 +76,18 @@ test("a done file that was edited is counted and named, whatever --files names",
   expect((await at.run("a", ...echo)).code).toBe(0);
 });
 
+test("of many edited files the first three are named, and how to see all of them is said once", async () => {
+  const at = await done("a", "b", "c", "d", "e");
+  for (const file of ["a", "b", "c", "d", "e"]) await edit(at, file);
+  const refused = await at.run("a", ...echo);
+  expect(refused.stderr).toContain("5 of 5 done files have changed: a, b, c and 2 more\n");
+  expect(refused.stderr.match(/--explain/g)).toHaveLength(1);
+  const kept = await at.run("a", "--keep-done", ...echo);
+  expect(kept.stderr).toContain("a, b, c and 2 more (to see all: --dry-run --explain)\n");
+  const shown = await at.run("a", "-n", "--explain", "--keep-done", ...echo);
+  expect(shown.stderr).toContain("a, b, c and 2 more\n");
+});
+
 test("--explain says for each file which and why, also in a dry run, which is refused as well", async () => {
   const at = await done("a.js", "b.js");
   await edit(at, "b.js");

@@ -43,7 +43,7 @@ const showAll = "to see which files and why, add --dry-run --explain";
 /** False if the run is refused. Says how many files have changed in which way, each with the first names. */
 export function askAboutChanged(out: Output, changed: ChangedSince, question: Question): boolean {
   const { answer, isExplained, command, last } = question;
-  const lines = linesOf(changed, answer);
+  const lines = linesOf(changed, question);
   for (const line of lines) {
     if (answer === undefined) out.complain(line);
     else out.say(line);
@@ -65,7 +65,9 @@ export function keptBy(changed: ChangedSince, answer: Question["answer"]): KeepO
   return isAny && answer !== "--rerun-if changed" ? answer : undefined;
 }
 
-function linesOf(changed: ChangedSince, answer: Question["answer"]): string[] {
+function linesOf(changed: ChangedSince, { answer, isExplained }: Question): string[] {
+  // A refusal says it in a line of its own.
+  const howToSeeAll = answer === undefined || isExplained ? "" : undefined;
   return (["content", "command", "depends"] as const).flatMap((way) => {
     const { length } = changed[way];
     if (length === 0) return [];
@@ -73,6 +75,6 @@ function linesOf(changed: ChangedSince, answer: Question["answer"]): string[] {
     const what = `${length} of ${changed.done} done ${changed.done === 1 ? "file" : "files"} ${has[way][form]}`;
     const next = answer === undefined ? "" : (answer === "--rerun-if changed" ? runAgain : keep)[form];
     // Of another command or prompt it is usually all.
-    return [way === "content" ? `${what}${next}: ${someNames(changed[way])}` : `${what}${next}`];
+    return [way === "content" ? `${what}${next}: ${someNames(changed[way], howToSeeAll)}` : `${what}${next}`];
   });
 }
