@@ -43,6 +43,22 @@ test("Ctrl-C drains a run, which ends with 130", async () => {
   expect(await at.session()).toMatchObject({ status: "paused", processed_files: ["f0"] });
 });
 
+test("a command that the Ctrl-C has ended has not failed", async () => {
+  const at = await scene(names(2));
+  const program = await at.startProcess("a", "--files", "f*", "-j1", ...sh(`${patient}; kill -INT $$`));
+  await eventually(() => expect(begun(at)).toHaveLength(1));
+  program.kill("SIGINT");
+  await eventually(() => expect(program.stderr()).toContain("press Ctrl-C again"));
+  writeFileSync(join(at.dir, "go"), "");
+  expect(await outcome(program)).toMatchObject({ code: 130 });
+  const { processed_files, pending_files, partial_results } = await at.session();
+  expect({ processed_files, pending_files, partial_results }).toEqual({
+    processed_files: [],
+    pending_files: ["f0", "f1"],
+    partial_results: {},
+  });
+});
+
 test("Ctrl-C three times ends a run whose daemon does not answer", async () => {
   const at = await sceneWith(await startDaemon(), names(3));
   const program = await at.startProcess("a", "--files", "f*", "-j2", ...sh(patient));
