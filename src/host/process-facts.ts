@@ -31,6 +31,15 @@ export function processFacts(pid: number): ProcessFacts | undefined {
   }
 }
 
+/** The words of its command line; empty for a zombie. Undefined if there is no such process. */
+export function commandWords(pid: number): string[] | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").slice(0, -1);
+  } catch {
+    return undefined;
+  }
+}
+
 export function allPids(): number[] {
   return readdirSync("/proc")
     .filter((name) => /^\d+$/.test(name))

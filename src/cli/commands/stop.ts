@@ -1,9 +1,9 @@
 /** `sessionctl stop`: ends the daemon of a store, which starts again by itself when it is next needed. */
-import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
 import { isNobodyThere } from "../../client/http/daemon.ts";
 import type { SessionClient } from "../../client/session-client.ts";
 import { isSessiondError } from "../../error.ts";
+import { commandWords } from "../../host/process-facts.ts";
 import type { Context, Registration } from "../context.ts";
 import { CommandError, type ExitCode, exitCodes } from "../exit-code.ts";
 import { safe } from "../terminal-text.ts";
@@ -62,13 +62,9 @@ async function isGone(client: SessionClient): Promise<boolean> {
 }
 
 /**
- * Whether the process of the daemon is there, which closes its socket before it writes the last changes and
- * lets go of the store. False for one in another container, whose number means nothing here.
+ * Whether the process of the daemon is still there. A daemon closes its socket first, then writes the last
+ * changes and lets go of the store. False for a daemon in another container, whose pid means nothing here.
  */
 function isRunning(pid: number): boolean {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8").split("\0").includes("--on-demand");
-  } catch {
-    return false;
-  }
+  return commandWords(pid)?.includes("--on-demand") ?? false;
 }

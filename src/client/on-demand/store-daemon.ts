@@ -174,7 +174,9 @@ async function ask(socketPath: string, timeoutMs?: number): Promise<Info | undef
   });
 }
 
-/** Resolves when nobody listens any more; with false if the daemon goes on. @throws its refusal */
+/**
+ * Resolves with true when the daemon serves nobody any more, with false if it goes on. @throws its refusal
+ */
 async function stopIdle(socketPath: string): Promise<boolean> {
   return withTransport(socketPath, async (transport) => {
     await callRoute(transport, "stopDaemon", { body: {} });
