@@ -7,6 +7,7 @@ import { compareDecimals } from "../json/decimal.ts";
 import { addDecimals, DecimalSum, isAddable } from "../json/decimal-sum.ts";
 import { isJsonObject, type JsonObject, type JsonValue, memberOf } from "../json/exact-json.ts";
 import { numberText, readSpelled } from "../json/exact-number.ts";
+import { hasFailed } from "../session/failed-file.ts";
 import { parseResultKey, type ResultKey, ResultKeyError, valueAt } from "../session/result-key.ts";
 import type { Budgets } from "./budget.ts";
 
@@ -109,7 +110,9 @@ export class Spending {
       account.isFound = true;
       return number;
     }
-    if (!account.isSaid && account.max !== undefined) {
+    // A command that fails, or is refused for now, has rarely spent anything.
+    const isExpected = value === undefined && hasFailed(result);
+    if (!isExpected && !account.isSaid && account.max !== undefined) {
       account.isSaid = true;
       this.#say(
         `budget ${account.key.text}: nothing is counted of ${file}, ${whyNot(value, result)}; ` +

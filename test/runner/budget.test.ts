@@ -116,6 +116,14 @@ test.each<[string, JsonObject, string]>([
   expect([at.spent[0]?.spent, at.missing]).toEqual(["0", ["cost"]]);
 });
 
+test("a failed attempt without the number is as expected, and not what is said once", () => {
+  const at = spending({}, { cost: "1" });
+  at.count("a", { exit_code: 75, stdout: "" });
+  expect(said).toEqual([]);
+  at.count("b", { exit_code: 0, stdout: "" });
+  expect(said).toEqual([expect.stringContaining("nothing is counted of b")]);
+});
+
 test("results from before the budget count, and what is not a budget any more is counted on", () => {
   const before = {
     a: { stdout: { cost: 2 } },
