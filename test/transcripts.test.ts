@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { noPseudoTerminal } from "./cli/pseudo-terminal.ts";
+import { systemServiceListens } from "./support/system-service.ts";
 import { blocksOf, isTranscript } from "./transcripts/page.ts";
 import { play } from "./transcripts/play.ts";
 import { longScenes, scenes } from "./transcripts/scenes.ts";
@@ -51,7 +52,7 @@ test("only these commands are shown without being run", () => {
   ]);
 });
 
-describe.skipIf(noPseudoTerminal !== undefined)("the transcripts are real", () => {
+describe.skipIf(noPseudoTerminal !== undefined || systemServiceListens)("the transcripts are real", () => {
   test.each(Object.entries(scenes))("in %s", async (page, scene) => {
     await play(page, scene);
   });
