@@ -51,7 +51,9 @@ export function whyNotOwn(directory: string, user = effectiveUser()): string | u
   return `may be written by ${writers.join(" and ")}; to use it: chmod go-w ${shellQuote(directory)}`;
 }
 
-/** Says why no store can be at a path, whatever is there, in words that follow the path; undefined if it can. */
+/**
+ * Says why no store can be at a path, whatever is there, in words that follow the path; undefined if it can.
+ */
 export function whyBadName(directory: string): string | undefined {
   // A line of a log or of a configuration could not hold it.
   if (/\p{Cc}/u.test(directory)) return "has a control character in its path, such as a line break";

@@ -92,8 +92,8 @@ export async function workOn(
 
 /**
  * Whether a signal that asks processes to end has ended the command, and the run is ending too. Ctrl-C also
- * reaches a command that has not left the group of the runner yet, and systemd sends SIGTERM to each process of
- * a unit.
+ * reaches a command that has not left the group of the runner yet, and systemd sends SIGTERM to each process
+ * of a unit.
  */
 async function isEndedWithRun({ signal, timedOut }: Ended, control: RunControl): Promise<boolean> {
   if (timedOut || !requests.some((request) => request === signal)) return false;

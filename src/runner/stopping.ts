@@ -87,7 +87,10 @@ export class Stopping {
     if (reached !== undefined && this.#stop === undefined) this.drain({ cause: "budget", reason: reached });
   }
 
-  /** Why the run has ended. Without work left, a reason to stop came too late to matter, unless it is an error. */
+  /**
+   * Why the run has ended. Without work left, a reason to stop came too late to matter, unless it is an
+   * error.
+   */
   atEnd({ isWorkLeft }: { isWorkLeft: boolean }): Stop | undefined {
     const stop = this.#stop;
     if (stop === undefined || (!isWorkLeft && stop.cause !== "error")) return undefined;

@@ -1,4 +1,6 @@
-/** Reads the transcripts of a Markdown page: blocks of code with commands after `$ `, and what those print. */
+/**
+ * Reads the transcripts of a Markdown page: blocks of code with commands after `$ `, and what those print.
+ */
 
 /** A command as people type it, and the lines below it. */
 export interface Typed {

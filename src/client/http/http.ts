@@ -133,8 +133,8 @@ export class HttpTransport {
   }
 
   /**
-   * Sends a request, once more if a daemon listens now where nobody listened, or where a daemon on demand ended
-   * while it answered a read.
+   * Sends a request, once more if a daemon listens now where nobody listened, or where a daemon on demand
+   * ended while it answered a read.
    */
   async #sendRevived(exchange: Exchange, repeatable: boolean): Promise<HttpReply> {
     try {

@@ -6,7 +6,9 @@ import { fakeDaemon, reply } from "./fake-daemon.ts";
 
 const page = { sessions: [], total: 0, next_cursor: null };
 
-/** A daemon that is gone, or killed as soon as it is asked, and what comes of an attempt to start it again. */
+/**
+ * A daemon that is gone, or killed as soon as it is asked, and what comes of an attempt to start it again.
+ */
 async function gone(revival: Revival, { killed = false } = {}) {
   const [first, second] = [
     await fakeDaemon(killed ? ({ socket }) => void socket.destroy() : reply(200, page)),

@@ -71,9 +71,9 @@ export class Reports {
       return session.report(report);
     };
     const slot = slots.find(id);
-    const isEncoded = !(report instanceof Promise);
-    if (isEncoded && slot?.isOpenToReports && known.has(id) && !slot.reported?.isOverfull(report))
-      return make(slot.reported as ReportedSession, report);
+    const ready = report instanceof Promise ? undefined : report;
+    if (ready !== undefined && slot?.isOpenToReports && known.has(id) && !slot.reported?.isOverfull(ready))
+      return make(slot.reported as ReportedSession, ready);
     // Also a report that is still being encoded, so that no later one overtakes it.
     const { waiting } = this.#gather(id);
     const done = new Promise<ProgressReply>((resolve, refuse) => {
