@@ -87,7 +87,9 @@ export const registerRun: Registration = (program, run) => {
       "[command...]",
       "command to run, after --; without one, the command that the session remembers",
     );
-  command.showHelpAfterError("Give the command to run after --. See sessionctl run --help.");
+  command.showHelpAfterError(
+    "See sessionctl run --help; the command to run and its own options come after --.",
+  );
   addHelp(addRunOptions(command), help).action(
     run(
       (context, _id: string | undefined, _command: string[], options: RunOptions, self: Command) =>
