@@ -2,7 +2,7 @@
  * Runs a hook: a shell line of the user's for something that has happened, with JSON on its standard input
  * and variables in its environment.
  */
-import { Child } from "../runner/child.ts";
+import { Child, type Ended } from "../runner/child.ts";
 import { OwnTrouble } from "../runner/own-trouble.ts";
 import { startError } from "../runner/start-error.ts";
 import { failureOf } from "../session/failed-file.ts";
@@ -25,12 +25,17 @@ export interface Hook {
   readonly output: "stdout" | "stderr";
 }
 
+export interface EndedHook extends Pick<Ended, "signal" | "timedOut"> {
+  /** Why it has failed; undefined if it has not. */
+  readonly failure: string | undefined;
+}
+
 export interface RunningHook {
   /**
-   * Resolves when the hook has ended and its output is printed: with the reason if it has failed. Rejects
-   * with CommandError if the system could not start a process.
+   * Resolves when the hook has ended and its output is printed. Rejects with CommandError if the system could
+   * not start a process.
    */
-  readonly ended: Promise<string | undefined>;
+  readonly ended: Promise<EndedHook>;
   /** Ends its process group. */
   stop(): void;
 }
@@ -52,20 +57,25 @@ export function startHook({ out, process, client }: Context, hook: Hook): Runnin
   });
   return { ended: end(), stop: () => child.stop() };
 
-  async function end(): Promise<string | undefined> {
+  async function end(): Promise<EndedHook> {
     const ended = await child.ended.catch((cause: unknown) => {
       if (!(cause instanceof OwnTrouble)) throw cause;
       throw new CommandError(`cannot run a command: ${cause.message}`, undefined, { cause });
     });
-    const { exitCode, signal, timedOut, error, stdout, stderr } = ended;
+    const { signal, timedOut, stdout, stderr } = ended;
     if (hook.output === "stdout" && stdout.bytes.length > 0) await out.bytes(stdout.bytes);
     const said = hook.output === "stderr" ? [stdout, stderr] : [stderr];
     for (const { bytes } of said) if (bytes.length > 0) process.stderr.write(bytes);
-    if (error !== undefined) return startError(error);
-    if (exitCode === 0) return undefined;
-    const limit = hook.timeoutMs === undefined ? {} : { timeout_ms: hook.timeoutMs };
-    return failureOf({ exit_code: exitCode, timed_out: timedOut, ...limit, ...(signal && { signal }) });
+    return { failure: reasonOf(ended, hook), signal, timedOut };
   }
+}
+
+/** Why a hook has failed; undefined if it has not. */
+function reasonOf({ exitCode, signal, timedOut, error }: Ended, { timeoutMs }: Hook): string | undefined {
+  if (error !== undefined) return startError(error);
+  if (exitCode === 0) return undefined;
+  const limit = timeoutMs === undefined ? {} : { timeout_ms: timeoutMs };
+  return failureOf({ exit_code: exitCode, timed_out: timedOut, ...limit, ...(signal && { signal }) });
 }
 
 /** An environment cannot hold zero bytes, and another program may have written some into a reason. */

@@ -1,18 +1,14 @@
 /** One attempt at a file: its command, run once. */
 import { constants } from "node:os";
-import { setTimeout as sleep } from "node:timers/promises";
 import { Child, type ChildOptions, type Ended } from "./child.ts";
 import { argumentFor } from "./dashed.ts";
-import { requests } from "./end-signals.ts";
+import { isEndedWithUs } from "./ended-with-us.ts";
 import type { Origin } from "./inputs.ts";
 import type { JobLine } from "./joblog.ts";
 import { startTrouble } from "./own-trouble.ts";
 import { resultFiles } from "./result-files.ts";
 import type { RunnerOptions } from "./runner-options.ts";
 import { commandFor, commandLine } from "./template.ts";
-
-/** The end of a command may be seen before the signal that the runner got at the same time. */
-const ownSignalMs = 100;
 
 export interface Item {
   readonly file: string;
@@ -79,7 +75,7 @@ export async function workOn(
   item.startedMs = performance.now();
   const startedMs = Date.now();
   const ended = await attempt(item, childOptions, options, control);
-  if (control.isKilling() || (await isEndedWithRun(ended, control))) return undefined;
+  if (control.isKilling() || (await isEndedWithUs(ended, control.isStopped))) return undefined;
   const hasFailed = ended.exitCode !== 0;
   const { error } = ended;
   const trouble =
@@ -88,17 +84,6 @@ export async function workOn(
   places.check({ hasFailed });
   if (hasFailed && control.isTroubled()) return undefined;
   return { ended, startedMs, finishedMs: Date.now(), origin, command };
-}
-
-/**
- * Whether a signal that asks processes to end has ended the command, and the run is ending too. Ctrl-C also
- * reaches a command that has not left the group of the runner yet, and systemd sends SIGTERM to each process
- * of a unit.
- */
-async function isEndedWithRun({ signal, timedOut }: Ended, control: RunControl): Promise<boolean> {
-  if (timedOut || !requests.some((request) => request === signal)) return false;
-  if (!control.isStopped()) await sleep(ownSignalMs);
-  return control.isStopped();
 }
 
 async function attempt(

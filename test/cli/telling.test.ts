@@ -286,6 +286,19 @@ it("lets a command finish at the first signal, and tells the event again after t
   await eventually(() => expect(told()).toHaveLength(2));
 });
 
+it("tells the event again whose command got the signal of the teller", async () => {
+  const { tell, told, create, dir } = await tellerScene();
+  const line = `${words}; until [ -e go ]; do sleep 0.05; done; [ -e ended ] || { touch ended; kill -INT $$; }`;
+  const first = await tell(line, "--kind", "session.created");
+  await create("a");
+  await eventually(() => expect(told()).toHaveLength(1));
+  first.kill("SIGINT");
+  await writeFile(join(dir, "go"), "");
+  expect((await first.ended).code).toBe(130);
+  await tell(line, "--kind", "session.created");
+  await eventually(() => expect(told()).toHaveLength(2));
+});
+
 describe("what was missed", () => {
   const statuses: Status[] = ["running", "paused", "completed", "failed"];
   const change = fc.record({

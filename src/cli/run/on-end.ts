@@ -51,7 +51,7 @@ export async function runOnEnd(context: Context, line: string, end: RunEnd): Pro
   const hook = startHook(context, { line, event, variables, timeoutMs: limitMs, output: "stderr" });
   const release = takeSignals(process, () => hook.stop());
   try {
-    failure = await hook.ended;
+    ({ failure } = await hook.ended);
   } catch (error) {
     failure = (error as Error).message;
   } finally {

@@ -10,6 +10,7 @@ import { ConnectionError } from "../../client/http/connection-error.ts";
 import type { ResetEvent, SessionEvent, StreamEvent } from "../../contract/events.ts";
 import { isSessiondError } from "../../error.ts";
 import { systemReason } from "../../files/standard-streams.ts";
+import { isEndedWithUs } from "../../runner/ended-with-us.ts";
 import type { SessionSummary } from "../../session/session.ts";
 import type { Context } from "../context.ts";
 import { type ExitCode, exitCodes } from "../exit-code.ts";
@@ -148,9 +149,10 @@ class Teller {
     const { line, timeoutMs } = this.#telling;
     const hook = { line, event, variables: variablesOf(event), timeoutMs, output: "stdout" } as const;
     this.#running = startHook(this.#context, hook);
-    const failure = await this.#running.ended;
+    const ended = await this.#running.ended;
     this.#running = undefined;
-    if (this.#isStopped) return false;
+    if (this.#isStopped || (await isEndedWithUs(ended, () => this.#over.signal.aborted))) return false;
+    const { failure } = ended;
     if (failure !== undefined) {
       const what = `${event.kind} of ${safe(event.session_id)}`;
       this.#context.out.complain(`the command for ${what} has failed: ${safe(failure)}`);
