@@ -5,10 +5,12 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { closeSync } from "node:fs";
 import { constants } from "node:os";
+import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { systemErrorCode } from "../error.ts";
 import { Captured, type Output } from "./captured.ts";
 import { openOutputs, outputIn } from "./output-files.ts";
+import { takePipes } from "./output-pipes.ts";
 import { exhaustion } from "./own-trouble.ts";
 import { endGraceMs, isGroupAlive, signalGroup } from "./processes.ts";
 
@@ -51,6 +53,8 @@ export class Child {
   readonly #process: ChildProcess | undefined;
   readonly #began = performance.now();
   readonly #captured: readonly [Captured, Captured];
+  /** The output, unless it goes into files. */
+  #streams: readonly Readable[] = [];
   #files: readonly [number, number] | undefined;
   #timedOut = false;
   #over = false;
@@ -104,24 +108,32 @@ export class Child {
       throw new Error("its name contains unpaired surrogates, which cannot be passed to a command");
     }
     const [program, ...args] = command as [string, ...string[]];
-    const [stdout, stderr]: readonly (number | "pipe")[] = this.#files ?? ["pipe", "pipe"];
-    const child = spawn(program, args, {
-      cwd,
-      env,
-      detached: true,
-      stdio: [input === undefined ? "ignore" : "pipe", stdout ?? "pipe", stderr ?? "pipe"] as const,
-    });
+    const pipes = this.#files === undefined ? takePipes() : undefined;
+    const [stdout = "pipe", stderr = "pipe"] = this.#files ?? pipes?.map(({ writeEnd }) => writeEnd) ?? [];
+    const stdin = input === undefined ? "ignore" : "pipe";
+    let child: ChildProcess;
+    try {
+      child = spawn(program, args, { cwd, env, detached: true, stdio: [stdin, stdout, stderr] });
+    } finally {
+      for (const { writeEnd } of pipes ?? []) closeSync(writeEnd);
+      this.#read(pipes?.map(({ stream }) => stream) ?? []);
+    }
+    if (pipes === undefined && child.stdout && child.stderr) this.#read([child.stdout, child.stderr]);
     // A command need not read it.
     child.stdin?.on("error", () => {}).end(input);
-    child.stdout?.on("data", (chunk: Buffer) => this.#captured[0].push(chunk));
-    child.stderr?.on("data", (chunk: Buffer) => this.#captured[1].push(chunk));
     return child;
+  }
+
+  #read(streams: readonly Readable[]): void {
+    this.#streams = streams;
+    for (const [at, stream] of streams.entries()) {
+      stream.on("data", (chunk: Buffer) => this.#captured[at]?.push(chunk));
+    }
   }
 
   async #end(failure: unknown): Promise<Ended> {
     const child = this.#process;
     if (child === undefined) return this.#notStarted(failure);
-    const closed = new Promise<void>((resolve) => child.once("close", () => resolve()));
     const exit = new Promise<readonly [number | null, NodeJS.Signals | null]>((resolve, reject) => {
       child.once("exit", (code, signal) => resolve([code, signal]));
       child.once("error", reject);
@@ -144,7 +156,7 @@ export class Child {
     }
     const durationMs = performance.now() - this.#began;
     await this.#endGroup(child.pid as number);
-    await this.#collect(child, closed);
+    await this.#collect();
     return this.#told({ ...exitOf(...ending), durationMs });
   }
 
@@ -190,16 +202,17 @@ export class Child {
   /**
    * Reads the rest of the output, with a limit: a process that left the group may hold the pipes for ever.
    */
-  async #collect(child: ChildProcess, closed: Promise<void>): Promise<void> {
-    if (child.stdout === null || (child.stdout.readableEnded && child.stderr?.readableEnded)) return;
+  async #collect(): Promise<void> {
+    const open = this.#streams.filter((stream) => !stream.closed);
+    if (open.length === 0) return;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, lingerMs);
     });
-    await Promise.race([closed, late]);
+    const closed = open.map((stream) => new Promise((resolve) => stream.once("close", resolve)));
+    await Promise.race([Promise.all(closed), late]);
     clearTimeout(timer);
-    child.stdout.destroy();
-    child.stderr?.destroy();
+    for (const stream of open) stream.destroy();
   }
 
   #release(): void {

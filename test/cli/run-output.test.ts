@@ -32,6 +32,15 @@ test("the output of each file is printed whole, as it finishes or in the order o
   ).toMatchObject(names(3).map((file) => ({ file, exit_code: 4, stdout: { n: [1] } })));
 });
 
+test("a command opens /dev/stdout and /dev/stderr by name, and nobody else writes into its output", async () => {
+  const { run, session } = await scene(["a", "b"]);
+  const leaves =
+    "setsid sh -c 'trap \"\" PIPE; while [ ! -e end ]; do echo late; echo late >&2; sleep 0.05; done' &";
+  const script = `case $1 in a) ${leaves} ;; b) echo b >/dev/stderr; echo b >/dev/stdout; sleep 0.3; touch end;; esac`;
+  expect(await run("a", "--files", "*", "-j1", ...sh(script))).toMatchObject({ code: 0 });
+  expect(resultOf(await session(), "b")).toMatchObject({ stdout: "b\n", stderr: "b\n" });
+});
+
 test("of much output the ends are recorded, and --results keeps all of it", async () => {
   const { run, session, dir } = await scene(["x"]);
   const script = "echo first; head -c 3000000 /dev/zero; echo last; echo e >&2";
