@@ -2,8 +2,8 @@
  * The settings of a daemon on demand: the file of its user, which has no paths, because each store has its
  * own; and the defaults that differ because nobody started this daemon knowingly.
  */
-import { homedir } from "node:os";
 import { isAbsolute, join } from "node:path";
+import { homeDirectory } from "../host/home-directory.ts";
 import type { Variant } from "./check.ts";
 
 const off = { enabled: false };
@@ -22,14 +22,6 @@ export const onDemandVariant: Variant = {
 export function userConfigFile(env: NodeJS.ProcessEnv): string | undefined {
   const { XDG_CONFIG_HOME: base = "" } = env;
   if (isAbsolute(base)) return join(base, "sessiond", "sessiond.yaml");
-  const home = env.HOME || homeInPasswd();
+  const home = homeDirectory(env);
   return home === undefined ? undefined : join(home, ".config", "sessiond", "sessiond.yaml");
-}
-
-function homeInPasswd(): string | undefined {
-  try {
-    return homedir();
-  } catch {
-    return undefined;
-  }
 }

@@ -2,7 +2,7 @@
  * Names a process so that another process of the same machine can tell whether it is still there, also after
  * its pid was given to another one.
  *
- * The room host/ owns what this machine says about its processes. It knows nothing of sessions.
+ * The room host/ owns what this machine says about its processes and its user. It knows nothing of sessions.
  */
 import { readlinkSync } from "node:fs";
 import { bootId } from "../time/boot-time.ts";

@@ -4,7 +4,6 @@
  */
 import { closeSync, existsSync, openSync, realpathSync, renameSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { z } from "zod";
 import { eventIdSchema } from "../../contract/events.ts";
@@ -13,6 +12,7 @@ import { tryLock } from "../../files/flock.ts";
 import { makePath } from "../../files/make-path.ts";
 import { replaceFile } from "../../files/replace-file.ts";
 import { systemReason } from "../../files/standard-streams.ts";
+import { homeDirectory } from "../../host/home-directory.ts";
 import { shortDigest } from "../../runner/digest.ts";
 import { statuses } from "../../session/session.ts";
 import { CommandError } from "../exit-code.ts";
@@ -45,12 +45,17 @@ export interface State {
   readonly known: KnownSessions;
 }
 
-/** A path of its own for each store, filter and line. `$XDG_STATE_HOME` is used if it is absolute. */
+/**
+ * A path of its own for each store, filter and line. `$XDG_STATE_HOME` is used if it is absolute.
+ *
+ * @throws CommandError if the user has no home directory either
+ */
 export function defaultStatePath({ store, filter }: About, line: string, env: NodeJS.ProcessEnv): string {
-  const home = env.XDG_STATE_HOME?.startsWith("/")
-    ? env.XDG_STATE_HOME
-    : join(env.HOME || homedir(), ".local/state");
-  return join(home, "sessiond", `events-${shortDigest([store, filter, line])}.json`);
+  const home = homeDirectory(env);
+  const base = env.XDG_STATE_HOME?.startsWith("/") ? env.XDG_STATE_HOME : home && join(home, ".local/state");
+  if (base === undefined)
+    throw new CommandError("this user has no home directory for the state file; name a file with --state");
+  return join(base, "sessiond", `events-${shortDigest([store, filter, line])}.json`);
 }
 
 export class StateFile {

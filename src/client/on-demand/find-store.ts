@@ -3,9 +3,9 @@
  * changes nothing.
  */
 import { existsSync, lstatSync, realpathSync } from "node:fs";
-import { userInfo } from "node:os";
 import { dirname, join } from "node:path";
 import { defaultSessionsDir } from "../../contract/socket-path.ts";
+import { homeDirectory } from "../../host/home-directory.ts";
 import { whyNotOwn } from "../../personal/own-store.ts";
 
 export interface NearestStore {
@@ -35,18 +35,16 @@ export function nearestStore(cwd: string, env: NodeJS.ProcessEnv): NearestStore 
 
 /** Whether a directory is the home of this user, or contains it. */
 export function isHomeOrAbove(directory: string, env: NodeJS.ProcessEnv): boolean {
-  const home = homeOf(env);
+  const home = realHome(env);
   if (home === undefined) return false;
   return home === directory || home.startsWith(directory.endsWith("/") ? directory : `${directory}/`);
 }
 
-/**
- * cron and containers may set no HOME; the system then tells it. Undefined for a user that it does not know.
- */
-function homeOf({ HOME }: NodeJS.ProcessEnv): string | undefined {
+/** The home directory without links in its path; undefined if there is none. */
+function realHome(env: NodeJS.ProcessEnv): string | undefined {
+  const home = homeDirectory(env);
   try {
-    const home = HOME?.startsWith("/") ? HOME : userInfo().homedir;
-    return existsSync(home) ? realpathSync(home) : home;
+    return home !== undefined && existsSync(home) ? realpathSync(home) : home;
   } catch {
     return undefined;
   }
