@@ -27,7 +27,9 @@ export const registerStop: Registration = (program, run) => {
 
 async function stop({ client, out }: Context, { force = false }: { force?: boolean }): Promise<ExitCode> {
   let stopped: { pid: number; ends: string[] };
+  let directory: string;
   try {
+    directory = (await client.getInfo()).store.location;
     stopped = await client.stopDaemon({ force });
   } catch (error) {
     if (isNobodyThere(error)) {
@@ -39,7 +41,7 @@ async function stop({ client, out }: Context, { force = false }: { force?: boole
     throw new CommandError(`${error.message}${advice}`, exitCodes.failed, { cause: error });
   }
   const end = performance.now() + stopMs;
-  while (!(await isGone(client)) || isRunning(stopped.pid)) {
+  while (!(await isGone(client)) || isRunning(stopped.pid, directory)) {
     if (performance.now() >= end)
       throw new CommandError(`sessiond has not stopped within ${stopMs / 1000} s; its log says why`);
     await sleep(pollMs);
@@ -63,8 +65,9 @@ async function isGone(client: SessionClient): Promise<boolean> {
 
 /**
  * Whether the process of the daemon is still there. A daemon closes its socket first, then writes the last
- * changes and lets go of the store. False for a daemon in another container, whose pid means nothing here.
+ * changes and lets go of the store. False for a daemon in another container, whose pid is another process here.
  */
-function isRunning(pid: number): boolean {
-  return commandWords(pid)?.includes("--on-demand") ?? false;
+function isRunning(pid: number, store: string): boolean {
+  const words = commandWords(pid) ?? [];
+  return words.includes("--on-demand") && words.includes(store);
 }
