@@ -65,7 +65,7 @@ async function isGone(client: SessionClient): Promise<boolean> {
 
 /**
  * Whether the process of the daemon is still there. A daemon closes its socket first, then writes the last
- * changes and lets go of the store. False for a daemon in another container, whose pid is another process here.
+ * changes and lets go of the store. False for one in another container, whose pid is another process here.
  */
 function isRunning(pid: number, store: string): boolean {
   const words = commandWords(pid) ?? [];
