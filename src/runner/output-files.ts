@@ -1,13 +1,15 @@
 /** The files that a command writes its whole output to, and what is recorded of them. */
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { joined, type Output } from "./captured.ts";
 import { exhaustion, OwnTrouble } from "./own-trouble.ts";
 
-/** @throws OwnTrouble */
+const { O_APPEND, O_CREAT, O_RDWR, O_TRUNC } = constants;
+
+/** What a command adds by way of `/dev/stderr` is not written over. @throws OwnTrouble */
 export function openOutputs(paths: readonly [string, string]): readonly [number, number] {
   const files: number[] = [];
   try {
-    for (const path of paths) files.push(openSync(path, "w+"));
+    for (const path of paths) files.push(openSync(path, O_RDWR | O_CREAT | O_TRUNC | O_APPEND, 0o666));
     return files as [number, number];
   } catch (error) {
     for (const file of files) closeSync(file);

@@ -53,6 +53,8 @@ test("of much output the ends are recorded, and --results keeps all of it", asyn
   expect((await stat(join(dir, "out/x/stdout"))).size).toBe(3_000_011);
   expect(await readFile(join(dir, "out/x/stderr"), "utf8")).toBe("e\n");
   expect(resultOf(await session("b"), "x").stdout).toBe(result.stdout);
+  await run("c", "--files", "x", "--results", "out", ...sh("echo a >&2; echo b >>/dev/stderr; echo c >&2"));
+  expect(await readFile(join(dir, "out/x/stderr"), "utf8")).toBe("a\nb\nc\n");
 });
 
 test("--results and --joblog continue when a run continues", async () => {
