@@ -35,21 +35,21 @@ test.each([
   ]);
 });
 
-test("a list of more than a million files is refused", async () => {
+test("a list of more than 500,000 files is refused", async () => {
   const { call } = await startServer({ limits: { bodyBytes: 32 * 1024 * 1024 } });
-  const body = `{"session_id":"s","config":{"target_path":"/x"},"pending_files":[${many(1_000_001, '"f"')}]}`;
+  const body = `{"session_id":"s","config":{"target_path":"/x"},"pending_files":[${many(500_001, '"f"')}]}`;
   const refused = await call("POST", "/v1/sessions", { body, ...json });
-  const detail = "a list has more than 1000000 items; send them in several requests";
+  const detail = "a list has more than 500000 items; send them in several requests";
   expect([refused.status, jsonOf(refused).detail]).toEqual([413, detail]);
 });
 
-test("an object with more than 200,000 keys is refused", async () => {
+test("an object with more than 150,000 keys is refused", async () => {
   const { call } = await startServer({ limits: { bodyBytes: 32 * 1024 * 1024 } });
-  const body = `{"session_id":"s","config":{"target_path":"/x","o":{${members(200_001)}}}}`;
+  const body = `{"session_id":"s","config":{"target_path":"/x","o":{${members(150_001)}}}}`;
   const refused = await call("POST", "/v1/sessions", { body, ...json });
   expect([refused.status, jsonOf(refused).detail]).toEqual([
     413,
-    "an object has more than 200000 keys; send them in several requests",
+    "an object has more than 150000 keys; send them in several requests",
   ]);
 });
 
@@ -119,7 +119,7 @@ const names = (count: number) => Array.from({ length: count }, (_, n) => `"src/f
 const reports: Readonly<Record<string, readonly [string, () => string]>> = {
   "a report of many files": ["progress", () => `{"processed":[${names(500_000)}]}`],
   "a report of many new files": ["progress", () => `{"added":[${names(500_000)}]}`],
-  "a report of many results": ["progress", () => `{"results":{${members(200_000)}}}`],
+  "a report of many results": ["progress", () => `{"results":{${members(150_000)}}}`],
   "a checkpoint of many files": [
     "checkpoint",
     () => `{"processed_files":[${names(500_000)}],"pending_files":[]}`,
