@@ -112,7 +112,7 @@ export const limitsSchema = section({
     .prefault(64)
     .describe("The maximum nesting depth of JSON in a request, from 1 to 500."),
   values: countOption(200_000, 100_000_000)
-    .prefault(10_000_000)
+    .prefault(5_000_000)
     .describe(
       "The maximum number of values in the JSON of a request or of a worker's message: every string, number, true, false, null, list and object counts one, at any level. Values take more memory than their text.",
     ),

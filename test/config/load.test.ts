@@ -25,7 +25,7 @@ const defaults = {
   limits: {
     bodyBytes: 64 * 1024 * 1024,
     depth: 64,
-    values: 10_000_000,
+    values: 5_000_000,
     bufferedBytes: 256 * 1024 * 1024,
     connections: 1024,
     requestTimeoutMs: 30_000,

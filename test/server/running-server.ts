@@ -95,7 +95,7 @@ async function startServerOver<Store extends SessionStore>(
     limits: {
       bodyBytes: 1024 * 1024,
       depth: 64,
-      values: 10_000_000,
+      values: 5_000_000,
       bufferedBytes: 256 * 1024 * 1024,
       connections: 1024,
       requestTimeoutMs: 30_000,
