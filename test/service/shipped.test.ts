@@ -41,7 +41,7 @@ describe.skipIf(skipped())("the packages", () => {
       return man.stdout.replaceAll(/.[\b]/g, "");
     });
     for (const heading of [
-      "run [id] [options] -- <command>",
+      "run [id] [options] [-- <command>",
       "trash restore",
       "cleanup completed",
       "service",
