@@ -1,6 +1,7 @@
 /**
- * A service with a limit, as a process of its own: a token bucket of 20 that is filled evenly with 20 a second.
- * Every call takes 100 ms. A call that finds no token is answered 429 with Retry-After in whole seconds.
+ * A service with a limit, as a process of its own: a token bucket of 20 that is filled evenly with 20 a
+ * second. Every call takes 100 ms. A call that finds no token is answered 429 with Retry-After in whole
+ * seconds.
  *
  *     node limited-service.mjs SOCKET
  *

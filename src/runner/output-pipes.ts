@@ -1,7 +1,7 @@
 /**
  * Pipes for the output of commands. Node.js gives a child sockets, and nobody can open a socket by its path:
- * `echo oops >/dev/stderr` and `curl -D /dev/stderr` fail with ENXIO. Node.js has no call for pipe(2), so these
- * pipes are FIFOs without a name, made in batches by mkfifo(1) and used again and again.
+ * `echo oops >/dev/stderr` and `curl -D /dev/stderr` fail with ENXIO. Node.js has no call for pipe(2), so
+ * these pipes are FIFOs without a name, made in batches by mkfifo(1) and used again and again.
  */
 import { spawnSync } from "node:child_process";
 import { closeSync, constants, mkdtempSync, openSync, rmdirSync, rmSync } from "node:fs";
@@ -78,8 +78,8 @@ function openPipe(): OutputPipe {
     const readEnd = openSync(pathOf(fifo), O_RDONLY | O_NONBLOCK);
     const stream = new Socket({ fd: readEnd, readable: true, writable: false });
     stream.on("error", () => {});
-    // The stream closes its descriptor after this event. A stream that is destroyed before its end has no such
-    // event: somebody may still write.
+    // The stream closes its descriptor after this event. A stream that is destroyed before its end has no
+    // such event: somebody may still write.
     stream.once("end", () => keep(readEnd));
     return { writeEnd, stream };
   } catch (error) {

@@ -139,8 +139,8 @@ function answerOf(
 ): Question["answer"] {
   if (rerunIf === "changed") return "--rerun-if changed";
   if (keepDone) return "--keep-done";
-  // Whoever retries failed files may have mended the command, and is not asked about the others. Pending files
-  // may be failed ones of a retry that was interrupted. Without either it is a run like any other.
+  // Whoever retries failed files may have mended the command, and is not asked about the others. Pending
+  // files may be failed ones of a retry that was interrupted. Without either it is a run like any other.
   return retryFailed && files.length > added.length ? "--retry-failed" : undefined;
 }
 

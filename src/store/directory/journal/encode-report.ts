@@ -88,5 +88,8 @@ function goOn(scan: Scan, report: Uint8Array, end: number): void {
       if (depth > deepest) deepest = depth;
     } else if ((code | listBit) === closing) depth--;
   }
-  Object.assign(scan, { at, items, depth, deepest });
+  scan.at = at;
+  scan.items = items;
+  scan.depth = depth;
+  scan.deepest = deepest;
 }
