@@ -13,6 +13,7 @@ export const errorCodes = [
   "invalid_transition",
   "lease_held",
   "lease_lost",
+  "not_claimed",
   "approval_required",
   "revision_mismatch",
   "payload_too_large",

@@ -16,6 +16,7 @@ const advice: Readonly<Record<string, string>> = {
   invalid_transition: "to see its status: sessionctl list",
   lease_held: "stop the attached worker first",
   lease_lost: "attach to the session again",
+  not_claimed: "to see who works on the session: sessionctl show",
   approval_required: "to see the plan as it is now, add --dry-run in place of --approve",
   revision_mismatch: "somebody else has changed the session: look at it, then try again",
   payload_too_large:

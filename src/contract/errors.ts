@@ -11,6 +11,7 @@ export const httpStatus: Readonly<Record<ErrorCode, number>> = {
   invalid_transition: 409,
   lease_held: 409,
   lease_lost: 409,
+  not_claimed: 409,
   approval_required: 409,
   revision_mismatch: 412,
   payload_too_large: 413,

@@ -15,6 +15,7 @@ test("every code has the status that programs rely on", () => {
       "invalid_transition": 409,
       "lease_held": 409,
       "lease_lost": 409,
+      "not_claimed": 409,
       "payload_too_large": 413,
       "revision_mismatch": 412,
       "session_corrupt": 422,
