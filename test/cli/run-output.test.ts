@@ -2,6 +2,7 @@
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { isAlive, names, resultOf, scene, sh } from "./running-run.ts";
 
 test("the time limit stops a command with all its children", async () => {
@@ -33,12 +34,19 @@ test("the output of each file is printed whole, as it finishes or in the order o
 });
 
 test("a command opens /dev/stdout and /dev/stderr by name, and nobody else writes into its output", async () => {
-  const { run, session } = await scene(["a", "b"]);
-  const leaves =
-    "setsid sh -c 'trap \"\" PIPE; while [ ! -e end ]; do echo late; echo late >&2; sleep 0.05; done' &";
-  const script = `case $1 in a) ${leaves} ;; b) echo b >/dev/stderr; echo b >/dev/stdout; sleep 0.3; touch end;; esac`;
-  expect(await run("a", "--files", "*", "-j1", ...sh(script))).toMatchObject({ code: 0 });
+  const { run, session, lines } = await scene(["a", "b"]);
+  // It also ends when the directory of the test is gone.
+  const late =
+    "trap '' PIPE; echo $$ >> pids; while [ -e going ]; do echo late; echo late >&2; sleep 0.05; done";
+  const starts = `touch going; setsid sh -c "${late.replaceAll("$", "\\$")}" &`;
+  const leaves = `${starts} until [ -s pids ]; do sleep 0.01; done`;
+  const writes = "echo b >/dev/stderr; echo b >/dev/stdout; sleep 0.3; rm going";
+  expect(
+    await run("a", "--files", "a", "b", "-j1", ...sh(`case $1 in a) ${leaves} ;; b) ${writes};; esac`)),
+  ).toMatchObject({ code: 0 });
   expect(resultOf(await session(), "b")).toMatchObject({ stdout: "b\n", stderr: "b\n" });
+  const [pid] = lines("pids").map(Number) as [number];
+  await eventually(() => expect(isAlive(pid)).toBe(false));
 });
 
 test("of much output the ends are recorded, and --results keeps all of it", async () => {
