@@ -1,116 +1,44 @@
 /**
- * The files of a run: which are left, which are worked on, which have ended, and how many of each. It follows
- * the session, whose files others may change while the run is held or its connection is lost. Pure.
+ * The files of a run: which begins next, and what became of those that have begun. There are two forms: the
+ * list of a session that the run has to itself, and what it has claimed of a session that it shares.
  */
-import type { Session } from "../session/session.ts";
 
-type Files = Pick<Session, "processed_files" | "pending_files">;
+/** Numbers of files. */
+export interface RunCounts {
+  /** Succeeded in this run; their results are durable. */
+  readonly done: number;
+  /** Failed in this run; their results are durable. */
+  readonly failed: number;
+  /** Succeeded in earlier runs. */
+  readonly doneEarlier: number;
+  /** Failed in earlier runs, and are not run again by this one. */
+  readonly failedEarlier: number;
+  /** Files of this run: those that are left, worked on and ended. */
+  readonly count: number;
+}
 
-export class RunFiles {
-  /** Files that have not begun are those from `#position` on, in the order in which they begin. */
-  #list: string[] = [];
-  #position = 0;
-  /** Files that were refused: they begin after the others, in this order. */
-  readonly #deferred = new Set<string>();
-  readonly #working = new Set<string>();
-  /** The files whose results this run has recorded, and whether each succeeded. */
-  readonly #ended = new Map<string, boolean>();
-  #done = 0;
-  /** Processed by earlier runs, and not again by this one. */
-  #earlier = 0;
-  #failedEarlier: ReadonlySet<string>;
+export interface Begin {
+  /** How many files could begin now, this one included. Default: 1. */
+  readonly free?: number;
+  /** If false, only a file that was refused is taken. Default: true. */
+  readonly mayBeginFresh?: boolean;
+}
 
-  /** `failedEarlier`: the processed files that failed in earlier runs. */
-  constructor(session: Files, failedEarlier: Iterable<string>) {
-    this.#failedEarlier = new Set(failedEarlier);
-    this.follow(session);
-  }
-
-  /** Takes over the lists of the session. What this run works on is not in question. */
-  follow({ processed_files, pending_files }: Files): void {
-    const pending = new Set(pending_files);
-    // If another program put a file into both lists, it counts as pending.
-    const processed = new Set(processed_files.filter((file) => !pending.has(file)));
-    for (const file of this.#deferred) if (!pending.has(file)) this.#deferred.delete(file);
-    this.#list = [...pending].filter((file) => !this.#working.has(file) && !this.#deferred.has(file));
-    this.#position = 0;
-    for (const file of this.#ended.keys()) if (!processed.has(file)) this.#ended.delete(file);
-    const isEarlier = (file: string) => !this.#ended.has(file) && !this.#working.has(file);
-    this.#failedEarlier = new Set(
-      [...this.#failedEarlier].filter((file) => processed.has(file) && isEarlier(file)),
-    );
-    this.#earlier = [...processed].filter(isEarlier).length;
-    this.#done = [...this.#ended.values()].filter(Boolean).length;
-  }
-
-  /**
-   * The next file, which is worked on from now on; undefined if none is left. Unless it `mayBeginFresh`, only
-   * a file that was refused is taken.
-   */
-  begin({ mayBeginFresh = true }: { mayBeginFresh?: boolean } = {}): string | undefined {
-    const [deferred] = this.#deferred;
-    const file = mayBeginFresh && this.isFreshLeft ? this.#list[this.#position++] : deferred;
-    if (file === undefined) return undefined;
-    this.#deferred.delete(file);
-    this.#working.add(file);
-    return file;
-  }
-
+export interface RunFiles extends RunCounts {
+  /** The next file, which is worked on from now on; undefined if none can begin now. */
+  begin(request?: Begin): string | undefined;
   /** The result of a file is recorded. */
-  end(file: string, { succeeded }: { succeeded: boolean }): void {
-    this.#working.delete(file);
-    this.#ended.set(file, succeeded);
-    if (succeeded) this.#done++;
-  }
-
+  end(file: string, end: { succeeded: boolean }): void;
   /** A file that has begun stays pending; it is the next to begin again. */
-  putBack(file: string): void {
-    this.#working.delete(file);
-    if (this.#position > 0) this.#list[--this.#position] = file;
-    else this.#list.unshift(file);
-  }
-
+  putBack(file: string): void;
   /** A file that has begun was refused: it stays pending, and begins again after the others. */
-  defer(file: string): void {
-    this.#working.delete(file);
-    this.#deferred.add(file);
-  }
-
+  defer(file: string): void;
   /** Files that are not worked on. */
-  get left(): number {
-    return this.#list.length - this.#position + this.#deferred.size;
-  }
-
+  readonly left: number;
+  /** Whether no file is left to begin, now or later. */
+  readonly isThrough: boolean;
   /** Files that were refused and have not begun again. */
-  get deferred(): number {
-    return this.#deferred.size;
-  }
-
+  readonly deferred: number;
   /** Whether files are left that were not refused. */
-  get isFreshLeft(): boolean {
-    return this.#position < this.#list.length;
-  }
-
-  /** Files of this run: those left, worked on and ended. */
-  get count(): number {
-    return this.left + this.#working.size + this.#ended.size;
-  }
-
-  /** Files that succeeded in earlier runs. */
-  get doneEarlier(): number {
-    return this.#earlier - this.#failedEarlier.size;
-  }
-
-  /** Files that failed in earlier runs, and are not run again by this one. */
-  get failedEarlier(): number {
-    return this.#failedEarlier.size;
-  }
-
-  get done(): number {
-    return this.#done;
-  }
-
-  get failed(): number {
-    return this.#ended.size - this.#done;
-  }
+  readonly isFreshLeft: boolean;
 }

@@ -6,44 +6,29 @@
  */
 import type { WorkerSession } from "../client/worker/worker-session.ts";
 import type { Session } from "../session/session.ts";
-import { type Item, newItem, type RunControl } from "./attempts.ts";
+import { AtWork } from "./at-work.ts";
 import { follow, stopFor } from "./following.ts";
 import { FullDisk } from "./full-disk.ts";
 import { Hold } from "./hold.ts";
-import { InOrder } from "./in-order.ts";
-import { attemptAt, type Recording, recordLast, recordSpent } from "./last-attempt.ts";
-import { RunFiles } from "./run-files.ts";
-import type { FileEnd, RunnerHooks, RunnerOptions, RunSummary, Stop } from "./runner-options.ts";
+import { ListedFiles } from "./listed-files.ts";
+import type { RunnerHooks, RunnerOptions, RunSummary, Stop } from "./runner-options.ts";
 import type { RunSnapshot } from "./snapshot.ts";
-import { type Again, Starts } from "./starts.ts";
+import { Starts } from "./starts.ts";
 import { Stopping } from "./stopping.ts";
-
-/** While this many results wait for the daemon or for the reader of the output, no more files start. */
-const maxUnsettled = 64;
-/** While this many bytes of output wait for earlier files, no more files start. */
-const maxHeldBack = 32 * 1024 * 1024;
 
 export class Runner {
   readonly #worker: WorkerSession;
   readonly #options: RunnerOptions;
   readonly #hooks: RunnerHooks;
-  readonly #files: RunFiles;
+  readonly #files: ListedFiles;
   readonly #starts: Starts;
   /** The state of the session that `#files` follows. */
   #session: Session;
   readonly #startedMs = performance.now();
-  /** Files that have started and whose results are not durable yet. */
-  readonly #items = new Set<Item>();
-  readonly #ends: InOrder;
+  readonly #atWork: AtWork;
   readonly #hold = new Hold();
   readonly #stopping: Stopping;
-  /** Number of the next file to start. */
-  #seq: number;
-  #started = 0;
-  #running = 0;
   #resolve: () => void = () => {};
-  readonly #control: RunControl;
-  readonly #recording: Recording;
 
   /** `failedEarlier`: the processed files of the session that failed, and are not run again. */
   constructor(
@@ -56,37 +41,47 @@ export class Runner {
     this.#options = options;
     this.#hooks = hooks;
     this.#session = worker.session;
-    this.#files = new RunFiles(worker.session, failedEarlier);
+    this.#files = new ListedFiles(worker.session, failedEarlier);
     this.#starts = new Starts(this.#files, options, {
       wake: () => this.#pump(),
       slowing: (file, exitCode) =>
         hooks.say(`${file}: not now (exit status ${exitCode}); the run slows down, and tries again later`),
     });
-    this.#seq = worker.session.processed_files.length + 1;
-    this.#ends = new InOrder(options, (end) => hooks.ended(end));
     this.#stopping = new Stopping(options, {
-      endCommands: (how) => {
-        for (const { child } of this.#items) child?.[how]();
-      },
+      endCommands: (how) => this.#atWork.endCommands(how),
       stopped: () => {
         hooks.changed();
         this.#pump();
       },
     });
-    this.#control = {
-      isStopped: () => this.#isStopped || this.#isHeld,
-      isKilling: () => this.#stopping.isKilling,
-      isTroubled: () => this.#stopping.isTroubled,
-      attempted: () => this.#stopping.endIfSpent(),
-      changed: () => hooks.changed(),
-    };
-    this.#recording = {
-      worker,
+    this.#atWork = new AtWork({
       options,
-      disk: new FullDisk(options.patienceMs, (line) => hooks.say(line)),
-      say: (line) => hooks.say(line),
-      failed: (error) => this.#stopping.failedWith(error),
-    };
+      files: this.#files,
+      starts: this.#starts,
+      stopping: this.#stopping,
+      control: {
+        isStopped: () => this.#isStopped || this.#isHeld,
+        isKilling: () => this.#stopping.isKilling,
+        isTroubled: () => this.#stopping.isTroubled,
+        attempted: () => this.#stopping.endIfSpent(),
+        changed: () => hooks.changed(),
+      },
+      recording: {
+        worker,
+        options,
+        disk: new FullDisk(options.patienceMs, (line) => hooks.say(line)),
+        say: (line) => hooks.say(line),
+        failed: (error) => this.#stopping.failedWith(error),
+      },
+      firstSeq: worker.session.processed_files.length + 1,
+      ended: (end) => hooks.ended(end),
+      freed: () => this.#pump(),
+      left: () => {
+        if (this.#atWork.size === 0) this.#hold.idle(performance.now());
+        hooks.changed();
+        this.#pump();
+      },
+    });
   }
 
   /** Resolves when no command runs and all results are recorded. It never rejects. */
@@ -113,7 +108,6 @@ export class Runner {
   }
 
   snapshot(): RunSnapshot {
-    const running = Array.from(this.#items, ({ file, startedMs, attempt }) => ({ file, startedMs, attempt }));
     const { count, done, failed, doneEarlier, failedEarlier, left } = this.#files;
     const nowMs = performance.now();
     return {
@@ -124,7 +118,7 @@ export class Runner {
       done,
       failed,
       pending: left + this.#starts.retrying,
-      running,
+      running: this.#atWork.running,
       startedMs: this.#startedMs,
       nowMs,
       budgets: this.#options.spending?.spent ?? [],
@@ -152,11 +146,11 @@ export class Runner {
 
   #pump(): void {
     // Nobody waits while the run is held or about to end: others may have changed the files when it goes on.
-    if (this.#isStopped || this.#isHeld) this.#abandon();
+    if (this.#isStopped || this.#isHeld) this.#atWork.abandon();
     this.#followSession();
-    for (let item = this.#next(); item !== undefined; item = this.#next()) void this.#process(item);
+    while (this.#mayBegin && this.#atWork.begin());
     const isThrough = this.#isStopped || (this.#starts.isThrough && !this.#isHeld);
-    if (isThrough && (this.#items.size === 0 || this.#isGivenUp)) this.#resolve();
+    if (isThrough && (this.#atWork.size === 0 || this.#isGivenUp)) this.#resolve();
   }
 
   /** After a reconnection or a resume, others may have changed the files of the session. */
@@ -169,7 +163,7 @@ export class Runner {
 
   /** A killed run does not wait until the connection to the daemon is back. */
   get #isGivenUp(): boolean {
-    return this.#stopping.isKilling && this.#running === 0 && !this.#worker.isConnected;
+    return this.#stopping.isKilling && this.#atWork.commands === 0 && !this.#worker.isConnected;
   }
 
   /** Whether somebody has paused the session, and the run waits until it is resumed. */
@@ -179,76 +173,14 @@ export class Runner {
 
   /** Whether one more file may begin now: everything that can forbid it is listed here. */
   get #mayBegin(): boolean {
-    return (
-      !this.#isStopped &&
-      !this.#isHeld &&
-      !this.#starts.isThrough &&
-      this.#running < this.#options.jobs &&
-      this.#items.size - this.#running < maxUnsettled
-    );
-  }
-
-  #next(): Item | undefined {
-    if (!this.#mayBegin) return undefined;
-    // A file that has begun before may be the one that the output of others waits for.
-    const mayBeginFresh = this.#ends.heldBack < maxHeldBack;
-    return this.#starts.begin(performance.now(), mayBeginFresh, (file) =>
-      newItem(file, this.#seq++, this.#started++),
-    );
-  }
-
-  /** Ends the waits of files that have begun and wait to begin again. */
-  #abandon(): void {
-    for (const item of this.#starts.abandon()) void this.#show(item, undefined);
-  }
-
-  async #process(item: Item): Promise<void> {
-    this.#items.add(item);
-    this.#running++;
-    let end: FileEnd | undefined;
-    let again: Again | undefined;
-    try {
-      const attempted = await attemptAt(item, this.#starts, this.#options, this.#control).finally(() => {
-        this.#running--;
-        this.#starts.dropped(item);
-      });
-      const { givenUp } = this.#starts;
-      if (givenUp !== undefined) this.drain({ cause: "deferred", reason: givenUp });
-      if (attempted !== undefined && "outcome" in attempted) {
-        const succeeded = attempted.outcome.ended.exitCode === 0;
-        this.#stopping.count({ succeeded, total: this.#files.count });
-        this.#pump();
-        end = await recordLast(item, attempted, this.#recording);
-      } else if (attempted !== undefined) {
-        if (attempted.spent !== undefined) await recordSpent(item, attempted.spent, this.#recording);
-        again = attempted;
-      }
-    } catch (error) {
-      this.#stopping.failedWith(error);
-    }
-    if (again === undefined) await this.#show(item, end);
-    this.#items.delete(item);
-    if (end !== undefined) this.#files.end(item.file, { succeeded: end.result.exit_code === 0 });
-    else if (again !== undefined) this.#starts.again(item, again);
-    else this.#files.putBack(item.file);
-    if (this.#items.size === 0) this.#hold.idle(performance.now());
-    this.#hooks.changed();
-    this.#pump();
-  }
-
-  async #show({ place }: Item, end: FileEnd | undefined): Promise<void> {
-    try {
-      await this.#ends.put(place, end);
-    } catch (error) {
-      this.#stopping.failedWith(error);
-    }
+    return !this.#isStopped && !this.#isHeld && !this.#starts.isThrough && this.#atWork.hasRoom;
   }
 
   #paused(reason: unknown): void {
     if (this.#options.onPause === "exit") this.#workerStopped(reason);
     if (this.#isStopped) return;
     this.#hold.begin(performance.now());
-    if (this.#items.size === 0) this.#hold.idle(performance.now());
+    if (this.#atWork.size === 0) this.#hold.idle(performance.now());
     this.#pump();
     this.#hooks.held();
     this.#hooks.changed();

@@ -71,7 +71,7 @@ export class Starts {
 
   /** Whether no file is left to begin, now or later. */
   get isThrough(): boolean {
-    return this.#files.left === 0 && this.#retries.length === 0;
+    return this.#files.isThrough && this.#retries.length === 0;
   }
 
   /** Files that have failed and wait for their next attempt. */
@@ -98,7 +98,7 @@ export class Starts {
 
   #waiting(slowed: Slowed | undefined): RunPace["waiting"] {
     if (this.isThrough) return undefined;
-    const retryMs = this.#files.left > 0 ? undefined : this.#retries.at(-1)?.dueMs;
+    const retryMs = this.#files.isThrough ? this.#retries.at(-1)?.dueMs : undefined;
     const untilMs = slowed?.waitsUntilMs;
     if (untilMs !== undefined && untilMs >= (retryMs ?? 0)) {
       return { untilMs, reason: slowed?.isAsked ? "not now, Retry-After" : "not now" };
@@ -113,7 +113,7 @@ export class Starts {
    * begun before are taken. `create` makes the item of a file that begins for the first time.
    */
   begin(nowMs: number, mayBeginFresh: boolean, create: (file: string) => Item): Item | undefined {
-    const dueMs = this.#files.left > 0 ? nowMs : (this.#retries.at(-1)?.dueMs ?? Number.POSITIVE_INFINITY);
+    const dueMs = this.#files.isThrough ? (this.#retries.at(-1)?.dueMs ?? Number.POSITIVE_INFINITY) : nowMs;
     const waitMs = Math.max(this.#pacing.startsInMs(nowMs), dueMs - nowMs, this.#nextMs - nowMs);
     if (waitMs > 0) {
       this.#wakeIn(waitMs);
@@ -129,7 +129,7 @@ export class Starts {
   #next(nowMs: number, mayBeginFresh: boolean, create: (file: string) => Item): Item | undefined {
     const retry = this.#retries.at(-1);
     if (retry !== undefined && retry.dueMs <= nowMs) return this.#retries.pop()?.item;
-    const file = this.#files.begin({ mayBeginFresh });
+    const file = this.#files.begin({ free: this.#free(nowMs), mayBeginFresh });
     if (file === undefined) {
       if (retry !== undefined) this.#wakeIn(retry.dueMs - nowMs);
       return undefined;
@@ -137,6 +137,12 @@ export class Starts {
     const deferred = this.#deferred.get(file);
     this.#deferred.delete(file);
     return deferred ?? create(file);
+  }
+
+  /** How many files could begin now. */
+  #free(nowMs: number): number {
+    const { jobs, delayMs } = this.#options;
+    return delayMs > 0 || this.#pacing.slowed(nowMs) !== undefined ? 1 : jobs - this.#calls.size;
   }
 
   /** When as many commands run as may, the end of one of them is waited for. */

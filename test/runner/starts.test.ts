@@ -1,14 +1,14 @@
 /** Which file begins next, and when. */
 import { expect, onTestFinished, test } from "vitest";
 import { type Item, newItem } from "../../src/runner/attempts.ts";
+import { ListedFiles } from "../../src/runner/listed-files.ts";
 import type { FileResult } from "../../src/runner/result.ts";
-import { RunFiles } from "../../src/runner/run-files.ts";
 import { type Again, Starts } from "../../src/runner/starts.ts";
 
 const defaults = { jobs: 1, delayMs: 0, retries: 0, retryDelayMs: 0, deferOn: [75], maxDeferMs: 86_400_000 };
 
 function scene(names: string[], changes: Partial<typeof defaults> = {}) {
-  const files = new RunFiles({ processed_files: [], pending_files: names }, []);
+  const files = new ListedFiles({ processed_files: [], pending_files: names }, []);
   const slowing: string[] = [];
   const hooks = {
     wake() {},

@@ -1,10 +1,10 @@
 /** Which files of a run are left, worked on and ended, while others change the session. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { RunFiles } from "../../src/runner/run-files.ts";
+import { ListedFiles } from "../../src/runner/listed-files.ts";
 import { runs } from "../support/runs.ts";
 
-function beginAll(files: RunFiles): string[] {
+function beginAll(files: ListedFiles): string[] {
   const begun: string[] = [];
   for (let file = files.begin(); file !== undefined; file = files.begin()) begun.push(file);
   return begun;
@@ -13,7 +13,7 @@ function beginAll(files: RunFiles): string[] {
 const lists = { processed_files: ["good", "bad"], pending_files: ["a", "b", "c"] };
 
 test("files begin in the order of the session; one that is put back is the next", () => {
-  const files = new RunFiles(lists, ["bad"]);
+  const files = new ListedFiles(lists, ["bad"]);
   expect(files).toMatchObject({ left: 3, count: 3, doneEarlier: 1, failedEarlier: 1, done: 0, failed: 0 });
   expect([files.begin(), files.begin()]).toEqual(["a", "b"]);
   files.putBack("a");
@@ -24,7 +24,7 @@ test("files begin in the order of the session; one that is put back is the next"
 });
 
 test("files that others process, requeue, add and take away count as the session has them", () => {
-  const files = new RunFiles(lists, ["bad"]);
+  const files = new ListedFiles(lists, ["bad"]);
   for (const file of ["a", "b"]) {
     files.begin();
     files.end(file, { succeeded: true });
@@ -35,7 +35,7 @@ test("files that others process, requeue, add and take away count as the session
 });
 
 test("a file that is worked on does not begin again, whatever the session says of it", () => {
-  const files = new RunFiles(lists, []);
+  const files = new ListedFiles(lists, []);
   files.begin();
   files.begin();
   files.follow({ processed_files: ["good", "bad", "b"], pending_files: ["c", "a"] });
@@ -55,7 +55,7 @@ test("whatever happens, each file counts once, and none is worked on twice at a 
   );
   const property = fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
     let session = { processed_files: ["a", "b", "x"], pending_files: ["c", "d", "e", "f"] };
-    const files = new RunFiles(session, ["x"]);
+    const files = new ListedFiles(session, ["x"]);
     const working: string[] = [];
     const take = (at: number) => working.splice(at % working.length, 1)[0] as string;
     for (const one of steps) {
@@ -98,7 +98,7 @@ test("whatever happens, each file counts once, and none is worked on twice at a 
 });
 
 test("files that were refused begin after the others, in their order, and wherever the session has them", () => {
-  const files = new RunFiles(lists, []);
+  const files = new ListedFiles(lists, []);
   for (const file of ["a", "b"]) {
     expect(files.begin()).toBe(file);
     files.defer(file);
