@@ -1,33 +1,55 @@
 /**
- * The loop of `forEach` over the pending files of a session: what to work on, what to report, and when to
- * end.
+ * The loop of `forEach` over the files of a session: what to work on, what to report, and when to end. Where
+ * its files come from is for others to say: `LoopSource`.
  */
 import { setMaxListeners } from "node:events";
 import { isSessiondError, SessiondError } from "../../error.ts";
 import type { Call } from "../../pacing/pacing.ts";
-import type { Session } from "../../session/session.ts";
 import { type Followed, followStatus } from "./follow-status.ts";
-import { checkedOptions, type ForEachOptions, type ForEachSummary, type Work } from "./for-each-options.ts";
-import { LoopFiles } from "./loop-files.ts";
+import { checkedOptions, type ForEachOptions, type ForEachSummary } from "./for-each-options.ts";
 import { LoopPace } from "./loop-pace.ts";
 import { NotNow } from "./not-now.ts";
 import type { Receipt } from "./outbox.ts";
 import { type EncodedReport, encodeFile } from "./report.ts";
 import { WorkerStopped } from "./stop.ts";
+import type { LinkLoop } from "./worker-link.ts";
 
 /** What a loop needs of its worker. */
 export interface LoopHost extends Followed {
-  readonly session: Session;
+  /** The loop that is running, which is to be told of changes. */
+  loop: LinkLoop | undefined;
   /** Whether the lease has ended, so that nothing can be reported. */
   readonly isEnded: boolean;
   /** Whether there are few enough outstanding reports to start more work. */
   readonly hasRoom: boolean;
   /** Whether any report is waiting for its answer. */
   readonly hasOutstanding: boolean;
-  isPending(file: string): boolean;
   /** Reports a file. May call the receipt before it returns. */
   submit(report: EncodedReport, receipt: Receipt): void;
 }
+
+/** Where a loop gets its files. */
+export interface LoopSource {
+  /** Whether no file will come any more. */
+  readonly isThrough: boolean;
+  /** Whether files are here that were not refused. */
+  readonly isFreshLeft: boolean;
+  /** Takes the next file; undefined if none is here now. */
+  next(): string | undefined;
+  /** A taken file was refused, and comes again after the others. */
+  defer(file: string): void;
+  /** The work on a taken file has failed, and the file stays pending. */
+  failed(file: string): void;
+  /** The report of a taken file is durable. */
+  reported(file: string): void;
+  /** So many more files could begin now, beside so many that are worked on. */
+  need(free: number, running: number): void;
+  /** The loop has ended: it takes nothing more, and what it took and did not report stays pending. */
+  end(): void;
+}
+
+type LoopOptions = ForEachOptions & ReturnType<typeof checkedOptions>;
+type Task = (file: string, signal: AbortSignal, add: (...files: string[]) => void) => unknown;
 
 const maxTurnMs = 10;
 
@@ -38,17 +60,37 @@ const endings = {
   session_not_found: "deleted",
 } as const;
 
-export class Loop {
+/** Works on all files of the source. @throws SessiondError `invalid_request` if another loop is running */
+export async function forEach(
+  host: LoopHost,
+  source: () => LoopSource,
+  task: Task,
+  options: ForEachOptions,
+): Promise<ForEachSummary> {
+  if (host.loop !== undefined) {
+    throw new SessiondError("invalid_request", "this worker is already running forEach; wait for it to end");
+  }
+  const checked = checkedOptions(options);
+  const files = source();
+  const loop = new Loop(host, files, task, { ...options, ...checked });
+  host.loop = loop;
+  try {
+    return await loop.run();
+  } finally {
+    host.loop = undefined;
+    files.end();
+  }
+}
+
+class Loop implements LinkLoop {
   readonly #host: LoopHost;
-  readonly #work: Work;
-  readonly #options: ForEachOptions;
+  readonly #task: Task;
+  readonly #options: LoopOptions;
   readonly #controller = new AbortController();
   readonly #summary: ForEachSummary = { processed: 0, failed: 0, unacknowledged: 0, stopped: null };
   #failure: { error: unknown } | undefined;
-  readonly #concurrency: number;
-  readonly #files: LoopFiles;
+  readonly #files: LoopSource;
   readonly #pace: LoopPace;
-  readonly #onPause: "hold" | "end";
   /** Since when the session is paused and the loop waits until it is resumed; undefined if it does not. */
   #heldSinceMs: number | undefined;
   #running = 0;
@@ -58,15 +100,13 @@ export class Loop {
   #isYielding = false;
   #finish: () => void = () => {};
 
-  constructor(host: LoopHost, work: Work, options: ForEachOptions) {
-    const { concurrency, maxDeferMs, onPause } = checkedOptions(options);
+  constructor(host: LoopHost, files: LoopSource, task: Task, options: LoopOptions) {
+    const { concurrency, maxDeferMs } = options;
     this.#host = host;
-    this.#work = work;
+    this.#files = files;
+    this.#task = task;
     this.#options = options;
-    this.#concurrency = concurrency;
-    this.#onPause = onPause;
-    this.#files = new LoopFiles((file) => host.isPending(file));
-    this.#pace = new LoopPace({ atMost: concurrency, maxDeferMs }, () => this.answered());
+    this.#pace = new LoopPace({ atMost: concurrency, maxDeferMs }, () => this.woken());
     // The work on each file may add a listener.
     setMaxListeners(0, this.#controller.signal);
   }
@@ -83,20 +123,20 @@ export class Loop {
     });
     const unfollow = followStatus(this.#host, {
       paused: (reason) => {
-        if (this.#onPause === "hold") this.#heldSinceMs = performance.now();
+        if (this.#options.onPause === "hold") this.#heldSinceMs = performance.now();
         else this.#abort(reason);
       },
       resumed: () => {
         if (this.#heldSinceMs !== undefined) this.#pace.rested(performance.now() - this.#heldSinceMs);
         this.#heldSinceMs = undefined;
-        this.replaced();
+        this.#pump();
       },
       stopped: (reason) => {
         if (!this.#isEnding) this.#abort(reason);
       },
     });
     if (caller?.aborted) onCallerAbort();
-    this.replaced();
+    this.#pump();
     await finished;
     this.#pace.close();
     unfollow();
@@ -105,20 +145,8 @@ export class Loop {
     return this.#summary;
   }
 
-  /** Called when files were added to the pending ones. */
-  added(files: readonly string[]): void {
-    this.#files.add(files);
-    this.#pump();
-  }
-
-  /** Called when the worker has received the whole session again. */
-  replaced(): void {
-    this.#files.replace(this.#host.session.pending_files);
-    this.#pump();
-  }
-
-  /** Called when reports were acknowledged or refused, or a wait is over. */
-  answered(): void {
+  /** Called when reports were answered, files have come, the connection has ended, or a wait is over. */
+  woken(): void {
     this.#turnedAt = performance.now();
     this.#pump();
   }
@@ -137,16 +165,20 @@ export class Loop {
   }
 
   #pump(): void {
+    let mayBegin = true;
     while (this.#isWorking && !this.#files.isThrough && this.#hasRoom) {
       const nowMs = performance.now();
-      if (!this.#pace.mayBegin(nowMs)) break;
+      mayBegin = this.#pace.mayBegin(nowMs);
+      if (!mayBegin) break;
       if (nowMs - this.#turnedAt > maxTurnMs) {
         this.#yield();
         return;
       }
       const file = this.#files.next();
-      if (file !== undefined) void this.#process(file, this.#pace.begin(nowMs));
+      if (file === undefined) break;
+      void this.#process(file, this.#pace.begin(nowMs));
     }
+    if (this.#isWorking) this.#files.need(mayBegin && this.#hasRoom ? this.#free : 0, this.#running);
     const isThrough = this.#isEnding || (this.#heldSinceMs === undefined && this.#files.isThrough);
     const isIdle = this.#running === 0 && this.#reporting === 0 && !this.#host.hasOutstanding;
     if (isThrough && isIdle) this.#finish();
@@ -164,7 +196,12 @@ export class Loop {
   }
 
   get #hasRoom(): boolean {
-    return this.#running < this.#concurrency && this.#host.hasRoom;
+    return this.#running < this.#options.concurrency && this.#host.hasRoom;
+  }
+
+  /** How many more files could begin now. */
+  get #free(): number {
+    return Math.max(0, this.#pace.atOnce - this.#running);
   }
 
   get #isWorking(): boolean {
@@ -192,11 +229,7 @@ export class Loop {
     const added: string[] = [];
     const add = (...files: string[]) => void added.push(...files.map(asFile));
     try {
-      const result = await this.#work(file, {
-        session: this.#host.session,
-        signal: this.#controller.signal,
-        add,
-      });
+      const result = await this.#task(file, this.#controller.signal, add);
       const report = encodeFile(file, result, added);
       this.#pace.succeeded(file, call);
       return report;
@@ -210,6 +243,7 @@ export class Loop {
       const result = await this.#options.onError(error, file);
       if (result !== undefined) return encodeFile(file, result, added);
       this.#summary.failed++;
+      this.#files.failed(file);
       return undefined;
     }
   }

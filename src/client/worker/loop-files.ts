@@ -1,16 +1,28 @@
-/** The pending files of a loop, and which of them is next. */
+/** The files of a loop over a whole session: those that are pending, and which of them is next. */
+import type { LoopSource } from "./for-each.ts";
 
-export class LoopFiles {
+export interface LoopFilesOptions {
+  readonly isPending: (file: string) => boolean;
+  /** The pending files. */
+  readonly pending: readonly string[];
+  /** Called when the loop has ended: it need not be told any more. */
+  readonly ended: () => void;
+}
+
+export class LoopFiles implements LoopSource {
   readonly #isPending: (file: string) => boolean;
-  #queue: readonly string[] = [];
+  readonly #ended: () => void;
+  #queue: readonly string[];
   #position = 0;
   /** The pending files on which the loop is working or has worked. */
   readonly #taken = new Set<string>();
   /** Files that were refused: they come after the others, in this order. */
   readonly #deferred = new Set<string>();
 
-  constructor(isPending: (file: string) => boolean) {
+  constructor({ isPending, pending, ended }: LoopFilesOptions) {
     this.#isPending = isPending;
+    this.#queue = pending;
+    this.#ended = ended;
   }
 
   /** Whether no file is left to take. */
@@ -57,6 +69,16 @@ export class LoopFiles {
   /** The report of a taken file is durable. */
   reported(file: string): void {
     this.#taken.delete(file);
+  }
+
+  /** The file stays taken, so that the loop does not come to it again. */
+  failed(): void {}
+
+  /** All pending files are here already. */
+  need(): void {}
+
+  end(): void {
+    this.#ended();
   }
 
   #take(file: string): boolean {

@@ -20,6 +20,11 @@ export class LoopPace {
     return this.#pacing.isGivenUp;
   }
 
+  /** The most files at once now. */
+  get atOnce(): number {
+    return this.#pacing.atOnce;
+  }
+
   mayBegin(nowMs: number): boolean {
     const waitMs = this.#pacing.startsInMs(nowMs);
     if (waitMs === 0) return true;
