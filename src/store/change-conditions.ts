@@ -4,8 +4,8 @@ import type { Command } from "../session/command.ts";
 import type { SessionSummary } from "../session/session.ts";
 import type { ChangeOptions } from "./session-store.ts";
 
-/** Commands that only the worker may make while a session has one: they could undo what it reported. */
-const reporting: ReadonlySet<Command["type"]> = new Set(["progress", "checkpoint", "save"]);
+/** Commands that only a worker may make while a session has one: they could undo what it reported. */
+const reporting: ReadonlySet<Command["type"]> = new Set(["progress", "checkpoint", "save", "requeue"]);
 
 export function isReporting({ type }: Command): boolean {
   return reporting.has(type);

@@ -1,14 +1,16 @@
 /**
- * The leases: one worker at a time may report on a session. Each connection has a new epoch, also across
- * restarts, so that a late write under an old epoch is refused (a fencing token). The epoch is public; who
- * comes back proves it by a random token, of which only the hash is kept. Does not decide how long a lease
- * lasts.
+ * The leases: who may report on a session. One worker alone has an exclusive lease, and any number of workers
+ * have shared ones. Each connection has a new epoch, also across restarts, so that a late write under an old
+ * epoch is refused (a fencing token). The epoch is public; who comes back proves it by a random token, of
+ * which only the hash is kept. Does not decide how long a lease lasts, nor what a shared one has claimed.
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { hostname } from "node:os";
 import { z } from "zod";
 import { isSessiondError, SessiondError } from "../error.ts";
 import { isOtherGeneration, type SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
+import { type Clock, formatTimestamp } from "../time/clock.ts";
 import type { Acquired, Lease, LeaseRequest, Leases, Records } from "./session-store.ts";
 
 const recordName = "leases";
@@ -19,13 +21,18 @@ const epochSchema = z
   .min(0)
   .max(2 ** 52);
 
-/** What `leases.json` holds. An earlier version kept no hash and no generation. */
+/** What `leases.json` holds. Earlier versions kept no hash and no generation, and knew no shared leases. */
 export const leasesRecord = z.object({
   last_epoch: epochSchema,
   leases: z.array(
     z.object({
       session_id: z.string().min(1),
       epoch: epochSchema,
+      /** By which its claims know the lease: its first epoch. */
+      lease_id: epochSchema.optional(),
+      shared: z.boolean().default(false),
+      since: z.string().optional(),
+      host: z.string().nullable().default(null),
       worker: z.string().nullable(),
       process: z.string().nullable().default(null),
       generation: z.string().nullable().default(null),
@@ -38,123 +45,199 @@ export const leasesRecord = z.object({
   ),
 });
 
-interface Held {
-  lease: Lease;
+/** A lease, and what only the store knows of it. */
+export interface HeldLease {
+  readonly lease: Lease;
+  /** Stays the same when its worker comes back: its first epoch. */
+  readonly id: number;
   /** Null if nobody knows the token: the worker cannot come back, and the lease ends after its grace. */
-  tokenHash: Buffer | null;
+  readonly tokenHash: Buffer | null;
+}
+
+export interface LeaseTableOptions {
+  records: Pick<Records, "load" | "replace">;
+  clock: Clock;
+  /** Returns what is known of the session. Throws if there is none, or if no change may begin. */
+  admit: (id: SessionId) => Pick<SessionSummary, "generation">;
+  /** Called when a shared lease was released. */
+  onReleased: (ended: HeldLease) => Promise<void>;
 }
 
 export class LeaseTable implements Leases {
-  readonly #records: Pick<Records, "load" | "replace">;
-  readonly #admit: (id: SessionId) => Pick<SessionSummary, "generation">;
-  readonly #held = new Map<string, Held>();
-  /** The leases that the record on disk has. */
-  #saved: ReadonlyMap<string, Held> = new Map();
+  readonly #options: LeaseTableOptions;
+  /** By session id, its leases by epoch. */
+  readonly #held = new Map<string, Map<number, HeldLease>>();
+  /** By lease id, the leases that the record on disk has. */
+  #saved: ReadonlyMap<number, HeldLease> = new Map();
   #lastEpoch = 0;
   #saving: Promise<void> | undefined;
   #next: Promise<void> | undefined;
 
-  /** `admit` returns what is known of the session, and throws if there is none, or if no change may begin. */
-  constructor(
-    records: Pick<Records, "load" | "replace">,
-    admit: (id: SessionId) => Pick<SessionSummary, "generation">,
-  ) {
-    this.#records = records;
-    this.#admit = admit;
+  constructor(options: LeaseTableOptions) {
+    this.#options = options;
   }
 
   /** Loads the leases that an earlier run left. */
   async load(): Promise<void> {
-    const record = await this.#records.load(recordName, leasesRecord);
+    const record = await this.#options.records.load(recordName, leasesRecord);
+    const now = formatTimestamp(this.#options.clock.now());
     // Even if the record is lost, no epoch is given out twice.
     this.#lastEpoch = Math.max(Date.now(), record?.last_epoch ?? 0);
-    for (const { token_sha256, ...lease } of record?.leases ?? []) {
+    for (const { token_sha256, lease_id, since = now, ...known } of record?.leases ?? []) {
       const tokenHash = token_sha256 === null ? null : Buffer.from(token_sha256, "hex");
-      this.#held.set(lease.session_id, { lease, tokenHash });
-      this.#lastEpoch = Math.max(this.#lastEpoch, lease.epoch);
+      this.#put({ lease: { ...known, since }, id: lease_id ?? known.epoch, tokenHash });
+      this.#lastEpoch = Math.max(this.#lastEpoch, known.epoch);
     }
-    this.#saved = new Map(this.#held);
+    this.#saved = this.#byId();
   }
 
-  async get(id: string): Promise<Lease | undefined> {
-    return this.heldFor(id);
+  async of(id: string): Promise<Lease[]> {
+    return Array.from(this.heldFor(id), ({ lease }) => lease);
   }
 
   async all(): Promise<Lease[]> {
-    return this.#all();
+    return Array.from(this.#all(), ({ lease }) => lease);
   }
 
-  /** The lease of a session now, for a caller that cannot wait between the look and its change. */
-  heldFor(id: string): Lease | undefined {
-    return this.#held.get(id)?.lease;
+  /** The leases of a session now, for a caller that cannot wait between the look and its change. */
+  heldFor(id: string): HeldLease[] {
+    return [...(this.#held.get(id)?.values() ?? [])];
+  }
+
+  /** How many leases a session has. */
+  countFor(id: string): number {
+    return this.#held.get(id)?.size ?? 0;
   }
 
   async acquire(id: SessionId, request: LeaseRequest): Promise<Acquired> {
-    const { generation } = this.#admit(id);
-    const held = this.#held.get(id);
-    const tokenHash = request.token === undefined ? null : hashOf(request.token);
-    if (tokenHash === null) {
-      if (held !== undefined) throw leaseHeld(held.lease);
-    } else if (
-      held === undefined ||
-      held.tokenHash === null ||
-      !timingSafeEqual(held.tokenHash, tokenHash) ||
-      isOtherGeneration(held.lease.generation, generation)
-    ) {
-      throw new SessiondError(
-        "lease_lost",
-        `the token is not that of the lease of "${id}", or the lease has ended; attach again without a token`,
-      );
-    }
-    const { token = randomBytes(tokenBytes).toString("base64url") } = request;
-    const worker = request.worker ?? held?.lease.worker ?? null;
-    // Another process than before may have the token now.
-    const { process = null } = request;
-    const lease = { session_id: id, epoch: ++this.#lastEpoch, worker, process, generation };
-    this.#held.set(id, { lease, tokenHash: tokenHash ?? hashOf(token) });
+    const { generation } = this.#options.admit(id);
+    const { token: shown, shared = false } = request;
+    const before = shown === undefined ? undefined : this.#shownBy(id, shown, generation);
+    // Those of a session are all of one kind.
+    const [other] = this.heldFor(id);
+    if (before === undefined && other !== undefined && !(shared && other.lease.shared))
+      throw leaseHeld(other.lease);
+    if (before !== undefined && before.lease.shared !== shared) throw otherKind(before.lease);
+    const epoch = ++this.#lastEpoch;
+    const token = shown ?? randomBytes(tokenBytes).toString("base64url");
+    const lease: Lease = {
+      session_id: id,
+      epoch,
+      shared,
+      worker: request.worker ?? before?.lease.worker ?? null,
+      // Another process than before may have the token now.
+      process: request.process ?? null,
+      host: hostname(),
+      since: before?.lease.since ?? formatTimestamp(this.#options.clock.now()),
+      generation,
+    };
+    const held = { lease, id: before?.id ?? epoch, tokenHash: hashOf(token) };
+    if (before !== undefined) this.#takeOut(before);
+    this.#put(held);
     try {
       await this.#save();
     } catch (error) {
-      if (this.#held.get(id)?.lease === lease) this.#put(id, this.#saved.get(id));
+      const saved = this.#saved.get(held.id);
+      if (this.#takeOut(held) && saved !== undefined) this.#put(saved);
       throw error;
     }
     return { lease, token };
   }
 
   async release(id: SessionId, epoch: number): Promise<void> {
-    if (this.#held.get(id)?.lease.epoch !== epoch) return;
-    this.#held.delete(id);
-    await this.#save();
+    const held = this.#held.get(id)?.get(epoch);
+    if (held === undefined) return;
+    this.#takeOut(held);
+    try {
+      await this.#save();
+    } finally {
+      if (held.lease.shared) await this.#options.onReleased(held);
+    }
   }
 
   /**
-   * Ends the lease of a removed session. If the record cannot be written, the next start finds no such
+   * Ends the leases of a removed session. If the record cannot be written, the next start finds no such
    * session.
    */
   drop(id: string): void {
     if (this.#held.delete(id)) this.#save().catch(ignore);
   }
 
-  /** @throws SessiondError `lease_held`, `lease_lost` */
-  assertMayReport(id: string, epoch: number | undefined): void {
-    const held = this.#held.get(id);
+  /**
+   * Returns the lease of the epoch.
+   *
+   * @throws SessiondError `lease_held`, `lease_lost`
+   */
+  assertMayReport(id: string, epoch: number | undefined): HeldLease | undefined {
+    const leases = this.#held.get(id);
     if (epoch === undefined) {
-      if (held !== undefined) throw leaseHeld(held.lease);
-      return;
+      if (leases !== undefined) for (const { lease } of leases.values()) throw leaseHeld(lease);
+      return undefined;
     }
-    if (held?.lease.epoch !== epoch) {
+    const held = leases?.get(epoch);
+    if (held === undefined) {
       const message = `the lease of "${id}" with epoch ${epoch} has ended; attach again`;
       throw new SessiondError("lease_lost", message);
     }
+    return held;
   }
 
-  #all(): Lease[] {
-    return Array.from(this.#held.values(), ({ lease }) => lease);
+  /**
+   * As `assertMayReport`, for what anybody may do beside shared leases.
+   *
+   * @throws SessiondError `lease_held`, `lease_lost`
+   */
+  assertMayRequeue(id: string, epoch: number | undefined): void {
+    if (epoch !== undefined || this.heldFor(id).some(({ lease }) => !lease.shared))
+      this.assertMayReport(id, epoch);
   }
 
-  #put(id: string, held: Held | undefined): void {
-    if (held === undefined) this.#held.delete(id);
-    else this.#held.set(id, held);
+  /**
+   * The shared lease of an epoch.
+   *
+   * @throws SessiondError `lease_lost`; `invalid_request` for an exclusive lease
+   */
+  assertShared(id: string, epoch: number): HeldLease {
+    const held = this.assertMayReport(id, epoch) as HeldLease;
+    if (held.lease.shared) return held;
+    const message = `the worker has "${id}" for itself, so it claims no files; attach with shared=true to share`;
+    throw new SessiondError("invalid_request", message);
+  }
+
+  /** @throws SessiondError `lease_lost` */
+  #shownBy(id: string, token: string, generation: string | null): HeldLease {
+    const hash = hashOf(token);
+    for (const held of this.#held.get(id)?.values() ?? []) {
+      const isThis = held.tokenHash !== null && timingSafeEqual(held.tokenHash, hash);
+      if (isThis && !isOtherGeneration(held.lease.generation, generation)) return held;
+    }
+    throw new SessiondError(
+      "lease_lost",
+      `the token is not that of a lease of "${id}", or the lease has ended; attach again without a token`,
+    );
+  }
+
+  #put(held: HeldLease): void {
+    const { session_id, epoch } = held.lease;
+    const leases = this.#held.get(session_id);
+    if (leases === undefined) this.#held.set(session_id, new Map([[epoch, held]]));
+    else leases.set(epoch, held);
+  }
+
+  /** Whether it was there. */
+  #takeOut({ lease: { session_id, epoch } }: HeldLease): boolean {
+    const leases = this.#held.get(session_id);
+    const wasThere = leases?.delete(epoch) ?? false;
+    if (leases?.size === 0) this.#held.delete(session_id);
+    return wasThere;
+  }
+
+  *#all(): Generator<HeldLease> {
+    for (const leases of this.#held.values()) yield* leases.values();
+  }
+
+  #byId(): Map<number, HeldLease> {
+    return new Map(Array.from(this.#all(), (held) => [held.id, held]));
   }
 
   /** Callers that wait at the same time share one write, which begins after their change. */
@@ -168,12 +251,13 @@ export class LeaseTable implements Leases {
   }
 
   #write(): Promise<void> {
-    const held = new Map(this.#held);
-    this.#saving = this.#records
+    const held = this.#byId();
+    this.#saving = this.#options.records
       .replace(recordName, {
         last_epoch: this.#lastEpoch,
-        leases: Array.from(held.values(), ({ lease, tokenHash }) => ({
+        leases: Array.from(held.values(), ({ lease, id, tokenHash }) => ({
           ...lease,
+          lease_id: id,
           token_sha256: tokenHash?.toString("hex") ?? null,
         })),
       })
@@ -193,12 +277,18 @@ export class LeaseTable implements Leases {
   }
 }
 
-export function leaseHeld({ session_id, worker }: Lease): SessiondError {
+export function leaseHeld({ session_id, worker, shared }: Lease): SessiondError {
   const holder = worker === null ? "a worker" : `the worker "${worker}"`;
+  const who = shared ? "only workers that share it" : "only that worker";
   return new SessiondError(
     "lease_held",
-    `${holder} is attached to "${session_id}", and only that worker may report; stop the worker first`,
+    `${holder} is attached to "${session_id}", and ${who} may report; stop the worker first`,
   );
+}
+
+function otherKind({ session_id, shared }: Lease): SessiondError {
+  const kind = shared ? "is shared; attach with shared=true" : "is exclusive; attach without shared=true";
+  return new SessiondError("lease_held", `the lease of "${session_id}" that the token belongs to ${kind}`);
 }
 
 function hashOf(token: string): Buffer {

@@ -85,11 +85,18 @@ export interface SessionStore {
   create(input: NewSession): Promise<StoredSession>;
   /** @throws `session_not_found`, `session_deleted`, `session_corrupt` */
   read(id: SessionId): Promise<StoredSession>;
-  /** Runs a command in the session's own queue: read, apply, make durable, index. */
+  /**
+   * Runs a command in the session's own queue: read, apply, make durable, index. Files that a lease has
+   * claimed cannot be requeued: `not_claimed`.
+   */
   apply(id: SessionId, command: Command, options?: ChangeOptions): Promise<StoredSession>;
   /**
    * Reports progress. The cost depends on the delta, not on the session. Any number of reports may be under
-   * way; the reports of one session are applied in the order of the calls.
+   * way; the reports of one session are applied in the order of the calls. Under a shared lease, each file of
+   * `processed` and each pending file of `results` must be claimed by the lease, except that files which are
+   * processed already, and claimed by nobody, are left out with their results.
+   *
+   * @throws SessiondError `not_claimed`, among others: nothing of the report is kept
    */
   report(id: SessionId, delta: ProgressDelta, options?: ProgressOptions): Promise<ProgressReply>;
   /** Replaces the document, or creates the session if there is none (not with `ifSeen` or `ifPresent`). */
@@ -136,6 +143,8 @@ export interface SessionStore {
 
   /** Who may report. The leases that an earlier run left are there at the start. */
   readonly leases: Leases;
+  /** Which worker works on which file of a shared session. Claims last as long as their lease. */
+  readonly claims: Claims;
   readonly changes: Changes;
 
   /** Small durable documents and logs of the daemon's own. */
@@ -156,9 +165,15 @@ export interface Lease {
   session_id: string;
   /** Higher than that of every lease before it, of any session. Public: it proves nothing. */
   epoch: number;
+  /** Whether others may have leases of the session, too: then its worker reports what it has claimed. */
+  shared: boolean;
   worker: string | null;
   /** The process of the worker, if it said; see `host/process-identity.ts`. */
   process: string | null;
+  /** The name of the host on which the worker attached; null if that is not known. */
+  host: string | null;
+  /** When the lease began. It stays the same when the worker comes back. */
+  since: string;
   /** Of the session, when the worker attached. */
   generation: string | null;
 }
@@ -170,6 +185,8 @@ export interface LeaseRequest {
   process?: string | undefined;
   /** The token of the lease with which the worker wants to go on, under a new epoch. */
   token?: string | undefined;
+  /** Share the session with other workers: false by default. */
+  shared?: boolean | undefined;
 }
 
 export interface Acquired {
@@ -186,10 +203,50 @@ export interface Leases {
    *   `session_corrupt`
    */
   acquire(id: SessionId, request: LeaseRequest): Promise<Acquired>;
-  /** Ends a lease, if it is still that one. */
+  /** Ends a lease, if there is still that one. What it has claimed is free. */
   release(id: SessionId, epoch: number): Promise<void>;
-  get(id: string): Promise<Lease | undefined>;
+  /** The leases of a session: one that is exclusive, or any number that are shared. */
+  of(id: string): Promise<Lease[]>;
   all(): Promise<Lease[]>;
+}
+
+/**
+ * A shared lease claims pending files before its worker works on them. No file is claimed by two leases. A
+ * claim ends when the file is processed, given back, or not pending any more, or when the lease or the session
+ * ends; it outlives restarts, and the connection of its worker. All are refused with `lease_lost` if there is
+ * no lease of this epoch, and with `invalid_request` if that lease is exclusive.
+ */
+export interface Claims {
+  /**
+   * Claims the first pending files that are free: at most `count`, and at most a fair part of those that are
+   * free, which is one of as many parts as the session has leases, and at least one file. None while the
+   * session is not running. Resolves when the claims are durable.
+   */
+  take(id: SessionId, epoch: number, count: number): Promise<Taken>;
+  /**
+   * Resolves when it is durable that the lease holds these files no more.
+   *
+   * @throws SessiondError `not_claimed` if it does not hold one of them: then none is given back
+   */
+  giveBack(id: SessionId, epoch: number, files: readonly string[]): Promise<void>;
+  /** The files that a lease holds, in the order of the pending list. Each of these claims is durable. */
+  held(id: SessionId, epoch: number): Promise<string[]>;
+  /** How many files each lease of a session holds, by epoch. */
+  counts(id: string): Promise<Map<number, number>>;
+  /**
+   * Calls back when files of a session may be free that were not: given back, added, requeued, or their lease
+   * has ended. Returns the function that ends the subscription.
+   */
+  onFree(listener: (id: string) => void): () => void;
+}
+
+export interface Taken {
+  /** Empty if no pending file is free. */
+  files: string[];
+  /** How many files are pending, whoever holds them. */
+  left: number;
+  /** How many of them nobody holds now. */
+  free: number;
 }
 
 /**

@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { SessionManager } from "../../src/client/manager/session-manager.ts";
 import { SessionClient } from "../../src/client/session-client.ts";
 import { type ErrorCode, errorCodes, SessiondError } from "../../src/error.ts";
+import { parseSessionId } from "../../src/session/session-id.ts";
 import { attachWorker, type Refused } from "../server/channel/channel-worker.ts";
 import { startServer } from "../server/running-server.ts";
 import { type DaemonProcess, launchDaemon, startDaemon } from "../support/daemon-process.ts";
@@ -40,6 +41,13 @@ const reached: Record<Exclude<ErrorCode, "not_claimed">, (shared: DaemonProcess)
     await attachWorker(socket, "lost", { token: "guessed" }).catch(({ body }: Refused) => {
       throw new SessiondError(body.code as ErrorCode, String(body.detail));
     });
+  },
+  async not_claimed() {
+    const { store, create } = await startServer();
+    await create("unclaimed", ["a"]);
+    const id = parseSessionId("unclaimed");
+    const { lease } = await store.leases.acquire(id, { shared: true });
+    await store.report(id, { processed: ["a"] }, lease);
   },
   approval_required: ({ client }) => client.runCleanup("completed", { approve: "no-such-plan" }),
   async revision_mismatch({ client }) {

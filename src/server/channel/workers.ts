@@ -186,7 +186,7 @@ export class Workers {
   /** Refuses leases in a grace period, of which the store knows nothing. */
   async #assertMayAttach(id: SessionId, token: string | undefined): Promise<void> {
     const { store } = this.#options;
-    const [lease] = await Promise.all([store.leases.get(id), store.summary(id)]);
+    const [[lease]] = await Promise.all([store.leases.of(id), store.summary(id)]);
     const grace = this.#graces.get(id);
     if (grace === undefined || lease?.epoch !== grace.epoch) return;
     if (token === undefined) throw heldInGrace(lease, this.#graces.until(grace));
@@ -195,7 +195,7 @@ export class Workers {
 
   /** Begins the grace period of a lease that has no connection, and no request that is becoming one. */
   async #beginGraceIfUnused(id: string): Promise<void> {
-    const lease = await this.#options.store.leases.get(id);
+    const [lease] = await this.#options.store.leases.of(id);
     if (lease === undefined || this.#stopping) return;
     if (this.#attached.get(id) !== undefined || this.#attaching.has(id)) return;
     if (this.#graces.get(id)?.epoch === lease.epoch) return;
@@ -214,7 +214,7 @@ export class Workers {
   /** @throws if the status of the session cannot be changed; the caller tries again */
   async #graceOver(id: SessionId, epoch: number): Promise<void> {
     const { store, logger } = this.#options;
-    const lease = await store.leases.get(id);
+    const [lease] = await store.leases.of(id);
     if (lease?.epoch !== epoch) return;
     let became: string | undefined;
     try {
@@ -246,7 +246,7 @@ export class Workers {
   }
 
   async #holds(id: string, epoch: number): Promise<boolean> {
-    return (await this.#options.store.leases.get(id))?.epoch === epoch;
+    return (await this.#options.store.leases.of(id)).some((lease) => lease.epoch === epoch);
   }
 }
 

@@ -71,7 +71,7 @@ export function sessionHandlers(store: SessionStore, channel: Pick<Workers, "isC
       const validation = await store.validate(params.id);
       const summary = await store.summary(params.id);
       tag(summary);
-      return summaryAndHealthOf(summary, validation, workerOf(await store.leases.get(params.id)));
+      return summaryAndHealthOf(summary, validation, workerOf((await store.leases.of(params.id))[0]));
     },
 
     listFiles: async ({ params, query }) => {

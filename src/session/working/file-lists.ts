@@ -5,6 +5,7 @@
  */
 import { eachInSlices } from "../../async/slices.ts";
 import { NameMap } from "../name-map.ts";
+import { FreePlaces } from "./free-places.ts";
 
 /** The index of a name in the pending list, or the mark of the processed list. */
 type Place = number;
@@ -17,6 +18,8 @@ export class FileLists {
   /** A name that was taken out leaves a hole, until the lists are built anew. */
   readonly #pending: (string | undefined)[] = [];
   #pendingCount = 0;
+  /** Places of the pending list that were not handed out; made when somebody asks for the first time. */
+  #free: FreePlaces | undefined;
 
   constructor(processed: readonly string[] = [], pending: readonly string[] = []) {
     for (const name of processed) this.#listProcessed(name);
@@ -64,6 +67,52 @@ export class FileLists {
     if (!this.#places.has(name)) this.#places.set(name, this.#pushPending(name));
   }
 
+  isProcessed(name: string): boolean {
+    const known = this.#places.get(name);
+    return known === inProcessed || (typeof known === "object" && known.includes(inProcessed));
+  }
+
+  isPending(name: string): boolean {
+    return this.pendingPlaces(name) > 0;
+  }
+
+  /** How often a file is in the pending list. */
+  pendingPlaces(name: string): number {
+    const known = this.#places.get(name);
+    if (typeof known !== "object") return known === undefined || known === inProcessed ? 0 : 1;
+    return known.filter((place) => place !== inProcessed).length;
+  }
+
+  /**
+   * Offers pending files to `take`, in the order of the list, until `count` were taken. A file that was
+   * offered is not offered again, whether it was taken or not, until it is given back.
+   */
+  handOut(count: number, take: (name: string) => boolean): void {
+    this.#free ??= new FreePlaces();
+    for (let left = count; left > 0; ) {
+      const place = this.#free.takeLowest(this.#pending.length);
+      if (place === undefined) return;
+      const name = this.#pending[place];
+      if (name !== undefined && take(name)) left--;
+    }
+  }
+
+  /** A pending file may be handed out again, in its place. */
+  giveBack(name: string): void {
+    const place = this.#firstPending(name);
+    if (place !== undefined) this.#free?.giveBack(place);
+  }
+
+  /** Pending files in the order of the list. A name that is not pending is left out. */
+  inOrder(names: Iterable<string>): string[] {
+    const placed: { name: string; place: number }[] = [];
+    for (const name of names) {
+      const place = this.#firstPending(name);
+      if (place !== undefined) placed.push({ name, place });
+    }
+    return placed.sort((a, b) => a.place - b.place).map(({ name }) => name);
+  }
+
   processed(): string[] {
     return this.#processed.slice();
   }
@@ -72,6 +121,12 @@ export class FileLists {
     return this.#pendingCount === this.#pending.length
       ? (this.#pending.slice() as string[])
       : this.#pending.filter((name) => name !== undefined);
+  }
+
+  #firstPending(name: string): Place | undefined {
+    const known = this.#places.get(name);
+    const place = typeof known === "object" ? known.find((one) => one !== inProcessed) : known;
+    return place === inProcessed ? undefined : place;
   }
 
   #pushPending(name: string): Place {

@@ -97,6 +97,11 @@ export class WorkingSession {
     return this.#frame.status;
   }
 
+  /** The lists as they are now. Whoever gets them must not change them. */
+  get files(): FileLists {
+    return this.#files;
+  }
+
   get processedCount(): number {
     return this.#files.processedCount;
   }

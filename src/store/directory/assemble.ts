@@ -10,6 +10,7 @@ import type { Clock } from "../../time/clock.ts";
 import { LeaseTable } from "../lease-table.ts";
 import { SessionIndex } from "../session-index.ts";
 import { Backups } from "./backups.ts";
+import { SessionClaims } from "./changes/claims.ts";
 import { CurrentDocuments } from "./changes/current-document.ts";
 import { KnownSessions } from "./changes/known-sessions.ts";
 import { Quarantine } from "./changes/quarantine.ts";
@@ -119,7 +120,8 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
 
   const index = new SessionIndex();
   const schedule = new WriteSchedule<ReportedSession>(maxLagMs);
-  const slots = new SessionSlots({ journal, index, schedule, state, clock });
+  const reporting = { journal, index, schedule, state, clock };
+  const slots = new SessionSlots(reporting, (id) => claims.forget(id));
   const queue = new KeyedQueue();
   const isRestorable = (id: string) => trashFiles.has(id);
   const onReplaced = (error: Error) => {
@@ -130,21 +132,28 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
   const follower = new DirectoryFollower(options, view);
   const saver = new IndexSaver({ ...kept, directory: own.base, catalog: view.catalog, logger });
   const known = new KnownSessions(view, isRestorable);
-  const leases = new LeaseTable(records, (id) => {
-    assertWritable();
-    return known.summary(id);
+  const leases = new LeaseTable({
+    records,
+    clock,
+    admit(id) {
+      assertWritable();
+      return known.summary(id);
+    },
+    onReleased: (held) => claims.released(held),
   });
 
-  const shared = { fs, directory, clock, logger, state, files, journal, view, slots, known };
+  const claims = new SessionClaims({ slots, leases, journal, state });
+
+  const shared = { fs, directory, clock, logger, state, files, journal, view, slots, known, leases, claims };
   const turns = new SessionTurns({ view, slots });
   const documents = new CurrentDocuments(shared);
   const writer = new SessionFileWriter({ ...shared, turns });
   const quarantine = new Quarantine({ ...shared, quarantine: own.quarantine, turns });
-  const reports = new Reports({ ...shared, turns, documents, writer, leases });
+  const reports = new Reports({ ...shared, turns, documents, writer });
   const sessions = new SessionChanges({ ...shared, turns, documents, writer, quarantine });
-  const commands = new SessionCommands({ ...shared, sessions, quarantine, leases });
+  const commands = new SessionCommands({ ...shared, sessions, quarantine });
   const { catalog } = view;
-  const repair = new Repair({ ...shared, backups, catalog, quarantine, sessions, commands, writer, leases });
+  const repair = new Repair({ ...shared, backups, catalog, quarantine, sessions, commands, writer });
   const trash = new Trash({ directory, files: trashFiles, known, turns, view, clock });
   return {
     state,
@@ -161,6 +170,7 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
     saver,
     known,
     leases,
+    claims,
     writer,
     reports,
     sessions,

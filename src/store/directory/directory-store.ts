@@ -28,6 +28,7 @@ import { leaseHeld } from "../lease-table.ts";
 import type {
   ChangeOptions,
   Changes,
+  Claims,
   Leases,
   ListQuery,
   ProgressOptions,
@@ -78,6 +79,7 @@ export async function openDirectoryStore(options: DirectoryStoreOptions): Promis
 export class DirectoryStore implements SessionStore {
   readonly records: Records;
   readonly leases: Leases;
+  readonly claims: Claims;
   readonly #directory: string;
   readonly #fs: FileSystem;
   readonly #own: OwnDirectories;
@@ -100,6 +102,7 @@ export class DirectoryStore implements SessionStore {
     this.#parts = assembleStore(options, own);
     this.records = this.#parts.records;
     this.leases = this.#parts.leases;
+    this.claims = claimsOf(this.#parts);
   }
 
   get changes(): Changes {
@@ -164,8 +167,8 @@ export class DirectoryStore implements SessionStore {
       this.#parts.known.assertExpected(id, options);
       await this.#parts.quarantine.addDuplicates(id);
       const take: Removal<Removed & { bytes: number }>["take"] = async (file, summary, inspect) => {
-        const lease = this.#parts.leases.heldFor(id);
-        if (lease !== undefined && !force) throw leaseHeld(lease);
+        const [held] = this.#parts.leases.heldFor(id);
+        if (held !== undefined && !force) throw leaseHeld(held.lease);
         let trash_id: string | null = null;
         if (purge) await this.#parts.files.remove(this.#directory, file, inspect);
         else ({ trash_id } = await this.#parts.trash.add(file, summary, reason, inspect));
@@ -274,4 +277,14 @@ export class DirectoryStore implements SessionStore {
       await this.#parts.files.close().finally(() => this.#lock.release());
     }
   }
+}
+
+function claimsOf({ reports, claims }: StoreParts): Claims {
+  return {
+    take: (id, epoch, count) => reports.inTurn(id, (session) => claims.take(session, epoch, count)),
+    giveBack: (id, epoch, files) => reports.inTurn(id, (session) => claims.giveBack(session, epoch, files)),
+    held: (id, epoch) => reports.inTurn(id, (session) => claims.held(session, epoch)),
+    counts: async (id) => claims.counts(id),
+    onFree: (listener) => claims.onFree(listener),
+  };
 }

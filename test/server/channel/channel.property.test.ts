@@ -125,9 +125,9 @@ test("never two holders, and nothing that was acked is lost", async () => {
           detach: async () => actor.detach(),
           control: () => server.call("POST", `/v1/sessions/${id}/${waits ? "pause" : "resume"}`),
           look: async () => {
-            const lease = await server.store.leases.get(id);
+            const [lease] = await server.store.leases.of(id);
             const http = await server.call("POST", `/v1/sessions/${id}/progress`, { json: {} });
-            if (lease !== undefined && (await server.store.leases.get(id))?.epoch === lease.epoch) {
+            if (lease !== undefined && (await server.store.leases.of(id))[0]?.epoch === lease.epoch) {
               expect(http.status).toBe(409);
             }
           },
@@ -138,7 +138,7 @@ test("never two holders, and nothing that was acked is lost", async () => {
       await Promise.all(pending);
       await eventually(() => expect(actors.a.isHolder && actors.b.isHolder).toBe(false));
       await Promise.all([actors.a.ended(), actors.b.ended()]);
-      await eventually(async () => expect(await server.store.leases.get(id)).toBeUndefined());
+      await eventually(async () => expect(await server.store.leases.of(id)).toEqual([]));
       const session = jsonOf(await server.call("GET", `/v1/sessions/${id}`));
       const processed = session.processed_files as string[];
       for (const actor of [actors.a, actors.b]) {

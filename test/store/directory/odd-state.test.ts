@@ -29,7 +29,7 @@ async function used(): Promise<string> {
   const store = await openLagging(directory);
   await store.leases.acquire(a, {});
   await store.apply(a, { type: "edit", pinned: true });
-  await store.report(a, { processed: ["f"] }, { epoch: (await store.leases.get(a))?.epoch });
+  await store.report(a, { processed: ["f"] }, { epoch: (await store.leases.of(a))[0]?.epoch });
   return killed(directory);
 }
 

@@ -1,9 +1,10 @@
 /** Leases: one worker reports on a session at a time, and what an earlier one still sends is refused. */
+import { hostname } from "node:os";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { Command } from "../../../src/session/command.ts";
 import { parseSessionId } from "../../../src/session/session-id.ts";
-import type { Acquired } from "../../../src/store/session-store.ts";
+import type { Acquired, Lease } from "../../../src/store/session-store.ts";
 import { runs } from "../../support/runs.ts";
 import {
   codeOf,
@@ -42,19 +43,32 @@ export function leaseTests(open: OpenStore): void {
     const other = (await store.create({ session_id: "t", config })).summary;
     const { lease: first } = await store.leases.acquire(id, { worker: "w", process: "p" });
     const { lease: second } = await store.leases.acquire(parseSessionId("t"), {});
-    expect(first).toEqual({ session_id: "s", epoch: first.epoch, worker: "w", process: "p", generation });
+    expect(first).toEqual({
+      session_id: "s",
+      epoch: first.epoch,
+      shared: false,
+      worker: "w",
+      process: "p",
+      host: hostname(),
+      since: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
+      generation,
+    });
     expect(second).toEqual({
       session_id: "t",
       epoch: second.epoch,
+      shared: false,
       worker: null,
       process: null,
+      host: hostname(),
+      since: expect.any(String),
       generation: other.generation,
     });
+    expect(second.since > first.since).toBe(true);
     expect(second.epoch).toBeGreaterThan(first.epoch);
-    expect(await store.leases.get("s")).toEqual(first);
+    expect(await store.leases.of("s")).toEqual([first]);
     expect(new Set(await store.leases.all())).toEqual(new Set([first, second]));
     await store.leases.release(id, first.epoch);
-    expect(await store.leases.get("s")).toBeUndefined();
+    expect(await store.leases.of("s")).toEqual([]);
     expect((await store.leases.acquire(id, {})).lease.epoch).toBeGreaterThan(second.epoch);
   });
 
@@ -66,7 +80,7 @@ export function leaseTests(open: OpenStore): void {
       // At least 128 bits.
       expect(token).toMatch(/^[\w-]{22,}$/);
       tokens.add(token);
-      const told = [lease, await store.leases.get("s"), await store.leases.all(), await store.facts()];
+      const told = [lease, await store.leases.of("s"), await store.leases.all(), await store.facts()];
       expect(JSON.stringify(told)).not.toContain(token);
       expect(JSON.stringify(await store.records.load("leases"))).not.toContain(token);
       await store.leases.release(id, lease.epoch);
@@ -136,7 +150,7 @@ export function leaseTests(open: OpenStore): void {
         message: expect.stringContaining(token),
       });
     }
-    expect(await store.leases.get("s")).toEqual(lease);
+    expect(await store.leases.of("s")).toEqual([lease]);
     expect(await codeOf(store.report(id, {}, { epoch }))).toBe("ok");
   });
 
@@ -147,7 +161,7 @@ export function leaseTests(open: OpenStore): void {
     expect(await codeOf(store.leases.acquire(id, { token: first.token }))).toBe("lease_lost");
     const second = await store.leases.acquire(id, {});
     expect(await codeOf(store.leases.acquire(id, { token: first.token }))).toBe("lease_lost");
-    expect(await store.leases.get("s")).toEqual(second.lease);
+    expect(await store.leases.of("s")).toEqual([second.lease]);
   });
 
   test("its token does not lead to a later session of the same id", async () => {
@@ -167,7 +181,7 @@ export function leaseTests(open: OpenStore): void {
     const { lease: second } = await store.leases.acquire(id, { token });
     await store.leases.release(id, first.epoch);
     await store.leases.release(parseSessionId("other"), second.epoch);
-    expect(await store.leases.get("s")).toEqual(second);
+    expect(await store.leases.of("s")).toEqual([second]);
     await store.leases.release(id, second.epoch);
     expect(await codeOf(store.leases.acquire(id, { token }))).toBe("lease_lost");
   });
@@ -238,7 +252,8 @@ export function leaseTests(open: OpenStore): void {
     await opened.store.records.replace("leases", { last_epoch: 7, leases: [lease] });
     await opened.reopen();
     const { leases } = opened.store;
-    expect(await leases.all()).toEqual([{ ...lease, process: null, generation: null }]);
+    const unknown = { process: null, host: null, generation: null };
+    expect(await leases.all()).toEqual([{ ...lease, ...unknown, shared: false, since: expect.any(String) }]);
     for (const token of ["7", "", "null", "undefined"])
       expect(await codeOf(leases.acquire(id, { token })), token).toBe("lease_lost");
     expect(await codeOf(leases.acquire(id, {}))).toBe("lease_held");
@@ -273,10 +288,7 @@ export function leaseTests(open: OpenStore): void {
 
 async function lead(opened: OpenedStore, steps: readonly string[]): Promise<void> {
   let held: number | undefined;
-  let last: Acquired = {
-    lease: { session_id: id, epoch: 0, worker: null, process: null, generation: null },
-    token: "",
-  };
+  let last: Pick<Acquired, "token"> & { lease: Pick<Lease, "epoch"> } = { lease: { epoch: 0 }, token: "" };
   const over: number[] = [];
   const reported: string[] = [];
   const take = (acquired: Acquired) => {
@@ -308,7 +320,7 @@ async function lead(opened: OpenedStore, steps: readonly string[]): Promise<void
       expect(await codeOf(store.report(id, delta))).toBe(held === undefined ? "ok" : "lease_held");
       if (held === undefined) reported.push(`${at}`);
     }
-    expect((await opened.store.leases.get(id))?.epoch).toBe(held);
+    expect((await opened.store.leases.of(id))[0]?.epoch).toBe(held);
   }
   expect((await opened.store.read(id)).session.processed_files).toEqual(reported);
 }

@@ -92,7 +92,7 @@ export function lifeTests(open: OpenStore): void {
     for (const [what, code] of Object.entries(await codesOf(asked)))
       expect(code, what).toBe("session_not_found");
     expect(await store.has(s)).toBe(false);
-    expect(await store.leases.get(s)).toBeUndefined();
+    expect(await store.leases.of(s)).toEqual([]);
   });
 
   test("goes from status to status by the table of transitions, and by nothing else", async () => {

@@ -6,6 +6,7 @@ import { describe } from "vitest";
 import { additionTests } from "./additions.ts";
 import { backupTests } from "./backups.ts";
 import { changeTests } from "./changes.ts";
+import { claimTests } from "./claims.ts";
 import { concurrencyTests } from "./concurrency.ts";
 import { conditionTests } from "./conditions.ts";
 import { exactnessTests } from "./exactness.ts";
@@ -30,6 +31,7 @@ export function storeSuite(name: string, open: OpenStore): void {
     describe("the trash", () => trashTests(open));
     describe("backups and repairs", () => backupTests(open));
     describe("leases", () => leaseTests(open));
+    describe("claims", () => claimTests(open));
     describe("records", () => recordTests(open));
     describe("exactness", () => exactnessTests(open));
     describe("additions", () => additionTests(open));

@@ -5,6 +5,7 @@ export type Operation =
   | "create"
   | "apply"
   | "report"
+  | "claims"
   | "save"
   | "remove"
   | "backup"

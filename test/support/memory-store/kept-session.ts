@@ -10,7 +10,7 @@ import { FileLists } from "../../../src/session/working/file-lists.ts";
 export class KeptSession {
   /** Without the reports since. */
   #session: Session;
-  #files: FileLists | undefined;
+  #lists: FileLists | undefined;
   /** Of the reports since. */
   #results: JsonObject[] = [];
   #last: { revision: number; checkpoint_time: string } | undefined;
@@ -22,12 +22,12 @@ export class KeptSession {
 
   /** As it is now. It is never changed in place. */
   get session(): Session {
-    if (this.#files !== undefined && this.#last !== undefined) {
+    if (this.#last !== undefined) {
       this.#session = {
         ...this.#session,
         ...this.#last,
-        processed_files: this.#files.processed(),
-        pending_files: this.#files.pending(),
+        processed_files: this.files.processed(),
+        pending_files: this.files.pending(),
         partial_results: merged(this.#session.partial_results, this.#results),
       };
       this.#results = [];
@@ -36,19 +36,24 @@ export class KeptSession {
     return this.#session;
   }
 
+  get files(): FileLists {
+    this.#lists ??= new FileLists(this.#session.processed_files, this.#session.pending_files);
+    return this.#lists;
+  }
+
   get revision(): number {
     return this.#last?.revision ?? this.#session.revision ?? 1;
   }
 
   /** What a report is answered with. */
   report({ processed = [], added = [], results }: ProgressDelta, checkpoint_time: string) {
-    this.#files ??= new FileLists(this.#session.processed_files, this.#session.pending_files);
-    for (const file of processed) this.#files.finish(file);
-    for (const file of added) this.#files.add(file);
+    const { files } = this;
+    for (const file of processed) files.finish(file);
+    for (const file of added) files.add(file);
     if (results !== undefined) this.#results.push(results);
     const revision = this.revision + 1;
     this.#last = { revision, checkpoint_time };
-    const { processedCount: processed_count, pendingCount: pending_count } = this.#files;
+    const { processedCount: processed_count, pendingCount: pending_count } = files;
     return { status: this.#session.status, revision, processed_count, pending_count };
   }
 }

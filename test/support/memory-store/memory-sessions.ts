@@ -6,12 +6,17 @@ import {
   summarize,
   writtenRevision,
 } from "../../../src/session/session.ts";
+import type { FileLists } from "../../../src/session/working/file-lists.ts";
 import { SessionIndex } from "../../../src/store/session-index.ts";
 import type { Gone, StoredSession } from "../../../src/store/session-store.ts";
 import { KeptSession } from "./kept-session.ts";
 import { bytesOf, type Memory } from "./memory.ts";
 
 export class MemorySessions {
+  /** Called when a document took the place of another one, with its lists. */
+  onReplaced: (id: string, files: FileLists) => void = () => {};
+  /** Called when a session is gone. */
+  onGone: (id: string) => void = () => {};
   readonly index = new SessionIndex();
   readonly #sessions: Map<string, KeptSession>;
   readonly #isInTrash: (id: string) => boolean;
@@ -62,8 +67,10 @@ export class MemorySessions {
   /** At the revision that it has. */
   put(session: Session): StoredSession {
     const summary = summaryOf(session);
-    this.#sessions.set(session.session_id, new KeptSession(session));
+    const kept = new KeptSession(session);
+    this.#sessions.set(session.session_id, kept);
     this.index.set(summary);
+    this.onReplaced(session.session_id, kept.files);
     return { session, summary };
   }
 
@@ -74,6 +81,7 @@ export class MemorySessions {
 
   takeOut({ session_id, revision }: SessionSummary, cause: Gone["cause"]): void {
     this.#sessions.delete(session_id);
+    this.onGone(session_id);
     this.#past.set(session_id, revision);
     this.index.delete(session_id, { cause, restorable: this.#isInTrash(session_id) });
   }

@@ -41,6 +41,7 @@ import { type Clock, formatTimestamp, systemClock } from "../../../src/time/cloc
 import { Faults, type Operation } from "./faults.ts";
 import { exactCopy, type Memory, newMemory } from "./memory.ts";
 import { MemoryBackups } from "./memory-backups.ts";
+import { MemoryClaims } from "./memory-claims.ts";
 import { memoryRecords } from "./memory-records.ts";
 import { MemorySessions } from "./memory-sessions.ts";
 import { MemoryTrash } from "./memory-trash.ts";
@@ -62,6 +63,7 @@ export class MemoryStore implements SessionStore {
   readonly faults = new Faults();
   readonly records: Records;
   readonly leases: LeaseTable;
+  readonly claims: MemoryClaims;
   /** Memory does not fail. */
   readonly failed = new Promise<Error>(() => {});
   readonly #clock: Clock;
@@ -80,9 +82,20 @@ export class MemoryStore implements SessionStore {
     this.#backups = new MemoryBackups(memory);
     this.#sessions = new MemorySessions(memory, (id) => this.#trash.has(id));
     this.records = memoryRecords(memory, this.faults, () => this.#assertWritable());
-    this.leases = new LeaseTable(this.records, (id) => {
-      this.#assertWritable();
-      return this.#sessions.summary(id);
+    this.leases = new LeaseTable({
+      records: this.records,
+      clock,
+      admit: (id) => {
+        this.#assertWritable();
+        return this.#sessions.summary(id);
+      },
+      onReleased: (held) => this.claims.released(held),
+    });
+    this.claims = new MemoryClaims({
+      memory,
+      sessions: this.#sessions,
+      leases: this.leases,
+      change: (id, make) => this.#change("claims", id, make),
     });
   }
 
@@ -111,8 +124,10 @@ export class MemoryStore implements SessionStore {
   report(id: SessionId, delta: ProgressDelta, { epoch }: ProgressOptions = {}): Promise<ProgressReply> {
     return this.#change("report", id, () => {
       const kept = this.#sessions.get(id);
-      this.leases.assertMayReport(id, epoch);
-      const reply = kept.report(exactCopy(delta), this.#now());
+      const held = this.leases.assertMayReport(id, epoch);
+      const admitted = held?.lease.shared ? this.claims.of(id).admit(id, kept.files, held.id, delta) : delta;
+      const reply = kept.report(exactCopy(admitted), this.#now());
+      this.claims.reported(id, admitted);
       this.#sessions.reported(id, kept);
       return reply;
     });
@@ -127,8 +142,8 @@ export class MemoryStore implements SessionStore {
     return this.#change("remove", id, () => {
       const { session, summary } = this.#sessions.stored(id);
       assertExpected(summary, options);
-      const lease = this.leases.heldFor(id);
-      if (lease !== undefined && !force) throw leaseHeld(lease);
+      const [held] = this.leases.heldFor(id);
+      if (held !== undefined && !force) throw leaseHeld(held.lease);
       const trash_id = purge ? null : this.#trash.add(session, summary, reason, this.#clock.now());
       this.leases.drop(id);
       this.#sessions.takeOut(summary, "removed");
@@ -284,11 +299,25 @@ export class MemoryStore implements SessionStore {
 
   #apply(id: SessionId, command: Command, options: ChangeOptions): StoredSession {
     const stored = this.#sessions.stored(id);
-    if (isReporting(command)) this.leases.assertMayReport(id, options.epoch);
+    const admitted = this.#admitted(id, command, options.epoch);
     assertExpected(stored.summary, options);
-    const next = applyCommand(stored.session, exactCopy(command), this.#now());
+    const next = applyCommand(stored.session, exactCopy(admitted), this.#now());
     if (next === stored.session) return stored;
     return this.#sessions.put({ ...next, revision: stored.summary.revision + 1 });
+  }
+
+  /** The command, without what a shared lease has reported before. */
+  #admitted(id: SessionId, command: Command, epoch: number | undefined): Command {
+    if (!isReporting(command)) return command;
+    if (command.type === "requeue") {
+      this.leases.assertMayRequeue(id, epoch);
+      this.claims.of(id).assertFree(id, command.files);
+      return command;
+    }
+    const held = this.leases.assertMayReport(id, epoch);
+    if (command.type !== "progress" || !held?.lease.shared) return command;
+    const { files } = this.#sessions.get(id);
+    return { ...command, delta: this.claims.of(id).admit(id, files, held.id, command.delta) };
   }
 
   #save(session: Session, options: SaveOptions, isRestored = false): StoredSession & { created: boolean } {

@@ -16,6 +16,7 @@ import { type StorageState, withStorageErrors } from "../disk/storage-state.ts";
 import { type EncodedReport, encodeReport } from "../journal/encode-report.ts";
 import type { ReplayedReport, ReportedSession } from "../reported/reported-session.ts";
 import type { DirectoryView } from "../view/directory-view.ts";
+import type { SessionClaims } from "./claims.ts";
 import type { CurrentDocuments } from "./current-document.ts";
 import type { KnownSessions } from "./known-sessions.ts";
 import type { GatheredReports, SessionSlots, WaitingReport } from "./session-slots.ts";
@@ -30,6 +31,7 @@ export interface ReportsOptions {
   documents: CurrentDocuments;
   writer: SessionFileWriter;
   leases: LeaseTable;
+  claims: SessionClaims;
   state: StorageState;
 }
 
@@ -38,6 +40,9 @@ export interface ReportsOptions {
  * one go.
  */
 const maxLoads = 3;
+
+/** For a task that is no report: it makes no document longer. */
+const nothing: EncodedReport = { delta: {}, payload: Buffer.alloc(0), items: 0, growth: 0 };
 
 export class Reports {
   readonly #options: ReportsOptions;
@@ -64,19 +69,35 @@ export class Reports {
     report: EncodedReport | Promise<EncodedReport>,
     epoch: number | undefined,
   ): Promise<ProgressReply> {
-    const { slots, known, leases, state } = this.#options;
-    const make = (session: ReportedSession, report: EncodedReport) => {
+    const { leases, claims, state } = this.#options;
+    return this.#inTurn(id, report, (session, report) => {
       state.assertWritable();
-      leases.assertMayReport(id, epoch);
-      return session.report(report);
-    };
+      const held = leases.assertMayReport(id, epoch);
+      return session.report(held?.lease.shared ? claims.admit(session, held.id, report) : report);
+    });
+  }
+
+  /**
+   * Runs a task with a session that is in memory while nothing changes the session, in the order of the
+   * reports.
+   */
+  async inTurn<T>(id: SessionId, task: (session: ReportedSession) => Promise<T>): Promise<T> {
+    return this.#inTurn(id, nothing, task);
+  }
+
+  #inTurn<T>(
+    id: SessionId,
+    report: EncodedReport | Promise<EncodedReport>,
+    make: (session: ReportedSession, report: EncodedReport) => Promise<T>,
+  ): Promise<T> {
+    const { slots, known, state } = this.#options;
     const slot = slots.find(id);
     const ready = report instanceof Promise ? undefined : report;
     if (ready !== undefined && slot?.isOpenToReports && known.has(id) && !slot.reported?.isOverfull(ready))
       return make(slot.reported as ReportedSession, ready);
     // Also a report that is still being encoded, so that no later one overtakes it.
     const { waiting } = this.#gather(id);
-    const done = new Promise<ProgressReply>((resolve, refuse) => {
+    const done = new Promise<T>((resolve, refuse) => {
       waiting.push({ report, make: (session, encoded) => resolve(make(session, encoded)), refuse });
     });
     return state.track(done);

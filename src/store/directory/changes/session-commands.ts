@@ -12,9 +12,10 @@ import type { SessionId } from "../../../session/session-id.ts";
 import { type Clock, formatTimestamp } from "../../../time/clock.ts";
 import { isReporting } from "../../change-conditions.ts";
 import { newGeneration, standInGeneration } from "../../generation.ts";
-import type { LeaseTable } from "../../lease-table.ts";
+import type { HeldLease, LeaseTable } from "../../lease-table.ts";
 import type { ChangeOptions, SaveOptions, StoredSession } from "../../session-store.ts";
 import type { StorageState } from "../disk/storage-state.ts";
+import type { SessionClaims } from "./claims.ts";
 import type { KnownSessions } from "./known-sessions.ts";
 import type { Quarantine } from "./quarantine.ts";
 import type { SessionChanges } from "./session-changes.ts";
@@ -27,6 +28,7 @@ export interface SessionCommandsOptions {
   sessions: SessionChanges;
   quarantine: Quarantine;
   leases: LeaseTable;
+  claims: SessionClaims;
   clock: Clock;
 }
 
@@ -50,19 +52,34 @@ export class SessionCommands {
   }
 
   apply(id: SessionId, command: Command, options: ChangeOptions): Promise<StoredSession> {
-    const { known, sessions, leases, state } = this.#options;
-    const isReport = isReporting(command);
-    const change = isReport ? "replace" : "change";
-    const assertMay = () => isReport && leases.assertMayReport(id, options.epoch);
+    const { known, sessions, state } = this.#options;
+    const change = isReporting(command) ? "replace" : "change";
     return state.runChange(async () => {
       // Before anything is written for the command.
-      if (known.has(id)) assertMay();
+      if (known.has(id)) this.#assertMay(id, command, options.epoch);
       return sessions[change](id, options, async (session) => {
         const [before, rest] = await mergeLargeResults(session, command);
-        assertMay();
-        return applyCommand(before, rest, this.now());
+        const lease = this.#assertMay(id, command, options.epoch);
+        return applyCommand(before, this.#admitted(before, rest, lease), this.now());
       });
     });
+  }
+
+  /** Returns the lease under which the command is made. @throws SessiondError `lease_held`, `lease_lost` */
+  #assertMay(id: SessionId, command: Command, epoch: number | undefined): HeldLease | undefined {
+    const { leases } = this.#options;
+    if (!isReporting(command)) return undefined;
+    if (command.type !== "requeue") return leases.assertMayReport(id, epoch);
+    leases.assertMayRequeue(id, epoch);
+    return undefined;
+  }
+
+  /** The command, without what a shared lease has reported before. @throws SessiondError `not_claimed` */
+  #admitted(session: Session, command: Command, held: HeldLease | undefined): Command {
+    const { claims } = this.#options;
+    if (command.type === "requeue") claims.assertFree(session, command.files);
+    if (command.type !== "progress" || !held?.lease.shared) return command;
+    return { ...command, delta: claims.admitTo(session, held.id, command.delta) };
   }
 
   save(session: Session, options: SaveOptions): Promise<Saved> {

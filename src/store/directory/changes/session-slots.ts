@@ -53,9 +53,12 @@ export class SessionSlots implements OutsideChanges {
   readonly #reporting: Reporting;
   readonly #slots = new Map<string, SessionSlot>();
   readonly #sweeper: NodeJS.Timeout;
+  readonly #onForgotten: (id: string) => void;
 
-  constructor(reporting: Reporting) {
+  /** `onForgotten` is called when a session was deleted, or another one has its id. */
+  constructor(reporting: Reporting, onForgotten: (id: string) => void) {
     this.#reporting = reporting;
+    this.#onForgotten = onForgotten;
     this.#sweeper = setInterval(() => this.#sweep(), sweepIntervalMs).unref();
   }
 
@@ -138,6 +141,7 @@ export class SessionSlots implements OutsideChanges {
    */
   forget(id: string): Promise<void> {
     this.#slots.get(id)?.reported?.end();
+    this.#onForgotten(id);
     this.#drop(id);
     return this.#reporting.journal.tryAdvanceBase(id);
   }
@@ -171,7 +175,8 @@ export class SessionSlots implements OutsideChanges {
     for (const reported of this.#reported()) {
       if (reported.lastUse > limit || reported.isReporting) continue;
       if (reported.isLost) void this.forget(reported.id);
-      else if (!reported.isLagging) this.#drop(reported.id);
+      // Whoever waits for a file to be free is told when the lists change.
+      else if (!reported.isLagging && reported.claims === undefined) this.#drop(reported.id);
     }
   }
 }

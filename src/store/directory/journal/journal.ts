@@ -91,14 +91,14 @@ export class Journal {
   }
 
   /**
-   * Resolves when a report is durable, and sets its sequence. Reports of one session are in the order of the
-   * calls.
+   * Resolves when a report or claims are durable, and sets the sequence of the record. Records of one session
+   * are in the order of the calls.
    *
    * @throws SessiondError `storage_full` (nothing was written, and later reports may succeed),
    *   `storage_failed`
    */
-  append(report: JournalRecord): Promise<void> {
-    return this.#wait(report);
+  append(record: JournalRecord): Promise<void> {
+    return this.#wait(record);
   }
 
   /**
@@ -222,7 +222,7 @@ export class Journal {
     const newest = new Map<string, number>();
     for (const [index, record] of records.entries()) {
       record.sequence = first + index;
-      if (record.kind === kinds.base) continue;
+      if (record.kind !== kinds.progress) continue;
       record.link = newest.get(record.sessionId) ?? this.newestReport(record.sessionId) ?? 0;
       newest.set(record.sessionId, record.sequence);
     }

@@ -88,6 +88,7 @@ function addRecord(record: Head, sessions: JournalContents["sessions"], bases: M
     bases.set(sessionId, Math.max(link, bases.get(sessionId) ?? 0));
     return;
   }
+  if (kind !== kinds.progress) return;
   const known = sessions.get(sessionId) ?? { reports: [], damaged: false };
   sessions.set(sessionId, known);
   if ("payload" in record) known.reports.push(record);

@@ -1,5 +1,5 @@
 /**
- * Encodes and decodes one record of the journal: a report of a session, or its base. Pure.
+ * Encodes and decodes one record of the journal: a report of a session, its base, or claims of its files. Pure.
  *
  *     magic 2 · head length 2 · payload length 4 · head CRC-32 4 · payload CRC-32 4 · head · payload
  *
@@ -7,6 +7,7 @@
  * and a damaged head is told from the end of the log. Numbers are little-endian.
  */
 import { crc32 } from "node:zlib";
+import { stringifyJson } from "../../../json/exact-json.ts";
 import type { Micros } from "../../../time/clock.ts";
 import type { GenerationMark } from "../../generation.ts";
 
@@ -20,6 +21,10 @@ export const kinds = {
   progress: 1,
   /** The session's file holds every report up to `link`. No payload. */
   base: 2,
+  /** The lease `link` has claimed files; the payload is a JSON list of them. */
+  claim: 3,
+  /** The lease `link` has given files back; the payload is a JSON list of them. */
+  release: 4,
 } as const;
 export type Kind = (typeof kinds)[keyof typeof kinds];
 
@@ -31,7 +36,8 @@ export interface JournalRecord {
   generation: GenerationMark;
   /**
    * Of a report: the sequence of the session's report before it, so that a missing one is noticed; 0 if the
-   * file holds all that came before. Of a base: the last sequence that the file holds.
+   * file holds all that came before. Of a base: the last sequence that the file holds. Of claims: the id of
+   * their lease.
    */
   link: number;
   /** The session's revision with this change. */
@@ -62,6 +68,16 @@ const nothing = Buffer.alloc(0);
 export function baseRecord(sessionId: string, upTo: number): JournalRecord {
   const kind = kinds.base;
   return { sequence: 0, kind, sessionId, generation: 0n, link: upTo, revision: 0, time: 0, payload: nothing };
+}
+
+/** The record of files that a lease has claimed or given back. Its sequence is set when it is written. */
+export function claimsRecord(
+  kind: typeof kinds.claim | typeof kinds.release,
+  sessionId: string,
+  { generation, lease, files }: { generation: GenerationMark; lease: number; files: readonly string[] },
+): JournalRecord {
+  const payload = Buffer.from(stringifyJson(files));
+  return { sequence: 0, kind, sessionId, generation, link: lease, revision: 0, time: 0, payload };
 }
 
 /** The number of bytes that {@link writeRecord} writes. */

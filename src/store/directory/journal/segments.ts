@@ -210,6 +210,7 @@ export class Segments {
         this.#applyBase(sessionId, link);
         continue;
       }
+      if (kind !== kinds.progress) continue;
       segment.needed.set(sessionId, sequence);
       this.#newest.set(sessionId, sequence);
     }

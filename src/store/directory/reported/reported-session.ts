@@ -15,6 +15,7 @@ import {
   WorkingSession,
 } from "../../../session/working/working-session.ts";
 import type { Clock } from "../../../time/clock.ts";
+import type { ClaimedFiles } from "../../claimed-files.ts";
 import { type GenerationMark, generationMark } from "../../generation.ts";
 import type { SessionIndex } from "../../session-index.ts";
 import type { Document } from "../disk/read-document.ts";
@@ -75,6 +76,8 @@ export class ReportedSession implements Lagging {
   /** Size of the document in bytes when it was last written. */
   documentBytes: number;
   mode: number;
+  /** Which files workers have claimed that share the session; undefined if nobody has. */
+  claims: ClaimedFiles | undefined;
   /** When the file is written; kept by the schedule. */
   due: Lagging["due"];
   /** When the session was last reported on or changed, in terms of `performance.now()`. */
@@ -213,10 +216,12 @@ export class ReportedSession implements Lagging {
     this.documentBytes = bytes;
     this.lastUse = performance.now();
     this.#keepAfter(lastReport);
-    if (!this.isLagging) return;
-    for (const { delta, time } of this.unwritten) working.reapply(delta, working.revision + 1, time);
-    schedule.schedule(this);
-    index.defer(this.id, this.#summary);
+    if (this.isLagging) {
+      for (const { delta, time } of this.unwritten) working.reapply(delta, working.revision + 1, time);
+      schedule.schedule(this);
+      index.defer(this.id, this.#summary);
+    }
+    this.claims?.replaced(working.files);
   }
 
   /**
@@ -245,6 +250,7 @@ export class ReportedSession implements Lagging {
     working.replace({ ...session, revision });
     for (const { delta, time } of this.unwritten) working.reapply(delta, revision, time);
     if (this.isLagging) this.#shared.schedule.schedule(this);
+    this.claims?.replaced(working.files);
   }
 
   /** The file is missing. If it turns up under another name, it is still this session. */
@@ -258,8 +264,12 @@ export class ReportedSession implements Lagging {
     this.#lostFile = undefined;
   }
 
-  /** The session was deleted, or another one has its id. Reports that are under way are refused. */
+  /**
+   * The session was deleted, or another one has its id. Reports that are under way are refused, and claims
+   * end.
+   */
   end(): void {
+    this.claims = undefined;
     this.#hasEnded = true;
     this.#shared.schedule.cancel(this);
   }
@@ -317,6 +327,7 @@ export class ReportedSession implements Lagging {
     }
     // A document of another program may have taken this revision.
     working.report(delta, Math.max(revision, working.revision + 1), time, prepared);
+    this.claims?.reported(delta);
     this.unwritten.add({ delta, sequence, time, growth, bytes: payload.length });
     // If the file turns up under another name, the report is in it. If it does not, the session is gone.
     if (this.isLost) throw deletedMeanwhile(this.id);

@@ -1,0 +1,167 @@
+/** Claims: workers share a session, and no file is worked on by two of them. */
+import { expect, test } from "vitest";
+import { parseSessionId } from "../../../src/session/session-id.ts";
+import type { SessionStore } from "../../../src/store/session-store.ts";
+import { codeOf, config, type OpenedStore, type OpenStore, openFor } from "./opened-store.ts";
+
+const id = parseSessionId("s");
+
+async function withSession(open: OpenStore, pending: readonly string[]): Promise<OpenedStore> {
+  const opened = await openFor(open);
+  await opened.store.create({ session_id: id, config, pending_files: pending });
+  return opened;
+}
+
+/** The epoch of a new shared lease. */
+async function join(store: SessionStore): Promise<number> {
+  return (await store.leases.acquire(id, { shared: true })).lease.epoch;
+}
+
+async function filesOf(store: SessionStore, count: number, epoch: number): Promise<string[]> {
+  return (await store.claims.take(id, epoch, count)).files;
+}
+
+export function claimTests(open: OpenStore): void {
+  test("files are handed out in order, each to one lease, and their counts are told", async () => {
+    const { store } = await withSession(open, ["a", "b", "c", "d", "e"]);
+    const [one, two] = [await join(store), await join(store)];
+    expect(await store.claims.take(id, one, 2)).toEqual({ files: ["a", "b"], left: 5, free: 3 });
+    expect(await store.claims.take(id, two, 1)).toEqual({ files: ["c"], left: 5, free: 2 });
+    expect(await store.claims.held(id, one)).toEqual(["a", "b"]);
+    expect(await store.claims.counts(id)).toEqual(
+      new Map([
+        [one, 2],
+        [two, 1],
+      ]),
+    );
+    await store.report(id, { processed: ["a"], results: { a: 1 } }, { epoch: one });
+    expect(await store.claims.held(id, one)).toEqual(["b"]);
+    expect((await store.read(id)).session).toMatchObject({
+      processed_files: ["a"],
+      pending_files: ["b", "c", "d", "e"],
+    });
+  });
+
+  test("a take gets a fair part of what is free, and at least one file", async () => {
+    const { store } = await withSession(open, ["a", "b", "c", "d", "e"]);
+    const [one, two, three] = [await join(store), await join(store), await join(store)];
+    expect(await filesOf(store, 10, one)).toEqual(["a", "b"]);
+    expect(await filesOf(store, 10, two)).toEqual(["c"]);
+    expect(await filesOf(store, 10, three)).toEqual(["d"]);
+    expect(await filesOf(store, 10, three)).toEqual(["e"]);
+    expect(await store.claims.take(id, one, 10)).toEqual({ files: [], left: 5, free: 0 });
+  });
+
+  test("files that are given back come first, in their place", async () => {
+    const { store } = await withSession(open, ["a", "b", "c", "d"]);
+    const one = await join(store);
+    expect(await filesOf(store, 3, one)).toEqual(["a", "b", "c"]);
+    await store.claims.giveBack(id, one, ["c", "a"]);
+    expect(await store.claims.held(id, one)).toEqual(["b"]);
+    expect(await filesOf(store, 3, one)).toEqual(["a", "c", "d"]);
+  });
+
+  test("only its holder gives a file back: if it holds not all of them, none is given back", async () => {
+    const { store } = await withSession(open, ["a", "b", "c", "d"]);
+    const [one, two] = [await join(store), await join(store)];
+    expect(await filesOf(store, 2, one)).toEqual(["a", "b"]);
+    expect(await filesOf(store, 1, two)).toEqual(["c"]);
+    for (const files of [
+      ["a", "c"],
+      ["d", "a"],
+      ["a", "nothing"],
+    ]) {
+      const refused = store.claims.giveBack(id, one, files);
+      await expect(refused).rejects.toMatchObject({ code: "not_claimed", outcome: "not_applied" });
+    }
+    expect(await store.claims.held(id, one)).toEqual(["a", "b"]);
+    await store.report(id, { processed: ["a"] }, { epoch: one });
+    expect(await codeOf(store.claims.giveBack(id, one, ["a"]))).toBe("not_claimed");
+  });
+
+  test("a lease reports what it has claimed, and nothing else", async () => {
+    const { store } = await withSession(open, ["a", "b", "c", "d"]);
+    const [one, two] = [await join(store), await join(store)];
+    expect(await filesOf(store, 2, one)).toEqual(["a", "b"]);
+    expect(await filesOf(store, 1, two)).toEqual(["c"]);
+    const before = await store.read(id);
+    const refused = [
+      { processed: ["c"] },
+      { processed: ["d"] },
+      { processed: ["a", "c"], results: { a: 1 } },
+      { processed: ["a"], results: { a: 1, c: 2 } },
+      { results: { d: 1 } },
+      { processed: ["unknown"] },
+    ];
+    for (const delta of refused) {
+      for (const way of [
+        store.report(id, delta, { epoch: one }),
+        store.apply(id, { type: "progress", delta }, { epoch: one }),
+      ])
+        await expect(way).rejects.toMatchObject({ code: "not_claimed", outcome: "not_applied" });
+    }
+    expect(await store.read(id)).toEqual(before);
+    await store.report(id, { processed: ["a"], results: { a: 1, other: 2 }, added: ["e"] }, { epoch: one });
+    await store.apply(
+      id,
+      { type: "progress", delta: { processed: ["b"], results: { a: 3 } } },
+      { epoch: one },
+    );
+    expect((await store.read(id)).session).toMatchObject({
+      processed_files: ["a", "b"],
+      pending_files: ["c", "d", "e"],
+      partial_results: { a: 3, other: 2 },
+    });
+  });
+
+  test("a report that is sent again changes nothing, and its result is not merged again", async () => {
+    const { store } = await withSession(open, ["a", "b", "c"]);
+    const one = await join(store);
+    expect(await filesOf(store, 2, one)).toEqual(["a", "b"]);
+    await store.report(id, { processed: ["a"], results: { a: "first" } }, { epoch: one });
+    const again = { processed: ["a", "b"], results: { a: "again", b: "first" } };
+    await store.report(id, again, { epoch: one });
+    expect((await store.read(id)).session).toMatchObject({
+      processed_files: ["a", "b"],
+      partial_results: { a: "first", b: "first" },
+    });
+    await store.apply(id, { type: "requeue", files: ["a"] });
+    expect(await codeOf(store.report(id, again, { epoch: one }))).toBe("not_claimed");
+  });
+
+  test("an exclusive lease claims nothing, and an epoch that is over neither", async () => {
+    const { store } = await withSession(open, ["a"]);
+    const exclusive = (await store.leases.acquire(id, {})).lease.epoch;
+    const ways = (epoch: number) => [
+      store.claims.take(id, epoch, 1),
+      store.claims.giveBack(id, epoch, []),
+      store.claims.held(id, epoch),
+    ];
+    for (const way of ways(exclusive)) expect(await codeOf(way)).toBe("invalid_request");
+    for (const way of ways(exclusive + 1)) expect(await codeOf(way)).toBe("lease_lost");
+    expect(await store.claims.counts(id)).toEqual(new Map());
+  });
+
+  test("a worker that comes back with its token has its claims", async () => {
+    const { store } = await withSession(open, ["a", "b", "c"]);
+    const { lease, token } = await store.leases.acquire(id, { shared: true });
+    expect(await filesOf(store, 2, lease.epoch)).toEqual(["a", "b"]);
+    const { epoch } = (await store.leases.acquire(id, { shared: true, token })).lease;
+    expect(await codeOf(store.claims.take(id, lease.epoch, 1))).toBe("lease_lost");
+    expect(await store.claims.held(id, epoch)).toEqual(["a", "b"]);
+    expect(await store.claims.counts(id)).toEqual(new Map([[epoch, 2]]));
+    await store.report(id, { processed: ["a"] }, { epoch });
+    expect(await filesOf(store, 2, epoch)).toEqual(["c"]);
+  });
+
+  test("a lease that ends gives its claims back", async () => {
+    const { store } = await withSession(open, ["a", "b", "c"]);
+    const [one, two] = [await join(store), await join(store)];
+    expect(await filesOf(store, 2, one)).toEqual(["a", "b"]);
+    const freed: string[] = [];
+    store.claims.onFree((of) => freed.push(of));
+    await store.leases.release(id, one);
+    expect(freed).toContain("s");
+    expect(await filesOf(store, 3, two)).toEqual(["a", "b", "c"]);
+  });
+}
