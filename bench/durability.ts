@@ -71,7 +71,7 @@ async function watch(
     const server = await startRedis(scope, directory, { wrap });
     client = await startClient(scope, peer, { ...settings, socket: server.socket });
     writer = server;
-  } else if (peer === "bare WebSocket and journal") {
+  } else if (peer === "bare lines and journal") {
     const server = await startJournalServer(scope, directory, { wrap });
     client = await startClient(scope, peer, { ...settings, socket: server.socket });
     writer = server;

@@ -1,4 +1,4 @@
-/** Starts the server of the peer "bare WebSocket and journal". */
+/** Starts the server of the peer "bare lines and journal". */
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";

@@ -17,7 +17,7 @@ const waitingPeers: PeerName[] = [
   "Redis",
   "SQLite rows",
   "whole JSON file",
-  "bare WebSocket and journal",
+  "bare lines and journal",
   "bare journal loop",
 ];
 const inFlightPeers: PeerName[] = ["sessiond, library", "Redis", "bare journal loop"];

@@ -49,7 +49,7 @@ export const notes: Record<string, string> = {
     "All workers of a peer are in one client process, the same program for every peer. Rounds are run in turn, disks are synced between them, and figures are medians of the rounds. A worker's first report is not timed. After each round, what the peer has is compared with what it acknowledged.",
   report:
     "One file with a result of about 100 bytes. A worker that waits sends the next when the last is acknowledged.",
-  "sessiond, channel": "A WebSocket for each worker, one message for each report.",
+  "sessiond, channel": "A connection for each worker, one message for each report.",
   "sessiond, library": "SessionClient.attach().report, which merges reports while others are on their way.",
   "sessiond, HTTP":
     "POST progress over a raw socket for each worker, kept open; only status and length are read.",
@@ -63,8 +63,8 @@ export const notes: Record<string, string> = {
     "put() of a checkpoint whose channels hold the lists and the results, after each report. WAL, and synchronous=FULL, which it does not set itself.",
   "bare journal loop":
     'Appends to one file and one write for all that wait, in the client process: no server, no sessions. O_DSYNC or fdatasync: the faster of those under "tried".',
-  "bare WebSocket and journal":
-    "The limit of a server in Node.js: a WebSocket for each worker, JSON.parse of a message, the bare journal loop (O_DSYNC), an answer, in a process of its own. No sessions, no checks, no JSON files.",
+  "bare lines and journal":
+    "The limit of a server in Node.js: a connection for each worker, JSON.parse of a line, the bare journal loop (O_DSYNC), an answer, in a process of its own. No sessions, no checks, no JSON files.",
   growth:
     "One worker that waits, in sessions that are half done: what it costs to write all of a session grows from its beginning to its end, and the peers that do so are stopped long before, so that the middle stands for the mean. Sessions with fewer files than reports are gone through again and again. The time includes what was put off: the JSON file of sessiond, the checkpoint of SQLite's log.",
   bytes:

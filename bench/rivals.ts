@@ -60,7 +60,7 @@ export async function startRivals(
       }
       const ready = clients.map((client) => rival(client, server.pid));
       rivals.list.push(await fastest(rivals, ready, inFlight));
-    } else if (name === "bare WebSocket and journal") {
+    } else if (name === "bare lines and journal") {
       const { pid, socket } = await startJournalServer(scope, directory);
       rivals.list.push(rival(await startClient(scope, name, { directory, socket, variant: "" }), pid));
     } else {

@@ -114,8 +114,6 @@ const onlyImporters: Record<string, (file: string) => boolean> = {
   "node-cron": (file) => file === "retention/schedule.ts",
   "lossless-json": (file) => file === "json/exact-json.ts",
   yaml: (file) => file.startsWith("config/"),
-  "@fastify/websocket": (file) => file === "server/channel/route.ts",
-  ws: (file) => file.startsWith("server/channel/") || file.startsWith("client/worker/"),
   "eventsource-parser": (file) => file === "client/events.ts",
   fastify: (file) => file.startsWith("server/"),
   commander: (file) => file.startsWith("cli/"),

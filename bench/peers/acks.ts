@@ -1,6 +1,9 @@
-/** Sends reports over a WebSocket, one message for each, and waits for `{"type":"ack","seq":…}`. */
-import WebSocket from "ws";
-import type { DaemonMessage } from "../../src/contract/channel.ts";
+/** Sends reports over the worker channel, one message for each, and waits for `{"type":"ack","seq":…}`. */
+import { once } from "node:events";
+import { request } from "node:http";
+import type { Socket } from "node:net";
+import { channelProtocol, type DaemonMessage } from "../../src/contract/channel.ts";
+import { Lines } from "../../src/json/lines.ts";
 import { progressOf } from "../work.ts";
 
 interface Waiting {
@@ -16,13 +19,9 @@ export interface AckedReports {
 }
 
 /** Connects. Resolves when the other side has sent `attached`. */
-export async function ackedReports(url: string): Promise<AckedReports> {
-  const socket = new WebSocket(url, {
-    perMessageDeflate: false,
-    maxPayload: 2 ** 30,
-    // Like our library: masking guards against proxies, and there is none on a Unix socket.
-    generateMask: (mask) => mask.fill(0),
-  });
+export async function ackedReports(socketPath: string, path: string): Promise<AckedReports> {
+  const socket = await connect(socketPath, path);
+  const lines = new Lines();
   const waiting: Waiting[] = [];
   let seq = 0;
 
@@ -32,13 +31,16 @@ export async function ackedReports(url: string): Promise<AckedReports> {
       for (const { reject } of waiting.splice(0)) reject(error);
     };
     socket.on("error", fail);
-    socket.on("close", (code) => fail(new Error(`the connection was closed with ${code}`)));
-    socket.on("message", (data: Buffer) => {
-      const message = JSON.parse(data.toString()) as DaemonMessage;
-      if (message.type === "attached") resolve();
-      else if (message.type === "error") fail(new Error(message.detail));
-      else if (message.type === "ack") {
-        while (waiting[0] !== undefined && waiting[0].seq <= message.seq) waiting.shift()?.resolve();
+    socket.on("close", () => fail(new Error("the connection was closed")));
+    socket.on("data", (bytes: Buffer) => {
+      lines.add(bytes);
+      for (let line = lines.next(); line !== undefined; line = lines.next()) {
+        const message = JSON.parse(line.toString()) as DaemonMessage;
+        if (message.type === "attached") resolve();
+        else if (message.type === "error") fail(new Error(message.detail));
+        else if (message.type === "ack") {
+          while (waiting[0] !== undefined && waiting[0].seq <= message.seq) waiting.shift()?.resolve();
+        }
       }
     });
   });
@@ -46,13 +48,23 @@ export async function ackedReports(url: string): Promise<AckedReports> {
   return {
     report(file) {
       seq++;
-      socket.send(JSON.stringify({ type: "progress", seq, ...progressOf(file) }));
+      socket.write(`${JSON.stringify({ type: "progress", seq, ...progressOf(file) })}\n`);
       return new Promise<void>((resolve, reject) => waiting.push({ seq, resolve, reject }));
     },
     async leave(message) {
-      const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
-      socket.send(JSON.stringify(message));
+      const closed = once(socket, "close");
+      socket.write(`${JSON.stringify(message)}\n`);
       await closed;
     },
   };
+}
+
+async function connect(socketPath: string, path: string): Promise<Socket> {
+  const headers = { connection: "Upgrade", upgrade: channelProtocol };
+  const asked = request({ socketPath, path, headers });
+  asked.once("response", ({ statusCode }) => asked.destroy(new Error(`refused with ${statusCode}`)));
+  asked.end();
+  const [, socket, head] = (await once(asked, "upgrade")) as [unknown, Socket, Buffer];
+  if (head.length > 0) socket.unshift(head);
+  return socket;
 }

@@ -1,12 +1,12 @@
 /** The list of all peers. */
 import { journalLoop } from "./journal-loop.ts";
 import { langGraph } from "./langgraph.ts";
+import { lineJournal } from "./line-journal.ts";
 import type { Peer, PeerSettings } from "./peer.ts";
 import { redis } from "./redis.ts";
 import { sessiondChannel } from "./sessiond-channel.ts";
 import { sessiondHttp } from "./sessiond-http.ts";
 import { sessiondLibrary } from "./sessiond-library.ts";
-import { socketJournal } from "./socket-journal.ts";
 import { sqlite } from "./sqlite.ts";
 import { wholeFile } from "./whole-file.ts";
 
@@ -19,7 +19,7 @@ export const peers = {
   "whole JSON file": wholeFile,
   "LangGraph SqliteSaver": langGraph,
   "bare journal loop": journalLoop,
-  "bare WebSocket and journal": socketJournal,
+  "bare lines and journal": lineJournal,
 } satisfies Record<string, (settings: PeerSettings) => Peer | Promise<Peer>>;
 
 export type PeerName = keyof typeof peers;

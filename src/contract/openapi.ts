@@ -4,6 +4,7 @@
 import { z } from "zod";
 import { errorCodes } from "../error.ts";
 import type { JsonObject, JsonValue } from "../json/exact-json.ts";
+import { channelProtocol } from "./channel.ts";
 import { httpStatus, problemMediaType } from "./errors.ts";
 import { infoReply, sessionReply, summaryAndHealthReply, summaryReply } from "./replies.ts";
 import { type Endpoint, endpoints } from "./routes.ts";
@@ -102,7 +103,7 @@ function success(name: string, route: Endpoint): JsonObject {
     return { "200": { description, content: { "text/event-stream": { schema: describe(route.event) } } } };
   }
   if (route.reply === undefined) {
-    const description = "switching protocols: messages over a WebSocket (RFC 6455) follow";
+    const description = `switching to ${channelProtocol}: both sides send one JSON object a line`;
     return { [route.status ?? 101]: { description } };
   }
   const reply = {

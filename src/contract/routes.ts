@@ -357,7 +357,7 @@ export const upgrades = {
   attachWorker: {
     method: "GET",
     path: attachPath,
-    summary: "Attach a worker to a session over a WebSocket; the open connection is the lease",
+    summary: "Attach a worker to a session; the open connection, with a JSON object a line, is the lease",
     query: attachQuery,
     headers: [tokenHeader],
     status: 101,

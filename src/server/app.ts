@@ -2,7 +2,6 @@
  * The control API as a fastify instance, built from the route table. What each request does is left to its
  * handler.
  */
-import type { EventEmitter } from "node:events";
 import type { Server } from "node:http";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { yieldIfDue } from "../async/slices.ts";
@@ -10,8 +9,8 @@ import { endpoints, type RouteName } from "../contract/routes.ts";
 import { protocolHeader, protocolVersion } from "../contract/version.ts";
 import { SessiondError } from "../error.ts";
 import type { Logger } from "../log.ts";
-import { acceptUpgrades, attachRoute } from "./channel/route.ts";
-import { upgradeOptions } from "./channel/upgrade.ts";
+import { attachRoute } from "./channel/route.ts";
+import { isUpgrading, upgradeOptions } from "./channel/upgrade.ts";
 import type { Workers } from "./channel/workers.ts";
 import { type EndpointOptions, endpointRoutes, methodsOf } from "./endpoint-routes.ts";
 import type { EventStreams } from "./events/event-streams.ts";
@@ -23,11 +22,8 @@ import { errorHandler, noSuchEndpoint, RequestError } from "./http/error-reply.t
 import type { LimitsOptions } from "./options.ts";
 
 export interface AppOptions extends EndpointOptions {
-  /**
-   * Where workers attach, and the emitter of the event `upgrade` for their requests. Absent on a read-only
-   * socket.
-   */
-  channel?: { workers: Workers; upgrades: EventEmitter };
+  /** Where workers attach. Absent on a read-only socket. */
+  workers?: Workers;
   events: EventStreams;
   limits: LimitsOptions;
   logger: Logger;
@@ -44,7 +40,7 @@ const headersTimeoutMs = 10_000;
 const readMethods = ["GET", "HEAD"];
 
 export function createApp(options: AppOptions): FastifyInstance<Server> {
-  const { channel, events, limits, logger, readOnly = false, draining, refusing } = options;
+  const { workers, events, limits, logger, readOnly = false, draining, refusing } = options;
   const { buffered, large, connections } = options;
   const { bodyBytes, requestTimeoutMs } = limits;
   const onError = errorHandler(logger);
@@ -93,17 +89,15 @@ export function createApp(options: AppOptions): FastifyInstance<Server> {
     });
     app.addHook("onSend", async (request, reply) => {
       // After a refused upgrade the connection cannot be used for HTTP again.
-      if (draining() || request.ws) reply.header("connection", "close");
+      if (draining() || isUpgrading(request.raw)) reply.header("connection", "close");
     });
     app.addHook("onResponse", async (request, reply) => logRequest(logger, request, reply));
 
     endpointRoutes(app, options);
     eventsRoute(app, events, (socket) => connections().hold(socket));
-    if (channel !== undefined) attachRoute(app, channel.workers, options);
+    if (workers !== undefined) attachRoute(app, workers, options);
   };
-  if (channel !== undefined) acceptUpgrades(app, channel.upgrades, bodyBytes, logger);
-  // After the WebSocket plugin is loaded, because it must see each route and each request first. In slices,
-  // because other parts of the daemon are starting at the same time.
+  // In slices, because other parts of the daemon are starting at the same time.
   app.after(async () => {
     await yieldIfDue();
     serve();

@@ -5,7 +5,6 @@
  * The room server/ owns serving the store over sockets. It does not read the configuration file, and never
  * decides what a change means.
  */
-import { EventEmitter } from "node:events";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import type { Logger } from "../log.ts";
 import type { Cleanup } from "../retention/cleanup.ts";
@@ -115,10 +114,9 @@ export function createControlServer(options: ControlServerOptions): ControlServe
     }),
   };
   const createListener = (settings: SocketSettings, { readOnly }: { readOnly: boolean }): Listener => {
-    const upgrades = new EventEmitter();
     const app = createApp({
       handlers,
-      ...(readOnly ? {} : { channel: { workers, upgrades } }),
+      ...(readOnly ? {} : { workers }),
       events,
       limits,
       buffered,
@@ -135,7 +133,7 @@ export function createControlServer(options: ControlServerOptions): ControlServe
       refusing: () => refusing,
     });
     const connections = new Connections(app.server, reportFull(settings, logger));
-    if (!readOnly) takeUpgrades(app.server, connections, upgrades);
+    if (!readOnly) takeUpgrades(app, connections);
     return { app, settings, connections, claimed: undefined };
   };
   const listeners = [createListener(socket, { readOnly: false })];

@@ -123,7 +123,7 @@ const garbage: Buffer[] = [
   "POST /v1/sessions HTTP/1.1\r\nhost: x\r\ncontent-length: -1\r\n\r\n",
   "OPTIONS * HTTP/1.1\r\nhost: x\r\n\r\n",
   "CONNECT x:1 HTTP/1.1\r\nhost: x\r\n\r\n",
-  "GET /v1/info HTTP/1.1\r\nhost: x\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n",
+  "GET /v1/info HTTP/1.1\r\nhost: x\r\nupgrade: sessiond-channel/1\r\nconnection: upgrade\r\n\r\n",
   "GET /v1/info HTTP/1.1\r\nhost: x\r\nexpect: 200-maybe\r\n\r\n",
   "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 ].map((bytes) => Buffer.from(bytes));

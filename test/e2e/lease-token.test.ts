@@ -27,7 +27,7 @@ test("no log, file, reply, event or refusal has it, whatever becomes of the leas
   const { token } = worker;
   expect(token).toMatch(/^[\w-]{22,}$/);
   await worker.report(1, { processed: ["a"] });
-  worker.socket.terminate();
+  worker.socket.destroy();
   const again = await attachWorker(first.socket, "s", { token });
   expect(again.token).toBe(token);
   first.kill("SIGKILL");

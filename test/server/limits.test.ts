@@ -182,8 +182,8 @@ test("a message of a worker that never ends makes room for others", async () => 
   const { socketPath, create, call } = await startServer({ limits });
   await create("s");
   const worker = await attachWorker(socketPath, "s");
-  // The first part of a text message, and no other.
-  worker.socket.send("x".repeat(1.5 * mebibyte), { fin: false });
+  // The first part of a line, and no other.
+  worker.socket.write("x".repeat(1.5 * mebibyte));
   const body = `{"session_id":"t","config":{"target_path":"/x"}${" ".repeat(mebibyte / 2)}}`;
   const made = await call("POST", "/v1/sessions", {
     body,

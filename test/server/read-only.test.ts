@@ -29,8 +29,8 @@ test("the second socket reads everything and changes nothing", async () => {
     }
   }
   // Nor does a connection become a channel, over which anything could be said.
-  const upgrade = { connection: "upgrade", upgrade: "websocket" };
-  expect((await read("GET", "/v1/sessions/a", upgrade)).status).toBe(405);
+  const upgrade = { connection: "Upgrade", upgrade: "sessiond-channel/1" };
+  expect((await read("GET", "/v1/sessions/a/attach", upgrade)).status).toBe(405);
   expect((await call("GET", "/v1/sessions/a")).text).toBe(before.text);
   expect((await store.stats()).total).toBe(1);
 

@@ -37,5 +37,5 @@ test("attached workers are in the way, and are named; with force they are not", 
   const reply = await call("POST", "/v1/stop", { json: { force: true } });
   expect(jsonOf(reply).ends).toEqual(["a", "c"]);
   expect(stops()).toBe(1);
-  for (const { socket } of workers) socket.terminate();
+  for (const { socket } of workers) socket.destroy();
 });

@@ -1,11 +1,16 @@
 /** The errors of the worker channel, as the client throws them. */
-import type { DaemonMessage } from "../../contract/channel.ts";
+import type { ClosingMessage, DaemonMessage } from "../../contract/channel.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
 import { ConnectionError } from "../http/connection-error.ts";
 
 export function errorOf(message: Extract<DaemonMessage, { type: "error" }>): SessiondError {
   const { code, detail, outcome } = message;
   return new SessiondError(code, detail, { outcome: outcome === "unknown" ? "unknown" : "not_applied" });
+}
+
+/** Why the daemon ended the connection, unless the worker has detached. */
+export function closingError({ code, detail }: ClosingMessage): SessiondError {
+  return new SessiondError(code === "detached" ? "internal" : code, detail);
 }
 
 /** The same error with another outcome: whether the report may have been stored. */

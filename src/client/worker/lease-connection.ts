@@ -3,15 +3,15 @@
  * lease ends. It knows nothing of reports.
  */
 import { setTimeout as sleep } from "node:timers/promises";
-import { attachPath, closeCodes, type DaemonMessage } from "../../contract/channel.ts";
-import { isSessiondError, SessiondError } from "../../error.ts";
+import { attachPath, type ClosingMessage, type DaemonMessage } from "../../contract/channel.ts";
+import { isSessiondError, type SessiondError } from "../../error.ts";
 import { ownIdentity } from "../../host/process-identity.ts";
 import { backoffMs, connectAttempts, isQueueFull } from "../http/backoff.ts";
 import { ConnectionError, checkSocketPath, connectionError } from "../http/connection-error.ts";
 import { type Daemon, isNobodyThere } from "../http/daemon.ts";
 import { fillPath } from "../http/http.ts";
 import { encodeQuery } from "../http/query.ts";
-import { errorOf } from "./error.ts";
+import { closingError } from "./error.ts";
 import { type Attached, type SocketEnd, WorkerSocket } from "./worker-socket.ts";
 
 export interface LeaseConnectionOptions {
@@ -56,8 +56,6 @@ export class LeaseConnection {
   #lostAt: number | undefined;
   /** The number of attempts since then. */
   #attempts = 0;
-  /** The error with which the daemon has announced that it closes the connection. */
-  #announcedError: SessiondError | undefined;
   #detaching = false;
 
   constructor(options: LeaseConnectionOptions) {
@@ -134,15 +132,11 @@ export class LeaseConnection {
           this.#token = message.token;
           this.#isAttached = true;
           this.#attachedAt = performance.now();
-          this.#announcedError = undefined;
           onAttached(message);
           if (this.#detaching) this.send(detachText);
           resolve();
         },
-        onMessage: (message) => {
-          if (message.type === "error" && message.seq === undefined) this.#announcedError = errorOf(message);
-          else onMessage(message);
-        },
+        onMessage,
         onEnd: (end) => {
           signal?.removeEventListener("abort", abort);
           this.#socket = undefined;
@@ -155,16 +149,15 @@ export class LeaseConnection {
     });
   }
 
-  #lost({ code, error }: SocketEnd): void {
+  #lost({ closing, error }: SocketEnd): void {
     this.#isAttached = false;
     if (this.#ended.signal.aborted) return;
-    const isLeft = this.#detaching && code === closeCodes.detached;
-    const end = finalError(this.#options.id, code, this.#announcedError);
-    if (isLeft || end !== undefined) {
-      this.#end(end);
+    if (closing !== undefined && isFinal(closing)) {
+      const isLeft = this.#detaching && closing.code === "detached";
+      this.#end(isLeft ? undefined : closingError(closing));
       return;
     }
-    if (code === closeCodes.tooLarge) this.#options.onTooLarge(tooLarge);
+    if (closing?.code === "payload_too_large") this.#options.onTooLarge(closingError(closing));
     this.#options.onLost();
     if (performance.now() - this.#attachedAt > stableMs) this.alive();
     void this.#reconnect(
@@ -216,28 +209,12 @@ export class LeaseConnection {
   }
 }
 
-/** The error for a close code after which the worker must not reconnect; undefined for any other code. */
-function finalError(
-  id: string,
-  code: number | undefined,
-  announced: SessiondError | undefined,
-): SessiondError | undefined {
-  switch (code) {
-    case closeCodes.leaseLost:
-      return announced ?? new SessiondError("lease_lost", `the lease of session "${id}" has ended`);
-    case closeCodes.sessionGone:
-      return new SessiondError("session_deleted", `session "${id}" was deleted`);
-    case closeCodes.invalid:
-      return announced ?? new SessiondError("internal", "sessiond could not read a message of this library");
-    default:
-      return undefined;
-  }
+/** Whether the worker must not reconnect. */
+function isFinal({ code }: ClosingMessage): boolean {
+  return (
+    code === "detached" || code === "lease_lost" || code === "session_deleted" || code === "invalid_request"
+  );
 }
-
-const tooLarge = new SessiondError(
-  "payload_too_large",
-  "the report is larger than sessiond accepts (limits.body in its configuration)",
-);
 
 function stopped(socketPath: string): ConnectionError {
   return new ConnectionError("stopped", socketPath, "sessiond was stopped; the next command starts it again");

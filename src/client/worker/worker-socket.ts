@@ -1,18 +1,24 @@
 /**
- * One WebSocket of a worker, from the attempt to connect to its end. It parses messages and leaves the rest
+ * One connection of a worker, from the attempt to connect to its end. It parses messages and leaves the rest
  * to others.
  */
-import type { IncomingMessage } from "node:http";
-import { connect } from "node:net";
-import { WebSocket } from "ws";
-import { type DaemonMessage, tokenHeader } from "../../contract/channel.ts";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import type { Socket } from "node:net";
+import {
+  type AttachedMessage,
+  type ClosingMessage,
+  channelProtocol,
+  type DaemonMessage,
+  tokenHeader,
+} from "../../contract/channel.ts";
 import { protocolHeader, protocolVersion } from "../../contract/version.ts";
 import { isJsonObject, parsePlainJson } from "../../json/exact-json.ts";
+import { Lines } from "../../json/lines.ts";
 import { connectionError, notSessiond, timedOut } from "../http/connection-error.ts";
 import { clientMaxDepth, problemError, readReply } from "../http/reply.ts";
-import { errorOf } from "./error.ts";
+import { closingError } from "./error.ts";
 
-export type Attached = Extract<DaemonMessage, { type: "attached" }>;
+export type Attached = AttachedMessage;
 
 export interface WorkerSocketOptions {
   socketPath: string;
@@ -25,22 +31,28 @@ export interface WorkerSocketOptions {
   /** Called once, before `onMessage`. */
   onAttached: (message: Attached) => void;
   onMessage: (message: DaemonMessage) => void;
-  /** Called once, at the end: with the close code, or with the error that ended the connection. */
+  /** Called once, at the end. */
   onEnd: (end: SocketEnd) => void;
 }
 
-export type SocketEnd = { code: number; error?: undefined } | { code?: undefined; error: Error };
+/** What the daemon said at last, or the error that ended the connection; neither if it was cut off. */
+export type SocketEnd =
+  | { closing?: ClosingMessage; error?: undefined }
+  | { closing?: undefined; error: Error };
 
 export class WorkerSocket {
   readonly #options: WorkerSocketOptions;
-  readonly #socket: WebSocket;
+  readonly #request: ReturnType<typeof httpRequest>;
   readonly #timer: NodeJS.Timeout | undefined;
+  readonly #lines = new Lines();
+  /** Set when the daemon has accepted the upgrade. */
+  #socket: Socket | undefined;
   #connected = false;
   #attached = false;
   #ended = false;
 
   constructor(options: WorkerSocketOptions) {
-    const { socketPath, timeoutMs } = options;
+    const { socketPath, path, token, timeoutMs } = options;
     this.#options = options;
     if (timeoutMs > 0) {
       this.#timer = setTimeout(
@@ -48,37 +60,54 @@ export class WorkerSocket {
         Math.min(timeoutMs, 2 ** 31 - 1),
       );
     }
-    this.#socket = new WebSocket("ws://sessiond/", {
-      createConnection: () => connect(socketPath, () => (this.#connected = true)),
-      // Set here, because the library normalizes URLs, and would change ids such as `..`.
-      finishRequest: (request) => {
-        request.path = options.path;
-        request.end();
-      },
+    this.#request = httpRequest({
+      socketPath,
+      path,
+      agent: false,
       headers: {
+        connection: "Upgrade",
+        upgrade: channelProtocol,
         [protocolHeader]: String(protocolVersion),
-        ...(options.token === undefined ? {} : { [tokenHeader]: options.token }),
+        ...(token === undefined ? {} : { [tokenHeader]: token }),
       },
-      perMessageDeflate: false,
-      // No limit, because the first message contains the whole session.
-      maxPayload: 0,
-      // Masking guards against proxies, and there is none on a Unix socket. A mask of zeros saves the work.
-      generateMask: (mask) => mask.fill(0),
     });
-    this.#socket.on("unexpected-response", (_request, response) => void this.#refused(response));
-    this.#socket.on("message", (data) => this.#receive(data.toString()));
-    this.#socket.on("error", (error) => this.#failed(error));
-    this.#socket.on("close", (code) => this.#end({ code }));
+    this.#request.once("socket", (socket) => socket.once("connect", () => (this.#connected = true)));
+    this.#request.once("upgrade", (response, socket: Socket, head) => this.#upgraded(response, socket, head));
+    this.#request.once("response", (response) => void this.#refused(response));
+    this.#request.on("error", (error) => this.#failed(error));
+    this.#request.end();
   }
 
+  /** Sends a message. All of a turn are sent together. */
   send(text: string): void {
-    this.#socket.send(text);
+    const socket = this.#socket;
+    if (socket === undefined) return;
+    if (socket.writableCorked === 0) {
+      socket.cork();
+      process.nextTick(() => socket.uncork());
+    }
+    socket.write(`${text}\n`);
   }
 
   /** Ends the connection at once, for this reason. */
   end(error: Error): void {
     this.#end({ error });
-    this.#socket.terminate();
+  }
+
+  #upgraded({ headers }: IncomingMessage, socket: Socket, head: Buffer): void {
+    const { socketPath } = this.#options;
+    this.#socket = socket;
+    if (this.#ended) return void socket.destroy();
+    socket.on("error", (error) => this.#failed(error));
+    if (headers.upgrade?.toLowerCase() !== channelProtocol) {
+      this.end(notSessiond(socketPath, `it did not switch to ${channelProtocol}`));
+      return;
+    }
+    socket.setTimeout(0);
+    socket.on("data", (bytes: Buffer) => this.#read(bytes));
+    socket.on("end", () => this.#end({}));
+    socket.on("close", () => this.#end({}));
+    if (head.length > 0) socket.unshift(head);
   }
 
   async #refused(response: IncomingMessage): Promise<void> {
@@ -92,36 +121,45 @@ export class WorkerSocket {
     }
   }
 
-  #receive(text: string): void {
-    if (this.#ended) return;
-    const message = readMessage(text);
-    if (message?.type === "attached" && !this.#attached) {
-      clearTimeout(this.#timer);
-      this.#attached = true;
-      this.#options.onAttached(message);
-    } else if (message !== undefined && this.#attached) {
-      this.#options.onMessage(message);
-    } else if (message?.type === "error") {
-      this.end(errorOf(message));
-    } else {
-      this.end(notSessiond(this.#options.socketPath, "it sent an unknown message"));
+  #read(bytes: Buffer): void {
+    this.#lines.add(bytes);
+    for (let line = this.#lines.next(); line !== undefined; line = this.#lines.next()) {
+      if (this.#ended) return;
+      this.#receive(line.toString());
     }
   }
 
+  #receive(text: string): void {
+    const message = readMessage(text);
+    if (message === undefined) this.#unknown();
+    else if (message.type === "closing") this.#closing(message);
+    else if (this.#attached) this.#options.onMessage(message);
+    else if (message.type === "attached" && "session" in message) {
+      clearTimeout(this.#timer);
+      this.#attached = true;
+      this.#options.onAttached(message);
+    } else this.#unknown();
+  }
+
+  #closing(closing: ClosingMessage): void {
+    if (this.#attached) this.#end({ closing });
+    else this.end(closingError(closing));
+  }
+
+  #unknown(): void {
+    this.end(notSessiond(this.#options.socketPath, "it sent an unknown message"));
+  }
+
   #failed(error: Error): void {
-    const { socketPath } = this.#options;
-    const handshake = !this.#attached && this.#connected && !("code" in error);
-    this.end(
-      handshake
-        ? notSessiond(socketPath, "it did not accept the WebSocket")
-        : connectionError(error, socketPath, { sent: this.#connected }),
-    );
+    this.end(connectionError(error, this.#options.socketPath, { sent: this.#connected }));
   }
 
   #end(end: SocketEnd): void {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
+    this.#request.destroy();
+    this.#socket?.destroy();
     this.#options.onEnd(end);
   }
 }

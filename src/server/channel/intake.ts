@@ -1,18 +1,28 @@
 /**
  * Limits the time for messages in each turn of the event loop, so that workers with many reports in flight do
- * not hold up other clients. Messages beyond that are handled in later turns, in order.
+ * not hold up other clients. Messages beyond that are handled in later turns.
  */
 const turnMs = 2;
 
+/** A connection with messages. */
+export interface MessageSource {
+  /** Takes one message. Returns false if there is none, or none that may be taken now. */
+  takeNext(): boolean;
+}
+
 export class Intake {
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: MessageSource[] = [];
   /** When the first message of this turn was handled; undefined before it. */
   #begun: number | undefined;
 
-  /** Runs the task at once, or in a later turn. */
-  take(task: () => void): void {
-    if (this.#waiting.length > 0 || this.#isOver()) this.#waiting.push(task);
-    else task();
+  /** Takes all messages of the source, at once or in later turns. */
+  take(source: MessageSource): void {
+    if (this.#waiting.length > 0) {
+      if (!this.#waiting.includes(source)) this.#waiting.push(source);
+      return;
+    }
+    while (!this.#isOver()) if (!source.takeNext()) return;
+    this.#waiting.push(source);
   }
 
   #isOver(): boolean {
@@ -26,8 +36,9 @@ export class Intake {
 
   #nextTurn(): void {
     this.#begun = undefined;
-    let done = 0;
-    while (done < this.#waiting.length && !this.#isOver()) this.#waiting[done++]?.();
-    this.#waiting.splice(0, done);
+    for (let first = this.#waiting[0]; first !== undefined; first = this.#waiting[0]) {
+      if (this.#isOver()) return;
+      if (!first.takeNext()) this.#waiting.shift();
+    }
   }
 }

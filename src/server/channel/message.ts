@@ -1,4 +1,5 @@
 /** Parses and checks the messages of workers. */
+import { isUtf8 } from "node:buffer";
 import { type WorkerMessage, workerMessageSchema } from "../../contract/channel.ts";
 import { isProgressMessage } from "../../contract/report-check.ts";
 import { issuesOf, wording } from "../../contract/wording.ts";
@@ -17,16 +18,18 @@ import type { LimitsOptions } from "../options.ts";
  */
 export const longMessage = 256 * 1024;
 
-/** An invalid progress message may still have a valid `seq`, with which it can be answered. */
+/** An invalid message may still have a valid `seq`, with which it can be answered. */
 export type Received =
   | { message: WorkerMessage }
   | { message: undefined; error: SessiondError; seq: number | undefined };
 
+const notUtf8 = "the message is not valid UTF-8";
+
 export type MessageLimits = Pick<LimitsOptions, "depth" | "values">;
 
-export function readMessage(bytes: Buffer, isBinary: boolean, { depth }: MessageLimits): Received {
-  if (isBinary) return refused("messages must be text, not binary");
+export function readMessage(bytes: Buffer, { depth }: MessageLimits): Received {
   const text = bytes.toString();
+  if (!isUtf8(bytes)) return refused(notUtf8, seqIn(text));
   try {
     return checked(parseJson(text, depth));
   } catch (error) {
@@ -36,12 +39,8 @@ export function readMessage(bytes: Buffer, isBinary: boolean, { depth }: Message
 }
 
 /** As `readMessage`, for a long message. */
-export async function readLongMessage(
-  bytes: Buffer,
-  isBinary: boolean,
-  { depth, values }: MessageLimits,
-): Promise<Received> {
-  if (isBinary) return refused("messages must be text, not binary");
+export async function readLongMessage(bytes: Buffer, { depth, values }: MessageLimits): Promise<Received> {
+  if (!isUtf8(bytes)) return refused(notUtf8, await seqInLong(bytes));
   if (await hasMoreValues(bytes, values)) {
     const error = tooManyValues("the message", values);
     return { message: undefined, error, seq: await seqInLong(bytes) };
@@ -53,6 +52,9 @@ export async function readLongMessage(
     return refused(`cannot read the message as JSON: ${error.message}`, await seqInLong(bytes));
   }
 }
+
+/** The types of message that have a `seq`. */
+const withSeq: readonly unknown[] = ["progress", "claim", "release"] satisfies WorkerMessage["type"][];
 
 function checked(value: unknown): Received {
   if (isProgressMessage(value)) return { message: value };
@@ -67,7 +69,7 @@ function refused(problem: string, seq?: number): Received {
   return { message: undefined, error: new SessiondError("invalid_request", problem), seq };
 }
 
-/** The `seq` of a message that JSON.parse accepts but our parser does not. Only that report is refused. */
+/** The `seq` of a message that JSON.parse accepts but our parser does not. Only that message is refused. */
 function seqIn(text: string): number | undefined {
   try {
     return seqOf(JSON.parse(text));
@@ -86,7 +88,7 @@ async function seqInLong(bytes: Buffer): Promise<number | undefined> {
 }
 
 function seqOf(value: unknown): number | undefined {
-  if (!isJsonObject(value) || value.type !== "progress") return undefined;
+  if (!isJsonObject(value) || !withSeq.includes(value.type)) return undefined;
   const seq = plainNumber(value.seq);
   return Number.isSafeInteger(seq) && (seq as number) > 0 ? (seq as number) : undefined;
 }

@@ -1,36 +1,30 @@
 /**
- * The connection of one worker: messages in, answers out, with flow control both ways. What happens to the
- * lease is decided elsewhere (`workers.ts`).
+ * The connection of one worker: messages in, answers out. What happens to the lease is decided elsewhere
+ * (`workers.ts`).
  */
-import type { Duplex } from "node:stream";
-import type { WebSocket } from "ws";
-import { closeCodes, type DaemonMessage, type ProgressMessage } from "../../contract/channel.ts";
+import type { Socket } from "node:net";
+import type { ClosingMessage, DaemonMessage, ProgressMessage } from "../../contract/channel.ts";
 import type { ProgressReply } from "../../contract/replies.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
 import type { Logger } from "../../log.ts";
 import type { ProgressDelta } from "../../session/command.ts";
 import type { Session, SessionSummary } from "../../session/session.ts";
-import type { Buffered, Held } from "../http/buffered.ts";
-import { ackFrame } from "./ack-frame.ts";
-import { Answers, errorMessage } from "./answers.ts";
+import type { Buffered } from "../http/buffered.ts";
+import { publicMessage } from "../http/error-reply.ts";
+import { Answers } from "./answers.ts";
 import type { Intake } from "./intake.ts";
+import { type LineReader, LineStream } from "./line-stream.ts";
 import { longMessage, type MessageLimits, type Received, readLongMessage, readMessage } from "./message.ts";
 
 /** The daemon stops reading from a worker while this many of its messages wait for an answer. */
 const maxWaiting = 1000;
-/** Smaller parts of messages are not counted: the number of connections bounds those. */
-const largeArrival = 64 * 1024;
-/** A worker that leaves more bytes of answers unread is disconnected. */
-const maxUnreadBytes = 1024 * 1024;
 
 export interface ConnectionOptions {
-  socket: WebSocket;
-  /** The stream under the WebSocket. */
-  stream: Duplex;
+  socket: Socket;
   epoch: number;
   intake: Intake;
-  /** The daemon stops reading while the messages that wait for an answer have this many bytes. */
-  maxWaitingBytes: number;
+  /** The most bytes of a message, and of all messages that wait for an answer. */
+  maxBytes: number;
   limits: MessageLimits;
   buffered: Buffered;
   /** Passes a report to the store. `json` is the message that contained the delta. */
@@ -49,55 +43,49 @@ export interface Beginning {
 }
 
 interface End {
-  code: number;
   /** The last message to the worker. */
-  last?: DaemonMessage;
+  closing?: Omit<ClosingMessage, "type">;
   /** Called before the last message. */
   before?: () => Promise<void>;
 }
 
-export class WorkerConnection {
+export class WorkerConnection implements LineReader {
   readonly id: string;
   readonly epoch: number;
   /** The generation of the session. A later session with the same id has another. */
   readonly generation: string | null;
   readonly #options: ConnectionOptions;
+  readonly #stream: LineStream;
   readonly #answers = new Answers();
   #lastStatus: Pick<SessionSummary, "status" | "status_reason">;
   /** The newest revision that this connection heard of. */
   #revision = 0;
   #lastSeq = 0;
-  /** The number of messages that wait for a later turn of the event loop, or to be read in slices. */
-  #waitingForTurn = 0;
-  /** Settles when the messages so far have been read, if some of them are read in slices. */
-  #reading: Promise<void> | undefined;
-  #paused = false;
-  /**
-   * The bytes of the message that is on its way, as far as they have been counted, and those that have not.
-   */
-  #arriving: Held | undefined;
-  #uncounted = 0;
-  #unreadLimit = maxUnreadBytes;
-  #answering = false;
+  /** Whether a message is being read in slices. */
+  #isReading = false;
+  /** Whether so many messages wait for an answer that no other is taken. */
+  #isFull = false;
+  /** Whether the connection ends when each message that has arrived was taken. */
+  #isStopping = false;
+  /** What is sent at the end of this turn. */
+  #text = "";
+  #onlyAcks = true;
+  #isTurnEnding = false;
   #end: End | undefined;
+  #isClosing = false;
 
   constructor(options: ConnectionOptions, { session, greeting }: Beginning) {
-    const { socket, epoch, logger } = options;
+    const { socket, epoch, intake, maxBytes, buffered } = options;
     this.#options = options;
     this.id = session.session_id;
     this.epoch = epoch;
     this.generation = session.generation ?? null;
-    this.#lastStatus = { status: session.status, status_reason: session.status_reason ?? null };
-    socket.on("message", (data: Buffer, isBinary) => this.#take(data, isBinary));
-    socket.on("error", (error) =>
-      logger.debug({ err: error, ...this.#names }, "a worker's connection failed"),
-    );
-    socket.once("close", () => {
-      this.#arriving?.release();
-      options.onClosed();
-    });
-    options.stream.on("data", (chunk: Buffer) => this.#arrives(chunk.length));
-    this.#greet(greeting);
+    const { status, status_reason = null } = session;
+    this.#lastStatus = { status, status_reason };
+    this.#stream = new LineStream({ socket, intake, maxLineBytes: maxBytes, buffered }, this);
+    this.#stream.writeLarge(greeting);
+    // For a worker that only looks at status messages: it must not work on a paused session.
+    if (status !== "running") this.#send({ type: "status", status, reason: status_reason });
   }
 
   /** Tells the worker a new status of its session. Ignores a summary that is older than an earlier one. */
@@ -112,101 +100,94 @@ export class WorkerConnection {
   /** Tells the worker that its session was deleted. */
   deleted(): void {
     this.#send({ type: "status", status: "deleted", reason: null });
-    this.#finish({ code: closeCodes.sessionGone });
+    this.#finish({ closing: { code: "session_deleted", detail: `session "${this.id}" was deleted` } });
   }
 
   /** Tells the worker that its lease has ended. */
   lost(error: SessiondError): void {
-    this.#finish({ code: closeCodes.leaseLost, last: errorMessage(error) });
+    this.#finish({ closing: { code: "lease_lost", detail: error.message } });
   }
 
   /** Tells the worker that the daemon is stopping, after the answers to what has arrived. */
   stop(): void {
-    // Messages that wait for their turn have arrived as well.
-    const finish = () => this.#finish({ code: closeCodes.stopping });
-    this.#options.intake.take(() => {
-      if (this.#reading === undefined) finish();
-      else void this.#reading.then(finish);
-    });
+    this.#isStopping = true;
+    this.#stream.proceed();
+  }
+
+  get isReady(): boolean {
+    return !this.#isReading && !this.#isFull;
+  }
+
+  line(line: Buffer): void {
+    try {
+      if (line.length < longMessage) this.#receive(line, readMessage(line, this.#options.limits));
+      else this.#readInSlices(line).catch((error: unknown) => this.#fault(error));
+    } catch (error) {
+      this.#fault(error);
+    }
+  }
+
+  caughtUp(): void {
+    if (!this.#isStopping) return;
+    this.#finish({ closing: { code: "shutting_down", detail: "sessiond is shutting down; try again soon" } });
+  }
+
+  tooLong(): void {
+    const detail = `a message is longer than ${this.#options.maxBytes} bytes (limits.body in the configuration)`;
+    this.#finish({ closing: { code: "payload_too_large", detail } });
+  }
+
+  ended(): void {
+    this.#finish({});
+  }
+
+  unread(bytes: number): void {
+    this.#options.logger.warn(
+      { ...this.#names, unread_bytes: bytes },
+      "a worker does not read its answers: closing its connection",
+    );
+  }
+
+  failed(error: Error): void {
+    this.#options.logger.debug({ err: error, ...this.#names }, "a worker's connection failed");
+  }
+
+  closed(): void {
+    this.#options.onClosed();
   }
 
   get #names() {
     return { session_id: this.id, epoch: this.epoch };
   }
 
-  #greet(greeting: string | Buffer): void {
-    const { socket } = this.#options;
-    const bytes = Buffer.byteLength(greeting);
-    this.#unreadLimit = maxUnreadBytes + bytes;
-    // A worker that does not read it may have to make room for others.
-    const held = this.#options.buffered.hold(() => socket.terminate());
-    held.add(bytes);
-    socket.send(greeting, { binary: false }, () => {
-      held.release();
-      this.#unreadLimit = maxUnreadBytes;
-    });
-    // For a worker that only looks at status messages: it must not work on a paused session.
-    const { status, status_reason } = this.#lastStatus;
-    if (status !== "running") this.#send({ type: "status", status, reason: status_reason });
+  async #readInSlices(line: Buffer): Promise<void> {
+    this.#isReading = true;
+    const received = await readLongMessage(line, this.#options.limits);
+    this.#isReading = false;
+    this.#receive(line, received);
+    this.#stream.proceed();
   }
 
-  /** Counts what has arrived of a message. One that comes very slowly may have to make room for others. */
-  #arrives(bytes: number): void {
-    this.#uncounted += bytes;
-    if (this.#uncounted < largeArrival) return;
-    const { socket, buffered } = this.#options;
-    this.#arriving ??= buffered.hold(() => socket.terminate());
-    const more = this.#uncounted;
-    this.#uncounted = 0;
-    if (this.#arriving.add(more)) return;
-    socket.pause();
-    this.#arriving.whenRoom(() => {
-      if (!this.#paused && this.#end === undefined) socket.resume();
-    });
-  }
-
-  #take(data: Buffer, isBinary: boolean): void {
-    this.#uncounted = 0;
-    this.#arriving?.release();
-    this.#arriving = undefined;
-    this.#waitingForTurn++;
-    this.#options.intake.take(() => {
-      if (data.length >= longMessage || this.#reading !== undefined) {
-        this.#receiveInOrder(data, isBinary);
-        return;
-      }
-      this.#waitingForTurn--;
-      this.#receive(data, readMessage(data, isBinary, this.#options.limits));
-    });
-    this.#pace();
-  }
-
-  /** Receives a long message, or one that follows a long one which is still being read. */
-  #receiveInOrder(data: Buffer, isBinary: boolean): void {
-    const reading = (this.#reading ?? Promise.resolve()).then(async () => {
-      if (this.#end !== undefined) return;
-      const received = await readLongMessage(data, isBinary, this.#options.limits);
-      this.#waitingForTurn--;
-      if (this.#reading === reading) this.#reading = undefined;
-      this.#receive(data, received);
-      this.#pace();
-    });
-    this.#reading = reading;
-  }
-
-  #receive(data: Buffer, received: Received): void {
+  #receive(line: Buffer, received: Received): void {
     if (this.#end !== undefined) return;
     if ("error" in received) {
       const { error, seq } = received;
       if (seq === undefined || !this.#grows(seq)) this.#invalid(error);
-      else this.#refuse(seq, data.length, error);
-    } else if (received.message.type === "detach") {
-      this.#finish({ code: closeCodes.detached, before: this.#options.onDetach });
-    } else if (this.#grows(received.message.seq)) {
-      this.#report(received.message, data);
-    } else {
-      const problem = `seq ${received.message.seq} follows ${this.#lastSeq}: each seq must be larger than the last`;
+      else this.#refuse(seq, line.length, error);
+      return;
+    }
+    const { message } = received;
+    if (message.type === "detach") {
+      const closing = { code: "detached", detail: "the worker has detached" } as const;
+      this.#finish({ closing, before: this.#options.onDetach });
+    } else if (!this.#grows(message.seq)) {
+      const problem = `seq ${message.seq} follows ${this.#lastSeq}: each seq must be larger than the last`;
       this.#invalid(new SessiondError("invalid_request", problem));
+    } else if (message.type === "progress") {
+      this.#report(message, line);
+    } else {
+      const problem = `only a shared worker may send ${message.type}: this one has the whole session`;
+      this.#refuse(message.seq, line.length, new SessiondError("invalid_request", problem));
     }
   }
 
@@ -217,10 +198,11 @@ export class WorkerConnection {
   }
 
   /** Calls the store at once, so that the reports of a worker arrive there in order. */
-  #report({ seq, processed, results, added }: ProgressMessage, text: Buffer): void {
+  #report({ seq, processed, results, added }: ProgressMessage, line: Buffer): void {
     const { report } = this.#options;
-    const owed = this.#answers.expect(seq, text.length);
-    report({ processed, results, added }, text).then(
+    const owed = this.#answers.expect(seq, line.length);
+    this.#pace();
+    report({ processed, results, added }, line).then(
       ({ revision }) => {
         owed.outcome = { revision };
         this.#answerSoon();
@@ -232,7 +214,7 @@ export class WorkerConnection {
     );
   }
 
-  /** Answers an invalid message with an error, after the answers to all messages before it. */
+  /** Answers a message with an error, after the answers to all messages before it. */
   #refuse(seq: number, bytes: number, error: SessiondError): void {
     this.#answers.expect(seq, bytes).outcome = { error };
     this.#answerSoon();
@@ -244,8 +226,14 @@ export class WorkerConnection {
     return new SessiondError("internal", "unexpected error");
   }
 
+  #fault(error: unknown): void {
+    this.#options.logger.error({ err: error, ...this.#names }, "cannot handle a message of a worker");
+    this.#finish({ closing: { code: "internal", detail: "unexpected error" } });
+  }
+
   #invalid(error: SessiondError): void {
-    this.#finish({ code: closeCodes.invalid, last: errorMessage(error) });
+    const code = error.code === "payload_too_large" ? error.code : "invalid_request";
+    this.#finish({ closing: { code, detail: publicMessage(error) } });
   }
 
   /**
@@ -255,63 +243,67 @@ export class WorkerConnection {
   #finish(end: End): void {
     if (this.#end !== undefined) return;
     this.#end = end;
-    this.#options.socket.pause();
+    this.#stream.stop();
     this.#answerSoon();
   }
 
-  /** Answers at the end of this turn, so that one ack answers all reports that became durable in it. */
+  #send(message: DaemonMessage): void {
+    if (message.type === "ack") {
+      // By hand, as this is the most frequent message.
+      this.#text += `{"type":"ack","seq":${message.seq},"revision":${message.revision}}\n`;
+    } else {
+      this.#onlyAcks = false;
+      this.#text += `${JSON.stringify(message)}\n`;
+    }
+    this.#answerSoon();
+  }
+
+  /**
+   * Answers at the end of this turn, so that one ack answers all reports that became durable in it, and that
+   * everything is sent by one system call.
+   */
   #answerSoon(): void {
-    if (this.#answering) return;
-    this.#answering = true;
+    if (this.#isTurnEnding) return;
+    this.#isTurnEnding = true;
     process.nextTick(() => {
-      this.#answering = false;
       this.#answer();
+      this.#isTurnEnding = false;
+      this.#pace();
     });
   }
 
   #answer(): void {
     for (const message of this.#answers.take()) this.#send(message);
-    if (this.#end !== undefined) {
-      if (this.#answers.count === 0) void this.#close(this.#end);
-    } else {
-      this.#pace();
-    }
+    if (this.#end !== undefined && this.#answers.isSettled) void this.#close(this.#end);
+    else this.#flush();
   }
 
-  /** Pauses reading while too many messages wait, and resumes it later. */
+  #flush(): void {
+    const text = this.#text;
+    if (text === "") return;
+    this.#text = "";
+    this.#stream.write(text, this.#onlyAcks ? "latin1" : "utf8");
+    this.#onlyAcks = true;
+  }
+
+  /** Takes no message while too many wait for an answer. */
   #pace(): void {
-    if (this.#end !== undefined) return;
-    const { socket, maxWaitingBytes } = this.#options;
     const { count, bytes } = this.#answers;
-    if (!this.#paused) {
-      if (this.#waitingForTurn === 0 && count < maxWaiting && bytes < maxWaitingBytes) return;
-      this.#paused = true;
-      socket.pause();
-    } else if (this.#waitingForTurn === 0 && count < maxWaiting / 2 && bytes <= maxWaitingBytes / 2) {
-      this.#paused = false;
-      socket.resume();
+    const { maxBytes } = this.#options;
+    if (!this.#isFull) {
+      this.#isFull = count >= maxWaiting || bytes >= maxBytes;
+    } else if (count < maxWaiting / 2 && bytes <= maxBytes / 2) {
+      this.#isFull = false;
+      this.#stream.proceed();
     }
   }
 
-  async #close({ code, last, before }: End): Promise<void> {
-    const { socket } = this.#options;
+  async #close({ closing, before }: End): Promise<void> {
+    if (this.#isClosing) return;
+    this.#isClosing = true;
     await before?.();
-    if (last !== undefined) this.#send(last);
-    socket.close(code);
-    // The reply of the other side must still be read.
-    socket.resume();
-  }
-
-  #send(message: DaemonMessage): void {
-    const { socket, stream, logger } = this.#options;
-    if (socket.readyState !== socket.OPEN) return;
-    if (message.type === "ack") stream.write(ackFrame(message.seq, message.revision), "latin1");
-    else socket.send(JSON.stringify(message));
-    if (socket.bufferedAmount <= this.#unreadLimit) return;
-    logger.warn(
-      { ...this.#names, unread_bytes: socket.bufferedAmount },
-      "a worker does not read its answers: closing its connection",
-    );
-    socket.terminate();
+    if (closing !== undefined) this.#send({ type: "closing", ...closing });
+    this.#flush();
+    this.#stream.end();
   }
 }

@@ -6,8 +6,7 @@
  * The room server/channel/ owns the connections of workers: leases, grace periods, messages, answers. It
  * does not know how a report is kept.
  */
-import type { Duplex } from "node:stream";
-import type { WebSocket } from "ws";
+import type { Socket } from "node:net";
 import type { DaemonMessage } from "../../contract/channel.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
 import { stringifyJsonInSlices } from "../../json/write-in-slices.ts";
@@ -139,18 +138,17 @@ export class Workers {
   }
 
   /**
-   * Opens the connection over `stream`. Must be called in the turn of the event loop in which `attach`
+   * Opens the connection over `socket`. Must be called in the turn of the event loop in which `attach`
    * resolved.
    */
-  open({ lease, ...beginning }: Attachment, socket: WebSocket, stream: Duplex): void {
+  open({ lease, ...beginning }: Attachment, socket: Socket): void {
     const { store, limits, buffered, logger } = this.#options;
     const { session_id: id, epoch } = lease;
     const options: ConnectionOptions = {
       socket,
-      stream,
       epoch,
       intake: this.#intake,
-      maxWaitingBytes: limits.bodyBytes,
+      maxBytes: limits.bodyBytes,
       limits,
       buffered,
       report: (delta, json) => store.report(id as SessionId, delta, { epoch, json }),

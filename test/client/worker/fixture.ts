@@ -2,11 +2,13 @@ import { writeFile } from "node:fs/promises";
 import { createServer as createHttpServer, type IncomingMessage } from "node:http";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Duplex } from "node:stream";
 import { onTestFinished } from "vitest";
-import { type WebSocket, WebSocketServer } from "ws";
 import type { AttachOptions } from "../../../src/client/options.ts";
 import type { SessionClient } from "../../../src/client/session-client.ts";
 import type { WorkerSession } from "../../../src/client/worker/worker-session.ts";
+import type { ClosingMessage } from "../../../src/contract/channel.ts";
 import { type ServerSettings, startServer } from "../../server/running-server.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 import { clientOf } from "../http/fake-daemon.ts";
@@ -155,18 +157,44 @@ export async function wireTo(target: string): Promise<Wire> {
   return wire;
 }
 
-/** A server that accepts every WebSocket and says what the test says, and a client of it. */
-export async function webSocketDaemon(
-  onConnection: (socket: WebSocket, request: IncomingMessage) => void,
+/** A worker's connection, as a daemon of a test has it. */
+export interface Line {
+  send(text: string): void;
+  onMessage(listener: (text: string) => void): void;
+  /** Says why, and ends the connection. */
+  close(code: ClosingMessage["code"], detail?: string): void;
+  /** Ends the connection without a word. */
+  cut(): void;
+}
+
+/** A server that accepts every worker and says what the test says, and a client of it. */
+export async function lineDaemon(
+  onConnection: (line: Line, request: IncomingMessage) => void,
 ): Promise<SessionClient> {
-  const path = join(await tempDir(), "ws.sock");
+  const path = join(await tempDir(), "line.sock");
   const server = createHttpServer();
-  const sockets = new WebSocketServer({ server });
-  sockets.on("connection", onConnection);
+  const sockets = new Set<Duplex>();
+  server.on("upgrade", (request, socket) => {
+    sockets.add(socket);
+    socket.on("error", () => {});
+    socket.write(
+      "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: sessiond-channel/1\r\n\r\n",
+    );
+    const send = (text: string) => void socket.write(`${text}\n`);
+    const line: Line = {
+      send,
+      onMessage: (listener) => void createInterface({ input: socket }).on("line", listener),
+      close(code, detail = "") {
+        send(JSON.stringify({ type: "closing", code, detail }));
+        socket.end();
+      },
+      cut: () => void socket.destroy(),
+    };
+    onConnection(line, request);
+  });
   await new Promise<void>((resolve) => server.listen(path, resolve));
   onTestFinished(() => {
-    for (const socket of sockets.clients) socket.terminate();
-    sockets.close();
+    for (const socket of sockets) socket.destroy();
     server.close();
   });
   return clientOf(path);

@@ -1,10 +1,9 @@
 /** Daemons that fail, stop or talk in ways that a healthy one seldom does. */
 import { expect, it } from "vitest";
-import type { WebSocket } from "ws";
 import { ConnectionError } from "../../../src/client/http/connection-error.ts";
-import { closeCodes, type DaemonMessage, type ProgressMessage } from "../../../src/contract/channel.ts";
+import type { DaemonMessage, ProgressMessage } from "../../../src/contract/channel.ts";
 import { eventually } from "../../support/eventually.ts";
-import { attach, webSocketDaemon } from "./fixture.ts";
+import { attach, type Line, lineDaemon } from "./fixture.ts";
 
 const session = {
   session_id: "a",
@@ -25,13 +24,13 @@ interface Odd {
 
 /** Attaches every worker, with an epoch for each; what becomes of progress is for the test to say. */
 async function oddDaemon(
-  onProgress: (message: ProgressMessage, say: (message: DaemonMessage) => void, socket: WebSocket) => void,
+  onProgress: (message: ProgressMessage, say: (message: DaemonMessage) => void, line: Line) => void,
   pendingFor: (epoch: number) => readonly string[] = () => session.pending_files,
   reconnectMs?: number,
 ) {
   const odd: Odd = { urls: [], received: [] };
-  const client = await webSocketDaemon((socket, { url = "", headers }) => {
-    const say = (message: DaemonMessage) => socket.send(JSON.stringify(message));
+  const client = await lineDaemon((line, { url = "", headers }) => {
+    const say = (message: DaemonMessage) => line.send(JSON.stringify(message));
     const epoch = odd.urls.push(`${url} ${headers["sessiond-token"] ?? "no token"}`);
     say({
       type: "attached",
@@ -39,11 +38,11 @@ async function oddDaemon(
       token: "secret",
       session: { ...session, pending_files: pendingFor(epoch) },
     });
-    socket.on("message", (data) => {
-      const message = JSON.parse(data.toString());
-      if (message.type === "detach") return socket.close(closeCodes.detached);
+    line.onMessage((text) => {
+      const message = JSON.parse(text);
+      if (message.type === "detach") return line.close("detached");
       odd.received.push(message);
-      onProgress(message, say, socket);
+      onProgress(message, say, line);
     });
   });
   return { ...odd, worker: await attach(client, "a", { worker: "w x", reconnectMs }) };
@@ -87,9 +86,9 @@ it("passes other refusals on", async () => {
 });
 
 it("sends nothing twice that was acknowledged, and the rest in order", async () => {
-  const { received, urls, worker } = await oddDaemon(({ seq }, say, socket) => {
+  const { received, urls, worker } = await oddDaemon(({ seq }, say, line) => {
     if (seq === 2) say({ type: "ack", seq, revision: 1 });
-    if (seq === 4) socket.terminate();
+    if (seq === 4) line.cut();
     if (urls.length > 1) say({ type: "ack", seq, revision: 2 });
   });
   const reports = ["a", "b", "c", "d"].map(async (file) => {
@@ -104,8 +103,7 @@ it("sends nothing twice that was acknowledged, and the rest in order", async () 
 
 it("goes on to files that a new connection brings, and to none that it is through with", async () => {
   const { urls, worker } = await oddDaemon(
-    ({ seq }, say, socket) =>
-      urls.length === 1 ? socket.terminate() : say({ type: "ack", seq, revision: 1 }),
+    ({ seq }, say, line) => (urls.length === 1 ? line.cut() : say({ type: "ack", seq, revision: 1 })),
     (epoch) => (epoch === 1 ? ["x", "y"] : ["w", "x", "y", "z"]),
   );
   const worked: string[] = [];
@@ -123,10 +121,9 @@ it("heeds no message and no key that it does not know", async () => {
 });
 
 it("ends with what the daemon says when it is not understood", async () => {
-  const { worker, urls } = await oddDaemon((_message, say, socket) => {
-    say({ type: "error", code: "invalid_request", detail: "speak up" });
-    socket.close(closeCodes.invalid);
-  });
+  const { worker, urls } = await oddDaemon((_message, _say, line) =>
+    line.close("invalid_request", "speak up"),
+  );
   expect(await failure(worker.report({ processed: ["x"] }))).toMatchObject({
     code: "invalid_request",
     message: "speak up",
@@ -135,7 +132,7 @@ it("ends with what the daemon says when it is not understood", async () => {
 });
 
 it("does not go on for ever with a daemon that every report kills", async () => {
-  const { worker, urls } = await oddDaemon((_message, _say, socket) => socket.terminate(), undefined, 400);
+  const { worker, urls } = await oddDaemon((_message, _say, line) => line.cut(), undefined, 400);
   const error = await failure(worker.report({ processed: ["x"] }));
   expect(error).toBeInstanceOf(ConnectionError);
   expect(error).toMatchObject({ reason: "closed", outcome: "unknown" });
@@ -143,7 +140,7 @@ it("does not go on for ever with a daemon that every report kills", async () => 
 });
 
 it("ends with what no daemon would say", async () => {
-  const { worker } = await oddDaemon((_message, _say, socket) => socket.send("{"), undefined, 400);
+  const { worker } = await oddDaemon((_message, _say, line) => line.send("{"), undefined, 400);
   expect(await failure(worker.report({ processed: ["x"] }))).toMatchObject({ reason: "not_sessiond" });
   await eventually(() => expect(worker.signal.aborted).toBe(true));
 });

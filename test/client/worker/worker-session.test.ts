@@ -8,7 +8,7 @@ import { ExactNumber, type JsonValue } from "../../../src/json/exact-json.ts";
 import { eventually } from "../../support/eventually.ts";
 import { tempDir } from "../../support/temp-dir.ts";
 import { clientOf, fakeDaemon, rawServer, reply } from "../http/fake-daemon.ts";
-import { attach, names, servedScene, webSocketDaemon, wireTo } from "./fixture.ts";
+import { attach, lineDaemon, names, servedScene, wireTo } from "./fixture.ts";
 
 async function failure(call: Promise<unknown>): Promise<SessiondError> {
   return call.then(
@@ -70,12 +70,12 @@ describe("attaching", () => {
     expect(await failure(other.attach("a"))).toMatchObject({ reason: "not_sessiond" });
     const { client: closing } = await rawServer((socket) => socket.once("data", () => socket.destroy()));
     expect(await failure(closing.attach("a"))).toMatchObject({ reason: "closed" });
-    const chatty = await webSocketDaemon((socket) => socket.send("hello"));
+    const chatty = await lineDaemon((line) => line.send("hello"));
     expect(await failure(chatty.attach("a"))).toMatchObject({ reason: "not_sessiond" });
   });
 
   it("is given up in time, and on the caller's signal", async () => {
-    const silent = await webSocketDaemon(() => {});
+    const silent = await lineDaemon(() => {});
     expect(await failure(silent.attach("a", { timeoutMs: 50 }))).toMatchObject({ code: "timed_out" });
     const reason = new Error("no longer wanted");
     const controller = new AbortController();

@@ -1,12 +1,21 @@
-/** A worker as any program could be one: a plain WebSocket on the real socket. */
-import type { IncomingMessage } from "node:http";
+/** A worker as any program could be one: lines over the real socket. */
+import { type ClientRequest, type IncomingMessage, request } from "node:http";
+import type { Socket } from "node:net";
+import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { onTestFinished } from "vitest";
-import { WebSocket } from "ws";
-import type { DaemonMessage } from "../../../src/contract/channel.ts";
+import type { ClosingMessage, DaemonMessage } from "../../../src/contract/channel.ts";
 import { type JsonObject, parseJson, stringifyJson } from "../../../src/json/exact-json.ts";
 import type { Session } from "../../../src/session/session.ts";
 import { eventually } from "../../support/eventually.ts";
+
+/** The headers by which a request asks for the channel. */
+export const upgradeHeaders = { connection: "Upgrade", upgrade: "sessiond-channel/1" };
+
+/** The head of a request for the channel, as text. */
+export function attachHead(id: string): string {
+  return `GET /v1/sessions/${id}/attach HTTP/1.1\r\nhost: x\r\nconnection: Upgrade\r\nupgrade: sessiond-channel/1\r\n\r\n`;
+}
 
 export interface AttachOptions {
   worker?: string;
@@ -32,14 +41,17 @@ export class Refused extends Error {
 }
 
 export interface TestWorker {
-  readonly socket: WebSocket;
+  readonly socket: Socket;
+  /** Whether the connection is open, as far as the worker knows. */
+  readonly isOpen: boolean;
   readonly epoch: number;
   readonly token: string;
   readonly session: Session;
-  /** Everything that came after `attached`. */
+  /** Everything that came after `attached`, except for `closing`. */
   readonly messages: DaemonMessage[];
-  /** The close code, once there is one. */
-  readonly closed: Promise<number>;
+  /** The message `closing`, once the connection is closed; undefined if there was none. */
+  readonly closed: Promise<ClosingMessage | undefined>;
+  /** Sends a message as a line; a text as it is, as a line too. */
   send(message: unknown): void;
   /** Sends progress and resolves with the answer to it: an ack of it or of a later one, or its error. */
   report(seq: number, delta?: JsonObject): Promise<DaemonMessage>;
@@ -53,20 +65,31 @@ export async function attachWorker(
   id: string,
   options: AttachOptions = {},
 ): Promise<TestWorker> {
-  const socket = openSocket(socketPath, id, options);
-  const messages: DaemonMessage[] = [];
-  const closed = new Promise<number>((resolve) => socket.once("close", resolve));
-  const first = await new Promise<DaemonMessage & { type: "attached" }>((resolve, reject) => {
-    socket.on("error", reject);
-    socket.once("unexpected-response", (_, reply: IncomingMessage) =>
-      text(reply).then((body) => reject(new Refused(reply, body)), reject),
-    );
-    socket.on("message", (data: Buffer) => {
-      const message = parseJson(data.toString(), 1000) as unknown as DaemonMessage;
-      if (message.type === "attached") resolve(message);
-      else messages.push(message);
-    });
+  const asked = askToAttach(socketPath, id, options);
+  const [socket, head] = await new Promise<[Socket, Buffer]>((resolve, reject) => {
+    asked.on("error", reject);
+    asked.once("upgrade", (_, socket: Socket, head) => resolve([socket, head]));
+    asked.once("response", (reply) => text(reply).then((body) => reject(new Refused(reply, body)), reject));
   });
+  socket.unshift(head);
+  // An error is told by the end of the connection.
+  socket.on("error", () => {});
+  const messages: DaemonMessage[] = [];
+  let closing: ClosingMessage | undefined;
+  const closed = new Promise<ClosingMessage | undefined>((resolve) =>
+    socket.once("close", () => resolve(closing)),
+  );
+  const first = await new Promise<DaemonMessage & { type: "attached"; session: Session }>(
+    (resolve, reject) => {
+      socket.once("close", () => reject(new Error("the connection ended before the first message")));
+      createInterface({ input: socket }).on("line", (line) => {
+        const message = parseJson(line, 1000) as unknown as DaemonMessage;
+        if (message.type === "attached" && "session" in message) resolve(message);
+        else if (message.type === "closing") closing = message;
+        else messages.push(message);
+      });
+    },
+  );
   const answerTo = (seq: number) => {
     const refused = messages.find((message) => message.type === "error" && message.seq === seq);
     const answer = refused ?? messages.find((message) => message.type === "ack" && message.seq >= seq);
@@ -74,9 +97,14 @@ export async function attachWorker(
     return answer;
   };
   const send = (message: unknown) =>
-    socket.send(typeof message === "string" ? message : stringifyJson(message, { maxDepth: 1000 }));
+    void socket.write(
+      `${typeof message === "string" ? message : stringifyJson(message, { maxDepth: 1000 })}\n`,
+    );
   return {
     socket,
+    get isOpen() {
+      return socket.readyState === "open" && closing === undefined;
+    },
     epoch: first.epoch,
     token: first.token,
     session: first.session,
@@ -97,20 +125,24 @@ export async function attachWorker(
   };
 }
 
-/** A socket that is terminated when the test ends. */
-export function openSocket(
+/** A request for a connection, which is cut off when the test ends. */
+export function askToAttach(
   socketPath: string,
   id: string,
   { worker, process, token, query }: AttachOptions,
-): WebSocket {
+): ClientRequest {
   const parameters = new URLSearchParams();
   if (worker !== undefined) parameters.set("worker", worker);
   if (process !== undefined) parameters.set("process", process);
-  const path = `/v1/sessions/${encodeURIComponent(id)}/attach?${query ?? parameters}`;
-  const socket = new WebSocket(`ws+unix:${socketPath}:${path}`, {
-    perMessageDeflate: false,
-    headers: token === undefined ? {} : { "Sessiond-Token": token },
+  const asked = request({
+    socketPath,
+    path: `/v1/sessions/${encodeURIComponent(id)}/attach?${query ?? parameters}`,
+    headers: { ...upgradeHeaders, ...(token === undefined ? {} : { "Sessiond-Token": token }) },
   });
-  onTestFinished(() => socket.terminate());
-  return socket;
+  onTestFinished(() => {
+    asked.destroy();
+    asked.socket?.destroy();
+  });
+  asked.end();
+  return asked;
 }

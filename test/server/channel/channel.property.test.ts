@@ -4,7 +4,6 @@
  */
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { WebSocket } from "ws";
 import { eventually } from "../../support/eventually.ts";
 import { jsonOf } from "../../support/http.ts";
 import { type RunningServer, startServer } from "../running-server.ts";
@@ -33,7 +32,7 @@ class Actor {
   /** Whether its connection is open, and it was told of no end. */
   get isHolder(): boolean {
     this.#read();
-    return this.#worker?.socket.readyState === WebSocket.OPEN;
+    return this.#worker?.isOpen === true;
   }
 
   async attach(id: string, again: boolean, other: Actor): Promise<void> {
@@ -55,7 +54,7 @@ class Actor {
 
   report(): void {
     const worker = this.#worker;
-    if (worker === undefined || worker.socket.readyState !== WebSocket.OPEN) return;
+    if (worker?.isOpen !== true) return;
     const file = `${this.#name}-${++this.#count}`;
     this.#files.set(++this.#seq, file);
     this.sent.add(file);
@@ -64,11 +63,11 @@ class Actor {
   }
 
   vanish(): void {
-    this.#worker?.socket.terminate();
+    this.#worker?.socket.destroy();
   }
 
   detach(): void {
-    if (this.#worker?.socket.readyState === WebSocket.OPEN) this.#worker.send({ type: "detach" });
+    if (this.#worker?.isOpen) this.#worker.send({ type: "detach" });
     this.#token = undefined;
   }
 

@@ -1,11 +1,9 @@
-import { request } from "node:http";
 import { expect, test } from "vitest";
-import { closeCodes } from "../../../src/contract/channel.ts";
 import { ExactNumber } from "../../../src/json/exact-json.ts";
 import { eventually } from "../../support/eventually.ts";
 import { jsonOf } from "../../support/http.ts";
-import { type RunningServer, startServer } from "../running-server.ts";
-import { attachWorker, openSocket, type Refused } from "./channel-worker.ts";
+import { startServer } from "../running-server.ts";
+import { askToAttach, attachWorker, type Refused, upgradeHeaders } from "./channel-worker.ts";
 
 test("a worker attaches, reports, is acked when it is durable, and detaches", async () => {
   const { socketPath, create, call, store } = await startServer();
@@ -32,7 +30,7 @@ test("a worker attaches, reports, is acked when it is durable, and detaches", as
   worker.send({ type: "progress", seq: 2, processed: ["b"] });
   worker.send({ type: "detach" });
   worker.send({ type: "progress", seq: 3, processed: ["c"] });
-  expect(await worker.closed).toBe(closeCodes.detached);
+  expect(await worker.closed).toMatchObject({ code: "detached" });
   expect(worker.messages.at(-1)).toEqual({ type: "ack", seq: 2, revision: 3 });
   expect(await store.leases.all()).toEqual([]);
   expect(jsonOf(await call("GET", "/v1/sessions/s"))).toMatchObject({
@@ -132,32 +130,42 @@ test.each<[what: string, junk: string | Buffer, detail: RegExp]>([
   ["progress without a seq", '{"type":"progress","processed":["b"]}', /seq/],
   ["a seq that is no whole number", '{"type":"progress","seq":1.5}', /seq/],
   ["a seq that does not grow", '{"type":"progress","seq":7}', /seq 7 follows 7/],
-  ["a binary message", Buffer.from('{"type":"detach"}'), /text, not binary/],
+  ["what is not UTF-8", Buffer.from([0x7b, 0xff, 0xfe, 0x7d, 0x0a]), /not valid UTF-8/],
 ])("%s ends the connection, after what came before is answered", async (_, junk, detail) => {
   const { socketPath, create, store } = await startServer();
   await create("s", ["a", "b"]);
   const worker = await attachWorker(socketPath, "s");
   worker.send({ type: "progress", seq: 7, processed: ["a"] });
-  worker.socket.send(junk);
+  if (typeof junk === "string") worker.send(junk);
+  else worker.socket.write(junk);
   worker.send({ type: "progress", seq: 8, processed: ["b"] });
-  expect(await worker.closed).toBe(closeCodes.invalid);
-  expect(worker.messages).toEqual([
-    { type: "ack", seq: 7, revision: 2 },
-    { type: "error", code: "invalid_request", detail: expect.stringMatching(detail) },
-  ]);
+  expect(await worker.closed).toEqual({
+    type: "closing",
+    code: "invalid_request",
+    detail: expect.stringMatching(detail),
+  });
+  expect(worker.messages).toEqual([{ type: "ack", seq: 7, revision: 2 }]);
   // It may come back: the lease is not over.
   expect(await store.leases.all()).toHaveLength(1);
 });
 
-test("text that is not UTF-8, and a message over the limit, end the connection as WebSocket has it", async () => {
+test("a message that is not UTF-8 is refused by its seq; one over the limit ends the connection", async () => {
   const { socketPath, create } = await startServer({ limits: { bodyBytes: 20_000 } });
   await create("s");
-  const bad = await attachWorker(socketPath, "s");
-  bad.socket.send(Buffer.from([0xff, 0xfe]), { binary: false });
-  expect(await bad.closed).toBe(1007);
-  const large = await attachWorker(socketPath, "s", { token: bad.token });
-  large.send({ type: "progress", seq: 1, results: { a: "x".repeat(20_000) } });
-  expect(await large.closed).toBe(closeCodes.tooLarge);
+  const worker = await attachWorker(socketPath, "s");
+  worker.socket.write(Buffer.from('{"type":"progress","seq":1,"processed":["caf\xe9"]}\n', "latin1"));
+  worker.send({ type: "progress", seq: 2, processed: ["café"] });
+  worker.send({ type: "progress", seq: 3, results: { a: "x".repeat(20_000) } });
+  worker.send({ type: "progress", seq: 4 });
+  expect(await worker.closed).toEqual({
+    type: "closing",
+    code: "payload_too_large",
+    detail: expect.stringContaining("longer than 20000 bytes (limits.body"),
+  });
+  expect(worker.messages).toEqual([
+    { type: "error", code: "invalid_request", detail: expect.stringContaining("not valid UTF-8"), seq: 1 },
+    { type: "ack", seq: 2, revision: 2 },
+  ]);
 });
 
 test.each<[what: string, members: string, code: string]>([
@@ -177,10 +185,10 @@ test.each<[what: string, members: string, code: string]>([
   const results = { list: Array.from({ length: 150_000 }, (_, n) => n) };
   worker.send({ type: "progress", seq: 1, processed: ["a"], results });
   worker.send({ type: "progress", seq: 2, processed: ["b"] });
-  worker.socket.send(`{"type":"progress","seq":3,${members}}`);
+  worker.send(`{"type":"progress","seq":3,${members}}`);
   worker.send({ type: "progress", seq: 4, processed: ["c"] });
   worker.send({ type: "detach" });
-  expect(await worker.closed).toBe(closeCodes.detached);
+  expect(await worker.closed).toMatchObject({ code: "detached" });
   expect(worker.messages.filter(({ type }) => type === "error")).toMatchObject([{ code, seq: 3 }]);
   expect(worker.messages.at(-1)).toMatchObject({ type: "ack", seq: 4 });
 });
@@ -189,9 +197,9 @@ test("a long message whose seq cannot be known ends the connection", async () =>
   const { socketPath, create } = await startServer();
   await create("s");
   const worker = await attachWorker(socketPath, "s");
-  worker.socket.send(`{"type":"progress","seq":1,"processed":["${"x".repeat(300_000)}"`);
-  expect(await worker.closed).toBe(closeCodes.invalid);
-  expect(worker.messages.at(-1)).toMatchObject({ type: "error", code: "invalid_request" });
+  worker.send(`{"type":"progress","seq":1,"processed":["${"x".repeat(300_000)}"`);
+  expect(await worker.closed).toMatchObject({ code: "invalid_request" });
+  expect(worker.messages).toEqual([]);
 });
 
 test("what can be refused is refused as HTTP, before there is a connection", async () => {
@@ -223,55 +231,35 @@ test("what can be refused is refused as HTTP, before there is a connection", asy
   expect(await store.leases.all()).toHaveLength(1);
 });
 
-test("a handshake that is none takes no lease", async () => {
+test("a request that does not ask for the channel takes no lease", async () => {
   const server = await startServer();
   await server.create("s");
-  const plain = await server.call("GET", "/v1/sessions/s/attach");
-  expect([plain.status, plain.headers.upgrade, jsonOf(plain).code]).toEqual([
-    426,
-    "websocket",
-    "invalid_request",
-  ]);
-  expect(jsonOf(plain).detail).toMatch(/WebSocket client/);
+  for (const headers of [
+    {},
+    { ...upgradeHeaders, upgrade: "websocket" },
+    { upgrade: upgradeHeaders.upgrade },
+  ]) {
+    const reply = await server.call("GET", "/v1/sessions/s/attach", { headers });
+    expect([reply.status, reply.headers.upgrade]).toEqual([426, "sessiond-channel/1"]);
+    expect(jsonOf(reply)).toMatchObject({
+      code: "invalid_request",
+      detail: expect.stringContaining("Upgrade: sessiond-channel/1"),
+    });
+  }
   const post = await server.call("POST", "/v1/sessions/s/attach");
   expect([post.status, post.headers.allow]).toEqual([405, "GET"]);
-  const good = { "sec-websocket-key": "dGhlIHNhbXBsZSBub25jZQ==", "sec-websocket-version": "13" };
-  expect(await handshake(server, { ...good, "sec-websocket-key": "short" })).toBe("400 invalid_request");
-  expect(await handshake(server, { ...good, "sec-websocket-version": "12" })).toBe("426 invalid_request");
-  expect(await handshake(server, { ...good, "sec-websocket-protocol": "chat" })).toBe("400 invalid_request");
   expect(await server.store.leases.all()).toEqual([]);
 });
-
-function handshake({ socketPath }: RunningServer, headers: Record<string, string>): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const outgoing = request({
-      socketPath,
-      path: "/v1/sessions/s/attach",
-      headers: { connection: "upgrade", upgrade: "websocket", ...headers },
-    });
-    outgoing.on("error", reject);
-    outgoing.on("upgrade", (_, socket) => {
-      socket.destroy();
-      resolve("101");
-    });
-    outgoing.on("response", async (response) => {
-      let body = "";
-      for await (const chunk of response) body += chunk;
-      resolve(`${response.statusCode} ${JSON.parse(body).code}`);
-    });
-    outgoing.end();
-  });
-}
 
 test("a client that goes away in the middle of the handshake leaves no lease behind for ever", async () => {
   const { socketPath, create, store } = await startServer({ worker: { reattachGraceMs: 20 } });
   for (let turns = 0; turns < 60; turns++) {
     const id = `s${turns}`;
     await create(id);
-    const socket = openSocket(socketPath, id, {});
+    const socket = askToAttach(socketPath, id, {});
     socket.on("error", () => {});
     for (let turn = 0; turn < turns; turn++) await new Promise((resolve) => setImmediate(resolve));
-    socket.terminate();
+    socket.destroy();
   }
   await eventually(async () => expect(await store.leases.all()).toEqual([]));
 });

@@ -3,7 +3,6 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { describe, expect, onTestFinished, test, vi } from "vitest";
-import { closeCodes } from "../../../src/contract/channel.ts";
 import { type ProcessFacts, processFacts } from "../../../src/host/process-facts.ts";
 import { ownIdentity } from "../../../src/host/process-identity.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -63,7 +62,7 @@ test("as long as there is a worker, others may not report, and may do everything
   }
   expect((await call("PATCH", "/v1/sessions/s", { json: { labels: { a: "b" } } })).status).toBe(200);
   expect(await worker.report(1, { processed: ["a"] })).toMatchObject({ type: "ack" });
-  worker.socket.terminate();
+  worker.socket.destroy();
   await eventually(async () =>
     expect((await summaryOf(server, "s")).worker).toMatchObject({ connected: false }),
   );
@@ -96,7 +95,7 @@ test("a worker that lost its connection comes back with its token, under an epoc
   await server.create("s", ["a", "b", "c"]);
   const first = await attachWorker(server.socketPath, "s", { worker: "w" });
   await first.report(1, { processed: ["a"] });
-  first.socket.terminate();
+  first.socket.destroy();
   await eventually(async () =>
     expect((await summaryOf(server, "s")).worker).toMatchObject({ connected: false }),
   );
@@ -128,7 +127,7 @@ test("whoever knows the epoch, which everybody does, does not get the lease", as
   };
   await steal();
   expect(await worker.report(1, { processed: ["a"] })).toMatchObject({ type: "ack" });
-  worker.socket.terminate();
+  worker.socket.destroy();
   await eventually(async () =>
     expect((await summaryOf(server, "s")).worker).toMatchObject({ connected: false }),
   );
@@ -141,8 +140,7 @@ test("coming back while the old connection is still open closes that one, and it
   await server.create("s", ["a", "b"]);
   const old = await attachWorker(server.socketPath, "s");
   const renewed = attachWorker(server.socketPath, "s", { token: old.token });
-  expect(await old.closed).toBe(closeCodes.leaseLost);
-  expect(old.messages.at(-1)).toMatchObject({ type: "error", code: "lease_lost" });
+  expect(await old.closed).toMatchObject({ code: "lease_lost" });
   const worker = await renewed;
   expect(await worker.report(1, { processed: ["a"] })).toMatchObject({ type: "ack" });
   await expect(
@@ -155,9 +153,9 @@ test("a worker that never heard of its new epoch may come back all the same", as
   const server = await startServer({ worker: longGrace });
   await server.create("s");
   const first = await attachWorker(server.socketPath, "s");
-  first.socket.terminate();
+  first.socket.destroy();
   const second = await attachWorker(server.socketPath, "s", { token: first.token });
-  second.socket.terminate();
+  second.socket.destroy();
   const third = await attachWorker(server.socketPath, "s", { token: first.token });
   expect(third.epoch).toBeGreaterThan(second.epoch);
   expect(await third.report(1)).toMatchObject({ type: "ack" });
@@ -179,7 +177,7 @@ test.each([
     const worker = await attachWorker(socketPath, "s", { worker: "w" });
     await worker.report(1, { processed: ["a"] });
     if (from !== "running") await call("POST", `/v1/sessions/s/${from === "paused" ? "pause" : "complete"}`);
-    worker.socket.terminate();
+    worker.socket.destroy();
     await eventually(async () => expect(await server.store.leases.all()).toEqual([]));
     const summary = await summaryOf(server, "s");
     expect(summary).toMatchObject({ status: to, processed_count: 1, worker: null });
@@ -199,7 +197,7 @@ test("a worker that comes back in time loses nothing, however often", async () =
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   onTestFinished(() => void vi.useRealTimers());
   for (let times = 0; times < 5; times++) {
-    socket.terminate();
+    socket.destroy();
     while (jsonOf(await server.call("GET", "/v1/info")).workers !== 0) await setImmediate();
     vi.advanceTimersByTime(300);
     ({ socket, epoch, token } = await attachWorker(server.socketPath, "s", { token }));
@@ -215,7 +213,7 @@ test("another grace and another on_lost count for workers that are lost already"
   const server = await startServer({ worker: longGrace });
   await server.create("s");
   const worker = await attachWorker(server.socketPath, "s");
-  worker.socket.terminate();
+  worker.socket.destroy();
   await eventually(async () =>
     expect((await summaryOf(server, "s")).worker).toMatchObject({ connected: false }),
   );
@@ -246,7 +244,7 @@ describe("a worker whose process has ended", () => {
     await create("s");
     const { identity, end } = await livingProcess();
     const worker = await attachWorker(socketPath, "s", { worker: "w", process: identity });
-    worker.socket.terminate();
+    worker.socket.destroy();
     await eventually(async () => {
       expect((await summaryOf(server, "s")).worker).toMatchObject({ name: "w", connected: false });
     });

@@ -3,11 +3,10 @@ import { existsSync } from "node:fs";
 import { connect } from "node:net";
 import { text } from "node:stream/consumers";
 import { expect, test } from "vitest";
-import { closeCodes } from "../../../src/contract/channel.ts";
 import { eventually } from "../../support/eventually.ts";
 import { jsonOf } from "../../support/http.ts";
 import { type RunningServer, startServer } from "../running-server.ts";
-import { attachWorker, openSocket } from "./channel-worker.ts";
+import { askToAttach, attachHead, attachWorker } from "./channel-worker.ts";
 
 /** Longer than a test may take: what would wait for it fails. */
 const noDeadline = 3_600_000;
@@ -29,7 +28,7 @@ test("a daemon that stops answers what was sent, tells its workers to come back,
   // All came in one piece: the daemon has them all when it answers the first.
   await worker.message("ack");
   const stopping = stop(first);
-  expect(await worker.closed).toBe(closeCodes.stopping);
+  expect(await worker.closed).toMatchObject({ code: "shutting_down" });
   expect(worker.messages.at(-1)).toMatchObject({ type: "ack", seq: 100 });
   await stopping;
 
@@ -74,20 +73,20 @@ test("workers do not keep a server from closing, whatever they are doing", async
   const busy = await attachWorker(socketPath, "busy");
   let seq = 0;
   const chatter = () => {
-    if (busy.socket.readyState !== busy.socket.OPEN) return;
+    if (!busy.isOpen) return;
     busy.send({ type: "progress", seq: ++seq, processed: [`f${seq}`] });
     setImmediate(chatter);
   };
   chatter();
   const closing = server.close(noDeadline);
-  const late = openSocket(socketPath, "late", {});
+  const late = askToAttach(socketPath, "late", {});
   late.on("error", () => {});
   await Promise.all([closing, new Promise((resolve) => late.on("close", resolve))]);
-  expect(await idle.closed).toBe(closeCodes.stopping);
-  expect(await busy.closed).toBe(closeCodes.stopping);
+  expect(await idle.closed).toMatchObject({ code: "shutting_down" });
+  expect(await busy.closed).toMatchObject({ code: "shutting_down" });
   expect(existsSync(socketPath)).toBe(false);
   stopped.socket.resume();
-  expect(await stopped.closed).toBe(closeCodes.stopping);
+  expect(await stopped.closed).toMatchObject({ code: "shutting_down" });
   expect(busy.messages.at(-1)).toMatchObject({ type: "ack" });
 });
 
@@ -98,9 +97,7 @@ test("a worker that asks while the daemon is stopping is refused, and holds noth
   await once(early, "connect");
   const closing = server.close(noDeadline);
   await eventually(() => expect(existsSync(socketPath)).toBe(false));
-  early.write(
-    `GET /v1/sessions/s/attach HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n${"sec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"}`,
-  );
+  early.write(attachHead("s"));
   const refused = await text(early);
   expect(refused).toMatch(/^HTTP\/1.1 503 /);
   expect(refused).toContain('"code":"shutting_down"');

@@ -1,7 +1,6 @@
 import { readFile, rename, unlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { closeCodes } from "../../../src/contract/channel.ts";
 import type { Session } from "../../../src/session/session.ts";
 import { parseSessionId } from "../../../src/session/session-id.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -72,7 +71,7 @@ test("a session that is deleted ends its worker, which is told why", async () =>
   const { worker, call, store } = await attached();
   expect((await call("DELETE", "/v1/sessions/s")).status).toBe(409);
   expect((await call("DELETE", "/v1/sessions/s?force=true&purge=true")).status).toBe(200);
-  expect(await worker.closed).toBe(closeCodes.sessionGone);
+  expect(await worker.closed).toMatchObject({ code: "session_deleted" });
   expect(worker.messages).toEqual([{ type: "status", status: "deleted", reason: null }]);
   expect(await store.leases.all()).toEqual([]);
 });
@@ -80,7 +79,7 @@ test("a session that is deleted ends its worker, which is told why", async () =>
 test("a session that another program takes away is deleted, and its lease ends", async () => {
   const { worker, store, create, socketPath } = await attached();
   store.removeOutside(id);
-  expect(await worker.closed).toBe(closeCodes.sessionGone);
+  expect(await worker.closed).toMatchObject({ code: "session_deleted" });
   expect(worker.messages).toEqual([{ type: "status", status: "deleted", reason: null }]);
   await eventually(async () => expect(await store.leases.all()).toEqual([]));
   await create("s");
@@ -113,8 +112,8 @@ test("a file that is renamed, or away for a moment, or unreadable for long, is n
   await create("gone");
   const told = await attachWorker(socketPath, "gone");
   await unlink(join(directory, "gone.json"));
-  expect(await told.closed).toBe(closeCodes.sessionGone);
-  expect(worker.socket.readyState).toBe(worker.socket.OPEN);
+  expect(await told.closed).toMatchObject({ code: "session_deleted" });
+  expect(worker.isOpen).toBe(true);
   await writeFile(other, whole);
   await eventually(async () => expect((await call("GET", "/v1/sessions/s")).status).toBe(200));
   expect(await worker.report(++seq, { processed: ["b"] })).toMatchObject({ type: "ack" });
@@ -128,21 +127,19 @@ test("a file that is renamed, or away for a moment, or unreadable for long, is n
 test("another session in its place ends the worker, which is none of that one", async () => {
   const { worker, replace, store, socketPath } = await attached();
   await replace({ generation: "another", pending_files: ["x"] });
-  expect(await worker.closed).toBe(closeCodes.leaseLost);
-  expect(worker.messages).toEqual([
-    {
-      type: "error",
-      code: "lease_lost",
-      detail: expect.stringContaining("another one created with the same id"),
-    },
-  ]);
+  expect(await worker.closed).toEqual({
+    type: "closing",
+    code: "lease_lost",
+    detail: expect.stringContaining("another one created with the same id"),
+  });
+  expect(worker.messages).toEqual([]);
   await eventually(async () => expect(await store.leases.all()).toEqual([]));
   expect((await attachWorker(socketPath, "s")).session.pending_files).toEqual(["x"]);
 });
 
 test("a lost worker may not come back to another session of the same id", async () => {
   const { worker, replace, store, socketPath, call } = await attached();
-  worker.socket.terminate();
+  worker.socket.destroy();
   await eventually(async () =>
     expect(jsonOf(await call("GET", "/v1/sessions/s/summary")).worker).toMatchObject({ connected: false }),
   );

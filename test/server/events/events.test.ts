@@ -323,7 +323,7 @@ test("workers that come, leave and are lost are told of", async () => {
   first.send({ type: "detach" });
   await first.closed;
   const second = await attachWorker(socketPath, "a");
-  second.socket.terminate();
+  second.socket.destroy();
   await reader.until({ kind: "worker.lost", gone: true });
   expect(reader.events.slice(1)).toMatchObject([
     { kind: "worker.attached", session_id: "a", worker: "laptop", epoch: first.epoch, status: "running" },
