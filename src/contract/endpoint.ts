@@ -11,9 +11,15 @@ export interface Endpoint {
   query?: z.ZodObject;
   /**
    * Checks a body; the handler gets the body itself, not the schema's output. An `optional` body may be
-   * absent. `repeated` finds the files that a body names twice, if its schema accepts the body.
+   * absent. `repeated` finds the files that a body names twice, if its schema accepts the body. `isGood` is
+   * true only for what the schema accepts, and is faster.
    */
-  body?: { schema: z.ZodType; optional?: boolean; repeated?(body: unknown): Promise<Repeated> };
+  body?: {
+    schema: z.ZodType;
+    optional?: boolean;
+    repeated?(body: unknown): Promise<Repeated>;
+    isGood?(body: unknown): boolean;
+  };
   /** The headers that this endpoint supports. */
   headers?: readonly ("if-match" | "if-none-match" | "last-event-id" | "sessiond-token")[];
   reply?: z.ZodType;

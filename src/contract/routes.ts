@@ -24,6 +24,7 @@ import { attachPath, attachQuery, tokenHeader } from "./channel.ts";
 import type { Endpoint, Route, Stream, Upgrade } from "./endpoint.ts";
 import { eventsPath, eventsQuery, streamEventSchema } from "./events.ts";
 import * as reply from "./replies.ts";
+import { isProgressDelta } from "./report-check.ts";
 import {
   type CreateSessionBody,
   checked,
@@ -162,13 +163,16 @@ export const routes = {
     method: "POST",
     path: `${oneSession}/progress`,
     summary: "Report progress: processed files, their results, and newly found files",
-    body: checked<ProgressDelta>(
-      z.strictObject({
-        processed: fileListSchema.optional(),
-        results: jsonObjectSchema.optional(),
-        added: fileListSchema.optional(),
-      }),
-    ),
+    body: {
+      ...checked<ProgressDelta>(
+        z.strictObject({
+          processed: fileListSchema.optional(),
+          results: jsonObjectSchema.optional(),
+          added: fileListSchema.optional(),
+        }),
+      ),
+      isGood: isProgressDelta,
+    },
     reply: reply.progressReply,
   },
   pauseSession: {

@@ -9,6 +9,7 @@ import { type Endpoint, type Route, type RouteName, routes } from "../contract/r
 import { stringifyJsonInSlices } from "../json/write-in-slices.ts";
 import type { SessionSummary } from "../session/session.ts";
 import { parseSessionId, type SessionId } from "../session/session-id.ts";
+import type { JsonBody } from "./http/body.ts";
 import type { Buffered, Held } from "./http/buffered.ts";
 import { checkBody, checkQuery, type QueryValues } from "./http/check.ts";
 import { RequestError } from "./http/error-reply.ts";
@@ -118,6 +119,8 @@ function releaseAfter(socket: Socket, { raw }: FastifyReply, held: Held): void {
   socket.once("close", release);
 }
 
+const withoutBody = { value: undefined, text: undefined };
+
 /** Checks the id first, then headers, query and body, so that the most important error is reported. */
 async function callOf(
   route: Route,
@@ -127,12 +130,14 @@ async function callOf(
   const given = request.params as Record<string, string>;
   const params = "id" in given ? { ...given, id: parseSessionId(given.id) } : given;
   const preconditions = parsePreconditions(request.headers);
+  const { value, text } = (request.body as JsonBody | undefined) ?? withoutBody;
   assertSupported(route, preconditions);
   return {
     method: request.method,
     params,
     query: checkQuery(route, request.query as QueryValues),
-    body: await checkBody(route, request.body),
+    body: await checkBody(route, value),
+    text,
     preconditions,
     tag: (summary: SessionSummary) => void reply.header("etag", entityTag(summary)),
     header: (header: string, value: string) => void reply.header(header, value),

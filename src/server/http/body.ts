@@ -35,6 +35,16 @@ export const textLimits = {
   longestToken: 1024 * 1024,
 } as const;
 
+/** A longer body is not kept once it is parsed. */
+const shortBytes = 64 * 1024;
+
+/** What a request with a JSON body has as its body. */
+export interface JsonBody {
+  value: JsonValue;
+  /** The body as its sender wrote it, if it is short. */
+  text: Buffer | undefined;
+}
+
 export type BodyLimits = Pick<LimitsOptions, "depth" | "values">;
 
 export interface BodyOptions extends ReceiveOptions {
@@ -53,7 +63,8 @@ export function acceptJsonBodies(app: FastifyInstance<Server>, options: BodyOpti
     const body = await receiveBody(request, options);
     if (body.length === 0) return undefined;
     await options.begin(request, body.length);
-    return parseBody(body, options.limits);
+    const value = await parseBody(body, options.limits);
+    return { value, text: body.length <= shortBytes ? body : undefined } satisfies JsonBody;
   });
   app.addContentTypeParser("*", async ({ headers }: FastifyRequest, request: IncomingMessage) => {
     const body = await receiveBody(request, options);

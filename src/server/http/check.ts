@@ -44,6 +44,7 @@ export async function checkBody(route: Endpoint, body: unknown): Promise<unknown
     if (route.body.optional) return undefined;
     throw new SessiondError("invalid_request", `${route.method} ${route.path} needs a JSON body`);
   }
+  if (route.body.isGood?.(body)) return body;
   const result = route.body.schema.safeParse(body, { error: wording });
   if (!result.success) throw invalid("body", issuesOf(result.error));
   await assertEachFileOnce(route, body);

@@ -18,6 +18,8 @@ export interface Call<Name extends RouteName> {
   query: Query<Name>;
   /** The body as it was parsed. The schema has checked it and changed nothing. */
   body: Routes[Name] extends { body: { optional: boolean } } ? Body<Name> | undefined : Body<Name>;
+  /** The body as its sender wrote it, if it is short. */
+  text: Buffer | undefined;
   preconditions: Preconditions;
   /** Sets the ETag of the reply: the state of the session. */
   tag(summary: SessionSummary): void;

@@ -29,14 +29,17 @@ const maxAttempts = 20;
  */
 const thisRun = randomBytes(12).toString("base64url");
 
+/** Characters of base64url: 96 bits. */
+const digestLength = 16;
+
 /** Every attribute of a summary except the size of the document, which changes without a new revision. */
 export function entityTag(summary: SessionSummary): string {
   const { generation, revision, status, status_reason, checkpoint_time, created_time } = summary;
   const { target_path, pinned, labels, processed_count, pending_count } = summary;
   const state = [generation ?? thisRun, revision, status, status_reason, checkpoint_time, created_time];
   const more = [target_path, pinned, Object.entries(labels), processed_count, pending_count];
-  const digest = Buffer.from(hash("sha256", JSON.stringify([...state, ...more]), "hex"), "hex");
-  return `"${revision}-${digest.toString("base64url", 0, 12)}"`;
+  const digest = hash("sha256", JSON.stringify([...state, ...more]), "base64url");
+  return `"${revision}-${digest.slice(0, digestLength)}"`;
 }
 
 /** @throws SessiondError `invalid_request` for a header that is neither a list of entity tags nor `*` */

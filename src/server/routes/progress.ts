@@ -27,8 +27,8 @@ export function progressHandlers(store: SessionStore) {
     },
 
     // Without an ETag: the summary of each report would cost more than the report.
-    reportProgress: async ({ params, body }) => {
-      const json = Buffer.from(await stringifyJsonInSlices(body, replyDepth));
+    reportProgress: async ({ params, body, text }) => {
+      const json = text ?? Buffer.from(await stringifyJsonInSlices(body, replyDepth));
       return store.report(params.id, body, { json });
     },
 
