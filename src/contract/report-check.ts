@@ -4,6 +4,7 @@
  */
 import { isJsonObject } from "../json/exact-json.ts";
 import type { ProgressDelta } from "../session/command.ts";
+import { isStringList } from "../session/session-check.ts";
 import type { ProgressMessage } from "./channel.ts";
 
 export function isProgressDelta(value: unknown): value is ProgressDelta {
@@ -26,17 +27,10 @@ function isGoodIn(key: string, value: unknown): boolean {
   switch (key) {
     case "processed":
     case "added":
-      return value === undefined || isFileList(value);
+      return value === undefined || isStringList(value);
     case "results":
       return value === undefined || isJsonObject(value);
     default:
       return false;
   }
-}
-
-function isFileList(value: unknown): value is readonly string[] {
-  if (!Array.isArray(value)) return false;
-  // A loop by index also finds holes, which `every` skips.
-  for (let at = 0; at < value.length; at++) if (typeof value[at] !== "string") return false;
-  return true;
 }

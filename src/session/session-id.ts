@@ -9,6 +9,8 @@ export type SessionId = string & { readonly [branded]: "SessionId" };
 
 export const maxSessionIdLength = 128;
 const maxNameBytes = 200;
+/** Needs no closer look. */
+const usualId = /^[A-Za-z0-9_-]{1,128}$/;
 
 /** Checks a session id. @throws SessiondError `invalid_session_id` */
 export function parseSessionId(text: unknown): SessionId {
@@ -20,6 +22,7 @@ export function parseSessionId(text: unknown): SessionId {
 /** Why a value is no valid session id; undefined if it is one. */
 export function sessionIdProblem(text: unknown): string | undefined {
   if (typeof text !== "string") return "a session id must be a string";
+  if (usualId.test(text)) return undefined;
   const length = [...text].length;
   if (length === 0) return "a session id must not be empty";
   if (length > maxSessionIdLength)

@@ -24,6 +24,17 @@ test("what JSON can say and a double cannot is kept to the digit", async () => {
   expect(({} as { polluted?: boolean }).polluted).toBeUndefined();
 });
 
+test.each([0, 100_000])("a report may be laid out as its sender likes, with %d spaces", async (spaces) => {
+  const { call, create } = await startServer();
+  await create("s", ["a"]);
+  const body = `\r\n{ "results" :\t{"a": 85.0},${" ".repeat(spaces)}\n "processed": [ "\\u0061" ] }\n`;
+  const headers = { "content-type": "application/json" };
+  expect(await call("POST", "/v1/sessions/s/progress", { body, headers })).toMatchObject({ status: 200 });
+  const { text } = await call("GET", "/v1/sessions/s");
+  expect(text).toContain('"processed_files":["a"]');
+  expect(text).toContain('"partial_results":{"a":85.0}');
+});
+
 test("any results come back as they went in", async () => {
   const { call, create } = await startServer();
   await create("s");

@@ -5,6 +5,7 @@ import { wording } from "../../../contract/wording.ts";
 import { JsonError, parseJson } from "../../../json/exact-json.ts";
 import { parseJsonInSlices } from "../../../json/parse-in-slices.ts";
 import { type Session, sessionSchema, withPlainRevision } from "../../../session/session.ts";
+import { isSession } from "../../../session/session-check.ts";
 import { safeName, uniqueName } from "../../../session/session-id.ts";
 
 /**
@@ -74,6 +75,7 @@ function withoutMark(bytes: Uint8Array): Uint8Array {
 }
 
 function checked(value: unknown): Session {
+  if (isSession(value)) return value;
   const result = sessionSchema.safeParse(value, { error: wording });
   if (result.success) return withPlainRevision(value as Session);
   const [issue] = result.error.issues;
