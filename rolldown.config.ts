@@ -82,6 +82,7 @@ export default defineConfig({
     "examples/demo": "examples/demo/demo.ts",
     "examples/session-manager-demo": "examples/session-manager-demo.ts",
     "tools/config-schema": "src/config/print-schema.ts",
+    "tools/check-worker": "src/conformance/check-worker.ts",
     "tools/man-pages": "systemd/man-pages.ts",
     "bench/bench": "bench/bench.ts",
   },

@@ -39,6 +39,10 @@ const arrows: Record<string, Room> = {
     may: ["session", "contract", "personal", "client", "runner"],
     because: "sessionctl sees what every client sees",
   },
+  conformance: {
+    may: ["session", "contract"],
+    because: "the check of workers stands on the contract, and shares no code with the server that it plays",
+  },
   config: {
     may: ["contract", "personal", "store", "retention", "server"],
     because: "it composes the owners' options and nothing else",
