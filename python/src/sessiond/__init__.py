@@ -1,9 +1,11 @@
-"""Sessions of sessiond from Python: they keep the state of long analyses, so that they survive interruption."""
+"""Sessions of sessiond: they keep the state of long analyses, so that they survive interruption."""
 
+from .client import Client
 from .errors import DaemonUnreachableError, Issue, SessiondError, TimedOutError
 from .exact_json import ExactDecimal, ExactFloat
 
 __all__ = [
+    "Client",
     "DaemonUnreachableError",
     "ExactDecimal",
     "ExactFloat",

@@ -27,7 +27,7 @@ _CONNECT_ATTEMPTS = 6
 """How often to try while the queue of new connections is full (listen(2)), which passes in milliseconds."""
 
 _FIRST_DELAY, _MOST_DELAY = 0.02, 0.5
-_MOST_LINE = 65_536
+_MOST_LINE = _READ_AHEAD = 65_536
 
 
 def backoff(attempt: int, first: float = _FIRST_DELAY) -> float:
@@ -119,7 +119,7 @@ def upgrade(
     :raises DaemonUnreachableError: with the reason and the path
     """
     connection = open_socket(socket_path, timeout)
-    reader: BufferedReader = connection.makefile("rb", 65_536)
+    reader = BufferedReader(socket.SocketIO(connection, "r"), _READ_AHEAD)
     try:
         asked: Dict[str, str] = {
             "host": "localhost",
@@ -205,8 +205,8 @@ def closed(socket_path: str) -> DaemonUnreachableError:
     return DaemonUnreachableError(
         "closed",
         socket_path,
-        f"sessiond closed the connection at {socket_path} without an answer; check whether the change was made, "
-        "then try again",
+        f"sessiond closed the connection at {socket_path} without an answer; check whether the "
+        "change was made, then try again",
         outcome="unknown",
     )
 
