@@ -85,6 +85,7 @@ export function assembleStore(options: AssemblyOptions, own: OwnDirectories) {
     ...kept,
     directory: own.journal,
     isNew,
+    isClaimedBefore: (sequence) => claims.isClaimedBefore(sequence),
     onFailure: fail,
     onLost: (why) => lose(why),
     whyDirectoryIsLost: () => ownPlace.whyLost(),

@@ -122,8 +122,8 @@ export class DirectoryStore implements SessionStore {
       const isCurrent = await this.#parts.follower.open(this.#parts.saver.load());
       const { catalog } = this.#parts.view;
       const own = { catalog, quarantine: this.#parts.stateQuarantine, logger: this.#logger };
-      this.#damage = await replayJournal({ ...this.#parts, ...own });
       await this.#parts.leases.load();
+      this.#damage = await replayJournal({ ...this.#parts, ...own });
       await this.#parts.trash.load((inode) => catalog.holds(inode));
       this.#parts.saver.begin(isCurrent);
     } catch (error) {

@@ -1,6 +1,6 @@
 /**
- * Replays the journal at the start: gives each session the acknowledged reports that its file may not hold,
- * and says what is damaged.
+ * Replays the journal at the start: gives each session the acknowledged reports that its file may not hold, and
+ * each lease what it had claimed; says what is damaged. The leases are there already.
  */
 import type { HealthProblem } from "../../contract/replies.ts";
 import { JsonError, parseJson } from "../../json/exact-json.ts";
@@ -9,6 +9,8 @@ import type { ProgressDelta } from "../../session/command.ts";
 import type { Session } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import { shellOperand } from "../../text/shell-quote.ts";
+import { generationMark } from "../generation.ts";
+import type { SessionClaims } from "./changes/claims.ts";
 import type { Reports } from "./changes/reports.ts";
 import type { SessionChanges } from "./changes/session-changes.ts";
 import type { SessionSlots } from "./changes/session-slots.ts";
@@ -17,6 +19,7 @@ import type { StateQuarantine } from "./disk/state-quarantine.ts";
 import { damageMeaning, lossProblems } from "./journal/damage-wording.ts";
 import { sizeOf } from "./journal/encode-report.ts";
 import type { Journal } from "./journal/journal.ts";
+import type { JournalClaim } from "./journal/journal-claims.ts";
 import { readJournal, type SessionReports } from "./journal/read-journal.ts";
 import type { ReplayedReport } from "./reported/reported-session.ts";
 import type { FileCatalog } from "./view/file-catalog.ts";
@@ -27,6 +30,7 @@ export interface ReplayOptions {
   sessions: SessionChanges;
   reports: Reports;
   slots: SessionSlots;
+  claims: SessionClaims;
   quarantine: StateQuarantine;
   logger: Logger;
 }
@@ -53,6 +57,7 @@ export async function replayJournal(options: ReplayOptions): Promise<HealthProbl
     if (damaged === undefined) problems.push(problem);
     else quarantine.note(damaged, problem);
   }
+  for (const [id, found] of contents.claims) restoreClaims(id, found, options);
   await journal.prune();
   return problems;
 }
@@ -85,6 +90,17 @@ async function giveBack(id: SessionId, found: SessionReports, options: ReplayOpt
   waiting.replay(own, generation);
   waiting.awaitDocument();
   return isDamaged;
+}
+
+/** Gives leases that are still there what they had claimed. */
+function restoreClaims(
+  id: string,
+  found: ReadonlyMap<string, JournalClaim>,
+  { catalog, claims }: ReplayOptions,
+): void {
+  const summary = catalog.index.get(id);
+  if (summary === undefined && catalog.unreadableFor(id) === undefined) return;
+  claims.restore(id, found, generationMark(summary?.generation ?? undefined));
 }
 
 function decode({ reports, damaged }: SessionReports): { restored: ReplayedReport[]; isDamaged: boolean } {

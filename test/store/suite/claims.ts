@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import { parseSessionId } from "../../../src/session/session-id.ts";
 import type { SessionStore } from "../../../src/store/session-store.ts";
-import { codeOf, config, type OpenedStore, type OpenStore, openFor } from "./opened-store.ts";
+import { codeOf, config, type OpenedStore, type OpenStore, openFor, restarts } from "./opened-store.ts";
 
 const id = parseSessionId("s");
 
@@ -163,5 +163,25 @@ export function claimTests(open: OpenStore): void {
     await store.leases.release(id, one);
     expect(freed).toContain("s");
     expect(await filesOf(store, 3, two)).toEqual(["a", "b", "c"]);
+  });
+
+  test.each(Object.entries(restarts))("claims outlive a %s", async (_, start) => {
+    const opened = await withSession(open, ["a", "b", "c", "d", "e"]);
+    const [one, two] = [
+      await opened.store.leases.acquire(id, { shared: true }),
+      await opened.store.leases.acquire(id, { shared: true }),
+    ];
+    expect(await filesOf(opened.store, 3, one.lease.epoch)).toEqual(["a", "b", "c"]);
+    expect(await filesOf(opened.store, 1, two.lease.epoch)).toEqual(["d"]);
+    await opened.store.report(id, { processed: ["b"] }, { epoch: one.lease.epoch });
+    await opened.store.claims.giveBack(id, one.lease.epoch, ["a"]);
+    await start(opened);
+    const { store } = opened;
+    expect(await store.claims.held(id, two.lease.epoch)).toEqual(["d"]);
+    const { epoch } = (await store.leases.acquire(id, { shared: true, token: one.token })).lease;
+    expect(await store.claims.held(id, epoch)).toEqual(["c"]);
+    expect(await filesOf(store, 1, two.lease.epoch)).toEqual(["a"]);
+    expect(await filesOf(store, 9, two.lease.epoch)).toEqual(["e"]);
+    expect(await filesOf(store, 9, epoch)).toEqual([]);
   });
 }

@@ -4,6 +4,7 @@
  */
 import type { ProgressDelta } from "../../../session/command.ts";
 import type { Session } from "../../../session/session.ts";
+import type { SessionId } from "../../../session/session-id.ts";
 import { FileLists } from "../../../session/working/file-lists.ts";
 import { ClaimedFiles } from "../../claimed-files.ts";
 import type { GenerationMark } from "../../generation.ts";
@@ -12,6 +13,7 @@ import type { Taken } from "../../session-store.ts";
 import type { StorageState } from "../disk/storage-state.ts";
 import { type EncodedReport, jsonOf, sizeOf } from "../journal/encode-report.ts";
 import type { Journal } from "../journal/journal.ts";
+import type { JournalClaim } from "../journal/journal-claims.ts";
 import { claimsRecord, type JournalRecord, kinds } from "../journal/record.ts";
 import type { ReportedSession } from "../reported/reported-session.ts";
 import type { SessionSlots } from "./session-slots.ts";
@@ -129,6 +131,46 @@ export class SessionClaims {
     if (this.#options.slots.reported(id)?.claims !== claimed)
       claimed.replaced(new FileLists(processed_files, pending_files));
     claimed.assertFree(id, files);
+  }
+
+  /** Gives the leases that are still there what the journal says that they had claimed. */
+  restore(id: string, found: ReadonlyMap<string, JournalClaim>, current: GenerationMark): void {
+    const known = new Set(this.#options.leases.heldFor(id).map((held) => held.id));
+    for (const [file, claim] of found) {
+      const { lease, generation } = claim;
+      const isOwn = current === 0n || generation === 0n || generation === current;
+      if (!isOwn || !known.has(lease)) continue;
+      const { claimed } = this.#entries.get(id) ?? this.#newEntry(id, { generation });
+      claimed.restore(file, lease, claim);
+    }
+  }
+
+  isClaimedBefore(sequence: number): boolean {
+    for (const { claimed } of this.#entries.values()) if (claimed.isAnyKeptBefore(sequence)) return true;
+    return false;
+  }
+
+  /** Sessions with claims in records before a sequence. */
+  claimedBefore(sequence: number): SessionId[] {
+    const found: SessionId[] = [];
+    for (const [id, { claimed }] of this.#entries)
+      if (claimed.isAnyKeptBefore(sequence)) found.push(id as SessionId);
+    return found;
+  }
+
+  /**
+   * Appends the claims of a session that are in records before a sequence to the journal again, so that they
+   * do not keep its oldest segments.
+   */
+  async carryOver(id: string, before: number): Promise<void> {
+    const entry = this.#entries.get(id);
+    if (entry === undefined) return;
+    const { claimed, generation } = entry;
+    for (const [lease, files] of claimed.keptBefore(before)) {
+      const record = claimsRecord(kinds.claim, id, { generation, lease, files });
+      await this.#append(entry, record);
+      claimed.keep(lease, files, record);
+    }
   }
 
   /** A shared lease was released. Its reports that are under way still count. */

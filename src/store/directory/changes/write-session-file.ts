@@ -14,6 +14,7 @@ import type { Identity } from "../disk/session-codec.ts";
 import type { StorageState } from "../disk/storage-state.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { DirectoryView } from "../view/directory-view.ts";
+import type { SessionClaims } from "./claims.ts";
 import type { KnownSessions } from "./known-sessions.ts";
 import type { SessionSlots } from "./session-slots.ts";
 import type { SessionTurns } from "./session-turns.ts";
@@ -29,6 +30,7 @@ export interface SessionFileWriterOptions {
   slots: SessionSlots;
   turns: SessionTurns;
   known: KnownSessions;
+  claims: SessionClaims;
   journal: Journal;
   state: StorageState;
   logger: Logger;
@@ -136,22 +138,28 @@ export class SessionFileWriter {
 
   /**
    * Frees the oldest segment of the journal: its reports go into their files or, if that fails, to the end of
-   * the journal.
+   * the journal, as its claims do.
    */
   async #shortenJournal(): Promise<void> {
-    const { journal, turns, slots, logger } = this.#options;
+    const { journal, turns, slots, claims, logger } = this.#options;
     if (journal.closedSegments <= manySegments) return;
-    for (const id of journal.sessionsInOldest() as SessionId[]) {
+    const { endOfOldest } = journal;
+    const ids = new Set([...journal.sessionsInOldest(), ...claims.claimedBefore(endOfOldest)]);
+    for (const id of ids as Set<SessionId>) {
       try {
         await this.flush(id).catch(() => {});
-        if (!journal.isInOldest(id)) continue;
         await turns.change(id, async () => {
           const { reported } = slots.find(id) ?? {};
-          await (reported === undefined ? journal.retryBases() : reported.carryOver());
+          if (journal.isInOldest(id))
+            await (reported === undefined ? journal.retryBases() : reported.carryOver());
+          await claims.carryOver(id, endOfOldest);
         });
       } catch (error) {
         logger.warn({ err: error, session_id: id }, "the journal cannot be made shorter yet");
       }
     }
+    await journal.prune().catch(() => {
+      // Tried again with the next base.
+    });
   }
 }

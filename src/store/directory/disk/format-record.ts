@@ -13,9 +13,9 @@ import { whyOdd } from "./state-files.ts";
 
 /**
  * The format that this program writes. A directory without a record has format 1; format 2 has a journal of
- * reports.
+ * reports; in format 3 a session may have several leases, whose claims are in the journal.
  */
-export const format = 2;
+export const format = 3;
 
 const recordName = "format.json";
 const mostBytes = 65_536n;

@@ -76,13 +76,18 @@ export class Journal {
     return this.#segments.closedCount;
   }
 
-  /** Sessions that keep the oldest closed segment from being removed. */
+  /** Sessions whose reports keep the oldest closed segment from being removed. */
   sessionsInOldest(): string[] {
     return this.#segments.sessionsInOldest();
   }
 
   isInOldest(sessionId: string): boolean {
     return this.#segments.isInOldest(sessionId);
+  }
+
+  /** The first sequence after the oldest closed segment. */
+  get endOfOldest(): number {
+    return this.#segments.endOfOldest(this.#sequence);
   }
 
   /** The newest report of a session that a start would give back to it. */

@@ -1,16 +1,17 @@
 /**
- * Reads the journal at the start: by session, the reports that its file may not hold, and what is damaged or
- * missing.
+ * Reads the journal at the start: by session, the reports that its file may not hold, which files are claimed,
+ * and what is damaged or missing.
  */
 import type { Range } from "./frame.ts";
 import type { Journal } from "./journal.ts";
+import { claimsFrom, type JournalClaim } from "./journal-claims.ts";
 import type { Extent, ReadSegment } from "./read-segments.ts";
 import { type JournalRecord, kinds } from "./record.ts";
 
 export interface SessionReports {
   /** Acknowledged reports that no base record covers, oldest first. */
   reports: JournalRecord[];
-  /** Whether some of its reports are damaged or missing. */
+  /** Whether some of its reports or claims are damaged or missing. */
   damaged: boolean;
 }
 
@@ -31,6 +32,8 @@ export interface Damage {
 
 export interface JournalContents {
   sessions: Map<string, SessionReports>;
+  /** By session id and file, the claims that no later record ended. */
+  claims: Map<string, Map<string, JournalClaim>>;
   damage: Damage[];
   /** Records that should be there, and are in no segment. */
   missingRecords: number;
@@ -45,6 +48,7 @@ export async function readJournal(journal: Journal): Promise<JournalContents> {
   const { first, end, lost, isMarkMissing } = extent;
   const contents: JournalContents = {
     sessions: new Map(),
+    claims: new Map(),
     damage: [],
     missingRecords: 0,
     lost,
@@ -52,11 +56,13 @@ export async function readJournal(journal: Journal): Promise<JournalContents> {
   };
   /** By session id, the last sequence that its file is known to hold. */
   const bases = new Map<string, number>();
+  /** By session id, what was claimed and given back. */
+  const claims = new Map<string, JournalRecord[]>();
   contents.missingRecords = Math.max(0, (segments[0]?.first ?? end ?? 0) - (first ?? Number.MAX_VALUE));
   let read = 0;
   for (const [index, segment] of segments.entries()) {
     const records = inOrder(segment, read);
-    for (const record of records) addRecord(record, contents.sessions, bases);
+    for (const record of records) addRecord(record, contents.sessions, { bases, claims });
     const following = segments[index + 1]?.first ?? end;
     read = Math.max(read, segment.nextSequence, following ?? 0);
     // Sequences have no gaps, so what is not there is missing.
@@ -65,6 +71,8 @@ export async function readJournal(journal: Journal): Promise<JournalContents> {
     if (damage === undefined) contents.missingRecords += missing;
     else contents.damage.push(damage);
   }
+  for (const [id, records] of claims)
+    contents.claims.set(id, claimsFrom([...records, ...(contents.sessions.get(id)?.reports ?? [])]));
   for (const [id, session] of contents.sessions) {
     const base = bases.get(id) ?? 0;
     session.reports = session.reports.filter(({ sequence }) => sequence > base);
@@ -82,13 +90,23 @@ function inOrder({ first, records, damaged }: ReadSegment, read: number): Head[]
   return [...bySequence.values()].sort((a, b) => a.sequence - b.sequence);
 }
 
-function addRecord(record: Head, sessions: JournalContents["sessions"], bases: Map<string, number>): void {
+interface Others {
+  bases: Map<string, number>;
+  claims: Map<string, JournalRecord[]>;
+}
+
+function addRecord(record: Head, sessions: JournalContents["sessions"], { bases, claims }: Others): void {
   const { sessionId, kind, link } = record;
   if (kind === kinds.base) {
     bases.set(sessionId, Math.max(link, bases.get(sessionId) ?? 0));
     return;
   }
-  if (kind !== kinds.progress) return;
+  if (kind !== kinds.progress && "payload" in record) {
+    const known = claims.get(sessionId);
+    if (known === undefined) claims.set(sessionId, [record]);
+    else known.push(record);
+    return;
+  }
   const known = sessions.get(sessionId) ?? { reports: [], damaged: false };
   sessions.set(sessionId, known);
   if ("payload" in record) known.reports.push(record);

@@ -25,6 +25,8 @@ export interface SegmentsOptions {
   quarantine: StateQuarantine;
   /** Whether the directory had no journal before: then it is no surprise that there is none. */
   isNew: boolean;
+  /** Whether a file is claimed by a record before a sequence. */
+  isClaimedBefore: (sequence: number) => boolean;
 }
 
 const markName = "pruned";
@@ -76,9 +78,14 @@ export class Segments {
     return this.#closed.length;
   }
 
-  /** Sessions that keep the oldest closed segment from being removed. */
+  /** Sessions whose reports keep the oldest closed segment from being removed. */
   sessionsInOldest(): string[] {
     return [...(this.#closed[0]?.needed.keys() ?? [])];
+  }
+
+  /** The first sequence after the oldest closed segment, if the next record has the sequence `next`. */
+  endOfOldest(next: number): number {
+    return this.#endOf(0, next);
   }
 
   isInOldest(sessionId: string): boolean {
@@ -117,7 +124,7 @@ export class Segments {
 
   /** Whether nobody needs the segment that is being written. */
   get isCurrentFree(): boolean {
-    return this.#current?.needed.size === 0;
+    return this.#current?.needed.size === 0 && !this.#options.isClaimedBefore(Number.POSITIVE_INFINITY);
   }
 
   /** Records are durable in the segment that is being written. */
@@ -137,9 +144,9 @@ export class Segments {
   /** As `Journal.whyLost`, for what is not being written. */
   whyLost(): string | undefined {
     const { directory, fs } = this.#options;
-    for (const { name, needed } of this.#closed) {
+    for (const [index, { name }] of this.#closed.entries()) {
       // One that nobody needs is being removed.
-      if (needed.size === 0) continue;
+      if (!this.#isNeeded(index, Number.POSITIVE_INFINITY)) continue;
       const path = join(directory, name);
       try {
         if (fs.lstatSync(path) === undefined) return `${path} was taken away by another program`;
@@ -224,10 +231,21 @@ export class Segments {
     }
   }
 
+  /** Whether somebody needs a closed segment, or one before. */
+  #isNeeded(index: number, next: number): boolean {
+    return this.#closed[index]?.needed.size !== 0 || this.#options.isClaimedBefore(this.#endOf(index, next));
+  }
+
+  /** The first sequence after a closed segment. */
+  #endOf(index: number, next: number): number {
+    const following = this.#closed[index + 1] ?? this.#current;
+    return following === undefined ? next : sequenceOf(following.name);
+  }
+
   async #prune(next: number): Promise<void> {
     const { directory, fs, files } = this.#options;
     let count = 0;
-    while (this.#closed[count]?.needed.size === 0) count++;
+    while (count < this.#closed.length && !this.#isNeeded(count, next)) count++;
     if (count === 0) return;
     const first = (this.#closed[count] ?? this.#current)?.name;
     await this.#mark?.write({ pruned: first === undefined ? next : sequenceOf(first) });
