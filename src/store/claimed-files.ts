@@ -110,18 +110,21 @@ export class ClaimedFiles {
     if (added !== undefined && added.length > 0) this.#onFree();
   }
 
-  /** The lists were replaced: claims of what is not pending any more end. Returns the files of these claims. */
-  replaced(files: FileLists): string[] {
-    const ended: string[] = [];
+  /**
+   * The lists were replaced: claims of what is not pending any more end. Returns the files of these claims, by
+   * lease.
+   */
+  replaced(files: FileLists): Map<number, string[]> {
+    const ended: [name: string, lease: number][] = [];
     this.#places = 0;
     for (const [name, claim] of this.#claims) {
       claim.places = files.pendingPlaces(name);
       this.#places += claim.places;
-      if (claim.places === 0) ended.push(name);
+      if (claim.places === 0) ended.push([name, claim.lease]);
     }
-    for (const name of ended) this.#end(name);
+    for (const [name] of ended) this.#end(name);
     this.#onFree();
-    return ended;
+    return byLease(ended);
   }
 
   /**
@@ -164,14 +167,10 @@ export class ClaimedFiles {
 
   /** The files of each lease whose claims are kept before a sequence. */
   keptBefore(sequence: number): Map<number, string[]> {
-    const found = new Map<number, string[]>();
-    for (const [name, { lease, kept, isLeaving }] of this.#claims) {
-      if (isLeaving || kept === undefined || !isBefore(kept, sequence)) continue;
-      const names = found.get(lease);
-      if (names === undefined) found.set(lease, [name]);
-      else names.push(name);
-    }
-    return found;
+    const found: [name: string, lease: number][] = [];
+    for (const [name, { lease, kept, isLeaving }] of this.#claims)
+      if (!isLeaving && kept !== undefined && isBefore(kept, sequence)) found.push([name, lease]);
+    return byLease(found);
   }
 
   /** Whether any claim is kept before a sequence. */
@@ -227,6 +226,16 @@ export class ClaimedFiles {
     const message = `this worker has not claimed "${name}" of "${id}": ${why}; claim a file before you work on it`;
     return new SessiondError("not_claimed", message);
   }
+}
+
+function byLease(claims: Iterable<[name: string, lease: number]>): Map<number, string[]> {
+  const found = new Map<number, string[]>();
+  for (const [name, lease] of claims) {
+    const names = found.get(lease);
+    if (names === undefined) found.set(lease, [name]);
+    else names.push(name);
+  }
+  return found;
 }
 
 /** A claim that is on its way has no sequence yet: it comes after all that are kept. */

@@ -148,6 +148,7 @@ export class SessionFileWriter {
     for (const id of ids as Set<SessionId>) {
       try {
         await this.flush(id).catch(() => {});
+        if (!journal.isInOldest(id) && !claims.isClaimedBefore(endOfOldest)) continue;
         await turns.change(id, async () => {
           const { reported } = slots.find(id) ?? {};
           if (journal.isInOldest(id))

@@ -7,7 +7,6 @@
  * and a damaged head is told from the end of the log. Numbers are little-endian.
  */
 import { crc32 } from "node:zlib";
-import { stringifyJson } from "../../../json/exact-json.ts";
 import type { Micros } from "../../../time/clock.ts";
 import type { GenerationMark } from "../../generation.ts";
 
@@ -70,14 +69,16 @@ export function baseRecord(sessionId: string, upTo: number): JournalRecord {
   return { sequence: 0, kind, sessionId, generation: 0n, link: upTo, revision: 0, time: 0, payload: nothing };
 }
 
-/** The record of files that a lease has claimed or given back. Its sequence is set when it is written. */
+/**
+ * The record of files that a lease has claimed or given back. Its payload is set before it is appended, its
+ * sequence when it is written.
+ */
 export function claimsRecord(
   kind: typeof kinds.claim | typeof kinds.release,
   sessionId: string,
-  { generation, lease, files }: { generation: GenerationMark; lease: number; files: readonly string[] },
+  { generation, lease }: { generation: GenerationMark; lease: number },
 ): JournalRecord {
-  const payload = Buffer.from(stringifyJson(files));
-  return { sequence: 0, kind, sessionId, generation, link: lease, revision: 0, time: 0, payload };
+  return { sequence: 0, kind, sessionId, generation, link: lease, revision: 0, time: 0, payload: nothing };
 }
 
 /** The number of bytes that {@link writeRecord} writes. */

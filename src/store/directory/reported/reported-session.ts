@@ -15,7 +15,6 @@ import {
   WorkingSession,
 } from "../../../session/working/working-session.ts";
 import type { Clock } from "../../../time/clock.ts";
-import type { ClaimedFiles } from "../../claimed-files.ts";
 import { type GenerationMark, generationMark } from "../../generation.ts";
 import type { SessionIndex } from "../../session-index.ts";
 import type { Document } from "../disk/read-document.ts";
@@ -24,6 +23,7 @@ import type { StorageState } from "../disk/storage-state.ts";
 import { type EncodedReport, jsonOf } from "../journal/encode-report.ts";
 import type { Journal } from "../journal/journal.ts";
 import { type JournalRecord, progressRecord } from "../journal/record.ts";
+import type { JournaledClaims } from "./journaled-claims.ts";
 import { type UnwrittenReport, UnwrittenReports } from "./unwritten-reports.ts";
 import type { Lagging, WriteSchedule } from "./write-schedule.ts";
 
@@ -77,7 +77,7 @@ export class ReportedSession implements Lagging {
   documentBytes: number;
   mode: number;
   /** Which files workers have claimed that share the session; undefined if nobody has. */
-  claims: ClaimedFiles | undefined;
+  claims: JournaledClaims | undefined;
   /** When the file is written; kept by the schedule. */
   due: Lagging["due"];
   /** When the session was last reported on or changed, in terms of `performance.now()`. */
