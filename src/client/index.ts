@@ -75,8 +75,18 @@ export type {
   TransitionOptions,
 } from "./options.ts";
 export { SessionClient } from "./session-client.ts";
-export type { ForEachOptions, ForEachSummary, Work, WorkContext } from "./worker/for-each-options.ts";
+export type { Claimed } from "./worker/claims.ts";
+export type {
+  ForEachOptions,
+  ForEachSummary,
+  SharedWork,
+  SharedWorkContext,
+  Work,
+  WorkContext,
+} from "./worker/for-each-options.ts";
 export { NotNow, type NotNowOptions } from "./worker/not-now.ts";
 export type { Reported } from "./worker/report.ts";
+export type { ClaimOptions, SharedWorkerSession } from "./worker/shared-worker-session.ts";
 export { type StopCause, WorkerStopped } from "./worker/stop.ts";
+export type { Worker } from "./worker/worker.ts";
 export type { WorkerSession } from "./worker/worker-session.ts";

@@ -50,4 +50,10 @@ export interface AttachOptions extends CallOptions {
    * empty, and the worker's memory does not grow with the results. Default: true.
    */
   keepResults?: boolean | undefined;
+  /**
+   * Whether other workers may be attached at the same time. A shared worker knows the summary of its session
+   * and what it has claimed, but neither the files nor the results, so `keepResults` has no effect. Default:
+   * false.
+   */
+  shared?: boolean | undefined;
 }

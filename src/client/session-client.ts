@@ -62,6 +62,7 @@ import type {
   SessionClientOptions,
   TransitionOptions,
 } from "./options.ts";
+import { SharedWorkerSession } from "./worker/shared-worker-session.ts";
 import { WorkerSession } from "./worker/worker-session.ts";
 
 const defaultReconnectMs = 60_000;
@@ -312,15 +313,25 @@ export class SessionClient {
   }
 
   /**
+   * Makes this process one of the workers of a session, each of which works on the files that it claims.
+   *
+   * @throws `lease_held` if the session has a worker that does not share it
+   */
+  attach(id: string, options: AttachOptions & { shared: true }): Promise<SharedWorkerSession>;
+  /**
    * Makes this process the worker of a session. Nobody else can attach to the session or report progress
    * until the worker detaches, or is disconnected for longer than `worker.reattach_grace`.
    *
    * @throws `lease_held` if the session has a worker
    */
-  attach(id: string, options: AttachOptions = {}): Promise<WorkerSession> {
-    const { worker, signal, timeoutMs = this.#timeoutMs, keepResults = true } = options;
+  attach(id: string, options?: AttachOptions & { shared?: false | undefined }): Promise<WorkerSession>;
+  attach(id: string, options?: AttachOptions): Promise<WorkerSession | SharedWorkerSession>;
+  attach(id: string, options: AttachOptions = {}): Promise<WorkerSession | SharedWorkerSession> {
+    const { worker, signal, timeoutMs = this.#timeoutMs, keepResults = true, shared = false } = options;
     const { reconnectMs = defaultReconnectMs } = options;
     const daemon = this.#daemon;
+    const settings = { daemon, worker, timeoutMs, reconnectMs };
+    if (shared) return SharedWorkerSession.attach(id, settings, signal);
     const read = async (signal: AbortSignal): Promise<Session> => {
       // A worker's session has plain numbers, also if this client keeps their spelling.
       const transport = new HttpTransport(daemon, { timeoutMs });
@@ -330,8 +341,7 @@ export class SessionClient {
         transport.close();
       }
     };
-    const settings = { daemon, worker, timeoutMs, reconnectMs, keepsResults: keepResults, read };
-    return WorkerSession.attach(id, settings, signal);
+    return WorkerSession.attach(id, { ...settings, keepsResults: keepResults, read }, signal);
   }
 
   /**

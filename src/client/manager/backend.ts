@@ -15,6 +15,7 @@ import type { Checkpoint, ProgressDelta } from "../../session/command.ts";
 import type { Session, SessionSummary, Status } from "../../session/session.ts";
 import type { Verb } from "../../session/transition.ts";
 import type { AttachOptions } from "../options.ts";
+import type { SharedWorkerSession } from "../worker/shared-worker-session.ts";
 import type { WorkerSession } from "../worker/worker-session.ts";
 
 export interface CleanupRule {
@@ -56,6 +57,6 @@ export interface Backend {
   validate(id: string): Promise<Validation>;
   recover(id: string): Promise<Recovery>;
   health(id: string): Promise<SessionSummaryAndHealth>;
-  attach(id: string, options: AttachOptions): Promise<WorkerSession>;
+  attach(id: string, options: AttachOptions): Promise<WorkerSession | SharedWorkerSession>;
   close(): Promise<void>;
 }

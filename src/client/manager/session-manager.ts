@@ -22,6 +22,7 @@ import type { ProgressDelta } from "../../session/command.ts";
 import type { Session, SessionConfig, SessionSummary, Status } from "../../session/session.ts";
 import type { Verb } from "../../session/transition.ts";
 import type { AttachOptions, SessionClientOptions } from "../options.ts";
+import type { SharedWorkerSession } from "../worker/shared-worker-session.ts";
 import type { WorkerSession } from "../worker/worker-session.ts";
 import {
   ageOf,
@@ -176,11 +177,20 @@ export class SessionManager {
   }
 
   /**
+   * Makes this process one of the workers of a session, each of which works on the files that it claims. Only
+   * for sessions of a daemon.
+   *
+   * @throws `lease_held` if the session has a worker that does not share it; `invalid_request` if this
+   * manager is embedded
+   */
+  attach(id: string, options: AttachOptions & { shared: true }): Promise<SharedWorkerSession | null>;
+  /**
    * Makes this process the worker of a session, and keeps it connected. Only for sessions of a daemon.
    *
    * @throws `lease_held` if the session has a worker; `invalid_request` if this manager is embedded
    */
-  async attach(id: string, options: AttachOptions = {}): Promise<WorkerSession | null> {
+  attach(id: string, options?: AttachOptions & { shared?: false | undefined }): Promise<WorkerSession | null>;
+  async attach(id: string, options: AttachOptions = {}): Promise<WorkerSession | SharedWorkerSession | null> {
     checkId(id);
     return unless(absent, this.#backend.attach(id, options), null);
   }

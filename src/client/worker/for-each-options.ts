@@ -1,12 +1,21 @@
 /** What callers of `forEach` give and get. */
 import { SessiondError } from "../../error.ts";
-import type { Session } from "../../session/session.ts";
+import type { Session, SessionSummary } from "../../session/session.ts";
 import type { NotNow } from "./not-now.ts";
 import type { StopCause } from "./stop.ts";
 
-export interface WorkContext {
+export interface WorkContext extends LoopContext {
   /** The session as far as the worker knows it now. */
   session: Session;
+}
+
+/** What the work of a shared worker is given beside the file. */
+export interface SharedWorkContext extends LoopContext {
+  /** The summary of the session; see {@link SharedWorkerSession.summary}. */
+  summary: SessionSummary;
+}
+
+interface LoopContext {
   /** Aborted when the loop ends early. Work that finishes nevertheless is still reported. */
   signal: AbortSignal;
   /** Adds newly found files. They are reported together with this file, and the loop works on them too. */
@@ -18,6 +27,9 @@ export interface WorkContext {
  * service that the work needs refuses for now, throw {@link NotNow}.
  */
 export type Work = (file: string, context: WorkContext) => unknown;
+
+/** As {@link Work}, for a worker that shares its session. */
+export type SharedWork = (file: string, context: SharedWorkContext) => unknown;
 
 export interface ForEachOptions {
   /** How many files are worked on at the same time: a whole number, 1 or more. Default: 1. */

@@ -38,6 +38,8 @@ export interface LoopSource {
   next(): string | undefined;
   /** A taken file was refused, and comes again after the others. */
   defer(file: string): void;
+  /** The work on a taken file has ended, and is reported. */
+  ended(file: string): void;
   /** The work on a taken file has failed, and the file stays pending. */
   failed(file: string): void;
   /** The report of a taken file is durable. */
@@ -216,7 +218,10 @@ class Loop implements LinkLoop {
     this.#running++;
     try {
       const report = await this.#attempt(file, call);
-      if (report !== undefined) this.#report(file, report);
+      if (report !== undefined) {
+        this.#files.ended(file);
+        this.#report(file, report);
+      }
     } catch (error) {
       this.#failure ??= { error };
     }

@@ -18,6 +18,8 @@ export interface LeaseConnectionOptions {
   daemon: Daemon;
   id: string;
   worker: string | undefined;
+  /** Whether the session has other workers, too. */
+  shared: boolean;
   /** The timeout of one attempt to connect, in milliseconds; 0 waits without limit. */
   timeoutMs: number;
   /** How long to try to reconnect, in milliseconds. */
@@ -116,14 +118,16 @@ export class LeaseConnection {
 
   /** Resolves when attached; rejects with the error that ended the attempt. */
   #connect(timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    const { daemon, id, worker, onAttached, onMessage } = this.#options;
+    const { daemon, id, worker, shared, onAttached, onMessage } = this.#options;
     const { socketPath } = daemon;
-    const path = `${fillPath(attachPath, { id })}${encodeQuery({ worker, process: ownIdentity() })}`;
+    const query = { worker, process: ownIdentity(), shared: shared || undefined };
+    const path = `${fillPath(attachPath, { id })}${encodeQuery(query)}`;
     return new Promise((resolve, reject) => {
       const abort = () => socket.end(signal?.reason as Error);
       const socket = new WorkerSocket({
         socketPath,
         path,
+        shared,
         token: this.#token,
         timeoutMs,
         onAttached: (message) => {

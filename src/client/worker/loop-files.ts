@@ -66,6 +66,8 @@ export class LoopFiles implements LoopSource {
     this.#deferred.add(file);
   }
 
+  ended(): void {}
+
   /** The report of a taken file is durable. */
   reported(file: string): void {
     this.#taken.delete(file);

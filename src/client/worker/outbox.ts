@@ -2,7 +2,7 @@
  * The queue of outstanding reports: which are merged into one message, how many messages are in flight, and
  * which reports an answer completes. It sends nothing itself, so it can be tested with any order of events.
  */
-import type { SessiondError } from "../../error.ts";
+import { isSessiondError, type SessiondError } from "../../error.ts";
 import { type EncodedReport, progressText, type Reported } from "./report.ts";
 
 /** At most this many messages are in flight. Reports made meanwhile are merged into the next message. */
@@ -44,7 +44,7 @@ export interface Message {
 export class Outbox {
   #waiting: Parcel[] = [];
   #inFlight: Message[] = [];
-  #lastSeq = 0;
+  readonly #nextSeq: () => number;
   #lastOrdinal = 0;
   #maxSize = maxMessageSize;
   /**
@@ -54,6 +54,11 @@ export class Outbox {
   #isBehind = false;
   #count = 0;
   #size = 0;
+
+  /** `nextSeq` numbers the messages of a connection. */
+  constructor(nextSeq: () => number) {
+    this.#nextSeq = nextSeq;
+  }
 
   /** The number of outstanding reports, which are neither acknowledged nor refused. */
   get count(): number {
@@ -87,7 +92,7 @@ export class Outbox {
     this.#isBehind = false;
     const parcels = this.#take();
     for (const parcel of parcels) parcel.sent = true;
-    const seq = ++this.#lastSeq;
+    const seq = this.#nextSeq();
     const reports = parcels.map(({ report }) => report);
     const text = progressText(seq, reports);
     this.#inFlight.push({ seq, parcels, text });
@@ -107,7 +112,7 @@ export class Outbox {
   refused(seq: number, error: SessiondError): void {
     const message = this.#inFlight.find((one) => one.seq === seq);
     if (message === undefined) return;
-    const mayBeOne = error.code === "invalid_request" || error.code === "payload_too_large";
+    const mayBeOne = isSessiondError(error, "invalid_request", "payload_too_large", "not_claimed");
     if (mayBeOne && message.parcels.length > 1) {
       this.again(seq, { alone: true });
       return;
@@ -130,6 +135,19 @@ export class Outbox {
   lost(): void {
     this.#waiting = inOrder([...this.#inFlight.flatMap((message) => message.parcels), ...this.#waiting]);
     this.#inFlight = [];
+  }
+
+  /**
+   * Removes and returns the reports that are known to be durable although no ack has come: those that were
+   * sent, are not in flight, and whose receipt says so. The caller must call their receipts.
+   */
+  settled(isDurable: (receipt: Receipt) => boolean): Parcel[] {
+    const settled = new Set(this.#waiting.filter(({ sent, receipt }) => sent && isDurable(receipt)));
+    if (settled.size === 0) return [];
+    for (const { report } of settled) this.#uncount(report);
+    const left = this.#waiting.filter((parcel) => !settled.has(parcel));
+    this.#waiting = withoutReplaced(left, [{ parcels: [...settled] }]);
+    return [...settled];
   }
 
   /**
@@ -185,7 +203,7 @@ export class Outbox {
 }
 
 /** Removes results for which a later report with the same key is durable already. */
-function withoutReplaced(waiting: readonly Parcel[], durable: readonly Message[]): Parcel[] {
+function withoutReplaced(waiting: readonly Parcel[], durable: readonly Pick<Message, "parcels">[]): Parcel[] {
   const latest = new Map<string, number>();
   for (const { ordinal, report } of durable.flatMap(({ parcels }) => parcels)) {
     for (let at = 0; at < report.results.length; at += 2) {

@@ -2,10 +2,12 @@
  * What a worker knows that has a session for itself: the whole document, which it reads again when the
  * session is resumed.
  */
+import type { AttachedMessage } from "../../contract/channel.ts";
 import type { Session, Status } from "../../session/session.ts";
 import { LoopFiles } from "./loop-files.ts";
-import type { Message } from "./outbox.ts";
+import type { Message, Receipt } from "./outbox.ts";
 import { Refresh, type RefreshOptions } from "./refresh.ts";
+import type { EncodedReport } from "./report.ts";
 import type { SessionDocument } from "./session-document.ts";
 import { type LinkOptions, type LinkOwner, WorkerLink } from "./worker-link.ts";
 import type { Attached } from "./worker-socket.ts";
@@ -20,7 +22,7 @@ export class WholeSession implements LinkOwner {
 
   constructor(id: string, options: LinkOptions & RefreshOptions) {
     this.#refresh = new Refresh(options);
-    this.link = new WorkerLink(id, this, options);
+    this.link = new WorkerLink(id, this, { ...options, shared: false });
   }
 
   get session(): Session {
@@ -39,7 +41,8 @@ export class WholeSession implements LinkOwner {
     return this.#files;
   }
 
-  attached({ session }: Attached): void {
+  attached(message: Attached): void {
+    const { session } = message as AttachedMessage;
     this.#replace(this.#refresh.take(session));
   }
 
@@ -47,6 +50,10 @@ export class WholeSession implements LinkOwner {
     const { signal, isLeaving } = this.link;
     if (status === "running" && signal.aborted && !isLeaving) void this.#goOn();
     else this.#follow(status, reason);
+  }
+
+  submitting(_report: EncodedReport, receipt: Receipt): Receipt {
+    return receipt;
   }
 
   acked(messages: readonly Message[], revision: number): void {

@@ -16,18 +16,35 @@ import type { Attached } from "./worker-socket.ts";
 
 export type LinkOptions = Pick<LeaseConnectionOptions, "daemon" | "worker" | "timeoutMs" | "reconnectMs">;
 
+/** Messages of a worker beside its reports, which wait for an answer. */
+export interface Requests {
+  /** The text of the next message; undefined if none is to be sent now. */
+  next(): string | undefined;
+  /** Everything that an ack answers is durable up to `seq`, unless it was refused. */
+  acked(seq: number): void;
+  claimed(message: Extract<DaemonMessage, { type: "claimed" }>): void;
+  refused(seq: number, error: SessiondError): void;
+  /** Sends a refused message again. */
+  again(seq: number): void;
+  /** Nothing more will be sent or answered. */
+  fail(errorFor: (sent: boolean) => Error): void;
+}
+
 /** What a link tells the worker that it belongs to. */
 export interface LinkOwner {
+  readonly requests?: Requests | undefined;
   /** For the first connection and each later one, before anything is sent. The owner calls `follow`. */
   attached(message: Attached): void;
   /** The session has another status. The owner calls `follow`, at once or when it is ready to go on. */
   statusChanged(status: Status | "deleted", reason: string | null): void;
+  /** A report is made. Returns the receipt that is called for it. */
+  submitting(report: EncodedReport, receipt: Receipt): Receipt;
   /** These messages are durable. Their receipts are called afterwards. */
   acked(messages: readonly Message[], revision: number): void;
   /** The connection is lost, or has ended for good. */
   lost(): void;
-  /** The worker has begun to detach. */
-  leaving(): void;
+  /** The worker has begun to detach: nothing more can be reported. */
+  leaving(error: Error): void;
 }
 
 /** What a loop over the files of the session is told. */
@@ -55,8 +72,9 @@ export class WorkerLink {
   loop: LinkLoop | undefined;
   readonly #owner: LinkOwner;
   readonly #connection: LeaseConnection;
-  readonly #outbox = new Outbox();
+  readonly #outbox = new Outbox(() => this.nextSeq());
   readonly #work: WorkStatus;
+  #lastSeq = 0;
   #sending = false;
   /** Set when the lease has ended: the reason why nothing more can be reported. */
   #end: Error | undefined;
@@ -66,7 +84,7 @@ export class WorkerLink {
   #pause: NodeJS.Timeout | undefined;
   readonly #waiters: (() => void)[] = [];
 
-  constructor(id: string, owner: LinkOwner, options: LinkOptions) {
+  constructor(id: string, owner: LinkOwner, options: LinkOptions & { shared: boolean }) {
     this.id = id;
     this.#owner = owner;
     this.#work = new WorkStatus(id);
@@ -147,9 +165,20 @@ export class WorkerLink {
       receipt.reject(withOutcome(this.#end ?? detached(this.id), "not_applied"));
       return;
     }
-    this.#outbox.add(report, receipt);
+    this.#outbox.add(report, this.#owner.submitting(report, receipt));
     // Sent at once, so that the daemon works while further reports are made.
     if (this.#outbox.isPartFull) this.#send();
+    this.sendSoon();
+  }
+
+  /** @throws the error with which the lease has ended; `invalid_request` if the worker has detached */
+  assertOpen(): void {
+    if (this.#end !== undefined) throw this.#end;
+    if (this.#leaving !== undefined) throw detached(this.id);
+  }
+
+  /** Sends what waits, at the end of this turn. */
+  sendSoon(): void {
     if (this.#sending) return;
     this.#sending = true;
     // A microtask, so that reports made in the same turn are merged.
@@ -157,6 +186,16 @@ export class WorkerLink {
       this.#sending = false;
       this.#send();
     });
+  }
+
+  /** The number of the next message. It grows over all messages. */
+  nextSeq(): number {
+    return ++this.#lastSeq;
+  }
+
+  /** Resolves reports that are known to be durable, at the latest with this revision, although no ack has come. */
+  settle(isDurable: (receipt: Receipt) => boolean, revision: number): void {
+    for (const { receipt } of this.#outbox.settled(isDurable)) receipt.resolve({ revision });
   }
 
   /** Tells everybody the status of the session. */
@@ -176,7 +215,7 @@ export class WorkerLink {
   }
 
   async #leave(): Promise<void> {
-    this.#owner.leaving();
+    this.#owner.leaving(detached(this.id));
     this.#work.end(new WorkerStopped(this.id, "detached"));
     await this.#until(() => this.#outbox.count === 0);
     this.#connection.detach();
@@ -188,6 +227,9 @@ export class WorkerLink {
     for (let text = this.#outbox.next(); text !== undefined; text = this.#outbox.next()) {
       this.#connection.send(text);
     }
+    const { requests } = this.#owner;
+    if (requests === undefined) return;
+    for (let text = requests.next(); text !== undefined; text = requests.next()) this.#connection.send(text);
   }
 
   #attached(message: Attached): void {
@@ -201,6 +243,10 @@ export class WorkerLink {
       this.#acked(message.seq, message.revision);
     } else if (message.type === "status") {
       this.#owner.statusChanged(message.status, message.reason);
+    } else if (message.type === "claimed") {
+      this.#connection.alive();
+      this.#owner.requests?.claimed(message);
+      this.#answered();
     } else if (message.type === "error" && message.seq !== undefined) {
       this.#refused(message.seq, errorOf(message));
     }
@@ -214,9 +260,11 @@ export class WorkerLink {
     this.#connection.alive();
     if (isSessiondError(error, "session_corrupt") && this.#mayWait()) {
       this.#outbox.again(seq);
+      this.#owner.requests?.again(seq);
       return;
     }
     this.#outbox.refused(seq, error);
+    this.#owner.requests?.refused(seq, error);
     this.#answered();
   }
 
@@ -238,6 +286,7 @@ export class WorkerLink {
     this.#owner.acked(messages, revision);
     const reported: Reported = Object.freeze({ revision });
     for (const { parcels } of messages) for (const { receipt } of parcels) receipt.resolve(reported);
+    this.#owner.requests?.acked(seq);
     this.#answered();
   }
 
@@ -245,7 +294,9 @@ export class WorkerLink {
     clearTimeout(this.#pause);
     this.#owner.lost();
     this.#end = error ?? detached(this.id);
-    this.#outbox.fail((sent) => withOutcome(this.#end as Error, sent ? "unknown" : "not_applied"));
+    const errorFor = (sent: boolean) => withOutcome(this.#end as Error, sent ? "unknown" : "not_applied");
+    this.#outbox.fail(errorFor);
+    this.#owner.requests?.fail(errorFor);
     this.#work.end(stopReason(this.id, this.#end));
     this.#answered();
   }

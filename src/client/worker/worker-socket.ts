@@ -9,6 +9,7 @@ import {
   type ClosingMessage,
   channelProtocol,
   type DaemonMessage,
+  type SharedAttachedMessage,
   tokenHeader,
 } from "../../contract/channel.ts";
 import { protocolHeader, protocolVersion } from "../../contract/version.ts";
@@ -18,12 +19,14 @@ import { connectionError, notSessiond, timedOut } from "../http/connection-error
 import { clientMaxDepth, problemError, readReply } from "../http/reply.ts";
 import { closingError } from "./error.ts";
 
-export type Attached = AttachedMessage;
+export type Attached = AttachedMessage | SharedAttachedMessage;
 
 export interface WorkerSocketOptions {
   socketPath: string;
   /** The path and query of the request. */
   path: string;
+  /** Whether the worker is to share the session: then it is told what it has claimed. */
+  shared: boolean;
   /** The token of the lease with which the worker goes on. */
   token: string | undefined;
   /** The timeout of the attempt, in milliseconds; 0 waits without limit. */
@@ -134,7 +137,7 @@ export class WorkerSocket {
     if (message === undefined) this.#unknown();
     else if (message.type === "closing") this.#closing(message);
     else if (this.#attached) this.#options.onMessage(message);
-    else if (message.type === "attached" && "session" in message) {
+    else if (message.type === "attached" && (this.#options.shared ? "claimed" : "session") in message) {
       clearTimeout(this.#timer);
       this.#attached = true;
       this.#options.onAttached(message);

@@ -17,6 +17,8 @@ import { type RunningDaemon, startDaemonIn } from "../running-daemon.ts";
 /** How long a server that stops may take to answer what is under way. */
 const stopMs = 5000;
 
+type ExclusiveOptions = AttachOptions & { shared?: false };
+
 export interface Scene {
   client: SessionClient;
   /** Where the session files are. */
@@ -28,7 +30,7 @@ export interface Scene {
   restart(): Promise<void>;
   /** Creates a session with these pending files. */
   create(id: string, files?: readonly string[]): Promise<void>;
-  attach(id: string, options?: AttachOptions): Promise<WorkerSession>;
+  attach(id: string, options?: ExclusiveOptions): Promise<WorkerSession>;
 }
 
 /** A daemon over a directory, and a client of it. The text is that of a configuration file. */
@@ -89,7 +91,7 @@ function around(socketPath: string): Pick<Scene, "client" | "socketPath" | "crea
 export async function attach(
   client: SessionClient,
   id: string,
-  options?: AttachOptions,
+  options?: ExclusiveOptions,
 ): Promise<WorkerSession> {
   const worker = await client.attach(id, options);
   onTestFinished(() => worker.detach());

@@ -39,7 +39,8 @@ class Daemon {
 }
 
 class Trial {
-  readonly outbox = new Outbox();
+  #lastSeq = 0;
+  readonly outbox = new Outbox(() => ++this.#lastSeq);
   readonly daemon = new Daemon();
   /** What each report came to, in the order in which they were made. */
   readonly outcomes: (Reported | Error | undefined)[] = [];
