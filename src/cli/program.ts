@@ -9,6 +9,7 @@ import { registerCreate } from "./commands/create.ts";
 import { registerDelete } from "./commands/delete.ts";
 import { registerDoctor } from "./commands/doctor.ts";
 import { registerEvents } from "./commands/events.ts";
+import { registerEvict } from "./commands/evict.ts";
 import { registerExport } from "./commands/export.ts";
 import { registerFiles } from "./commands/files.ts";
 import { registerHelp } from "./commands/help.ts";
@@ -19,6 +20,7 @@ import { registerPin } from "./commands/pin.ts";
 import { registerProgress } from "./commands/progress.ts";
 import { registerRecover } from "./commands/recover.ts";
 import { registerReload } from "./commands/reload.ts";
+import { registerRequeue } from "./commands/requeue.ts";
 import { registerRestore } from "./commands/restore.ts";
 import { registerResults } from "./commands/results.ts";
 import { registerRun } from "./commands/run.ts";
@@ -52,7 +54,15 @@ const groups: readonly (readonly [title: string, registrations: readonly Registr
   ["Running commands:", [registerRun]],
   [
     "Changing sessions:",
-    [registerTransitions, registerProgress, registerCheckpoint, registerLabel, registerPin],
+    [
+      registerTransitions,
+      registerProgress,
+      registerRequeue,
+      registerCheckpoint,
+      registerLabel,
+      registerPin,
+      registerEvict,
+    ],
   ],
   ["Following sessions:", [registerEvents, registerWait]],
   ["Removing and restoring:", [registerDelete, registerTrash, registerCleanup]],

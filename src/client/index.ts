@@ -4,10 +4,12 @@
  */
 export type { EventKind, ResetEvent, SessionEvent, StreamEvent } from "../contract/events.ts";
 export type {
+  AttachedWorker,
   Backup,
   CleanupResult,
   Decision,
   Emptied,
+  Evicted,
   FilePage,
   Health,
   HealthProblem,
@@ -33,7 +35,7 @@ export type {
   TrashListing,
   Validation,
 } from "../contract/replies.ts";
-export type { CreateSessionBody, RunCleanupBody, StopBody } from "../contract/routes.ts";
+export type { CreateSessionBody, RequeueBody, RunCleanupBody, StopBody } from "../contract/routes.ts";
 export { type ErrorCode, type Issue, isSessiondError, SessiondError } from "../error.ts";
 export {
   ExactNumber,

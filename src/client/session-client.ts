@@ -8,6 +8,7 @@ import type {
   Backup,
   CleanupResult,
   Emptied,
+  Evicted,
   FilePage,
   Health,
   HistoryPage,
@@ -156,7 +157,7 @@ export class SessionClient {
     return true;
   }
 
-  /** Returns counts, progress (0 to 1), worker and health of a session. */
+  /** Returns counts, progress (0 to 1), workers and health of a session. */
   getSummary(id: string, options?: CallOptions): Promise<SessionSummaryAndHealth> {
     return this.#call("getSummary", { params: { id } }, options);
   }
@@ -197,6 +198,27 @@ export class SessionClient {
    */
   reportProgress(id: string, delta: ProgressDelta, options?: CallOptions): Promise<ProgressReply> {
     return this.#call("reportProgress", { params: { id }, body: delta }, options);
+  }
+
+  /**
+   * Makes processed files pending again, behind the others, in the order given. Their results stay until they
+   * are replaced. Files that are pending, and that no worker holds, stay where they are.
+   *
+   * @throws `invalid_request` if the session does not have a file, `not_claimed` if a worker holds one,
+   *   `lease_held` if a worker has the session for itself
+   */
+  requeue(id: string, files: readonly string[], options?: CallOptions): Promise<ProgressReply> {
+    return this.#call("requeueFiles", { params: { id }, body: { files } }, options);
+  }
+
+  /**
+   * Ends the lease of a worker at once, without a time to reconnect and without `worker.on_lost`. Others can
+   * claim the files that it holds. `getSummary` has the epochs.
+   *
+   * @throws `lease_lost` if there is no such lease
+   */
+  evict(id: string, epoch: number, options?: CallOptions): Promise<Evicted> {
+    return this.#call("evictWorker", { params: { id, epoch: String(epoch) } }, options);
   }
 
   /** Pauses a running session. @throws `invalid_transition` */

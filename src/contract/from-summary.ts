@@ -10,9 +10,9 @@ export function progressReplyOf(summary: SessionSummary): ProgressReply {
 export function summaryAndHealthOf(
   summary: SessionSummary,
   { valid, findings, run }: Validation & Pick<Session, "run">,
-  worker: SessionSummaryAndHealth["worker"],
+  workers: SessionSummaryAndHealth["workers"],
 ): SessionSummaryAndHealth {
   const files = summary.processed_count + summary.pending_count;
   const progress = files === 0 ? null : summary.processed_count / files;
-  return { ...summary, progress, worker, healthy: valid, findings, run: run ?? null };
+  return { ...summary, progress, workers, healthy: valid, findings, run: run ?? null };
 }

@@ -9,8 +9,10 @@ import {
   sessionSchema,
   statuses,
 } from "../session/session.ts";
+import { workersOfSession } from "./worker-replies.ts";
 
 export * from "./daemon-replies.ts";
+export * from "./worker-replies.ts";
 
 export const policyNames = ["completed", "expired", "failed"] as const;
 export type PolicyName = (typeof policyNames)[number];
@@ -51,15 +53,6 @@ const finding = z.object({
   repairable: z.boolean().describe("whether recover can repair it"),
 });
 
-const worker = z
-  .object({
-    name: z.string().nullable(),
-    epoch: z.int(),
-    connected: z.boolean().describe("false while a worker that lost its connection may still reconnect"),
-  })
-  .nullable()
-  .describe("the attached worker; nobody else may report progress");
-
 export const summaryAndHealthReply = z.object({
   ...summaryShape,
   progress: z
@@ -68,14 +61,14 @@ export const summaryAndHealthReply = z.object({
     .max(1)
     .nullable()
     .describe("processed files as a share of all files; null if there are no files"),
-  worker,
+  workers: workersOfSession,
   healthy: z.boolean(),
   findings: z.array(finding),
   run: z.custom<JsonValue>(isPresent).describe("what sessionctl run remembers; null if nothing"),
 });
 
 export const listReply = z.object({
-  sessions: z.array(z.object({ ...summaryShape, worker })),
+  sessions: z.array(z.object({ ...summaryShape, workers: workersOfSession })),
   next_cursor: z.string().nullable().describe("pass as cursor for the next page; null on the last"),
   total: z.int().describe("sessions that match, on all pages"),
 });

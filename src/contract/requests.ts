@@ -113,6 +113,11 @@ export interface CreateSessionBody {
   run?: SessionRun | undefined;
 }
 
+export interface RequeueBody {
+  /** Processed files, in the order in which they become pending again. */
+  files: readonly string[];
+}
+
 export interface RunCleanupBody {
   /** Plan only, and remove nothing. */
   dry_run?: boolean | undefined;

@@ -36,6 +36,7 @@ import {
   labelChanges,
   labelPair,
   pageQuery,
+  type RequeueBody,
   type RunCleanupBody,
   reason,
   repeatable,
@@ -43,7 +44,7 @@ import {
   type StopBody,
 } from "./requests.ts";
 
-export type { CreateSessionBody, Endpoint, Route, RunCleanupBody, StopBody, Stream, Upgrade };
+export type { CreateSessionBody, Endpoint, RequeueBody, Route, RunCleanupBody, StopBody, Stream, Upgrade };
 
 const { count, key, value } = labelLimits;
 const labelsMeaning =
@@ -103,7 +104,7 @@ export const routes = {
   getSummary: {
     method: "GET",
     path: `${oneSession}/summary`,
-    summary: "Counts, progress, worker and health of a session",
+    summary: "Counts, progress, workers and health of a session",
     reply: reply.summaryAndHealthReply,
   },
   listFiles: {
@@ -174,6 +175,19 @@ export const routes = {
       isGood: isProgressDelta,
     },
     reply: reply.progressReply,
+  },
+  requeueFiles: {
+    method: "POST",
+    path: `${oneSession}/requeue`,
+    summary: "Make processed files pending again, at the end, in this order; their results stay",
+    body: checked<RequeueBody>(z.strictObject({ files: fileListSchema })),
+    reply: reply.progressReply,
+  },
+  evictWorker: {
+    method: "DELETE",
+    path: `${oneSession}/workers/{epoch}`,
+    summary: "End the lease of a worker at once; others can claim the files that it holds",
+    reply: reply.evictedReply,
   },
   pauseSession: {
     method: "POST",

@@ -59,8 +59,10 @@ export async function untilFree(
 ): Promise<void> {
   for (let isSaid = false; ; isSaid = true) {
     const summary = await unlessMissing(client.getSummary(id));
-    if (summary === undefined || summary.worker === null) return;
-    const { worker, status } = summary;
+    if (summary === undefined) return;
+    const { workers, status } = summary;
+    const worker = workers.find(({ connected }) => connected) ?? workers[0];
+    if (worker === undefined) return;
     const name = worker.name === null ? "another worker" : `"${worker.name}"`;
     if (worker.connected) {
       throw new SessiondError(

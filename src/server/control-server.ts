@@ -23,6 +23,7 @@ import { type DaemonFacts, daemonHandlers, type LogFacts, type OnDemand } from "
 import { progressHandlers } from "./routes/progress.ts";
 import { sessionHandlers } from "./routes/sessions.ts";
 import { trashHandlers } from "./routes/trash.ts";
+import { listedWorkers, workerHandlers } from "./routes/workers.ts";
 import { type ClaimedSocket, claimSocket, type SocketSettings } from "./socket/claim-socket.ts";
 import { Connections } from "./socket/connections.ts";
 import { connectionLimit } from "./socket/descriptors.ts";
@@ -94,7 +95,8 @@ export function createControlServer(options: ControlServerOptions): ControlServe
   const large = new LargeRequests(limits.bodyBytes);
   const workers = new Workers({ store, worker, limits, buffered, clock, onWorker, logger });
   const handlers = {
-    ...sessionHandlers(store, workers),
+    ...sessionHandlers(store, listedWorkers(store, workers)),
+    ...workerHandlers(workers),
     ...progressHandlers(store),
     ...backupHandlers(store),
     ...cleanupHandlers(cleanup),

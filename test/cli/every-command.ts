@@ -42,6 +42,7 @@ export function everyCommand({ id, directory }: Subjects): Record<string, readon
     fail: [["fail", id, "--json"]],
     reopen: [["reopen", id, "--json"]],
     progress: [["progress", id, "a", "--json"]],
+    requeue: [["requeue", id, "--failed", "--json"]],
     checkpoint: [
       ["checkpoint", id, "--pending-from", "/dev/null", "--processed-from", "/dev/null", "--json"],
     ],

@@ -45,7 +45,9 @@ test("a paused run waits, is seen as held, and goes on with what is pending when
   const run = await held(at);
   const { client } = at.daemon;
   expect((await at.ctl("list")).stdout).toContain("paused, held");
-  expect((await at.ctl("show", "a")).stdout).toMatch(/Worker +run \d+: attached, held until the session/);
+  expect((await at.ctl("show", "a")).stdout).toMatch(
+    /Worker +run \d+: attached for \d+ s, held until the session/,
+  );
   expect((await at.ctl("top", "--once")).stdout).toContain(`held: run ${run.host.pid}`);
   expect(await at.run("a")).toMatchObject({
     code: 1,
@@ -216,7 +218,7 @@ test("a daemon that is killed while a run is held: the hold survives, and the re
   expect(at.lines("log")).toHaveLength(2);
   expect(await daemon.client.getSummary("a")).toMatchObject({
     status: "paused",
-    worker: { connected: true },
+    workers: [{ connected: true }],
   });
   expect((await at.ctl("resume", "a")).stderr).toContain("goes on");
   expect((await outcome(run)).code).toBe(0);

@@ -1,5 +1,5 @@
 /** Sample values of what a run and a session are doing. */
-import type { ListedSession } from "../../src/contract/replies.ts";
+import type { AttachedWorker, ListedSession } from "../../src/contract/replies.ts";
 import type { RunSnapshot } from "../../src/runner/snapshot.ts";
 import type { Status } from "../../src/session/session.ts";
 
@@ -47,7 +47,21 @@ export function sessionOf(
     processed_count: 0,
     pending_count: 0,
     bytes: 1000,
-    worker: null,
+    workers: [],
+    ...given,
+  };
+}
+
+/** A worker that attached two minutes before the time of the samples. */
+export function workerOf(name: string | null, given: Partial<AttachedWorker> = {}): AttachedWorker {
+  return {
+    epoch: 1,
+    name,
+    host: null,
+    since: "2026-01-02T03:02:08.000000Z",
+    claimed: 0,
+    connected: true,
+    shared: false,
     ...given,
   };
 }

@@ -3,7 +3,7 @@ import type { View } from "../../src/cli/top/frame.ts";
 import type { Poll } from "../../src/cli/top/poll.ts";
 import { noRates, trackRates } from "../../src/cli/top/rates.ts";
 import type { HealthProblem, Info, ListedSession, Schedules, Stats } from "../../src/contract/replies.ts";
-import { sessionOf } from "./sample-progress.ts";
+import { sessionOf, workerOf } from "./sample-progress.ts";
 
 export const nowMs = Date.parse("2026-01-02T03:04:08Z");
 
@@ -63,13 +63,13 @@ export const sessions: readonly ListedSession[] = [
   sessionOf("nightly", "running", {
     processed_count: 3350,
     pending_count: 1650,
-    worker: { name: "run:4711", epoch: 7, connected: true },
+    workers: [workerOf("run:4711", { epoch: 7 })],
   }),
   sessionOf("migrate-billing-to-v2", "running", {
     processed_count: 12,
     pending_count: 88,
     target_path: "/srv/billing",
-    worker: { name: "laptop-of-somebody", epoch: 8, connected: false },
+    workers: [workerOf("laptop-of-somebody", { epoch: 8, connected: false })],
     checkpoint_time: "2026-01-02T03:03:01Z",
   }),
   sessionOf("会議室-レビュー", "running", { checkpoint_time: "2026-01-02T02:04:01Z" }),

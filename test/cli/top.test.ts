@@ -14,7 +14,7 @@ import { SessionClient } from "../../src/client/session-client.ts";
 import { statuses } from "../../src/session/session.ts";
 import { anyString } from "../support/arbitraries.ts";
 import { commandLine } from "./command-line.ts";
-import { sessionOf } from "./sample-progress.ts";
+import { sessionOf, workerOf } from "./sample-progress.ts";
 import { jobOf, type jobs, pollOf, problemOf, viewOf } from "./sample-top.ts";
 
 const unicode = createLook(true);
@@ -130,6 +130,44 @@ describe("a frame", () => {
     );
   });
 
+  it("has a line for each worker that shares a session", () => {
+    const shared = Array.from({ length: 10 }, (_, at) =>
+      workerOf(at === 3 ? null : `run ${at % 9}`, {
+        epoch: 100 + at,
+        shared: true,
+        claimed: 10 - at,
+        connected: at !== 1,
+      }),
+    );
+    const two = sessionOf("two", "running", { pending_count: 9, workers: shared.slice(0, 2) });
+    const many = sessionOf("many", "paused", { pending_count: 9, workers: shared });
+    const others = Array.from({ length: 9 }, (_, at) => sessionOf(`s-${at}`, "paused"));
+    const at = (offset: number) => viewOf({ offset }, { sessions: [two, many, ...others] });
+    const size = { columns: 80, rows: 16 };
+    expect(shown(frame(at(0), size, unicode)).slice(3)).toMatchInlineSnapshot(`
+      [
+        "  ID          PROGRESS              FILES     RATE      ETA  WORKER         IDLE",
+        "▸ two         ·········   0%          0/9        –        –  2 workers        3s",
+        "    run 0                         10 files    2 min",
+        "    run 1                          9 files    2 min  lost",
+        "‖ many        ·········   0%          0/9                    held… workers    3s",
+        "    run 0 (100)                   10 files    2 min",
+        "    run 1                          9 files    2 min  lost",
+        "    run 2                          8 files    2 min",
+        "    103                            7 files    2 min",
+        "    run 4                          6 files    2 min",
+        "",
+        "cleanup:  expired in 30m  failed in 1h 00m  trash in 1h 30m",
+        "q quit  ↑↓ scroll  1-2 of 11",
+      ]
+    `);
+    expect(lastOffset(at(0), size)).toBe(2);
+    expect(lastOffset(viewOf({}, { sessions: [...others, many] }), { ...size, rows: 12 })).toBe(9);
+    const once = shown(onceLines(at(0), 80, unicode));
+    expect(once).toContain("    103                            7 files    2 min");
+    expect(once.filter((line) => /^. s-/.test(line))).toHaveLength(9);
+  });
+
   const count = fc.oneof(fc.nat(20), fc.nat(1e12));
   const time = fc.oneof(fc.constant("2026-01-02T03:04:05Z"), fc.constant("2999-01-01T00:00:00Z"), anyString);
   const anySession = fc
@@ -146,7 +184,9 @@ describe("a frame", () => {
   const anyView = fc
     .record({
       sessions: fc.array(anySession, { maxLength: 12 }),
-      names: fc.array(fc.option(anyString), { maxLength: 12 }),
+      names: fc.array(fc.option(anyString), { maxLength: 22 }),
+      shared: fc.boolean(),
+      since: time,
       problems: fc.array(fc.tuple(anyString, fc.option(anyString)), { maxLength: 3 }),
       more: fc.nat(1e6),
       seconds: fc.nat(1e4),
@@ -154,10 +194,14 @@ describe("a frame", () => {
       away: fc.option(fc.record({ message: anyString, forMs: fc.nat(1e9) }), { nil: undefined }),
       version: anyString,
     })
-    .map(({ sessions: unnamed, names, problems, more, seconds, offset, away, version }) => {
+    .map(({ sessions: unnamed, names, shared, since, problems, more, seconds, offset, away, version }) => {
       const all = unnamed.map((session, at) => ({
         ...session,
-        worker: at < names.length ? { name: names[at] ?? null, epoch: at, connected: at % 3 > 0 } : null,
+        workers: names
+          .slice(at, shared ? at + 11 : at + 1)
+          .map((name, epoch) =>
+            workerOf(name, { epoch, connected: epoch % 3 > 0, claimed: epoch ** at, shared, since }),
+          ),
       }));
       const base = pollOf({ sessions: all });
       const later = pollOf({
@@ -319,8 +363,8 @@ describe("before a daemon", () => {
       health: { status: "ok" },
       cleanup: { jobs: expect.any(Array) },
       sessions: [
-        { session_id: "new", processed_count: 1, worker: { name: "laptop", connected: true } },
-        { session_id: "old", worker: null, rate_per_second: null, eta_ms: null },
+        { session_id: "new", processed_count: 1, workers: [{ name: "laptop", connected: true }] },
+        { session_id: "old", workers: [], rate_per_second: null, eta_ms: null },
         { session_id: "paused", rate_per_second: null },
         { session_id: "failed" },
         { session_id: "done" },

@@ -71,8 +71,9 @@ const large = [
 ];
 
 test("the table of commands is complete", () => {
-  // The service suite tries those that need systemd, and the tests of daemons on demand end such a daemon.
-  const elsewhere = ["service install", "service uninstall", "service status", "events", "stop"];
+  // The service suite tries those that need systemd, the tests of daemons on demand end such a daemon, and
+  // those of shared sessions have workers to evict.
+  const elsewhere = ["service install", "service uninstall", "service status", "events", "stop", "evict"];
   const known = Object.keys(everyCommand({ id: "", directory: "" }));
   expect([...known, ...elsewhere].sort()).toEqual(commandNames().sort());
 });

@@ -88,16 +88,16 @@ test("a worker that is killed is seen at once, and another goes on after the gra
   const account = join(await tempDir(), "account");
   const child = await startWorker(socket, account);
   await eventually(() => expect(acknowledged(account).length).toBeGreaterThan(200));
-  expect((await client.getSummary("a")).worker).toMatchObject({ name: "child", connected: true });
+  expect((await client.getSummary("a")).workers).toMatchObject([{ name: "child", connected: true }]);
   child.kill("SIGKILL");
   await child.exited;
   await eventually(async () =>
-    expect((await client.getSummary("a")).worker).toMatchObject({ name: "child", connected: false }),
+    expect((await client.getSummary("a")).workers).toMatchObject([{ name: "child", connected: false }]),
   );
   await expect(client.attach("a")).rejects.toMatchObject({ code: "lease_held" });
   await writeFile(configFile, "worker: { reattach_grace: 100ms }");
   await client.reload();
-  await eventually(async () => expect((await client.getSummary("a")).worker).toBeNull());
+  await eventually(async () => expect((await client.getSummary("a")).workers).toEqual([]));
 
   const left = await client.getSession("a");
   expect(left).toMatchObject({ status: "paused", status_reason: expect.stringContaining("child") });

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { type Route, type RouteName, routes } from "../../src/contract/routes.ts";
 import { type HttpCall, jsonOf } from "../support/http.ts";
+import { attachWorker } from "./channel/channel-worker.ts";
 import { startServer } from "./running-server.ts";
 
 const config = { target_path: "/src" };
@@ -17,8 +18,10 @@ const calls: [name: RouteName, path: string, call?: HttpCall][] = [
   ["getSummary", "/v1/sessions/s/summary"],
   ["listFiles", "/v1/sessions/s/files"],
   ["reportProgress", "/v1/sessions/s/progress", { json: { processed: ["a"], results: { a: 1 } } }],
+  ["requeueFiles", "/v1/sessions/s/requeue", { json: { files: ["a"] } }],
   ["listResults", "/v1/sessions/s/results"],
   ["checkpointSession", "/v1/sessions/s/checkpoint", { json: { processed_files: ["a"], pending_files: [] } }],
+  ["evictWorker", "/v1/sessions/s/workers/{epoch}"],
   ["pauseSession", "/v1/sessions/s/pause"],
   ["resumeSession", "/v1/sessions/s/resume"],
   ["completeSession", "/v1/sessions/s/complete"],
@@ -46,14 +49,19 @@ const calls: [name: RouteName, path: string, call?: HttpCall][] = [
 ];
 
 test("every endpoint answers what its row of the table promises", async () => {
-  const { call } = await startServer({ daemon: { onDemand: { idleExitMs: 1000, stop() {} } } });
+  const { call, socketPath } = await startServer({ daemon: { onDemand: { idleExitMs: 1000, stop() {} } } });
   expect(new Set(calls.map(([name]) => name))).toEqual(new Set(Object.keys(routes)));
   let backup: unknown;
   let session: unknown;
   for (const [name, path, given = {}] of calls) {
     const json = name === "restoreBackup" ? { backup } : name === "saveSession" ? session : given.json;
     const route: Route = routes[name];
-    const reply = await call(route.method, path, json === undefined ? {} : { json });
+    const worker = name === "evictWorker" ? await attachWorker(socketPath, "s") : undefined;
+    const reply = await call(
+      route.method,
+      path.replace("{epoch}", String(worker?.epoch)),
+      json === undefined ? {} : { json },
+    );
     expect(reply.status, `${name}: ${reply.text}`).toBe(route.status ?? 200);
     expect(reply.headers["content-type"], name).toBe("application/json; charset=utf-8");
     expect(route.reply.safeParse(jsonOf(reply)).error, name).toBeUndefined();

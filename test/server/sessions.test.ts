@@ -20,7 +20,7 @@ test("a session lives through its statuses", async () => {
   expect(jsonOf(progress)).toMatchObject({ status: "running", processed_count: 1, pending_count: 2 });
   expect(jsonOf(await call("GET", "/v1/sessions/nightly/summary"))).toMatchObject({
     progress: 1 / 3,
-    worker: null,
+    workers: [],
     healthy: true,
     findings: [],
   });

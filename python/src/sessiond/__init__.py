@@ -3,8 +3,6 @@
 from .client import Client
 from .errors import DaemonUnreachableError, Issue, SessiondError, TimedOutError
 from .exact_json import ExactDecimal, ExactFloat
-from .manager import SessionManager
-from .session import Session, Status
 
 __all__ = [
     "Client",
@@ -12,9 +10,6 @@ __all__ = [
     "ExactDecimal",
     "ExactFloat",
     "Issue",
-    "Session",
-    "SessionManager",
     "SessiondError",
-    "Status",
     "TimedOutError",
 ]

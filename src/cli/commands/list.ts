@@ -107,7 +107,8 @@ function printTable(out: Output, sessions: readonly ListedSession[], nowMs: numb
       { title: "ID", cell: (session) => session.session_id },
       {
         title: "STATUS",
-        cell: ({ status, worker }) => (status === "paused" && worker?.connected ? "paused, held" : status),
+        cell: ({ status, workers }) =>
+          status === "paused" && workers.some(({ connected }) => connected) ? "paused, held" : status,
         paint: (session, text) => out.paint(statusStyle[session.status], text),
       },
       {

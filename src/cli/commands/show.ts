@@ -12,6 +12,7 @@ import { sessionCommand } from "../session-command.ts";
 import { facts } from "../table.ts";
 import { safe, truncate } from "../terminal-text.ts";
 import { ago } from "../time.ts";
+import { workerFacts } from "../workers.ts";
 import { labelText } from "./list.ts";
 
 const nextFiles = 5;
@@ -61,6 +62,7 @@ function page({ out, nowMs }: Context, summary: SessionSummaryAndHealth, next: F
   const status = out.paint(statusStyle[summary.status], summary.status);
   const first = next.files.map(safe).join("  ");
   const files = next.total > next.files.length ? `${first}  …` : first;
+  const workers = workerFacts(summary.workers, summary.status === "paused", nowMs);
   return [
     ...facts([
       ["ID", safe(summary.session_id)],
@@ -68,7 +70,7 @@ function page({ out, nowMs }: Context, summary: SessionSummaryAndHealth, next: F
       ["Target", safe(summary.target_path)],
       ["Files", progressText(summary)],
       ["Next", files === "" ? undefined : truncate(files, out.width - nameWidth)],
-      ["Worker", workerText(summary)],
+      workers.line ?? ["Worker", undefined],
       ["Last activity", when(summary.checkpoint_time)],
       ["Created", when(summary.created_time)],
       ["Labels", labelText(summary.labels) === "" ? undefined : safe(labelText(summary.labels))],
@@ -78,6 +80,7 @@ function page({ out, nowMs }: Context, summary: SessionSummaryAndHealth, next: F
       ["Size", formatSize(summary.bytes)],
       ["Health", summary.healthy ? "ok" : out.paint("red", "needs attention")],
     ]),
+    ...workers.each,
     ...summary.findings.map(({ message, repairable }) => {
       const advice = repairable
         ? `; to repair it: sessionctl recover ${shellOperand(summary.session_id)}`
@@ -100,9 +103,9 @@ function runFacts(run: SessionSummaryAndHealth["run"] | undefined): [string, str
 
 /** For a run that has ended with files left. */
 function unattendedPart(summary: SessionSummaryAndHealth): string[] {
-  const { session_id, status, worker, pending_count, run } = summary;
+  const { session_id, status, workers, pending_count, run } = summary;
   const isOpen = status === "running" || status === "paused";
-  if (!isOpen || worker !== null || pending_count === 0) return [];
+  if (!isOpen || workers.length > 0 || pending_count === 0) return [];
   if (readRun(run ?? undefined).template === undefined) return [];
   return [`nobody works on it now; to go on: ${sessionCommand("run", session_id)}`];
 }
@@ -111,13 +114,6 @@ function failedPart(id: string, { results, total }: ResultPage): string[] {
   if (total === 0) return [];
   const lines = failureLines(id, failuresAmong(Object.keys(results), results), total);
   return [`${counted(total, "file")} failed; for the results: ${resultsCommand(id)}`, ...lines];
-}
-
-function workerText({ worker, status }: SessionSummaryAndHealth): string | undefined {
-  if (worker === null) return undefined;
-  const name = worker.name === null ? "" : `${safe(worker.name)}: `;
-  const waits = status === "paused" ? ", held until the session is resumed" : "";
-  return `${name}${worker.connected ? `attached${waits}` : "disconnected, may reconnect"}`;
 }
 
 /** `3 of 10 done  [██████··············] 30 %` */

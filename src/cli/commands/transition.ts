@@ -1,5 +1,5 @@
 /** `sessionctl pause`, `resume`, `complete`, `fail` and `reopen`. */
-import type { SessionSummaryAndHealth } from "../../contract/replies.ts";
+import type { AttachedWorker } from "../../contract/replies.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
 import { readRun } from "../../runner/remembered.ts";
 import type { Session, SessionSummary, Status } from "../../session/session.ts";
@@ -75,7 +75,7 @@ async function transition(
   reason: string | undefined,
 ): Promise<Session | SessionSummary> {
   const { client, out } = context;
-  const { status: before, worker } = await client.getSummary(id);
+  const { status: before, workers } = await client.getSummary(id);
   let reply: Session | SessionSummary | undefined;
   if (before !== leadsTo || reason !== undefined) {
     reply = await client[`${verb}Session`](id, { reason }).catch((error) => {
@@ -86,29 +86,33 @@ async function transition(
   }
   if (reply !== undefined) {
     const files = isSession(reply) ? filesDone(reply) : "";
-    const andWorker = before === leadsTo ? "" : workerText(verb, worker);
+    const andWorker = before === leadsTo ? "" : workersText(verb, workers);
     out.say(`${safe(id)} ${isNow(leadsTo)}${files}${andWorker}`);
-    if (isSession(reply)) tellIfIdle(context, reply, worker);
+    if (isSession(reply)) tellIfIdle(context, reply, workers);
     return reply;
   }
   const unchanged = reason === undefined ? "" : "; its reason was not changed";
   out.say(`${safe(id)} ${isNow(leadsTo, "already")}${unchanged}`);
   if (verb !== "resume") return client.getSummary(id);
   const session = await client.getSession(id);
-  tellIfIdle(context, session, worker);
+  tellIfIdle(context, session, workers);
   return session;
 }
-
-type Worker = SessionSummaryAndHealth["worker"];
 
 function isSession(reply: Session | SessionSummary): reply is Session {
   return "pending_files" in reply;
 }
 
-/** What the attached worker does about the change. */
-function workerText(verb: Verb, worker: Worker): string {
-  if (worker === null || !worker.connected) return "";
-  const who = worker.name === null ? "its worker" : `its worker "${safe(worker.name)}"`;
+/** What the attached workers do about the change. */
+function workersText(verb: Verb, workers: readonly AttachedWorker[]): string {
+  const connected = workers.filter((worker) => worker.connected);
+  const [first] = connected;
+  if (first === undefined) return "";
+  if (connected.length > 1) {
+    if (verb === "pause") return `; its ${connected.length} workers finish what they have begun`;
+    return verb === "resume" ? `; its ${connected.length} workers go on` : "";
+  }
+  const who = first.name === null ? "its worker" : `its worker "${safe(first.name)}"`;
   if (verb === "pause") return `; ${who} finishes what it has begun`;
   return verb === "resume" ? `; ${who} goes on` : "";
 }
@@ -117,9 +121,15 @@ function workerText(verb: Verb, worker: Worker): string {
  * A session that was resumed makes no progress by itself. Only of the work of `sessionctl run` it is known
  * that a worker is attached for it: others may report over HTTP.
  */
-function tellIfIdle({ out }: Context, { session_id, run }: Session, worker: Worker): void {
-  if (worker?.connected) return;
-  if (worker !== null) out.say("its worker has lost its connection, and may come back");
+function tellIfIdle(
+  { out }: Context,
+  { session_id, run }: Session,
+  workers: readonly AttachedWorker[],
+): void {
+  if (workers.some(({ connected }) => connected)) return;
+  if (workers.length === 1) out.say("its worker has lost its connection, and may come back");
+  else if (workers.length > 1)
+    out.say(`its ${workers.length} workers have lost their connections, and may come back`);
   else if (readRun(run).template !== undefined) {
     out.say(`nobody works on it now; to go on: sessionctl run ${shellOperand(session_id)}`);
   }

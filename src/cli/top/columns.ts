@@ -2,21 +2,26 @@
  * The sessions as a table that fits the terminal: less important columns get narrower, then disappear. Pure.
  */
 
-import type { ListedSession } from "../../contract/replies.ts";
+import type { AttachedWorker, ListedSession } from "../../contract/replies.ts";
 import type { SessionSummary } from "../../session/session.ts";
 import { microsPerMs, parseTimestamp } from "../../time/clock.ts";
+import { counted } from "../count.ts";
 import type { Look } from "../look.ts";
 import { statusStyle } from "../output.ts";
 import type { Enough } from "../progress/rate.ts";
 import { ageText, rateText, timeText } from "../progress/wording.ts";
 import { displayWidth, padEnd, padStart } from "../terminal-text.ts";
 import { type Rates, speedOf } from "./rates.ts";
+import { sharingLines, sharingOf } from "./sharing.ts";
 
 export interface Row {
   readonly session: SessionSummary;
   readonly perSecond: number | undefined;
   readonly etaMs: number | undefined;
+  /** Who works on it, in a word or two. */
   readonly worker: string;
+  /** The workers that share it; each has a line of its own. */
+  readonly sharing: readonly AttachedWorker[];
 }
 
 export interface Sight {
@@ -166,7 +171,7 @@ function idleText({ checkpoint_time }: SessionSummary, nowMs: number, { marks }:
   return ageText(Math.max(0, nowMs - at / microsPerMs));
 }
 
-/** A line of titles, then a line for each row, none wider than `width`. */
+/** A line of titles, then the lines of each row, none wider than `width`. */
 export function sessionLines(rows: readonly Row[], width: number, sight: Sight): string[] {
   const widths = widthsOf(rows, width, sight);
   const shown = columns.filter((column) => widths.has(column));
@@ -178,12 +183,13 @@ export function sessionLines(rows: readonly Row[], width: number, sight: Sight):
       "bold",
       line((column, room) => aligned(column, look.clip(column.title, room), room)),
     ),
-    ...rows.map((row) =>
+    ...rows.flatMap((row) => [
       line((column, room) => {
         const text = aligned(column, look.fit(column.cell(row, room, sight), room), room);
         return column.paint === undefined ? text : column.paint(row, text, sight);
       }),
-    ),
+      ...sharingLines(row.sharing, width, sight),
+    ]),
   ];
 }
 
@@ -239,11 +245,19 @@ function wished(column: Column, rows: readonly Row[], sight: Sight): number {
 /** The row of each session. */
 export function rowsOf(sessions: readonly ListedSession[], rates: Rates, enough?: Enough): Row[] {
   return sessions.map((session) => {
-    const { worker } = session;
+    const { workers } = session;
     return {
       session,
       ...speedOf(rates, session, enough),
-      worker: worker === null ? "" : worker.connected ? (worker.name ?? "unnamed") : "lost",
+      worker: whoWorks(workers),
+      sharing: sharingOf(session),
     };
   });
+}
+
+function whoWorks(workers: readonly AttachedWorker[]): string {
+  const [first] = workers;
+  if (first === undefined) return "";
+  if (first.shared) return counted(workers.length, "worker");
+  return first.connected ? (first.name ?? "unnamed") : "lost";
 }

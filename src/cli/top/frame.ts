@@ -1,6 +1,6 @@
 /** The lines of `sessionctl top` for a view and a size. Pure. */
 
-import type { Stats } from "../../contract/replies.ts";
+import type { ListedSession, Stats } from "../../contract/replies.ts";
 import { type Status, statuses } from "../../session/session.ts";
 import { microsPerMs, parseTimestamp } from "../../time/clock.ts";
 import { counted } from "../count.ts";
@@ -12,6 +12,7 @@ import { displayWidth } from "../terminal-text.ts";
 import { rowsOf, sessionLines } from "./columns.ts";
 import { mostSessions, type Poll } from "./poll.ts";
 import { noRates, type Rates } from "./rates.ts";
+import { linesOf } from "./sharing.ts";
 
 export interface View {
   readonly poll: Poll;
@@ -57,10 +58,11 @@ export function frame(view: View, size: Size, look: Look): string[] {
   const offset = clampedOffset(view, size);
   const shown = poll.sessions.slice(offset, offset + parts.sessions);
   const blank = parts.blanks ? [""] : [];
+  // The workers of the last session may not fit.
   const table = sessionLines(rowsOf(shown, away === undefined ? rates : noRates), width, {
     look,
     nowMs,
-  });
+  }).slice(0, 1 + parts.sessions);
   const body =
     poll.stats.total === 0 ? [line([["no sessions"]], width, look)] : parts.titles ? table : table.slice(1);
   const filler = Array<string>(Math.max(0, parts.sessions + (parts.titles ? 1 : 0) - body.length)).fill("");
@@ -73,7 +75,7 @@ export function frame(view: View, size: Size, look: Look): string[] {
     ...filler,
     ...blank,
     ...(parts.cleanup ? [cleanupLine(view, width, look)] : []),
-    ...(parts.keys ? [keysLine(view, offset, shown.length, width, look)] : []),
+    ...(parts.keys ? [keysLine(view, offset, fitting(shown, parts.sessions), width, look)] : []),
   ].slice(0, size.rows);
 }
 
@@ -101,10 +103,30 @@ export function clampedOffset(view: View, size: Size): number {
 
 /** The offset at which the last session is visible. */
 export function lastOffset(view: View, size: Size): number {
-  return Math.max(0, Math.min(view.poll.stats.total, mostSessions) - partsOf(view, size).sessions);
+  const { stats, sessions } = view.poll;
+  const most = Math.min(stats.total, mostSessions);
+  let room = partsOf(view, size).sessions;
+  let first = most;
+  for (; first > 0; first--) {
+    const session = sessions[first - 1];
+    room -= session === undefined ? 1 : linesOf(session);
+    if (room < 0) break;
+  }
+  // A session with more lines than there are on the screen can still be looked at.
+  return Math.max(0, Math.min(first, most - 1));
 }
 
-/** Number of sessions that are visible at once. */
+/** How many of the sessions have their own line within `lines`. */
+function fitting(sessions: readonly ListedSession[], lines: number): number {
+  let left = lines;
+  return sessions.filter((session) => {
+    const fits = left > 0;
+    left -= linesOf(session);
+    return fits;
+  }).length;
+}
+
+/** Number of sessions that are visible at once, if each has one line. */
 export function sessionRows(view: View, size: Size): number {
   return partsOf(view, size).sessions;
 }

@@ -93,7 +93,7 @@ export class EmbeddedBackend implements Backend {
     const store = await this.#store();
     const { status, ...page } = filter;
     const found = await store.list({ ...page, ...(status === undefined ? {} : { status: [...status] }) });
-    return own({ ...found, sessions: found.sessions.map((session) => ({ ...session, worker: null })) });
+    return own({ ...found, sessions: found.sessions.map((session) => ({ ...session, workers: [] })) });
   }
 
   async stats() {
@@ -129,7 +129,7 @@ export class EmbeddedBackend implements Backend {
     const known = parseSessionId(id);
     const store = await this.#store();
     const validation = await store.validate(known);
-    return own(summaryAndHealthOf(await store.summary(known), validation, null));
+    return own(summaryAndHealthOf(await store.summary(known), validation, []));
   }
 
   async attach(): Promise<never> {

@@ -9,10 +9,10 @@ import { publicMessage } from "../http/error-reply.ts";
  */
 const clearAfter = 1000;
 
-/** What became of a message: it is durable, it was refused, or it has an answer of its own. */
-type Outcome = { revision: number } | { error: SessiondError } | { answer: DaemonMessage };
+/** What became of a message: it is durable, it was refused, or it has an answer of its own, or none. */
+type Outcome = { revision: number } | { error: SessiondError } | { answer: DaemonMessage | undefined };
 
-interface Owed {
+export interface Owed {
   readonly seq: number;
   readonly bytes: number;
   /** Undefined while the message is in progress. */
@@ -60,11 +60,6 @@ export class Answers {
     return this.#acked.count + this.#claims.count;
   }
 
-  /** Whether every report and every release is answered. */
-  get isSettled(): boolean {
-    return this.#acked.count === 0;
-  }
-
   /** The size of the messages without an answer. */
   get bytes(): number {
     return this.#bytes;
@@ -92,8 +87,8 @@ export class Answers {
         const { seq, bytes, outcome } = owed as Owed & { outcome: Outcome };
         this.#bytes -= bytes;
         if ("error" in outcome) messages.push(errorMessage(outcome.error, seq));
-        else if ("answer" in outcome) messages.push(outcome.answer);
-        else ack = { type: "ack", seq, revision: outcome.revision };
+        else if (!("answer" in outcome)) ack = { type: "ack", seq, revision: outcome.revision };
+        else if (outcome.answer !== undefined) messages.push(outcome.answer);
       }
       if (ack !== undefined) messages.push(ack);
       ack = undefined;

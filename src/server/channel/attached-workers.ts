@@ -1,4 +1,4 @@
-/** The workers' connections, by session. Each is told at once when the status of its session changes. */
+/** The workers' connections, by session and by lease. Each is told at once when the status of its session changes. */
 import { isSessiondError, SessiondError } from "../../error.ts";
 import { isOtherGeneration, type SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
@@ -7,45 +7,62 @@ import type { WorkerConnection } from "./worker-connection.ts";
 
 export interface AttachedWorkersOptions {
   store: Pick<SessionStore, "summary" | "changes">;
+  /** Called for a change of a session with workers, after they were told. */
+  onChange: (summary: SessionSummary) => void;
   /** Called when a connection is closed because its session is gone. */
   onGone: (connection: WorkerConnection) => void;
 }
 
 export class AttachedWorkers {
   readonly #options: AttachedWorkersOptions;
-  readonly #connections = new Map<string, WorkerConnection>();
+  readonly #byEpoch = new Map<number, WorkerConnection>();
+  readonly #bySession = new Map<string, Set<WorkerConnection>>();
   readonly #unsubscribe: () => void;
 
   constructor(options: AttachedWorkersOptions) {
     this.#options = options;
     // One subscription for all connections, because it is called for every change of every session.
     this.#unsubscribe = options.store.changes.subscribe(({ session_id, after, gone }) => {
-      const connection = this.#connections.get(session_id);
+      const connections = this.#bySession.get(session_id);
       // A session that cannot be read is not gone: somebody may repair it.
-      if (connection !== undefined && gone?.cause !== "unreadable") this.#follow(connection, after);
+      if (connections === undefined || gone?.cause === "unreadable") return;
+      for (const connection of connections) this.#follow(connection, after);
+      if (after !== undefined) options.onChange(after);
     });
   }
 
   get size(): number {
-    return this.#connections.size;
+    return this.#byEpoch.size;
   }
 
-  get(id: string): WorkerConnection | undefined {
-    return this.#connections.get(id);
+  get(epoch: number): WorkerConnection | undefined {
+    return this.#byEpoch.get(epoch);
+  }
+
+  /** The connections of a session's workers. */
+  of(id: string): readonly WorkerConnection[] {
+    return [...(this.#bySession.get(id) ?? [])];
   }
 
   [Symbol.iterator](): IterableIterator<WorkerConnection> {
-    return this.#connections.values();
+    return this.#byEpoch.values();
   }
 
   add(connection: WorkerConnection): void {
-    this.#connections.set(connection.id, connection);
+    const { id, epoch } = connection;
+    this.#byEpoch.set(epoch, connection);
+    const others = this.#bySession.get(id);
+    if (others === undefined) this.#bySession.set(id, new Set([connection]));
+    else others.add(connection);
     void this.#lookAgain(connection);
   }
 
   remove(connection: WorkerConnection): void {
-    if (this.#connections.get(connection.id) !== connection) return;
-    this.#connections.delete(connection.id);
+    const { id, epoch } = connection;
+    if (!this.#byEpoch.delete(epoch)) return;
+    const others = this.#bySession.get(id);
+    others?.delete(connection);
+    if (others?.size === 0) this.#bySession.delete(id);
   }
 
   close(): void {
@@ -77,10 +94,14 @@ export class AttachedWorkers {
   async #lookAgain(connection: WorkerConnection): Promise<void> {
     try {
       const summary = await this.#options.store.summary(connection.id as SessionId);
-      if (this.#connections.get(connection.id) === connection) this.#follow(connection, summary);
+      if (this.#isKnown(connection)) this.#follow(connection, summary);
     } catch (error) {
       const isGone = isSessiondError(error, "session_not_found", "session_deleted");
-      if (isGone && this.#connections.get(connection.id) === connection) this.#follow(connection, undefined);
+      if (isGone && this.#isKnown(connection)) this.#follow(connection, undefined);
     }
+  }
+
+  #isKnown(connection: WorkerConnection): boolean {
+    return this.#byEpoch.get(connection.epoch) === connection;
   }
 }

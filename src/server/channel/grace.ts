@@ -16,6 +16,8 @@ const maxRetryMs = 60_000;
 const lookMs = 100;
 
 interface Grace {
+  /** Of the session. */
+  id: string;
   epoch: number;
   process: string | null;
   /** The start of the period, by performance.now(). */
@@ -35,7 +37,8 @@ export interface GracesOptions {
 
 export class Graces {
   readonly #options: GracesOptions;
-  readonly #graces = new Map<string, Grace>();
+  /** By epoch. */
+  readonly #graces = new Map<number, Grace>();
   readonly #ending = new Set<Promise<void>>();
   #graceMs: number;
 
@@ -44,8 +47,8 @@ export class Graces {
     this.#graceMs = options.graceMs;
   }
 
-  get(id: string): Readonly<Grace> | undefined {
-    return this.#graces.get(id);
+  get(epoch: number): Readonly<Grace> | undefined {
+    return this.#graces.get(epoch);
   }
 
   /** The time until which the worker may reconnect, as ISO 8601. */
@@ -54,24 +57,31 @@ export class Graces {
     return formatTimestamp(this.#options.clock.now() + Math.round(leftMs) * microsPerMs);
   }
 
-  begin(id: string, { epoch, process }: Pick<Lease, "epoch" | "process">): void {
-    this.end(id);
+  begin({ session_id: id, epoch, process }: Pick<Lease, "session_id" | "epoch" | "process">): void {
+    this.end(epoch);
     const since = performance.now();
-    const grace = { epoch, process, since, timer: undefined, over: false, retryMs: firstRetryMs };
-    this.#graces.set(id, grace);
-    this.#arm(id, grace);
+    const grace = { id, epoch, process, since, timer: undefined, over: false, retryMs: firstRetryMs };
+    this.#graces.set(epoch, grace);
+    this.#arm(grace);
   }
 
-  /** Ends a period early: the worker has reconnected, or the lease has ended. */
-  end(id: string): void {
-    clearTimeout(this.#graces.get(id)?.timer);
-    this.#graces.delete(id);
+  /** Ends a period early: the lease has ended. */
+  end(epoch: number): void {
+    clearTimeout(this.#graces.get(epoch)?.timer);
+    this.#graces.delete(epoch);
+  }
+
+  /** Ends the periods of a session's leases but for these: their workers have reconnected. */
+  keepOnly(id: string, epochs: ReadonlySet<number>): void {
+    for (const grace of this.#graces.values()) {
+      if (grace.id === id && !epochs.has(grace.epoch)) this.end(grace.epoch);
+    }
   }
 
   /** Changes the length, also of periods that have begun. */
   configure(graceMs: number): void {
     this.#graceMs = graceMs;
-    for (const [id, grace] of this.#graces) if (!grace.over) this.#arm(id, grace);
+    for (const grace of this.#graces.values()) if (!grace.over) this.#arm(grace);
   }
 
   /** Stops all periods, and waits for leases that are ending. */
@@ -81,26 +91,27 @@ export class Graces {
     await Promise.all(this.#ending);
   }
 
-  #arm(id: string, grace: Grace): void {
+  #arm(grace: Grace): void {
     clearTimeout(grace.timer);
     const leftMs = grace.since + this.#graceMs - performance.now();
     const { process } = grace;
-    if (leftMs <= 0 || (process !== null && hasEnded(process))) this.#over(id, grace);
+    if (leftMs <= 0 || (process !== null && hasEnded(process))) this.#over(grace);
     else {
       const waitMs = process === null ? leftMs : Math.min(leftMs, lookMs);
-      grace.timer = setTimeout(() => this.#arm(id, grace), waitMs).unref();
+      grace.timer = setTimeout(() => this.#arm(grace), waitMs).unref();
     }
   }
 
-  #over(id: string, grace: Grace): void {
+  #over(grace: Grace): void {
     grace.over = true;
-    const ending = this.#options.onOver(id, grace.epoch).then(
+    const { id, epoch } = grace;
+    const ending = this.#options.onOver(id, epoch).then(
       () => {
-        if (this.#graces.get(id) === grace) this.#graces.delete(id);
+        if (this.#graces.get(epoch) === grace) this.#graces.delete(epoch);
       },
       () => {
-        if (this.#graces.get(id) !== grace) return;
-        grace.timer = setTimeout(() => this.#over(id, grace), grace.retryMs).unref();
+        if (this.#graces.get(epoch) !== grace) return;
+        grace.timer = setTimeout(() => this.#over(grace), grace.retryMs).unref();
         grace.retryMs = Math.min(2 * grace.retryMs, maxRetryMs);
       },
     );

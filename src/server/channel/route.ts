@@ -39,13 +39,13 @@ async function attach(
   { connections, large, documentBytes }: AttachOptions,
 ): Promise<Attachment> {
   const id = parseSessionId((request.params as { id: string }).id);
-  const { shared, ...query } = checkQuery(upgrades.attachWorker, request.query as QueryValues) as AttachQuery;
-  if (shared === true) throw new RequestError(400, "shared: sessions cannot be shared yet");
+  const query = checkQuery(upgrades.attachWorker, request.query as QueryValues) as AttachQuery;
   const { socket, headers } = request.raw;
   // Node.js joins a header that is there twice, so that the value is a text.
   const token = headers[tokenHeader] as string | undefined;
   if (!connections().hold(socket)) throw tooManyHeld();
-  await large.begin(request.raw, await documentBytes(id));
+  // A shared worker is not sent the document.
+  await large.begin(request.raw, query.shared ? 0 : await documentBytes(id));
   try {
     return await workers.attach(id, { ...query, token }, () => socket.readable && socket.writable);
   } finally {

@@ -1,53 +1,16 @@
-/**
- * The connection of one worker: messages in, answers out. What happens to the lease is decided elsewhere
- * (`workers.ts`).
- */
-import type { Socket } from "node:net";
-import type { ClosingMessage, DaemonMessage, ProgressMessage } from "../../contract/channel.ts";
+import type { ClaimMessage, DaemonMessage, ProgressMessage, ReleaseMessage } from "../../contract/channel.ts";
 import type { ProgressReply } from "../../contract/replies.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
-import type { Logger } from "../../log.ts";
-import type { ProgressDelta } from "../../session/command.ts";
-import type { Session, SessionSummary } from "../../session/session.ts";
-import type { Buffered } from "../http/buffered.ts";
+import type { SessionSummary } from "../../session/session.ts";
 import { publicMessage } from "../http/error-reply.ts";
-import { Answers } from "./answers.ts";
-import type { Intake } from "./intake.ts";
+import { Answers, type Owed } from "./answers.ts";
+import { ConnectionClaims } from "./connection-claims.ts";
+import type { Beginning, ConnectionOptions, End, Sharing } from "./connection-options.ts";
 import { type LineReader, LineStream } from "./line-stream.ts";
-import { longMessage, type MessageLimits, type Received, readLongMessage, readMessage } from "./message.ts";
+import { longMessage, type Received, readLongMessage, readMessage } from "./message.ts";
 
 /** The daemon stops reading from a worker while this many of its messages wait for an answer. */
 const maxWaiting = 1000;
-
-export interface ConnectionOptions {
-  socket: Socket;
-  epoch: number;
-  intake: Intake;
-  /** The most bytes of a message, and of all messages that wait for an answer. */
-  maxBytes: number;
-  limits: MessageLimits;
-  buffered: Buffered;
-  /** Passes a report to the store. `json` is the message that contained the delta. */
-  report: (delta: ProgressDelta, json: Buffer) => Promise<ProgressReply>;
-  /** Ends the lease. Called when all messages are answered, before the connection is closed. */
-  onDetach: () => Promise<void>;
-  onClosed: () => void;
-  logger: Logger;
-}
-
-/** Needed only at the start, because it is as large as the session. The connection does not keep it. */
-export interface Beginning {
-  session: Session;
-  /** The first message to the worker, which contains the session. */
-  greeting: string | Buffer;
-}
-
-interface End {
-  /** The last message to the worker. */
-  closing?: Omit<ClosingMessage, "type">;
-  /** Called before the last message. */
-  before?: () => Promise<void>;
-}
 
 export class WorkerConnection implements LineReader {
   readonly id: string;
@@ -60,7 +23,11 @@ export class WorkerConnection implements LineReader {
   #lastStatus: Pick<SessionSummary, "status" | "status_reason">;
   /** The newest revision that this connection heard of. */
   #revision = 0;
+  /** The newest revision of which this worker was told. */
+  #ackedRevision: number;
   #lastSeq = 0;
+  /** Undefined for a worker that has the session for itself. */
+  readonly #claims: ConnectionClaims | undefined;
   /** Whether a message is being read in slices. */
   #isReading = false;
   /** Whether so many messages wait for an answer that no other is taken. */
@@ -79,9 +46,19 @@ export class WorkerConnection implements LineReader {
     this.#options = options;
     this.id = session.session_id;
     this.epoch = epoch;
-    this.generation = session.generation ?? null;
-    const { status, status_reason = null } = session;
+    this.generation = session.generation;
+    this.#ackedRevision = session.revision;
+    const { status, status_reason } = session;
     this.#lastStatus = { status, status_reason };
+    if (options.sharing !== undefined) {
+      this.#claims = new ConnectionClaims({
+        epoch,
+        queue: options.sharing.queue,
+        answers: this.#answers,
+        onAnswer: () => this.#answerSoon(),
+        asSessiondError: (thrown) => this.#asSessiondError(thrown),
+      });
+    }
     this.#stream = new LineStream({ socket, intake, maxLineBytes: maxBytes, buffered }, this);
     this.#stream.writeLarge(greeting);
     // For a worker that only looks at status messages: it must not work on a paused session.
@@ -153,6 +130,7 @@ export class WorkerConnection implements LineReader {
   }
 
   closed(): void {
+    this.#claims?.drop();
     this.#options.onClosed();
   }
 
@@ -186,8 +164,22 @@ export class WorkerConnection implements LineReader {
     } else if (message.type === "progress") {
       this.#report(message, line);
     } else {
-      const problem = `only a shared worker may send ${message.type}: this one has the whole session`;
-      this.#refuse(message.seq, line.length, new SessiondError("invalid_request", problem));
+      this.#share(message, line);
+    }
+  }
+
+  #share(message: ClaimMessage | ReleaseMessage, { length }: Buffer): void {
+    const { sharing } = this.#options;
+    try {
+      if (sharing === undefined) {
+        const problem = `only a shared worker may send ${message.type}: this one has the whole session`;
+        throw new SessiondError("invalid_request", problem);
+      }
+      if (message.type === "release") this.#release(message, length, sharing);
+      else this.#claims?.add(message, length);
+      this.#pace();
+    } catch (error) {
+      this.#refuse(message.seq, length, this.#asSessiondError(error));
     }
   }
 
@@ -199,11 +191,24 @@ export class WorkerConnection implements LineReader {
 
   /** Calls the store at once, so that the reports of a worker arrive there in order. */
   #report({ seq, processed, results, added }: ProgressMessage, line: Buffer): void {
-    const { report } = this.#options;
     const owed = this.#answers.expect(seq, line.length);
     this.#pace();
-    report({ processed, results, added }, line).then(
+    this.#settle(owed, this.#options.report({ processed, results, added }, line));
+  }
+
+  #release({ seq, files }: ReleaseMessage, bytes: number, { release }: Sharing): void {
+    const owed = this.#answers.expect(seq, bytes);
+    // The session is the same, so its revision is the one that the worker knows.
+    this.#settle(
+      owed,
+      release(files).then(() => ({ revision: this.#ackedRevision })),
+    );
+  }
+
+  #settle(owed: Owed, durable: Promise<Pick<ProgressReply, "revision">>): void {
+    durable.then(
       ({ revision }) => {
+        this.#ackedRevision = revision;
         owed.outcome = { revision };
         this.#answerSoon();
       },
@@ -244,6 +249,7 @@ export class WorkerConnection implements LineReader {
     if (this.#end !== undefined) return;
     this.#end = end;
     this.#stream.stop();
+    this.#claims?.drop();
     this.#answerSoon();
   }
 
@@ -274,7 +280,7 @@ export class WorkerConnection implements LineReader {
 
   #answer(): void {
     for (const message of this.#answers.take()) this.#send(message);
-    if (this.#end !== undefined && this.#answers.isSettled) void this.#close(this.#end);
+    if (this.#end !== undefined && this.#answers.count === 0) void this.#close(this.#end);
     else this.#flush();
   }
 

@@ -8,33 +8,27 @@
  */
 import type { Socket } from "node:net";
 import type { DaemonMessage } from "../../contract/channel.ts";
-import { isSessiondError, SessiondError } from "../../error.ts";
+import type { Evicted } from "../../contract/replies.ts";
+import { SessiondError } from "../../error.ts";
 import { stringifyJsonInSlices } from "../../json/write-in-slices.ts";
-import type { Logger } from "../../log.ts";
-import { isOtherGeneration } from "../../session/session.ts";
+import type { ProgressDelta } from "../../session/command.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { Lease, LeaseRequest, SessionStore } from "../../store/session-store.ts";
-import type { Clock } from "../../time/clock.ts";
-import type { WorkerEvent } from "../events/event-log.ts";
 import type { Buffered } from "../http/buffered.ts";
 import { replyDepth } from "../http/reply-depth.ts";
 import type { LimitsOptions } from "../options.ts";
 import { AttachedWorkers } from "./attached-workers.ts";
-import { Graces } from "./grace.ts";
+import { ClaimQueues } from "./claim-queues.ts";
+import type { Beginning, ConnectionOptions } from "./connection-options.ts";
 import { Intake } from "./intake.ts";
-import { applyOnLost } from "./on-lost.ts";
+import { LeaseEnds, type LeaseEndsOptions } from "./lease-ends.ts";
 import type { WorkerOptions } from "./options.ts";
-import { type Beginning, type ConnectionOptions, WorkerConnection } from "./worker-connection.ts";
+import { WorkerConnection } from "./worker-connection.ts";
 
-export interface WorkersOptions {
-  store: Pick<SessionStore, "summary" | "read" | "report" | "apply" | "leases" | "changes">;
-  worker: WorkerOptions;
+export interface WorkersOptions extends LeaseEndsOptions {
+  store: Pick<SessionStore, "summary" | "read" | "report" | "apply" | "leases" | "claims" | "changes">;
   limits: Pick<LimitsOptions, "bodyBytes" | "depth" | "values">;
   buffered: Buffered;
-  clock: Clock;
-  /** Called for each worker that attaches, detaches or is lost. */
-  onWorker: (id: string, event: WorkerEvent) => void;
-  logger: Logger;
 }
 
 /** A lease whose connection is about to be opened. */
@@ -44,26 +38,23 @@ export interface Attachment extends Beginning {
 
 export class Workers {
   readonly #options: WorkersOptions;
-  readonly #graces: Graces;
+  readonly #ends: LeaseEnds;
   readonly #attached: AttachedWorkers;
   /** The number of requests for each session that are becoming connections. */
   readonly #attaching = new Map<string, number>();
   readonly #intake = new Intake();
-  #onLost: WorkerOptions["onLost"];
+  readonly #claims: ClaimQueues;
   #stopping = false;
 
   constructor(options: WorkersOptions) {
-    const { worker, clock, store } = options;
+    const { store } = options;
     this.#options = options;
-    this.#onLost = worker.onLost;
-    this.#graces = new Graces({
-      graceMs: worker.reattachGraceMs,
-      clock,
-      onOver: (id, epoch) => this.#graceOver(id as SessionId, epoch),
-    });
+    this.#ends = new LeaseEnds(options);
+    this.#claims = new ClaimQueues(store);
     this.#attached = new AttachedWorkers({
       store,
-      onGone: ({ id, epoch }) => void this.#release(id, epoch),
+      onChange: (summary) => this.#claims.follow(summary),
+      onGone: ({ id, epoch }) => void this.#ends.release(id, epoch),
     });
   }
 
@@ -72,19 +63,20 @@ export class Workers {
     return this.#attached.size;
   }
 
-  isConnected(id: string): boolean {
-    return this.#attached.get(id) !== undefined;
+  /** Whether the worker with the lease of this epoch is connected. */
+  isConnected(epoch: number): boolean {
+    return this.#attached.get(epoch) !== undefined;
   }
 
   /** Begins the grace periods of workers that were attached to an earlier run of the daemon. */
   async listen(): Promise<void> {
     const leases = await this.#options.store.leases.all();
-    await Promise.all(leases.map(({ session_id }) => this.#beginGraceIfUnused(session_id)));
+    const ids = new Set(leases.map(({ session_id }) => session_id));
+    await Promise.all([...ids].map((id) => this.#beginGracesOfUnused(id)));
   }
 
-  configure({ reattachGraceMs, onLost }: WorkerOptions): void {
-    this.#onLost = onLost;
-    this.#graces.configure(reattachGraceMs);
+  configure(worker: WorkerOptions): void {
+    this.#ends.configure(worker);
   }
 
   /**
@@ -102,39 +94,57 @@ export class Workers {
       if (left > 0) this.#attaching.set(id, left);
       else this.#attaching.delete(id);
       // The connection is opened in this turn, if at all.
-      setImmediate(() => void this.#beginGraceIfUnused(id));
+      setImmediate(() => void this.#beginGracesOfUnused(id));
     }
   }
 
   async #acquire(id: SessionId, request: LeaseRequest, isAlive: () => boolean): Promise<Attachment> {
     const { store } = this.#options;
-    await this.#assertMayAttach(id, request.token);
+    await this.#assertMayAttach(id, request);
     // In the same turn as the check.
     const { lease, token } = await store.leases.acquire(id, request);
     try {
-      this.#graces.end(id);
-      const older = this.#attached.get(id);
-      if (older !== undefined) {
-        this.#attached.remove(older);
-        older.lost(takenOver(id));
-      }
-      const { session } = await store.read(id);
-      const greeting = await stringifyJsonInSlices(
-        { type: "attached", epoch: lease.epoch, token, session } satisfies DaemonMessage,
-        replyDepth,
-      );
+      await this.#replace(id);
+      const { session, message } = await this.#greeting(id, lease, token);
+      const greeting = await stringifyJsonInSlices(message, replyDepth);
       if (this.#stopping)
         throw new SessiondError("shutting_down", "sessiond is shutting down; try again soon");
       // Throws if the session is gone.
       await store.summary(id);
-      if (!(await this.#holds(id, lease.epoch))) throw takenOver(id);
+      if (!(await this.#ends.holds(id, lease.epoch))) throw takenOver(id);
       if (!isAlive()) throw new SessiondError("invalid_request", "the client has closed the connection");
       return { lease, session, greeting };
     } catch (error) {
       // The worker does not know its token yet, so it cannot reconnect with it.
-      if (request.token === undefined) await this.#release(id, lease.epoch);
+      if (request.token === undefined) await this.#ends.release(id, lease.epoch);
       throw error;
     }
+  }
+
+  /** Ends grace periods and connections of leases that go on under another epoch: their worker has come back. */
+  async #replace(id: SessionId): Promise<void> {
+    const epochs = new Set((await this.#options.store.leases.of(id)).map(({ epoch }) => epoch));
+    this.#ends.graces.keepOnly(id, epochs);
+    for (const older of this.#attached.of(id)) {
+      if (epochs.has(older.epoch)) continue;
+      this.#attached.remove(older);
+      older.lost(takenOver(id));
+    }
+  }
+
+  /** The first message. For a shared worker it does not grow with the session. */
+  async #greeting(
+    id: SessionId,
+    { epoch, shared }: Lease,
+    token: string,
+  ): Promise<{ session: Beginning["session"]; message: DaemonMessage }> {
+    const { store } = this.#options;
+    if (shared) {
+      const [summary, claimed] = await Promise.all([store.summary(id), store.claims.held(id, epoch)]);
+      return { session: summary, message: { type: "attached", epoch, token, summary, claimed } };
+    }
+    const { session, summary } = await store.read(id);
+    return { session: summary, message: { type: "attached", epoch, token, session } };
   }
 
   /**
@@ -144,6 +154,8 @@ export class Workers {
   open({ lease, ...beginning }: Attachment, socket: Socket): void {
     const { store, limits, buffered, logger } = this.#options;
     const { session_id: id, epoch } = lease;
+    const report = (delta: ProgressDelta, json: Buffer) =>
+      store.report(id as SessionId, delta, { epoch, json });
     const options: ConnectionOptions = {
       socket,
       epoch,
@@ -151,21 +163,47 @@ export class Workers {
       maxBytes: limits.bodyBytes,
       limits,
       buffered,
-      report: (delta, json) => store.report(id as SessionId, delta, { epoch, json }),
-      onDetach: async () => {
-        logger.info({ ...lease }, "worker detached");
-        const released = this.#release(id, epoch);
-        // After the release has begun, so that whoever receives the event can attach.
-        this.#announce("worker.detached", lease);
-        await released;
-      },
+      report,
+      ...(lease.shared && this.#sharing(lease, beginning.session, report)),
+      onDetach: () => this.#ends.detach(lease),
       onClosed: () => void this.#closed(connection, lease),
       logger,
     };
     const connection = new WorkerConnection(options, beginning);
     logger.info({ ...lease }, "worker attached");
     this.#attached.add(connection);
-    this.#announce("worker.attached", lease);
+    this.#ends.announce("worker.attached", lease);
+  }
+
+  /** What a shared worker can do besides reporting. */
+  #sharing(
+    { session_id, epoch }: Lease,
+    session: Beginning["session"],
+    report: ConnectionOptions["report"],
+  ): Pick<ConnectionOptions, "report" | "sharing"> {
+    const id = session_id as SessionId;
+    const claims = this.#claims;
+    return {
+      async report(delta, json) {
+        const reply = await report(delta, json);
+        if (reply.pending_count === 0) claims.wake(id);
+        return reply;
+      },
+      sharing: {
+        queue: claims.join(session),
+        release: (files) => this.#options.store.claims.giveBack(id, epoch, files),
+      },
+    };
+  }
+
+  /** Ends the lease of a worker at once. @throws SessiondError `lease_lost` if there is none of this epoch */
+  evict(id: SessionId, epoch: number): Promise<Evicted> {
+    return this.#ends.evict(id, epoch, () => {
+      const connection = this.#attached.get(epoch);
+      if (connection === undefined) return;
+      this.#attached.remove(connection);
+      connection.lost(evicted(id));
+    });
   }
 
   /** Asks every worker to reconnect later, after its messages have been answered. */
@@ -178,73 +216,39 @@ export class Workers {
   async close(): Promise<void> {
     this.#stopping = true;
     this.#attached.close();
-    await this.#graces.stop();
+    this.#claims.close();
+    await this.#ends.graces.stop();
   }
 
-  /** Refuses leases in a grace period, of which the store knows nothing. */
-  async #assertMayAttach(id: SessionId, token: string | undefined): Promise<void> {
+  /** Refuses exclusive leases in a grace period, of which the store knows nothing. */
+  async #assertMayAttach(id: SessionId, { token }: LeaseRequest): Promise<void> {
     const { store } = this.#options;
     const [[lease]] = await Promise.all([store.leases.of(id), store.summary(id)]);
-    const grace = this.#graces.get(id);
-    if (grace === undefined || lease?.epoch !== grace.epoch) return;
-    if (token === undefined) throw heldInGrace(lease, this.#graces.until(grace));
+    if (lease === undefined || lease.shared) return;
+    const grace = this.#ends.graces.get(lease.epoch);
+    if (grace === undefined) return;
+    if (token === undefined) throw heldInGrace(lease, this.#ends.graces.until(grace));
     if (grace.over) throw takenOver(id);
   }
 
-  /** Begins the grace period of a lease that has no connection, and no request that is becoming one. */
-  async #beginGraceIfUnused(id: string): Promise<void> {
-    const [lease] = await this.#options.store.leases.of(id);
-    if (lease === undefined || this.#stopping) return;
-    if (this.#attached.get(id) !== undefined || this.#attaching.has(id)) return;
-    if (this.#graces.get(id)?.epoch === lease.epoch) return;
-    this.#graces.begin(id, lease);
+  /**
+   * Begins the grace periods of a session's leases that have no connection, unless requests are becoming
+   * connections: then the last of these calls this again.
+   */
+  async #beginGracesOfUnused(id: string): Promise<void> {
+    const leases = await this.#options.store.leases.of(id);
+    if (this.#stopping || this.#attaching.has(id)) return;
+    for (const lease of leases) {
+      const isUnused = !this.isConnected(lease.epoch) && this.#ends.graces.get(lease.epoch) === undefined;
+      if (isUnused) this.#ends.graces.begin(lease);
+    }
   }
 
   async #closed(connection: WorkerConnection, lease: Lease): Promise<void> {
     const { id, epoch } = connection;
     this.#attached.remove(connection);
-    if (this.#stopping || !(await this.#holds(id, epoch))) return;
-    this.#options.logger.warn({ ...lease }, "worker lost: its connection ended");
-    this.#announce("worker.lost", lease);
-    this.#graces.begin(id, lease);
-  }
-
-  /** @throws if the status of the session cannot be changed; the caller tries again */
-  async #graceOver(id: SessionId, epoch: number): Promise<void> {
-    const { store, logger } = this.#options;
-    const [lease] = await store.leases.of(id);
-    if (lease?.epoch !== epoch) return;
-    let became: string | undefined;
-    try {
-      if (!isOtherGeneration(lease.generation, (await store.summary(id)).generation)) {
-        became = await applyOnLost(store, id, lease, this.#onLost);
-      }
-    } catch (error) {
-      if (!isSessiondError(error, "session_not_found", "session_deleted")) {
-        logger.warn({ err: error, ...lease }, "cannot apply worker.on_lost to a session; trying again");
-        throw error;
-      }
-    }
-    await this.#release(id, epoch);
-    logger.warn({ ...lease, became }, "worker is not coming back: its lease has ended");
-    this.#announce("worker.lost", lease, { gone: true });
-  }
-
-  #announce(kind: WorkerEvent["kind"], { session_id, worker, epoch }: Lease, { gone = false } = {}): void {
-    this.#options.onWorker(session_id, { kind, worker, epoch, gone });
-  }
-
-  async #release(id: string, epoch: number): Promise<void> {
-    try {
-      await this.#options.store.leases.release(id as SessionId, epoch);
-    } catch (error) {
-      // The lease has ended in memory. After a restart it would be found again, and end after a grace period.
-      this.#options.logger.warn({ err: error, session_id: id, epoch }, "cannot record the end of a lease");
-    }
-  }
-
-  async #holds(id: string, epoch: number): Promise<boolean> {
-    return (await this.#options.store.leases.of(id)).some((lease) => lease.epoch === epoch);
+    if (lease.shared) this.#claims.leave(id);
+    if (!this.#stopping && (await this.#ends.holds(id, epoch))) this.#ends.lose(lease);
   }
 }
 
@@ -254,6 +258,10 @@ function heldInGrace({ session_id, worker }: Lease, until: string): SessiondErro
     "lease_held",
     `${holder} of session "${session_id}" lost its connection and may reconnect until ${until}; try again then`,
   );
+}
+
+function evicted(id: string): SessiondError {
+  return new SessiondError("lease_lost", `an operator has ended the lease of this worker on session "${id}"`);
 }
 
 function takenOver(id: string): SessiondError {

@@ -87,7 +87,8 @@ export function daemonHandlers(services: DaemonServices) {
     stopDaemon: async ({ body = {} }) => {
       if (daemon.onDemand === undefined) throw stoppedElsewhere();
       const leases = await store.leases.all();
-      const ends = leases.map(({ session_id }) => session_id).filter((id) => workers.isConnected(id));
+      const connected = leases.filter(({ epoch }) => workers.isConnected(epoch));
+      const ends = [...new Set(connected.map(({ session_id }) => session_id))];
       if (ends.length > 0 && !body.force) throw inUse(ends);
       daemon.onDemand.stop();
       return { pid: process.pid, ends };

@@ -32,6 +32,12 @@ export function progressHandlers(store: SessionStore) {
       return store.report(params.id, body, { json });
     },
 
+    requeueFiles: async ({ params, body, tag }) => {
+      const { summary } = await store.apply(params.id, { type: "requeue", files: body.files });
+      tag(summary);
+      return progressReplyOf(summary);
+    },
+
     pauseSession: transition("pause"),
     completeSession: transition("complete"),
     failSession: transition("fail"),

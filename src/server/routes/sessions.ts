@@ -10,18 +10,13 @@ import { SessiondError } from "../../error.ts";
 import { failedFiles } from "../../session/failed-file.ts";
 import type { Session, SessionSummary } from "../../session/session.ts";
 import { generateSessionId, parseSessionId } from "../../session/session-id.ts";
-import type { Lease, SessionStore } from "../../store/session-store.ts";
-import type { Workers } from "../channel/workers.ts";
+import type { SessionStore } from "../../store/session-store.ts";
 import { type Handlers, noBody } from "../http/handler.ts";
 import { pageOf } from "../http/page.ts";
 import { changeIf, isKnownToReader, saveIf } from "../http/precondition.ts";
+import type { ListedWorkers } from "./workers.ts";
 
-export function sessionHandlers(store: SessionStore, channel: Pick<Workers, "isConnected">) {
-  const workerOf = (lease: Lease | undefined) =>
-    lease === undefined
-      ? null
-      : { name: lease.worker, epoch: lease.epoch, connected: channel.isConnected(lease.session_id) };
-
+export function sessionHandlers(store: SessionStore, workers: ListedWorkers) {
   return {
     createSession: async ({ body, tag, header }) => {
       const { session, summary } = await store.create({
@@ -35,12 +30,12 @@ export function sessionHandlers(store: SessionStore, channel: Pick<Workers, "isC
 
     listSessions: async ({ query }) => {
       const { sessions, ...page } = await store.list(query);
-      const leases = new Map((await store.leases.all()).map((lease) => [lease.session_id, lease]));
-      const withWorker = (summary: SessionSummary) => ({
+      const known = await workers.all();
+      const withWorkers = (summary: SessionSummary) => ({
         ...summary,
-        worker: workerOf(leases.get(summary.session_id)),
+        workers: known.get(summary.session_id) ?? [],
       });
-      return { sessions: sessions.map(withWorker), ...page };
+      return { sessions: sessions.map(withWorkers), ...page };
     },
 
     getStats: () => store.stats(),
@@ -71,7 +66,7 @@ export function sessionHandlers(store: SessionStore, channel: Pick<Workers, "isC
       const validation = await store.validate(params.id);
       const summary = await store.summary(params.id);
       tag(summary);
-      return summaryAndHealthOf(summary, validation, workerOf((await store.leases.of(params.id))[0]));
+      return summaryAndHealthOf(summary, validation, await workers.of(params.id));
     },
 
     listFiles: async ({ params, query }) => {

@@ -404,7 +404,7 @@ describe("a loop that is to end early", () => {
     await begun(1);
     wire.closed = true;
     wire.cut();
-    await eventually(async () => expect((await client.getSummary("a")).worker).toBeNull());
+    await eventually(async () => expect((await client.getSummary("a")).workers).toEqual([]));
     finish("src/0.ts");
     await begun(2);
     wire.closed = false;

@@ -25,7 +25,7 @@ describe("attaching", () => {
     expect(first.session).toEqual(await client.getSession("a"));
     expect(first.status).toBe("running");
     expect(first.signal.aborted).toBe(false);
-    expect((await client.getSummary("a")).worker).toMatchObject({ name: "first", epoch: first.epoch });
+    expect((await client.getSummary("a")).workers).toMatchObject([{ name: "first", epoch: first.epoch }]);
 
     const held = await failure(client.attach("a"));
     expect(held).toBeInstanceOf(SessiondError);
@@ -35,7 +35,7 @@ describe("attaching", () => {
     });
 
     await first.detach();
-    expect((await client.getSummary("a")).worker).toBeNull();
+    expect((await client.getSummary("a")).workers).toEqual([]);
     expect((await attach("a")).epoch).toBeGreaterThan(first.epoch);
   });
 
@@ -362,7 +362,7 @@ describe("a connection that is lost", () => {
     const worker = await attach(wire.client, "a");
     wire.closed = true;
     wire.cut();
-    await eventually(async () => expect(await client.getSummary("a")).toMatchObject({ worker: null }));
+    await eventually(async () => expect(await client.getSummary("a")).toMatchObject({ workers: [] }));
     expect((await client.getSummary("a")).status).toBe("paused");
     const late = failure(worker.report({ processed: ["x"] }));
     wire.closed = false;
@@ -386,7 +386,7 @@ describe("leaving", () => {
     await leaving;
     await Promise.all(reports);
     expect((await client.getSession("a")).pending_files).toEqual([]);
-    expect((await client.getSummary("a")).worker).toBeNull();
+    expect((await client.getSummary("a")).workers).toEqual([]);
     expect((await client.getSummary("a")).status).toBe("running");
     await worker.detach();
   });
@@ -398,6 +398,6 @@ describe("leaving", () => {
       await using worker = await client.attach("a");
       expect(worker.status).toBe("running");
     }
-    expect((await client.getSummary("a")).worker).toBeNull();
+    expect((await client.getSummary("a")).workers).toEqual([]);
   });
 });

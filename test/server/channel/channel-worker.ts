@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import { createInterface } from "node:readline";
 import { text } from "node:stream/consumers";
 import { onTestFinished } from "vitest";
-import type { ClosingMessage, DaemonMessage } from "../../../src/contract/channel.ts";
+import type { AttachedMessage, ClosingMessage, DaemonMessage } from "../../../src/contract/channel.ts";
 import { type JsonObject, parseJson, stringifyJson } from "../../../src/json/exact-json.ts";
 import type { Session } from "../../../src/session/session.ts";
 import { eventually } from "../../support/eventually.ts";
@@ -40,23 +40,28 @@ export class Refused extends Error {
   }
 }
 
-export interface TestWorker {
+/** A connection, whatever kind of worker it has. */
+export interface Channel<First extends DaemonMessage> {
+  readonly first: First;
   readonly socket: Socket;
   /** Whether the connection is open, as far as the worker knows. */
   readonly isOpen: boolean;
-  readonly epoch: number;
-  readonly token: string;
-  readonly session: Session;
   /** Everything that came after `attached`, except for `closing`. */
   readonly messages: DaemonMessage[];
   /** The message `closing`, once the connection is closed; undefined if there was none. */
   readonly closed: Promise<ClosingMessage | undefined>;
   /** Sends a message as a line; a text as it is, as a line too. */
   send(message: unknown): void;
-  /** Sends progress and resolves with the answer to it: an ack of it or of a later one, or its error. */
-  report(seq: number, delta?: JsonObject): Promise<DaemonMessage>;
   /** Resolves with the first message of this kind. */
   message<Type extends DaemonMessage["type"]>(type: Type): Promise<DaemonMessage & { type: Type }>;
+}
+
+export interface TestWorker extends Omit<Channel<AttachedMessage>, "first"> {
+  readonly epoch: number;
+  readonly token: string;
+  readonly session: Session;
+  /** Sends progress and resolves with the answer to it: an ack of it or of a later one, or its error. */
+  report(seq: number, delta?: JsonObject): Promise<DaemonMessage>;
 }
 
 /** @throws Refused */
@@ -65,6 +70,37 @@ export async function attachWorker(
   id: string,
   options: AttachOptions = {},
 ): Promise<TestWorker> {
+  const { first, ...channel } = await openChannel<AttachedMessage>(socketPath, id, options);
+  const { messages, send } = channel;
+  return {
+    ...channel,
+    get isOpen() {
+      return channel.isOpen();
+    },
+    epoch: first.epoch,
+    token: first.token,
+    session: first.session,
+    report(seq, delta = {}) {
+      send({ type: "progress", seq, ...delta });
+      return eventually(() => answerTo(messages, seq));
+    },
+  };
+}
+
+/** The ack of a message or of a later one, or its error. @throws if there is none yet */
+export function answerTo(messages: readonly DaemonMessage[], seq: number): DaemonMessage {
+  const refused = messages.find((message) => message.type === "error" && message.seq === seq);
+  const answer = refused ?? messages.find((message) => message.type === "ack" && message.seq >= seq);
+  if (answer === undefined) throw new Error(`${seq} is not answered: ${stringifyJson(messages)}`);
+  return answer;
+}
+
+/** @throws Refused */
+export async function openChannel<First extends DaemonMessage>(
+  socketPath: string,
+  id: string,
+  options: AttachOptions = {},
+): Promise<Omit<Channel<First>, "isOpen"> & { isOpen(): boolean }> {
   const asked = askToAttach(socketPath, id, options);
   const [socket, head] = await new Promise<[Socket, Buffer]>((resolve, reject) => {
     asked.on("error", reject);
@@ -79,42 +115,26 @@ export async function attachWorker(
   const closed = new Promise<ClosingMessage | undefined>((resolve) =>
     socket.once("close", () => resolve(closing)),
   );
-  const first = await new Promise<DaemonMessage & { type: "attached"; session: Session }>(
-    (resolve, reject) => {
-      socket.once("close", () => reject(new Error("the connection ended before the first message")));
-      createInterface({ input: socket }).on("line", (line) => {
-        const message = parseJson(line, 1000) as unknown as DaemonMessage;
-        if (message.type === "attached" && "session" in message) resolve(message);
-        else if (message.type === "closing") closing = message;
-        else messages.push(message);
-      });
-    },
-  );
-  const answerTo = (seq: number) => {
-    const refused = messages.find((message) => message.type === "error" && message.seq === seq);
-    const answer = refused ?? messages.find((message) => message.type === "ack" && message.seq >= seq);
-    if (answer === undefined) throw new Error(`${seq} is not answered: ${stringifyJson(messages)}`);
-    return answer;
-  };
+  const first = await new Promise<First>((resolve, reject) => {
+    socket.once("close", () => reject(new Error("the connection ended before the first message")));
+    createInterface({ input: socket }).on("line", (line) => {
+      const message = parseJson(line, 1000) as unknown as DaemonMessage;
+      if (message.type === "attached") resolve(message as First);
+      else if (message.type === "closing") closing = message;
+      else messages.push(message);
+    });
+  });
   const send = (message: unknown) =>
     void socket.write(
       `${typeof message === "string" ? message : stringifyJson(message, { maxDepth: 1000 })}\n`,
     );
   return {
+    first,
     socket,
-    get isOpen() {
-      return socket.readyState === "open" && closing === undefined;
-    },
-    epoch: first.epoch,
-    token: first.token,
-    session: first.session,
+    isOpen: () => socket.readyState === "open" && closing === undefined,
     messages,
     closed,
     send,
-    report(seq, delta = {}) {
-      send({ type: "progress", seq, ...delta });
-      return eventually(() => answerTo(seq));
-    },
     message(type) {
       return eventually(() => {
         const found = messages.find((message) => message.type === type);

@@ -64,7 +64,7 @@ test("as long as there is a worker, others may not report, and may do everything
   expect(await worker.report(1, { processed: ["a"] })).toMatchObject({ type: "ack" });
   worker.socket.destroy();
   await eventually(async () =>
-    expect((await summaryOf(server, "s")).worker).toMatchObject({ connected: false }),
+    expect((await summaryOf(server, "s")).workers).toMatchObject([{ connected: false }]),
   );
   await refusedToAll();
   const forced = await call("DELETE", "/v1/sessions/s?force=true");
@@ -82,10 +82,10 @@ test("a worker whose process is killed is noticed at once, and what it reported 
   onTestFinished(() => void child.kill("SIGKILL"));
   const [acked] = await once(child.stdout, "data");
   expect(JSON.parse(acked)).toMatchObject({ type: "ack", seq: 1 });
-  expect((await summaryOf(server, "s")).worker).toMatchObject({ name: "process", connected: true });
+  expect((await summaryOf(server, "s")).workers).toMatchObject([{ name: "process", connected: true }]);
   child.kill("SIGKILL");
   await eventually(async () =>
-    expect((await summaryOf(server, "s")).worker).toMatchObject({ connected: false }),
+    expect((await summaryOf(server, "s")).workers).toMatchObject([{ connected: false }]),
   );
   expect(await summaryOf(server, "s")).toMatchObject({ status: "running", processed_count: 1 });
 });
@@ -97,7 +97,7 @@ test("a worker that lost its connection comes back with its token, under an epoc
   await first.report(1, { processed: ["a"] });
   first.socket.destroy();
   await eventually(async () =>
-    expect((await summaryOf(server, "s")).worker).toMatchObject({ connected: false }),
+    expect((await summaryOf(server, "s")).workers).toMatchObject([{ connected: false }]),
   );
   const stranger = await refusal(attachWorker(server.socketPath, "s"));
   expect(stranger).toMatch(/^409 lease_held: .*"w".*may reconnect until \d{4}-\d\d-\d\dT[\d:.]+Z/);
@@ -109,7 +109,9 @@ test("a worker that lost its connection comes back with its token, under an epoc
   expect(second.token).toBe(first.token);
   expect(second.epoch).toBeGreaterThan(first.epoch);
   expect(second.session).toMatchObject({ processed_files: ["a"], pending_files: ["b", "c"] });
-  expect((await summaryOf(server, "s")).worker).toEqual({ name: "w", epoch: second.epoch, connected: true });
+  expect((await summaryOf(server, "s")).workers).toMatchObject([
+    { name: "w", epoch: second.epoch, connected: true },
+  ]);
   expect(await second.report(1, { processed: ["b"] })).toMatchObject({ type: "ack" });
 });
 
@@ -118,7 +120,7 @@ test("whoever knows the epoch, which everybody does, does not get the lease", as
   await server.create("s", ["a", "b"]);
   const worker = await attachWorker(server.socketPath, "s", { worker: "w" });
   const steal = async () => {
-    const { epoch } = (await summaryOf(server, "s")).worker as { epoch: number };
+    const [{ epoch }] = (await summaryOf(server, "s")).workers as [{ epoch: number }];
     for (const guess of [epoch, epoch + 1, epoch - 1]) {
       const { socketPath } = server;
       expect(await refusal(attachWorker(socketPath, "s", { query: `epoch=${guess}` }))).toMatch(/^400 /);
@@ -129,7 +131,7 @@ test("whoever knows the epoch, which everybody does, does not get the lease", as
   expect(await worker.report(1, { processed: ["a"] })).toMatchObject({ type: "ack" });
   worker.socket.destroy();
   await eventually(async () =>
-    expect((await summaryOf(server, "s")).worker).toMatchObject({ connected: false }),
+    expect((await summaryOf(server, "s")).workers).toMatchObject([{ connected: false }]),
   );
   await steal();
   expect(await (await attachWorker(server.socketPath, "s", worker)).report(1)).toMatchObject({ type: "ack" });
@@ -146,7 +148,7 @@ test("coming back while the old connection is still open closes that one, and it
   await expect(
     server.store.report("s" as never, { processed: ["b"] }, { epoch: old.epoch }),
   ).rejects.toMatchObject({ code: "lease_lost" });
-  expect(await summaryOf(server, "s")).toMatchObject({ processed_count: 1, worker: { connected: true } });
+  expect(await summaryOf(server, "s")).toMatchObject({ processed_count: 1, workers: [{ connected: true }] });
 });
 
 test("a worker that never heard of its new epoch may come back all the same", async () => {
@@ -180,7 +182,7 @@ test.each([
     worker.socket.destroy();
     await eventually(async () => expect(await server.store.leases.all()).toEqual([]));
     const summary = await summaryOf(server, "s");
-    expect(summary).toMatchObject({ status: to, processed_count: 1, worker: null });
+    expect(summary).toMatchObject({ status: to, processed_count: 1, workers: [] });
     if (from !== to) expect(summary.status_reason).toMatch(/"w" was lost/);
     else expect(summary.status_reason).toBeNull();
     expect(await refusal(attachWorker(socketPath, "s", { token: worker.token }))).toMatch(/^409 lease_lost/);
@@ -205,7 +207,7 @@ test("a worker that comes back in time loses nothing, however often", async () =
   }
   expect(await summaryOf(server, "s")).toMatchObject({
     status: "running",
-    worker: { connected: true, epoch },
+    workers: [{ connected: true, epoch }],
   });
 });
 
@@ -215,11 +217,11 @@ test("another grace and another on_lost count for workers that are lost already"
   const worker = await attachWorker(server.socketPath, "s");
   worker.socket.destroy();
   await eventually(async () =>
-    expect((await summaryOf(server, "s")).worker).toMatchObject({ connected: false }),
+    expect((await summaryOf(server, "s")).workers).toMatchObject([{ connected: false }]),
   );
   server.server.configure({ reattachGraceMs: 0, onLost: "fail" });
   await eventually(async () =>
-    expect(await summaryOf(server, "s")).toMatchObject({ status: "failed", worker: null }),
+    expect(await summaryOf(server, "s")).toMatchObject({ status: "failed", workers: [] }),
   );
 });
 
@@ -246,15 +248,15 @@ describe("a worker whose process has ended", () => {
     const worker = await attachWorker(socketPath, "s", { worker: "w", process: identity });
     worker.socket.destroy();
     await eventually(async () => {
-      expect((await summaryOf(server, "s")).worker).toMatchObject({ name: "w", connected: false });
+      expect((await summaryOf(server, "s")).workers).toMatchObject([{ name: "w", connected: false }]);
     });
     // As long as it is there, it may reconnect.
     expect(await refusal(attachWorker(socketPath, "s"))).toContain("may reconnect until");
     await end();
     await eventually(async () => {
-      const { worker, status, status_reason } = await summaryOf(server, "s");
-      expect([worker, status, status_reason]).toEqual([
-        null,
+      const { workers, status, status_reason } = await summaryOf(server, "s");
+      expect([workers, status, status_reason]).toEqual([
+        [],
         "paused",
         'the worker "w" was lost: its process ended',
       ]);
@@ -271,7 +273,7 @@ describe("a worker whose process has ended", () => {
     await first.store.close();
     await end();
     const second = await startServerIn({ directory: first.directory, worker: longGrace });
-    await eventually(async () => expect((await summaryOf(second, "s")).worker).toBeNull());
+    await eventually(async () => expect((await summaryOf(second, "s")).workers).toEqual([]));
   });
 
   test("must say which one it is in the right form", async () => {

@@ -34,7 +34,7 @@ test("lines that come with the request are taken, and who has closed its sending
   const [lease] = await store.leases.all();
   expect(lease).toMatchObject({ session_id: "s", epoch: attached.epoch });
   const summary = jsonOf(await call("GET", "/v1/sessions/s/summary"));
-  expect(summary).toMatchObject({ processed_count: 2000, worker: { connected: false } });
+  expect(summary).toMatchObject({ processed_count: 2000, workers: [{ connected: false }] });
 });
 
 test("other ends of line, empty lines, and a last line without an end are taken", async () => {

@@ -37,7 +37,7 @@ test("a client that does not read its answers is given up, and the log says so",
   await eventually(() => expect(lines.join("")).toContain("does not read its answers"));
   socket.destroy();
   await ended;
-  expect(jsonOf(await call("GET", "/v1/sessions/s/summary")).worker).toMatchObject({ connected: false });
+  expect(jsonOf(await call("GET", "/v1/sessions/s/summary")).workers).toMatchObject([{ connected: false }]);
   expect((await call("GET", "/v1/health")).status).toBe(200);
 });
 

@@ -37,7 +37,7 @@ test("a daemon that stops answers what was sent, tells its workers to come back,
   expect(jsonOf(await second.call("GET", "/v1/sessions/s/summary"))).toMatchObject({
     status: "running",
     processed_count: 100,
-    worker: { name: "w", epoch: worker.epoch, connected: false },
+    workers: [{ name: "w", epoch: worker.epoch, connected: false }],
   });
   await expect(attachWorker(second.socketPath, "s")).rejects.toMatchObject({ body: { code: "lease_held" } });
   await expect(attachWorker(second.socketPath, "s", { token: String(worker.epoch) })).rejects.toMatchObject({

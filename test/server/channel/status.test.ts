@@ -141,7 +141,7 @@ test("a lost worker may not come back to another session of the same id", async 
   const { worker, replace, store, socketPath, call } = await attached();
   worker.socket.destroy();
   await eventually(async () =>
-    expect(jsonOf(await call("GET", "/v1/sessions/s/summary")).worker).toMatchObject({ connected: false }),
+    expect(jsonOf(await call("GET", "/v1/sessions/s/summary")).workers).toMatchObject([{ connected: false }]),
   );
   await replace({ generation: "another" });
   expect((await store.summary(id)).generation).toBe("another");
