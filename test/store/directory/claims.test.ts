@@ -1,0 +1,140 @@
+/** Claims and what only a directory has: other programs, segments of the journal, disks that are full. */
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import type { Session } from "../../../src/session/session.ts";
+import { parseSessionId } from "../../../src/session/session-id.ts";
+import type { DirectoryStore } from "../../../src/store/directory/directory-store.ts";
+import { eventually } from "../../support/eventually.ts";
+import { FaultyFileSystem, isJournalWrite } from "../../support/faulty-file-system.ts";
+import { tempDir } from "../../support/temp-dir.ts";
+import { codeOf } from "../suite/opened-store.ts";
+import { config, foreignSession, killed, openLagging, putOutside } from "./outside.ts";
+
+const id = parseSessionId("s");
+const other = parseSessionId("other");
+
+async function withClaims(store: DirectoryStore, pending: string[], ...counts: number[]) {
+  await store.create({ session_id: id, config, pending_files: pending });
+  const acquired = await Promise.all(counts.map(() => store.leases.acquire(id, { shared: true })));
+  const workers = acquired.map(({ lease, token }) => ({ epoch: lease.epoch, token }));
+  for (const [index, { epoch }] of workers.entries())
+    for (let count = 0; count < (counts[index] ?? 0); count++) await store.claims.take(id, epoch, 1);
+  return workers;
+}
+
+function segmentsIn(directory: string): string[] {
+  return readdirSync(join(directory, ".sessiond", "journal")).filter((name) => name.endsWith(".log"));
+}
+
+function documentIn(directory: string): Session {
+  return JSON.parse(readFileSync(join(directory, "s.json"), "utf8"));
+}
+
+test("a file that another program takes out of the list is claimed no more, and one that it adds is free", async () => {
+  const directory = await tempDir();
+  const store = await openLagging(directory);
+  const [one] = await withClaims(store, ["a", "b", "c"], 2);
+  const { epoch } = one as { epoch: number };
+  const freed: string[] = [];
+  store.claims.onFree((of) => freed.push(of));
+  putOutside(directory, "s.json", { ...documentIn(directory), pending_files: ["b", "new", "c"] });
+  await eventually(() => expect(freed).toEqual(["s"]));
+  expect(await store.claims.counts(id)).toEqual(new Map([[epoch, 1]]));
+  expect(await store.claims.held(id, epoch)).toEqual(["b"]);
+  expect(await store.claims.take(id, epoch, 9)).toEqual({ files: ["new", "c"], left: 3, free: 0 });
+});
+
+test("a session that another program puts in the place of another one has no claims", async () => {
+  const directory = await tempDir();
+  const store = await openLagging(directory);
+  const [one] = await withClaims(store, ["a", "b"], 2);
+  const copy = await killed(directory);
+  const later = foreignSession("s", { pending_files: ["a", "b"], generation: "another" });
+  putOutside(directory, "s.json", later);
+  await eventually(async () => expect((await store.summary(id)).generation).toBe("another"));
+  expect(await store.claims.counts(id)).toEqual(new Map([[one?.epoch, 0]]));
+  // The same while no store is open.
+  putOutside(copy, "s.json", later);
+  const next = await openLagging(copy);
+  expect(await next.claims.counts(id)).toEqual(new Map([[one?.epoch, 0]]));
+});
+
+test("a document that cannot be read keeps its claims until it can be read again", async () => {
+  const directory = await tempDir();
+  const first = await openLagging(directory);
+  const [one] = await withClaims(first, ["a", "b", "c"], 2);
+  await first.close();
+  const text = readFileSync(join(directory, "s.json"), "utf8");
+  writeFileSync(join(directory, "s.json"), "{");
+  const store = await openLagging(directory);
+  const { epoch } = one as { epoch: number };
+  expect(await codeOf(store.claims.held(id, epoch))).toBe("session_corrupt");
+  putOutside(directory, "s.json", text);
+  await eventually(async () => expect(await store.has(id)).toBe(true));
+  expect(await store.claims.held(id, epoch)).toEqual(["a", "b"]);
+  expect((await store.claims.take(id, epoch, 9)).files).toEqual(["c"]);
+});
+
+test("on a full disk nothing is handed out or given back, and later it is", async () => {
+  const directory = await tempDir();
+  const disk = new FaultyFileSystem();
+  const store = await openLagging(directory, undefined, disk.fileSystem);
+  const [one, two] = await withClaims(store, ["a", "b", "c"], 1, 1);
+  const { epoch } = one as { epoch: number };
+  disk.fail(isJournalWrite, "ENOSPC");
+  expect(await codeOf(store.claims.take(id, epoch, 1))).toBe("storage_full");
+  expect(await codeOf(store.claims.giveBack(id, epoch, ["a"]))).toBe("storage_full");
+  disk.intercept();
+  expect(await store.claims.held(id, epoch)).toEqual(["a"]);
+  expect(await store.claims.take(id, two?.epoch as number, 3)).toEqual({ files: ["c"], left: 3, free: 0 });
+  await store.claims.giveBack(id, epoch, ["a"]);
+  expect((await store.claims.take(id, two?.epoch as number, 1)).files).toEqual(["a"]);
+});
+
+test("claims outlive many starts, and the journal stays short", async () => {
+  const directory = await tempDir();
+  let store = await openLagging(directory, 0);
+  const [one, two] = await withClaims(store, ["a", "b", "c", "d"], 2, 1);
+  await store.create({ session_id: other, config });
+  for (let start = 0; start < 6; start++) {
+    await store.close();
+    store = await openLagging(directory, 0);
+    await store.report(other, { added: [`f${start}`] });
+  }
+  await eventually(() => expect(segmentsIn(directory).length).toBeLessThan(5));
+  for (const next of [store, await openLagging(await killed(directory))]) {
+    expect(await next.claims.held(id, one?.epoch as number)).toEqual(["a", "b"]);
+    expect(await next.claims.held(id, two?.epoch as number)).toEqual(["c"]);
+  }
+  await store.leases.release(id, one?.epoch as number);
+  await store.report(id, { processed: ["c"] }, { epoch: two?.epoch });
+  await store.close();
+  expect(segmentsIn(directory)).toEqual([]);
+});
+
+test("a lease whose record is lost has no claims", async () => {
+  const directory = await tempDir();
+  const store = await openLagging(directory);
+  await withClaims(store, ["a", "b"], 1, 1);
+  await store.close();
+  rmSync(join(directory, ".sessiond", "leases.json"));
+  const next = await openLagging(directory);
+  const { epoch } = (await next.leases.acquire(id, { shared: true })).lease;
+  expect((await next.claims.take(id, epoch, 9)).files).toEqual(["a", "b"]);
+});
+
+test("damaged claims pause their session, as damaged reports do", async () => {
+  const directory = await tempDir();
+  const store = await openLagging(directory);
+  const [one] = await withClaims(store, ["a-file-of-the-first-worker", "b"], 1);
+  await store.report(id, { processed: ["a-file-of-the-first-worker"] }, { epoch: one?.epoch });
+  const copy = await killed(directory);
+  const path = join(copy, ".sessiond", "journal", segmentsIn(copy)[0] as string);
+  const bytes = readFileSync(path);
+  bytes.write("X", bytes.indexOf("a-file-of-the-first-worker"));
+  writeFileSync(path, bytes);
+  const next = await openLagging(copy);
+  expect(await next.summary(id)).toMatchObject({ status: "paused", processed_count: 1 });
+  expect(await next.health()).toContainEqual(expect.objectContaining({ code: "journal_damaged" }));
+});
