@@ -1,9 +1,8 @@
 /**
- * Runs jobs by cron expressions. This adds two things to node-cron: a run that was missed (the daemon was
- * stopped, the machine suspended, or the clock changed) is made up for once, and stopping waits for running
- * jobs.
+ * Runs jobs by cron expressions, which node-cron reads. A run that was missed (the daemon was stopped, the
+ * machine suspended, or the clock changed) is made up for once, and stopping waits for running jobs.
  */
-import cron, { type ScheduledTask, type TaskOptions } from "node-cron";
+import cron, { type ScheduledTask } from "node-cron";
 import { SessiondError } from "../error.ts";
 import type { Logger } from "../log.ts";
 
@@ -81,21 +80,27 @@ export interface Timing {
 }
 
 interface Armed {
-  job: Job;
-  task: ScheduledTask;
+  readonly job: Job;
+  /**
+   * Computes times only, and is never started: when the clock was set forward, the timer of node-cron goes
+   * through every scheduled time in between, without a break. With years in between that takes hours.
+   */
+  readonly task: ScheduledTask;
   next: Date;
+  timer: NodeJS.Timeout | undefined;
 }
-
-type CronLogger = NonNullable<TaskOptions["logger"]>;
 
 const jumpCheckMs = 2000;
 const jumpMs = 2000;
+const minuteMs = 60_000;
 /** A run that is later than this counts as missed. A shorter delay means that the process was busy. */
-const lateMs = 60_000;
+const lateMs = minuteMs;
+/** A timer cannot wait for more than 24.8 days. */
+const longestWaitMs = 86_400_000;
 
 /**
- * Runs jobs at their scheduled times, by the system clock, which node-cron uses. A job never overlaps itself.
- * Timers do not keep the process alive.
+ * Runs jobs at their scheduled times, by the system clock. A job never overlaps itself. Timers do not keep the
+ * process alive.
  */
 export class Scheduler {
   readonly #logger: Logger;
@@ -120,14 +125,17 @@ export class Scheduler {
     if (this.#stopped) return;
     const fresh: Armed[] = [];
     try {
-      for (const job of jobs) fresh.push(this.#armJob(job, timing.timezone));
+      for (const job of jobs) fresh.push(armedJob(job, timing.timezone));
     } catch (error) {
       for (const { task } of fresh) void task.destroy();
       throw error;
     }
     this.#disarm();
     this.#timing = timing;
-    for (const armed of fresh) this.#armed.set(armed.job.name, armed);
+    for (const armed of fresh) {
+      this.#armed.set(armed.job.name, armed);
+      this.#wait(armed);
+    }
     this.#jumpCheck ??= watchClock((driftMs) => this.#clockJumped(driftMs));
     const now = Date.now();
     for (const { job } of fresh) {
@@ -154,48 +162,33 @@ export class Scheduler {
     await Promise.all([...this.#running.values()].map((run) => run.ended));
   }
 
-  #armJob(job: Job, timezone: string): Armed {
-    try {
-      // Checked here, because a task of node-cron with a bad time zone can be neither started nor destroyed.
-      new Intl.DateTimeFormat("en", { timeZone: timezone });
-      const task = cron.createTask(job.schedule, (context) => this.#fire(job.name, context.date), {
-        timezone,
-        noOverlap: true,
-        unref: true,
-        logger: adapter(this.#logger),
-        // However late a timer is, node-cron reports the last scheduled time once, and is silent on those
-        // before.
-        missedExecutionTolerance: Number.POSITIVE_INFINITY,
-        suppressMissedWarning: true,
-      });
-      try {
-        void task.start();
-        return { job, task, next: nextOf(task) };
-      } catch (error) {
-        void task.destroy();
-        throw error;
-      }
-    } catch (error) {
-      throw new SessiondError(
-        "invalid_request",
-        `cannot schedule ${job.name} at "${job.schedule}" in ${timezone}: ${(error as Error).message}`,
-        { cause: error },
-      );
-    }
-  }
-
   #disarm(): void {
-    for (const { task } of this.#armed.values()) void task.destroy();
+    for (const { task, timer } of this.#armed.values()) {
+      clearTimeout(timer);
+      void task.destroy();
+    }
     this.#armed.clear();
   }
 
-  async #fire(name: string, scheduled: Date): Promise<void> {
-    const armed = this.#armed.get(name);
-    if (armed === undefined) return;
-    armed.next = nextOf(armed.task);
-    if (Date.now() - scheduled.getTime() > lateMs) this.#missed(armed.job, scheduled);
-    else this.#run(armed.job, scheduled, "schedule");
-    await this.#running.get(name)?.ended;
+  #wait(armed: Armed): void {
+    const delayMs = Math.min(Math.max(armed.next.getTime() - Date.now(), 0), longestWaitMs);
+    armed.timer = setTimeout(() => this.#wake(armed), delayMs).unref();
+  }
+
+  #wake(armed: Armed): void {
+    const { job, task, next } = armed;
+    const now = Date.now();
+    if (now < next.getTime()) {
+      this.#wait(armed);
+      return;
+    }
+    // However late it is, only the last scheduled time counts.
+    const thisMinute = new Date(Math.floor(now / minuteMs) * minuteMs);
+    const scheduled = task.match(thisMinute) ? thisMinute : next;
+    armed.next = nextOf(task);
+    this.#wait(armed);
+    if (now - scheduled.getTime() > lateMs) this.#missed(job, scheduled);
+    else this.#run(job, scheduled, "schedule");
   }
 
   #missed(job: Job, scheduled: Date): void {
@@ -225,10 +218,7 @@ export class Scheduler {
     this.#running.set(job.name, { scheduled, ended });
   }
 
-  /**
-   * After a jump forward node-cron would run every scheduled time in between; after a jump back it would
-   * wait.
-   */
+  /** The timers wait for as long as they were to wait before the clock was set. */
   #clockJumped(driftMs: number): void {
     this.#logger.warn(
       { drift_ms: Math.round(driftMs) },
@@ -241,9 +231,30 @@ export class Scheduler {
   }
 }
 
-/** The next run of a task that has been started; before that it is null. */
+/** @throws SessiondError `invalid_request` */
+function armedJob(job: Job, timezone: string): Armed {
+  try {
+    // Checked here, because a task of node-cron with a bad time zone cannot be destroyed.
+    new Intl.DateTimeFormat("en", { timeZone: timezone });
+    const task = cron.createTask(job.schedule, () => {}, { timezone });
+    try {
+      return { job, task, next: nextOf(task), timer: undefined };
+    } catch (error) {
+      void task.destroy();
+      throw error;
+    }
+  } catch (error) {
+    throw new SessiondError(
+      "invalid_request",
+      `cannot schedule ${job.name} at "${job.schedule}" in ${timezone}: ${(error as Error).message}`,
+      { cause: error },
+    );
+  }
+}
+
+/** The first scheduled time after now. */
 function nextOf(task: ScheduledTask): Date {
-  return task.getNextRun() as Date;
+  return task.getNextRuns(1)[0] as Date;
 }
 
 /**
@@ -258,16 +269,4 @@ function watchClock(onJump: (driftMs: number) => void): NodeJS.Timeout {
     if (Math.abs(drift) > jumpMs) onJump(drift);
   }, jumpCheckMs);
   return check.unref();
-}
-
-/** Passes node-cron's log on. Without a logger it writes to the console, in colour. */
-function adapter(logger: Logger): CronLogger {
-  const text = (message: string | Error) => (message instanceof Error ? message.message : message);
-  return {
-    debug: (message) => logger.debug(text(message)),
-    info: (message) => logger.info(message),
-    warn: (message) => logger.warn(message),
-    error: (message, error) =>
-      logger.error({ err: message instanceof Error ? message : error }, text(message)),
-  };
 }

@@ -3,6 +3,8 @@
 from .client import Client
 from .errors import DaemonUnreachableError, Issue, SessiondError, TimedOutError
 from .exact_json import ExactDecimal, ExactFloat
+from .manager import SessionManager
+from .session import Session, Status
 
 __all__ = [
     "Client",
@@ -10,6 +12,9 @@ __all__ = [
     "ExactDecimal",
     "ExactFloat",
     "Issue",
+    "Session",
+    "SessionManager",
     "SessiondError",
+    "Status",
     "TimedOutError",
 ]

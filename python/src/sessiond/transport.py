@@ -113,6 +113,11 @@ class Transport:
                 raise
             return self._send(request)
 
+    def __del__(self) -> None:
+        # A client that is not used any more keeps no connection open.
+        if hasattr(self, "_process"):
+            self.close()
+
     def close(self) -> None:
         """Closes idle connections. Open requests go on, and later ones open new connections."""
         with self._lock:

@@ -1,8 +1,19 @@
 /** Claims: workers share a session, and no file is worked on by two of them. */
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { parseSessionId } from "../../../src/session/session-id.ts";
 import type { SessionStore } from "../../../src/store/session-store.ts";
-import { codeOf, config, type OpenedStore, type OpenStore, openFor, restarts } from "./opened-store.ts";
+import { runs } from "../../support/runs.ts";
+import { anySteps, runSteps } from "./claims-model.ts";
+import {
+  codeOf,
+  config,
+  document,
+  type OpenedStore,
+  type OpenStore,
+  openFor,
+  restarts,
+} from "./opened-store.ts";
 
 const id = parseSessionId("s");
 
@@ -165,6 +176,98 @@ export function claimTests(open: OpenStore): void {
     expect(await filesOf(store, 3, two)).toEqual(["a", "b", "c"]);
   });
 
+  test("many that ask at once get files of their own, and together all of them", async () => {
+    const names = Array.from({ length: 100 }, (_, index) => `f${index}`);
+    const { store } = await withSession(open, names);
+    const epochs = await Promise.all(Array.from({ length: 8 }, () => join(store)));
+    const taken = await Promise.all(
+      Array.from({ length: 120 }, (_, index) => store.claims.take(id, epochs[index % 8] as number, 1)),
+    );
+    expect(taken.flatMap(({ files }) => files)).toEqual(names);
+    expect(taken.at(-1)).toEqual({ files: [], left: 100, free: 0 });
+  });
+
+  test("a session that is not running hands nothing out, and takes what is reported and given back", async () => {
+    const { store } = await withSession(open, ["a", "b", "c"]);
+    const one = await join(store);
+    expect(await filesOf(store, 2, one)).toEqual(["a", "b"]);
+    await store.apply(id, { type: "transition", verb: "pause" });
+    expect(await store.claims.take(id, one, 1)).toEqual({ files: [], left: 3, free: 1 });
+    await store.report(id, { processed: ["a"] }, { epoch: one });
+    await store.claims.giveBack(id, one, ["b"]);
+    expect(await store.claims.take(id, one, 1)).toEqual({ files: [], left: 2, free: 2 });
+    await store.apply(id, { type: "transition", verb: "resume" });
+    expect(await filesOf(store, 3, one)).toEqual(["b", "c"]);
+  });
+
+  test("claims of files that are not pending any more end, and the others stay", async () => {
+    const { store } = await withSession(open, ["a", "b", "c", "d"]);
+    const [one, two] = [await join(store), await join(store)];
+    expect(await filesOf(store, 2, one)).toEqual(["a", "b"]);
+    expect(await filesOf(store, 1, two)).toEqual(["c"]);
+    const checkpoint = { processed_files: ["a"], pending_files: ["x", "c", "b", "d"] };
+    await store.apply(id, { type: "checkpoint", checkpoint }, { epoch: one });
+    expect(await store.claims.held(id, one)).toEqual(["b"]);
+    expect(await store.claims.take(id, one, 1)).toEqual({ files: ["x"], left: 4, free: 1 });
+    await store.save(document("s", { pending_files: ["b", "a"] }), { epoch: one });
+    expect(await store.claims.held(id, one)).toEqual(["b"]);
+    expect(await store.claims.held(id, two)).toEqual([]);
+    expect(await store.claims.take(id, two, 1)).toEqual({ files: ["a"], left: 2, free: 0 });
+  });
+
+  test("a file that is listed twice is claimed once", async () => {
+    const { store } = await openFor(open);
+    await store.save(document("s", { processed_files: ["c"], pending_files: ["a", "b", "a", "c"] }));
+    const one = await join(store);
+    expect(await store.claims.take(id, one, 2)).toEqual({ files: ["a", "b"], left: 4, free: 1 });
+    await store.claims.giveBack(id, one, ["a"]);
+    expect(await store.claims.take(id, one, 3)).toEqual({ files: ["a", "c"], left: 4, free: 0 });
+    expect(await store.claims.held(id, one)).toEqual(["a", "b", "c"]);
+    await store.report(id, { processed: ["a", "c"] }, { epoch: one });
+    expect(await store.claims.take(id, one, 1)).toEqual({ files: [], left: 1, free: 0 });
+  });
+
+  test("a session that is deleted and created anew has no claims", async () => {
+    const opened = await withSession(open, ["a", "b"]);
+    const { store } = opened;
+    expect(await filesOf(store, 2, await join(store))).toEqual(["a", "b"]);
+    await store.remove(id, { reason: "test", force: true });
+    await store.create({ session_id: id, config, pending_files: ["a", "b"] });
+    expect(await store.claims.counts(id)).toEqual(new Map());
+    expect(await filesOf(store, 1, await join(store))).toEqual(["a"]);
+    await opened.reopen();
+    expect(await filesOf(opened.store, 2, await join(opened.store))).toEqual(["b"]);
+  });
+
+  test("who waits for a free file is told", async () => {
+    const { store } = await withSession(open, ["a", "b", "c", "d"]);
+    const [one, two] = [await join(store), await join(store)];
+    expect(await filesOf(store, 2, one)).toEqual(["a", "b"]);
+    expect(await filesOf(store, 1, two)).toEqual(["c"]);
+    expect(await filesOf(store, 1, two)).toEqual(["d"]);
+    let told = 0;
+    const stop = store.claims.onFree((of) => {
+      if (of === "s") told++;
+    });
+    const expectTold = async (change: () => Promise<unknown>) => {
+      const before = told;
+      await change();
+      expect(told).toBeGreaterThan(before);
+    };
+    await expectTold(() => store.claims.giveBack(id, one, ["b"]));
+    await expectTold(() => store.report(id, { processed: ["a"], added: ["e"] }, { epoch: one }));
+    await expectTold(() => store.apply(id, { type: "requeue", files: ["a"] }));
+    await expectTold(() => store.leases.release(id, two));
+    stop();
+    const before = told;
+    await store.apply(
+      id,
+      { type: "checkpoint", checkpoint: { processed_files: [], pending_files: ["z"] } },
+      { epoch: one },
+    );
+    expect(told).toBe(before);
+  });
+
   test.each(Object.entries(restarts))("claims outlive a %s", async (_, start) => {
     const opened = await withSession(open, ["a", "b", "c", "d", "e"]);
     const [one, two] = [
@@ -183,5 +286,19 @@ export function claimTests(open: OpenStore): void {
     expect(await filesOf(store, 1, two.lease.epoch)).toEqual(["a"]);
     expect(await filesOf(store, 9, two.lease.epoch)).toEqual(["e"]);
     expect(await filesOf(store, 9, epoch)).toEqual([]);
+  });
+
+  test("whatever order they come in: each file is claimed by one at most, and none is forgotten", async () => {
+    await fc.assert(
+      fc.asyncProperty(anySteps, async (steps) => {
+        const opened = await open();
+        try {
+          await runSteps(opened, steps);
+        } finally {
+          await opened.close();
+        }
+      }),
+      runs(10, 80),
+    );
   });
 }

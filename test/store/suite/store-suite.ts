@@ -17,7 +17,9 @@ import { modelTests } from "./model-test.ts";
 import type { OpenStore } from "./opened-store.ts";
 import { recordTests } from "./records.ts";
 import { reportTests } from "./reports.ts";
+import { requeueTests } from "./requeue.ts";
 import { restartTests } from "./restarts.ts";
+import { sharedLeaseTests } from "./shared-leases.ts";
 import { trashTests } from "./trash.ts";
 
 export type { OpenedStore, OpenStore } from "./opened-store.ts";
@@ -31,7 +33,9 @@ export function storeSuite(name: string, open: OpenStore): void {
     describe("the trash", () => trashTests(open));
     describe("backups and repairs", () => backupTests(open));
     describe("leases", () => leaseTests(open));
+    describe("shared leases", () => sharedLeaseTests(open));
     describe("claims", () => claimTests(open));
+    describe("requeue", () => requeueTests(open));
     describe("records", () => recordTests(open));
     describe("exactness", () => exactnessTests(open));
     describe("additions", () => additionTests(open));
