@@ -72,6 +72,7 @@ export {
 export type {
   AttachOptions,
   ChangeCallOptions,
+  RequeueOptions,
   SaveOptions,
   SessionClientOptions,
   TransitionOptions,

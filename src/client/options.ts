@@ -38,6 +38,14 @@ export interface TransitionOptions extends CallOptions {
   reason?: string | undefined;
 }
 
+export interface RequeueOptions extends CallOptions {
+  /**
+   * ISO 8601: leave alone what is not processed, and files whose result has a `finished_time` that is not
+   * before this. So several programs can requeue the same files without running any of them twice.
+   */
+  unlessFinishedSince?: string | undefined;
+}
+
 export interface AttachOptions extends CallOptions {
   /** A name for the worker, which people see in lists; 1 to 200 characters. */
   worker?: string | undefined;

@@ -59,6 +59,7 @@ import { findDaemon } from "./on-demand/find-daemon.ts";
 import type {
   AttachOptions,
   ChangeCallOptions,
+  RequeueOptions,
   SaveOptions,
   SessionClientOptions,
   TransitionOptions,
@@ -202,13 +203,15 @@ export class SessionClient {
 
   /**
    * Makes processed files pending again, behind the others, in the order given. Their results stay until they
-   * are replaced. Files that are pending, and that no worker holds, stay where they are.
+   * are replaced. Files that are pending, and that no worker holds, stay where they are. With
+   * `unlessFinishedSince`, files that have run since are left alone, and so is what is not processed.
    *
    * @throws `invalid_request` if the session does not have a file, `not_claimed` if a worker holds one,
    *   `lease_held` if a worker has the session for itself
    */
-  requeue(id: string, files: readonly string[], options?: CallOptions): Promise<ProgressReply> {
-    return this.#call("requeueFiles", { params: { id }, body: { files } }, options);
+  requeue(id: string, files: readonly string[], options: RequeueOptions = {}): Promise<ProgressReply> {
+    const { unlessFinishedSince: unless_finished_since, ...call } = options;
+    return this.#call("requeueFiles", { params: { id }, body: { files, unless_finished_since } }, call);
   }
 
   /**

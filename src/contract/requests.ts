@@ -116,6 +116,11 @@ export interface CreateSessionBody {
 export interface RequeueBody {
   /** Processed files, in the order in which they become pending again. */
   files: readonly string[];
+  /**
+   * ISO 8601. Leaves alone what is not processed, and files whose result has a `finished_time` that is not
+   * before this.
+   */
+  unless_finished_since?: string | undefined;
 }
 
 export interface RunCleanupBody {

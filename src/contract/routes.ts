@@ -19,6 +19,7 @@ import {
   sessionIdSchema,
   sessionSchema,
   statuses,
+  timestampSchema,
 } from "../session/session.ts";
 import { attachPath, attachQuery, tokenHeader } from "./channel.ts";
 import type { Endpoint, Route, Stream, Upgrade } from "./endpoint.ts";
@@ -180,7 +181,16 @@ export const routes = {
     method: "POST",
     path: `${oneSession}/requeue`,
     summary: "Make processed files pending again, at the end, in this order; their results stay",
-    body: checked<RequeueBody>(z.strictObject({ files: fileListSchema })),
+    body: checked<RequeueBody>(
+      z.strictObject({
+        files: fileListSchema,
+        unless_finished_since: timestampSchema
+          .describe(
+            "leaves alone what is not processed, or has a result with a finished_time not before this",
+          )
+          .optional(),
+      }),
+    ),
     reply: reply.progressReply,
   },
   evictWorker: {

@@ -2,9 +2,17 @@
  * The files that have begun and whose results are not durable yet: their attempts, their recording, and their
  * output in its order. It does not decide when a file begins.
  */
+import { isSessiondError } from "../error.ts";
 import { type Item, newItem, type RunControl } from "./attempts.ts";
 import { InOrder } from "./in-order.ts";
-import { attemptAt, type Recording, recordLast, recordSpent } from "./last-attempt.ts";
+import {
+  attemptAt,
+  type LastAttempt,
+  type NotLast,
+  type Recording,
+  recordLast,
+  recordSpent,
+} from "./last-attempt.ts";
 import type { RunFiles } from "./run-files.ts";
 import type { FileEnd, RunnerOptions } from "./runner-options.ts";
 import type { RunSnapshot } from "./snapshot.ts";
@@ -25,10 +33,12 @@ export interface AtWorkParts {
   readonly recording: Recording;
   /** Number of the first file to start. */
   readonly firstSeq: number;
+  /** Resolves when a command may start. */
+  ready(): Promise<void>;
   /** Takes a file whose result is durable. */
   ended(end: FileEnd): void | Promise<void>;
-  /** The command of a file has ended, and another file may start. */
-  freed(): void;
+  /** The last attempt at a file has ended, and another file may start. */
+  finished(succeeded: boolean): void;
   /** A file is no longer worked on. */
   left(): void;
 }
@@ -89,36 +99,44 @@ export class AtWork {
   }
 
   async #process(item: Item): Promise<void> {
-    const { options, files, starts, stopping, control, recording } = this.#parts;
+    const { files, starts, stopping, recording } = this.#parts;
     this.#items.add(item);
     this.#commands++;
     let end: FileEnd | undefined;
     let again: Again | undefined;
+    let isTaken = false;
     try {
-      const attempted = await attemptAt(item, starts, options, control).finally(() => {
+      const attempted = await this.#attempt(item).finally(() => {
         this.#commands--;
         starts.dropped(item);
       });
       const { givenUp } = starts;
       if (givenUp !== undefined) stopping.drain({ cause: "deferred", reason: givenUp });
       if (attempted !== undefined && "outcome" in attempted) {
-        const succeeded = attempted.outcome.ended.exitCode === 0;
-        stopping.count({ succeeded, total: files.count });
-        this.#parts.freed();
+        this.#parts.finished(attempted.outcome.ended.exitCode === 0);
         end = await recordLast(item, attempted, recording);
       } else if (attempted !== undefined) {
         if (attempted.spent !== undefined) await recordSpent(item, attempted.spent, recording);
         again = attempted;
       }
     } catch (error) {
-      stopping.failedWith(error);
+      isTaken = isSessiondError(error, "not_claimed");
+      if (isTaken) recording.say(`${item.file} was given to another worker; its result here is not recorded`);
+      else stopping.failedWith(error);
     }
     if (again === undefined) await this.#show(item, end);
     this.#items.delete(item);
     if (end !== undefined) files.end(item.file, { succeeded: end.result.exit_code === 0 });
     else if (again !== undefined) starts.again(item, again);
+    else if (isTaken) files.drop(item.file);
     else files.putBack(item.file);
     this.#parts.left();
+  }
+
+  async #attempt(item: Item): Promise<LastAttempt | NotLast | undefined> {
+    const { ready, starts, options, control } = this.#parts;
+    await ready();
+    return attemptAt(item, starts, options, control);
   }
 
   async #show({ place }: Item, end: FileEnd | undefined): Promise<void> {

@@ -2,17 +2,17 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { ConnectionError } from "../client/http/connection-error.ts";
 import type { SessionClient } from "../client/session-client.ts";
-import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { isSessiondError } from "../error.ts";
-import type { Status } from "../session/session.ts";
+import type { Session, Status } from "../session/session.ts";
 import { FullDisk } from "./full-disk.ts";
+import type { OwnSession, RunSession } from "./run-session.ts";
 import type { RunSummary } from "./runner-options.ts";
 
 const retryDelayMs = 200;
 
 export interface Finishing {
   readonly client: SessionClient;
-  readonly worker: WorkerSession;
+  readonly session: RunSession;
   readonly summary: RunSummary;
   /** Why files may be missing from the session; undefined if none are. */
   readonly unseen: string | undefined;
@@ -22,18 +22,19 @@ export interface Finishing {
 }
 
 /** Sets the final status of the session and detaches the worker. Resolves with the status, if it set one. */
-export async function finishSession(finishing: Finishing): Promise<Status | undefined> {
-  const { worker, client, reconnectMs } = finishing;
+export async function finishSession(
+  finishing: Finishing & { session: OwnSession },
+): Promise<Status | undefined> {
+  const { client, reconnectMs } = finishing;
+  const { worker, id } = finishing.session;
   // Without a connection the status cannot be set; the next run will do it.
   if (!worker.isConnected) return undefined;
-  const { session } = worker;
-  const id = session.session_id;
   const disk = new FullDisk(reconnectMs, (line) => finishing.say(line));
   try {
     if (finishing.summary.stop?.cause !== "lease_lost") {
       await retryUntilDone(reconnectMs, disk, () => client.editSession(id, { run: { mark: null } }));
     }
-    const ending = endingOf(finishing);
+    const ending = endingOf(finishing.session.worker.session, finishing);
     if (ending === undefined) return undefined;
     const isOurs = await retryUntilDone(reconnectMs, disk, () =>
       client[ending.verb](id, { reason: ending.reason }),
@@ -45,24 +46,43 @@ export async function finishSession(finishing: Finishing): Promise<Status | unde
   }
 }
 
-interface Ending {
+export interface Ending {
   readonly verb: "completeSession" | "failSession" | "pauseSession";
   readonly status: Status;
   readonly reason: string | undefined;
 }
 
 /** Undefined if somebody else has decided the status already. */
-function endingOf({ worker, summary, unseen }: Finishing): Ending | undefined {
+function endingOf(
+  { processed_files, pending_files, status }: Session,
+  { summary, unseen }: Finishing,
+): Ending | undefined {
   const { stop, failed, failedEarlier } = summary;
-  const { session } = worker;
   if (stop !== undefined) {
     if (stop.cause === "lease_lost") return undefined;
     // Also if somebody else has stopped the run: if the session was resumed or reopened since, it would be
     // running without a worker. Otherwise the pause is refused, and changes nothing.
     return { verb: "pauseSession", status: "paused", reason: stop.reason };
   }
-  if (session.status !== "running") return undefined;
-  const pending = session.pending_files.length;
+  if (status !== "running") return undefined;
+  return endOfWork({
+    failures: failedEarlier + failed,
+    processed: processed_files.length,
+    pending: pending_files.length,
+    unseen,
+  });
+}
+
+export interface Work {
+  readonly failures: number;
+  readonly processed: number;
+  readonly pending: number;
+  /** Why files may be missing from the session; undefined if none are. */
+  readonly unseen: string | undefined;
+}
+
+/** What becomes of a session whose run has nothing left to do. */
+export function endOfWork({ failures, processed, pending, unseen }: Work): Ending {
   if (pending > 0) {
     return {
       verb: "pauseSession",
@@ -70,8 +90,7 @@ function endingOf({ worker, summary, unseen }: Finishing): Ending | undefined {
       reason: `${pending} ${pending === 1 ? "file was" : "files were"} added during the run`,
     };
   }
-  const failures = failedEarlier + failed;
-  const reason = failures === 0 ? undefined : `${failures} of ${session.processed_files.length} files failed`;
+  const reason = failures === 0 ? undefined : `${failures} of ${processed} files failed`;
   if (unseen !== undefined) {
     const why = reason === undefined ? unseen : `${unseen}; ${reason}`;
     return { verb: "pauseSession", status: "paused", reason: why };
@@ -84,7 +103,7 @@ function endingOf({ worker, summary, unseen }: Finishing): Ending | undefined {
  * Retries an idempotent change while the daemon restarts or its disk is full. Resolves with false if somebody
  * else has changed the status first.
  */
-async function retryUntilDone(
+export async function retryUntilDone(
   patienceMs: number,
   disk: FullDisk,
   act: () => Promise<unknown>,

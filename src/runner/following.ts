@@ -4,7 +4,7 @@
  */
 import { followStatus, type StatusFollower } from "../client/worker/follow-status.ts";
 import { WorkerStopped } from "../client/worker/stop.ts";
-import type { WorkerSession } from "../client/worker/worker-session.ts";
+import type { RunWorker } from "./run-session.ts";
 import type { Stop } from "./runner-options.ts";
 
 const connectionPollMs = 250;
@@ -14,7 +14,7 @@ export interface Following extends StatusFollower {
 }
 
 /** Tells until the returned function is called. */
-export function follow(worker: WorkerSession, following: Following): () => void {
+export function follow(worker: RunWorker, following: Following): () => void {
   let wasConnected = true;
   const tellConnection = () => {
     const { isConnected } = worker;

@@ -1,9 +1,9 @@
 /** An attempt at a file: its result, what follows from it, and how that becomes durable. */
-import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { type Item, jobLine, type Outcome, type RunControl, workOn } from "./attempts.ts";
 import type { FullDisk } from "./full-disk.ts";
 import { record } from "./recorder.ts";
 import { asJson, type FileResult, fileResult, withoutOutput } from "./result.ts";
+import type { RunWorker } from "./run-session.ts";
 import type { FileEnd, RunnerOptions } from "./runner-options.ts";
 import { type Again, atFault, type Starts } from "./starts.ts";
 
@@ -43,7 +43,7 @@ export async function attemptAt(
 }
 
 export interface Recording {
-  readonly worker: WorkerSession;
+  readonly worker: RunWorker;
   readonly options: RunnerOptions;
   readonly disk: FullDisk;
   say(line: string): void;

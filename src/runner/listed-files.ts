@@ -71,6 +71,10 @@ export class ListedFiles implements RunFiles {
     this.#deferred.add(file);
   }
 
+  drop(file: string): void {
+    this.#working.delete(file);
+  }
+
   get left(): number {
     return this.#list.length - this.#position + this.#deferred.size;
   }

@@ -1,14 +1,14 @@
 /** Reports the result of a file, and retries until the result is durable or is refused for good. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { isSessiondError } from "../error.ts";
 import type { JsonObject } from "../json/exact-json.ts";
 import type { FullDisk } from "./full-disk.ts";
+import type { RunWorker } from "./run-session.ts";
 
 const retryMs = 500;
 
 export interface Recorder {
-  readonly worker: WorkerSession;
+  readonly worker: RunWorker;
   /** Milliseconds to wait for space on a full disk. */
   readonly patienceMs: number;
   /** Whether the file is processed, and not pending any more. */

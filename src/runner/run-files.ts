@@ -33,6 +33,8 @@ export interface RunFiles extends RunCounts {
   putBack(file: string): void;
   /** A file that has begun was refused: it stays pending, and begins again after the others. */
   defer(file: string): void;
+  /** A file that has begun is somebody else's now, whoever gave it away: it is none of this run any more. */
+  drop(file: string): void;
   /** Files that are not worked on. */
   readonly left: number;
   /** Whether no file is left to begin, now or later. */
@@ -41,4 +43,9 @@ export interface RunFiles extends RunCounts {
   readonly deferred: number;
   /** Whether files are left that were not refused. */
   readonly isFreshLeft: boolean;
+}
+
+/** The numbers as they are now. */
+export function countsOf({ done, failed, doneEarlier, failedEarlier, count }: RunCounts): RunCounts {
+  return { done, failed, doneEarlier, failedEarlier, count };
 }

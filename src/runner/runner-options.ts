@@ -1,10 +1,13 @@
 /** The options of a runner, its hooks, and its summary. */
+
+import type { Status } from "../session/session.ts";
 import type { Guard } from "./guard.ts";
 import type { Halt } from "./halt.ts";
 import type { Inputs } from "./inputs.ts";
 import type { JobLog } from "./joblog.ts";
 import type { OwnPlaces } from "./own-places.ts";
 import type { FileResult } from "./result.ts";
+import type { Share } from "./run-session.ts";
 import type { Spending } from "./spending.ts";
 import type { Template } from "./template.ts";
 
@@ -86,7 +89,7 @@ export interface Stop {
   readonly error?: unknown;
 }
 
-/** Counts of files. */
+/** Counts of files. In a session that is shared, they are those of the whole session. */
 export interface RunSummary {
   readonly done: number;
   readonly failed: number;
@@ -99,4 +102,18 @@ export interface RunSummary {
   /** Whether the session is still paused by somebody else. */
   readonly isHeld: boolean;
   readonly stop: Stop | undefined;
+  /** The part of this run; undefined if it had the session to itself. */
+  readonly share: Share | undefined;
+}
+
+/** How a run leaves its session. */
+export interface RunEnd {
+  readonly summary: RunSummary;
+  /**
+   * The status that the run has given its session, if it has given one. If it shared the session, the status
+   * that the session has.
+   */
+  readonly status: Status | undefined;
+  /** Workers that go on with the session. */
+  readonly others: number;
 }

@@ -4,45 +4,33 @@
  * The room runner/ owns running a command for each pending file: selection, processes, results, limits. It
  * is a worker like any other, and knows no command line and no terminal.
  */
-import type { WorkerSession } from "../client/worker/worker-session.ts";
-import type { Session } from "../session/session.ts";
 import { AtWork } from "./at-work.ts";
 import { follow, stopFor } from "./following.ts";
 import { FullDisk } from "./full-disk.ts";
 import { Hold } from "./hold.ts";
-import { ListedFiles } from "./listed-files.ts";
+import type { RunSession } from "./run-session.ts";
 import type { RunnerHooks, RunnerOptions, RunSummary, Stop } from "./runner-options.ts";
 import type { RunSnapshot } from "./snapshot.ts";
 import { Starts } from "./starts.ts";
 import { Stopping } from "./stopping.ts";
 
 export class Runner {
-  readonly #worker: WorkerSession;
+  readonly #session: RunSession;
   readonly #options: RunnerOptions;
   readonly #hooks: RunnerHooks;
-  readonly #files: ListedFiles;
   readonly #starts: Starts;
-  /** The state of the session that `#files` follows. */
-  #session: Session;
   readonly #startedMs = performance.now();
   readonly #atWork: AtWork;
   readonly #hold = new Hold();
   readonly #stopping: Stopping;
   #resolve: () => void = () => {};
 
-  /** `failedEarlier`: the processed files of the session that failed, and are not run again. */
-  constructor(
-    worker: WorkerSession,
-    failedEarlier: Iterable<string>,
-    options: RunnerOptions,
-    hooks: RunnerHooks,
-  ) {
-    this.#worker = worker;
+  constructor(session: RunSession, options: RunnerOptions, hooks: RunnerHooks) {
+    const { worker, files, firstSeq } = session;
+    this.#session = session;
     this.#options = options;
     this.#hooks = hooks;
-    this.#session = worker.session;
-    this.#files = new ListedFiles(worker.session, failedEarlier);
-    this.#starts = new Starts(this.#files, options, {
+    this.#starts = new Starts(files, options, {
       wake: () => this.#pump(),
       slowing: (file, exitCode) =>
         hooks.say(`${file}: not now (exit status ${exitCode}); the run slows down, and tries again later`),
@@ -56,7 +44,7 @@ export class Runner {
     });
     this.#atWork = new AtWork({
       options,
-      files: this.#files,
+      files,
       starts: this.#starts,
       stopping: this.#stopping,
       control: {
@@ -73,9 +61,14 @@ export class Runner {
         say: (line) => hooks.say(line),
         failed: (error) => this.#stopping.failedWith(error),
       },
-      firstSeq: worker.session.processed_files.length + 1,
+      firstSeq,
+      ready: () => session.ready(),
       ended: (end) => hooks.ended(end),
-      freed: () => this.#pump(),
+      finished: (succeeded) => {
+        // What runs that share a session have finished is counted with the session.
+        if (session.share === undefined) this.#stopping.count({ succeeded, total: files.count });
+        this.#pump();
+      },
       left: () => {
         if (this.#atWork.size === 0) this.#hold.idle(performance.now());
         hooks.changed();
@@ -89,7 +82,15 @@ export class Runner {
     const ended = new Promise<void>((resolve) => {
       this.#resolve = resolve;
     });
-    const unfollow = follow(this.#worker, {
+    this.#session.open({
+      wake: () => this.#pump(),
+      failed: (error) => this.#stopping.failedWith(error),
+      counted: (tally) => {
+        this.#stopping.endIfHalted(tally);
+        this.#hooks.changed();
+      },
+    });
+    const unfollow = follow(this.#session.worker, {
       paused: (reason) => this.#paused(reason),
       resumed: () => this.#resumed(),
       stopped: (reason) => this.#workerStopped(reason),
@@ -99,19 +100,23 @@ export class Runner {
     this.#pump();
     await ended;
     unfollow();
-    const { done, failed, doneEarlier, failedEarlier, count } = this.#files;
+    this.#session.close();
+    const { share, files } = this.#session;
+    const { done, failed, doneEarlier, failedEarlier, count } = files;
     const pending = count - done - failed;
     const isHeld = this.#hold.held !== undefined;
     // A paused session is not at its end even with no file left.
     const stop = this.#stopping.atEnd({ isWorkLeft: pending > 0 || isHeld });
-    return { done, failed, doneEarlier, failedEarlier, pending, isHeld, stop };
+    return { done, failed, doneEarlier, failedEarlier, pending, isHeld, stop, share };
   }
 
   snapshot(): RunSnapshot {
-    const { count, done, failed, doneEarlier, failedEarlier, left } = this.#files;
+    const { id, worker, statusReason: reason, share, files } = this.#session;
+    const { count, done, failed, doneEarlier, failedEarlier, left } = files;
     const nowMs = performance.now();
     return {
-      sessionId: this.#worker.session.session_id,
+      sessionId: id,
+      share,
       total: doneEarlier + failedEarlier + count,
       restored: doneEarlier,
       failedBefore: failedEarlier,
@@ -123,9 +128,9 @@ export class Runner {
       nowMs,
       budgets: this.#options.spending?.spent ?? [],
       draining: this.#stopping.stop?.reason,
-      hold: this.#hold.held && { ...this.#hold.held, reason: this.#session.status_reason ?? undefined },
+      hold: this.#hold.held && { ...this.#hold.held, reason },
       heldMs: this.#hold.earlierMs,
-      disconnected: !this.#worker.isConnected,
+      disconnected: !worker.isConnected,
       ...this.#starts.pace(nowMs),
     };
   }
@@ -147,28 +152,21 @@ export class Runner {
   #pump(): void {
     // Nobody waits while the run is held or about to end: others may have changed the files when it goes on.
     if (this.#isStopped || this.#isHeld) this.#atWork.abandon();
-    this.#followSession();
+    if (this.#isStopped) this.#session.drain();
+    this.#session.follow();
     while (this.#mayBegin && this.#atWork.begin());
     const isThrough = this.#isStopped || (this.#starts.isThrough && !this.#isHeld);
     if (isThrough && (this.#atWork.size === 0 || this.#isGivenUp)) this.#resolve();
   }
 
-  /** After a reconnection or a resume, others may have changed the files of the session. */
-  #followSession(): void {
-    const { session } = this.#worker;
-    if (session === this.#session) return;
-    this.#session = session;
-    this.#files.follow(session);
-  }
-
   /** A killed run does not wait until the connection to the daemon is back. */
   get #isGivenUp(): boolean {
-    return this.#stopping.isKilling && this.#atWork.commands === 0 && !this.#worker.isConnected;
+    return this.#stopping.isKilling && this.#atWork.commands === 0 && !this.#session.worker.isConnected;
   }
 
   /** Whether somebody has paused the session, and the run waits until it is resumed. */
   get #isHeld(): boolean {
-    return this.#hold.held !== undefined || this.#worker.signal.aborted;
+    return this.#hold.held !== undefined || this.#session.worker.signal.aborted;
   }
 
   /** Whether one more file may begin now: everything that can forbid it is listed here. */
@@ -182,13 +180,19 @@ export class Runner {
     this.#hold.begin(performance.now());
     if (this.#atWork.size === 0) this.#hold.idle(performance.now());
     this.#pump();
-    this.#hooks.held();
     this.#hooks.changed();
+    void this.#tellOfHold();
+  }
+
+  /** A pause by --halt ends all runs that share the session, so the counts are looked at first. */
+  async #tellOfHold(): Promise<void> {
+    if (this.#session.share !== undefined && this.#options.halt !== undefined) await this.#session.count();
+    if (!this.#isStopped && this.#hold.held !== undefined) this.#hooks.held();
   }
 
   #resumed(): void {
     const heldMs = this.#hold.end(performance.now());
-    this.#followSession();
+    this.#session.follow();
     if (heldMs !== undefined) this.#starts.rested(heldMs);
     if (heldMs !== undefined && !this.#isStopped) this.#hooks.resumed(heldMs);
     this.#hooks.changed();

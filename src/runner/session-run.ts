@@ -1,14 +1,14 @@
 /** Prepares the session of a run, so that its worker finds the files pending. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SessionClient } from "../client/session-client.ts";
-import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { isSessiondError, SessiondError } from "../error.ts";
 import { isJsonObject, type JsonObject, memberOf, stringifyJson } from "../json/exact-json.ts";
 import { changeRun, type RunChanges } from "../session/run-memory.ts";
 import type { Session } from "../session/session.ts";
 import { shellOperand } from "../text/shell-quote.ts";
-import { markedProcesses, newMark } from "./mark.ts";
+import { leftProcesses, newMark } from "./mark.ts";
 import { endAll } from "./processes.ts";
+import { OwnSession, type RunSession, type RunWorker } from "./run-session.ts";
 import type { Selection } from "./selection.ts";
 
 const batchFiles = 5000;
@@ -34,7 +34,7 @@ export interface Opening {
 }
 
 export interface Opened {
-  readonly worker: WorkerSession;
+  readonly session: RunSession;
   /** The results of earlier runs; empty if they are not needed. */
   readonly results: JsonObject;
   /** The mark for the environment of its commands. */
@@ -67,15 +67,22 @@ export async function untilFree(
     if (worker.connected) {
       throw new SessiondError(
         "lease_held",
-        status === "paused"
-          ? `${name} works on "${id}" and waits; to let it go on: sessionctl resume ${shellOperand(id)}`
-          : `${name} is working on "${id}"; wait for it, or pause it with: sessionctl pause ${shellOperand(id)}`,
+        worker.shared
+          ? shared(id, workers.length)
+          : status === "paused"
+            ? `${name} works on "${id}" and waits; to let it go on: sessionctl resume ${shellOperand(id)}`
+            : `${name} is working on "${id}"; wait for it, or pause it with: sessionctl pause ${shellOperand(id)}`,
       );
     }
     if (!isSaid)
       say(`${name} lost its connection; waiting until it can no longer reconnect (worker.reattach_grace)`);
     await sleep(pollMs);
   }
+}
+
+function shared(id: string, workers: number): string {
+  const who = workers === 1 ? "a worker shares" : `${workers} workers share`;
+  return `${who} "${id}"; to join: sessionctl run --share ${shellOperand(id)}`;
 }
 
 /** Undefined if the reply says that the session does not exist. */
@@ -93,28 +100,37 @@ async function unlessMissing<T>(reply: Promise<T>): Promise<T | undefined> {
  * afterwards. When it resolves, this process is the worker of the session, and no command of an earlier run
  * is left.
  */
-export async function openSession(opening: Opening): Promise<Opened> {
+export async function openSession(opening: Opening): Promise<Opened & { session: OwnSession }> {
   const { client, selection, reconnectMs } = opening;
-  const id = opening.session === undefined ? await create(opening) : await takeUp(opening, opening.session);
+  const id =
+    opening.session === undefined ? await createSession(opening) : await takeUp(opening, opening.session);
   const worker = await client.attach(id, { worker: opening.worker, reconnectMs, keepResults: false });
   try {
     // First, so that after a crash no file is pending for the command of an earlier run.
-    const mark = await markRun(opening, worker);
-    const { processed_files, pending_files } = worker.session;
-    const known = new Set(processed_files);
-    for (const file of pending_files) known.add(file);
-    const added = selection.added.filter((file) => !known.has(file));
-    for (let at = 0; at < added.length; at += batchFiles) {
-      await worker.report({ added: added.slice(at, at + batchFiles) });
-    }
+    const mark = await remember(opening, worker.session);
+    await addFiles(worker, selection.added, worker.session);
     // Nobody else can report now, so they are the last ones.
     const results = opening.needsResults ? (await client.getSession(id)).partial_results : {};
-    return { worker, results, mark };
+    return { session: new OwnSession(worker, selection.failedBefore), results, mark };
   } catch (error) {
     // No worker is left, so the session must not stay running.
     await client.pauseSession(id, { reason: "a run could not start" }).catch(() => {});
     await worker.detach();
     throw error;
+  }
+}
+
+/** Adds the files that the session does not know yet. */
+export async function addFiles(
+  worker: RunWorker,
+  files: readonly string[],
+  { processed_files, pending_files }: Pick<Session, "processed_files" | "pending_files">,
+): Promise<void> {
+  const known = new Set(processed_files);
+  for (const file of pending_files) known.add(file);
+  const added = files.filter((file) => !known.has(file));
+  for (let at = 0; at < added.length; at += batchFiles) {
+    await worker.report({ added: added.slice(at, at + batchFiles) });
   }
 }
 
@@ -129,7 +145,15 @@ export async function rememberOptions({ client, session, run }: Opening): Promis
   await client.editSession(session.session_id, { run: options });
 }
 
-async function create({ client, id, selection, targetPath, labels, run }: Opening): Promise<string> {
+/** Creates the session with its first files. Resolves with its id. */
+export async function createSession({
+  client,
+  id,
+  selection,
+  targetPath,
+  labels,
+  run,
+}: Opening): Promise<string> {
   const session = await client.createSession({
     session_id: id,
     config: { target_path: targetPath },
@@ -157,29 +181,42 @@ async function takeUp({ client, selection, run }: Opening, session: Session): Pr
       { ifUnchanged: remembered },
     );
   }
-  if (session.status === "paused") await client.resumeSession(id);
-  else if (session.status !== "running") await client.reopenSession(id);
+  await goOn(client, session);
   return id;
+}
+
+/** Sets the session back to running. */
+export async function goOn(
+  client: SessionClient,
+  { session_id: id, status }: Pick<Session, "session_id" | "status">,
+): Promise<void> {
+  if (status === "paused") await client.resumeSession(id);
+  else if (status !== "running") await client.reopenSession(id);
 }
 
 /**
  * Stops commands of an earlier run whose runner and guard were both killed. Then the session remembers this
- * run, with its mark from before its first command until its last one has ended.
+ * run, with a mark from before its first command until its last one has ended. Runs that share the session
+ * have one mark: whoever joins takes over that of the others, who are at work.
  */
-async function markRun({ client, labels, run }: Opening, { session }: WorkerSession): Promise<string> {
+export async function remember(
+  { client, labels, run }: Opening,
+  session: Pick<Session, "session_id" | "run">,
+  { joins = false }: { joins?: boolean } = {},
+): Promise<string> {
   const earlier = markIn(session);
-  if (earlier !== undefined && !(await endAll(() => markedProcesses(earlier)))) {
+  if (earlier !== undefined && !(await endAll(() => leftProcesses(earlier, { ofEnded: joins })))) {
     throw new SessiondError(
       "lease_held",
       "commands of an earlier run are still running and could not be stopped; stop them, then try again",
     );
   }
-  const mark = newMark();
+  const mark = joins && earlier !== undefined ? earlier : newMark();
   await client.editSession(session.session_id, { labels, run: { ...run, mark } });
   return mark;
 }
 
-function markIn({ run }: Session): string | undefined {
+function markIn({ run }: Pick<Session, "run">): string | undefined {
   const mark = memberOf(run, "mark");
   return typeof mark === "string" ? mark : undefined;
 }

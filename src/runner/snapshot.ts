@@ -1,5 +1,6 @@
 /** The state of a run at one moment, for displays. */
 import type { Held } from "./hold.ts";
+import type { Share } from "./run-session.ts";
 import type { Spent } from "./spending.ts";
 
 /** How a run is slowed down. */
@@ -12,9 +13,15 @@ export interface RunPace {
   readonly waiting: { readonly untilMs: number; readonly reason: string } | undefined;
 }
 
-/** The state of a run at one moment. Counts are files; times are milliseconds of performance.now(). */
+/**
+ * The state of a run at one moment. Counts are files; times are milliseconds of performance.now(). In a
+ * session that is shared, `done` and `failed` are what all workers have finished since the run began, and
+ * `pending` is whatever this run is not working on.
+ */
 export interface RunSnapshot extends RunPace {
   readonly sessionId: string;
+  /** The part of this run; undefined if it has the session to itself. */
+  readonly share: Share | undefined;
   /** All files of the session: restored + failedBefore + done + failed + pending + running.length. */
   readonly total: number;
   /** Succeeded in earlier runs. */

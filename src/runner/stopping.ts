@@ -3,7 +3,7 @@
  * no files, and starts nothing.
  */
 import { stopAfter } from "./following.ts";
-import { haltReason, isReached } from "./halt.ts";
+import { haltReason, isReached, type Tally } from "./halt.ts";
 import { OwnTrouble } from "./own-trouble.ts";
 import type { RunnerOptions, Stop } from "./runner-options.ts";
 
@@ -73,8 +73,12 @@ export class Stopping {
   count({ succeeded, total }: { succeeded: boolean; total: number }): void {
     if (succeeded) this.#finished.succeeded++;
     else this.#finished.failed++;
+    this.endIfHalted({ ...this.#finished, total });
+  }
+
+  /** Stops if --halt says so of what is finished. */
+  endIfHalted(tally: Tally): void {
     const { halt } = this.#options;
-    const tally = { ...this.#finished, total };
     if (halt === undefined || this.#stop !== undefined || !isReached(halt, tally)) return;
     const stop: Stop = { cause: "halted", reason: haltReason(halt, tally) };
     if (halt.when === "now") this.kill(stop);

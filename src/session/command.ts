@@ -5,6 +5,7 @@
 import { SessiondError } from "../error.ts";
 import type { JsonObject } from "../json/exact-json.ts";
 import { assertMayAdd } from "./additions.ts";
+import { type Requeue, requeue } from "./requeue.ts";
 import { changeRun, type RunChanges } from "./run-memory.ts";
 import type { Session, Status } from "./session.ts";
 import { nextStatus, type Verb, verbFor } from "./transition.ts";
@@ -14,8 +15,7 @@ export type Command =
   | { type: "set_status"; status: Status; reason?: string | undefined }
   | { type: "progress"; delta: ProgressDelta }
   | { type: "checkpoint"; checkpoint: Checkpoint }
-  /** Processed files go to the end of the pending files, to be worked on again. */
-  | { type: "requeue"; files: readonly string[] }
+  | ({ type: "requeue" } & Requeue)
   /** `isRestored`: the document was stored before, so the limits of requests do not bind it. */
   | { type: "save"; session: Session; isRestored?: boolean }
   | ({ type: "edit" } & Edit);
@@ -73,7 +73,7 @@ export function applyCommand(session: Session, command: Command, now: string): S
         checkpoint_time: now,
       };
     case "requeue":
-      return requeue(session, command.files, now);
+      return requeue(session, command, now);
     case "save":
       if (!command.isRestored) assertMayAdd(command.session, session);
       return replaceDocument(session, command.session);
@@ -116,30 +116,6 @@ export function applyProgress(
     processed_files,
     pending_files,
     partial_results: mergeResults(session.partial_results, delta.results),
-  };
-}
-
-/** Results stay until they are overwritten. Of files that are pending there is nothing to do. */
-function requeue(session: Session, files: readonly string[], now: string): Session {
-  const pending = new Set(session.pending_files);
-  const again = new Set<string>();
-  for (const file of files) if (!pending.has(file)) again.add(file);
-  if (again.size === 0) return session;
-  const unknown = new Set(again);
-  const processed_files = session.processed_files.filter((file) => {
-    unknown.delete(file);
-    return !again.has(file);
-  });
-  for (const file of unknown) {
-    throw new SessiondError("invalid_request", `"${file}" is no file of this session`, {
-      issues: [{ path: `files[${files.indexOf(file)}]`, message: "is no file of this session" }],
-    });
-  }
-  return {
-    ...session,
-    processed_files,
-    pending_files: [...session.pending_files, ...again],
-    checkpoint_time: now,
   };
 }
 

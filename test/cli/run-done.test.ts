@@ -287,8 +287,8 @@ test("a run that cannot put done files back among the pending ones leaves them d
     run: opening.run,
   });
   const opened = await openSession({ ...opening, session: await at.session() });
-  expect(opened.worker.session.pending_files).toEqual(["a"]);
-  await opened.worker.detach();
+  expect(opened.session.worker.session.pending_files).toEqual(["a"]);
+  await opened.session.worker.detach();
 });
 
 test("no file is added for a command that the session does not remember yet", async () => {

@@ -15,6 +15,7 @@ export function progressOf(given: Partial<RunSnapshot> = {}): RunSnapshot {
     startedMs: 0,
     nowMs: 0,
     budgets: [],
+    share: undefined,
     draining: undefined,
     hold: undefined,
     heldMs: 0,

@@ -179,6 +179,32 @@ describe("other commands", () => {
     expect(apply({ type: "edit", labels: { b: "2" } }).labels).toEqual({ a: "1", b: "2" });
   });
 
+  test("a requeue leaves alone what is not processed, or has run since the time that it names", () => {
+    const at = (finished_time: string) => ({ exit_code: 1, finished_time });
+    const since = "2026-01-01T00:00:01Z";
+    const session: Session = {
+      ...base,
+      processed_files: ["old", "new", "same", "odd", "none"],
+      pending_files: ["waits"],
+      partial_results: {
+        old: at("2026-01-01T00:00:00.999Z"),
+        new: at("2026-01-01T00:00:01.001Z"),
+        same: at("2026-01-01T01:00:01+01:00"),
+        odd: at("yesterday"),
+        waits: at("2026-01-01T00:00:00Z"),
+      },
+    };
+    const files = ["none", "new", "same", "waits", "unknown", "odd", "old"];
+    const now = "2026-01-01T00:00:02Z";
+    const requeued = applyCommand(session, { type: "requeue", files, unlessFinishedSince: since }, now);
+    expect(requeued).toMatchObject({
+      processed_files: ["new", "same"],
+      pending_files: ["waits", "none", "odd", "old"],
+    });
+    const command = { type: "requeue", files: ["new", "waits"], unlessFinishedSince: since } as const;
+    expect(applyCommand(session, command, now)).toBe(session);
+  });
+
   test("setting the status a session has changes nothing", () => {
     expect(apply({ type: "set_status", status: "running" })).toBe(base);
     expect(apply({ type: "set_status", status: "paused", reason: "r" })).toMatchObject({

@@ -19,6 +19,10 @@ command, its directory, and -j, --delay, --retries, --retry-delay, --defer-on, -
 --on-pause, --depends, --budget, --shell and --output-limit: without a command, the run goes on with them.
 What is given wins, and is remembered from then on.
 
+With --share, several runs work on one session, also together with workers of other kinds. They have command, directory
+and --depends in common, and each has its own -j. The first one prepares the session, later ones join: sessionctl run ID
+--share is enough. Ctrl-C leaves the session to the others. --halt counts over all; --budget is refused.
+
 Each file gets a result: exit_code, signal, timed_out, timeout_ms, duration_ms, attempts, deferred, error,
 spent, stdout (parsed if it is a JSON object or array), stderr, truncated, invalid_utf8, finished_time,
 fingerprint, fingerprint_after, command_hash, depends_hash. A file is done when its result is durable. The
@@ -57,7 +61,8 @@ Exit codes:
   0    all files are done
   1    files failed or may be missing, the run was halted or paused itself,
        or somebody else ended the session, or paused it with --on-pause exit
-  2    invalid options, or done files have changed
+  2    invalid options, or done files have changed, or with --share
+       the others do another work
   3    the connection to sessiond was lost
   4    the session was deleted
   127  there is no such program
@@ -68,6 +73,7 @@ Example:
   sessionctl run zip -- gzip -k {} ::: *.log
   git ls-files -z '*.png' | sessionctl run shrink -0 --files-from - -j 50% -- optipng -o2 {}
   sessionctl run lint
+  sessionctl run lint --share -j 2
   sessionctl run lint --retry-failed
   sessionctl run lint --on-end 'notify-send -- "$SESSIOND_SESSION: $SESSIOND_STATUS"'
   sessionctl run docs --files 'docs/*.md' --shell -- 'pandoc {} > {.}.html'

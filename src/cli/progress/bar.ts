@@ -4,7 +4,7 @@ import type { Look } from "../look.ts";
 import type { Style } from "../output.ts";
 import { displayWidth, padEnd, padStart } from "../terminal-text.ts";
 import { etaMs } from "./rate.ts";
-import { ageText, nearestBudget, rateText, timeText } from "./wording.ts";
+import { ageText, nearestBudget, rateText, shareTexts, timeText } from "./wording.ts";
 
 const narrowestBar = 10;
 /** On a line that has hardly room for the percentage. */
@@ -91,6 +91,7 @@ function piecesOf(
     { text: `${number(restored + done)} done`, keep: 2 },
     { text: failed === 0 ? "" : `${failed} failed`, style: "red", keep: 1 },
     { text: isFinal && pending === 0 ? "" : `${number(pending)} pending`, keep: 6 },
+    sharePiece(progress),
     budgetPiece(progress.budgets, look),
     { text: restored === 0 ? "" : `${restored} earlier`, style: "dim", keep: 7 },
     { text: slowedTo === undefined || isFinal ? "" : `${slowedTo} at once`, style: "yellow", keep: 3 },
@@ -117,6 +118,12 @@ function piecesOf(
 function waitingPiece({ untilMs, reason }: { untilMs: number; reason: string }, nowMs: number): Piece {
   const time = timeText(Math.max(0, untilMs - nowMs), "");
   return { text: `waiting ${time}: ${reason}`, short: `waiting ${time}`, style: "yellow", keep: 3 };
+}
+
+function sharePiece({ share }: RunSnapshot): Piece {
+  if (share === undefined) return { text: "", keep: 5.5 };
+  const { workers, own } = shareTexts(share);
+  return { text: `${own}, ${workers}`, short: own, keep: 5.5 };
 }
 
 function budgetPiece(budgets: RunSnapshot["budgets"], look: Look): Piece {

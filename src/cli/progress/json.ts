@@ -48,7 +48,7 @@ export function createJsonDisplay(
 }
 
 function values(progress: RunSnapshot, perSecond: number | undefined, toldAtMs: number): object {
-  const { pending, running, nowMs, hold, slowedTo, waiting } = progress;
+  const { pending, running, nowMs, hold, share, slowedTo, waiting } = progress;
   const isWaiting = waiting !== undefined && waiting.untilMs > toldAtMs;
   // A rate before the wait does not tell how long the rest takes, nor when the last files end.
   const isKnown = !isWaiting && (pending > 0 || running.length === 0);
@@ -66,6 +66,8 @@ function values(progress: RunSnapshot, perSecond: number | undefined, toldAtMs: 
       attempt: entry.attempt,
       running_ms: Math.max(0, Math.round(nowMs - entry.startedMs)),
     })),
+    workers: share?.workers ?? null,
+    own: share === undefined ? null : { done: share.done, failed: share.failed },
     elapsed_ms: Math.round(workedMs(progress, nowMs)),
     rate_per_second: perSecond ?? null,
     eta_ms: eta === undefined ? null : Math.round(eta),

@@ -5,7 +5,7 @@ import { safe } from "../terminal-text.ts";
 import type { ProgressDisplay } from "./display.ts";
 import type { Pace } from "./pace.ts";
 import { etaMs } from "./rate.ts";
-import { budgetText, clockText, rateText, timeText } from "./wording.ts";
+import { budgetText, clockText, rateText, shareTexts, timeText } from "./wording.ts";
 
 const shortestMs = 5000;
 const longestMs = 600_000;
@@ -63,6 +63,7 @@ export function plainLine(
   const eta = pending === 0 || isWaiting ? undefined : etaMs(perSecond, pending + running.length);
   return [
     counts(progress),
+    ...shareOf(progress),
     ...(progress.budgets.length === 0 ? [] : [`budget ${safe(budgetText(progress.budgets))}`]),
     ...(perSecond === undefined ? [] : [rateText(perSecond, "")]),
     ...(slowedTo === undefined ? [] : [`${slowedTo} at once`]),
@@ -92,7 +93,13 @@ function holdText(
 function lastLine(progress: RunSnapshot, perSecond: number | undefined): string {
   const took = timeText(workedMs(progress, progress.nowMs), "");
   const rate = perSecond === undefined ? "" : ` (${rateText(perSecond, "")})`;
-  return `${counts(progress)}, in ${took}${rate}`;
+  return [counts(progress), ...shareOf(progress), `in ${took}${rate}`].join(", ");
+}
+
+function shareOf({ share }: RunSnapshot): string[] {
+  if (share === undefined) return [];
+  const { workers, own } = shareTexts(share);
+  return [own, workers];
 }
 
 function counts({

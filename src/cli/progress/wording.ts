@@ -1,6 +1,8 @@
 /** Rates and times as short text for displays. Pure. */
 
+import type { Share } from "../../runner/run-session.ts";
 import type { Spent } from "../../runner/spending.ts";
+import { counted } from "../count.ts";
 
 /** At most seven columns: `1234/s`, `12.3/s`, `4.2/min`, `2.5/h`; `unknown` if there is no value. */
 export function rateText(perSecond: number | undefined, unknown: string): string {
@@ -44,6 +46,11 @@ export function ageText(ms: number): string {
   if (seconds < 3600) return `${Math.floor(seconds / 60)}m`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3600)}h`;
   return `${Math.floor(seconds / 86_400)}d`;
+}
+
+/** `3 workers`, and what this run has finished itself: `40 by this run`. */
+export function shareTexts({ workers, done, failed }: Share): { workers: string; own: string } {
+  return { workers: counted(workers, "worker"), own: `${done + failed} by this run` };
 }
 
 /** `cost 4.97/5`: amounts with four digits, or whole ones; empty without a budget. */

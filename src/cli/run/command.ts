@@ -6,15 +6,14 @@
  */
 import { existsSync } from "node:fs";
 import { copyTag } from "../../client/entity-tags.ts";
-import type { FoundDaemon } from "../../client/on-demand/find-daemon.ts";
 import { SessionClient } from "../../client/session-client.ts";
-import { defaultSessionsDir } from "../../contract/socket-path.ts";
-import { SessiondError } from "../../error.ts";
 import { Depends } from "../../runner/depends.ts";
 import { differences } from "../../runner/differences.ts";
 import { changedSince } from "../../runner/done.ts";
+import { CreatedByOther, type SharedOpening } from "../../runner/open-shared.ts";
 import { OptionError } from "../../runner/option-error.ts";
 import { type Remembered, readRun } from "../../runner/remembered.ts";
+import { type Seat, takeSeat } from "../../runner/seat.ts";
 import { type KnownFiles, nothingKnown, type Selection, select } from "../../runner/selection.ts";
 import { findSession, type Opening, untilFree } from "../../runner/session-run.ts";
 import { Spending } from "../../runner/spending.ts";
@@ -33,9 +32,11 @@ import { checkCommand, checkFilled } from "./check-command.ts";
 import { comparedLines } from "./compared.ts";
 import { execute } from "./execute.ts";
 import { leftToLookAt, unseenOf } from "./left-to-look-at.ts";
-import { giveCommand, type Joined, join, rememberedLines } from "./memory.ts";
+import { type Joined, join, rememberedLines } from "./memory.ts";
+import { isNowhere, noCommand, noFiles } from "./new-session.ts";
 import type { RunOptions } from "./options.ts";
 import { dryRun, explain } from "./preview.ts";
+import { type CommonWork, checkAgreement, checkShareable } from "./share.ts";
 import { filesGiven, type Given } from "./sources.ts";
 
 export interface RunRequest {
@@ -54,29 +55,67 @@ export interface RunRequest {
 export async function runCommand(context: Context, request: RunRequest): Promise<ExitCode> {
   // The client of the context uses --timeout for replies, which here limits one attempt.
   const client = new SessionClient({}, context.found.daemon);
+  const startedTime = new Date().toISOString();
   try {
-    return await runWith({ ...context, client }, request);
+    for (;;) {
+      try {
+        return await runSeated({ ...context, client }, { ...request, startedTime });
+      } catch (error) {
+        if (!(error instanceof CreatedByOther)) throw error;
+      }
+    }
   } finally {
     client.close();
   }
 }
 
-async function runWith(context: Context, request: RunRequest): Promise<ExitCode> {
+interface StartedRequest extends RunRequest {
+  /** When the run was started: ISO 8601. */
+  readonly startedTime: string;
+}
+
+/** Takes a seat in a session that is to be shared, before anything is read of it. */
+async function runSeated(context: Context, request: StartedRequest): Promise<ExitCode> {
+  const { client, out } = context;
+  const { share, dryRun, reconnect } = request.options;
+  if (!share || dryRun || isNowhere(context, request) || request.id === undefined)
+    return runWith(context, request, undefined);
+  const seat = await takeSeat({
+    client,
+    id: newId(request.id),
+    name: workerName(context),
+    reconnectMs: reconnect,
+    say: (line) => out.say(safe(line)),
+  });
+  try {
+    return await runWith(context, request, seat);
+  } finally {
+    await seat?.worker.detach();
+  }
+}
+
+function workerName({ process }: Context): string {
+  return `run ${process.pid}`;
+}
+
+async function runWith(context: Context, request: StartedRequest, seat: Seat | undefined): Promise<ExitCode> {
   const { client, out, process } = context;
   const id = request.id === undefined ? undefined : newId(request.id);
   const say = (line: string) => out.say(safe(line));
-  const { dryRun: isDry = false } = request.options;
-  // A dry run makes no store, nor does a run that only goes on.
-  const isNowhere = isMissing(context.found) && (isDry || !isEnoughToCreate(request));
-  const wanted = isNowhere ? undefined : id;
-  if (wanted !== undefined && !isDry) await untilFree(client, wanted, say);
+  const { dryRun: isDry = false, share: isShared = false } = request.options;
+  const wanted = isNowhere(context, request) ? undefined : id;
+  if (wanted !== undefined && !isDry && !isShared) await untilFree(client, wanted, say);
   const session = wanted === undefined ? undefined : await findSession(client, wanted);
-  if (session === undefined && request.words.length === 0) throw noCommand(id, request, { isNowhere });
+  if (session === undefined && request.words.length === 0)
+    throw noCommand(id, request, { isNowhere: isNowhere(context, request) });
   const remembered = readRun(session?.run);
   const joined = join({ ...request, id }, remembered);
   const { options, template } = joined;
   const cwd = directoryOf(options, remembered, process);
   const place = { cwd, path: process.env.PATH };
+  const own: CommonWork = { template, directory: cwd, depends: options.depends ?? [] };
+  if (isShared) checkShareable(joined);
+  if (seat?.isFirst === false) checkAgreement(seat.worker.summary.session_id, session?.run, own);
   checkCommand(template, place, say);
   const given = await givenTo(context, request, session, cwd);
   if (session === undefined && given === undefined) throw noFiles(id, request.words);
@@ -116,12 +155,20 @@ async function runWith(context: Context, request: RunRequest): Promise<ExitCode>
     labels: options.label ?? {},
     run: { ...joined.changes, directory: cwd, unseen: unseenValue(unseen) },
     targetPath: cwd,
-    worker: `run ${process.pid}`,
+    worker: workerName(context),
     reconnectMs: options.reconnect,
+  };
+  const shared: SharedOpening = {
+    ...opening,
+    seat,
+    startedTime: request.startedTime,
+    isHaltable: options.halt !== undefined,
+    checkAgreement: (id, run) => checkAgreement(id, run, own),
+    say,
   };
   const resultsDir = options.results === undefined ? undefined : absolutePath(process, options.results);
   return execute(context, {
-    opening,
+    opening: isShared ? shared : opening,
     template,
     cwd,
     depends,
@@ -142,10 +189,6 @@ function answerOf(
   // Whoever retries failed files may have mended the command, and is not asked about the others. Pending
   // files may be failed ones of a retry that was interrupted. Without either it is a run like any other.
   return retryFailed && files.length > added.length ? "--retry-failed" : undefined;
-}
-
-function isMissing({ store }: FoundDaemon): boolean {
-  return store !== undefined && !existsSync(store);
 }
 
 function directoryOf(
@@ -190,38 +233,6 @@ async function givenTo(
   for (const list of from) for (const name of await input.list(list, separatorOf(options))) listed.push(name);
   const { processed, pending } = knownOf(session);
   return filesGiven({ patterns: files, listed, exclude, follow, cwd, processed, pending }, out);
-}
-
-function givesFiles({ options: { files, filesFrom }, names, lists }: RunRequest): boolean {
-  return files !== undefined || filesFrom !== undefined || names !== undefined || lists.length > 0;
-}
-
-/** A new session needs a command and files. */
-function isEnoughToCreate(request: RunRequest): boolean {
-  return request.words.length > 0 && givesFiles(request);
-}
-
-/** For a run without a command over a session that is not there. */
-function noCommand(
-  id: string | undefined,
-  request: RunRequest,
-  { isNowhere }: { isNowhere: boolean },
-): Error {
-  if (givesFiles(request)) return usageError(giveCommand);
-  const where = isNowhere ? `: there is no ${defaultSessionsDir} here or above` : "";
-  const what = "to create it, give its files with --files and its command after --";
-  return new SessiondError("session_not_found", `there is no session "${id}" to go on with${where}; ${what}`);
-}
-
-function noFiles(id: string | undefined, words: readonly string[]): Error {
-  const misplaced = words.find((word) => /^--files(-from)?(=|$)/.test(word));
-  if (misplaced !== undefined)
-    return usageError(`${misplaced} after -- is a word of the command; give it before --`);
-  const what =
-    "give the files to run for with --files 'src/**/*.ts', with --files-from FILE (- for standard input), " +
-    "or by name at the end: ::: FILE...";
-  if (id === undefined) return usageError(what);
-  return new SessiondError("session_not_found", `there is no session "${id}"; to create it, ${what}`);
 }
 
 function knownOf(session: Session | undefined): KnownFiles {

@@ -1,5 +1,5 @@
 /** What a run says at its end, and its exit code. */
-import type { RunSummary, Stop } from "../../runner/runner-options.ts";
+import type { RunEnd, RunSummary, Stop } from "../../runner/runner-options.ts";
 import type { Opening } from "../../runner/session-run.ts";
 import type { Spending } from "../../runner/spending.ts";
 import { counted } from "../count.ts";
@@ -13,12 +13,10 @@ import { budgetLines, largerBudgets } from "./budget-lines.ts";
 import type { KeepOption } from "./changed.ts";
 import type { LeftToLookAt } from "./left-to-look-at.ts";
 import type { RunOptions } from "./options.ts";
+import { othersText } from "./share.ts";
 
-export interface Ending {
+export interface Ending extends RunEnd {
   readonly id: string;
-  readonly summary: RunSummary;
-  /** The status that the run has set, if it has set one. */
-  readonly status: string | undefined;
   /** The first failed files: those of this run, then earlier ones. */
   readonly failures: readonly Failure[];
   readonly unseen: LeftToLookAt | undefined;
@@ -53,15 +51,15 @@ export function nothingToDo(
 
 /** Counts are of the whole session, as in the display of progress. */
 export function tellEnd(out: Output, ending: Ending): void {
-  const { id, summary, status } = ending;
-  const { stop, done, failed, doneEarlier, failedEarlier, pending, isHeld } = summary;
+  const { id, summary } = ending;
+  const { stop, done, failed, doneEarlier, failedEarlier, pending, share } = summary;
   const failures = failedEarlier + failed;
   const counts = [
-    `${counted(doneEarlier + done, "file")} done${ofThemEarlier(doneEarlier)}`,
-    ...(failures > 0 ? [`${failures} failed${ofThemEarlier(failedEarlier)}`] : []),
+    `${counted(doneEarlier + done, "file")} done${partsOf(doneEarlier, share?.done)}`,
+    ...(failures > 0 ? [`${failures} failed${partsOf(failedEarlier, share?.failed)}`] : []),
     ...(pending > 0 ? [`${pending} left`] : []),
   ].join(", ");
-  const became = status !== undefined ? ` ${isNow(status)}` : isHeld ? " stays paused" : "";
+  const became = becameOf(ending);
   const why = stop === undefined ? "" : ` (${safe(stop.reason)})`;
   if (stop?.cause === "error") out.complain(safe(stop.reason));
   out.say(`${safe(id)}${became}: ${counts}${stop?.cause === "error" ? "" : why}`);
@@ -84,15 +82,31 @@ function tellOfRetry(out: Output, id: string): void {
   out.say(`to run the failed files again: ${sessionCommand("run", id, ["--retry-failed"])}`);
 }
 
-function toContinue({ cause }: Stop, { id, spending, keptBy }: Ending): string {
+function toContinue({ cause }: Stop, { id, spending, keptBy, summary, others }: Ending): string {
+  if (summary.share !== undefined) {
+    return `to ${others > 0 ? "join them again" : "continue"}: ${sessionCommand("run", id, ["--share"])}`;
+  }
   const budgets = cause === "budget" ? largerBudgets(spending) : [];
   const options = [...budgets, ...(keptBy === undefined ? [] : [keptBy])];
   const how = cause === "budget" ? ", with larger budgets" : "";
   return `to continue${how}: ${sessionCommand("run", id, options)}`;
 }
 
-function ofThemEarlier(count: number): string {
-  return count > 0 ? ` (${count} of them earlier)` : "";
+/** ` (3 of them earlier, 4 by this run)`; the second part only of a session that is shared. */
+function partsOf(earlier: number, own: number | undefined): string {
+  const parts = [...(earlier > 0 ? [`${earlier} of them earlier`] : []), ...ownPart(own)];
+  return parts.length === 0 ? "" : ` (${parts.join(", ")})`;
+}
+
+function ownPart(own: number | undefined): string[] {
+  return own === undefined ? [] : [`${own} by this run`];
+}
+
+/** What has become of the session, as the end of a phrase that begins with its id. */
+function becameOf({ status, others, summary }: RunEnd): string {
+  if (status === "running" && others > 0) return ` goes on with ${othersText(others)}`;
+  if (summary.isHeld && (status === undefined || summary.share !== undefined)) return " stays paused";
+  return status === undefined || status === "running" ? "" : ` ${isNow(status)}`;
 }
 
 export function exitCodeFor(summary: RunSummary, { halt }: RunOptions): ExitCode {

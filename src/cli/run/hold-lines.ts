@@ -4,6 +4,7 @@ import { shellOperand } from "../../text/shell-quote.ts";
 import { counted } from "../count.ts";
 import { timeText } from "../progress/wording.ts";
 import { safe } from "../terminal-text.ts";
+import { othersText } from "./share.ts";
 
 export function heldLines({ sessionId, hold, running }: RunSnapshot): string[] {
   const why = hold?.reason === undefined ? "" : ` (${safe(hold.reason)})`;
@@ -20,8 +21,14 @@ export function resumedLine({ sessionId, pending, running }: RunSnapshot, heldMs
 }
 
 /** Answers the first Ctrl-C; undefined if the run ends at once. */
-export function interruptedLine({ hold, running }: RunSnapshot): string | undefined {
+export function interruptedLine({ hold, running, share }: RunSnapshot): string | undefined {
   if (running.length === 0) return undefined;
-  const then = hold === undefined ? ", then pausing the session" : "; the session stays paused";
+  const others = (share?.workers ?? 1) - 1;
+  const then =
+    hold !== undefined
+      ? "; the session stays paused"
+      : others > 0
+        ? `, then leaving the session to ${othersText(others)}`
+        : ", then pausing the session";
   return `finishing the running commands${then}; to stop them at once, press Ctrl-C again`;
 }

@@ -46,6 +46,8 @@ export function join({ id, words, options, given }: GivenWords, remembered: Reme
   const fromBefore: Record<string, unknown> = {};
   const asGiven: Record<string, unknown> = {};
   for (const name of rememberedNames) {
+    // Each of the runs that share a session has its own.
+    if (name === "jobs" && options.share) continue;
     const problem = remembered.problems.get(name);
     if (given.has(name))
       asGiven[name] = joinedValue(name, remembered.options[name], givenValue(options[name]));

@@ -1,5 +1,5 @@
 /** The hook of a run (`--on-end`), which runs when the run has ended, however it did. */
-import type { RunSummary } from "../../runner/runner-options.ts";
+import type { RunEnd, RunSummary } from "../../runner/runner-options.ts";
 import type { Status } from "../../session/session.ts";
 import type { Context } from "../context.ts";
 import type { ExitCode } from "../exit-code.ts";
@@ -10,16 +10,13 @@ import { safe } from "../terminal-text.ts";
 /** A hook that hangs must not keep the run for ever. */
 const limitMs = 600_000;
 
-export interface RunEnd {
+export interface Ended extends RunEnd {
   readonly id: string;
-  readonly summary: RunSummary;
-  /** The status that the run has set, if it has set one. */
-  readonly status: Status | undefined;
   readonly exitCode: ExitCode;
 }
 
 /** Runs the hook. What comes of it is said, and changes nothing else. Signals end it. */
-export async function runOnEnd(context: Context, line: string, end: RunEnd): Promise<void> {
+export async function runOnEnd(context: Context, line: string, end: Ended): Promise<void> {
   const { out, process } = context;
   const { id, summary, exitCode } = end;
   const { stop, ...counts } = summary;

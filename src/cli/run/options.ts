@@ -48,6 +48,7 @@ export interface RunOptions {
   dryRun?: boolean;
   explain?: boolean;
   onPause: OnPause;
+  share?: boolean;
   keepOrder?: boolean;
   tag?: boolean;
   onEnd?: string;
@@ -89,6 +90,7 @@ function addOwnOptions(command: Command): void {
         .argParser(jobs)
         .default("100%", "one per processor"),
     )
+    .option("--share", "work together with other runs of this session that have --share; each has its own -j")
     .addOption(
       new Option("--delay <duration>", "how long to wait between the starts of two commands, at least")
         .argParser(delay)

@@ -33,7 +33,8 @@ export function progressHandlers(store: SessionStore) {
     },
 
     requeueFiles: async ({ params, body, tag }) => {
-      const { summary } = await store.apply(params.id, { type: "requeue", files: body.files });
+      const { files, unless_finished_since: unlessFinishedSince } = body;
+      const { summary } = await store.apply(params.id, { type: "requeue", files, unlessFinishedSince });
       tag(summary);
       return progressReplyOf(summary);
     },

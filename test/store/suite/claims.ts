@@ -140,6 +140,19 @@ export function claimTests(open: OpenStore): void {
     expect(await codeOf(store.report(id, again, { epoch: one }))).toBe("not_claimed");
   });
 
+  test("a requeue that may leave files alone is not refused for those that somebody has claimed", async () => {
+    const { store } = await withSession(open, ["a", "b"]);
+    const one = await join(store);
+    const failed = { exit_code: 1, finished_time: "2026-01-01T00:00:00Z" };
+    await filesOf(store, 1, one);
+    await store.report(id, { processed: ["a"], results: { a: failed } }, { epoch: one });
+    expect(await filesOf(store, 1, one)).toEqual(["b"]);
+    const command = { type: "requeue", files: ["a", "b"] } as const;
+    expect(await codeOf(store.apply(id, command))).toBe("not_claimed");
+    await store.apply(id, { ...command, unlessFinishedSince: "2026-01-01T00:00:01Z" });
+    expect((await store.read(id)).session).toMatchObject({ processed_files: [], pending_files: ["b", "a"] });
+  });
+
   test("an exclusive lease claims nothing, and an epoch that is over neither", async () => {
     const { store } = await withSession(open, ["a"]);
     const exclusive = (await store.leases.acquire(id, {})).lease.epoch;

@@ -14,6 +14,7 @@ import { SessiondError } from "../../../src/error.ts";
 import { assertMayAdd } from "../../../src/session/additions.ts";
 import { applyCommand, type Command, type ProgressDelta } from "../../../src/session/command.ts";
 import { diagnose, repair } from "../../../src/session/diagnosis.ts";
+import { filesToRequeue } from "../../../src/session/requeue.ts";
 import {
   type NewSession,
   newSession,
@@ -311,7 +312,7 @@ export class MemoryStore implements SessionStore {
     if (!isReporting(command)) return command;
     if (command.type === "requeue") {
       this.leases.assertMayRequeue(id, epoch);
-      this.claims.of(id).assertFree(id, command.files);
+      this.claims.of(id).assertFree(id, filesToRequeue(this.#sessions.stored(id).session, command));
       return command;
     }
     const held = this.leases.assertMayReport(id, epoch);

@@ -7,6 +7,7 @@ import { isSessiondError, SessiondError } from "../../../error.ts";
 import { assertMayAdd } from "../../../session/additions.ts";
 import { applyCommand, type Command } from "../../../session/command.ts";
 import { mergeLargeResults } from "../../../session/merge-large-results.ts";
+import { filesToRequeue } from "../../../session/requeue.ts";
 import { type NewSession, newSession, type Session, writtenRevision } from "../../../session/session.ts";
 import type { SessionId } from "../../../session/session-id.ts";
 import { type Clock, formatTimestamp } from "../../../time/clock.ts";
@@ -77,7 +78,7 @@ export class SessionCommands {
   /** The command, without what a shared lease has reported before. @throws SessiondError `not_claimed` */
   #admitted(session: Session, command: Command, held: HeldLease | undefined): Command {
     const { claims } = this.#options;
-    if (command.type === "requeue") claims.assertFree(session, command.files);
+    if (command.type === "requeue") claims.assertFree(session, filesToRequeue(session, command));
     if (command.type !== "progress" || !held?.lease.shared) return command;
     return { ...command, delta: claims.admitTo(session, held.id, command.delta) };
   }
