@@ -49,6 +49,8 @@ test("only these commands are shown without being run", () => {
     "docs/operate.md: sessionctl status",
     "docs/operate.md: sudo systemctl enable sessiond-read.socket && sudo systemctl restart sessiond",
     "docs/operate.md: sudo systemctl reset-failed sessiond.socket sessiond.service && sudo systemctl start sessiond",
+    // The tests of the package for Python run it, or it runs them.
+    "python/README.md: python3 -m venv venv",
   ]);
 });
 

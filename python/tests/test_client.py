@@ -99,6 +99,11 @@ def test_a_session_from_its_creation_to_the_trash(client: Client) -> None:
     assert client.list_results(name, failed=False)["results"] == {"a": {"score": 85.0}}
     checkpoint = client.checkpoint_session(name, ["a", "b"], ["c"], {"b": 1})
     assert checkpoint["processed_count"] == 2
+    requeued = client.requeue_files(name, ["b", "a"])
+    assert (requeued["processed_count"], requeued["pending_count"]) == (0, 3)
+    assert client.list_files(name)["files"] == ["c", "b", "a"]
+    with refusal("lease_lost"):
+        client.evict_worker(name, 7)
     assert client.pause_session(name, reason="lunch")["status_reason"] == "lunch"
     assert client.resume_session(name)["partial_results"] == {"a": {"score": 85.0}, "b": 1}
     assert client.fail_session(name)["status"] == "failed"
@@ -114,7 +119,7 @@ def test_a_session_from_its_creation_to_the_trash(client: Client) -> None:
     backup = client.create_backup(name)["backup"]
     assert backup in [entry["backup"] for entry in client.list_backups(name)["backups"]]
     assert client.restore_backup(name, backup)["session"]["session_id"] == name
-    assert client.get_summary(name)["processed_count"] == 2
+    assert client.get_summary(name)["pending_count"] == 3
     trash_id = client.delete_session(name)["trash_id"]
     with refusal("session_deleted"):
         client.get_session(name)

@@ -279,6 +279,26 @@ class Client(Calls):
         body = given(processed=listed(processed), results=results, added=listed(added))
         return self._change("POST", session_path(session_id, "progress"), body, repeatable=True)
 
+    def requeue_files(self, session_id: str, files: Iterable[object]) -> Reply:
+        """
+        Makes processed files pending again, at the end, in this order. Their results stay until they are
+        overwritten.
+
+        :raises NotClaimedError: a worker has claimed one of them
+        :raises LeaseHeldError: a worker has the session for itself
+        """
+        return self._change("POST", session_path(session_id, "requeue"), {"files": listed(files)})
+
+    def evict_worker(self, session_id: str, epoch: int) -> Reply:
+        """
+        Ends the lease of a worker at once. Others can claim the files that it holds.
+
+        :param epoch: as the summary of the session names it
+        :returns: `epoch`, `name`, and `released`, the number of claims that ended
+        :raises LeaseLostError: there is no such worker
+        """
+        return self._change("DELETE", session_path(session_id, f"workers/{int(epoch)}"))
+
     def pause_session(self, session_id: str, *, reason: Optional[str] = None) -> Reply:
         """Pauses a running session. :raises InvalidTransitionError:"""
         return self._transition(session_id, "pause", reason)
