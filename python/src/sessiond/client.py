@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Any, Dict, Iterable, Iterator, Mapping, Optional, Sequence, Type, Union
+from typing import Any, Dict, Iterable, Iterator, Literal, Mapping, Optional, Sequence, Type, Union, overload
 
 from .calls import (
     Calls,
@@ -21,8 +21,11 @@ from .calls import (
 from .daemon import Daemon
 from .errors import SessionDeletedError, SessionNotFoundError
 from .events import EventStream
+from .exclusive_worker import ExclusiveWorker
 from .find_daemon import find_daemon
+from .shared_worker import SharedWorker
 from .transport import Request, Transport
+from .worker import WorkerOptions
 
 DEFAULT_TIMEOUT = 60.0
 
@@ -440,6 +443,65 @@ class Client(Calls):
     def empty_trash(self, *, older_than: Optional[Duration] = None) -> Reply:
         """Deletes sessions in the trash permanently, or only those that are in it for at least this long."""
         return self._change("DELETE", "/v1/trash", query=given(older_than=duration_text(older_than)))
+
+    # Workers
+
+    @overload
+    def attach(
+        self,
+        session_id: str,
+        *,
+        shared: Literal[False] = False,
+        worker: Optional[str] = None,
+        on_pause: str = "hold",
+        reconnect: float = 60.0,
+    ) -> ExclusiveWorker: ...
+
+    @overload
+    def attach(
+        self,
+        session_id: str,
+        *,
+        shared: Literal[True],
+        worker: Optional[str] = None,
+        on_pause: str = "hold",
+        reconnect: float = 60.0,
+    ) -> SharedWorker: ...
+
+    def attach(
+        self,
+        session_id: str,
+        *,
+        shared: bool = False,
+        worker: Optional[str] = None,
+        on_pause: str = "hold",
+        reconnect: float = 60.0,
+    ) -> Union[ExclusiveWorker, SharedWorker]:
+        """
+        Attaches a worker to a session. Its open connection is its lease: if this process dies, the daemon
+        sees it at once. Use the worker in a `with` block.
+
+        :param shared: whether other shared workers may be attached at the same time, in any language. Each
+            works on files of its own
+        :param worker: a name of the worker, for people
+        :param on_pause: what a loop over its files does while the session is paused: `hold` waits, `end` ends
+        :param reconnect: how long to try to reconnect after a lost connection, in seconds
+        :raises LeaseHeldError: another worker is attached
+        :raises SessionNotFoundError: there is no session with this id
+        """
+        options = WorkerOptions(
+            daemon=self.daemon,
+            path=session_path(session_id),
+            read=lambda action: self._read(session_path(session_id, action)),
+            name=worker,
+            on_pause=on_pause,
+            timeout=self.timeout,
+            reconnect=reconnect,
+        )
+        attached: Union[ExclusiveWorker, SharedWorker]
+        attached = SharedWorker(options) if shared else ExclusiveWorker(options)
+        attached.attach()
+        return attached
 
     # The daemon
 

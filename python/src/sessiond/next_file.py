@@ -1,0 +1,153 @@
+"""Which file a worker works on next: of a whole session, or of what it has claimed. No I/O and no lock."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from typing import Deque, Dict, Iterable, List, Mapping, Optional, Set, Tuple
+
+
+class WholeFiles:
+    """The files of a session that a worker has for itself."""
+
+    def __init__(self) -> None:
+        self._pending: Deque[str] = deque()
+        self._taken: Set[str] = set()
+        """Files that were handed out and are not known to be durable."""
+        self._acked: Optional[List[Tuple[int, str]]] = None
+        """Files that became durable since the session was last read, and by which revision."""
+
+    @property
+    def has_fresh(self) -> bool:
+        """Whether files are left that were not handed out."""
+        return bool(self._pending)
+
+    def reading(self) -> None:
+        """The session is about to be read: acks that come meanwhile may be newer."""
+        self._acked = []
+
+    def replace(self, pending: Iterable[str], revision: Optional[int]) -> None:
+        """The session was read."""
+        late = {file for at, file in self._acked or () if revision is None or at > revision}
+        self._acked = None
+        self._pending = deque(file for file in pending if file not in self._taken and file not in late)
+
+    def next(self) -> Optional[str]:
+        """The next file, which counts as taken; None if there is none."""
+        while self._pending:
+            file = self._pending.popleft()
+            if file not in self._taken:
+                self._taken.add(file)
+                return file
+        return None
+
+    def add(self, files: Iterable[str]) -> None:
+        """These files are pending now, too."""
+        self._pending.extend(files)
+
+    def reported(self, files: Iterable[str], revision: Optional[int]) -> None:
+        """These files are durable."""
+        for file in files:
+            self._taken.discard(file)
+            if self._acked is not None:
+                self._acked.append((revision or 0, file))
+
+
+MOST_AHEAD = 1000
+_MEASURED_SECONDS = 1.0
+
+
+class ClaimedFiles:
+    """
+    The files that a shared worker has claimed. It claims ahead what it finishes in about a second, and never
+    more than its fair part of what is left.
+    """
+
+    def __init__(self) -> None:
+        self._held: Deque[str] = deque()
+        """Claimed, and not handed out."""
+        self._taken: Dict[str, None] = {}
+        """Handed out, and not known to be durable or given back."""
+        self._left = 1
+        self._workers = 1
+        self._finished: Deque[float] = deque()
+        """When files were finished in the last second."""
+        self._is_claiming = False
+        self.is_through = False
+        """Whether nothing is pending any more, as last told."""
+
+    @property
+    def taken(self) -> Tuple[str, ...]:
+        """Files that were handed out, and are not known to be durable."""
+        return tuple(self._taken)
+
+    @property
+    def has_fresh(self) -> bool:
+        """Whether there may be files that were not handed out."""
+        return bool(self._held) or not self.is_through
+
+    def attached(self, claimed: Iterable[str]) -> None:
+        """What the lease has claimed, as the daemon says. A claim that was under way gets no other answer."""
+        self._is_claiming = False
+        self._held = deque(file for file in claimed if file not in self._taken)
+
+    def claimed(self, message: Mapping[str, object]) -> None:
+        """The answer to a claim."""
+        files, left, workers = message.get("files"), message.get("left"), message.get("workers")
+        self._is_claiming = False
+        if isinstance(left, int) and isinstance(workers, int):
+            self._left, self._workers = left, max(1, workers)
+        if isinstance(files, list):
+            self._held.extend(files)
+            self.is_through = not files and left == 0
+
+    def refused(self) -> None:
+        """A claim was refused."""
+        self._is_claiming = False
+
+    def next(self) -> Optional[str]:
+        """The next file, which counts as taken; None if none is here."""
+        if not self._held:
+            return None
+        file = self._held.popleft()
+        self._taken[file] = None
+        return file
+
+    def to_claim(self, waiting: int) -> int:
+        """
+        How many files to claim now, which then counts as under way; 0 for no claim.
+
+        :param waiting: how many threads have nothing to do
+        """
+        if self._is_claiming:
+            return 0
+        fair = -(-self._left // self._workers)
+        ahead = min(self._rate(), fair, MOST_AHEAD)
+        missing = ahead - len(self._held) if len(self._held) <= ahead // 2 else 0
+        count = max(missing, waiting - len(self._held))
+        if count <= 0:
+            return 0
+        self._is_claiming = True
+        return min(count, 10 * MOST_AHEAD)
+
+    def finished(self) -> None:
+        """A file was finished, for the measure of how fast the worker is."""
+        self._finished.append(time.monotonic())
+
+    def reported(self, files: Iterable[str]) -> None:
+        """These files are durable, or given back."""
+        for file in files:
+            self._taken.pop(file, None)
+
+    def too_many(self) -> List[str]:
+        """Files to give back: more than the worker begins within about two seconds. They count as gone."""
+        keep = 2 * self._rate()
+        back = [self._held.pop() for _ in range(len(self._held) - keep)]
+        return back[::-1]
+
+    def _rate(self) -> int:
+        """Files a second, at present."""
+        start = time.monotonic() - _MEASURED_SECONDS
+        while self._finished and self._finished[0] < start:
+            self._finished.popleft()
+        return len(self._finished)
