@@ -10,7 +10,7 @@ import socket
 import threading
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any, Dict, Iterator, List
 
@@ -102,6 +102,7 @@ def test_a_session_from_its_creation_to_the_trash(client: Client) -> None:
     requeued = client.requeue_files(name, ["b", "a"])
     assert (requeued["processed_count"], requeued["pending_count"]) == (0, 3)
     assert client.list_files(name)["files"] == ["c", "b", "a"]
+    client.requeue_files(name, ["a"], unless_finished_since=datetime.now(timezone.utc))
     with refusal("lease_lost"):
         client.evict_worker(name, 7)
     assert client.pause_session(name, reason="lunch")["status_reason"] == "lunch"

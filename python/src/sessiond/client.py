@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Dict, Iterable, Iterator, Literal, Mapping, Optional, Sequence, Type, Union, overload
 
@@ -282,15 +283,24 @@ class Client(Calls):
         body = given(processed=listed(processed), results=results, added=listed(added))
         return self._change("POST", session_path(session_id, "progress"), body, repeatable=True)
 
-    def requeue_files(self, session_id: str, files: Iterable[object]) -> Reply:
+    def requeue_files(
+        self,
+        session_id: str,
+        files: Iterable[object],
+        *,
+        unless_finished_since: Union[None, str, datetime] = None,
+    ) -> Reply:
         """
         Makes processed files pending again, at the end, in this order. Their results stay until they are
         overwritten.
 
+        :param unless_finished_since: leave files alone that are not processed, or whose result has a
+            `finished_time` at or after this
         :raises NotClaimedError: a worker has claimed one of them
         :raises LeaseHeldError: a worker has the session for itself
         """
-        return self._change("POST", session_path(session_id, "requeue"), {"files": listed(files)})
+        body = given(files=listed(files), unless_finished_since=unless_finished_since)
+        return self._change("POST", session_path(session_id, "requeue"), body)
 
     def evict_worker(self, session_id: str, epoch: int) -> Reply:
         """
