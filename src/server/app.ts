@@ -82,6 +82,8 @@ export function createApp(options: AppOptions): FastifyInstance<Server> {
 
   const serve = () => {
     app.addHook("onRequest", async (request, reply) => {
+      // The connection was closed because it sent more requests before their answers than it may.
+      if (request.raw.socket.destroyed) return reply.hijack();
       reply.header(protocolHeader, String(protocolVersion));
       if (refusing()) throw new SessiondError("shutting_down", "sessiond is shutting down; try again soon");
       if (readOnly) assertRead(request);

@@ -235,3 +235,17 @@ test("a connection that sends many requests before their answers is closed", asy
   expect(many.closed).toBe(true);
   expect((await call("GET", "/v1/stats")).status).toBe(200);
 });
+
+test("what such a connection sent beyond its limit is not handled", async () => {
+  const { socketPath, store } = await startServer();
+  const create = (id: string) => {
+    const body = JSON.stringify({ session_id: id, config: { target_path: "/x" } });
+    return `${postHead(`content-length: ${body.length}`)}${body}`;
+  };
+  const many = await connected(socketPath);
+  many.write(Array.from({ length: 20 }, (_, at) => create(`s${at}`)).join(""));
+  await text(many).catch(() => "");
+  await eventually(async () => expect((await store.list({})).total).toBeGreaterThan(0));
+  const ids = (await store.list({})).sessions.map(({ session_id }) => session_id).sort();
+  expect(["s0", "s1", "s2", "s3"]).toEqual(expect.arrayContaining(ids));
+});
