@@ -73,6 +73,28 @@ def test_a_daemon_that_was_killed_is_started_again(work: Path) -> None:
             assert manager.client.get_info()["pid"] != pid
 
 
+def test_threads_go_on_while_their_daemon_is_killed(work: Path) -> None:
+    files = [f"f{number}" for number in range(600)]
+    with SessionManager("store") as manager:
+        manager.create_session("a", "src", files)
+
+        def report(mine: List[str]) -> None:
+            for file in mine:
+                manager.client.report_progress("a", processed=[file], results={file: file})
+
+        threads = [threading.Thread(target=report, args=(files[n::4],)) for n in range(4)]
+        for thread in threads:
+            thread.start()
+        for share in (100, 300):
+            eventually(lambda: manager.client.get_summary("a")["processed_count"] >= share)
+            os.kill(manager.client.get_info()["pid"], signal.SIGKILL)
+        for thread in threads:
+            thread.join()
+        session = manager.load_session("a")
+        assert sorted(session.processed_files) == sorted(files) and session.pending_files == []
+        assert session.partial_results == {file: file for file in files}
+
+
 def test_events_start_a_daemon_again_too(work: Path) -> None:
     with Client(daemon=StoreDaemon(str(work / "s"), may_make=True)) as client, client.events() as events:
         assert next(events)["reason"] == "start"

@@ -99,7 +99,7 @@ class Transport:
     def request(self, request: Request) -> Answer:
         """
         Sends a request. It is sent once more if a daemon listens now where nobody listened, or where a daemon
-        on demand ended while it answered a read.
+        on demand ended while it answered a request that may be repeated.
 
         :returns: the reply, whatever its status
         :raises DaemonUnreachableError: with the reason, the path, and the outcome
@@ -108,10 +108,12 @@ class Transport:
         try:
             return self._send(request)
         except DaemonUnreachableError as error:
-            is_cut_read = error.reason == "closed" and request.method == "GET"
-            if not (is_nobody_there(error) or is_cut_read) or self.daemon.revive() != "listening":
+            was_cut = error.reason == "closed"
+            may_be_sent = is_nobody_there(error) or (was_cut and request.repeatable)
+            if not may_be_sent or self.daemon.revive() != "listening":
                 raise
-            return self._send(request)
+            answer = self._send(request)
+            return answer._replace(unsure=answer.unsure or was_cut)
 
     def __del__(self) -> None:
         # A client that is not used any more keeps no connection open.
