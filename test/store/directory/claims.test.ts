@@ -92,6 +92,84 @@ test("on a full disk nothing is handed out or given back, and later it is", asyn
   expect((await store.claims.take(id, two?.epoch as number, 1)).files).toEqual(["a"]);
 });
 
+/** So long that the journal does not write three of them in one go with the event loop waiting. */
+const long = (name: string) => name.repeat(4000);
+
+/** Holds the next write of the journal, after it was made. Resolves when it is held, with what lets it go. */
+function holdJournal(disk: FaultyFileSystem): Promise<() => void> {
+  return new Promise((resolve) => {
+    disk.intercept((operation, run) => {
+      const result = run();
+      if (operation.name !== "file.write" || !isJournalWrite(operation)) return result;
+      disk.intercept();
+      return Promise.resolve(result).then(
+        (bytes) => new Promise((go) => resolve(() => go(bytes))),
+      ) as typeof result;
+    });
+  });
+}
+
+async function withLongNames() {
+  const disk = new FaultyFileSystem();
+  const store = await openLagging(await tempDir(), undefined, disk.fileSystem);
+  const names = ["a", "b", "c", "d"].map(long);
+  const [one, two] = await withClaims(store, names, 0, 0);
+  return { disk, store, names, one: one as { epoch: number; token: string }, two: two as { epoch: number } };
+}
+
+test("a worker that comes back while its claim is being written is told of it when it is durable", async () => {
+  const { disk, store, names, one, two } = await withLongNames();
+  await store.leases.release(id, two.epoch);
+  const held = holdJournal(disk);
+  const taking = codeOf(store.claims.take(id, one.epoch, 3));
+  const letGo = await held;
+  const { epoch } = (await store.leases.acquire(id, { shared: true, token: one.token })).lease;
+  let told: string[] | undefined;
+  const telling = store.claims.held(id, epoch).then((files) => {
+    told = files;
+  });
+  await store.records.replace("while-it-waits", {});
+  expect(told).toBeUndefined();
+  letGo();
+  expect(await taking).toBe("lease_lost");
+  await telling;
+  expect(told).toEqual(names.slice(0, 3));
+});
+
+test("a claim whose lease ends while it is being written is told to nobody", async () => {
+  const { disk, store, names, one, two } = await withLongNames();
+  await store.leases.release(id, two.epoch);
+  const held = holdJournal(disk);
+  const taking = codeOf(store.claims.take(id, one.epoch, 3));
+  const letGo = await held;
+  await store.leases.release(id, one.epoch);
+  const { epoch } = (await store.leases.acquire(id, { shared: true })).lease;
+  const next = store.claims.take(id, epoch, 9);
+  letGo();
+  expect(await taking).toBe("lease_lost");
+  expect((await next).files).toEqual(names);
+});
+
+test("a report that is under way when its lease ends counts, and nobody gets its file", async () => {
+  const { disk, store, names, one, two } = await withLongNames();
+  expect((await store.claims.take(id, one.epoch, 1)).files).toEqual(names.slice(0, 1));
+  const held = holdJournal(disk);
+  const results = { result: long("result") };
+  const reporting = store.report(id, { processed: names.slice(0, 1), results }, { epoch: one.epoch });
+  const letGo = await held;
+  let freed = 0;
+  store.claims.onFree(() => freed++);
+  const ending = store.leases.release(id, one.epoch);
+  const recorded = async () => ((await store.records.load("leases")) as { leases: unknown[] }).leases;
+  await eventually(async () => expect(await recorded()).toHaveLength(1));
+  for (const name of ["one", "another"]) await store.records.replace(name, {});
+  expect(freed).toBe(0);
+  const taking = store.claims.take(id, two.epoch, 1);
+  letGo();
+  await Promise.all([reporting, ending]);
+  expect((await taking).files).toEqual(names.slice(1, 2));
+});
+
 test("claims outlive many starts, and the journal stays short", async () => {
   const directory = await tempDir();
   let store = await openLagging(directory, 0);

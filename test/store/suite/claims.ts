@@ -236,6 +236,10 @@ export function claimTests(open: OpenStore): void {
     await store.claims.giveBack(id, one, ["a"]);
     expect(await store.claims.take(id, one, 3)).toEqual({ files: ["a", "c"], left: 4, free: 0 });
     expect(await store.claims.held(id, one)).toEqual(["a", "b", "c"]);
+    await store.claims.giveBack(id, one, ["c"]);
+    // It is processed, and pending as well: somebody else may work on it now.
+    expect(await codeOf(store.report(id, { processed: ["c"] }, { epoch: one }))).toBe("not_claimed");
+    expect(await filesOf(store, 1, one)).toEqual(["c"]);
     await store.report(id, { processed: ["a", "c"] }, { epoch: one });
     expect(await store.claims.take(id, one, 1)).toEqual({ files: [], left: 1, free: 0 });
   });
@@ -299,6 +303,24 @@ export function claimTests(open: OpenStore): void {
     expect(await filesOf(store, 1, two.lease.epoch)).toEqual(["a"]);
     expect(await filesOf(store, 9, two.lease.epoch)).toEqual(["e"]);
     expect(await filesOf(store, 9, epoch)).toEqual([]);
+  });
+
+  test.each(Object.entries(restarts))("a claim that has ended stays so over a %s", async (_, start) => {
+    const opened = await withSession(open, ["a", "b", "c"]);
+    const { epoch } = (await opened.store.leases.acquire(id, { shared: true })).lease;
+    expect(await filesOf(opened.store, 2, epoch)).toEqual(["a", "b"]);
+    await opened.store.report(id, { processed: ["a"] }, { epoch });
+    await opened.store.apply(id, { type: "requeue", files: ["a"] });
+    for (const pending_files of [
+      ["c", "a"],
+      ["c", "a", "b"],
+    ]) {
+      const checkpoint = { processed_files: [], pending_files };
+      await opened.store.apply(id, { type: "checkpoint", checkpoint }, { epoch });
+    }
+    await start(opened);
+    expect(await opened.store.claims.held(id, epoch)).toEqual([]);
+    expect(await filesOf(opened.store, 3, epoch)).toEqual(["c", "a", "b"]);
   });
 
   test("whatever order they come in: each file is claimed by one at most, and none is forgotten", async () => {
