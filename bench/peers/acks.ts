@@ -1,7 +1,6 @@
 /** Sends reports over the worker channel, one message for each, and waits for `{"type":"ack","seq":…}`. */
 import { once } from "node:events";
-import { request } from "node:http";
-import type { Socket } from "node:net";
+import { connect } from "node:net";
 import { channelProtocol, type DaemonMessage } from "../../src/contract/channel.ts";
 import { Lines } from "../../src/json/lines.ts";
 import { progressOf } from "../work.ts";
@@ -20,30 +19,41 @@ export interface AckedReports {
 
 /** Connects. Resolves when the other side has sent `attached`. */
 export async function ackedReports(socketPath: string, path: string): Promise<AckedReports> {
-  const socket = await connect(socketPath, path);
   const lines = new Lines();
   const waiting: Waiting[] = [];
   let seq = 0;
-
-  await new Promise<void>((resolve, reject) => {
-    const fail = (error: Error) => {
+  let opened = () => {};
+  let fail = (_error: Error) => {};
+  const attached = new Promise<void>((resolve, reject) => {
+    opened = resolve;
+    fail = (error) => {
       reject(error);
       for (const { reject } of waiting.splice(0)) reject(error);
     };
-    socket.on("error", fail);
-    socket.on("close", () => fail(new Error("the connection was closed")));
-    socket.on("data", (bytes: Buffer) => {
-      lines.add(bytes);
-      for (let line = lines.next(); line !== undefined; line = lines.next()) {
-        const message = JSON.parse(line.toString()) as DaemonMessage;
-        if (message.type === "attached") resolve();
-        else if (message.type === "error") fail(new Error(message.detail));
-        else if (message.type === "ack") {
-          while (waiting[0] !== undefined && waiting[0].seq <= message.seq) waiting.shift()?.resolve();
-        }
-      }
-    });
   });
+  const take = (line: string) => {
+    // The head of the response comes before the first message.
+    if (!line.startsWith("{")) return;
+    const message = JSON.parse(line) as DaemonMessage;
+    if (message.type === "attached") opened();
+    else if (message.type === "error") fail(new Error(message.detail));
+    else if (message.type === "ack") {
+      while (waiting[0] !== undefined && waiting[0].seq <= message.seq) waiting.shift()?.resolve();
+    }
+  };
+  // One buffer for all reads, which Node.js would else allocate for each.
+  const callback = (length: number, buffer: Uint8Array) => {
+    lines.add(Buffer.from(buffer.subarray(0, length)));
+    for (let line = lines.next(); line !== undefined; line = lines.next()) take(line.toString());
+    return true;
+  };
+  const socket = connect({ path: socketPath, onread: { buffer: Buffer.alloc(64 * 1024), callback } });
+  socket.on("error", (error) => fail(error));
+  socket.on("close", () => fail(new Error("the connection was closed")));
+  socket.write(
+    `GET ${path} HTTP/1.1\r\nHost: sessiond\r\nConnection: Upgrade\r\nUpgrade: ${channelProtocol}\r\n\r\n`,
+  );
+  await attached;
 
   return {
     report(file) {
@@ -57,14 +67,4 @@ export async function ackedReports(socketPath: string, path: string): Promise<Ac
       await closed;
     },
   };
-}
-
-async function connect(socketPath: string, path: string): Promise<Socket> {
-  const headers = { connection: "Upgrade", upgrade: channelProtocol };
-  const asked = request({ socketPath, path, headers });
-  asked.once("response", ({ statusCode }) => asked.destroy(new Error(`refused with ${statusCode}`)));
-  asked.end();
-  const [, socket, head] = (await once(asked, "upgrade")) as [unknown, Socket, Buffer];
-  if (head.length > 0) socket.unshift(head);
-  return socket;
 }
