@@ -94,7 +94,9 @@ export class AttachedWorkers {
   async #lookAgain(connection: WorkerConnection): Promise<void> {
     try {
       const summary = await this.#options.store.summary(connection.id as SessionId);
-      if (this.#isKnown(connection)) this.#follow(connection, summary);
+      if (!this.#isKnown(connection)) return;
+      this.#follow(connection, summary);
+      this.#options.onChange(summary);
     } catch (error) {
       const isGone = isSessiondError(error, "session_not_found", "session_deleted");
       if (isGone && this.#isKnown(connection)) this.#follow(connection, undefined);

@@ -10,6 +10,8 @@ import type { Intake, MessageSource } from "./intake.ts";
 
 /** Smaller parts of lines are not counted: the number of connections bounds those. */
 const largeArrival = 64 * 1024;
+/** Answers of fewer characters are not counted apart: they may be as long as those that are left unread. */
+const largeText = 64 * 1024;
 /** A worker that leaves more bytes of answers unread is disconnected. */
 const maxUnreadBytes = 1024 * 1024;
 /** How long a worker may take to read what is left for it, and then to close its side of the connection. */
@@ -100,7 +102,8 @@ export class LineStream implements MessageSource {
   write(text: string, encoding: "utf8" | "latin1"): void {
     const { socket } = this.#options;
     if (!socket.writable) return;
-    socket.write(text, encoding);
+    if (text.length < largeText) socket.write(text, encoding);
+    else socket.write(text, encoding, this.#holdLarge(Buffer.byteLength(text)));
     if (socket.writableLength <= this.#unreadLimit) return;
     this.#reader.unread(socket.writableLength);
     socket.destroy();
@@ -108,16 +111,23 @@ export class LineStream implements MessageSource {
 
   /** Sends a line that may be as large as a session. A worker that does not read it may have to make room. */
   writeLarge(line: string | Buffer): void {
+    const { socket } = this.#options;
+    socket.write(line);
+    socket.write("\n", this.#holdLarge(Buffer.byteLength(line)));
+  }
+
+  /**
+   * Counts what is about to be sent apart from the other answers. Call what it returns when that has been sent.
+   */
+  #holdLarge(bytes: number): () => void {
     const { socket, buffered } = this.#options;
-    const bytes = Buffer.byteLength(line);
-    this.#unreadLimit = maxUnreadBytes + bytes;
+    this.#unreadLimit += bytes;
     const held = buffered.hold(() => socket.destroy());
     held.add(bytes);
-    socket.write(line);
-    socket.write("\n", () => {
+    return () => {
       held.release();
-      this.#unreadLimit = maxUnreadBytes;
-    });
+      this.#unreadLimit -= bytes;
+    };
   }
 
   /** Reads nothing more. */

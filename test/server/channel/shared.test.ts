@@ -129,6 +129,21 @@ test("claims wait while the session is paused, and are answered when it goes on 
   await eventually(async () => expect(await second.claim()).toEqual(["f1"]));
 });
 
+test("a session that ends while its first worker attaches answers the claims of that worker", async () => {
+  const server = await startServer();
+  await server.create("s", ["a"]);
+  const { held } = server.store.claims;
+  // After the summary of the first message was read, and before the connection is there.
+  server.store.claims.held = async (...given) => {
+    await server.call("POST", "/v1/sessions/s/complete");
+    return held.apply(server.store.claims, given);
+  };
+  const worker = await attachShared(server.socketPath, "s");
+  expect(worker.first.summary.status).toBe("running");
+  expect(await worker.message("status")).toMatchObject({ status: "completed" });
+  expect(await worker.answer(worker.ask())).toMatchObject({ files: [], left: 1 });
+});
+
 test("a worker that comes back has its claims, also those of an answer that did not arrive", async () => {
   const { workers, server, socketPath } = await scene(files(6), 2);
   const [first, second] = workers;
@@ -343,6 +358,15 @@ test("a worker may have a hundred claims waiting, and is told of one too many at
   await first.report(["a"]);
   for (const seq of asked.slice(0, 100)) expect((await second.answer(seq)).left).toBe(0);
   expect(await second.claim()).toEqual([]);
+});
+
+test("an answer may be far larger than what a worker may leave unread", async () => {
+  const long = Array.from({ length: 10_000 }, (_, at) => `${"directory/".repeat(40)}${at}`);
+  const { workers } = await scene(long, 1, { limits: { bodyBytes: 8 * 1024 * 1024 } });
+  const [first] = workers;
+  expect(await first.claim(10_000)).toEqual(long);
+  expect(await first.report(long.slice(0, 9999))).toMatchObject({ type: "ack" });
+  expect(await first.release(long.slice(9999))).toMatchObject({ type: "ack" });
 });
 
 test("bad claims and releases are refused, each by itself", async () => {
