@@ -180,7 +180,7 @@ def test_a_start_that_fails_says_how_to_put_it_right(work: Path, monkeypatch: py
         return str(caught.value)
 
     monkeypatch.setenv("SESSIOND_BIN", "/not/there")
-    assert "SESSIOND_BIN names /not/there" in failure() and "npm install" in failure()
+    assert "SESSIOND_BIN names /not/there" in failure() and "install sessiond" in failure()
     monkeypatch.delenv("SESSIOND_BIN")
     monkeypatch.setenv("PATH", str(work))
     assert "no program sessiond in the PATH" in failure()

@@ -165,8 +165,8 @@ def _program(store: str) -> List[str]:
     )
     raise _not_started(
         store,
-        f"{what}; install sessiond (npm install --global sessiond, or its package), "
-        "or set SESSIOND_BIN to the path of the program",
+        f"{what}; install sessiond by npm or as a package of Debian, or set SESSIOND_BIN to the path of the "
+        "program",
     )
 
 
