@@ -86,7 +86,7 @@ def test_threads_go_on_while_their_daemon_is_killed(work: Path) -> None:
         for thread in threads:
             thread.start()
         for share in (100, 300):
-            eventually(lambda: manager.client.get_summary("a")["processed_count"] >= share)
+            eventually(lambda: int(manager.client.get_summary("a")["processed_count"]) >= share)
             os.kill(manager.client.get_info()["pid"], signal.SIGKILL)
         for thread in threads:
             thread.join()
