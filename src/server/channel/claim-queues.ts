@@ -1,12 +1,21 @@
 /** The claims that wait, by session. A session has a queue as long as a shared worker of it is connected. */
-import type { SessionSummary } from "../../session/session.ts";
+import { isOtherGeneration, type SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import { ClaimQueue } from "./claim-queue.ts";
 
 interface Kept {
   readonly queue: ClaimQueue;
+  /** Of the session. Another one of the same id has a queue of its own. */
+  readonly generation: string | null;
   workers: number;
+}
+
+/** The part of one worker in the queue of its session. */
+export interface Place {
+  readonly queue: ClaimQueue;
+  /** The worker is gone. */
+  leave(): void;
 }
 
 export class ClaimQueues {
@@ -19,32 +28,36 @@ export class ClaimQueues {
     this.#unsubscribe = store.claims.onFree((id) => this.wake(id));
   }
 
-  /** The queue of a session, for one more worker. `leave` is its counterpart. */
-  join(summary: Pick<SessionSummary, "session_id" | "status" | "revision" | "pending_count">): ClaimQueue {
+  /** For one more worker of the session. */
+  join(summary: SessionSummary): Place {
     const id = summary.session_id as SessionId;
+    const { generation } = summary;
     let kept = this.#kept.get(id);
-    if (kept === undefined) {
+    if (kept === undefined || isOtherGeneration(kept.generation, generation)) {
       const { claims, leases } = this.#store;
       const queue = new ClaimQueue({
         take: (epoch, count) => claims.take(id, epoch, count),
         workers: async () => (await leases.of(id)).length,
       });
-      kept = { queue, workers: 0 };
+      kept = { queue, generation, workers: 0 };
       this.#kept.set(id, kept);
     }
-    kept.workers++;
-    kept.queue.follow(summary);
-    return kept.queue;
-  }
-
-  leave(id: string): void {
-    const kept = this.#kept.get(id);
-    if (kept !== undefined && --kept.workers === 0) this.#kept.delete(id);
+    const joined = kept;
+    joined.workers++;
+    joined.queue.follow(summary);
+    return {
+      queue: joined.queue,
+      leave: () => {
+        if (--joined.workers === 0 && this.#kept.get(id) === joined) this.#kept.delete(id);
+      },
+    };
   }
 
   /** The session has changed. */
   follow(summary: SessionSummary): void {
-    this.#kept.get(summary.session_id)?.queue.follow(summary);
+    const kept = this.#kept.get(summary.session_id);
+    if (kept === undefined || isOtherGeneration(kept.generation, summary.generation)) return;
+    kept.queue.follow(summary);
   }
 
   /** A file of the session may be free that was not, or none may be pending any more. */

@@ -2,14 +2,15 @@
 import type { ClaimMessage } from "../../contract/channel.ts";
 import { SessiondError } from "../../error.ts";
 import type { Answers, Owed } from "./answers.ts";
-import type { ClaimAnswer, Claimant, ClaimQueue } from "./claim-queue.ts";
+import type { ClaimAnswer, Claimant } from "./claim-queue.ts";
+import type { Place } from "./claim-queues.ts";
 
 /** A further claim is refused: if it were not read, a report behind it would not be read either. */
 const maxWaiting = 100;
 
 export interface ConnectionClaimsOptions {
   epoch: number;
-  queue: Pick<ClaimQueue, "add" | "drop">;
+  place: Place;
   answers: Answers;
   /** Called when an answer is due. */
   onAnswer: () => void;
@@ -31,18 +32,24 @@ export class ConnectionClaims implements Claimant {
 
   /** @throws SessiondError `invalid_request` if too many wait */
   add({ seq, count }: ClaimMessage, bytes: number): void {
-    const { queue, answers } = this.#options;
+    const { place, answers } = this.#options;
     if (this.#owed.length >= maxWaiting) {
       const problem = `${maxWaiting} claims of this worker wait already: wait for their answers`;
       throw new SessiondError("invalid_request", problem);
     }
     this.#owed.push(answers.expectClaim(seq, bytes));
-    queue.add(this, { seq, count });
+    place.queue.add(this, { seq, count });
   }
 
   /** Nobody waits for the answers any more. */
   drop(): void {
-    this.#options.queue.drop(this);
+    this.#options.place.queue.drop(this);
+  }
+
+  /** The connection is closed. */
+  close(): void {
+    this.drop();
+    this.#options.place.leave();
   }
 
   claimed(seq: number, { files, left, workers }: ClaimAnswer): void {

@@ -6,7 +6,7 @@ import type { Logger } from "../../log.ts";
 import type { ProgressDelta } from "../../session/command.ts";
 import type { SessionSummary } from "../../session/session.ts";
 import type { Buffered } from "../http/buffered.ts";
-import type { ConnectionClaimsOptions } from "./connection-claims.ts";
+import type { Place } from "./claim-queues.ts";
 import type { Intake } from "./intake.ts";
 import type { MessageLimits } from "./message.ts";
 
@@ -29,7 +29,7 @@ export interface ConnectionOptions {
 }
 
 export interface Sharing {
-  queue: ConnectionClaimsOptions["queue"];
+  place: Place;
   /** Gives files back. */
   release: (files: readonly string[]) => Promise<void>;
 }

@@ -53,7 +53,7 @@ export class WorkerConnection implements LineReader {
     if (options.sharing !== undefined) {
       this.#claims = new ConnectionClaims({
         epoch,
-        queue: options.sharing.queue,
+        place: options.sharing.place,
         answers: this.#answers,
         onAnswer: () => this.#answerSoon(),
         asSessiondError: (thrown) => this.#asSessiondError(thrown),
@@ -130,7 +130,7 @@ export class WorkerConnection implements LineReader {
   }
 
   closed(): void {
-    this.#claims?.drop();
+    this.#claims?.close();
     this.#options.onClosed();
   }
 

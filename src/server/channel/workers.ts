@@ -190,7 +190,7 @@ export class Workers {
         return reply;
       },
       sharing: {
-        queue: claims.join(session),
+        place: claims.join(session),
         release: (files) => this.#options.store.claims.giveBack(id, epoch, files),
       },
     };
@@ -247,7 +247,6 @@ export class Workers {
   async #closed(connection: WorkerConnection, lease: Lease): Promise<void> {
     const { id, epoch } = connection;
     this.#attached.remove(connection);
-    if (lease.shared) this.#claims.leave(id);
     if (!this.#stopping && (await this.#ends.holds(id, epoch))) this.#ends.lose(lease);
   }
 }

@@ -2,6 +2,8 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type ClaimAnswer, type Claimant, ClaimQueue } from "../../../src/server/channel/claim-queue.ts";
+import { ClaimQueues } from "../../../src/server/channel/claim-queues.ts";
+import type { SessionSummary } from "../../../src/session/session.ts";
 import { runs } from "../../support/runs.ts";
 
 /** A session of a store: files that are free, and those that each worker has claimed. */
@@ -212,6 +214,32 @@ test("a failure is the answer to one claim, and the others go on", async () => {
   expect(first.files.map(([file]) => file).filter((file) => file === "refused").length).toBeGreaterThan(0);
   expect(first.answers.map(([seq]) => seq)).toEqual([1, 2, 3]);
   expect(second.answers).toHaveLength(1);
+});
+
+test("a session that takes the place of another has a queue of its own", async () => {
+  const files = new Files(2, 1);
+  const queues = new ClaimQueues({
+    claims: {
+      take: (_: string, epoch: number, count: number) => files.take(epoch, count),
+      onFree: () => () => {},
+    },
+    leases: { of: async () => [] },
+  } as never);
+  const summary = (generation: string, revision: number, status = "running") =>
+    ({ session_id: "s", generation, revision, status, pending_count: 2 }) as SessionSummary;
+  const old = queues.join(summary("a", 100));
+  const place = queues.join(summary("b", 1));
+  queues.follow(summary("b", 2, "paused"));
+  queues.follow(summary("a", 101));
+  const worker = new Worker(1, place.queue).claim();
+  old.leave();
+  await settled();
+  expect(worker.open).toBe(1);
+  queues.follow(summary("b", 3));
+  await settled();
+  expect(worker.files).toEqual([["f0"]]);
+  place.leave();
+  expect(queues.join(summary("b", 4)).queue).not.toBe(place.queue);
 });
 
 test("whatever happens in whatever order: each claim is answered once, in order, and none waits beside a free file", async () => {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { eventually } from "../../support/eventually.ts";
 import { jsonOf } from "../../support/http.ts";
+import { follow } from "../events/event-reader.ts";
 import { type RunningServer, startServer, startServerIn } from "../running-server.ts";
 import { attachWorker } from "./channel-worker.ts";
 import { attachShared, type SharedWorker } from "./shared-worker.ts";
@@ -421,6 +422,44 @@ test("all workers are told when their session is deleted", async () => {
     expect(await worker.closed).toMatchObject({ code: "session_deleted" });
     expect(worker.messages.find(({ type }) => type === "status")).toMatchObject({ status: "deleted" });
   }
+});
+
+test("a session that takes the place of a deleted one shares nothing with it", async () => {
+  const { workers, call, create, socketPath } = await scene(["a"], 1);
+  const [old] = workers;
+  for (let at = 0; at < 10; at++) await caughtUp(old);
+  expect(await old.claim()).toEqual(["a"]);
+  // It is slow to close its connection.
+  old.socket.pause();
+  await call("DELETE", "/v1/sessions/s?force=true&purge=true");
+  await create("s", ["a", "b"]);
+  const worker = await attachShared(socketPath, "s");
+  expect(await worker.claim()).toEqual(["a"]);
+  await call("POST", "/v1/sessions/s/pause");
+  expect(await worker.message("status")).toMatchObject({ status: "paused" });
+  const asked = worker.ask();
+  await caughtUp(worker);
+  await call("POST", "/v1/sessions/s/complete");
+  expect(await worker.answer(asked)).toMatchObject({ files: [], left: 2, workers: 1 });
+});
+
+test("workers that share a session are told of, each by its epoch", async () => {
+  const { workers, call, socketPath } = await scene(["a"], 3, { worker: { reattachGraceMs: 30 } });
+  const [first, second, third] = workers as unknown as [SharedWorker, SharedWorker, SharedWorker];
+  const reader = await follow(socketPath, "?session=s");
+  const fourth = await attachShared(socketPath, "s", { worker: "w3" });
+  first.send({ type: "detach" });
+  await first.closed;
+  await call("DELETE", `/v1/sessions/s/workers/${second.first.epoch}`);
+  third.socket.destroy();
+  await reader.until({ kind: "worker.lost", epoch: third.first.epoch, gone: true });
+  expect(reader.events.slice(1)).toMatchObject([
+    { kind: "worker.attached", worker: "w3", epoch: fourth.first.epoch, status: "running" },
+    { kind: "worker.detached", worker: "w0", epoch: first.first.epoch },
+    { kind: "worker.lost", worker: "w1", epoch: second.first.epoch, gone: true },
+    { kind: "worker.lost", worker: "w2", epoch: third.first.epoch, gone: false },
+    { kind: "worker.lost", worker: "w2", epoch: third.first.epoch, gone: true, status: "running" },
+  ]);
 });
 
 test("a stop names a session once, however many workers it has", async () => {
