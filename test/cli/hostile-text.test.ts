@@ -11,7 +11,7 @@ import { SessionClient } from "../../src/client/session-client.ts";
 import { anyString } from "../support/arbitraries.ts";
 import { launchDaemon, startDaemon } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
-import { isLong } from "../support/runs.ts";
+import { isLong, runs } from "../support/runs.ts";
 import { tempDir } from "../support/temp-dir.ts";
 import { commandLine, outcome, sessionctlProgram, start } from "./command-line.ts";
 import { everyCommand } from "./every-command.ts";
@@ -215,6 +215,6 @@ test("whatever the strings, a terminal is sent nothing that controls it", async 
       }
       await client.deleteSession(session_id, { purge: true });
     }),
-    { numRuns: 25 },
+    runs(8, 50),
   );
 }, 60_000);

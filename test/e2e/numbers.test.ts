@@ -183,7 +183,7 @@ test("any number is spelled the same, reported and read again after a kill", asy
       await start.send("POST", "/s/progress", `{"results":{"k${all.length}":${text}}}`);
       all.push(text);
     }),
-    runs(40, 400),
+    runs(15, 400),
   );
   start.daemon.kill("SIGKILL");
   await start.daemon.exited;

@@ -248,6 +248,6 @@ test("the store agrees with a plain map, whatever happens in whatever order", as
         }
       },
     ),
-    runs(30, 300),
+    runs(15, 300),
   );
 }, 240_000);

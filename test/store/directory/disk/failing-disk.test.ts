@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { isSessiondError } from "../../../../src/error.ts";
 import { eventually } from "../../../support/eventually.ts";
 import { FaultyFileSystem, isChange } from "../../../support/faulty-file-system.ts";
+import { isLong } from "../../../support/runs.ts";
 import { tempDir } from "../../../support/temp-dir.ts";
 import {
   descriptorsIn,
@@ -17,12 +18,15 @@ import {
   writePart,
 } from "./short-life.ts";
 
+/** `npm test` tries every third operation; `npm run test:long` tries each. */
+const every = isLong ? 1 : 3;
+
 test("any change of the disk fails: nothing that was acknowledged is lost, nothing that was refused is there", async () => {
-  await eachIntercepted(isChange, failing("EIO"));
+  await eachIntercepted(isChange, failing("EIO"), every);
 }, 180_000);
 
 test("any write gets a part of it to a disk that is full: nothing is lost, and nothing refused is there", async () => {
-  await eachIntercepted(isWrite, writePart);
+  await eachIntercepted(isWrite, writePart, every);
 }, 180_000);
 
 test("an operation of the start fails: the store does not open, or says what it could not read", async () => {
@@ -36,7 +40,7 @@ test("an operation of the start fails: the store does not open, or says what it 
   cpSync(original, killed, { recursive: true });
   await store.close();
 
-  for (let number = 1, wasReached = true; wasReached; number++) {
+  for (let number = 1, wasReached = true; wasReached; number += every) {
     const directory = join(base, `${number}`);
     cpSync(killed, directory, { recursive: true });
     const disk = new FaultyFileSystem();

@@ -178,15 +178,19 @@ async function count(directory: string, matches: (operation: Operation) => boole
   return count;
 }
 
-/** Lives once for each operation that `matches` picks, with that one intercepted. */
+/**
+ * Lives once for each operation that `matches` picks, with that one intercepted; or only for every so many of
+ * them.
+ */
 export async function eachIntercepted(
   matches: (operation: Operation) => boolean,
   interceptor: Interceptor,
+  every = 1,
 ): Promise<void> {
   const base = await tempDir();
   const operations = await count(join(base, "0"), matches);
   expect(operations).toBeGreaterThan(5);
-  for (let number = 1; number <= operations; number++) {
+  for (let number = 1; number <= operations; number += every) {
     let seen = 0;
     let intercepted = "";
     const intercept: Interceptor = (operation, run) => {

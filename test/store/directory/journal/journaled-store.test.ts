@@ -11,6 +11,7 @@ import type { DirectoryStore } from "../../../../src/store/directory/directory-s
 import { encodeFrame } from "../../../../src/store/directory/journal/frame.ts";
 import { progressRecord } from "../../../../src/store/directory/journal/record.ts";
 import { eventually } from "../../../support/eventually.ts";
+import { runs } from "../../../support/runs.ts";
 import { tempDir } from "../../../support/temp-dir.ts";
 import { config, openLagging } from "../outside.ts";
 
@@ -191,7 +192,7 @@ test("cut anywhere, the journal gives the reports in order and none in pieces", 
   const [segment = ""] = await segments(copy);
   const path = join(copy, ".sessiond", "journal", segment);
   const { length } = await readFile(path);
-  for (let cut = length - 1; cut > 0; cut -= Math.ceil(length / 25)) {
+  for (let cut = length - 1; cut > 0; cut -= Math.ceil(length / runs(10, 50).numRuns)) {
     const torn = join(await tempDir(), "copy");
     await cp(copy, torn, { recursive: true });
     await truncate(join(torn, ".sessiond", "journal", segment), cut);
