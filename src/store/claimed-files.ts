@@ -2,6 +2,7 @@
  * Which leases hold which pending files of one session, and which files are free. Every backend uses it, and
  * makes durable what it says. It never asks whether a lease exists. In memory, without clocks or files.
  */
+import { eachInSlices } from "../async/slices.ts";
 import { SessiondError } from "../error.ts";
 import type { ProgressDelta } from "../session/command.ts";
 import type { FileLists } from "../session/working/file-lists.ts";
@@ -40,9 +41,9 @@ export class ClaimedFiles {
     return this.#files.get(lease)?.size ?? 0;
   }
 
-  /** How many pending files nobody holds. */
+  /** How many pending files nobody holds. While the claims of a long report end, they still count. */
   free(files: FileLists): number {
-    return files.pendingCount - this.#places;
+    return Math.max(0, files.pendingCount - this.#places);
   }
 
   /** Claims the first free files, at most `count`. */
@@ -110,6 +111,12 @@ export class ClaimedFiles {
     if (added !== undefined && added.length > 0) this.#onFree();
   }
 
+  /** As `reported`, in slices. */
+  async reportedInSlices({ processed = [], added = [] }: ProgressDelta): Promise<void> {
+    await eachInSlices(processed, (name) => this.#end(name));
+    if (added.length > 0) this.#onFree();
+  }
+
   /**
    * The lists were replaced: claims of what is not pending any more end. Returns the files of these claims, by
    * lease.
@@ -134,26 +141,25 @@ export class ClaimedFiles {
    * @throws SessiondError `not_claimed`
    */
   admit(id: string, files: FileLists, lease: number, delta: ProgressDelta): ProgressDelta {
-    const { processed = [], results } = delta;
     const done = new Set<string>();
-    for (const name of processed) {
-      if (this.#holds(name, lease)) continue;
-      if (this.#claims.has(name) || !files.isProcessed(name) || files.isPending(name))
-        throw this.#notClaimed(id, lease, name);
-      done.add(name);
-    }
-    const keys = results === undefined ? [] : Object.keys(results);
-    for (const key of keys) {
-      if (!this.#holds(key, lease) && files.isPending(key)) throw this.#notClaimed(id, lease, key);
-    }
-    if (done.size === 0) return delta;
-    return {
-      ...delta,
-      processed: processed.filter((name) => !done.has(name)),
-      ...(results !== undefined && {
-        results: Object.fromEntries(Object.entries(results).filter(([key]) => !done.has(key))),
-      }),
-    };
+    for (const name of delta.processed ?? []) if (this.#isDone(id, files, lease, name)) done.add(name);
+    for (const key of keysOf(delta)) this.#assertMayResult(id, files, lease, key);
+    return without(done, delta);
+  }
+
+  /** As `admit`, in slices. `files` are the lists of the moment, which reports under way may replace. */
+  async admitInSlices(
+    id: string,
+    files: () => FileLists,
+    lease: number,
+    delta: ProgressDelta,
+  ): Promise<ProgressDelta> {
+    const done = new Set<string>();
+    await eachInSlices(delta.processed ?? [], (name) => {
+      if (this.#isDone(id, files(), lease, name)) done.add(name);
+    });
+    await eachInSlices(keysOf(delta), (key) => this.#assertMayResult(id, files(), lease, key));
+    return without(done, delta);
   }
 
   /** @throws SessiondError `not_claimed` if somebody holds one of the files */
@@ -193,6 +199,18 @@ export class ClaimedFiles {
     for (const [name, { lease }] of this.#claims) yield [name, lease];
   }
 
+  /** Whether a file of a report is processed already. @throws SessiondError `not_claimed` */
+  #isDone(id: string, files: FileLists, lease: number, name: string): boolean {
+    if (this.#holds(name, lease)) return false;
+    if (this.#claims.has(name) || !files.isProcessed(name) || files.isPending(name))
+      throw this.#notClaimed(id, lease, name);
+    return true;
+  }
+
+  #assertMayResult(id: string, files: FileLists, lease: number, key: string): void {
+    if (!this.#holds(key, lease) && files.isPending(key)) throw this.#notClaimed(id, lease, key);
+  }
+
   #add(name: string, claim: Claim): void {
     this.#end(name);
     this.#claims.set(name, claim);
@@ -226,6 +244,23 @@ export class ClaimedFiles {
     const message = `this worker has not claimed "${name}" of "${id}": ${why}; claim a file before you work on it`;
     return new SessiondError("not_claimed", message);
   }
+}
+
+function keysOf({ results }: ProgressDelta): string[] {
+  return results === undefined ? [] : Object.keys(results);
+}
+
+/** The report itself if nothing is left out. */
+function without(names: ReadonlySet<string>, delta: ProgressDelta): ProgressDelta {
+  const { processed = [], results } = delta;
+  if (names.size === 0) return delta;
+  return {
+    ...delta,
+    processed: processed.filter((name) => !names.has(name)),
+    ...(results !== undefined && {
+      results: Object.fromEntries(Object.entries(results).filter(([key]) => !names.has(key))),
+    }),
+  };
 }
 
 function byLease(claims: Iterable<[name: string, lease: number]>): Map<number, string[]> {

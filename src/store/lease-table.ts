@@ -192,6 +192,11 @@ export class LeaseTable implements Leases {
       this.assertMayReport(id, epoch);
   }
 
+  /** Whether the lease of an epoch is shared; false if there is no such lease. */
+  isShared(id: string, epoch: number | undefined): epoch is number {
+    return epoch !== undefined && this.#held.get(id)?.get(epoch)?.lease.shared === true;
+  }
+
   /**
    * The shared lease of an epoch.
    *

@@ -216,3 +216,27 @@ test("damaged claims pause their session, as damaged reports do", async () => {
   expect(await next.summary(id)).toMatchObject({ status: "paused", processed_count: 1 });
   expect(await next.health()).toContainEqual(expect.objectContaining({ code: "journal_damaged" }));
 });
+
+test("a report of many files is checked as a small one is, in the order of the calls", async () => {
+  const store = await openLagging(await tempDir());
+  const names = Array.from({ length: 60_000 }, (_, index) => `directory/file-${index}.ts`);
+  const [one] = await withClaims(store, names, 0);
+  const { epoch } = one as { epoch: number };
+  while ((await store.claims.take(id, epoch, 10_000)).free > 10_000);
+  const held = names.slice(0, 50_000);
+  expect(await store.claims.counts(id)).toEqual(new Map([[epoch, held.length]]));
+  const report = (processed: string[], result: string, of = epoch) =>
+    store.report(id, { processed, results: { [processed[0] as string]: result } }, { epoch: of });
+  const codes = await Promise.all([
+    codeOf(report(held.slice(0, 30_000), "first")),
+    codeOf(report([...held.slice(30_000), names[55_000] as string], "refused")),
+    codeOf(report(held.slice(0, 40_000), "again")),
+    codeOf(report(held, "lost", epoch + 1)),
+    codeOf(report(held.slice(40_000, 40_001), "small")),
+  ]);
+  expect(codes).toEqual(["ok", "not_claimed", "ok", "lease_lost", "ok"]);
+  const { session } = await store.read(id);
+  expect(session.processed_files).toEqual(held.slice(0, 40_001));
+  expect(await store.claims.counts(id)).toEqual(new Map([[epoch, 9_999]]));
+  expect((await store.claims.take(id, epoch, 1)).files).toEqual([names[50_000]]);
+});

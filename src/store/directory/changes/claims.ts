@@ -11,7 +11,7 @@ import type { GenerationMark } from "../../generation.ts";
 import type { HeldLease, LeaseTable } from "../../lease-table.ts";
 import type { Taken } from "../../session-store.ts";
 import type { StorageState } from "../disk/storage-state.ts";
-import { type EncodedReport, jsonOf, sizeOf } from "../journal/encode-report.ts";
+import { type EncodedReport, encodeReport, jsonOf, sizeOf } from "../journal/encode-report.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { JournalClaim } from "../journal/journal-claims.ts";
 import { JournaledClaims } from "../reported/journaled-claims.ts";
@@ -84,6 +84,18 @@ export class SessionClaims {
     if (delta === report.delta) return report;
     const payload = jsonOf(delta);
     return { delta, payload, ...sizeOf(payload) };
+  }
+
+  /** As `admit`, in slices. */
+  async admitInSlices(
+    session: ReportedSession,
+    lease: number,
+    report: EncodedReport,
+  ): Promise<EncodedReport> {
+    const { claimed } = this.#of(session);
+    const files = () => session.working.files;
+    const delta = await claimed.admitInSlices(session.id, files, lease, report.delta);
+    return delta === report.delta ? report : encodeReport(delta);
   }
 
   /** As `ClaimedFiles.admit`, for a session that need not be in memory. */

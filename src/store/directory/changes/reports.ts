@@ -14,7 +14,7 @@ import type { Document } from "../disk/read-document.ts";
 import { maxStoredBytes, tooLarge } from "../disk/session-codec.ts";
 import { type StorageState, withStorageErrors } from "../disk/storage-state.ts";
 import { type EncodedReport, encodeReport } from "../journal/encode-report.ts";
-import type { ReplayedReport, ReportedSession } from "../reported/reported-session.ts";
+import { isLarge, type ReplayedReport, type ReportedSession } from "../reported/reported-session.ts";
 import type { DirectoryView } from "../view/directory-view.ts";
 import type { SessionClaims } from "./claims.ts";
 import type { CurrentDocuments } from "./current-document.ts";
@@ -40,6 +40,8 @@ export interface ReportsOptions {
  * one go.
  */
 const maxLoads = 3;
+
+type Make<T> = (session: ReportedSession, report: EncodedReport) => Promise<T>;
 
 /** For a task that is no report: it makes no document longer. */
 const nothing: EncodedReport = { delta: {}, payload: Buffer.alloc(0), items: 0, growth: 0 };
@@ -70,10 +72,20 @@ export class Reports {
     epoch: number | undefined,
   ): Promise<ProgressReply> {
     const { leases, claims, state } = this.#options;
-    return this.#inTurn(id, report, (session, report) => {
+    let isChecked = false;
+    const make: Make<ProgressReply> = (session, report) => {
       state.assertWritable();
       const held = leases.assertMayReport(id, epoch);
-      return session.report(held?.lease.shared ? claims.admit(session, held.id, report) : report);
+      const mustCheck = held?.lease.shared && !isChecked;
+      return session.report(mustCheck ? claims.admit(session, held.id, report) : report);
+    };
+    const isShort = !(report instanceof Promise || isLarge(report));
+    if (isShort || !leases.isShared(id, epoch)) return this.#inTurn(id, report, make);
+    return this.#inTurn(id, report, make, async (session, report) => {
+      const held = leases.assertShared(id, epoch);
+      const admitted = await claims.admitInSlices(session, held.id, report);
+      isChecked = true;
+      return admitted;
     });
   }
 
@@ -88,17 +100,18 @@ export class Reports {
   #inTurn<T>(
     id: SessionId,
     report: EncodedReport | Promise<EncodedReport>,
-    make: (session: ReportedSession, report: EncodedReport) => Promise<T>,
+    make: Make<T>,
+    check?: WaitingReport["check"],
   ): Promise<T> {
     const { slots, known, state } = this.#options;
     const slot = slots.find(id);
-    const ready = report instanceof Promise ? undefined : report;
+    const ready = report instanceof Promise || check !== undefined ? undefined : report;
     if (ready !== undefined && slot?.isOpenToReports && known.has(id) && !slot.reported?.isOverfull(ready))
       return make(slot.reported as ReportedSession, ready);
-    // Also a report that is still being encoded, so that no later one overtakes it.
+    // Also a report that is still being encoded, or that is checked in slices, so that no later one overtakes it.
     const { waiting } = this.#gather(id);
     const done = new Promise<T>((resolve, refuse) => {
-      waiting.push({ report, make: (session, encoded) => resolve(make(session, encoded)), refuse });
+      waiting.push({ report, check, make: (session, encoded) => resolve(make(session, encoded)), refuse });
     });
     return state.track(done);
   }
@@ -142,7 +155,9 @@ export class Reports {
       // Others may join whenever this waits.
       for (let isWritten = false; ; ) {
         const long = waiting.find((one) => !isEncoded(one));
+        const unchecked = waiting.filter(isEncoded).find(({ check }) => check !== undefined);
         if (long !== undefined) long.report = await long.report;
+        else if (unchecked !== undefined) await checkWaiting(unchecked, session, waiting);
         else if (!isWritten && waiting.filter(isEncoded).some(({ report }) => session.isOverfull(report))) {
           await writer.writeReports(id, file);
           isWritten = true;
@@ -196,8 +211,26 @@ export class Reports {
   }
 }
 
-function isEncoded(waiting: WaitingReport): waiting is WaitingReport & { report: EncodedReport } {
+type EncodedWaitingReport = WaitingReport & { report: EncodedReport };
+
+function isEncoded(waiting: WaitingReport): waiting is EncodedWaitingReport {
   return !(waiting.report instanceof Promise);
+}
+
+/** A report that is refused waits no more. */
+async function checkWaiting(
+  report: EncodedWaitingReport,
+  session: ReportedSession,
+  waiting: WaitingReport[],
+): Promise<void> {
+  const { check } = report;
+  report.check = undefined;
+  try {
+    if (check !== undefined) report.report = await check(session, report.report);
+  } catch (error) {
+    waiting.splice(waiting.indexOf(report), 1);
+    report.refuse(error);
+  }
 }
 
 function overfull(): SessiondError {

@@ -14,6 +14,8 @@ import type { OutsideChanges } from "../view/directory-view.ts";
 
 export interface WaitingReport {
   report: EncodedReport | Promise<EncodedReport>;
+  /** Checks a long report in slices, before any of its group is made. Resolves with what of it is made. */
+  check: ((session: ReportedSession, report: EncodedReport) => Promise<EncodedReport>) | undefined;
   make: (session: ReportedSession, report: EncodedReport) => void;
   refuse: (error: unknown) => void;
 }

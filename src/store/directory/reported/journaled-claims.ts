@@ -80,6 +80,11 @@ export class JournaledClaims {
     this.claimed.reported(delta);
   }
 
+  /** As `reported`, in slices. */
+  reportedInSlices(delta: ProgressDelta): Promise<void> {
+    return this.claimed.reportedInSlices(delta);
+  }
+
   /** The lists were replaced. Claims of what is not pending any more end. */
   replaced(files: FileLists): void {
     const { id, generation } = this.#options;

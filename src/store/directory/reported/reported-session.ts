@@ -30,6 +30,10 @@ import type { Lagging, WriteSchedule } from "./write-schedule.ts";
 /** A report of more items is applied in slices: a name takes up to half a microsecond. */
 const manyItems = 20_000;
 
+export function isLarge({ items }: EncodedReport): boolean {
+  return items > manyItems;
+}
+
 /** What all reported sessions share. */
 export interface Reporting {
   journal: Journal;
@@ -177,8 +181,7 @@ export class ReportedSession implements Lagging {
     const done = journal.append(record).then(
       () => {
         state.recordOutcome();
-        if (this.#applying !== undefined || report.items > manyItems)
-          return this.#applyInTurn(report, record);
+        if (this.#applying !== undefined || isLarge(report)) return this.#applyInTurn(report, record);
         this.#underWay--;
         return this.#apply(report, record);
       },
@@ -298,9 +301,11 @@ export class ReportedSession implements Lagging {
   #applyInTurn(report: EncodedReport, record: JournalRecord): Promise<ProgressReply> {
     const before = this.#applying ?? Promise.resolve();
     const applied = before.then(async () => {
-      const isLarge = report.items > manyItems;
-      const prepared = isLarge ? await this.working.prepare(report.delta) : undefined;
-      return this.#apply(report, record, prepared);
+      if (!isLarge(report)) return this.#apply(report, record);
+      const prepared = await this.working.prepare(report.delta);
+      const reply = this.#apply(report, record, prepared);
+      await this.claims?.reportedInSlices(report.delta);
+      return reply;
     });
     const settled = applied.then(
       () => {},
@@ -327,7 +332,7 @@ export class ReportedSession implements Lagging {
     }
     // A document of another program may have taken this revision.
     working.report(delta, Math.max(revision, working.revision + 1), time, prepared);
-    this.claims?.reported(delta);
+    if (prepared === undefined) this.claims?.reported(delta);
     this.unwritten.add({ delta, sequence, time, growth, bytes: payload.length });
     // If the file turns up under another name, the report is in it. If it does not, the session is gone.
     if (this.isLost) throw deletedMeanwhile(this.id);
