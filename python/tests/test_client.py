@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import pickle
 import re
 import signal
 import socket
@@ -21,8 +22,9 @@ from hypothesis import strategies as st
 from test_exact_json import spellings, texts, types_of, values
 
 import sessiond
-from sessiond import Client, DaemonUnreachableError, SessiondError, TimedOutError
+from sessiond import Client, DaemonUnreachableError, Issue, SessiondError, TimedOutError
 from sessiond.connection import upgrade
+from sessiond.errors import error_of
 from sessiond.exact_json import parse_json, stringify_json
 
 SRC: Dict[str, Any] = {"target_path": "src"}
@@ -84,6 +86,32 @@ NOT_ARGUMENTS = {
     # get_session_if_changed
     ("/v1/sessions/{id}", "if-none-match"),
 }
+
+
+def codes_in(part: Any) -> List[str]:
+    """The codes that the schema of an error lists, wherever it is."""
+    if isinstance(part, list):
+        return [code for item in part for code in codes_in(item)]
+    if not isinstance(part, dict):
+        return []
+    listed = part["enum"] if "session_not_found" in part.get("enum", ()) else []
+    return [*listed, *(code for member in part.values() for code in codes_in(member))]
+
+
+def test_every_code_has_a_class_of_its_own(client: Client) -> None:
+    codes = codes_in(client.get_open_api())
+    assert len(codes) > 15
+    for code in codes:
+        error = error_of(code, "words", issues=[Issue("a", "b")], outcome="unknown")
+        assert type(error) is not SessiondError and type(error).code == code
+        again = pickle.loads(pickle.dumps(error))
+        assert (type(again), str(again), again.code) == (type(error), "words", code)
+        assert (again.issues, again.outcome) == ((Issue("a", "b"),), "unknown")
+    newer = error_of("not_known_yet", "words")
+    assert type(newer) is SessiondError and newer.code == "not_known_yet"
+    lost = DaemonUnreachableError("closed", "/s", "words", outcome="unknown")
+    again = pickle.loads(pickle.dumps(lost))
+    assert (again.reason, again.socket_path, str(again), again.outcome) == ("closed", "/s", "words", "unknown")
 
 
 def test_a_session_from_its_creation_to_the_trash(client: Client) -> None:
@@ -192,7 +220,7 @@ def test_any_id_is_one_part_of_the_path(client: Client, name: str) -> None:
     client.delete_session(name, purge=True)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.dictionaries(texts, values, max_size=5), st.lists(texts, unique=True, max_size=5), spellings)
 def test_any_document_comes_back_unaltered(
     client: Client, found: Dict[str, Any], files: List[str], spelling: str

@@ -31,7 +31,7 @@ scalars = st.one_of(
     lone_surrogates,
 )
 values = st.recursive(
-    scalars, lambda inner: st.one_of(st.lists(inner), st.dictionaries(texts, inner)), max_leaves=20
+    scalars, lambda inner: st.one_of(st.lists(inner), st.dictionaries(texts, inner)), max_leaves=12
 )
 
 
@@ -57,7 +57,7 @@ def test_numbers_keep_their_spelling_and_value(spelling: str) -> None:
         assert Decimal(repr(float(number))) == Decimal(spelling)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(values)
 def test_values_come_back_with_their_types(value: Any) -> None:
     back = parse_json(stringify_json(value))

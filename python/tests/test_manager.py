@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from enum import Enum
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 import pytest
 from conftest import RealDaemon, eventually
@@ -23,6 +23,7 @@ from test_client import new_id, refusal
 from test_exact_json import scalars, texts
 
 from sessiond import Session, SessionManager, Status
+from sessiond.connection import upgrade
 from sessiond.errors import StorageFailedError
 from sessiond.session import parse_time
 
@@ -170,6 +171,32 @@ def test_a_session_in_the_place_of_another(manager: SessionManager) -> None:
     assert manager.load_session(name) == second
     manager.delete_session(name)
     assert manager.client.restore_trash(name, trash_id=entry["trash_id"])["target_path"] == "first"
+
+
+def test_a_session_with_a_worker_is_not_replaced(manager: SessionManager, daemon: RealDaemon) -> None:
+    name = new_id()
+    session = manager.create_session(name, "src", ["a"])
+    worker = upgrade(daemon.socket_path, f"/v1/sessions/{name}/attach", "sessiond-channel/1", timeout=10)
+    try:
+        assert b'"attached"' in worker.reader.readline()
+        changes: List[Callable[[], object]] = [
+            lambda: manager.create_session(name, "other"),
+            lambda: manager.delete_session(name),
+            lambda: manager.save_session(session),
+            lambda: manager.checkpoint(name, ["a"], []),
+        ]
+        for change in changes:
+            with refusal("lease_held"):
+                change()
+        assert manager.load_session(name) == session
+        assert manager.pause_session(name) is True
+    finally:
+        worker.socket.sendall(b'{"type":"detach"}\n')
+        while worker.reader.readline() != b"":
+            pass
+        worker.reader.close()
+        worker.socket.close()
+    assert manager.create_session(name, "other").config["target_path"] == "other"
 
 
 def test_many_create_the_same_session_at_once(manager: SessionManager) -> None:

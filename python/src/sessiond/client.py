@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Dict, Iterable, Iterator, Literal, Mapping, Optional, Sequence, Type, Union, overload
@@ -46,9 +47,9 @@ class Client(Calls):
 
     def __init__(
         self,
-        socket_path: Optional[str] = None,
+        socket_path: Union[None, str, "os.PathLike[str]"] = None,
         *,
-        store: Optional[str] = None,
+        store: Union[None, str, "os.PathLike[str]"] = None,
         timeout: Optional[float] = DEFAULT_TIMEOUT,
         daemon: Optional[Daemon] = None,
     ) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Optional
+from typing import Optional, Union
 
 from .daemon import Daemon
 from .on_demand import StoreDaemon
@@ -14,7 +14,10 @@ _SERVICE_SOCKET = "/run/sessiond/sessiond.sock"
 
 
 def find_daemon(
-    *, socket_path: Optional[str] = None, store: Optional[str] = None, timeout: Optional[float] = None
+    *,
+    socket_path: Union[None, str, "os.PathLike[str]"] = None,
+    store: Union[None, str, "os.PathLike[str]"] = None,
+    timeout: Optional[float] = None,
 ) -> Daemon:
     """
     The first of: the socket, the store, `$SESSIOND_SOCKET`, the nearest store, the user's own service, the
@@ -38,7 +41,9 @@ def find_daemon(
     return Daemon(own if own is not None and os.path.exists(own) else _SERVICE_SOCKET)
 
 
-def store_daemon(store: str, *, timeout: Optional[float] = None, may_make: bool = False) -> StoreDaemon:
+def store_daemon(
+    store: Union[str, "os.PathLike[str]"], *, timeout: Optional[float] = None, may_make: bool = False
+) -> StoreDaemon:
     """
     The daemon of a store that was named.
 

@@ -60,7 +60,7 @@ class SessionManager:
         self,
         sessions_dir: Union[str, "os.PathLike[str]"] = _DEFAULT_DIR,
         *,
-        socket_path: Optional[str] = None,
+        socket_path: Union[None, str, "os.PathLike[str]"] = None,
         state_model: Optional[Callable[..., Any]] = None,
     ) -> None:
         """
@@ -309,7 +309,9 @@ class SessionManager:
             return None
 
 
-def _daemon_of(sessions_dir: Union[str, "os.PathLike[str]"], socket_path: Optional[str]) -> Daemon:
+def _daemon_of(
+    sessions_dir: Union[str, "os.PathLike[str]"], socket_path: Union[None, str, "os.PathLike[str]"]
+) -> Daemon:
     if socket_path is not None:
         return Daemon(os.fspath(socket_path))
     named = os.environ.get("SESSIOND_SOCKET")
