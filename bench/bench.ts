@@ -12,6 +12,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { bars } from "./bars.ts";
 import { chart } from "./chart.ts";
+import { claims } from "./claims.ts";
 import { cleanups } from "./cleanup.ts";
 import type { Context } from "./context.ts";
 import { durabilities } from "./durability.ts";
@@ -24,9 +25,11 @@ import { diskDirectory, machine, versions } from "./machine.ts";
 import { pacing } from "./pacing.ts";
 import { serveJournal } from "./peers/line-journal.ts";
 import { benchDirectory } from "./peers/packages.ts";
+import { pythonReports } from "./python.ts";
 import { reportsInFlight, reportsWaiting } from "./reports.ts";
 import { notes, type Results } from "./results.ts";
 import { endAllScopes, Scope } from "./scope.ts";
+import { sharedRuns } from "./shared-runs.ts";
 import { startUps } from "./start-up.ts";
 import { barsTable, durabilityTable, table } from "./table.ts";
 import { stringifyResults } from "./text.ts";
@@ -46,6 +49,9 @@ const parts = {
   cleanup: cleanups,
   jobs,
   pacing,
+  claims,
+  shared: sharedRuns,
+  python: pythonReports,
 } satisfies { [Part in keyof Results]?: (context: Context) => Promise<Results[Part]> };
 
 const scope = new Scope();

@@ -7,7 +7,7 @@ import { benchDirectory } from "./peers/packages.ts";
 
 export interface Available {
   /** Why a peer is not measured. */
-  skipped: Map<PeerName | "strace" | "GNU parallel" | "curl", string>;
+  skipped: Map<PeerName | "strace" | "GNU parallel" | "curl" | "Python", string>;
   /** `better-sqlite3`, or else `node:sqlite`. */
   sqlite: string;
 }
@@ -34,6 +34,8 @@ export function install(say: (text: string) => void): Available {
   if (noParallel !== undefined) skipped.set("GNU parallel", noParallel);
   const noCurl = installProgram("curl", "curl", say);
   if (noCurl !== undefined) skipped.set("curl", noCurl);
+  const noPython = installProgram("python3", "python3", say);
+  if (noPython !== undefined) skipped.set("Python", noPython);
   return { skipped, sqlite };
 }
 

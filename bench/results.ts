@@ -1,4 +1,5 @@
 /** The results of a run, as they are written to results.json. */
+import type { Claimed } from "./claims.ts";
 import type { CleanedUp } from "./cleanup.ts";
 import type { Durability } from "./durability.ts";
 import type { Growth, Written } from "./growth.ts";
@@ -6,7 +7,9 @@ import type { Ran } from "./jobs.ts";
 import type { Answered } from "./listing.ts";
 import type { Machine } from "./machine.ts";
 import type { Paced } from "./pacing.ts";
+import type { PythonReports } from "./python.ts";
 import type { Reports } from "./reports.ts";
+import type { SharedRun } from "./shared-runs.ts";
 import type { StartUps } from "./start-up.ts";
 import type { Whole } from "./whole-session.ts";
 
@@ -31,6 +34,9 @@ export interface Results {
   cleanup?: CleanedUp[];
   jobs?: Ran[];
   pacing?: Paced[];
+  claims?: Claimed[];
+  shared?: SharedRun[];
+  python?: PythonReports[];
   bars?: Bar[];
 }
 
@@ -76,6 +82,12 @@ export const notes: Record<string, string> = {
   jobs: "true for each file, 2 at once: sessionctl run, which records each result durably in a session that it creates, and GNU parallel with --joblog --resume, which keeps a line in a file that it does not sync. From the start of the program to its end.",
   pacing:
     "A service in a process of its own: a token bucket of 20 that is filled evenly with 20 a second, 100 ms a call; beyond it 429 with Retry-After in whole seconds. Each command is a shell line with curl that ends with 75 if it was refused, 8 at once. The peer is a loop in the benchmark that makes the same calls and keeps no record: one more at once for as many successes as run at once, half at a refusal. The shortest possible time is that of the bucket, and one call.",
+  claims:
+    "Workers of one shared session, all in the benchmark's own process. Each claims one file, waits for the answer and claims the next. Nothing is reported.",
+  shared:
+    "true for each file in one session: four processes of sessionctl run --share with one command at once each, started together, against one process with four at once. From the first start to the last exit.",
+  python:
+    "One worker with the package in python/, in a session of its own. Each report is waited for, or as many are in flight as the package allows.",
   stall:
     "The longest time for which the event loop of the daemon did not turn, after the program was loaded.",
 };

@@ -16,6 +16,7 @@ const heads: Row = ["", "", "median", "p50", "p99", "written each", "longest sta
 
 export function table(results: Results): string {
   const { waiting, in_flight, growth, bytes, whole, start, list, outside, cleanup, jobs, pacing } = results;
+  const { claims, shared, python } = results;
   const rows: Row[] = [heads];
   for (const entry of byWorkers(waiting?.peers))
     rows.push(throughputRow("durable reports, each waited for", entry));
@@ -81,6 +82,22 @@ export function table(results: Results): string {
     const figure = `${ms(took)}, ${times_best} × the best, ${refused_percent} % refused`;
     rows.push([what, who, figure, "", "", "", ""]);
   }
+  for (const { workers, claims_per_s, stall_ms } of claims ?? []) {
+    const what = `claims of one file, ${workers} ${workers === 1 ? "worker" : "workers"} of one session`;
+    rows.push([what, "sessiond", `${count(claims_per_s)}/s`, "", "", "", ms(stall_ms)]);
+  }
+  for (const { who, files, ms: took } of shared ?? [])
+    rows.push([`${count(files)} trivial files, one session`, who, ms(took), "", "", "", ""]);
+  for (const { way, reports_per_s } of python ?? [])
+    rows.push([
+      `reports of a worker in Python, ${way}`,
+      "sessiond",
+      `${count(reports_per_s)}/s`,
+      "",
+      "",
+      "",
+      "",
+    ]);
   const skipped = results.skipped.map(({ what, because }) => `skipped: ${what}: ${because}\n`);
   return (rows.length > 1 ? layOut(rows) : "") + skipped.join("");
 }
