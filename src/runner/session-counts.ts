@@ -22,8 +22,10 @@ export interface Own {
 export class SessionCounts {
   #look: Look;
   #own: Own = { done: 0, failed: 0 };
-  /** What this run had finished before the last look. */
-  #seen: Own = this.#own;
+  /** How many files this run had finished when the processed and pending ones were last told. */
+  #seen = 0;
+  /** How many had failed in this run when the failed ones were last told. */
+  #seenFailed = 0;
   #doneEarlier: number;
   #failedEarlier: number;
 
@@ -42,10 +44,18 @@ export class SessionCounts {
   /** Takes what a look has found. `seen` is what this run had finished when the look began. */
   looked(look: Look, seen: Own): void {
     this.#look = look;
-    this.#seen = seen;
+    this.#seen = total(seen);
+    this.#seenFailed = seen.failed;
     // Files from before the run that somebody has requeued count as new.
     this.#doneEarlier = Math.max(0, Math.min(this.#doneEarlier, look.processed - look.failed - seen.done));
     this.#failedEarlier = Math.max(0, Math.min(this.#failedEarlier, look.failed - seen.failed));
+  }
+
+  /** Takes what the answer to a claim tells: so many files are pending, and there are so many workers. */
+  told(pending: number, workers: number): void {
+    const { processed, failed, pending: before } = this.#look;
+    this.#look = { processed: Math.max(failed, processed + before - pending), failed, pending, workers };
+    this.#seen = total(this.#own);
   }
 
   get workers(): number {
@@ -58,18 +68,18 @@ export class SessionCounts {
   }
 
   get pending(): number {
-    return Math.max(0, this.#look.pending - this.#unseenDone - this.#unseenFailed);
+    return Math.max(0, this.#look.pending - this.#unseen);
   }
 
   /** Succeeded since the run began, whoever did it. */
   get done(): number {
-    const { processed, failed } = this.#look;
-    return Math.max(0, processed - failed - this.#doneEarlier) + this.#unseenDone;
+    const processed = this.#look.processed + this.#unseen;
+    return Math.max(0, processed - this.#failedNow - this.#doneEarlier);
   }
 
   /** Failed since the run began, whoever did it. */
   get failed(): number {
-    return Math.max(0, this.#look.failed - this.#failedEarlier) + this.#unseenFailed;
+    return Math.max(0, this.#failedNow - this.#failedEarlier);
   }
 
   /** Succeeded before the run began. */
@@ -88,11 +98,15 @@ export class SessionCounts {
     return { failed, succeeded: done, total: this.pending + done + failed };
   }
 
-  get #unseenDone(): number {
-    return this.#own.done - this.#seen.done;
+  get #failedNow(): number {
+    return this.#look.failed + this.#own.failed - this.#seenFailed;
   }
 
-  get #unseenFailed(): number {
-    return this.#own.failed - this.#seen.failed;
+  get #unseen(): number {
+    return total(this.#own) - this.#seen;
   }
+}
+
+function total({ done, failed }: Own): number {
+  return done + failed;
 }

@@ -67,7 +67,14 @@ export class SharedSession implements RunSession {
     this.#last = first;
     this.#counts = new SessionCounts(first);
     const wake = () => this.#listener?.wake();
-    this.#claimed = new ClaimedFiles(worker, { wake, failed: (error) => this.#listener?.failed(error) });
+    const claimed = () => {
+      this.#counts.told(worker.left, worker.workers);
+      wake();
+    };
+    this.#claimed = new ClaimedFiles(worker, {
+      wake: claimed,
+      failed: (error) => this.#listener?.failed(error),
+    });
     this.files = new SharedFiles(this.#claimed, this.#counts, {
       wake,
       ended: () => {

@@ -44,7 +44,7 @@ describe("usage", () => {
       (match) => match[1] as string,
     );
     const commands = new Set(names.filter((name) => name !== "help"));
-    expect(commands.size).toBe(33);
+    expect(commands.size).toBe(35);
     for (const command of commands) {
       const { code, stdout } = await run(command, "--help");
       expect([command, code]).toEqual([command, 0]);

@@ -23,6 +23,24 @@ test("what this run has finished counts at once, and what others have finished f
   expect(counts.tally).toEqual({ failed: 2, succeeded: 4, total: 10 });
 });
 
+test("a claim tells how many are pending, and nothing of those that failed", () => {
+  const counts = new SessionCounts({ processed: 5, failed: 2, pending: 10, workers: 1 });
+  counts.ended({ succeeded: false });
+  counts.told(6, 3);
+  expect(counts).toMatchObject({
+    done: 3,
+    failed: 1,
+    pending: 6,
+    doneEarlier: 3,
+    failedEarlier: 2,
+    workers: 3,
+  });
+  counts.ended({ succeeded: true });
+  expect(counts).toMatchObject({ done: 4, failed: 1, pending: 5 });
+  counts.looked({ processed: 11, failed: 5, pending: 4, workers: 3 }, counts.own);
+  expect(counts).toMatchObject({ done: 3, failed: 3, pending: 4 });
+});
+
 test("files from before the run that somebody requeues are new ones", () => {
   const counts = new SessionCounts({ processed: 5, failed: 2, pending: 0, workers: 1 });
   counts.looked({ processed: 3, failed: 0, pending: 2, workers: 2 }, counts.own);
@@ -33,7 +51,7 @@ test("files from before the run that somebody requeues are new ones", () => {
 
 test("after a look nothing is counted twice or missing, whoever finished it and whoever requeued it", () => {
   const file = fc.record({ by: fc.constantFrom("own", "other"), succeeded: fc.boolean() });
-  const step = fc.oneof(file, fc.constantFrom("look" as const, "requeue" as const));
+  const step = fc.oneof(file, fc.constantFrom("look" as const, "claim" as const, "requeue" as const));
   const property = fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
     const all = { done: 3, failed: 2, pending: 40 };
     const look = () => ({
@@ -45,6 +63,7 @@ test("after a look nothing is counted twice or missing, whoever finished it and 
     const counts = new SessionCounts(look());
     for (const one of steps) {
       if (one === "look") counts.looked(look(), counts.own);
+      else if (one === "claim") counts.told(all.pending, 2);
       else if (one === "requeue") {
         if (all.failed === 0) continue;
         all.failed--;
