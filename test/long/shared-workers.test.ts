@@ -1,10 +1,10 @@
 /** Workers that share a session of the real daemon, in processes that are really killed. */
 import { resolve } from "node:path";
 import { expect, test } from "vitest";
+import { readSessions } from "../e2e/directory.ts";
 import { attachShared } from "../server/channel/shared-worker.ts";
 import { startDaemon, startProgram } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
-import { readSessions } from "./directory.ts";
 
 const workerProcess = resolve(import.meta.dirname, "../server/channel/shared-process.mjs");
 
