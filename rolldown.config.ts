@@ -81,6 +81,7 @@ export default defineConfig({
     index: "src/client/index.ts",
     "examples/demo": "examples/demo/demo.ts",
     "examples/session-manager-demo": "examples/session-manager-demo.ts",
+    "examples/shared-worker": "examples/shared-worker.ts",
     "tools/config-schema": "src/config/print-schema.ts",
     "tools/check-worker": "src/conformance/check-worker.ts",
     "tools/man-pages": "systemd/man-pages.ts",

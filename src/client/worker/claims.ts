@@ -4,6 +4,9 @@
  */
 import type { SessiondError } from "../../error.ts";
 
+/** At most this many claims are in flight. They are answered in order, so more would not be answered sooner. */
+const maxInFlight = 8;
+
 /** The answer to a claim. */
 export interface Claimed {
   /** The files that this worker holds from now on; none if the session has no pending file, or has ended. */
@@ -103,7 +106,12 @@ export class Claims {
 
   /** The text of the next message; undefined if none is to be sent. */
   next(): string | undefined {
-    const one = this.#waiting.find(({ seq }) => seq === undefined);
+    let inFlight = 0;
+    const one = this.#waiting.find((waiting) => {
+      if (waiting.seq === undefined) return !("count" in waiting) || inFlight < maxInFlight;
+      if ("count" in waiting) inFlight++;
+      return false;
+    });
     if (one === undefined) return undefined;
     one.seq = this.#nextSeq();
     one.sent = true;

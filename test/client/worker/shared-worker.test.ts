@@ -82,6 +82,19 @@ describe("a shared worker", () => {
     expect(await one.claim(1)).toEqual({ files: [], left: 0, workers: 2 });
   });
 
+  it("has few claims in flight, however many its caller makes", async () => {
+    const { model, attach } = await sharedDaemon(["held", ...names(50)]);
+    const worker = await attach("w");
+    await worker.claim(1);
+    model.setPaused(true);
+    const claims = Array.from({ length: 50 }, () => worker.claim(1));
+    await worker.release(["held"]);
+    expect(model.received.filter(({ type }) => type === "claim")).toHaveLength(1 + 8);
+    model.setPaused(false);
+    const claimed = await Promise.all(claims);
+    expect(claimed.flatMap(({ files }) => files)).toEqual(["held", ...names(49)]);
+  });
+
   it("works on what a lost answer has claimed, and reports nothing twice that was durable", async () => {
     const daemon = await sharedDaemon(["x", "y", "z"]);
     const { model, lines } = daemon;
