@@ -8,6 +8,7 @@ import { type JsonObject, type JsonValue, parseJson, stringifyJson } from "../..
 import type { ProgressDelta } from "../../../src/session/command.ts";
 import { applyProgress } from "../../../src/session/command.ts";
 import { jsonValue } from "../../support/arbitraries.ts";
+import { runs } from "../../support/runs.ts";
 
 interface Message extends ProgressDelta {
   type: "progress";
@@ -123,7 +124,7 @@ const steps = (files: fc.Arbitrary<string>, ...more: fc.Arbitrary<Step>[]): fc.A
       { weight: 1, arbitrary: fc.constant<Step>("lose") },
       ...more,
     ),
-    { maxLength: 60 },
+    { maxLength: 60, size: "max" },
   );
 
 function run(all: readonly Step[]): { trial: Trial; made: ProgressDelta[] } {
@@ -166,7 +167,7 @@ describe("reports on their way", () => {
         expect(trial.outcomes.every((outcome) => outcome !== undefined && "revision" in outcome)).toBe(true);
         expect(trial.outbox.size).toBe(0);
       }),
-      { numRuns: 500 },
+      runs(100, 1000),
     );
   });
 
@@ -178,7 +179,7 @@ describe("reports on their way", () => {
         expect(unordered(trial.daemon.session)).toEqual(unordered(oneByOne(made)));
         expect(trial.outcomes.every((outcome) => outcome !== undefined && "revision" in outcome)).toBe(true);
       }),
-      { numRuns: 500 },
+      runs(100, 1000),
     );
   });
 
@@ -192,7 +193,7 @@ describe("reports on their way", () => {
         const kept = made.filter((one) => !isBad(one));
         expect(unordered(trial.daemon.session)).toEqual(unordered(oneByOne(kept)));
       }),
-      { numRuns: 500 },
+      runs(100, 1000),
     );
   });
 
