@@ -6,53 +6,53 @@ from urllib.parse import quote
 def work(file):
     try:
         return {"lines": len(open(file, "rb").readlines())}
-    except OSError as error:
+    except (OSError, ValueError) as error:
         return {"error": str(error)}
 
-def attach(path, session, token):
-    channel = socket.socket(socket.AF_UNIX)
-    channel.connect(path)
-    lines = channel.makefile("rw", encoding="utf-8", newline="\n")
-    lines.write(f"GET /v1/sessions/{quote(session, safe='')}/attach?worker=python HTTP/1.1\r\nHost: sessiond\r\n"
-                "Connection: Upgrade\r\nUpgrade: sessiond-channel/1\r\n")
-    lines.write(f"Sessiond-Token: {token}\r\n\r\n" if token else "\r\n")
-    lines.flush()
-    status = lines.readline()
-    while lines.readline().strip():  # the headers end with an empty line
-        pass
-    if status and " 101 " not in status:
-        sys.exit(f"cannot attach: HTTP {status.split(' ', 1)[1].strip()}: {lines.readline()}")
-    return lines
+def send(channel, line):
+    channel.write(line.encode() + b"\r\n")
+    channel.flush()
 
-def messages(lines):
-    for line in lines:
+def attach(path, session, token):
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(path)
+    channel = connection.makefile("rwb")
+    send(channel, f"GET /v1/sessions/{quote(session, safe='')}/attach?worker=python HTTP/1.1")
+    send(channel, "Host: sessiond\r\nConnection: Upgrade\r\nUpgrade: sessiond-channel/1")
+    send(channel, f"Sessiond-Token: {token}\r\n" if token else "")
+    status = channel.readline().decode()
+    while len(channel.readline()) > 2: pass  # the headers end with an empty line
+    if " 101 " in status: return channel
+    if token and (" 503 " in status or not status): raise OSError("the daemon is stopping or starting")
+    sys.exit(f"cannot attach: {status.strip()}: {channel.readline().decode()}")
+
+def messages(channel):
+    for line in channel:
+        if not line.endswith(b"\n"): break  # cut off in the middle
+        if not line.strip(): continue
         message = json.loads(line)
-        if message["type"] in ("error", "closing") and message["code"] not in ("detached", "shutting_down"):
+        kind, code = message["type"], message.get("code")
+        if kind == "status" and message["status"] != "running": sys.exit(f"stopped: {message['status']}")
+        if kind == "error" or kind == "closing" and code not in ("detached", "shutting_down"):
             sys.exit(f"stopped: {message['detail']}")
-        if message["type"] == "status" and message["status"] != "running":
-            sys.exit(f"stopped: {message['status']}")
         yield message
-    raise ConnectionError("the connection was lost")
+    raise OSError("the connection was lost")
 
 def main(path, session, token=None):
     while True:
-        try:  # After a lost connection, reconnect with the token. Files without an acknowledgement are still pending.
-            lines = attach(path, session, token)
-            received = messages(lines)
+        try:  # After a lost connection, come back with the token. What was not acknowledged is still pending.
+            channel = attach(path, session, token)
+            received = messages(channel)
             attached = next(received)
             token = attached["token"]
             for seq, file in enumerate(attached["session"]["pending_files"], 1):
                 report = {"type": "progress", "seq": seq, "processed": [file], "results": {file: work(file)}}
-                lines.write(json.dumps(report) + "\n")
-                lines.flush()
-                while next(received)["type"] != "ack":  # durable
-                    pass
-            lines.write('{"type": "detach"}\n')
-            lines.flush()
-            return lines.read()
+                send(channel, json.dumps(report))
+                while next(received)["type"] != "ack": pass  # it is durable
+            send(channel, '{"type": "detach"}')
+            return channel.read()
         except OSError as lost:
-            if token is None:
-                sys.exit(f"cannot connect: {lost}")
+            if token is None: sys.exit(f"cannot connect: {lost}")
             time.sleep(0.2)
 
 main(*sys.argv[1:])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import time
 from typing import Dict, List, Optional, Set
 
 import pytest
-from conftest import RealDaemon, eventually
+from conftest import ROOT, RealDaemon, eventually
 from test_worker import BOTH, Process, attach, create, processed, workers
 
 from sessiond import Client, NotNow, Summary
@@ -107,23 +108,24 @@ def test_it_gives_up_after_a_long_time_without_success(client: Client, shared: b
 def test_a_pause_holds_all_threads(client: Client, shared: bool) -> None:
     session = create(client, 100)
     begun: List[str] = []
+    is_paused = threading.Event()
 
     def work(file: str) -> None:
         begun.append(file)
-        if len(begun) == 20:
-            client.pause_session(session)
-        time.sleep(0.005)
+        if len(begun) >= 20:
+            is_paused.wait()
 
-    loop = []
+    loop: List[Summary] = []
     with attach(client, session, shared) as worker:
         thread = threading.Thread(target=lambda: loop.append(worker.for_each(work, jobs=4)))
         thread.start()
+        eventually(lambda: len(begun) >= 20)
+        client.pause_session(session)
         eventually(lambda: worker.status == "paused")
-        time.sleep(0.3)
-        held = len(begun)
-        assert held < 40
-        time.sleep(0.2)
-        assert len(begun) == held
+        is_paused.set()
+        eventually(lambda: processed(client, session) == len(begun))
+        time.sleep(0.1)
+        assert 20 <= len(begun) <= 23
         client.resume_session(session)
         thread.join()
     assert loop == [Summary(100, 0, None)]
@@ -141,10 +143,11 @@ def test_what_makes_no_sense_is_refused(client: Client) -> None:
 def test_an_interrupt_finishes_what_is_under_way(client: Client, daemon: RealDaemon) -> None:
     session = create(client, 1000)
     source = """
-        import sys, time
+        import os, sys, time
         from sessiond import Client
         def work(file):
-            print(file, flush=True)
+            # In one write, as threads would mix what print writes in parts.
+            os.write(1, (file + "\\n").encode())
             time.sleep(0.05)
         with Client() as client, client.attach(sys.argv[1], shared=True) as worker:
             worker.for_each(work, jobs=3)
@@ -156,3 +159,13 @@ def test_an_interrupt_finishes_what_is_under_way(client: Client, daemon: RealDae
     assert "KeyboardInterrupt" in said
     assert workers(client, session) == []
     assert sorted(client.get_session(session)["processed_files"]) == sorted(begun.split())
+
+
+def test_the_worker_that_the_readme_shows(client: Client, daemon: RealDaemon) -> None:
+    files = [f"f{at}" for at in range(50)]
+    client.create_session({"target_path": "."}, session_id="lines", pending_files=files)
+    shown = re.findall(r"```python\n(.*?)```", (ROOT / "python/README.md").read_text(), re.DOTALL)[-1]
+    with Process(f"analyze = len\n{shown}", daemon) as process:
+        said, failed = process.communicate()
+    assert (said, failed) == ("Summary(processed=50, failed=0, stopped=None)\n", "")
+    assert client.get_session("lines")["partial_results"]["f10"] == 3

@@ -17,9 +17,15 @@ export interface Exit {
   readonly signal: string | null;
 }
 
+/** A value as people read it. */
+export function named(value: string): string {
+  return JSON.stringify(value.length > longestName ? `${value.slice(0, longestName)}…` : value);
+}
+
 /** A worker that was sent an ack so long before its connection ended has read it. */
 const readMs = 250;
 const longestLine = 300;
+const longestName = 80;
 
 interface Acknowledged {
   readonly connection: number;
@@ -90,14 +96,13 @@ export class Judge {
     }
     for (const file of processed) {
       const problem = this.#problemOf(file, connection);
-      if (problem !== undefined) this.blame(`it reported ${JSON.stringify(file)}, ${problem}`, line);
+      if (problem !== undefined) this.blame(`it reported ${named(file)}, ${problem}`, line);
     }
   }
 
   release(files: readonly string[], line: Line): void {
     const other = files.find((file) => !this.#session.isClaimed(file));
-    if (other !== undefined)
-      this.blame(`it released ${JSON.stringify(other)}, which it had not claimed`, line);
+    if (other !== undefined) this.blame(`it released ${named(other)}, which it had not claimed`, line);
   }
 
   acknowledged(files: readonly string[], connection: number, atMs: number): void {
@@ -150,7 +155,7 @@ export class Judge {
     const { pending } = this.#session;
     const [left] = pending;
     const count = pending.size === 1 ? "1 file is" : `${pending.size} files are`;
-    if (left !== undefined) return `${how} while ${count} pending: ${JSON.stringify(left)}`;
+    if (left !== undefined) return `${how} while ${count} pending: ${named(left)}`;
     if (code !== 0) return `${how}, though all files are done`;
     return this.#isDetached ? undefined : "it ended its connection without `detach`, so it counts as lost";
   }

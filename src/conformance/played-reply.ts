@@ -38,7 +38,13 @@ export function playedReply(method: string, path: string, session: PlayedSession
 
 export function problem(code: ErrorCode, detail: string): PlayedReply {
   const status = httpStatus[code];
-  const body: Problem = { type: "about:blank", title: code.replaceAll("_", " "), status, detail, code };
+  const body: Problem = {
+    type: `urn:sessiond:error:${code}`,
+    title: code.replaceAll("_", " "),
+    status,
+    detail,
+    code,
+  };
   return { status, body: stringifyJson(body) };
 }
 

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Exit, type Fault, Judge } from "./judge.ts";
+import { type Exit, type Fault, Judge, named } from "./judge.ts";
 import { PlayedDaemon } from "./played-daemon.ts";
 import { PlayedSession } from "./played-session.ts";
 import type { Scenario } from "./scenario.ts";
@@ -111,7 +111,7 @@ function whatIsLeft({ pending }: PlayedSession): string {
   const [first] = pending;
   return first === undefined
     ? "all files are done"
-    : `${pending.size} files are pending, the first is ${JSON.stringify(first)}`;
+    : `${pending.size} files are pending, the first is ${named(first)}`;
 }
 
 function sleep(ms: number): Promise<void> {

@@ -1,4 +1,4 @@
-/** The worker in Python that docs/worker-channel.md shows, against the real daemon. */
+/** The worker in Python that docs/small-workers.md shows, against the real daemon. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -14,8 +14,8 @@ const root = resolve(import.meta.dirname, "../..");
 const program = join(root, "examples/worker.py");
 const source = readFileSync(program, "utf8");
 
-test("docs/worker-channel.md shows the worker that is tested here", () => {
-  const shown = /```python\n(.*?)```/s.exec(readFileSync(join(root, "docs/worker-channel.md"), "utf8"))?.[1];
+test("docs/small-workers.md shows the worker that is tested here", () => {
+  const shown = /```python\n(.*?)```/s.exec(readFileSync(join(root, "docs/small-workers.md"), "utf8"))?.[1];
   expect(shown).toBe(source);
 });
 
@@ -68,13 +68,13 @@ describe.skipIf(python === undefined)("a worker in Python (needs python3)", () =
     const { directory, files } = await sourceFiles(1);
     expect(await startPython(daemon.socket, directory)).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining("HTTP 404"),
+      stderr: expect.stringContaining("404 Not Found"),
     });
     await create(daemon, files);
     await using _worker = await daemon.client.attach("a", { worker: "first" });
     expect(await startPython(daemon.socket, directory)).toMatchObject({
       code: 1,
-      stderr: expect.stringContaining("HTTP 409"),
+      stderr: expect.stringContaining("lease_held"),
     });
   });
 

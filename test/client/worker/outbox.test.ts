@@ -8,7 +8,6 @@ import { type JsonObject, type JsonValue, parseJson, stringifyJson } from "../..
 import type { ProgressDelta } from "../../../src/session/command.ts";
 import { applyProgress } from "../../../src/session/command.ts";
 import { jsonValue } from "../../support/arbitraries.ts";
-import { runs } from "../../support/runs.ts";
 
 interface Message extends ProgressDelta {
   type: "progress";
@@ -124,7 +123,7 @@ const steps = (files: fc.Arbitrary<string>, ...more: fc.Arbitrary<Step>[]): fc.A
       { weight: 1, arbitrary: fc.constant<Step>("lose") },
       ...more,
     ),
-    { maxLength: 60, size: "max" },
+    { maxLength: 60 },
   );
 
 function run(all: readonly Step[]): { trial: Trial; made: ProgressDelta[] } {
@@ -167,7 +166,7 @@ describe("reports on their way", () => {
         expect(trial.outcomes.every((outcome) => outcome !== undefined && "revision" in outcome)).toBe(true);
         expect(trial.outbox.size).toBe(0);
       }),
-      runs(100, 1000),
+      { numRuns: 500 },
     );
   });
 
@@ -179,7 +178,7 @@ describe("reports on their way", () => {
         expect(unordered(trial.daemon.session)).toEqual(unordered(oneByOne(made)));
         expect(trial.outcomes.every((outcome) => outcome !== undefined && "revision" in outcome)).toBe(true);
       }),
-      runs(100, 1000),
+      { numRuns: 500 },
     );
   });
 
@@ -193,7 +192,7 @@ describe("reports on their way", () => {
         const kept = made.filter((one) => !isBad(one));
         expect(unordered(trial.daemon.session)).toEqual(unordered(oneByOne(kept)));
       }),
-      runs(100, 1000),
+      { numRuns: 500 },
     );
   });
 
