@@ -41,6 +41,17 @@ export class ClaimedFiles {
     return this.#files.get(lease)?.size ?? 0;
   }
 
+  /** Whether a lease holds a file. */
+  holds(name: string, lease: number): boolean {
+    const claim = this.#claims.get(name);
+    return claim?.lease === lease && !claim.isLeaving;
+  }
+
+  /** Whether any lease holds a file, or is giving it back. */
+  has(name: string): boolean {
+    return this.#claims.has(name);
+  }
+
   /** How many pending files nobody holds. While the claims of a long report end, they still count. */
   free(files: FileLists): number {
     return Math.max(0, files.pendingCount - this.#places);
@@ -75,7 +86,7 @@ export class ClaimedFiles {
    * @throws SessiondError `not_claimed`: none was given back
    */
   leave(id: string, lease: number, names: readonly string[]): void {
-    for (const name of names) if (!this.#holds(name, lease)) throw this.#notClaimed(id, lease, name);
+    for (const name of names) if (!this.holds(name, lease)) throw this.notClaimed(id, lease, name);
     for (const name of names) this.#claimOf(name).isLeaving = true;
   }
 
@@ -134,34 +145,6 @@ export class ClaimedFiles {
     return byLease(ended);
   }
 
-  /**
-   * What a report of a lease changes. Files that are processed and that nobody holds are left out with their
-   * results: the report was made before, and its answer was lost. Returns the report itself if there are none.
-   *
-   * @throws SessiondError `not_claimed`
-   */
-  admit(id: string, files: FileLists, lease: number, delta: ProgressDelta): ProgressDelta {
-    const done = new Set<string>();
-    for (const name of delta.processed ?? []) if (this.#isDone(id, files, lease, name)) done.add(name);
-    for (const key of keysOf(delta)) this.#assertMayResult(id, files, lease, key);
-    return without(done, delta);
-  }
-
-  /** As `admit`, in slices. `files` are the lists of the moment, which reports under way may replace. */
-  async admitInSlices(
-    id: string,
-    files: () => FileLists,
-    lease: number,
-    delta: ProgressDelta,
-  ): Promise<ProgressDelta> {
-    const done = new Set<string>();
-    await eachInSlices(delta.processed ?? [], (name) => {
-      if (this.#isDone(id, files(), lease, name)) done.add(name);
-    });
-    await eachInSlices(keysOf(delta), (key) => this.#assertMayResult(id, files(), lease, key));
-    return without(done, delta);
-  }
-
   /** @throws SessiondError `not_claimed` if somebody holds one of the files */
   assertFree(id: string, names: readonly string[]): void {
     for (const name of names) {
@@ -199,16 +182,13 @@ export class ClaimedFiles {
     for (const [name, { lease }] of this.#claims) yield [name, lease];
   }
 
-  /** Whether a file of a report is processed already. @throws SessiondError `not_claimed` */
-  #isDone(id: string, files: FileLists, lease: number, name: string): boolean {
-    if (this.#holds(name, lease)) return false;
-    if (this.#claims.has(name) || !files.isProcessed(name) || files.isPending(name))
-      throw this.#notClaimed(id, lease, name);
-    return true;
-  }
-
-  #assertMayResult(id: string, files: FileLists, lease: number, key: string): void {
-    if (!this.#holds(key, lease) && files.isPending(key)) throw this.#notClaimed(id, lease, key);
+  /** The error for a file that a lease does not hold. */
+  notClaimed(id: string, lease: number, name: string): SessiondError {
+    const holder = this.#claims.get(name)?.lease;
+    const isOthers = holder !== undefined && holder !== lease;
+    const why = isOthers ? "another worker has claimed it" : "nobody has claimed it";
+    const message = `this worker has not claimed "${name}" of "${id}": ${why}; claim a file before you work on it`;
+    return new SessiondError("not_claimed", message);
   }
 
   #add(name: string, claim: Claim): void {
@@ -228,39 +208,9 @@ export class ClaimedFiles {
     this.#files.get(claim.lease)?.delete(name);
   }
 
-  #holds(name: string, lease: number): boolean {
-    const claim = this.#claims.get(name);
-    return claim?.lease === lease && !claim.isLeaving;
-  }
-
   #claimOf(name: string): Claim {
     return this.#claims.get(name) as Claim;
   }
-
-  #notClaimed(id: string, lease: number, name: string): SessiondError {
-    const holder = this.#claims.get(name)?.lease;
-    const isOthers = holder !== undefined && holder !== lease;
-    const why = isOthers ? "another worker has claimed it" : "nobody has claimed it";
-    const message = `this worker has not claimed "${name}" of "${id}": ${why}; claim a file before you work on it`;
-    return new SessiondError("not_claimed", message);
-  }
-}
-
-function keysOf({ results }: ProgressDelta): string[] {
-  return results === undefined ? [] : Object.keys(results);
-}
-
-/** The report itself if nothing is left out. */
-function without(names: ReadonlySet<string>, delta: ProgressDelta): ProgressDelta {
-  const { processed = [], results } = delta;
-  if (names.size === 0) return delta;
-  return {
-    ...delta,
-    processed: processed.filter((name) => !names.has(name)),
-    ...(results !== undefined && {
-      results: Object.fromEntries(Object.entries(results).filter(([key]) => !names.has(key))),
-    }),
-  };
 }
 
 function byLease(claims: Iterable<[name: string, lease: number]>): Map<number, string[]> {

@@ -6,45 +6,17 @@
  */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { hostname } from "node:os";
-import { z } from "zod";
 import { isSessiondError, SessiondError } from "../error.ts";
 import { isOtherGeneration, type SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
 import { type Clock, formatTimestamp } from "../time/clock.ts";
+import { leasesRecord } from "./lease-record.ts";
+import { leaseHeld, otherKind } from "./lease-refusals.ts";
 import type { Acquired, Lease, LeaseRequest, Leases, Records } from "./session-store.ts";
 
 const recordName = "leases";
 const retryMs = 5000;
 const tokenBytes = 24;
-const epochSchema = z
-  .int()
-  .min(0)
-  .max(2 ** 52);
-
-/** What `leases.json` holds. Earlier versions kept no hash and no generation, and knew no shared leases. */
-export const leasesRecord = z.object({
-  last_epoch: epochSchema,
-  leases: z.array(
-    z.object({
-      session_id: z.string().min(1),
-      epoch: epochSchema,
-      /** By which its claims know the lease: its first epoch. */
-      lease_id: epochSchema.optional(),
-      shared: z.boolean().default(false),
-      since: z.string().optional(),
-      host: z.string().nullable().default(null),
-      worker: z.string().nullable(),
-      process: z.string().nullable().default(null),
-      generation: z.string().nullable().default(null),
-      token_sha256: z
-        .string()
-        .regex(/^[0-9a-f]{64}$/, "must be 64 hexadecimal digits")
-        .nullable()
-        .default(null),
-    }),
-  ),
-});
-
 /** A lease, and what only the store knows of it. */
 export interface HeldLease {
   readonly lease: Lease;
@@ -280,20 +252,6 @@ export class LeaseTable implements Leases {
       });
     return this.#saving;
   }
-}
-
-export function leaseHeld({ session_id, worker, shared }: Lease): SessiondError {
-  const holder = worker === null ? "a worker" : `the worker "${worker}"`;
-  const who = shared ? "only workers that share it" : "only that worker";
-  return new SessiondError(
-    "lease_held",
-    `${holder} is attached to "${session_id}", and ${who} may report; stop the worker first`,
-  );
-}
-
-function otherKind({ session_id, shared }: Lease): SessiondError {
-  const kind = shared ? "is shared; attach with shared=true" : "is exclusive; attach without shared=true";
-  return new SessiondError("lease_held", `the lease of "${session_id}" that the token belongs to ${kind}`);
 }
 
 function hashOf(token: string): Buffer {

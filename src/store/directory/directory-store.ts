@@ -24,7 +24,7 @@ import type { Command, ProgressDelta } from "../../session/command.ts";
 import type { NewSession, Session, SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { Clock } from "../../time/clock.ts";
-import { leaseHeld } from "../lease-table.ts";
+import { leaseHeld } from "../lease-refusals.ts";
 import type {
   ChangeOptions,
   Changes,

@@ -150,6 +150,19 @@ test("a claim whose lease ends while it is being written is told to nobody", asy
   expect((await next).files).toEqual(names);
 });
 
+test("a file that is not pending any more when its claim is durable is not handed out", async () => {
+  const { disk, store, names, one, two } = await withLongNames();
+  await store.leases.release(id, two.epoch);
+  const held = holdJournal(disk);
+  const taking = store.claims.take(id, one.epoch, 3);
+  const letGo = await held;
+  const checkpoint = { processed_files: names.slice(0, 1), pending_files: names.slice(2) };
+  await store.apply(id, { type: "checkpoint", checkpoint }, { epoch: one.epoch });
+  letGo();
+  expect(await taking).toEqual({ files: names.slice(2, 3), left: 2, free: 1 });
+  expect(await store.claims.held(id, one.epoch)).toEqual(names.slice(2, 3));
+});
+
 test("a report that is under way when its lease ends counts, and nobody gets its file", async () => {
   const { disk, store, names, one, two } = await withLongNames();
   expect((await store.claims.take(id, one.epoch, 1)).files).toEqual(names.slice(0, 1));

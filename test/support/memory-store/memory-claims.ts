@@ -1,6 +1,7 @@
 /** The claims of a memory store. They outlive it with its memory. */
 import type { ProgressDelta } from "../../../src/session/command.ts";
 import type { SessionId } from "../../../src/session/session-id.ts";
+import type { Reporter } from "../../../src/store/admit-report.ts";
 import { ClaimedFiles } from "../../../src/store/claimed-files.ts";
 import type { HeldLease, LeaseTable } from "../../../src/store/lease-table.ts";
 import type { Claims, Taken } from "../../../src/store/session-store.ts";
@@ -79,6 +80,12 @@ export class MemoryClaims implements Claims {
       this.#claims.set(id, claimed);
     }
     return claimed;
+  }
+
+  /** A lease of a session that is there, as one that reports. */
+  reporter(id: string, lease: number): Reporter {
+    const { files } = this.#options.sessions.get(id);
+    return { id, claimed: this.of(id), lease, files: () => files };
   }
 
   reported(id: string, delta: ProgressDelta): void {

@@ -23,9 +23,11 @@ import {
   writtenRevision,
 } from "../../../src/session/session.ts";
 import type { SessionId } from "../../../src/session/session-id.ts";
+import { admitReport } from "../../../src/store/admit-report.ts";
 import { assertExpected, isReporting, sessionExists } from "../../../src/store/change-conditions.ts";
 import { newGeneration } from "../../../src/store/generation.ts";
-import { LeaseTable, leaseHeld } from "../../../src/store/lease-table.ts";
+import { leaseHeld } from "../../../src/store/lease-refusals.ts";
+import { LeaseTable } from "../../../src/store/lease-table.ts";
 import type {
   ChangeOptions,
   Changes,
@@ -126,7 +128,7 @@ export class MemoryStore implements SessionStore {
     return this.#change("report", id, () => {
       const kept = this.#sessions.get(id);
       const held = this.leases.assertMayReport(id, epoch);
-      const admitted = held?.lease.shared ? this.claims.of(id).admit(id, kept.files, held.id, delta) : delta;
+      const admitted = held?.lease.shared ? admitReport(this.claims.reporter(id, held.id), delta) : delta;
       const reply = kept.report(exactCopy(admitted), this.#now());
       this.claims.reported(id, admitted);
       this.#sessions.reported(id, kept);
@@ -317,8 +319,7 @@ export class MemoryStore implements SessionStore {
     }
     const held = this.leases.assertMayReport(id, epoch);
     if (command.type !== "progress" || !held?.lease.shared) return command;
-    const { files } = this.#sessions.get(id);
-    return { ...command, delta: this.claims.of(id).admit(id, files, held.id, command.delta) };
+    return { ...command, delta: admitReport(this.claims.reporter(id, held.id), command.delta) };
   }
 
   #save(session: Session, options: SaveOptions, isRestored = false): StoredSession & { created: boolean } {

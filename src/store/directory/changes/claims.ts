@@ -6,6 +6,7 @@ import type { ProgressDelta } from "../../../session/command.ts";
 import type { Session } from "../../../session/session.ts";
 import type { SessionId } from "../../../session/session-id.ts";
 import { FileLists } from "../../../session/working/file-lists.ts";
+import { admitReport, admitReportInSlices, type Reporter } from "../../admit-report.ts";
 import { ClaimedFiles } from "../../claimed-files.ts";
 import type { GenerationMark } from "../../generation.ts";
 import type { HeldLease, LeaseTable } from "../../lease-table.ts";
@@ -77,10 +78,9 @@ export class SessionClaims {
     return new Map(shared.map((held) => [held.lease.epoch, claimed?.count(held.id) ?? 0]));
   }
 
-  /** As `ClaimedFiles.admit`. */
+  /** As `admitReport`. */
   admit(session: ReportedSession, lease: number, report: EncodedReport): EncodedReport {
-    const { claimed } = this.#of(session);
-    const delta = claimed.admit(session.id, session.working.files, lease, report.delta);
+    const delta = admitReport(this.#reporter(session, lease), report.delta);
     if (delta === report.delta) return report;
     const payload = jsonOf(delta);
     return { delta, payload, ...sizeOf(payload) };
@@ -92,17 +92,16 @@ export class SessionClaims {
     lease: number,
     report: EncodedReport,
   ): Promise<EncodedReport> {
-    const { claimed } = this.#of(session);
-    const files = () => session.working.files;
-    const delta = await claimed.admitInSlices(session.id, files, lease, report.delta);
+    const delta = await admitReportInSlices(this.#reporter(session, lease), report.delta);
     return delta === report.delta ? report : encodeReport(delta);
   }
 
-  /** As `ClaimedFiles.admit`, for a session that need not be in memory. */
+  /** As `admitReport`, for a session that need not be in memory. */
   admitTo(session: Session, lease: number, delta: ProgressDelta): ProgressDelta {
     const { session_id: id, processed_files, pending_files } = session;
     const claimed = this.#sessions.get(id)?.claimed ?? new ClaimedFiles(() => {});
-    return claimed.admit(id, new FileLists(processed_files, pending_files), lease, delta);
+    const lists = new FileLists(processed_files, pending_files);
+    return admitReport({ id, claimed, lease, files: () => lists }, delta);
   }
 
   /** @throws SessiondError `not_claimed` if somebody holds one of the files */
@@ -168,6 +167,11 @@ export class SessionClaims {
       claims.replaced(session.working.files);
     }
     return claims;
+  }
+
+  #reporter(session: ReportedSession, lease: number): Reporter {
+    const { claimed } = this.#of(session);
+    return { id: session.id, claimed, lease, files: () => session.working.files };
   }
 
   #add(id: string, generation: GenerationMark): JournaledClaims {

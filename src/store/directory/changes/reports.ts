@@ -108,7 +108,7 @@ export class Reports {
     const ready = report instanceof Promise || check !== undefined ? undefined : report;
     if (ready !== undefined && slot?.isOpenToReports && known.has(id) && !slot.reported?.isOverfull(ready))
       return make(slot.reported as ReportedSession, ready);
-    // Also a report that is still being encoded, or that is checked in slices, so that no later one overtakes it.
+    // Also a report that is still being encoded or checked, so that no later one overtakes it.
     const { waiting } = this.#gather(id);
     const done = new Promise<T>((resolve, refuse) => {
       waiting.push({ report, check, make: (session, encoded) => resolve(make(session, encoded)), refuse });

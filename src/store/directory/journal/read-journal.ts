@@ -1,6 +1,6 @@
 /**
- * Reads the journal at the start: by session, the reports that its file may not hold, which files are claimed,
- * and what is damaged or missing.
+ * Reads the journal at the start: by session, the reports that its file may not hold and the files that are
+ * claimed; what is damaged or missing.
  */
 import type { Range } from "./frame.ts";
 import type { Journal } from "./journal.ts";

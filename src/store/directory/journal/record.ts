@@ -1,5 +1,6 @@
 /**
- * Encodes and decodes one record of the journal: a report of a session, its base, or claims of its files. Pure.
+ * Encodes and decodes one record of the journal: a report of a session, its base, or claims of its files.
+ * Pure.
  *
  *     magic 2 · head length 2 · payload length 4 · head CRC-32 4 · payload CRC-32 4 · head · payload
  *

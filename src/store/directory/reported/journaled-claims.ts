@@ -37,7 +37,10 @@ export class JournaledClaims {
     return own === 0n || generation === 0n || own === generation;
   }
 
-  /** Claims the first free files, at most `count`. Resolves when the claims are durable. */
+  /**
+   * Claims the first free files, at most `count`. Resolves when the claims are durable, with the files that
+   * the lease still holds then.
+   */
   async take(working: WorkingSession, lease: number, count: number): Promise<string[]> {
     const { id, generation } = this.#options;
     const record = claimsRecord(kinds.claim, id, { generation, lease });
@@ -49,7 +52,8 @@ export class JournaledClaims {
       this.claimed.giveBack(working.files, lease, taken);
       throw error;
     }
-    return taken;
+    // The lists may have been replaced meanwhile.
+    return taken.filter((name) => this.claimed.holds(name, lease));
   }
 
   /**
