@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, Deque, Dict, List, Optional
+from typing import TYPE_CHECKING, Callable, Deque, Dict, Optional
 
 from .errors import InvalidRequestError
 from .outbox import Message
@@ -83,6 +83,8 @@ class _Loop:
         self._on_error = on_error
         self._changed = worker.lease.changed
         self._refused = RefusedFiles()
+        self._running = 0
+        """Threads that have not ended."""
         self._processed = 0
         self._failed = 0
         self._failure: Optional[BaseException] = None
@@ -100,16 +102,30 @@ class _Loop:
         return Summary(self._processed, self._failed, stopped)
 
     def _run_threads(self, jobs: int) -> None:
-        threads = [threading.Thread(target=self._run, daemon=True) for _ in range(jobs)]
-        for thread in threads:
-            thread.start()
+        self._running = jobs
+        for _ in range(jobs):
+            threading.Thread(target=self._run_thread, daemon=True).start()
         try:
-            _join(threads)
+            self._wait_for_threads()
         except KeyboardInterrupt:
             # What is under way is finished and reported; a second interrupt comes through.
             self._end()
-            _join(threads)
+            self._wait_for_threads()
             raise
+
+    def _wait_for_threads(self) -> None:
+        # After an interrupt, Thread.join takes a thread that still runs for one that has ended.
+        with self._changed:
+            while self._running > 0:
+                self._changed.wait()
+
+    def _run_thread(self) -> None:
+        try:
+            self._run()
+        finally:
+            with self._changed:
+                self._running -= 1
+                self._changed.notify_all()
 
     def _run(self) -> None:
         try:
@@ -182,8 +198,3 @@ class _Loop:
             gate.is_ending = gate.is_ending or gate.pace.is_given_up
             self._changed.notify_all()
         return is_at_fault
-
-
-def _join(threads: List[threading.Thread]) -> None:
-    for thread in threads:
-        thread.join()
