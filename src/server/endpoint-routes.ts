@@ -63,6 +63,8 @@ function register(
         const bytes =
           readsDocument && "id" in call.params ? await documentBytes(call.params.id as SessionId) : 0;
         const held = bytes < largeBytes ? undefined : await reserveReply(request, reply, bytes, options);
+        // Its client has gone while it waited. In a flood, errors for nobody would cost the most.
+        if (held === "gone") return reply.hijack();
         await large.begin(request.raw, bytes);
         const result = await handler(call);
         reply.type(jsonMediaType);
@@ -98,7 +100,7 @@ async function reserveReply(
   reply: FastifyReply,
   bytes: number,
   { buffered, large }: EndpointOptions,
-): Promise<Held> {
+): Promise<Held | "gone"> {
   const { socket } = raw;
   // A request that has its turn would keep those that wait for theirs from making room.
   const mayWait = !large.hasBegun(raw);
@@ -106,7 +108,7 @@ async function reserveReply(
   releaseAfter(socket, reply, held);
   if (!socket.destroyed) return held;
   held.release();
-  throw new RequestError(400, "the connection ended before the request was handled");
+  return "gone";
 }
 
 function releaseAfter(socket: Socket, { raw }: FastifyReply, held: Held): void {
