@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { expect, test } from "vitest";
 import { startDaemon } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
+import { isLong } from "../support/runs.ts";
 import { letGo, names, resultOf, type Scene, type SceneDaemon, scene, sceneWith, sh } from "./running-run.ts";
 
 /** Says in `log` that it begins, and holds on until there is a file `go`, or one for this file. */
@@ -55,7 +56,7 @@ test("runs that start together share the files, each with its own -j, and end as
   expect(session.run).not.toHaveProperty("mark");
 });
 
-test("a run joins with the remembered command, and files of its own are added", async () => {
+test.runIf(isLong)("a run joins with the remembered command, and files of its own are added", async () => {
   const at = await scene([...names(4), "late"]);
   const [first, second] = await twoAtWork(at);
   expect(second.stderr()).toContain("going on with: sh -c");
@@ -90,7 +91,7 @@ test("a run that would do another work is refused, and told the difference", asy
   for (const run of [first, second]) expect((await run.ended).code).toBe(0);
 });
 
-test("a run without --share does not join, nor is one joined that has none", async () => {
+test.runIf(isLong)("a run without --share does not join, nor is one joined that has none", async () => {
   const at = await scene(names(2));
   const alone = at.start("a", "--files", "f*", "-j1", ...sh(patient));
   await eventually(() => expect(begun(at)).toHaveLength(1));
@@ -146,7 +147,7 @@ test("Ctrl-C leaves the session to the others, who do the rest", async () => {
   expect(begun(at).sort()).toEqual(names(6).sort());
 });
 
-test("the last run that leaves pauses the session", async () => {
+test.runIf(isLong)("the last run that leaves pauses the session", async () => {
   const at = await scene(names(4));
   const runs = await twoAtWork(at);
   for (const run of runs) {
@@ -182,7 +183,7 @@ test("a pause holds all, one that joins meanwhile too, and a resume lets them go
   expect(begun(at).sort()).toEqual(names(6).sort());
 });
 
-test("files that failed make all runs fail, whoever ran them", async () => {
+test.runIf(isLong)("files that failed make all runs fail, whoever ran them", async () => {
   const at = await scene(names(6));
   writeFileSync(join(at.dir, "bad"), "f1\nf4\n");
   const script = `${untilGo}; ${judged}`;
@@ -228,23 +229,26 @@ test("--halt counts what all runs have finished, and ends them all", async () =>
   expect([5, 6]).toContain(processed_files.length);
 });
 
-test("after kill -9 only the files of that run run again, and its commands are gone before", async () => {
-  const daemon = await startDaemon({ config: "worker: { reattach_grace: 10s }" });
-  const at = await sceneWith(daemon, names(12));
-  const first = await at.startProcess("a", "--share", "--files", "f*", "-j2", ...sh(patient));
-  await eventually(() => expect(begun(at)).toHaveLength(2));
-  const second = await at.startProcess("a", "--share", "-j1");
-  await eventually(() => expect(begun(at)).toHaveLength(3));
-  const inFlight = begun(at).slice(0, 2);
-  first.kill("SIGKILL");
-  await first.exited;
-  letGo(at);
-  expect(await second.exited).toMatchObject({ code: 0 });
-  const again = begun(at);
-  for (const file of inFlight) again.splice(again.indexOf(file), 1);
-  expect(again.sort()).toEqual(names(12).sort());
-  const session = await at.session();
-  expect(session).toMatchObject({ status: "completed" });
-  for (const file of names(12)) expect(resultOf(session, file)).toMatchObject({ exit_code: 0 });
-  expect(existsSync(join(at.dir, "go"))).toBe(true);
-});
+test.runIf(isLong)(
+  "after kill -9 only the files of that run run again, and its commands are gone before",
+  async () => {
+    const daemon = await startDaemon({ config: "worker: { reattach_grace: 10s }" });
+    const at = await sceneWith(daemon, names(12));
+    const first = await at.startProcess("a", "--share", "--files", "f*", "-j2", ...sh(patient));
+    await eventually(() => expect(begun(at)).toHaveLength(2));
+    const second = await at.startProcess("a", "--share", "-j1");
+    await eventually(() => expect(begun(at)).toHaveLength(3));
+    const inFlight = begun(at).slice(0, 2);
+    first.kill("SIGKILL");
+    await first.exited;
+    letGo(at);
+    expect(await second.exited).toMatchObject({ code: 0 });
+    const again = begun(at);
+    for (const file of inFlight) again.splice(again.indexOf(file), 1);
+    expect(again.sort()).toEqual(names(12).sort());
+    const session = await at.session();
+    expect(session).toMatchObject({ status: "completed" });
+    for (const file of names(12)) expect(resultOf(session, file)).toMatchObject({ exit_code: 0 });
+    expect(existsSync(join(at.dir, "go"))).toBe(true);
+  },
+);
