@@ -194,6 +194,21 @@ test("the claims of a worker that is gone are dropped, and take nothing", async 
   expect(first.files.slice(2)).toEqual([["b"], ["dropped"]]);
 });
 
+test("a claim that is dropped while nothing is found for it does not try again", async () => {
+  const { files, queue, workers } = scene(0, 2);
+  const [first] = workers as [Worker, Worker];
+  files.claimed.set(99, ["held"]);
+  first.claim().claim();
+  await Promise.resolve();
+  expect(files.takes).toBe(1);
+  queue.drop(first);
+  await settled();
+  files.free = ["a"];
+  queue.wake();
+  await settled();
+  expect([first.files, files.takes]).toEqual([[["dropped"], ["dropped"]], 1]);
+});
+
 test("a failure is the answer to one claim, and the others go on", async () => {
   const { files, workers } = scene(5, 2);
   const [first, second] = workers as [Worker, Worker];

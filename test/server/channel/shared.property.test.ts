@@ -12,7 +12,9 @@ import { type RunningServer, startServer } from "../running-server.ts";
 import { Refused } from "./channel-worker.ts";
 import { attachShared, type SharedWorker } from "./shared-worker.ts";
 
-const worker = { reattachGraceMs: 25, onLost: "leave" } as const;
+/** Some workers come back in time, others too late. */
+const graces = [20, 300];
+const worker = { reattachGraceMs: 20, onLost: "leave" } as const;
 
 /** What all workers together know of the files of one session. */
 class Scene {
@@ -50,7 +52,7 @@ class Scene {
     for (const actor of this.actors) actor.isSure = false;
     await server.close(5000);
     await store.close();
-    this.server = await startServer({ memory: store.memory, worker });
+    this.server = await startServer({ memory: store.memory, worker: { ...worker, reattachGraceMs: 300 } });
   }
 }
 
@@ -216,7 +218,17 @@ const step = fc.oneof(
   {
     weight: 6,
     arbitrary: fc.record({
-      what: fc.constantFrom("attach", "attach", "release", "vanish", "add", "detach", "evict", "wait"),
+      what: fc.constantFrom(
+        "attach",
+        "return",
+        "return",
+        "release",
+        "vanish",
+        "add",
+        "detach",
+        "evict",
+        "wait",
+      ),
       who: fc.nat(2),
       count: some,
     }),
@@ -234,47 +246,60 @@ test("no file has two workers, none is forgotten, and none is done twice unasked
   let server = await startServer({ worker });
   let count = 0;
   await fc.assert(
-    fc.asyncProperty(fc.nat(9), fc.array(step, { minLength: 10, maxLength: 60 }), async (files, steps) => {
-      const scene = new Scene(`s${++count}`, server, 3);
-      const pending = Array.from({ length: files }, (_, at) => `f${at}`);
-      await server.create(scene.id, pending);
-      for (const file of pending) scene.files.add(file);
-      for (const actor of scene.actors) await actor.attach();
-      for (const { what, who, count: many } of steps) {
-        const actor = scene.actors[who] as Actor;
-        if (what === "claim") actor.claim(many);
-        else if (what === "report") actor.report(many);
-        else if (what === "release") actor.release(many);
-        else if (what === "add") actor.add();
-        else if (what === "vanish") actor.vanish();
-        else if (what === "attach") await actor.attach();
-        else if (what === "detach") await actor.detach();
-        else if (what === "evict") await actor.evict();
-        else if (what === "requeue") await scene.requeue(many);
-        else if (what === "restart") await scene.restart();
-        // Everybody is answered what needs no waiting.
-        else if (what === "wait") await scene.server.call("GET", `/v1/sessions/${scene.id}/summary`);
-        else await scene.post(what);
-      }
-      server = scene.server;
-      scene.read();
-      for (const actor of scene.actors) actor.vanish();
-      await scene.post("resume");
-      const last = await attachShared(server.socketPath, scene.id);
-      for (;;) {
-        const claimed = await last.claim(100);
-        if (claimed.length === 0) break;
-        for (const file of claimed) expect(scene.done.has(file), `${file} is done`).toBe(false);
-        expect(await last.report(claimed)).toMatchObject({ type: "ack" });
-      }
-      await eventually(async () => expect(await server.store.leases.of(scene.id)).toHaveLength(1));
-      const session = jsonOf(await server.call("GET", `/v1/sessions/${scene.id}`));
-      expect(session.pending_files).toEqual([]);
-      const processed = session.processed_files as string[];
-      expect(processed).toEqual(expect.arrayContaining([...scene.files]));
-      expect(new Set(processed).size).toBe(processed.length);
-      last.socket.destroy();
-    }),
+    fc.asyncProperty(
+      fc.integer({ min: 3, max: 15 }),
+      fc.constantFrom(...graces),
+      fc.array(step, { minLength: 10, maxLength: 60 }),
+      async (files, reattachGraceMs, steps) => {
+        server.server.configure({ ...worker, reattachGraceMs });
+        const scene = new Scene(`s${++count}`, server, 3);
+        const pending = Array.from({ length: files }, (_, at) => `f${at}`);
+        await server.create(scene.id, pending);
+        for (const file of pending) scene.files.add(file);
+        for (const actor of scene.actors) await actor.attach();
+        for (const { what, who, count: many } of steps) {
+          const actor = scene.actors[who] as Actor;
+          if (what === "claim") {
+            actor.claim(many);
+            // Mostly long enough for the answer, if there is one.
+            if (many > 1) await scene.server.call("GET", `/v1/sessions/${scene.id}/summary`);
+            scene.read();
+          } else if (what === "report") actor.report(many);
+          else if (what === "release") actor.release(many);
+          else if (what === "add") actor.add();
+          else if (what === "vanish") actor.vanish();
+          else if (what === "attach") await actor.attach();
+          else if (what === "return") {
+            actor.vanish();
+            await actor.attach();
+          } else if (what === "detach") await actor.detach();
+          else if (what === "evict") await actor.evict();
+          else if (what === "requeue") await scene.requeue(many);
+          else if (what === "restart") await scene.restart();
+          // Everybody is answered what needs no waiting.
+          else if (what === "wait") await scene.server.call("GET", `/v1/sessions/${scene.id}/summary`);
+          else await scene.post(what);
+        }
+        server = scene.server;
+        scene.read();
+        for (const actor of scene.actors) actor.vanish();
+        await scene.post("resume");
+        const last = await attachShared(server.socketPath, scene.id);
+        for (;;) {
+          const claimed = await last.claim(100);
+          if (claimed.length === 0) break;
+          for (const file of claimed) expect(scene.done.has(file), `${file} is done`).toBe(false);
+          expect(await last.report(claimed)).toMatchObject({ type: "ack" });
+        }
+        await eventually(async () => expect(await server.store.leases.of(scene.id)).toHaveLength(1));
+        const session = jsonOf(await server.call("GET", `/v1/sessions/${scene.id}`));
+        expect(session.pending_files).toEqual([]);
+        const processed = session.processed_files as string[];
+        expect(processed).toEqual(expect.arrayContaining([...scene.files]));
+        expect(new Set(processed).size).toBe(processed.length);
+        last.socket.destroy();
+      },
+    ),
     { ...runs(8, 150), ...(isLong && { interruptAfterTimeLimit: 60_000 }) },
   );
 });
