@@ -5,7 +5,6 @@
 import type { Socket } from "node:net";
 import { Lines } from "../../json/lines.ts";
 import type { Buffered, Held } from "../http/buffered.ts";
-import { readDirectly } from "./direct-reads.ts";
 import type { Intake, MessageSource } from "./intake.ts";
 
 /** Smaller parts of lines are not counted: the number of connections bounds those. */
@@ -61,7 +60,7 @@ export class LineStream implements MessageSource {
     this.#options = options;
     this.#reader = reader;
     socket.setTimeout(0);
-    readDirectly(socket, (bytes) => this.#take(bytes));
+    socket.on("data", (bytes: Buffer) => this.#take(bytes));
     socket.on("end", () => {
       this.#isEnded = true;
       this.proceed();
