@@ -2,22 +2,12 @@
  * The files of a run that shares its session: those that it has claimed, and the counts of the whole session.
  * It knows no connection.
  */
+import type { ClaimsAhead } from "../client/worker/claims-ahead.ts";
 import type { Begin, RunFiles } from "./run-files.ts";
 import type { SessionCounts } from "./session-counts.ts";
 
 /** What is needed of the claims of a worker. */
-export interface Claimed {
-  /** So many files could begin now, and so many are worked on: claims what is due. */
-  need(free: number, running: number): void;
-  /** The next file; undefined if none is here now. */
-  next(): string | undefined;
-  /** The work on a file has ended. */
-  ended(file: string): void;
-  /** Others may have these files. */
-  giveBack(files: string[]): void;
-  /** Whether no file will come any more. */
-  readonly isThrough: boolean;
-}
+export type ClaimedAhead = Pick<ClaimsAhead, "need" | "next" | "ended" | "giveBack" | "isThrough">;
 
 export interface SharedFilesListener {
   /** A refused file may begin that could not. */
@@ -30,7 +20,7 @@ export interface SharedFilesListener {
 const answerMs = 250;
 
 export class SharedFiles implements RunFiles {
-  readonly #claimed: Claimed;
+  readonly #claimed: ClaimedAhead;
   readonly #counts: SessionCounts;
   readonly #on: SharedFilesListener;
   /** Files that have begun and stay pending: they begin before all others, the last one first. */
@@ -43,7 +33,7 @@ export class SharedFiles implements RunFiles {
   #askedMs: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(claimed: Claimed, counts: SessionCounts, on: SharedFilesListener) {
+  constructor(claimed: ClaimedAhead, counts: SessionCounts, on: SharedFilesListener) {
     this.#claimed = claimed;
     this.#counts = counts;
     this.#on = on;

@@ -1,6 +1,6 @@
 /** A session that a run shares with other workers: its claims, and looks at the counts of the whole session. */
 import type { SessionClient } from "../client/session-client.ts";
-import { ClaimedFiles } from "../client/worker/claimed-files.ts";
+import { ClaimsAhead } from "../client/worker/claims-ahead.ts";
 import type { SharedWorkerSession } from "../client/worker/shared-worker-session.ts";
 import { leftProcesses } from "./mark.ts";
 import { endAll } from "./processes.ts";
@@ -46,7 +46,7 @@ export class SharedSession implements RunSession {
   readonly files: SharedFiles;
   readonly firstSeq: number;
   readonly #client: SessionClient;
-  readonly #claimed: ClaimedFiles;
+  readonly #claimed: ClaimsAhead;
   readonly #counts: SessionCounts;
   readonly #mark: string;
   /** Workers of the session, as of the last claim. */
@@ -71,7 +71,7 @@ export class SharedSession implements RunSession {
       this.#counts.told(worker.left, worker.workers);
       wake();
     };
-    this.#claimed = new ClaimedFiles(worker, {
+    this.#claimed = new ClaimsAhead(worker, {
       wake: claimed,
       failed: (error) => this.#listener?.failed(error),
     });

@@ -2,7 +2,7 @@
  * The files of a loop over a shared session: what the worker claims, and behind that the files that were
  * refused, which stay with this worker.
  */
-import type { ClaimedFiles } from "./claimed-files.ts";
+import type { ClaimsAhead } from "./claims-ahead.ts";
 import type { LoopSource } from "./for-each.ts";
 
 /** The daemon says nothing while no file is free. After this time without an answer, none is. */
@@ -16,7 +16,7 @@ export interface SharedLoopHooks {
 }
 
 export class SharedLoopFiles implements LoopSource {
-  readonly #claimed: ClaimedFiles;
+  readonly #claimed: ClaimsAhead;
   readonly #hooks: SharedLoopHooks;
   /** Files that the loop has begun, and whose report is not durable. */
   readonly #taken = new Set<string>();
@@ -32,7 +32,7 @@ export class SharedLoopFiles implements LoopSource {
   /** Whether nothing is free but what has failed here. */
   #isGivenUp = false;
 
-  constructor(claimed: ClaimedFiles, hooks: SharedLoopHooks) {
+  constructor(claimed: ClaimsAhead, hooks: SharedLoopHooks) {
     this.#claimed = claimed;
     this.#hooks = hooks;
   }

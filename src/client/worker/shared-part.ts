@@ -4,8 +4,8 @@
  */
 import type { SharedAttachedMessage } from "../../contract/channel.ts";
 import type { SessionSummary, Status } from "../../session/session.ts";
-import { ClaimedFiles } from "./claimed-files.ts";
 import { ClaimedReceipt } from "./claimed-receipt.ts";
+import { ClaimsAhead } from "./claims-ahead.ts";
 import { type Claimed, Claims } from "./claims.ts";
 import type { Message, Receipt } from "./outbox.ts";
 import type { EncodedReport } from "./report.ts";
@@ -45,7 +45,7 @@ export class SharedPart implements LinkOwner {
   /** The files for one loop. */
   loopFiles(): SharedLoopFiles {
     const wake = () => this.link.loop?.woken();
-    const claimed = new ClaimedFiles(this, {
+    const claimed = new ClaimsAhead(this, {
       wake,
       failed: (error) => {
         if (!this.link.isLeaving) this.link.loop?.failed(error);

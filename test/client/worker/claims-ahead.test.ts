@@ -1,6 +1,6 @@
 /** How far ahead a loop claims, and what it gives back, by a clock that the test sets. */
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ClaimedFiles } from "../../../src/client/worker/claimed-files.ts";
+import { ClaimsAhead } from "../../../src/client/worker/claims-ahead.ts";
 import { SessiondError } from "../../../src/error.ts";
 
 /** A worker whose claims are answered at once, and a loop over its files. */
@@ -22,7 +22,7 @@ function scene({ left = 100_000, workers = 1 } = {}) {
       released.push([...files]);
     },
   };
-  const files = new ClaimedFiles(worker, { wake: () => {}, failed: (error) => errors.push(error) });
+  const files = new ClaimsAhead(worker, { wake: () => {}, failed: (error) => errors.push(error) });
   /** Works through the files for so long, each of which takes so long, one at a time. */
   const work = async (ms: number, fileMs: number) => {
     for (let at = 0; at < ms; at += fileMs) {

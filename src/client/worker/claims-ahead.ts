@@ -16,7 +16,7 @@ export interface Claimer {
   release(files: readonly string[]): Promise<void>;
 }
 
-export interface ClaimedFilesHooks {
+export interface ClaimsAheadHooks {
   /** Files have come, or it is known that none will come. */
   wake(): void;
   /** A claim has failed: no file will come. */
@@ -30,9 +30,9 @@ const leastMs = 0.001;
 /** How much the latest file counts in the mean time of a file. */
 const weight = 1 / 8;
 
-export class ClaimedFiles {
+export class ClaimsAhead {
   readonly #worker: Claimer;
-  readonly #hooks: ClaimedFilesHooks;
+  readonly #hooks: ClaimsAheadHooks;
   readonly #over = new AbortController();
   /** When the work on each file began. */
   readonly #begun = new Map<string, number>();
@@ -53,7 +53,7 @@ export class ClaimedFiles {
   #least = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(worker: Claimer, hooks: ClaimedFilesHooks) {
+  constructor(worker: Claimer, hooks: ClaimsAheadHooks) {
     this.#worker = worker;
     this.#hooks = hooks;
   }
