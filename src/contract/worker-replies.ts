@@ -4,7 +4,7 @@ import { z } from "zod";
 const attachedWorker = z.object({
   epoch: z.int().describe("of its lease; new with each connection"),
   name: z.string().nullable(),
-  host: z.string().nullable().describe("where its daemon runs; null if the store has only one daemon"),
+  host: z.string().nullable().describe("of the daemon to which it is attached; null if that is not known"),
   since: z.string().describe("when its lease began; a reconnection goes on with the lease"),
   claimed: z.int().describe("how many files it holds; 0 for a worker that has the session for itself"),
   connected: z.boolean().describe("false while a worker that lost its connection may still reconnect"),

@@ -15,8 +15,8 @@ _LOOK_SECONDS = 0.5
 
 class SharedWorker(Worker):
     """
-    A worker that shares a session with others, in any language and on any host. It claims the files that it
-    works on, a little ahead where they are quickly done, and gives back what it does not come to.
+    A worker that shares a session with others, in any language. It claims the files that it works on, a little
+    ahead where they are quickly done, and gives back what it does not come to.
     """
 
     is_shared = True
