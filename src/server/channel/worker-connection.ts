@@ -1,3 +1,7 @@
+/**
+ * The connection of one worker: takes its messages in order, passes them on, and says the answers, the status
+ * and, last of all, why it ends. It does not know how bytes become lines, nor how a report is kept.
+ */
 import type { ClaimMessage, DaemonMessage, ProgressMessage, ReleaseMessage } from "../../contract/channel.ts";
 import type { ProgressReply } from "../../contract/replies.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
