@@ -149,18 +149,18 @@ async function clearAway(account: KillAccount, client: SessionClient): Promise<R
   return goOn;
 }
 
-/** A daemon that is about to give reports back, or to write files that lag behind. */
+/** A daemon that is about to replay reports, or to write files that lag behind. */
 async function replaying({ sessionsDir, socket, configFile }: DaemonProcess): Promise<Program> {
   const before = inodes(sessionsDir);
   const args = ["--socket", socket, "--config", configFile, "--log-level", "debug"];
   const daemon = await launchDaemon({ dir: sessionsDir, args });
   const moments = [
-    () => /reports of an earlier run were given back/.test(daemon.stderr()),
+    () => /reports of an earlier run were replayed/.test(daemon.stderr()),
     () => inodes(sessionsDir) !== before,
     () => /is starting/.test(daemon.stderr()),
   ];
   const moment = moments[Math.floor(Math.random() * moments.length)] as () => boolean;
-  // There may be nothing to give back.
+  // There may be nothing to replay.
   const isReady = () => /is ready/.test(daemon.stderr());
   await eventually(() => expect(moment() || isReady()).toBe(true));
   await sleep(Math.random() * 40);

@@ -1,3 +1,4 @@
+/** Lines from bytes that come in any pieces. */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Lines } from "../../src/json/lines.ts";

@@ -51,7 +51,7 @@ export async function replayJournal(options: ReplayOptions): Promise<HealthProbl
   for (const { message } of problems) logger.error(message);
   const damaged = contents.damage.find(({ isTorn }) => !isTorn)?.kept;
   for (const [id, found] of contents.sessions) {
-    const isDamaged = await giveBack(id as SessionId, found, options);
+    const isDamaged = await replaySession(id as SessionId, found, options);
     if (!isDamaged) continue;
     const problem = await stop(id as SessionId, options);
     if (damaged === undefined) problems.push(problem);
@@ -65,7 +65,7 @@ export async function replayJournal(options: ReplayOptions): Promise<HealthProbl
 /**
  * Replays the reports of one session. Resolves with whether some of them are damaged and the session exists.
  */
-async function giveBack(id: SessionId, found: SessionReports, options: ReplayOptions): Promise<boolean> {
+async function replaySession(id: SessionId, found: SessionReports, options: ReplayOptions): Promise<boolean> {
   const { catalog, reports, slots, logger } = options;
   const { restored, isDamaged } = decode(found);
   const generation = restored.findLast((report) => report.generation !== 0n)?.generation ?? 0n;

@@ -7,7 +7,7 @@ import { Answers } from "../../../src/server/channel/answers.ts";
 test("whatever the order of outcomes, every message is answered once, and no ack is beyond what is owed", () => {
   const step = fc.record({ settle: fc.nat(), refuse: fc.boolean(), take: fc.boolean() });
   fc.assert(
-    fc.property(fc.integer({ min: 1, max: 60 }), fc.array(step, { maxLength: 200 }), (count, steps) => {
+    fc.property(fc.integer({ min: 1, max: 60 }), fc.array(step, { maxLength: 200, size: "max" }), (count, steps) => {
       const answers = new Answers();
       const owed = Array.from({ length: count }, (_, at) => answers.expect(3 * at + 5, 10));
       const open = [...owed];
