@@ -1,5 +1,5 @@
 /** The files of a loop over a whole session: those that are pending, and which of them is next. */
-import type { LoopSource } from "./for-each.ts";
+import type { LoopSource } from "./loop-source.ts";
 
 export interface LoopFilesOptions {
   readonly isPending: (file: string) => boolean;

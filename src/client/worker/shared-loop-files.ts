@@ -3,7 +3,7 @@
  * refused, which stay with this worker.
  */
 import type { ClaimsAhead } from "./claims-ahead.ts";
-import type { LoopSource } from "./for-each.ts";
+import type { LoopSource } from "./loop-source.ts";
 
 /** The daemon says nothing while no file is free. After this time without an answer, none is. */
 const silenceMs = 100;

@@ -7,10 +7,11 @@ import type { SessionSummary, Status } from "../../session/session.ts";
 import { ClaimedReceipt } from "./claimed-receipt.ts";
 import { ClaimsAhead } from "./claims-ahead.ts";
 import { type Claimed, Claims } from "./claims.ts";
+import type { LinkOwner } from "./link-owner.ts";
 import type { Message, Receipt } from "./outbox.ts";
 import type { EncodedReport } from "./report.ts";
 import { SharedLoopFiles } from "./shared-loop-files.ts";
-import { type LinkOptions, type LinkOwner, WorkerLink } from "./worker-link.ts";
+import { type LinkOptions, WorkerLink } from "./worker-link.ts";
 import type { Attached } from "./worker-socket.ts";
 
 export class SharedPart implements LinkOwner {

@@ -4,12 +4,13 @@
  */
 import type { AttachedMessage } from "../../contract/channel.ts";
 import type { Session, Status } from "../../session/session.ts";
+import type { LinkOwner } from "./link-owner.ts";
 import { LoopFiles } from "./loop-files.ts";
 import type { Message, Receipt } from "./outbox.ts";
 import { Refresh, type RefreshOptions } from "./refresh.ts";
 import type { EncodedReport } from "./report.ts";
 import type { SessionDocument } from "./session-document.ts";
-import { type LinkOptions, type LinkOwner, WorkerLink } from "./worker-link.ts";
+import { type LinkOptions, WorkerLink } from "./worker-link.ts";
 import type { Attached } from "./worker-socket.ts";
 
 export class WholeSession implements LinkOwner {
