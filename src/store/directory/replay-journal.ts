@@ -1,6 +1,6 @@
 /**
- * Replays the journal at the start: gives each session the acknowledged reports that its file may not hold, and
- * each lease what it had claimed; says what is damaged. The leases are there already.
+ * Replays the journal at the start: gives each session the acknowledged reports that its file may not hold,
+ * and each lease what it had claimed; says what is damaged. The leases are there already.
  */
 import type { HealthProblem } from "../../contract/replies.ts";
 import { JsonError, parseJson } from "../../json/exact-json.ts";
