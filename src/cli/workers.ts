@@ -5,7 +5,10 @@ import { roughDuration } from "../time/duration.ts";
 import { counted } from "./count.ts";
 import { safe } from "./terminal-text.ts";
 
-/** By what `sessionctl evict` knows a worker among the others: its name, or its epoch without a name of its own. */
+/**
+ * A worker among the others: by its name, with its epoch if another one has that name, or by its epoch if it
+ * has no name. `sessionctl evict` takes either.
+ */
 export function workerWord({ name, epoch }: AttachedWorker, workers: readonly AttachedWorker[]): string {
   if (name === null) return String(epoch);
   const isTaken = workers.some((other) => other.epoch !== epoch && other.name === name);
@@ -18,7 +21,9 @@ export function leaseAge({ since }: AttachedWorker, nowMs: number): string {
   return roughDuration(Math.max(1000, at === undefined ? 0 : nowMs - at / microsPerMs));
 }
 
-/** The workers of a session as facts of `sessionctl show`: one line, and for a shared session one for each. */
+/**
+ * The workers of a session as facts of `sessionctl show`: one line, and for a shared session one for each.
+ */
 export function workerFacts(
   workers: readonly AttachedWorker[],
   isPaused: boolean,

@@ -84,8 +84,8 @@ export interface ProgressMessage extends ProgressDelta {
 }
 
 /**
- * A shared worker asks for up to `count` files. The answer is `claimed`, as soon as a file is free. The claims
- * of a connection are answered in order.
+ * A shared worker asks for up to `count` files. The answer is `claimed`, as soon as a file is free. The
+ * claims of a connection are answered in order.
  */
 export interface ClaimMessage {
   type: "claim";

@@ -6,7 +6,8 @@ const nothing: Buffer = Buffer.alloc(0);
 
 /**
  * The lines of the bytes so far. A line is a part of the bytes that were added, not a copy, unless it came in
- * several pieces: these are joined once. Empty lines are left out, and a `\r` at the end of a line is cut off.
+ * several pieces: these are joined once. Empty lines are left out, and a `\r` at the end of a line is cut
+ * off.
  */
 export class Lines {
   /** The pieces of a line of which the end has not come. */

@@ -99,8 +99,8 @@ const lateMs = minuteMs;
 const longestWaitMs = 86_400_000;
 
 /**
- * Runs jobs at their scheduled times, by the system clock. A job never overlaps itself. Timers do not keep the
- * process alive.
+ * Runs jobs at their scheduled times, by the system clock. A job never overlaps itself. Timers do not keep
+ * the process alive.
  */
 export class Scheduler {
   readonly #logger: Logger;

@@ -1,6 +1,7 @@
 /**
- * Ends the part of a run in a session that it shares. Whoever sees the end of the work first gives the session
- * its status; whoever leaves before the end leaves it running for the others, and pauses it if there is none.
+ * Ends the part of a run in a session that it shares. Whoever sees the end of the work first gives the
+ * session its status; whoever leaves before the end leaves it running for the others, and pauses it if there
+ * is none.
  */
 import type { SessionClient } from "../client/session-client.ts";
 import { isSessiondError } from "../error.ts";

@@ -29,8 +29,8 @@ export function markedProcesses(mark: string): ProcessFacts[] {
 }
 
 /**
- * Processes that carry the mark, whichever of several runs they belong to; with `ofEnded` only those whose run
- * has ended.
+ * Processes that carry the mark, whichever of several runs they belong to; with `ofEnded` only those whose
+ * run has ended.
  */
 export function leftProcesses(mark: string, { ofEnded }: { ofEnded: boolean }): ProcessFacts[] {
   return processesWith((value) => {

@@ -41,7 +41,9 @@ export interface RunSession {
   readonly share: Share | undefined;
   /** Begins to tell. */
   open(listener: SessionListener): void;
-  /** Resolves when a command may start: none is left of a run that was killed, and may work on the same file. */
+  /**
+   * Resolves when a command may start: none is left of a run that was killed, and may work on the same file.
+   */
   ready(): Promise<void>;
   /** Takes over what is known of the session now. Called before files begin. */
   follow(): void;

@@ -1,6 +1,6 @@
 /**
- * How a run takes part in a session that it shares. Whoever comes first has the session alone for a while, and
- * prepares it for all; whoever comes while others are at work joins them.
+ * How a run takes part in a session that it shares. Whoever comes first has the session alone for a while,
+ * and prepares it for all; whoever comes while others are at work joins them.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SessionClient } from "../client/session-client.ts";

@@ -1,4 +1,6 @@
-/** A session that a run shares with other workers: its claims, and looks at the counts of the whole session. */
+/**
+ * A session that a run shares with other workers: its claims, and looks at the counts of the whole session.
+ */
 import type { SessionClient } from "../client/session-client.ts";
 import { ClaimsAhead } from "../client/worker/claims-ahead.ts";
 import type { SharedWorkerSession } from "../client/worker/shared-worker-session.ts";
@@ -9,7 +11,9 @@ import { type Look, SessionCounts } from "./session-counts.ts";
 import { SharedFiles } from "./shared-files.ts";
 
 const lookMs = 1000;
-/** A look at a large session takes longer. The looks of all workers take no more than this share of the time. */
+/**
+ * A look at a large session takes longer. The looks of all workers take no more than this share of the time.
+ */
 const lookShare = 0.05;
 
 export interface SharedSessionOptions {
@@ -27,7 +31,9 @@ export interface SessionLook extends Look {
   readonly revision: number;
 }
 
-/** Looks at the session. If nothing has changed since the last look, the failed files are not counted again. */
+/**
+ * Looks at the session. If nothing has changed since the last look, the failed files are not counted again.
+ */
 export async function lookAt(client: SessionClient, id: string, last?: SessionLook): Promise<SessionLook> {
   const { revision, processed_count, pending_count, workers } = await client.getSummary(id);
   const isKnown = last?.revision === revision;
@@ -100,7 +106,9 @@ export class SharedSession implements RunSession {
     this.#timer = setTimeout(() => void this.count(), lookMs);
   }
 
-  /** Of a run that was killed with its guard, commands may be left. Its files come here when its lease ends. */
+  /**
+   * Of a run that was killed with its guard, commands may be left. Its files come here when its lease ends.
+   */
   ready(): Promise<void> {
     const { workers } = this.worker;
     if (workers < this.#workers) {

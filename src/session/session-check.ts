@@ -1,6 +1,6 @@
 /**
- * A fast check of a document, at a tenth of the cost of its schema. It accepts only what the schema accepts; a
- * test compares the two. If the check fails, the schema decides and gives the reason.
+ * A fast check of a document, at a tenth of the cost of its schema. It accepts only what the schema accepts;
+ * a test compares the two. If the check fails, the schema decides and gives the reason.
  */
 import { isJsonObject } from "../json/exact-json.ts";
 import { parseTimestamp } from "../time/clock.ts";

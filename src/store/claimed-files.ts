@@ -129,8 +129,8 @@ export class ClaimedFiles {
   }
 
   /**
-   * The lists were replaced: claims of what is not pending any more end. Returns the files of these claims, by
-   * lease.
+   * The lists were replaced: claims of what is not pending any more end. Returns the files of these claims,
+   * by lease.
    */
   replaced(files: FileLists): Map<number, string[]> {
     const ended: [name: string, lease: number][] = [];

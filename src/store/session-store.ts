@@ -212,9 +212,9 @@ export interface Leases {
 
 /**
  * A shared lease claims pending files before its worker works on them. No file is claimed by two leases. A
- * claim ends when the file is processed, given back, or not pending any more, or when the lease or the session
- * ends; it outlives restarts, and the connection of its worker. All are refused with `lease_lost` if there is
- * no lease of this epoch, and with `invalid_request` if that lease is exclusive.
+ * claim ends when the file is processed, given back, or not pending any more, or when the lease or the
+ * session ends; it outlives restarts, and the connection of its worker. All are refused with `lease_lost` if
+ * there is no lease of this epoch, and with `invalid_request` if that lease is exclusive.
  */
 export interface Claims {
   /**

@@ -1,4 +1,7 @@
-/** What `--share` demands of a run: that all who share a session do the same work. And words about the others. */
+/**
+ * What `--share` demands of a run: that all who share a session do the same work. It also has the words about
+ * the others.
+ */
 import { resolve } from "node:path";
 import type { JsonValue } from "../../json/exact-json.ts";
 import { writeBudgets } from "../../runner/budget.ts";

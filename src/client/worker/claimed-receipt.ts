@@ -1,4 +1,6 @@
-/** The receipt of a report of a shared worker: it knows what the worker had claimed of the processed files. */
+/**
+ * The receipt of a report of a shared worker: it knows what the worker had claimed of the processed files.
+ */
 import type { Claims } from "./claims.ts";
 import type { Receipt } from "./outbox.ts";
 import type { Reported } from "./report.ts";

@@ -80,8 +80,8 @@ export class ClaimsAhead {
 
   /**
    * So many files could begin now beside those that run, and at least so many are wanted, even if none could
-   * begin. Claims what is missing: one file for each that could begin. Ahead of that about a second's worth of
-   * work, but no more than its fair part of what is left, and no more files than have ended already.
+   * begin. Claims what is missing: one file for each that could begin. Ahead of that about a second's worth
+   * of work, but no more than its fair part of what is left, and no more files than have ended already.
    */
   need(free: number, running: number, least = 0): void {
     this.#free = free;

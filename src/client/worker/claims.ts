@@ -4,7 +4,9 @@
  */
 import type { SessiondError } from "../../error.ts";
 
-/** At most this many claims are in flight. They are answered in order, so more would not be answered sooner. */
+/**
+ * At most this many claims are in flight. They are answered in order, so more would not be answered sooner.
+ */
 const maxInFlight = 8;
 
 /** The answer to a claim. */

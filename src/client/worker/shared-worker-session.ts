@@ -48,7 +48,9 @@ export class SharedWorkerSession extends Worker {
     return this.#part.summary;
   }
 
-  /** The files that this worker has claimed, and neither reported nor released, in the order of the claims. */
+  /**
+   * The files that this worker has claimed, and neither reported nor released, in the order of the claims.
+   */
   get claimed(): readonly string[] {
     return this.#part.requests.held;
   }

@@ -155,7 +155,10 @@ export class WorkerLink {
     return ++this.#lastSeq;
   }
 
-  /** Resolves reports that are known to be durable, at the latest with this revision, although no ack has come. */
+  /**
+   * Resolves reports that are known to be durable, at the latest with this revision, although no ack has
+   * come.
+   */
   settle(isDurable: (receipt: Receipt) => boolean, revision: number): void {
     for (const { receipt } of this.#outbox.settled(isDurable)) receipt.resolve({ revision });
   }

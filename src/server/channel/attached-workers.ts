@@ -1,4 +1,7 @@
-/** The workers' connections, by session and by lease. Each is told at once when the status of its session changes. */
+/**
+ * The workers' connections, by session and by lease. Each is told at once when the status of its session
+ * changes.
+ */
 import { isSessiondError, SessiondError } from "../../error.ts";
 import { isOtherGeneration, type SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";

@@ -5,7 +5,10 @@
 import type { SessionSummary } from "../../session/session.ts";
 import type { Taken } from "../../store/session-store.ts";
 
-/** A worker as the queue sees it. One of the methods is called once for each claim, in the order of the claims. */
+/**
+ * A worker as the queue sees it. One of the methods is called once for each claim, in the order of the
+ * claims.
+ */
 export interface Claimant {
   readonly epoch: number;
   claimed(seq: number, answer: ClaimAnswer): void;
@@ -39,7 +42,10 @@ interface Claim {
   readonly count: number;
 }
 
-/** The claims of one worker that wait. Files are taken for one claim at a time, so that answers keep the order. */
+/**
+ * The claims of one worker that wait. Files are taken for one claim at a time, so that answers keep the
+ * order.
+ */
 interface Line {
   readonly of: Claimant;
   readonly claims: Claim[];

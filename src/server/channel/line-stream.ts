@@ -116,7 +116,8 @@ export class LineStream implements MessageSource {
   }
 
   /**
-   * Counts what is about to be sent apart from the other answers. Call what it returns when that has been sent.
+   * Counts what is about to be sent apart from the other answers. Call what it returns when that has been
+   * sent.
    */
   #holdLarge(bytes: number): () => void {
     const { socket, buffered } = this.#options;

@@ -121,7 +121,9 @@ export class Workers {
     }
   }
 
-  /** Ends grace periods and connections of leases that go on under another epoch: their worker has come back. */
+  /**
+   * Ends grace periods and connections of leases that go on under another epoch: their worker has come back.
+   */
   async #replace(id: SessionId): Promise<void> {
     const epochs = new Set((await this.#options.store.leases.of(id)).map(({ epoch }) => epoch));
     this.#ends.graces.keepOnly(id, epochs);

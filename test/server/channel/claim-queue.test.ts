@@ -1,4 +1,7 @@
-/** Who is handed files, in which order and how many, by example and by property, before a store of plain lists. */
+/**
+ * Who is handed files, in which order and how many, by example and by property, before a store of plain
+ * lists.
+ */
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { type ClaimAnswer, type Claimant, ClaimQueue } from "../../../src/server/channel/claim-queue.ts";

@@ -1,4 +1,5 @@
-// A shared worker in a process of its own: claims five files, says what the daemon says, and waits to be killed.
+// A shared worker in a process of its own: claims five files, says what the daemon says, and waits to be
+// killed.
 import { connect } from "node:net";
 import { createInterface } from "node:readline";
 
