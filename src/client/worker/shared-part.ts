@@ -5,8 +5,8 @@
 import type { SharedAttachedMessage } from "../../contract/channel.ts";
 import type { SessionSummary, Status } from "../../session/session.ts";
 import { ClaimedReceipt } from "./claimed-receipt.ts";
-import { ClaimsAhead } from "./claims-ahead.ts";
 import { type Claimed, Claims } from "./claims.ts";
+import { ClaimsAhead } from "./claims-ahead.ts";
 import type { LinkOwner } from "./link-owner.ts";
 import type { Message, Receipt } from "./outbox.ts";
 import type { EncodedReport } from "./report.ts";
