@@ -1,23 +1,12 @@
 #!/bin/bash
-# A shared worker; start as many as you like: worker.sh SOCKET SESSION (needs socat and jq)
-trap '' PIPE # what the daemon says at the end is read even if it reads no more
-coproc socat - "UNIX-CONNECT:$1"
-exec <&"${COPROC[0]}" >&"${COPROC[1]}" # from here on, input and output are the channel
-path="/v1/sessions/$(jq -rn --arg id "$2" '$id | @uri')/attach?worker=shell&shared=true"
-printf '%s\r\n' "GET $path HTTP/1.1" 'Host: sessiond' 'Connection: Upgrade' 'Upgrade: sessiond-channel/1' ''
-while read -r line || [ -n "$line" ]; do
-  case $(jq -r '.type // empty' <<<"$line" 2>/dev/null) in
-    attached) echo '{"type": "claim", "seq": 1, "count": 1}' ;;
-    claimed)
-      file=$(jq -r '.files[0] // empty' <<<"$line")
-      [ -n "$file" ] || { echo '{"type": "detach"}'; continue; }
-      output=$(wc -l "$file" 2>&1 </dev/null)
-      jq -c --arg output "$output" --argjson exit_code $? '.files[0] as $file |
-        {type: "progress", seq: (.seq + 1), processed: [$file], results: {($file): {$exit_code, $output}}},
-        {type: "claim", seq: (.seq + 2), count: 1}' <<<"$line" ;;
-    closing | error | urn:*)
-      [[ $(jq -r .code <<<"$line") == detached ]] && exit
-      jq -r .detail <<<"$line" >&2; exit 1 ;;
-  esac
-done
-exit 1 # the connection was lost
+# A shared worker: worker.sh SOCKET SESSION. Start as many as you like. It needs socat and jq.
+trap '' PIPE; coproc socat - "UNIX-CONNECT:$1"; exec <&"${COPROC[0]}" >&"${COPROC[1]}" # both: the channel
+printf '%s\r\n' "GET /v1/sessions/$(jq -rn --arg id "$2" '$id|@uri')/attach?worker=sh&shared=true HTTP/1.1" \
+  'Host: sessiond' 'Connection: Upgrade' 'Upgrade: sessiond-channel/1' '' '{"type":"claim","seq":1,"count":1}'
+while read -r line; do case $(jq -Rr 'fromjson? | "\(.type) \(.code // (.files | length))"' <<<"$line") in
+  'claimed 0') echo '{"type": "detach"}' ;; 'closing detached') exit ;; closing* | error*) break ;;
+  claimed*) output=$(wc -l -- "$(jq -r '.files[0]' <<<"$line")" 2>&1 </dev/null)
+    jq -c --arg output "$output" --argjson exit_code $? <<<"$line" '
+      {type: "progress", seq: (.seq + 1), processed: .files, results: {(.files[0]): {$exit_code, $output}}},
+      {type: "claim", seq: (.seq + 2), count: 1}' ;; esac; done # the last line tells why it ended
+jq -Rr '(fromjson? | .detail) // "the connection was lost"' <<<"$line" >&2; exit 1

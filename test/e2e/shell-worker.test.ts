@@ -35,7 +35,7 @@ describe.skipIf(isMissing)("a shared worker in shell (needs socat and jq)", () =
     const worker = startShell(daemon.socket, cwd, id);
     await eventually(async () => expect((await daemon.client.getSummary(id)).processed_count).toBe(4));
     const { workers } = await daemon.client.getSummary(id);
-    expect(workers.map(({ name }) => name).sort()).toEqual(["hung", "shell"]);
+    expect(workers.map(({ name }) => name).sort()).toEqual(["hung", "sh"]);
     await daemon.client.evict(id, hung.epoch);
     expect(await worker).toEqual({ code: 0, stderr: "" });
     const { processed_files, partial_results } = await daemon.client.getSession(id);
