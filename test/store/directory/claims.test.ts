@@ -183,6 +183,22 @@ test("a report that is under way when its lease ends counts, and nobody gets its
   expect((await taking).files).toEqual(names.slice(1, 2));
 });
 
+test("whoever claims while the claims of a long report end hears when the other files are free", async () => {
+  const store = await openLagging(await tempDir());
+  const names = Array.from({ length: 40_000 }, (_, at) => `f${at}`);
+  const [one] = await withClaims(store, names, 0);
+  const epoch = one?.epoch as number;
+  const { files } = await store.claims.take(id, epoch, 30_000);
+  const free: number[] = [];
+  let freed = 0;
+  store.claims.onFree(() => freed++);
+  const isReported = store.report(id, { processed: files }, { epoch }).then(() => true);
+  while (!(await Promise.race([isReported, Promise.resolve(false)])))
+    free.push((await store.claims.take(id, epoch, 1)).free);
+  expect(freed).toBe(1);
+  expect((await store.claims.take(id, epoch, 1)).free).toBeGreaterThan(0);
+});
+
 test("claims outlive many starts, and the journal stays short", async () => {
   const directory = await tempDir();
   let store = await openLagging(directory, 0);
