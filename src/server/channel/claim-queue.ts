@@ -60,7 +60,7 @@ export class ClaimQueue {
   #waiting: Line[] = [];
   /** How many files are probably free. At least 1 if nothing is known: the next answer of `take` tells. */
   #free = 1;
-  /** How many files all answers so far were expected to have: to see what was asked for meanwhile. */
+  /** How many files are expected for the claims for which files are being taken. */
   #expected = 0;
   /** How often something may have become free. */
   #wakes = 0;
@@ -156,20 +156,22 @@ export class ClaimQueue {
     const expected = Math.min(claim.count, Math.ceil(this.#free / this.#workers));
     this.#free -= expected;
     this.#expected += expected;
-    const [expectedBefore, wakes] = [this.#expected, this.#wakes];
+    const wakes = this.#wakes;
     this.#options.take(line.of.epoch, claim.count).then(
       (taken) => {
         line.isTaking = false;
+        this.#expected -= expected;
         const isLatest = wakes === this.#wakes;
         // With nothing pending, the next claim does not wait: its answer has no file.
         const atLeast = isLatest && taken.left > 0 ? 0 : 1;
         // If the store hands out nothing, it is of no use to ask again before something has changed.
-        const free = taken.files.length === 0 ? 0 : taken.free - (this.#expected - expectedBefore);
+        const free = taken.files.length === 0 ? 0 : taken.free - this.#expected;
         this.#free = Math.max(atLeast, free);
         this.#took(line, claim, taken, isLatest);
       },
       (error: unknown) => {
         line.isTaking = false;
+        this.#expected -= expected;
         this.#free = Math.max(1, this.#free);
         line.of.refused(claim.seq, error);
         this.#goOn(line);

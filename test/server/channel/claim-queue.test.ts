@@ -176,6 +176,40 @@ test("what becomes free while nothing was found is not missed", async () => {
   queue.drop(worker);
 });
 
+test("no claim waits beside a free file, in whatever order files are found for others", async () => {
+  const { files, workers } = scene(4, 2);
+  const found: (() => void)[] = [];
+  const queue = new ClaimQueue({
+    async take(epoch, count) {
+      const { files: taken } = await files.take(epoch, count);
+      await new Promise<void>((resolve) => found.push(resolve));
+      return { files: taken, left: files.left, free: files.free.length };
+    },
+    workers: async () => 2,
+  });
+  const [first, second] = workers as [Worker, Worker];
+  const goOn = async () => {
+    await settled();
+    const count = found.length;
+    for (const letGo of found.splice(0).reverse()) {
+      letGo();
+      await settled();
+    }
+    return count;
+  };
+  queue.add(first, { seq: 1, count: 1 });
+  expect(await goOn()).toBe(1);
+  queue.add(first, { seq: 2, count: 1 });
+  queue.add(second, { seq: 1, count: 1 });
+  expect(await goOn()).toBe(2);
+  queue.add(second, { seq: 2, count: 1 });
+  expect(await goOn()).toBe(1);
+  expect([first.files, second.files]).toEqual([
+    [["f0"], ["f1"]],
+    [["f2"], ["f3"]],
+  ]);
+});
+
 test("the claims of a worker that is gone are dropped, and take nothing", async () => {
   const { files, queue, workers } = scene(0, 2);
   const [first, second] = workers as [Worker, Worker];
