@@ -6,13 +6,16 @@ import { counted } from "./count.ts";
 import { safe } from "./terminal-text.ts";
 
 /**
- * A worker among the others: by its name, with its epoch if another one has that name, or by its epoch if it
- * has no name. `sessionctl evict` takes either.
+ * A worker among the others: by its name, with its epoch if the name alone does not do, because others have it
+ * or nobody can type it. By its epoch if it has no name. `sessionctl evict` takes either.
  */
 export function workerWord({ name, epoch }: AttachedWorker, workers: readonly AttachedWorker[]): string {
   if (name === null) return String(epoch);
-  const isTaken = workers.some((other) => other.epoch !== epoch && other.name === name);
-  return isTaken ? `${safe(name)} (${epoch})` : safe(name);
+  const isTaken = workers.some(
+    (other) => other.epoch !== epoch && (other.name === name || String(other.epoch) === name),
+  );
+  const isTypeable = safe(name) === name && name.trim() === name;
+  return isTypeable && !isTaken ? name : `${safe(name)} (${epoch})`;
 }
 
 /** How long the worker has had its lease: `3 min`. */

@@ -70,6 +70,30 @@ test("show tells who holds how many files, and evict ends one of them by name or
   expect(await run("evict", "t", "w")).toMatchObject({ code: 4 });
 });
 
+test("a worker whose name is the epoch of another, or that nobody can type, is evicted by its own epoch", async () => {
+  const { run, socketPath } = await scene();
+  const named = await attachShared(socketPath, "s", { worker: "w" });
+  const { epoch } = named.first;
+  const misleading = await attachShared(socketPath, "s", { worker: String(epoch) });
+  const hidden = await attachShared(socketPath, "s", { worker: "w\t" });
+  const blank = await attachShared(socketPath, "s", { worker: " w" });
+  const { stdout } = await run("show", "s");
+  expect(names(stdout).flatMap((line) => /^ {2}(.*?)( on \S+)?: holds/.exec(line)?.[1] ?? [])).toEqual([
+    "w",
+    `${epoch} (${misleading.first.epoch})`,
+    `w\\t (${hidden.first.epoch})`,
+    ` w (${blank.first.epoch})`,
+  ]);
+  expect(await run("evict", "s", String(hidden.first.epoch))).toMatchObject({ code: 0 });
+  expect(await hidden.closed).toMatchObject({ code: "lease_lost" });
+  expect(await run("evict", "s", String(epoch))).toMatchObject({
+    code: 0,
+    stderr: 's: ended the worker "w"\n',
+  });
+  expect(await named.closed).toMatchObject({ code: "lease_lost" });
+  expect(misleading.isOpen()).toBe(true);
+});
+
 test("requeue makes processed files pending again: named ones, those of a list, the failed ones", async () => {
   const { run, feed, socketPath } = await scene();
   const pending = async () => names((await run("files", "s")).stdout);

@@ -36,7 +36,9 @@ export const registerEvict: Registration = (program, run) => {
 
 /** @throws CommandError if there is no such worker, or more than one */
 function workerBy(word: string, workers: readonly AttachedWorker[], id: string): AttachedWorker {
-  const meant = workers.filter(({ name, epoch }) => name === word || String(epoch) === word);
+  // An epoch first: each worker has one of its own, whatever others are called.
+  const byEpoch = workers.filter(({ epoch }) => String(epoch) === word);
+  const meant = byEpoch.length > 0 ? byEpoch : workers.filter(({ name }) => name === word);
   const [first] = meant;
   const words = (among: readonly AttachedWorker[]) =>
     among.map((worker) => workerWord(worker, workers)).join(", ");
