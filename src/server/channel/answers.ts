@@ -104,7 +104,7 @@ export class Answers {
   }
 }
 
-export function errorMessage(error: SessiondError, seq: number): DaemonMessage {
+function errorMessage(error: SessiondError, seq: number): DaemonMessage {
   const { code, outcome } = error;
   return {
     type: "error",

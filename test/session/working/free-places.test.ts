@@ -57,7 +57,7 @@ test("whatever is taken, given back, finished and added: the first free files ar
         expect(lists.inOrder([...pending].reverse())).toEqual(pending);
       }
     }),
-    runs(300, 20_000),
+    runs(300, 3000),
   );
 });
 

@@ -254,7 +254,7 @@ const step = fc.record({
   choices: fc.array(fc.nat(), { minLength: 4, maxLength: 4 }),
 });
 
-export const anySteps = fc.array(step, { minLength: 5, maxLength: 60 });
+export const anySteps = fc.array(step, { minLength: 5, maxLength: 60, size: "max" });
 export type Steps = typeof anySteps extends fc.Arbitrary<infer T> ? T : never;
 
 export async function runSteps(opened: OpenedStore, all: Steps): Promise<void> {
