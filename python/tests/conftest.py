@@ -64,10 +64,20 @@ class RealDaemon:
         """What it has said."""
         return (self.directory / "log").read_text()
 
+    @property
+    def pid(self) -> int:
+        """Of its process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def send(self, signal: signal.Signals) -> None:
+        """Sends it a signal."""
+        os.kill(self.pid, signal)
+
     def kill(self, how: signal.Signals = signal.SIGKILL) -> None:
         """Ends it, and waits until it has ended."""
         if self._process is not None:
-            self._process.send_signal(how)
+            self.send(how)
             self._process.wait()
             self._process = None
 

@@ -114,6 +114,70 @@ def test_added_files_are_worked_on_as_well(client: Client, shared: bool) -> None
     assert client.get_session(session)["processed_files"] == ["f0", "f1", "f0.more", "f1.more"]
 
 
+@BOTH
+def test_files_that_the_session_has_are_not_worked_on_again(client: Client, shared: bool) -> None:
+    links = {"a": ["b", "c", "a"], "b": ["c", "a", "b"], "c": ["a", "d", "d"], "d": ["b"]}
+    session = str(client.create_session({"target_path": "."}, pending_files=["a"])["session_id"])
+    worked: List[str] = []
+    with attach(client, session, shared) as worker:
+        for page in worker:
+            worked.append(page)
+            worker.report(page, added=links[page])
+    assert worked == ["a", "b", "c", "d"]
+    assert client.get_session(session)["processed_files"] == worked
+
+
+def test_a_file_that_was_reported_with_another_is_not_handed_out(client: Client) -> None:
+    session = create(client, 6)
+    with client.attach(session) as worker:
+        handed_out = []
+        for file in worker:
+            handed_out.append(file)
+            worker.report_progress([Path(file), Path(f"f{int(file[1:]) + 1}")])
+    assert handed_out == ["f0", "f2", "f4"]
+    assert client.get_summary(session)["pending_count"] == 0
+
+
+def test_files_are_added_while_the_session_is_read_again(client: Client) -> None:
+    session = create(client, 3)
+    with client.attach(session) as worker:
+        files = iter(worker)
+        first = next(files)
+        read = worker._read
+
+        def read_late(action: str) -> Any:
+            answer = read(action)
+            worker.report(first, added=["late"])
+            return answer
+
+        worker._read = read_late
+        client.pause_session(session)
+        eventually(lambda: worker.status == "paused")
+        client.resume_session(session)
+        eventually(lambda: worker.status == "running")
+        rest = []
+        for file in files:
+            worker._read = read
+            rest.append(file)
+            worker.report(file)
+    assert rest == ["f1", "f2", "late"]
+
+
+def test_it_comes_back_while_its_session_cannot_be_read(own_daemon: RealDaemon) -> None:
+    with Client(own_daemon.socket_path) as client:
+        session = create(client, 3)
+        path = own_daemon.sessions_dir / f"{session}.json"
+        whole = path.read_bytes()
+        with client.attach(session) as worker:
+            path.write_bytes(whole[:50])
+            eventually(lambda: len(client.get_health()["problems"]) > 0)
+            mended = threading.Timer(0.3, path.write_bytes, [whole])
+            mended.start()
+            worker.report("f0")
+            mended.join()
+        assert client.get_session(session)["processed_files"] == ["f0"]
+
+
 def test_it_is_told_why_it_may_not_attach(client: Client) -> None:
     with pytest.raises(SessionNotFoundError):
         client.attach("nobody")

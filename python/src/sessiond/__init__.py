@@ -1,5 +1,6 @@
 """Sessions of sessiond: they keep the state of long analyses, so that they survive interruption."""
 
+from .attach import attach
 from .client import Client
 from .errors import DaemonUnreachableError, Issue, SessiondError, TimedOutError
 from .exact_json import ExactDecimal, ExactFloat
@@ -27,4 +28,5 @@ __all__ = [
     "Summary",
     "TimedOutError",
     "Worker",
+    "attach",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, Dict, Iterable, Mapping, Optional, Sequence, Union
+from typing import Any, Dict, Iterable, List, Mapping, Optional, TypeVar, Union, overload
 from urllib.parse import quote, urlencode
 
 from .connection import not_sessiond
@@ -83,7 +83,19 @@ def given(**arguments: Any) -> Dict[str, Any]:
     return {name: value for name, value in arguments.items() if value is not None}
 
 
-def listed(items: Optional[Iterable[object]]) -> Optional[Sequence[object]]:
+_Item = TypeVar("_Item")
+
+
+@overload
+def listed(items: None) -> None: ...
+
+
+@overload
+def listed(items: Iterable[_Item]) -> List[_Item]: ...
+
+
+def listed(items: Optional[Iterable[_Item]]) -> Optional[List[_Item]]:
+    """A list of files, None if there is none. :raises InvalidRequestError: it is one text"""
     if isinstance(items, (str, bytes)):
         raise InvalidRequestError("a list of files must be a list, not one text")
     return None if items is None else list(items)

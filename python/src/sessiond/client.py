@@ -260,8 +260,8 @@ class Client(Calls):
         """Replaces both file lists, which must name each file once, and merges results by key."""
         headers = conditions(if_match, if_none_match)
         body = given(
-            processed_files=list(processed_files),
-            pending_files=list(pending_files),
+            processed_files=listed(processed_files),
+            pending_files=listed(pending_files),
             partial_results=partial_results,
         )
         path = session_path(session_id, "checkpoint")
@@ -478,6 +478,17 @@ class Client(Calls):
         on_pause: str = "hold",
         reconnect: float = 60.0,
     ) -> SharedWorker: ...
+
+    @overload
+    def attach(
+        self,
+        session_id: str,
+        *,
+        shared: bool,
+        worker: Optional[str] = None,
+        on_pause: str = "hold",
+        reconnect: float = 60.0,
+    ) -> Union[ExclusiveWorker, SharedWorker]: ...
 
     def attach(
         self,

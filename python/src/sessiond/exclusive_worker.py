@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, List, Mapping, Optional
 
 from .errors import DaemonUnreachableError
-from .next_file import WholeFiles
+from .next_file import Reported, WholeFiles
 from .outbox import Message
 from .worker import Step, Worker, WorkerOptions
 
@@ -45,8 +45,7 @@ class ExclusiveWorker(Worker):
 
     def _answered(self, message: Message, added: List[str]) -> None:
         if message.error is None:
-            self._files.reported(message.files, message.revision)
-            self._files.add(added)
+            self._files.reported(Reported(message.files, added, message.revision or 0))
 
     def _fresh(self) -> Optional[str]:
         return None if self._is_stale else self._files.next()
@@ -67,6 +66,7 @@ class ExclusiveWorker(Worker):
                 return
             self._is_reading, self._is_stale = True, False
             self._files.reading()
+            epoch = self._lease.epoch
         session: Optional[Mapping[str, Any]] = None
         try:
             session = self._read("")
@@ -79,11 +79,11 @@ class ExclusiveWorker(Worker):
                 if session is None:
                     self._is_stale = True
                     self._changed.wait(_RETRY_SECONDS)
-                else:
+                elif self._lease.epoch == epoch:
+                    # Otherwise a new connection has brought a newer one.
                     self._replace(session)
                 self._changed.notify_all()
 
     def _replace(self, session: Mapping[str, Any]) -> None:
         self._session = session
-        revision = session.get("revision")
-        self._files.replace(session["pending_files"], revision if isinstance(revision, int) else None)
+        self._files.replace(session["processed_files"], session["pending_files"], session.get("revision") or 0)

@@ -107,8 +107,8 @@ class _Loop:
             threading.Thread(target=self._run_thread, daemon=True).start()
         try:
             self._wait_for_threads()
-        except KeyboardInterrupt:
-            # What is under way is finished and reported; a second interrupt comes through.
+        except (KeyboardInterrupt, SystemExit):
+            # SystemExit comes from a handler of a signal. What is under way is finished and reported; a second interrupt comes through.
             self._end()
             self._wait_for_threads()
             raise

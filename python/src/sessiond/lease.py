@@ -20,6 +20,9 @@ from .outbox import Message, Outbox
 _PASSING = ("shutting_down", "storage_full", "storage_failed", "session_corrupt", "internal")
 """Refusals of a worker that comes back which may pass."""
 
+_SENT_AGAIN = ("shutting_down", "storage_failed", "session_corrupt")
+"""Refusals of a report that may pass: it is sent again on a new connection."""
+
 _FINAL = ("lease_lost", "session_deleted", "invalid_request")
 """Reasons of `closing` after which the worker must not come back."""
 
@@ -106,8 +109,15 @@ class Lease:
 
         :raises SessiondError: `lease_held`, `session_not_found` …
         """
-        self._options.daemon.ready()
-        channel = self._connect(self._options.timeout)
+        daemon, timeout = self._options.daemon, self._options.timeout
+        daemon.ready()
+        try:
+            channel = self._connect(timeout)
+        except DaemonUnreachableError as error:
+            # A daemon on demand may have ended since it was last used.
+            if not is_nobody_there(error) or daemon.revive() != "listening":
+                raise
+            channel = self._connect(timeout)
         threading.Thread(target=self._run, args=(channel,), name="sessiond-worker", daemon=True).start()
         _leases.add(self)
 
@@ -147,12 +157,17 @@ class Lease:
         """
         :raises RuntimeError: this is another process, forked from the one that has attached
         """
-        if os.getpid() != self._process:
+        if self.is_inherited:
             raise RuntimeError("a worker belongs to the process that attached it; attach in the new process")
+
+    @property
+    def is_inherited(self) -> bool:
+        """Whether this is another process, forked from the one that has attached."""
+        return os.getpid() != self._process
 
     def detach(self, seconds: float) -> None:
         """Ends the lease when all is answered. Returns when it has ended, after this time in any case."""
-        if os.getpid() != self._process:
+        if self.is_inherited:
             return
         end = time.monotonic() + seconds
         with self.changed:
@@ -173,19 +188,25 @@ class Lease:
 
     def _send(self) -> None:
         with self._sending:
-            while True:
-                with self.changed:
-                    channel = self._channel
-                    lines = [] if channel is None else self._next_lines()
-                if channel is None or not lines:
-                    return
-                try:
+            channel = self._channel
+            if channel is None:
+                return
+            try:
+                while lines := self._next_lines(channel):
                     channel.send(b"".join(lines))
-                except OSError:
-                    channel.shut()
-                    return
+            except OSError:
+                channel.shut()
+            except BaseException:
+                # An interrupt may have cut a line, so that all is sent again on a new connection.
+                channel.shut()
+                raise
 
-    def _next_lines(self) -> List[bytes]:
+    def _next_lines(self, channel: Channel) -> List[bytes]:
+        """What is to be sent on this connection."""
+        with self.changed:
+            return self._numbered() if channel is self._channel else []
+
+    def _numbered(self) -> List[bytes]:
         lines: List[bytes] = []
         while (message := self.outbox.next()) is not None:
             self._seq += 1
@@ -254,15 +275,17 @@ class Lease:
         return None
 
     def _take(self, message: Mapping[str, Any]) -> bool:
-        """Takes a message. Returns true if it is the last."""
+        """Takes a message. Returns true if it is the last that counts on this connection."""
         kind = message.get("type")
         if kind == "ack":
             self._lost_at = None
             self.outbox.acked(message["seq"], message.get("revision"))
-        elif kind == "error" and self.outbox.refused(message["seq"], _error_of(message)):
-            self._lost_at = None
         elif kind == "closing":
             return True
+        elif kind == "error" and (message.get("outcome") == "unknown" or message.get("code") in _SENT_AGAIN):
+            return True
+        elif kind == "error" and self.outbox.refused(message["seq"], _error_of(message)):
+            self._lost_at = None
         else:
             self._on_message(message)
         return False
@@ -276,7 +299,8 @@ class Lease:
         if closing is not None and code in _FINAL:
             self._end(_error_of(closing))
             return None
-        return self._reconnect(closed(self._options.daemon.socket_path))
+        path = self._options.daemon.socket_path
+        return self._reconnect(closed(path) if closing is None else _error_of(closing))
 
     def _reconnect(self, last: BaseException) -> Optional[Channel]:
         if self._lost_at is None:

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from typing import Deque, Dict, Iterable, List, Mapping, Optional, Set, Tuple
+from typing import Deque, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence, Set, Tuple
+
+
+class Reported(NamedTuple):
+    """A report that is durable."""
+
+    processed: Sequence[str]
+    added: Sequence[str]
+    revision: int
 
 
 class WholeFiles:
@@ -12,10 +20,12 @@ class WholeFiles:
 
     def __init__(self) -> None:
         self._pending: Deque[str] = deque()
+        self._is_fresh: Dict[str, bool] = {}
+        """All files of the session, and whether each is still to be handed out."""
         self._taken: Set[str] = set()
         """Files that were handed out and are not known to be durable."""
-        self._acked: Optional[List[Tuple[int, str]]] = None
-        """Files that became durable since the session was last read, and by which revision."""
+        self._acked: Optional[List[Reported]] = None
+        """What became durable while the session is read; None while it is not."""
 
     @property
     def has_fresh(self) -> bool:
@@ -26,31 +36,43 @@ class WholeFiles:
         """The session is about to be read: acks that come meanwhile may be newer."""
         self._acked = []
 
-    def replace(self, pending: Iterable[str], revision: Optional[int]) -> None:
+    def replace(self, processed: Iterable[str], pending: Iterable[str], revision: int) -> None:
         """The session was read."""
-        late = {file for at, file in self._acked or () if revision is None or at > revision}
-        self._acked = None
-        self._pending = deque(file for file in pending if file not in self._taken and file not in late)
+        acked, self._acked = self._acked or [], None
+        self._is_fresh = dict.fromkeys(processed, False)
+        self._pending.clear()
+        for file in pending:
+            self._is_fresh[file] = file not in self._taken
+            self._pending.append(file)
+        for report in acked:
+            if report.revision > revision:
+                self._apply(report)
 
     def next(self) -> Optional[str]:
         """The next file, which counts as taken; None if there is none."""
         while self._pending:
             file = self._pending.popleft()
-            if file not in self._taken:
+            if self._is_fresh[file]:
+                self._is_fresh[file] = False
                 self._taken.add(file)
                 return file
         return None
 
-    def add(self, files: Iterable[str]) -> None:
-        """These files are pending now, too."""
-        self._pending.extend(files)
+    def reported(self, report: Reported) -> None:
+        """A report of this worker is durable."""
+        self._taken.difference_update(report.processed)
+        self._apply(report)
+        if self._acked is not None:
+            self._acked.append(report)
 
-    def reported(self, files: Iterable[str], revision: Optional[int]) -> None:
-        """These files are durable."""
-        for file in files:
-            self._taken.discard(file)
-            if self._acked is not None:
-                self._acked.append((revision or 0, file))
+    def _apply(self, report: Reported) -> None:
+        """As the daemon does: what is added again stays what it is."""
+        for file in report.processed:
+            self._is_fresh[file] = False
+        for file in report.added:
+            if file not in self._is_fresh:
+                self._is_fresh[file] = True
+                self._pending.append(file)
 
 
 MOST_AHEAD = 1000
@@ -66,7 +88,7 @@ class ClaimedFiles:
     def __init__(self) -> None:
         self._held: Deque[str] = deque()
         """Claimed, and not handed out."""
-        self._taken: Dict[str, None] = {}
+        self._taken: Dict[str, object] = {}
         """Handed out, and not known to be durable or given back."""
         self._left = 1
         self._workers = 1
@@ -135,9 +157,10 @@ class ClaimedFiles:
         self._finished.append(time.monotonic())
 
     def reported(self, files: Iterable[str]) -> None:
-        """These files are durable, or given back."""
-        for file in files:
-            self._taken.pop(file, None)
+        """These files are durable."""
+        others = {file for file in files if self._taken.pop(file, self) is self}
+        if not others.isdisjoint(self._held):
+            self._held = deque(file for file in self._held if file not in others)
 
     def too_many(self) -> List[str]:
         """Files to give back: more than the worker begins within about two seconds. They count as gone."""

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import os
 from enum import Enum
 from types import TracebackType
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Type, Union
+from typing import (
+    Any,
+    Callable,
+    Dict,
+    Iterable,
+    Iterator,
+    List,
+    Mapping,
+    NamedTuple,
+    Optional,
+    Type,
+    TypeVar,
+    Union,
+)
 from urllib.parse import urlencode
 
+from .calls import listed
 from .channel import own_process
 from .daemon import Daemon
 from .errors import InvalidRequestError
@@ -20,8 +35,13 @@ _DETACH_SECONDS = 5.0
 _LONGEST_WAIT = 3600.0
 """Whoever waits for longer looks again in between."""
 
+File = Union[str, "os.PathLike[str]"]
+
 Read = Callable[[str], Mapping[str, Any]]
 """Reads the session, or with `summary` its summary, over HTTP."""
+
+
+_Self = TypeVar("_Self", bound="Worker")
 
 
 class WorkerOptions(NamedTuple):
@@ -104,8 +124,8 @@ class Worker:
     @property
     def stopped(self) -> Optional[str]:
         """
-        Why the files came to an end before all were done: `paused`, `completed`, `failed` or `deleted`;
-        None if nothing was pending any more.
+        Why the files came to an end before all were handed out: `paused`, `completed`, `failed` or `deleted`;
+        None if there was no other file.
         """
         return self._stopped
 
@@ -120,13 +140,13 @@ class Worker:
         return self._lease.is_connected
 
     def report(
-        self, file: str, result: object = None, *, added: Iterable[str] = (), wait: bool = True
+        self, file: File, result: object = None, *, added: Iterable[File] = (), wait: bool = True
     ) -> None:
         """
         Reports that the work on a file is done.
 
         :param result: what JSON can hold, dataclasses and pydantic models included; None stores no result
-        :param added: newly found files, which become pending
+        :param added: newly found files, which become pending unless the session has them
         :param wait: whether to return only when the report is durable. Otherwise the next call that waits, or
             the end of the `with` block, raises what went wrong
         :raises NotClaimedError: shared: the file is not claimed by this worker
@@ -136,15 +156,15 @@ class Worker:
 
     def report_progress(
         self,
-        processed: Iterable[str] = (),
-        results: Mapping[str, object] = {},
+        processed: Iterable[File] = (),
+        results: Mapping[Any, object] = {},
         *,
-        added: Iterable[str] = (),
+        added: Iterable[File] = (),
         wait: bool = True,
     ) -> None:
         """As `report`, for several files at a time, and results under any keys."""
         done = _nothing if wait else self._failed
-        message = self._message(list(processed), results, list(added), done)
+        message = self._message(_texts_of(processed), results, _texts_of(added), done)
         self._lease.say(message)
         if not wait:
             return
@@ -160,6 +180,7 @@ class Worker:
 
         :raises SessiondError: what the first report that was not waited for has failed with
         """
+        self._lease.check_process()
         with self._changed:
             while not self._lease.outbox.is_empty:
                 self._changed.wait()
@@ -193,8 +214,10 @@ class Worker:
 
     def __iter__(self) -> Iterator[str]:
         """
-        The pending files, each once. While the session is paused the iteration waits, or ends if `on_pause`
-        is `end`; it ends when the session is completed, failed or deleted. `stopped` says why it ended.
+        The pending files, each once: a file that was handed out does not come again, even if it was not
+        reported. It stays pending, for workers that attach later. While the session is paused the iteration
+        waits, or ends if `on_pause` is `end`; it ends when the session is completed, failed or deleted.
+        `stopped` says why it ended.
         """
         self.begin()
         while (file := self.take()) is not None:
@@ -204,7 +227,7 @@ class Worker:
         """Ends the lease. The session keeps its status. What was reported and not answered is waited for."""
         self._lease.detach(_DETACH_SECONDS)
 
-    def __enter__(self) -> "Worker":
+    def __enter__(self: _Self) -> _Self:
         return self
 
     def __exit__(
@@ -214,13 +237,14 @@ class Worker:
         trace: Optional[TracebackType],
     ) -> None:
         try:
-            if kind is None:
+            if kind is None and not self._lease.is_inherited:
                 self.flush()
         finally:
             self.detach()
 
     def begin(self) -> None:
         """For internal use: a loop over the files begins."""
+        self._lease.check_process()
         with self._changed:
             self._stopped = None
             self._prepare()
@@ -240,7 +264,7 @@ class Worker:
                 return step
             if step is Step.END:
                 return None
-            if step is Step.LOOK:
+            if step is Step.LOOK and not (gate is not None and gate.calls):
                 self._look()
 
     def message(self, file: str, result: object, done: Callable[[Message], None]) -> Message:
@@ -346,6 +370,10 @@ class Worker:
 
     def _idle(self) -> None:
         """Called about once a second."""
+
+
+def _texts_of(files: Iterable[File]) -> List[str]:
+    return [os.fspath(file) for file in listed(files)]
 
 
 def _nothing(_message: Message) -> None:
