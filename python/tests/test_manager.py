@@ -104,6 +104,10 @@ def test_the_dataclass_has_the_fields_of_the_document(manager: SessionManager) -
     assert session.config["own"] == 1 and session.pending_files == ["a"] and session.processed_files == []
     assert before - timedelta(seconds=1) < session.checkpoint_time < before + timedelta(seconds=60)
     assert session.revision == 1 and session.generation and session.created_time == session.checkpoint_time
+    with refusal("invalid_request"):
+        manager.create_session(new_id(), "src", "a.py")
+    with refusal("invalid_request"):
+        manager.checkpoint(name, "a", [])
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -73,6 +73,24 @@ def test_a_daemon_that_was_killed_is_started_again(work: Path) -> None:
             assert manager.client.get_info()["pid"] != pid
 
 
+def test_workers_and_events_start_a_daemon_that_has_ended(work: Path) -> None:
+    with SessionManager("store") as manager:
+        manager.create_session("a", "src", ["x", "y"])
+
+        def kill() -> None:
+            pid = manager.client.get_info()["pid"]
+            os.kill(pid, signal.SIGKILL)
+            eventually(lambda: ended((pid,)))
+
+        kill()
+        with manager.client.attach("a") as worker:
+            assert [worker.report(file) for file in worker] == [None, None]  # type: ignore[func-returns-value]
+        kill()
+        with manager.client.events() as events:
+            assert next(events)["kind"] == "reset"
+        assert manager.load_session("a").pending_files == []
+
+
 def test_threads_go_on_while_their_daemon_is_killed(work: Path) -> None:
     files = [f"f{number}" for number in range(600)]
     with SessionManager("store") as manager:
@@ -190,6 +208,18 @@ def test_a_start_that_fails_says_how_to_put_it_right(work: Path, monkeypatch: py
     assert "it ended with status 7: no such luck" in failure()
     program.write_text("#!/bin/sh\nkill -9 $$\n")
     assert "by signal 9" in failure()
+    program.write_bytes(b"\x7fELF")
+    assert "cannot be run" in failure()
+
+
+def test_no_store_is_made_where_no_daemon_can_serve_it(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SESSIOND_BIN", "/not/there")
+    with SessionManager() as manager, refusal("daemon_unreachable"):
+        manager.list_sessions()
+    assert not (work / ".sessions").exists()
+    # So that the socket which is named then is used.
+    monkeypatch.setenv("SESSIOND_SOCKET", "/elsewhere")
+    assert SessionManager().client.daemon.socket_path == "/elsewhere"
 
 
 def test_a_bad_configuration_is_told_line_by_line(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -221,6 +251,9 @@ def test_a_program_in_the_path_is_found(work: Path, monkeypatch: pytest.MonkeyPa
     program.parent.mkdir()
     program.write_text(f'#!/bin/sh\nexec {shutil.which("node")} {SESSIOND} "$@"\n')
     program.chmod(0o755)
+    monkeypatch.setenv("SESSIOND_BIN", "bin/sessiond")
+    with SessionManager("named") as manager:
+        assert manager.get_session_count() == 0
     monkeypatch.delenv("SESSIOND_BIN")
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
     with SessionManager("store") as manager:

@@ -125,7 +125,7 @@ class EventStream(Iterator[Dict[str, Any]]):
                     raise lost from None
             except DaemonUnreachableError as error:
                 lost = error
-                if not was_connected and not self._closed.is_set():
+                if not was_connected and not self._closed.is_set() and not self._is_revived(error):
                     raise
             now = time.monotonic()
             if lost_at is None:
@@ -141,6 +141,10 @@ class EventStream(Iterator[Dict[str, Any]]):
                 return
             if is_nobody_there(lost):
                 self._daemon.revive()
+
+    def _is_revived(self, error: DaemonUnreachableError) -> bool:
+        """Whether a daemon on demand, which had ended since it was last used, listens again."""
+        return is_nobody_there(error) and self._daemon.revive() == "listening"
 
     def _connected(self) -> Iterator[Optional[Dict[str, Any]]]:
         """The events of one connection; None once it is made."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, Optional, Tuple, Type, Union
 
-from .calls import Reply
+from .calls import Reply, listed
 from .client import Client
 from .daemon import Daemon
 from .errors import (
@@ -103,7 +103,7 @@ class SessionManager:
         :returns: the session
         :raises LeaseHeldError: a worker is attached to the session that has this id
         """
-        created = create_over(self.client, session_id, config_of(config), list(pending_files or []))
+        created = create_over(self.client, session_id, config_of(config), listed(pending_files) or [])
         return state_of(created, self._model)
 
     def save_session(self, state: object) -> None:

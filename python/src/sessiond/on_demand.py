@@ -52,6 +52,9 @@ class StoreDaemon(Daemon):
             if self._is_ready:
                 return
             if self._may_make:
+                if not os.path.lexists(self.store):
+                    # A store that nobody can serve would be in the way of `SESSIOND_SOCKET` later.
+                    _program(self.store)
                 make_store(self.store)
             store = self._real_store()
             if not self._find(store):
@@ -129,15 +132,19 @@ def start_daemon(store: str) -> str:
     :raises SessiondError: with the code that the daemon gives
     :raises DaemonUnreachableError: `not_started`
     """
-    process = subprocess.Popen(
-        [*_program(store), "--on-demand", "--sessions-dir", store],
-        cwd="/",
-        env={name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON},
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    program = _program(store)
+    try:
+        process = subprocess.Popen(
+            [*program, "--on-demand", "--sessions-dir", store],
+            cwd="/",
+            env={name: value for name, value in os.environ.items() if name not in _NOT_PASSED_ON},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise _not_started(store, f"{program[0]} cannot be run: {error.strerror}") from error
     try:
         return _socket_said_by(process, store)
     finally:
@@ -152,7 +159,8 @@ def _program(store: str) -> List[str]:
     named = os.environ.get("SESSIOND_BIN")
     path = shutil.which(named or "sessiond")
     if path is not None:
-        return [path]
+        # A relative path would be looked for in the working directory of the daemon.
+        return [os.path.abspath(path)]
     # A bundle that was not installed, such as dist/sessiond.js of the source.
     if named is not None and named.endswith(".js") and os.path.isfile(named):
         node = shutil.which("node")
