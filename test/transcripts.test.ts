@@ -51,9 +51,6 @@ test("only these commands are shown without being run", () => {
     "docs/operate.md: sudo systemctl reset-failed sessiond.socket sessiond.service && sudo systemctl start sessiond",
     // It needs a worker of the reader.
     "docs/other-languages.md: node dist/tools/check-worker.js -- ./my-worker",
-    // They need a worker that hangs, and files that are done.
-    'docs/shared-sessions.md: sessionctl evict nightly "run 4711"',
-    "docs/shared-sessions.md: sessionctl requeue nightly src/a.ts src/b.ts",
     // test/e2e/python-worker.test.ts runs it.
     'docs/small-workers.md: python3 examples/worker.py "$SOCKET" nightly',
     // The tests of the package for Python run it, or it runs them.
