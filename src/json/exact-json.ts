@@ -218,6 +218,8 @@ function isNativelyExact(value: unknown, path: string, levels: number): boolean 
   for (const key of Object.keys(value)) {
     const item = (value as Record<string, unknown>)[key];
     if (typeof item === "string" || item === undefined) continue;
+    // The usual number, without a text for its place.
+    if (Number.isFinite(item) && !Object.is(item, -0)) continue;
     if (!isNativelyExact(item, path === "" ? key : `${path}.${key}`, levels - 1)) exact = false;
   }
   return exact;

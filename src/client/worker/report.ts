@@ -54,7 +54,8 @@ function encodeResults(results: Readonly<Record<string, unknown>>): readonly str
   for (const key of Object.keys(results)) {
     if (results[key] !== undefined) encoded.push(key, encodeResult(key, results[key]));
   }
-  return encoded;
+  // A copy has no room to grow: thousands may be outstanding.
+  return encoded.slice();
 }
 
 function encodeResult(key: string, value: unknown): string {

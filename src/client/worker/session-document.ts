@@ -14,13 +14,15 @@ const messageMaxDepth = clientMaxDepth + 2;
 
 export class SessionDocument {
   /**
-   * Always up to date. The pending files and the results, which are costly for a large session, are only put
-   * together when they are read.
+   * Always up to date. The lists and the results, which are costly for a large session, are only put together
+   * when they are read.
    */
   readonly session: Session;
   /** All files, in the order in which they became known. */
   readonly #listed: Map<string, Listed>;
-  readonly #processed: string[];
+  readonly #processed: string[] = [];
+  /** Files that are processed, and that the lists do not show yet. */
+  #finished: string[] = [];
   #pendingList: readonly string[] | undefined;
   readonly #results: Record<string, unknown>;
   /**
@@ -34,12 +36,14 @@ export class SessionDocument {
   constructor(session: Session, { keepsResults = true } = {}) {
     this.#keepsResults = keepsResults;
     this.#listed = new Map(session.pending_files.map((file) => [file, "pending"]));
-    this.#processed = [...session.processed_files];
-    for (const file of this.#processed) this.#listed.set(file, this.isPending(file) ? "both" : "processed");
+    for (const file of session.processed_files) {
+      this.#processed.push(file);
+      this.#listed.set(file, this.isPending(file) ? "both" : "processed");
+    }
     this.#results = keepsResults ? (session.partial_results as Record<string, unknown>) : {};
     const own = { configurable: true, enumerable: true };
     this.session = Object.defineProperties(session, {
-      processed_files: { ...own, value: this.#processed },
+      processed_files: { ...own, get: () => this.#listProcessed() },
       pending_files: { ...own, get: () => this.#listPending() },
       partial_results: { ...own, get: () => this.#mergeResults() },
     });
@@ -53,7 +57,8 @@ export class SessionDocument {
     const found: string[] = [];
     let hasResults = false;
     for (const { processed, added, results } of reports) {
-      for (const file of processed) this.#finish(file);
+      for (const file of processed) this.#finished.push(file);
+      if (added.length > 0) this.#catchUp();
       for (const file of added) if (this.#find(file)) found.push(file);
       hasResults ||= results.length > 0;
     }
@@ -62,6 +67,7 @@ export class SessionDocument {
   }
 
   isPending(file: string): boolean {
+    this.#catchUp();
     const listed = this.#listed.get(file);
     return listed === "pending" || listed === "both";
   }
@@ -74,6 +80,12 @@ export class SessionDocument {
     this.session.status = status;
     if (reason === null) delete this.session.status_reason;
     else this.session.status_reason = reason;
+  }
+
+  #catchUp(): void {
+    if (this.#finished.length === 0) return;
+    for (const file of this.#finished) this.#finish(file);
+    this.#finished = [];
   }
 
   #finish(file: string): void {
@@ -91,7 +103,13 @@ export class SessionDocument {
     return true;
   }
 
+  #listProcessed(): readonly string[] {
+    this.#catchUp();
+    return this.#processed;
+  }
+
   #listPending(): readonly string[] {
+    this.#catchUp();
     this.#pendingList ??= [...this.#listed.keys()].filter((file) => this.isPending(file));
     return this.#pendingList;
   }
