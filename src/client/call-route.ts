@@ -1,5 +1,5 @@
 /** Calls one row of the route table: parameters, conditions, and whether the request may be repeated. */
-import type { Body, QueryKeys, Reply, Route, RouteName } from "../contract/routes.ts";
+import type { Body, QueryKeys, Reply, RequeueBody, Route, RouteName } from "../contract/routes.ts";
 import { routes } from "../contract/routes.ts";
 import { SessiondError } from "../error.ts";
 import { rememberTag, tagOf } from "./entity-tags.ts";
@@ -18,7 +18,22 @@ const repeatableChanges: ReadonlySet<RouteName> = new Set<RouteName>([
   "saveSession",
   "checkpointSession",
   "reportProgress",
+  "editSession",
 ]);
+
+/** Whether a call may be made again if nobody knows whether the daemon has carried it out. */
+export function isRepeatable<Name extends RouteName>(
+  name: Name,
+  { body }: Call<Name>,
+  { ifUnchanged, ifAbsent }: SaveOptions,
+): boolean {
+  if (routes[name].method === "GET") return true;
+  // With a condition, the second of two equal requests would fail because of the first.
+  if (ifUnchanged !== undefined || ifAbsent) return false;
+  // With a time, what has run since the first of two equal requests is left alone by the second.
+  const hasTime = name === "requeueFiles" && (body as RequeueBody).unless_finished_since !== undefined;
+  return hasTime || repeatableChanges.has(name);
+}
 
 /** @throws SessiondError, ConnectionError, the signal's reason */
 export async function callRoute<Name extends RouteName>(
@@ -40,9 +55,7 @@ export async function callRoute<Name extends RouteName>(
       ...(ifUnchanged === undefined ? {} : { "if-match": tagOf(ifUnchanged) }),
       ...(ifAbsent ? { "if-none-match": "*" } : {}),
     },
-    // With a condition, the second of two equal requests would fail because of the first.
-    repeatable:
-      route.method === "GET" || (repeatableChanges.has(name) && ifUnchanged === undefined && !ifAbsent),
+    repeatable: isRepeatable(name, call, options),
   });
   const body = successBody(reply) as Reply<Name>;
   rememberTag(body, reply.headers.etag);

@@ -41,10 +41,11 @@ import { isJsonObject, type JsonObject } from "../json/exact-json.ts";
 import type { Checkpoint, Edit, ProgressDelta } from "../session/command.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import { workingDirectory } from "../working-directory.ts";
-import { type Call, callRoute } from "./call-route.ts";
+import { type Call, callRoute, isRepeatable } from "./call-route.ts";
 import { type EventsOptions, followEvents } from "./events.ts";
 import { type Daemon, managedDaemon } from "./http/daemon.ts";
 import { type CallOptions, defaultTimeoutMs, HttpTransport } from "./http/http.ts";
+import type { Patience } from "./http/patience.ts";
 import type {
   CleanupQuery,
   DeleteQuery,
@@ -86,10 +87,15 @@ export class SessionClient {
   readonly #daemon: Daemon;
   readonly #transport: HttpTransport;
   readonly #timeoutMs: number;
+  readonly #patience: Patience | undefined;
 
-  /** @param daemon for internal use: the daemon, if it was found already */
-  constructor(options: SessionClientOptions = {}, daemon = daemonFor(options)) {
+  /**
+   * @param daemon for internal use: the daemon, if it was found already
+   * @param patience for internal use: what goes on trying while the daemon is gone
+   */
+  constructor(options: SessionClientOptions = {}, daemon = daemonFor(options), patience?: Patience) {
     this.#daemon = daemon;
+    this.#patience = patience;
     this.#timeoutMs = options.timeoutMs ?? defaultTimeoutMs;
     const { keepSpelling } = options;
     this.#transport = new HttpTransport(daemon, { timeoutMs: this.#timeoutMs, keepSpelling });
@@ -356,7 +362,6 @@ export class SessionClient {
     const { reconnectMs = defaultReconnectMs } = options;
     const daemon = this.#daemon;
     const settings = { daemon, worker, timeoutMs, reconnectMs };
-    if (shared) return SharedWorkerSession.attach(id, settings, signal);
     const read = async (signal: AbortSignal): Promise<Session> => {
       // A worker's session has plain numbers, also if this client keeps their spelling.
       const transport = new HttpTransport(daemon, { timeoutMs });
@@ -366,7 +371,11 @@ export class SessionClient {
         transport.close();
       }
     };
-    return WorkerSession.attach(id, { ...settings, keepsResults: keepResults, read }, signal);
+    const once = (): Promise<WorkerSession | SharedWorkerSession> =>
+      shared
+        ? SharedWorkerSession.attach(id, settings, signal)
+        : WorkerSession.attach(id, { ...settings, keepsResults: keepResults, read }, signal);
+    return this.#patience === undefined ? once() : this.#patience.call(once, { repeatable: true, signal });
   }
 
   /**
@@ -429,7 +438,10 @@ export class SessionClient {
   }
 
   #call<Name extends RouteName>(name: Name, call: Call<Name>, options?: SaveOptions): Promise<Reply<Name>> {
-    return callRoute(this.#transport, name, call, options);
+    const once = () => callRoute(this.#transport, name, call, options);
+    if (this.#patience === undefined) return once();
+    const { signal } = options ?? {};
+    return this.#patience.call(once, { repeatable: isRepeatable(name, call, options ?? {}), signal });
   }
 }
 

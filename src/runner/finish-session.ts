@@ -27,8 +27,7 @@ export async function finishSession(
 ): Promise<Status | undefined> {
   const { client, reconnectMs } = finishing;
   const { worker, id } = finishing.session;
-  // Without a connection the status cannot be set; the next run will do it.
-  if (!worker.isConnected) return undefined;
+  if (!isToBeFinished(finishing)) return undefined;
   const disk = new FullDisk(reconnectMs, (line) => finishing.say(line));
   try {
     if (finishing.summary.stop?.cause !== "lease_lost") {
@@ -44,6 +43,17 @@ export async function finishSession(
     // A worker that is not detached would keep this process alive and the session leased.
     await worker.detach();
   }
+}
+
+/**
+ * Whether to wait for the daemon, if it is away, in order to say what becomes of the session. Whoever interrupts
+ * a run does not wait: the session is paused when the lease ends.
+ */
+export function isToBeFinished({ session, summary: { stop } }: Finishing): boolean {
+  return (
+    session.worker.isConnected ||
+    (stop?.cause !== "interrupted" && stop?.cause !== "error" && stop?.cause !== "lease_lost")
+  );
 }
 
 export interface Ending {
@@ -109,13 +119,17 @@ export async function retryUntilDone(
   act: () => Promise<unknown>,
 ): Promise<boolean> {
   const began = performance.now();
+  let isUnsure = false;
   for (;;) {
     try {
       await act();
       disk.taken();
       return true;
     } catch (error) {
-      if (isSessiondError(error, "invalid_transition", "session_deleted", "session_not_found")) return false;
+      // It may be the attempt that had no answer which has changed it.
+      if (isSessiondError(error, "invalid_transition")) return isUnsure;
+      if (isSessiondError(error, "session_deleted", "session_not_found")) return false;
+      isUnsure ||= error instanceof ConnectionError && error.outcome === "unknown";
       const isFull = isSessiondError(error, "storage_full");
       const mayPass = isFull || error instanceof ConnectionError || isSessiondError(error, "shutting_down");
       if (!mayPass || performance.now() - began > patienceMs) throw error;

@@ -6,28 +6,32 @@
 import type { SessionClient } from "../client/session-client.ts";
 import { isSessiondError } from "../error.ts";
 import type { SessionSummary } from "../session/session.ts";
-import { type Ending, endOfWork, type Finishing, retryUntilDone } from "./finish-session.ts";
+import { type Ending, endOfWork, type Finishing, isToBeFinished, retryUntilDone } from "./finish-session.ts";
 import { FullDisk } from "./full-disk.ts";
 import { countsOf } from "./run-files.ts";
+import type { RunWorker } from "./run-session.ts";
 import type { RunEnd, RunSummary, Stop } from "./runner-options.ts";
 
 /** Detaches the worker of the run. */
 export async function finishShared(finishing: Finishing): Promise<RunEnd> {
-  const { session, client, reconnectMs } = finishing;
+  const { session, client, unseen } = finishing;
   const { worker, id } = session;
-  // Without a connection nothing can be done. The lease ends when its time to reconnect is over.
-  if (!worker.isConnected) return { status: undefined, summary: finishing.summary, others: 0 };
-  const disk = new FullDisk(reconnectMs, finishing.say);
-  const set = (ending: Ending) =>
-    retryUntilDone(reconnectMs, disk, () => client[ending.verb](id, { reason: ending.reason }));
+  const leaving = { ...finishing, id };
+  if (!isToBeFinished(finishing)) return { status: undefined, summary: finishing.summary, others: 0 };
   try {
-    await session.count();
-    const ending = endingNow(finishing, await find(client, id));
-    if (ending !== undefined) await set(ending);
+    const found = await find(client, id);
+    if (found !== undefined) await session.countForSure();
+    const ending = endingNow(finishing, found);
+    if (ending !== undefined) await set(leaving, ending);
   } finally {
     await worker.detach();
   }
-  await endIfLast(finishing, set);
+  const reason = finishing.summary.stop?.reason;
+  await endIfLast(leaving, (pending) =>
+    reason === undefined
+      ? endOfWork({ failures: 0, processed: 0, pending, unseen })
+      : { verb: "pauseSession", status: "paused", reason },
+  );
   const left = await find(client, id);
   const { isHeld, share } = finishing.summary;
   const counts = countsOf(session.files);
@@ -43,6 +47,21 @@ export async function finishShared(finishing: Finishing): Promise<RunEnd> {
     },
     others: left?.workers.length ?? 0,
   };
+}
+
+/** Takes a run away from a session that it has joined and does not work on. */
+export async function leaveShared(leaving: Leaving, worker: RunWorker): Promise<void> {
+  await worker.detach();
+  const reason = "a run could not start";
+  await endIfLast(leaving, () => ({ verb: "pauseSession", status: "paused", reason }));
+}
+
+export interface Leaving extends Pick<Finishing, "client" | "reconnectMs" | "say"> {
+  readonly id: string;
+}
+
+function set({ client, id, reconnectMs, say }: Leaving, { verb, reason }: Ending): Promise<boolean> {
+  return retryUntilDone(reconnectMs, new FullDisk(reconnectMs, say), () => client[verb](id, { reason }));
 }
 
 type Found = Awaited<ReturnType<SessionClient["getSummary"]>>;
@@ -86,12 +105,9 @@ function endingNow(
   });
 }
 
-/** If nobody else is attached: pauses a session that is running, and takes its mark away. */
-async function endIfLast(
-  { client, session, summary, reconnectMs, unseen }: Finishing,
-  set: (ending: Ending) => Promise<boolean>,
-): Promise<void> {
-  const { id } = session;
+/** If nobody else is attached: ends a session that is running, and takes its mark away. */
+async function endIfLast(leaving: Leaving, endingFor: (pending: number) => Ending): Promise<void> {
+  const { client, id, reconnectMs } = leaving;
   const found = await find(client, id);
   if (found === undefined || found.workers.length > 0) return;
   if (found.status !== "running") {
@@ -103,13 +119,7 @@ async function endIfLast(
     const alone = await client.attach(id, { worker: "run, leaving", reconnectMs, keepResults: false });
     try {
       await client.editSession(id, { run: { mark: null } });
-      const pending = alone.session.pending_files.length;
-      const reason = summary.stop?.reason;
-      await set(
-        reason === undefined
-          ? endOfWork({ failures: 0, processed: 0, pending, unseen })
-          : { verb: "pauseSession", status: "paused", reason },
-      );
+      await set(leaving, endingFor(alone.session.pending_files.length));
     } finally {
       await alone.detach();
     }

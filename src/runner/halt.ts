@@ -72,5 +72,14 @@ export function haltReason(halt: Halt, { failed, succeeded }: Tally): string {
   const { on } = halt;
   const count = on === "fail" ? failed : on === "success" ? succeeded : failed + succeeded;
   const verb = { fail: "failed", success: "succeeded", done: "done" }[on];
-  return `${count} ${count === 1 ? "file" : "files"} ${verb} (--halt ${formatHalt(halt)})`;
+  return `${count} ${count === 1 ? "file" : "files"} ${verb} ${sourceOf(halt)}`;
+}
+
+/** Whether a run with the same condition has given this reason, whatever it has counted. */
+export function isReasonOf(halt: Halt, reason: string): boolean {
+  return reason.endsWith(sourceOf(halt));
+}
+
+function sourceOf(halt: Halt): string {
+  return `(--halt ${formatHalt(halt)})`;
 }

@@ -1,9 +1,10 @@
 /** Prepares a session that a run shares, and makes the run one of its workers. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { SharedWorkerSession } from "../client/worker/shared-worker-session.ts";
-import { isSessiondError } from "../error.ts";
 import type { JsonValue } from "../json/exact-json.ts";
 import type { Session } from "../session/session.ts";
+import { BeginAnew } from "./begin-anew.ts";
+import { leaveShared } from "./finish-shared.ts";
 import { ownMark } from "./mark.ts";
 import { type Seat, type SeatOptions, share, takeSeat } from "./seat.ts";
 import { addFiles, createSession, goOn, type Opened, type Opening, remember } from "./session-run.ts";
@@ -25,10 +26,7 @@ export interface SharedOpening extends Opening {
   say(line: string): void;
 }
 
-/** Somebody else has created the session first: the run begins anew, and joins. */
-export class CreatedByOther extends Error {}
-
-/** @throws CreatedByOther */
+/** @throws BeginAnew */
 export async function openShared(opening: SharedOpening): Promise<Opened> {
   const seat = opening.seat ?? (await create(opening));
   const options = seatOptions(opening, idOf(seat));
@@ -56,24 +54,18 @@ export async function openShared(opening: SharedOpening): Promise<Opened> {
     });
     return { session: shared, results, mark: ownMark(mark) };
   } catch (error) {
-    await (worker ?? seat.worker).detach();
+    // A worker that is left would keep this process alive.
+    await leaveShared({ ...opening, id: options.id }, worker ?? seat.worker).catch(() => {});
     throw error;
   }
 }
 
-/** The session with its first files, to itself until it is prepared. */
+/** The session with its first files, to itself until it is prepared. @throws BeginAnew if others came first */
 async function create(opening: SharedOpening): Promise<Seat> {
-  let id: string;
-  try {
-    id = await createSession(opening);
-  } catch (error) {
-    if (isSessiondError(error, "session_exists")) throw new CreatedByOther();
-    throw error;
-  }
-  const seat = await takeSeat(seatOptions(opening, id));
+  const seat = await takeSeat(seatOptions(opening, await createSession(opening)));
   if (seat?.isFirst) return seat;
   await seat?.worker.detach();
-  throw new CreatedByOther();
+  throw new BeginAnew();
 }
 
 function seatOptions({ client, worker, reconnectMs, say }: SharedOpening, id: string): SeatOptions {

@@ -49,6 +49,8 @@ export interface RunSession {
   follow(): void;
   /** Counts anew. Resolves also if that was not possible. */
   count(): Promise<void>;
+  /** Counts anew, for what is to be decided by the counts. @throws SessiondError, ConnectionError */
+  countForSure(): Promise<void>;
   /** No more files begin: others may have those that this run has not begun. */
   drain(): void;
   /** The run is over: tells no more. */
@@ -93,6 +95,8 @@ export class OwnSession implements RunSession {
   }
 
   async count(): Promise<void> {}
+
+  async countForSure(): Promise<void> {}
 
   drain(): void {}
 

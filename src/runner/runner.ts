@@ -186,7 +186,10 @@ export class Runner {
 
   /** A pause by --halt ends all runs that share the session, so the counts are looked at first. */
   async #tellOfHold(): Promise<void> {
-    if (this.#session.share !== undefined && this.#options.halt !== undefined) await this.#session.count();
+    if (this.#session.share !== undefined && this.#options.halt !== undefined) {
+      await this.#session.count();
+      if (this.#hold.held !== undefined) this.#stopping.endIfHaltedBy(this.#session.statusReason);
+    }
     if (!this.#isStopped && this.#hold.held !== undefined) this.#hooks.held();
   }
 

@@ -7,10 +7,12 @@ import type { SessionClient } from "../client/session-client.ts";
 import type { SharedWorkerSession } from "../client/worker/shared-worker-session.ts";
 import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { isSessiondError, SessiondError } from "../error.ts";
+import { BeginAnew } from "./begin-anew.ts";
 
 /** Between two looks whether the session can be joined. */
 const pollMs = 100;
-const looksBeforeSaid = 5;
+/** A worker that is just attaching has no connection for a moment, and one that prepares is soon done. */
+const enoughLooks = 20;
 
 export type Seat =
   | { readonly isFirst: true; readonly worker: WorkerSession }
@@ -41,9 +43,8 @@ export async function takeSeat(options: SeatOptions): Promise<Seat | undefined> 
     const seat = (await attachAlone(options)) ?? (await attachShared(options));
     if (seat !== "held") return seat;
     const why = await whyNot(client, id);
-    // A worker that is just attaching has no connection for a moment either.
     if (why === undefined) lookedOften = 0;
-    else if (++lookedOften === looksBeforeSaid) options.say(why);
+    else if (++lookedOften === enoughLooks) options.say(why);
     await sleep(pollMs);
   }
 }
@@ -80,14 +81,14 @@ async function attachShared({
   }
 }
 
-/** What is waited for, in words; undefined for what is over at once. */
+/** What is waited for, in words; undefined if it is over. */
 async function whyNot(client: SessionClient, id: string): Promise<string | undefined> {
   const [holder] = (await client.getSummary(id)).workers;
   if (holder === undefined || holder.shared) return undefined;
   const name = holder.name === null ? "a worker" : `"${holder.name}"`;
   if (!holder.connected)
     return `${name} lost its connection; waiting until it can no longer reconnect (worker.reattach_grace)`;
-  if (holder.name?.endsWith(preparing)) return undefined;
+  if (holder.name?.endsWith(preparing)) return `waiting for ${name}, which has "${id}" to itself until then`;
   throw new SessiondError(
     "lease_held",
     `${name} has "${id}" to itself; to share the work, start that run with --share too`,
@@ -97,17 +98,21 @@ async function whyNot(client: SessionClient, id: string): Promise<string | undef
 /**
  * Gives up the session that was prepared, and joins whoever shares it now.
  *
- * @throws SessiondError as {@link takeSeat}; `session_deleted` if the session is gone
+ * @throws BeginAnew if a worker has the session to itself for longer than a moment; SessiondError as
+ *   {@link takeSeat}; `session_deleted` if the session is gone
  */
 export async function share(seat: Seat, options: SeatOptions): Promise<SharedWorkerSession> {
   if (!seat.isFirst) return seat.worker;
   await seat.worker.detach();
+  let lookedOften = 0;
   for (;;) {
     const shared = await attachShared(options);
     if (shared === undefined)
       throw new SessiondError("session_deleted", `session "${options.id}" was deleted`);
     if (shared !== "held" && !shared.isFirst) return shared.worker;
-    await whyNot(options.client, options.id);
+    // It may be this run, which could not detach: then worker.on_lost applies to what it has prepared.
+    if ((await whyNot(options.client, options.id)) === undefined) lookedOften = 0;
+    else if (++lookedOften === enoughLooks) throw new BeginAnew();
     await sleep(pollMs);
   }
 }

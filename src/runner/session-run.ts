@@ -1,11 +1,14 @@
 /** Prepares the session of a run, so that its worker finds the files pending. */
 import { setTimeout as sleep } from "node:timers/promises";
+import type { AttachOptions } from "../client/options.ts";
 import type { SessionClient } from "../client/session-client.ts";
+import type { WorkerSession } from "../client/worker/worker-session.ts";
 import { isSessiondError, SessiondError } from "../error.ts";
 import { isJsonObject, type JsonObject, memberOf, stringifyJson } from "../json/exact-json.ts";
 import { changeRun, type RunChanges } from "../session/run-memory.ts";
 import type { Session } from "../session/session.ts";
 import { shellOperand } from "../text/shell-quote.ts";
+import { BeginAnew } from "./begin-anew.ts";
 import { leftProcesses, newMark } from "./mark.ts";
 import { endAll } from "./processes.ts";
 import { OwnSession, type RunSession, type RunWorker } from "./run-session.ts";
@@ -104,7 +107,7 @@ export async function openSession(opening: Opening): Promise<Opened & { session:
   const { client, selection, reconnectMs } = opening;
   const id =
     opening.session === undefined ? await createSession(opening) : await takeUp(opening, opening.session);
-  const worker = await client.attach(id, { worker: opening.worker, reconnectMs, keepResults: false });
+  const worker = await attachAlone(client, id, { worker: opening.worker, reconnectMs, keepResults: false });
   try {
     // First, so that after a crash no file is pending for the command of an earlier run.
     const mark = await remember(opening, worker.session);
@@ -117,6 +120,20 @@ export async function openSession(opening: Opening): Promise<Opened & { session:
     await client.pauseSession(id, { reason: "a run could not start" }).catch(() => {});
     await worker.detach();
     throw error;
+  }
+}
+
+/** @throws BeginAnew if somebody has the session: who that is, is said or waited for at the beginning */
+async function attachAlone(
+  client: SessionClient,
+  id: string,
+  options: AttachOptions,
+): Promise<WorkerSession> {
+  try {
+    return await client.attach(id, { ...options, shared: false });
+  } catch (error) {
+    // It may be this run, if the daemon was killed before it could answer.
+    throw isSessiondError(error, "lease_held") ? new BeginAnew(error) : error;
   }
 }
 
@@ -145,7 +162,7 @@ export async function rememberOptions({ client, session, run }: Opening): Promis
   await client.editSession(session.session_id, { run: options });
 }
 
-/** Creates the session with its first files. Resolves with its id. */
+/** Creates the session with its first files. Resolves with its id. @throws BeginAnew if it exists by now */
 export async function createSession({
   client,
   id,
@@ -154,14 +171,18 @@ export async function createSession({
   labels,
   run,
 }: Opening): Promise<string> {
-  const session = await client.createSession({
-    session_id: id,
-    config: { target_path: targetPath },
-    pending_files: selection.added.slice(0, batchFiles),
-    labels,
-    run: changeRun(undefined, run),
-  });
-  return session.session_id;
+  try {
+    const session = await client.createSession({
+      session_id: id,
+      config: { target_path: targetPath },
+      pending_files: selection.added.slice(0, batchFiles),
+      labels,
+      run: changeRun(undefined, run),
+    });
+    return session.session_id;
+  } catch (error) {
+    throw isSessiondError(error, "session_exists") ? new BeginAnew(error) : error;
+  }
 }
 
 async function takeUp({ client, selection, run }: Opening, session: Session): Promise<string> {

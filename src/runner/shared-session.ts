@@ -130,14 +130,23 @@ export class SharedSession implements RunSession {
     return this.#next;
   }
 
+  async countForSure(): Promise<void> {
+    await this.#looking;
+    await this.#lookNow();
+  }
+
+  async #lookNow(): Promise<void> {
+    const { own } = this.#counts;
+    this.#last = await lookAt(this.#client, this.id, this.#last);
+    this.#counts.looked(this.#last, own);
+    this.#listener?.counted(this.#counts.tally);
+  }
+
   async #look(): Promise<void> {
     clearTimeout(this.#timer);
     const began = performance.now();
-    const { own } = this.#counts;
     try {
-      this.#last = await lookAt(this.#client, this.id, this.#last);
-      this.#counts.looked(this.#last, own);
-      this.#listener?.counted(this.#counts.tally);
+      await this.#lookNow();
     } catch {
       // The connection is lost, or the session: the worker says so.
     }

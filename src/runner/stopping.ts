@@ -3,7 +3,7 @@
  * no files, and starts nothing.
  */
 import { stopAfter } from "./following.ts";
-import { haltReason, isReached, type Tally } from "./halt.ts";
+import { type Halt, haltReason, isReached, isReasonOf, type Tally } from "./halt.ts";
 import { OwnTrouble } from "./own-trouble.ts";
 import type { RunnerOptions, Stop } from "./runner-options.ts";
 
@@ -79,10 +79,19 @@ export class Stopping {
   /** Stops if --halt says so of what is finished. */
   endIfHalted(tally: Tally): void {
     const { halt } = this.#options;
-    if (halt === undefined || this.#stop !== undefined || !isReached(halt, tally)) return;
-    const stop: Stop = { cause: "halted", reason: haltReason(halt, tally) };
-    if (halt.when === "now") this.kill(stop);
-    else this.drain(stop);
+    if (halt !== undefined && isReached(halt, tally)) this.#halt(halt, haltReason(halt, tally));
+  }
+
+  /** Stops if the session was paused by the same --halt of a run that began earlier, and has counted more. */
+  endIfHaltedBy(reason: string | undefined): void {
+    const { halt } = this.#options;
+    if (halt !== undefined && reason !== undefined && isReasonOf(halt, reason)) this.#halt(halt, reason);
+  }
+
+  #halt({ when }: Halt, reason: string): void {
+    if (this.#stop !== undefined) return;
+    if (when === "now") this.kill({ cause: "halted", reason });
+    else this.drain({ cause: "halted", reason });
   }
 
   /** Stops if a budget is spent. */

@@ -211,6 +211,21 @@ test("two runs that retry failed files at the same time run each once", async ()
   expect(begun(at)).toHaveLength(24);
 });
 
+test("--halt ends a run, too, that has begun after most of what was counted", async () => {
+  const at = await scene(names(9));
+  const script = `echo "$1" >> log; [ $(wc -l < log) -le 2 ] && exit 1; ${patient}; exit 1`;
+  const first = at.start("a", "--share", "--halt", "now,fail=3", "--files", "f*", "-j1", ...sh(script));
+  await eventually(() => expect(begun(at)).toHaveLength(4));
+  const second = at.start("a", "--share", "-j1");
+  await eventually(() => expect(begun(at)).toHaveLength(6));
+  writeFileSync(join(at.dir, `go-${begun(at)[2]}`), "");
+  for (const run of [first, second]) {
+    const { code, stderr } = await run.ended;
+    expect(stderr).toContain("left (3 files failed (--halt now,fail=3))");
+    expect(code).toBe(1);
+  }
+});
+
 test("--halt counts what all runs have finished, and ends them all", async () => {
   const at = await scene(names(30));
   // The first six fail, and whatever begins after them goes on for ever.

@@ -4,7 +4,8 @@ import type { Registration } from "../context.ts";
 import { usageError } from "../exit-code.ts";
 import { addHelp } from "../help-text.ts";
 import { takeFilesAfter } from "../run/arguments-after.ts";
-import { type RunRequest, runCommand } from "../run/command.ts";
+import { runCommand } from "../run/begin.ts";
+import type { RunRequest } from "../run/command.ts";
 import { giveCommand } from "../run/memory.ts";
 import { addRunOptions, type RunOptions } from "../run/options.ts";
 

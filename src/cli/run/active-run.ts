@@ -1,5 +1,6 @@
 /** A run whose session is open: its display, what it says, its end, and its exit code. */
 import { availableParallelism } from "node:os";
+import { setTimeout as sleep } from "node:timers/promises";
 import { finishSession } from "../../runner/finish-session.ts";
 import { finishShared } from "../../runner/finish-shared.ts";
 import { Guard } from "../../runner/guard.ts";
@@ -28,6 +29,8 @@ import { runOnEnd } from "./on-end.ts";
 import type { Outputs } from "./outputs.ts";
 import { showEnds } from "./shown.ts";
 
+/** Whoever presses Ctrl-C is answered in this time, also if the daemon is not. */
+const countMs = 500;
 const interrupted: Stop = { cause: "interrupted", reason: "interrupted" };
 
 export class ActiveRun {
@@ -112,8 +115,9 @@ export class ActiveRun {
   }
 
   async #tellOfInterrupt(): Promise<void> {
-    // Others may have come or gone since the last look.
-    if (this.#session.share !== undefined) await this.#session.count();
+    // Others may have come or gone since the last look. Without a daemon nobody knows.
+    const soon = sleep(countMs, undefined, { ref: false });
+    if (this.#session.share !== undefined) await Promise.race([this.#session.count(), soon]);
     const line = interruptedLine(this.#runner.snapshot());
     if (line !== undefined) this.#display.say(line);
   }
@@ -125,9 +129,9 @@ export class ActiveRun {
 
   /** Runs the files, and resolves with the exit code. */
   async finish(): Promise<ExitCode> {
-    const { opening, options } = this.#execution;
-    if (this.#context.out.quiet && opening.session === undefined) this.#context.out.value(this.#id);
-    else if (opening.session === undefined) this.#display.say(`session ${safe(this.#id)}`);
+    const { options, tellsId } = this.#execution;
+    if (this.#context.out.quiet && tellsId) this.#context.out.value(this.#id);
+    else if (tellsId) this.#display.say(`session ${safe(this.#id)}`);
     const summary = await this.#runner.run();
     this.#guard?.close();
     if (summary.share !== undefined && this.#session.worker.isConnected) await this.#session.count();
@@ -149,7 +153,7 @@ export class ActiveRun {
       tellEnd(this.#context.out, {
         id: this.#id,
         ...end,
-        failures: await this.#failed(end.summary),
+        failures: await this.#failed(end),
         unseen: this.#execution.unseen,
         spending: this.#spending,
         keptBy: this.#execution.keptBy,
@@ -180,9 +184,10 @@ export class ActiveRun {
   }
 
   /** The first failed files: of a session that is shared, whoever ran them. */
-  async #failed({ share }: RunSummary): Promise<readonly Failure[]> {
+  async #failed({ status, summary: { share } }: RunEnd): Promise<readonly Failure[]> {
     const own = [...this.#failures, ...this.#execution.failedBefore];
-    if (share === undefined) return own;
+    // Without a status, the session is gone or the daemon is.
+    if (share === undefined || status === undefined) return own;
     const { client } = this.#execution.opening;
     try {
       const { results } = await client.listResults(this.#id, { failed: true, limit: namedFailures });

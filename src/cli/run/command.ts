@@ -6,14 +6,13 @@
  */
 import { existsSync } from "node:fs";
 import { copyTag } from "../../client/entity-tags.ts";
-import { SessionClient } from "../../client/session-client.ts";
 import { Depends } from "../../runner/depends.ts";
 import { differences } from "../../runner/differences.ts";
 import { changedSince } from "../../runner/done.ts";
-import { CreatedByOther, type SharedOpening } from "../../runner/open-shared.ts";
+import type { SharedOpening } from "../../runner/open-shared.ts";
 import { OptionError } from "../../runner/option-error.ts";
 import { type Remembered, readRun } from "../../runner/remembered.ts";
-import { type Seat, takeSeat } from "../../runner/seat.ts";
+import type { Seat } from "../../runner/seat.ts";
 import { type KnownFiles, nothingKnown, type Selection, select } from "../../runner/selection.ts";
 import { findSession, type Opening, untilFree } from "../../runner/session-run.ts";
 import { Spending } from "../../runner/spending.ts";
@@ -21,7 +20,7 @@ import { commandHash } from "../../runner/template.ts";
 import { unseenValue } from "../../runner/unseen.ts";
 import type { Session } from "../../session/session.ts";
 import { workingDirectory } from "../../working-directory.ts";
-import { newId, separatorOf } from "../arguments.ts";
+import { newId } from "../arguments.ts";
 import type { Context } from "../context.ts";
 import { CommandError, type ExitCode, exitCodes, usageError } from "../exit-code.ts";
 import { failuresAmong } from "../failures.ts";
@@ -52,53 +51,28 @@ export interface RunRequest {
   readonly given: ReadonlySet<string>;
 }
 
-export async function runCommand(context: Context, request: RunRequest): Promise<ExitCode> {
-  // The client of the context uses --timeout for replies, which here limits one attempt.
-  const client = new SessionClient({}, context.found.daemon);
-  const startedTime = new Date().toISOString();
-  try {
-    for (;;) {
-      try {
-        return await runSeated({ ...context, client }, { ...request, startedTime });
-      } catch (error) {
-        if (!(error instanceof CreatedByOther)) throw error;
-      }
-    }
-  } finally {
-    client.close();
-  }
-}
-
-interface StartedRequest extends RunRequest {
+/** A run that has begun, perhaps not for the first time. */
+export interface BegunRequest extends RunRequest {
+  /** The id of a new session, if none is given. */
+  readonly idIfNone: string;
+  /** Whether `id` is the generated one, of a session that this run may have created. */
+  readonly hasGeneratedId: boolean;
   /** When the run was started: ISO 8601. */
   readonly startedTime: string;
+  /** The names that are given, and those in the lists. */
+  listed(): Promise<readonly string[]>;
 }
 
-/** Takes a seat in a session that is to be shared, before anything is read of it. */
-async function runSeated(context: Context, request: StartedRequest): Promise<ExitCode> {
-  const { client, out } = context;
-  const { share, dryRun, reconnect } = request.options;
-  if (!share || dryRun || isNowhere(context, request) || request.id === undefined)
-    return runWith(context, request, undefined);
-  const seat = await takeSeat({
-    client,
-    id: newId(request.id),
-    name: workerName(context),
-    reconnectMs: reconnect,
-    say: (line) => out.say(safe(line)),
-  });
-  try {
-    return await runWith(context, request, seat);
-  } finally {
-    await seat?.worker.detach();
-  }
-}
-
-function workerName({ process }: Context): string {
+export function workerName({ process }: Context): string {
   return `run ${process.pid}`;
 }
 
-async function runWith(context: Context, request: StartedRequest, seat: Seat | undefined): Promise<ExitCode> {
+/** @throws BeginAnew */
+export async function runWith(
+  context: Context,
+  request: BegunRequest,
+  seat: Seat | undefined,
+): Promise<ExitCode> {
   const { client, out, process } = context;
   const id = request.id === undefined ? undefined : newId(request.id);
   const say = (line: string) => out.say(safe(line));
@@ -147,7 +121,7 @@ async function runWith(context: Context, request: StartedRequest, seat: Seat | u
   const { added, again, failedBefore, files } = selection;
   const opening: Opening = {
     client,
-    id,
+    id: id ?? request.idIfNone,
     // A run may take days, so it keeps no results in memory.
     session: session === undefined ? undefined : copyTag(session, { ...session, partial_results: {} }),
     selection: { added, again, failedBefore, files },
@@ -169,6 +143,7 @@ async function runWith(context: Context, request: StartedRequest, seat: Seat | u
   const resultsDir = options.results === undefined ? undefined : absolutePath(process, options.results);
   return execute(context, {
     opening: isShared ? shared : opening,
+    tellsId: session === undefined || request.hasGeneratedId,
     template,
     cwd,
     depends,
@@ -217,20 +192,18 @@ async function dependsOf({ options, fromBefore }: Joined, cwd: string): Promise<
 }
 
 async function givenTo(
-  { input, out }: Context,
-  { options, names, lists }: RunRequest,
+  { out }: Context,
+  { options, names, lists, listed: read }: BegunRequest,
   session: Session | undefined,
   cwd: string,
 ): Promise<Given | undefined> {
   const { files, exclude = [], filesFrom, follow = false } = options;
-  const from = filesFrom === undefined ? lists : [filesFrom, ...lists];
-  if (files === undefined && from.length === 0 && names === undefined) {
+  if (files === undefined && filesFrom === undefined && lists.length === 0 && names === undefined) {
     const idle = exclude.length > 0 ? "--exclude" : follow ? "--follow" : undefined;
     if (idle === undefined) return undefined;
     throw usageError(`${idle} does nothing without --files or --files-from; add the files that it is about`);
   }
-  const listed = [...(names ?? [])];
-  for (const list of from) for (const name of await input.list(list, separatorOf(options))) listed.push(name);
+  const listed = await read();
   const { processed, pending } = knownOf(session);
   return filesGiven({ patterns: files, listed, exclude, follow, cwd, processed, pending }, out);
 }

@@ -1,7 +1,9 @@
 /** Carries out a run: opens its outputs and its session, and takes the signals. */
+import { ConnectionError } from "../../client/http/connection-error.ts";
+import { BeginAnew } from "../../runner/begin-anew.ts";
 import type { Depends } from "../../runner/depends.ts";
 import { openShared, type SharedOpening } from "../../runner/open-shared.ts";
-import { type Opening, openSession, rememberOptions } from "../../runner/session-run.ts";
+import { type Opened, type Opening, openSession, rememberOptions } from "../../runner/session-run.ts";
 import type { Template } from "../../runner/template.ts";
 import type { Context } from "../context.ts";
 import { type ExitCode, exitCodes } from "../exit-code.ts";
@@ -17,6 +19,8 @@ import { openOutputs } from "./outputs.ts";
 
 export interface Execution {
   readonly opening: Opening | SharedOpening;
+  /** Whether the run says the id of its session, because it is a new one. */
+  readonly tellsId: boolean;
   readonly template: Template;
   readonly cwd: string;
   readonly depends: Depends | undefined;
@@ -33,6 +37,7 @@ const asProcessOne =
   "this run is process 1 of its container, and cannot collect the processes that commands leave behind: " +
   "start the container with an init, such as: docker run --init";
 
+/** @throws BeginAnew */
 export async function execute(context: Context, execution: Execution): Promise<ExitCode> {
   const { opening } = execution;
   if (opening.selection.files.length === 0 && execution.unseen === undefined) {
@@ -61,7 +66,10 @@ export async function execute(context: Context, execution: Execution): Promise<E
   const restoreStreams = onBrokenOutput(context.out.broken, process.stderr, (reason) => onBroken(reason));
   try {
     if (process.pid === 1) context.out.say(asProcessOne);
-    const opened = "seat" in opening ? await openShared(opening) : await openSession(opening);
+    const opened = await open(opening).catch((error: unknown) => {
+      if (!(error instanceof BeginAnew) || signals === 0) throw error;
+    });
+    if (opened === undefined) return exitCodes.interrupted;
     const run = new ActiveRun(context, execution, opened, outputs);
     onSignal = (count) => run.interrupt(count);
     onBroken = (reason) => run.outputBroken(reason);
@@ -71,5 +79,15 @@ export async function execute(context: Context, execution: Execution): Promise<E
     restoreSignals();
     restoreStreams();
     outputs.joblog?.close();
+  }
+}
+
+/** Each step of the preparation may be made again after a step of which nobody knows whether it was made. */
+async function open(opening: Opening | SharedOpening): Promise<Opened> {
+  try {
+    return "seat" in opening ? await openShared(opening) : await openSession(opening);
+  } catch (error) {
+    const isUnsure = error instanceof ConnectionError && error.reason === "closed";
+    throw isUnsure ? new BeginAnew(error) : error;
   }
 }

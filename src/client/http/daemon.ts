@@ -26,3 +26,18 @@ export function managedDaemon(socketPath: string): Daemon {
 export function isNobodyThere(error: unknown): boolean {
   return error instanceof ConnectionError && (error.reason === "missing" || error.reason === "refused");
 }
+
+/**
+ * Has a daemon that was killed started again, after an error that says that nobody is there. Returns the error
+ * with which to give up, if another attempt fails or must not be made.
+ */
+export async function revived(daemon: Daemon, error: Error): Promise<Error> {
+  if (!isNobodyThere(error)) return error;
+  try {
+    if ((await daemon.revive?.()) !== "stopped") return error;
+    const message = "sessiond was stopped; the next command starts it again";
+    return new ConnectionError("stopped", daemon.socketPath, message);
+  } catch (failed) {
+    return failed as Error;
+  }
+}

@@ -8,7 +8,7 @@ import { isSessiondError, type SessiondError } from "../../error.ts";
 import { ownIdentity } from "../../host/process-identity.ts";
 import { backoffMs, connectAttempts, isQueueFull } from "../http/backoff.ts";
 import { ConnectionError, checkSocketPath, connectionError } from "../http/connection-error.ts";
-import { type Daemon, isNobodyThere } from "../http/daemon.ts";
+import { type Daemon, revived } from "../http/daemon.ts";
 import { fillPath } from "../http/http.ts";
 import { encodeQuery } from "../http/query.ts";
 import { closingError } from "./error.ts";
@@ -186,20 +186,9 @@ export class LeaseConnection {
       try {
         return await this.#connect(timeoutMs > 0 ? Math.min(timeoutMs, limitMs) : limitMs);
       } catch (error) {
-        last = await this.#revived(error as Error);
+        last = await revived(this.#options.daemon, error as Error);
         if (!mayPass(last)) return this.#end(last);
       }
-    }
-  }
-
-  /** Has a daemon that was killed started again. The error is what the next attempt fails with otherwise. */
-  async #revived(error: Error): Promise<Error> {
-    const { daemon } = this.#options;
-    if (!isNobodyThere(error)) return error;
-    try {
-      return (await daemon.revive?.()) === "stopped" ? stopped(daemon.socketPath) : error;
-    } catch (failed) {
-      return failed as Error;
     }
   }
 
@@ -218,10 +207,6 @@ function isFinal({ code }: ClosingMessage): boolean {
   return (
     code === "detached" || code === "lease_lost" || code === "session_deleted" || code === "invalid_request"
   );
-}
-
-function stopped(socketPath: string): ConnectionError {
-  return new ConnectionError("stopped", socketPath, "sessiond was stopped; the next command starts it again");
 }
 
 /** Whether a later attempt to reconnect may succeed after this error. */
