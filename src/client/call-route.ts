@@ -4,6 +4,7 @@ import { routes } from "../contract/routes.ts";
 import { SessiondError } from "../error.ts";
 import { rememberTag, tagOf } from "./entity-tags.ts";
 import type { HttpTransport } from "./http/http.ts";
+import type { Patience } from "./http/patience.ts";
 import { successBody } from "./http/reply.ts";
 import type { SaveOptions } from "./options.ts";
 
@@ -22,7 +23,7 @@ const repeatableChanges: ReadonlySet<RouteName> = new Set<RouteName>([
 ]);
 
 /** Whether a call may be made again if nobody knows whether the daemon has carried it out. */
-export function isRepeatable<Name extends RouteName>(
+function isRepeatable<Name extends RouteName>(
   name: Name,
   { body }: Call<Name>,
   { ifUnchanged, ifAbsent }: SaveOptions,
@@ -35,12 +36,28 @@ export function isRepeatable<Name extends RouteName>(
   return hasTime || repeatableChanges.has(name);
 }
 
-/** @throws SessiondError, ConnectionError, the signal's reason */
-export async function callRoute<Name extends RouteName>(
+/**
+ * With patience, the call waits for a daemon that is gone.
+ *
+ * @throws SessiondError, ConnectionError, the signal's reason
+ */
+export function callRoute<Name extends RouteName>(
   transport: HttpTransport,
   name: Name,
   call: Call<Name>,
   options: SaveOptions = {},
+  patience?: Patience,
+): Promise<Reply<Name>> {
+  const once = () => callOnce(transport, name, call, options);
+  if (patience === undefined) return once();
+  return patience.call(once, { repeatable: isRepeatable(name, call, options), signal: options.signal });
+}
+
+async function callOnce<Name extends RouteName>(
+  transport: HttpTransport,
+  name: Name,
+  call: Call<Name>,
+  options: SaveOptions,
 ): Promise<Reply<Name>> {
   const { ifUnchanged, ifAbsent, signal, timeoutMs } = options;
   // Whoever still gives it must not overwrite what it was to protect.

@@ -41,7 +41,7 @@ import { isJsonObject, type JsonObject } from "../json/exact-json.ts";
 import type { Checkpoint, Edit, ProgressDelta } from "../session/command.ts";
 import type { Session, SessionSummary } from "../session/session.ts";
 import { workingDirectory } from "../working-directory.ts";
-import { type Call, callRoute, isRepeatable } from "./call-route.ts";
+import { type Call, callRoute } from "./call-route.ts";
 import { type EventsOptions, followEvents } from "./events.ts";
 import { type Daemon, managedDaemon } from "./http/daemon.ts";
 import { type CallOptions, defaultTimeoutMs, HttpTransport } from "./http/http.ts";
@@ -438,10 +438,7 @@ export class SessionClient {
   }
 
   #call<Name extends RouteName>(name: Name, call: Call<Name>, options?: SaveOptions): Promise<Reply<Name>> {
-    const once = () => callRoute(this.#transport, name, call, options);
-    if (this.#patience === undefined) return once();
-    const { signal } = options ?? {};
-    return this.#patience.call(once, { repeatable: isRepeatable(name, call, options ?? {}), signal });
+    return callRoute(this.#transport, name, call, options, this.#patience);
   }
 }
 
