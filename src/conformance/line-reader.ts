@@ -1,6 +1,5 @@
-/** Splits what a worker sends into lines, and finds bytes that are no UTF-8. It knows no message. */
-
-const newline = 0x0a;
+/** The lines that a worker sends, and which of them are no UTF-8. It knows no message. */
+import { Lines } from "../json/lines.ts";
 
 /** A line without its end; `text` is undefined if the bytes are no UTF-8. */
 export interface Line {
@@ -9,26 +8,21 @@ export interface Line {
 }
 
 export class LineReader {
+  readonly #lines = new Lines();
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  #parts: Buffer[] = [];
 
   /** Whether the last line has no end yet. */
   get isInLine(): boolean {
-    return this.#parts.length > 0;
+    return this.#lines.begunBytes > 0;
   }
 
   /** The lines that this chunk completes, without empty ones. */
   take(chunk: Buffer): Line[] {
     const lines: Line[] = [];
-    let start = 0;
-    for (let end = chunk.indexOf(newline); end !== -1; end = chunk.indexOf(newline, start)) {
-      const bytes = Buffer.concat([...this.#parts, chunk.subarray(start, end)]);
-      this.#parts = [];
-      start = end + 1;
-      const text = this.#decode(bytes);
-      if (text === undefined || text.trim() !== "") lines.push({ bytes, text });
+    this.#lines.add(chunk);
+    for (let bytes = this.#lines.next(); bytes !== undefined; bytes = this.#lines.next()) {
+      lines.push({ bytes, text: this.#decode(bytes) });
     }
-    if (start < chunk.length) this.#parts.push(chunk.subarray(start));
     return lines;
   }
 

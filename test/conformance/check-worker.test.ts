@@ -47,6 +47,7 @@ const faults: readonly [string, string, string, "shared"?][] = [
   ["does not encode the id", "odd-session-id", "whose id must be percent-encoded"],
   ["forgets shared", "plain", "attached without `shared=true`", "shared"],
   ["sends no JSON", "plain", "sent a line that is not JSON"],
+  ["sends blank lines", "plain", "sent a line that is not JSON"],
   ["sends keys of its own", "plain", "at: is not a known key"],
   ["writes Latin-1", "odd-file-names", "sent bytes that are not UTF-8"],
   ["writes names in ASCII", "odd-file-names", 'reported "umlaut-?.py", which it was never given'],
