@@ -23,7 +23,9 @@ with Client() as client, client.attach(os.environ["SESSIOND_SESSION"], shared=sh
 
 
 def test_the_check_finds_nothing_wrong() -> None:
-    ways = [("exclusive", "wait"), ("shared", "wait"), ("exclusive", "for_each"), ("shared", "go on")]
+    ways = [("exclusive", "for_each"), ("shared", "wait")]
+    # All ways take long. CI tries them.
+    ways += [("exclusive", "wait"), ("shared", "go on")] if "CI_RUN" in os.environ else []
     # They wait for most of the time, so they run beside each other.
     runs = [
         subprocess.Popen(

@@ -49,7 +49,9 @@ def test_the_first_error_ends_it(client: Client, shared: bool, jobs: int) -> Non
     with attach(client, session, shared) as worker:
         with pytest.raises(LookupError):
             worker.for_each(work, jobs=jobs)
-    assert "f5" in client.get_session(session)["pending_files"]
+        assert "f5" in client.get_session(session)["pending_files"]
+        worker.for_each(len, jobs=jobs)
+    assert client.get_session(session)["pending_files"] == []
 
 
 @BOTH
@@ -66,9 +68,10 @@ def test_errors_become_results_or_leave_files_pending(client: Client, shared: bo
 
     with attach(client, session, shared) as worker:
         assert worker.for_each(work, jobs=jobs, on_error=on_error) == Summary(11, 1, None)
-    stored = client.get_session(session)
-    assert stored["pending_files"] == ["f4"]
-    assert stored["partial_results"] == {"f3": "f3"}
+        stored = client.get_session(session)
+        assert stored["pending_files"] == ["f4"]
+        assert stored["partial_results"] == {"f3": "f3"}
+        assert worker.for_each(len, jobs=jobs) == Summary(1, 0, None)
 
 
 @BOTH

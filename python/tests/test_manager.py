@@ -421,6 +421,8 @@ def test_validity_recovery_and_health(manager: SessionManager, daemon: RealDaemo
 
 
 def test_other_trouble_raises(own_daemon: RealDaemon) -> None:
+    with SessionManager(socket_path=own_daemon.socket_path) as manager, refusal("invalid_request"):
+        manager.cleanup_expired_sessions(float("inf"))
     with SessionManager(socket_path=own_daemon.socket_path) as manager:
         state = manager.create_session("a", "src")
         with refusal("invalid_session_id"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Optional
+from typing import Any, Iterable, List, Mapping, Optional
 
 from .errors import DaemonUnreachableError
 from .next_file import Reported, WholeFiles
@@ -31,6 +31,10 @@ class ExclusiveWorker(Worker):
     @property
     def has_fresh(self) -> bool:
         return self._files.has_fresh
+
+    def again(self, files: Iterable[str]) -> None:
+        with self._changed:
+            self._files.again(files)
 
     def _attached(self, message: Mapping[str, Any]) -> None:
         self._replace(message["session"])

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Callable, Deque, Dict, Optional
+from typing import TYPE_CHECKING, Callable, Deque, Dict, List, Optional
 
 from .errors import InvalidRequestError
 from .outbox import Message
@@ -30,7 +30,7 @@ class Summary:
     stopped: Optional[str]
     """
     Why the loop ended before all files were done: `paused`, `completed`, `failed` or `deleted`, as the
-    session is now, or `not_now`, the work was refused for too long; None if all were done.
+    session is now, or `not_now`, the work was refused for too long; None if all were done or failed.
     """
 
 
@@ -86,7 +86,8 @@ class _Loop:
         self._running = 0
         """Threads that have not ended."""
         self._processed = 0
-        self._failed = 0
+        self._failed: List[str] = []
+        """Files that are left pending although work on them began."""
         self._failure: Optional[BaseException] = None
 
     def run(self, jobs: int) -> Summary:
@@ -95,11 +96,12 @@ class _Loop:
             self._run()
         else:
             self._run_threads(jobs)
+        self._worker.again([*self._failed, *self._gate.deferred])
         self._worker.flush()
         if self._failure is not None:
             raise self._failure
         stopped = "not_now" if self._gate.pace.is_given_up else self._worker.stopped
-        return Summary(self._processed, self._failed, stopped)
+        return Summary(self._processed, len(self._failed), stopped)
 
     def _run_threads(self, jobs: int) -> None:
         self._running = jobs
@@ -160,14 +162,16 @@ class _Loop:
 
     def _handled(self, error: Exception, file: str) -> Optional[Message]:
         """What is to be reported of a file whose work has failed."""
-        if self._on_error is None:
-            raise error
-        result = self._on_error(error, file)
-        if result is not None:
-            return self._worker.message(file, result, self._reported)
-        with self._changed:
-            self._failed += 1
-        return None
+        result = None
+        try:
+            if self._on_error is None:
+                raise error
+            result = self._on_error(error, file)
+            return None if result is None else self._worker.message(file, result, self._reported)
+        finally:
+            if result is None:
+                with self._changed:
+                    self._failed.append(file)
 
     def _reported(self, message: Message) -> None:
         if message.error is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import os
 import unicodedata
 from datetime import datetime, timezone
@@ -216,6 +217,8 @@ class SessionManager:
 
         :raises ApprovalRequiredError: the system clock was set by more than an hour
         """
+        if not math.isfinite(max_age_days):
+            raise InvalidRequestError(f"max_age_days must be a number of days, not {max_age_days}")
         max_age = f"{round(max_age_days * 86_400_000)}ms"
         return _removed(self.client.run_cleanup("expired", max_age=max_age))
 

@@ -65,6 +65,14 @@ class WholeFiles:
         if self._acked is not None:
             self._acked.append(report)
 
+    def again(self, files: Iterable[str]) -> None:
+        """These files were handed out, and nobody works on them any more."""
+        for file in files:
+            if file in self._taken:
+                self._taken.discard(file)
+                self._is_fresh[file] = True
+                self._pending.append(file)
+
     def _apply(self, report: Reported) -> None:
         """As the daemon does: what is added again stays what it is."""
         for file in report.processed:
@@ -161,6 +169,10 @@ class ClaimedFiles:
         others = {file for file in files if self._taken.pop(file, self) is self}
         if not others.isdisjoint(self._held):
             self._held = deque(file for file in self._held if file not in others)
+
+    def again(self, files: Iterable[str]) -> None:
+        """These files were handed out, and nobody works on them any more."""
+        self._held.extend([file for file in files if self._taken.pop(file, self) is not self])
 
     def too_many(self) -> List[str]:
         """Files to give back: more than the worker begins within about two seconds. They count as gone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Mapping, Optional
+from typing import Any, Iterable, List, Mapping, Optional
 
 from .errors import DaemonUnreachableError, SessiondError, error_of
 from .exact_json import stringify_json
@@ -38,6 +38,10 @@ class SharedWorker(Worker):
     @property
     def has_fresh(self) -> bool:
         return self._files.has_fresh
+
+    def again(self, files: Iterable[str]) -> None:
+        with self._changed:
+            self._files.again(files)
 
     def _prepare(self) -> None:
         self._files.is_through = False

@@ -205,8 +205,8 @@ class Worker:
         :param work: may raise `NotNow` if a service that it needs refuses for now
         :param jobs: how many threads work at a time; with 1 the calling thread works
         :param on_error: called when the work on a file raises. What it returns is stored as the result of
-            the file; None leaves the file pending; raising ends the loop. Without it the first error ends the
-            loop
+            the file; None leaves the file pending, for a later loop; raising ends the loop. Without it the
+            first error ends the loop
         :param max_defer: the loop ends when the work has raised `NotNow` for so many seconds without a
             success
         """
@@ -214,8 +214,8 @@ class Worker:
 
     def __iter__(self) -> Iterator[str]:
         """
-        The pending files, each once: a file that was handed out does not come again, even if it was not
-        reported. It stays pending, for workers that attach later. While the session is paused the iteration
+        The pending files, each once: a file that was handed out does not come again in this way, even if it
+        was not reported. It stays pending, for workers that attach later. While the session is paused the iteration
         waits, or ends if `on_pause` is `end`; it ends when the session is completed, failed or deleted.
         `stopped` says why it ended.
         """
@@ -248,6 +248,10 @@ class Worker:
         with self._changed:
             self._stopped = None
             self._prepare()
+
+    def again(self, files: Iterable[str]) -> None:
+        """For internal use: nobody works on these files any more; a later loop may have them."""
+        raise NotImplementedError
 
     def take(self, gate: Optional[Gate] = None) -> Optional[str]:
         """
