@@ -53,6 +53,8 @@ export interface CrashReport {
   acknowledged: number;
   /** Documents that other programs read meanwhile. */
   read: number;
+  /** Daemons that were crashed after they had replayed reports, and before they were ready. */
+  inReplay: number;
 }
 
 export async function crashRounds({ plans, dir, readers = 0, crash }: CrashOptions): Promise<CrashReport> {
@@ -64,6 +66,7 @@ export async function crashRounds({ plans, dir, readers = 0, crash }: CrashOptio
     Array.from({ length: readers }, () => startProgram(join(fixtures, "reader.mjs"), [sessionsDir])),
   );
   let goOn: Record<string, object> = {};
+  let inReplay = 0;
   for (const [round, { maxLag: _, crashesInReplay = 0, ...plan }] of plans.entries()) {
     const [accountFile, planFile] = [join(base, `account-${round}`), join(base, `plan-${round}`)];
     const own = { restMs: 0, directory: sessionsDir, prefix: `r${round}`, goOn };
@@ -80,7 +83,11 @@ export async function crashRounds({ plans, dir, readers = 0, crash }: CrashOptio
     const early = await Promise.race([eventually(isTime), ended]);
     expect(early, writer.stderr()).toBeUndefined();
     await crash(daemon, writer);
-    for (let count = 0; count < crashesInReplay; count++) await crash(await replaying(daemon));
+    for (let count = 0; count < crashesInReplay; count++) {
+      const starting = await replaying(daemon);
+      await crash(starting);
+      if (hasReplayed(starting) && !isReady(starting)) inReplay++;
+    }
     await writeFile(daemon.configFile, configFor(plans[round + 1]));
     daemon = await daemon.restart();
     account.read(accountFile);
@@ -90,7 +97,7 @@ export async function crashRounds({ plans, dir, readers = 0, crash }: CrashOptio
     });
     goOn = await clearAway(account, daemon.client);
   }
-  return { acknowledged: account.acknowledged, read: await finishReading(reading) };
+  return { acknowledged: account.acknowledged, read: await finishReading(reading), inReplay };
 }
 
 function configFor(plan: Plan | undefined): string {
@@ -155,17 +162,19 @@ async function replaying({ sessionsDir, socket, configFile }: DaemonProcess): Pr
   const args = ["--socket", socket, "--config", configFile, "--log-level", "debug"];
   const daemon = await launchDaemon({ dir: sessionsDir, args });
   const moments = [
-    () => /reports of an earlier run were replayed/.test(daemon.stderr()),
+    () => hasReplayed(daemon),
     () => inodes(sessionsDir) !== before,
     () => /is starting/.test(daemon.stderr()),
   ];
   const moment = moments[Math.floor(Math.random() * moments.length)] as () => boolean;
   // There may be nothing to replay.
-  const isReady = () => /is ready/.test(daemon.stderr());
-  await eventually(() => expect(moment() || isReady()).toBe(true));
+  await eventually(() => expect(moment() || isReady(daemon)).toBe(true));
   await sleep(Math.random() * 40);
   return daemon;
 }
+
+const hasReplayed = ({ stderr }: Program) => /reports of an earlier run were replayed/.test(stderr());
+const isReady = ({ stderr }: Program) => /is ready/.test(stderr());
 
 function inodes(directory: string): string {
   const names = readdirSync(directory).filter((name) => name.endsWith(".json"));
