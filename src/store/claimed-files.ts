@@ -36,6 +36,10 @@ export class ClaimedFiles {
     this.#onFree = onFree;
   }
 
+  get isEmpty(): boolean {
+    return this.#claims.size === 0;
+  }
+
   /** How many files a lease holds. */
   count(lease: number): number {
     return this.#files.get(lease)?.size ?? 0;

@@ -189,6 +189,19 @@ export function claimTests(open: OpenStore): void {
     expect(await filesOf(store, 3, two)).toEqual(["a", "b", "c"]);
   });
 
+  test("leases that end at the same moment, the last ones, all give their claims back", async () => {
+    const { store } = await withSession(open, ["a", "b", "c", "d"]);
+    const leases = [await join(store), await join(store), await join(store)];
+    for (const epoch of leases) await filesOf(store, 1, epoch);
+    await Promise.all(leases.map((epoch) => store.leases.release(id, epoch)));
+    const later = await join(store);
+    expect(await store.claims.take(id, later, 9)).toEqual({
+      files: ["a", "b", "c", "d"],
+      left: 4,
+      free: 0,
+    });
+  });
+
   test("many that ask at once get files of their own, and together all of them", async () => {
     const names = Array.from({ length: 100 }, (_, index) => `f${index}`);
     const { store } = await withSession(open, names);

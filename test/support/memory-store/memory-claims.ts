@@ -95,8 +95,10 @@ export class MemoryClaims implements Claims {
   async released({ id: lease, lease: { session_id: id } }: HeldLease): Promise<void> {
     const { sessions, leases } = this.#options;
     const files = sessions.has(id) ? sessions.get(id).files : undefined;
-    this.#claims.get(id)?.endLease(files, lease);
-    if (leases.countFor(id) === 0) this.#claims.delete(id);
+    const claimed = this.#claims.get(id);
+    claimed?.endLease(files, lease);
+    // Other leases may have ended that have not given back their files yet.
+    if (leases.countFor(id) === 0 && claimed?.isEmpty) this.#claims.delete(id);
   }
 
   #forget(id: string): void {

@@ -146,8 +146,10 @@ export class SessionClaims {
     const { slots, leases } = this.#options;
     await slots.find(id)?.reported?.idle();
     const reported = slots.reported(id);
-    this.#sessions.get(id)?.claimed.endLease(reported?.working.files, lease);
-    if (leases.countFor(id) > 0) return;
+    const claimed = this.#sessions.get(id)?.claimed;
+    claimed?.endLease(reported?.working.files, lease);
+    // Other leases may have ended that have not given back their files yet.
+    if (leases.countFor(id) > 0 || claimed?.isEmpty === false) return;
     this.#sessions.delete(id);
     if (reported !== undefined) reported.claims = undefined;
   }
