@@ -141,6 +141,9 @@ test("requeue makes processed files pending again: named ones, those of a list, 
   const worker = await attachShared(socketPath, "s", { worker: "w" });
   await worker.claim();
   expect(await run("requeue", "s", "a", "-q")).toMatchObject({ code: 0, stdout: "s\n" });
+  expect(await run("requeue", "s", "a", "b")).toMatchObject({
+    stderr: "s: 2 files requeued or pending already, 5 pending\n",
+  });
   expect(await run("requeue", "s", "--", "-x")).toMatchObject({
     code: 1,
     stderr: expect.stringContaining('"-x"'),

@@ -54,7 +54,12 @@ export const registerRequeue: Registration = (program, run) => {
         else {
           const moved = Math.max(0, before.processed_count - after.processed_count);
           const { status, pending_count } = after;
-          out.say(`${safe(id)}: ${counted(moved, "file")} requeued, ${pending_count} pending`);
+          // Workers may have finished others meanwhile, so that the counts tell nothing of these files.
+          const isBusy = before.workers.length > 0;
+          const what = isBusy
+            ? `${counted(new Set(files).size, "file")} requeued or pending already`
+            : `${counted(moved, "file")} requeued`;
+          out.say(`${safe(id)}: ${what}, ${pending_count} pending`);
           if (moved > 0 && status !== "running" && status !== "paused") {
             out.say(`it ${isNow(status)}; to return it to running: sessionctl reopen ${shellOperand(id)}`);
           }
