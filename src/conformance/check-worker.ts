@@ -22,8 +22,11 @@ files do not exist: let the work on a file be something that takes less than hal
 
 class UsageError extends Error {}
 
+process.on("SIGHUP", () => process.exit(129));
 process.on("SIGINT", () => process.exit(130));
 process.on("SIGTERM", () => process.exit(143));
+// Nobody reads any more, as after `| head`.
+process.stdout.on("error", () => process.exit(141));
 try {
   process.exitCode = await main();
 } catch (error) {

@@ -67,4 +67,14 @@ export const claimScenarios: readonly Scenario[] = [
       if (connection === 1) stage.loseNextClaim();
     },
   },
+  {
+    name: "refused-claim",
+    about: "refuses a claim: the worker claims again, or ends with a status other than 0",
+    kind: "shared",
+    files: names(6),
+    attached: (_connection, stage) => {
+      stage.mayEnd("fail");
+      stage.refuseNextClaim();
+    },
+  },
 ];

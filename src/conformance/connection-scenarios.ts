@@ -112,6 +112,14 @@ export const connectionScenarios: readonly Scenario[] = [
     ],
   },
   {
+    name: "cut-before-detach",
+    about: "is killed before it has read `detach`: the worker comes back and detaches",
+    files: names(3),
+    attached: (connection, stage) => {
+      if (connection === 1) stage.loseNextDetach();
+    },
+  },
+  {
     name: "lease-lost",
     about: "closes with `lease_lost`: the worker stops and does not come back",
     files: names(10),

@@ -55,6 +55,8 @@ export class Connection {
   readonly #unacked = new Map<number, readonly string[]>();
   #claims: ClaimMessage[] = [];
   #losesNextClaim = false;
+  #refusesNextClaim = false;
+  #losesNextDetach = false;
   #lastSeq = 0;
   /** Whether nothing more is sent. */
   #isClosing = false;
@@ -109,6 +111,7 @@ export class Connection {
   }
 
   cut(): void {
+    this.#claims = [];
     this.#isClosing = true;
     this.#isOver = true;
     this.#socket.destroy();
@@ -122,6 +125,14 @@ export class Connection {
 
   loseNextClaim(): void {
     this.#losesNextClaim = true;
+  }
+
+  refuseNextClaim(): void {
+    this.#refusesNextClaim = true;
+  }
+
+  loseNextDetach(): void {
+    this.#losesNextDetach = true;
   }
 
   holdAcks(ms: number): void {
@@ -175,24 +186,40 @@ export class Connection {
         this.#report(message, line);
         break;
       case "claim":
-        this.#claims.push(message);
-        this.serveClaims();
+        this.#claim(message);
         break;
       case "release":
         this.#release(message, line);
         break;
       case "detach":
-        this.#host.judge.detached();
-        this.#acks.flush();
-        // What it may send after this is read, to be judged.
-        this.#close("detached", "the worker has detached");
+        this.#detach();
     }
+  }
+
+  #claim(message: ClaimMessage): void {
+    if (!this.#refusesNextClaim) this.#claims.push(message);
+    else this.#tellError(message.seq, { code: "storage_failed" });
+    this.#refusesNextClaim = false;
+    this.serveClaims();
+  }
+
+  #detach(): void {
+    const { judge } = this.#host;
+    if (this.#losesNextDetach) {
+      judge.detachLost();
+      this.cut();
+      return;
+    }
+    judge.detached();
+    this.#acks.flush();
+    // What it may send after this is read, to be judged.
+    this.#close("detached", "the worker has detached");
   }
 
   #report(message: ProgressMessage, line: Line): void {
     const { processed = [] } = message;
     const { judge, session } = this.#host;
-    judge.report(processed, this.number, performance.now(), line);
+    judge.report(message, this.number, performance.now(), line);
     if (judge.fault !== undefined) return;
     const fate = this.#host.fateOf(processed.length);
     if (typeof fate === "object") this.#refuse(message, fate);
@@ -209,18 +236,17 @@ export class Connection {
     this.#isOver = true;
   }
 
-  #refuse(message: ProgressMessage, { code, unknown }: Refusal): void {
-    if (unknown?.isKept === true) this.#host.session.keep(message);
+  #refuse(message: ProgressMessage, refusal: Refusal): void {
+    if (refusal.unknown?.isKept === true) this.#host.session.keep(message);
+    this.#host.judge.refused(message.processed ?? []);
     // The error comes before any ack of a later message, and earlier ones are answered.
     this.#acks.flush();
+    this.#tellError(message.seq, refusal);
+  }
+
+  #tellError(seq: number, { code, unknown }: Refusal): void {
     const outcome = unknown === undefined ? {} : { outcome: "unknown" as const };
-    this.tell({
-      type: "error",
-      code,
-      detail: "a refusal that is to be expected",
-      seq: message.seq,
-      ...outcome,
-    });
+    this.tell({ type: "error", code, detail: "a refusal that is to be expected", seq, ...outcome });
   }
 
   #release(message: ReleaseMessage, line: Line): void {

@@ -1,5 +1,5 @@
 /** Judges what a worker sends and how it ends: the first fault of a scenario, in plain words. No I/O. */
-import { type WorkerMessage, workerMessageSchema } from "../contract/channel.ts";
+import { type ProgressMessage, type WorkerMessage, workerMessageSchema } from "../contract/channel.ts";
 import { issuesOf, wording } from "../contract/wording.ts";
 import { JsonError, parseJson } from "../json/exact-json.ts";
 import type { Line } from "./line-reader.ts";
@@ -42,6 +42,8 @@ export class Judge {
   readonly #isShared: boolean;
   readonly #onFault: () => void;
   #fault: Fault | undefined;
+  /** The connection over which a file was reported last, unless that report was refused. */
+  readonly #reported = new Map<string, number>();
   /** When the worker was sent the ack of a file. */
   readonly #acknowledged = new Map<string, Acknowledged>();
   /** When a connection ended. */
@@ -51,6 +53,7 @@ export class Judge {
   #isResumed = false;
   #mustStop = false;
   #isDetached = false;
+  #hasLostDetach = false;
 
   constructor(session: PlayedSession, { isShared }: { isShared: boolean }, onFault: () => void) {
     this.#session = session;
@@ -86,7 +89,8 @@ export class Judge {
   }
 
   /** Judges a report, before it is kept. */
-  report(processed: readonly string[], connection: number, nowMs: number, line: Line): void {
+  report(message: ProgressMessage, connection: number, nowMs: number, line: Line): void {
+    const { processed = [], results = {} } = message;
     if (this.#isResumed) this.#mayEnd = undefined;
     const limit = this.#noReports;
     if (limit !== undefined) {
@@ -97,7 +101,16 @@ export class Judge {
     for (const file of processed) {
       const problem = this.#problemOf(file, connection);
       if (problem !== undefined) this.blame(`it reported ${named(file)}, ${problem}`, line);
+      this.#reported.set(file, connection);
     }
+    const other = Object.keys(results).find((file) => this.#isPendingElsewhere(file));
+    if (other !== undefined)
+      this.blame(`it reported a result for ${named(other)}, which it had not claimed`, line);
+  }
+
+  /** The report of these files was refused: they are to be reported again. */
+  refused(files: readonly string[]): void {
+    for (const file of files) this.#reported.delete(file);
   }
 
   release(files: readonly string[], line: Line): void {
@@ -111,6 +124,11 @@ export class Judge {
 
   detached(): void {
     this.#isDetached = true;
+  }
+
+  /** The daemon was killed before it had read `detach`. */
+  detachLost(): void {
+    this.#hasLostDetach = true;
   }
 
   connectionEnded(connection: number, nowMs: number): void {
@@ -157,7 +175,10 @@ export class Judge {
     const count = pending.size === 1 ? "1 file is" : `${pending.size} files are`;
     if (left !== undefined) return `${how} while ${count} pending: ${named(left)}`;
     if (code !== 0) return `${how}, though all files are done`;
-    return this.#isDetached ? undefined : "it ended its connection without `detach`, so it counts as lost";
+    if (this.#isDetached) return undefined;
+    return this.#hasLostDetach
+      ? "it did not come back to detach: its `detach` was lost with the connection, so it counts as lost"
+      : "it ended its connection without `detach`, so it counts as lost";
   }
 
   #parsed(line: Line): WorkerMessage | undefined {
@@ -180,6 +201,11 @@ export class Judge {
     this.blame(what, line);
   }
 
+  /** Whether a file waits for a shared worker that has claimed it, or that will. */
+  #isPendingElsewhere(file: string): boolean {
+    return this.#isShared && this.#session.pending.has(file) && !this.#session.isClaimed(file);
+  }
+
   /** What is wrong with the report of a file; undefined if nothing is. */
   #problemOf(file: string, connection: number): string | undefined {
     const acknowledged = this.#acknowledged.get(file);
@@ -188,6 +214,7 @@ export class Judge {
       if (acknowledged.connection === connection || endedMs - acknowledged.atMs > readMs)
         return "though its earlier report was acknowledged";
     }
+    if (this.#reported.get(file) === connection) return "though its earlier report is under way";
     if (this.#session.processed.has(file) && this.#session.known.has(file)) return undefined;
     if (this.#isShared) return this.#session.isClaimed(file) ? undefined : "which it had not claimed";
     return this.#session.known.has(file) ? undefined : "which it was never given";

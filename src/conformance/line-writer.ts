@@ -10,6 +10,8 @@ export type Manner = "whole" | "bytes" | "pieces" | "packed";
 
 const packedMs = 20;
 const longestPiece = 40;
+/** Long enough for a slow worker to read what there is: half a character. */
+const inCharacterMs = 5;
 
 export class LineWriter {
   readonly #socket: Duplex;
@@ -46,7 +48,8 @@ export class LineWriter {
       for (let at = 0, end = 0; at < bytes.length && !this.#socket.destroyed; at = end) {
         end = at + this.#pieceLength(bytes.length);
         this.#socket.write(bytes.subarray(at, end));
-        if (end < bytes.length) await new Promise(setImmediate);
+        if (end === bytes.length) break;
+        await (isInCharacter(bytes, end) ? sleep(inCharacterMs) : new Promise(setImmediate));
       }
     }
     this.#isWriting = false;
@@ -65,4 +68,9 @@ export class LineWriter {
     this.#turn = (this.#turn * 75 + 74) % 65_537;
     return 1 + (this.#turn % longestPiece);
   }
+}
+
+/** Whether a UTF-8 character goes on at this byte. */
+function isInCharacter(bytes: Buffer, at: number): boolean {
+  return ((bytes[at] as number) & 0xc0) === 0x80;
 }

@@ -122,8 +122,8 @@ export class PlayedDaemon {
     if (judge.mustStop) return "it attached again, though it had been told that its lease is over";
     if (upgrade?.toLowerCase() !== channelProtocol)
       return `it asked for the upgrade to "${upgrade}" instead of "${channelProtocol}"`;
-    if (decoded(pathOf(request)) !== `/v1/sessions/${session.id}/attach`)
-      return `it did not ask for session "${session.id}", whose id must be percent-encoded`;
+    if (decoded(pathOf(request)) !== attachPath(session.id))
+      return `it did not ask for "${attachPath(session.id)}", with the id percent-encoded`;
     const query = attachQuery.safeParse(Object.fromEntries(queryOf(request)), { error: wording });
     const [issue] = query.success ? [] : issuesOf(query.error);
     if (issue !== undefined) return `the query is not valid: ${issue.path}: ${issue.message}`;
@@ -137,6 +137,12 @@ export class PlayedDaemon {
 
   async #listen(): Promise<void> {
     const server = createServer((request, response) => this.#answer(request, response));
+    server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+      // Other errors mean that the worker has gone in the middle of a request.
+      if (error.code?.startsWith("HPE_") === true && error.code !== "HPE_INVALID_EOF_STATE")
+        this.#options.judge.blame(`its request is not HTTP: ${error.message}`);
+      socket.destroy();
+    });
     server.on("upgrade", (request, socket, head) => this.#upgrade(request, socket, head));
     server.on("connection", (socket) => {
       this.#sockets.add(socket);
@@ -194,6 +200,8 @@ export class PlayedDaemon {
         this.#current?.close(code, detail);
       },
       loseNextClaim: () => this.#current?.loseNextClaim(),
+      refuseNextClaim: () => this.#current?.refuseNextClaim(),
+      loseNextDetach: () => this.#current?.loseNextDetach(),
       holdAcks: (ms) => this.#current?.holdAcks(ms),
       stopReading: (ms) => this.#current?.stopReading(ms),
       goDown: (ms) => {
@@ -212,6 +220,11 @@ export class PlayedDaemon {
 /** Whether a worker that is told this has no lease any more. */
 function isFinal(code: ErrorCode | ClosingCode): boolean {
   return code === "lease_lost" || code === "session_deleted" || code === "session_not_found";
+}
+
+/** The path to attach to a session, before it is percent-encoded. */
+function attachPath(id: string): string {
+  return `/v1/sessions/${id}/attach`;
 }
 
 function pathOf({ url = "" }: IncomingMessage): string {

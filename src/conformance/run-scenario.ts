@@ -1,7 +1,8 @@
 /** Plays one scenario to a worker: starts its command, and judges what it did when it has ended. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Exit, type Fault, Judge, named } from "./judge.ts";
@@ -35,6 +36,9 @@ export async function runScenario(scenario: Scenario, options: CheckOptions): Pr
   const directory = await mkdtemp(join(tmpdir(), "check-worker-"));
   const socketPath = join(directory, "sessiond.sock");
   const session = new PlayedSession(scenario);
+  const remove = () => rmSync(directory, { recursive: true, force: true });
+  // Ctrl-C ends the program in the middle of a scenario.
+  process.on("exit", remove);
   const stop = new AbortController();
   const judge = new Judge(session, options, () => stop.abort());
   const daemon = new PlayedDaemon({ ...options, scenario, session, judge, socketPath });
@@ -50,7 +54,8 @@ export async function runScenario(scenario: Scenario, options: CheckOptions): Pr
     return { fault: judge.fault, output };
   } finally {
     daemon.close();
-    await rm(directory, { recursive: true, force: true });
+    process.off("exit", remove);
+    remove();
   }
 }
 
@@ -95,6 +100,8 @@ async function runWorker(
   kill();
   // Whatever has left the group may keep the pipes open.
   await Promise.race([closed, sleep(leftoverMs)]);
+  child.stdout.destroy();
+  child.stderr.destroy();
   return { exit: isLate ? undefined : { code, signal }, output };
 }
 

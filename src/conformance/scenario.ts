@@ -84,6 +84,10 @@ export interface Stage {
   close(code: ClosingCode, detail: string): void;
   /** Is killed when the next claim is durable, before it is answered. */
   loseNextClaim(): void;
+  /** Answers the next claim with an error. */
+  refuseNextClaim(): void;
+  /** Is killed before it has read the next `detach`. */
+  loseNextDetach(): void;
   /** Holds acknowledgements back for so long. */
   holdAcks(ms: number): void;
   /** Reads nothing from the worker for so long. */

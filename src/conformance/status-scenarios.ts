@@ -50,6 +50,27 @@ export const statusScenarios: readonly Scenario[] = [
     ],
   },
   {
+    name: "resumed-while-away",
+    about: "pauses, is killed and is resumed: `attached` has the status, and no `status` follows it",
+    files: names(60),
+    steps: [
+      {
+        after: 3,
+        act: (stage) => {
+          stage.status("paused");
+          stage.mayEnd("leave");
+          stage.later(underWayMs, () => {
+            stage.cut();
+            stage.session.changeStatus("running", null);
+            stage.resumed();
+            stage.later(leavingMs, () => stage.mustFinish());
+          });
+          return "keep";
+        },
+      },
+    ],
+  },
+  {
     name: "completed-by-others",
     about: "completes the session under the worker, which ends",
     files: names(60),

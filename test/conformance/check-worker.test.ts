@@ -1,10 +1,13 @@
 /** The check of workers: right workers pass, and every fault of a wrong one is caught and named. */
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
+import { readdir } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { text } from "node:stream/consumers";
 import { describe, expect, it, onTestFinished } from "vitest";
+import { eventually } from "../support/eventually.ts";
 import { isLong } from "../support/runs.ts";
+import { tempDir } from "../support/temp-dir.ts";
 
 const root = resolve(import.meta.dirname, "../..");
 const program = join(root, "dist/tools/check-worker.js");
@@ -44,7 +47,7 @@ const faults: readonly [string, string, string, "shared"?][] = [
   ],
   ["asks for no upgrade", "plain", "asked to attach without `Connection: Upgrade`"],
   ["speaks WebSocket", "plain", 'the upgrade to "websocket" instead of "sessiond-channel/1"'],
-  ["does not encode the id", "odd-session-id", "whose id must be percent-encoded"],
+  ["does not encode the id", "odd-session-id", "with the id percent-encoded"],
   ["forgets shared", "plain", "attached without `shared=true`", "shared"],
   ["sends no JSON", "plain", "sent a line that is not JSON"],
   ["sends blank lines", "plain", "sent a line that is not JSON"],
@@ -78,6 +81,20 @@ const faults: readonly [string, string, string, "shared"?][] = [
   ["comes back in any case", "session-deleted", "had been told that its lease is over"],
   ["forgets to detach", "plain", "without `detach`"],
   ["goes on after detach", "plain", "sent another message after `detach`"],
+  [
+    "reports each file twice",
+    "late-acks",
+    'reported "src/file-1.py", though its earlier report is under way',
+  ],
+  [
+    "reports results of others",
+    "plain",
+    'reported a result for "src/file-9.py", which it had not claimed',
+    "shared",
+  ],
+  ["keeps the status when it comes back", "resumed-while-away", "did not end within 3 s"],
+  ["leaves before it is let go", "cut-before-detach", "did not come back to detach"],
+  ["ignores refusals", "refused-claim", "did not end within 3 s", "shared"],
   ["exits with 3", "plain", "ended with status 3, though all files are done"],
   ["ignores what it has claimed", "claim-lost-on-the-way", "did not end within 3 s", "shared"],
   ["does not wait for its claim", "claim-waits", "ended with status 0", "shared"],
@@ -131,5 +148,36 @@ describe("check-worker", () => {
     expect(stdout).toContain("did not end within 1 s; 20 files are pending");
     expect(code).toBe(1);
     expect(spawnSync("pgrep", ["-f", "^sleep 4321$"]).status).toBe(1);
+  });
+
+  it.runIf(isLong)(
+    "does not wait for what has left the worker's group and keeps its output open",
+    async () => {
+      const startedMs = performance.now();
+      const command = ["sh", "-c", "setsid sleep 20 & exit 3"];
+      const { code, stdout } = await check({ args: ["--scenario", "plain"] }, command);
+      expect(stdout).toContain("it ended with status 3 and never attached");
+      expect(code).toBe(1);
+      expect(performance.now() - startedMs).toBeLessThan(15_000);
+    },
+  );
+
+  it.runIf(isLong)("says that a request is not HTTP", async () => {
+    const program = 'require("net").connect(process.env.SESSIOND_SOCKET).write("hello\\n\\n")';
+    const { stdout } = await check({ args: ["--scenario", "plain"] }, [process.execPath, "-e", program]);
+    expect(stdout).toContain("its request is not HTTP: Parse Error");
+  });
+
+  it.runIf(isLong)("leaves nothing behind when it is interrupted", async () => {
+    const directory = await tempDir();
+    const args = [program, "--scenario", "plain", "--", "sh", "-c", "sleep 4322 & wait"];
+    const child = spawn(process.execPath, args, { env: { ...process.env, TMPDIR: directory } });
+    onTestFinished(() => void child.kill("SIGTERM"));
+    const isWorking = () => spawnSync("pgrep", ["-f", "^sleep 4322$"]).status === 0;
+    await eventually(async () => expect(isWorking()).toBe(true));
+    child.kill("SIGINT");
+    expect(await once(child, "exit")).toEqual([130, null]);
+    expect(await readdir(directory)).toEqual([]);
+    await eventually(async () => expect(isWorking()).toBe(false));
   });
 });
