@@ -84,6 +84,8 @@ class WholeFiles:
 
 
 MOST_AHEAD = 1000
+_MOST_A_CLAIM = 10_000
+"""The daemon takes no claim of more files."""
 _MEASURED_SECONDS = 1.0
 
 
@@ -158,7 +160,7 @@ class ClaimedFiles:
         if count <= 0:
             return 0
         self._is_claiming = True
-        return min(count, 10 * MOST_AHEAD)
+        return min(count, _MOST_A_CLAIM)
 
     def finished(self) -> None:
         """A file was finished, for the measure of how fast the worker is."""
@@ -173,6 +175,10 @@ class ClaimedFiles:
     def again(self, files: Iterable[str]) -> None:
         """These files were handed out, and nobody works on them any more."""
         self._held.extend([file for file in files if self._taken.pop(file, self) is not self])
+
+    def kept(self, files: Iterable[str]) -> None:
+        """These files were not given back after all."""
+        self._held.extend(files)
 
     def too_many(self) -> List[str]:
         """Files to give back: more than the worker begins within about two seconds. They count as gone."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Callable, Deque, List, Optional, Sequence
+from typing import Callable, Deque, List, Optional, Sequence, Set
 
 MOST_MESSAGES = 1000
 MOST_BYTES = 8 * 1024 * 1024
@@ -69,6 +69,11 @@ class Outbox:
     def has_waiting(self) -> bool:
         """Whether something was not sent yet on this connection."""
         return bool(self._waiting)
+
+    def files(self, kind: str) -> Set[str]:
+        """The files of all messages of a kind that are not answered."""
+        messages = (*self._sent, *self._waiting)
+        return {file for message in messages if message.kind == kind for file in message.files}
 
     def add(self, message: Message) -> None:
         self._waiting.append(message)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Iterable, List, Mapping, Optional
 
-from .errors import DaemonUnreachableError, SessiondError, error_of
+from .errors import DaemonUnreachableError, NotClaimedError, SessiondError, error_of
 from .exact_json import stringify_json
 from .next_file import ClaimedFiles
 from .outbox import Message
@@ -54,7 +54,9 @@ class SharedWorker(Worker):
         self._lease.outbox.durable(
             lambda sent: bool(sent.files) and held.isdisjoint(sent.files), self._summary.get("revision")
         )
-        self._files.attached(claimed)
+        # What is being given back is still claimed if the daemon does not know of it yet.
+        leaving = self._lease.outbox.files("release")
+        self._files.attached(file for file in claimed if file not in leaving)
 
     def _told(self, message: Mapping[str, Any]) -> None:
         super()._told(message)
@@ -115,5 +117,18 @@ class SharedWorker(Worker):
     def _idle(self) -> None:
         back = self._files.too_many() if self._lease.is_connected else []
         if back:
-            # A refusal changes nothing: then these files are not this worker's any more.
-            self._lease.outbox.add(Message("release", stringify_json({"files": back}), back, lambda _: None))
+            self._release(back)
+
+    def _release(self, files: List[str]) -> None:
+        body = stringify_json({"files": files})
+        self._lease.outbox.add(Message("release", body, files, self._released))
+
+    def _released(self, message: Message) -> None:
+        if isinstance(message.error, NotClaimedError):
+            # One of them is another's by now, which says nothing of the others: none was given back.
+            if len(message.files) > 1:
+                for file in message.files:
+                    self._release([file])
+        elif message.error is not None:
+            # They are still claimed, so nobody else can work on them.
+            self._files.kept(message.files)
