@@ -146,7 +146,8 @@ export class SharedSession implements RunSession {
     clearTimeout(this.#timer);
     const began = performance.now();
     try {
-      await this.#lookNow();
+      // Without a connection it would only wait for the daemon, as the worker does.
+      if (this.worker.isConnected) await this.#lookNow();
     } catch {
       // The connection is lost, or the session: the worker says so.
     }
