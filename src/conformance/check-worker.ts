@@ -31,7 +31,9 @@ try {
   process.exitCode = await main();
 } catch (error) {
   if (!(error instanceof UsageError) && (error as NodeJS.ErrnoException).syscall === undefined) throw error;
-  process.stderr.write(`check-worker: ${(error as Error).message}\n`);
+  const { message, syscall = "" } = error as NodeJS.ErrnoException;
+  const what = syscall.startsWith("spawn") ? "cannot start the worker: " : "";
+  process.stderr.write(`check-worker: ${what}${message}\n`);
   process.exitCode = 2;
 }
 

@@ -119,6 +119,7 @@ export class PlayedDaemon {
   #wrongRequest(request: IncomingMessage): string | undefined {
     const { session, judge, isShared } = this.#options;
     const { upgrade, [tokenHeader]: token } = request.headers;
+    if (request.method !== "GET") return `it asked to attach with ${request.method} instead of GET`;
     if (judge.mustStop) return "it attached again, though it had been told that its lease is over";
     if (upgrade?.toLowerCase() !== channelProtocol)
       return `it asked for the upgrade to "${upgrade}" instead of "${channelProtocol}"`;

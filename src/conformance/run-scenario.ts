@@ -1,8 +1,7 @@
 /** Plays one scenario to a worker: starts its command, and judges what it did when it has ended. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { rmSync } from "node:fs";
-import { mkdtemp } from "node:fs/promises";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Exit, type Fault, Judge, named } from "./judge.ts";
@@ -33,7 +32,8 @@ const leftoverMs = 500;
 
 /** @throws the error of the system if the command cannot be started */
 export async function runScenario(scenario: Scenario, options: CheckOptions): Promise<Outcome> {
-  const directory = await mkdtemp(join(tmpdir(), "check-worker-"));
+  // Made and noted in one step: no end of the program comes between.
+  const directory = mkdtempSync(join(tmpdir(), "check-worker-"));
   const socketPath = join(directory, "sessiond.sock");
   const session = new PlayedSession(scenario);
   const remove = () => rmSync(directory, { recursive: true, force: true });
