@@ -81,15 +81,9 @@ export class WorkerSocket {
     this.#request.end();
   }
 
-  /** Sends a message. All of a turn are sent together. */
+  /** Sends a message at once: what the caller does next may take long, and the process may be killed then. */
   send(text: string): void {
-    const socket = this.#socket;
-    if (socket === undefined) return;
-    if (socket.writableCorked === 0) {
-      socket.cork();
-      process.nextTick(() => socket.uncork());
-    }
-    socket.write(`${text}\n`);
+    this.#socket?.write(`${text}\n`);
   }
 
   /** Ends the connection at once, for this reason. */

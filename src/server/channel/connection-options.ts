@@ -24,7 +24,8 @@ export interface ConnectionOptions {
   onDetach: () => Promise<void>;
   /** Of a shared worker. */
   sharing?: Sharing;
-  onClosed: () => void;
+  /** Resolves when whoever asks for the lease is told that its worker is lost. */
+  onClosed: () => Promise<void>;
   logger: Logger;
 }
 

@@ -21,6 +21,12 @@ export class WorkerConnection implements LineReader {
   readonly epoch: number;
   /** The generation of the session. A later session with the same id has another. */
   readonly generation: string | null;
+  /**
+   * Set when the worker sends nothing more: it was probably killed. Resolves when all that it sent was
+   * answered and its connection is closed.
+   */
+  leaving: Promise<void> | undefined;
+  #left: (() => void) | undefined;
   readonly #options: ConnectionOptions;
   readonly #stream: LineStream;
   readonly #answers = new Answers();
@@ -119,6 +125,9 @@ export class WorkerConnection implements LineReader {
   }
 
   ended(): void {
+    this.leaving = new Promise((resolve) => {
+      this.#left = resolve;
+    });
     this.#finish({});
   }
 
@@ -135,7 +144,8 @@ export class WorkerConnection implements LineReader {
 
   closed(): void {
     this.#claims?.close();
-    this.#options.onClosed();
+    const told = this.#options.onClosed();
+    if (this.#left !== undefined) void told.finally(this.#left);
   }
 
   get #names() {

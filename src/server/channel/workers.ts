@@ -63,9 +63,10 @@ export class Workers {
     return this.#attached.size;
   }
 
-  /** Whether the worker with the lease of this epoch is connected. */
+  /** Whether the worker with the lease of this epoch is connected, and may send more. */
   isConnected(epoch: number): boolean {
-    return this.#attached.get(epoch) !== undefined;
+    const connection = this.#attached.get(epoch);
+    return connection !== undefined && connection.leaving === undefined;
   }
 
   /** Begins the grace periods of workers that were attached to an earlier run of the daemon. */
@@ -168,7 +169,7 @@ export class Workers {
       report,
       ...(lease.shared && this.#sharing(lease, beginning.session, report)),
       onDetach: () => this.#ends.detach(lease),
-      onClosed: () => void this.#closed(connection, lease),
+      onClosed: () => this.#closed(connection, lease),
       logger,
     };
     const connection = new WorkerConnection(options, beginning);
@@ -225,6 +226,8 @@ export class Workers {
   /** Refuses exclusive leases in a grace period, of which the store knows nothing. */
   async #assertMayAttach(id: SessionId, { token }: LeaseRequest): Promise<void> {
     const { store } = this.#options;
+    // Whoever starts a worker again after it was killed must not be told that it is attached.
+    await Promise.all(this.#attached.of(id).map(({ leaving }) => leaving));
     const [[lease]] = await Promise.all([store.leases.of(id), store.summary(id)]);
     if (lease === undefined || lease.shared) return;
     const grace = this.#ends.graces.get(lease.epoch);
@@ -241,7 +244,8 @@ export class Workers {
     const leases = await this.#options.store.leases.of(id);
     if (this.#stopping || this.#attaching.has(id)) return;
     for (const lease of leases) {
-      const isUnused = !this.isConnected(lease.epoch) && this.#ends.graces.get(lease.epoch) === undefined;
+      const isUnused =
+        this.#attached.get(lease.epoch) === undefined && this.#ends.graces.get(lease.epoch) === undefined;
       if (isUnused) this.#ends.graces.begin(lease);
     }
   }

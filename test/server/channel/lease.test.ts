@@ -36,6 +36,18 @@ test("of many that want a session at once, one has it", async () => {
   }
 });
 
+test("a worker that was killed with reports on their way is lost, and not attached", async () => {
+  const { socketPath, create } = await startServer({ worker: longGrace });
+  for (let round = 0; round < 10; round++) {
+    const id = `s${round}`;
+    await create(id, ["a"]);
+    const worker = await attachWorker(socketPath, id);
+    for (let seq = 1; seq <= 20; seq++) worker.send({ type: "progress", seq, results: { [seq]: round } });
+    worker.socket.end();
+    expect(await refusal(attachWorker(socketPath, id))).toContain("lost its connection");
+  }
+});
+
 test("as long as there is a worker, others may not report, and may do everything else", async () => {
   const server = await startServer({ worker: longGrace });
   const { socketPath, create, call } = server;
