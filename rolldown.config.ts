@@ -72,29 +72,35 @@ function readText(path: string): string {
   return readFileSync(new URL(path, import.meta.url), "utf8");
 }
 
-// The published files are bundles: users never see the versions that the daemon is built from. The one
-// dependency that they install is zod, for the declaration files, which mention its types.
-export default defineConfig({
-  input: {
-    sessiond: "src/daemon/entry.ts",
-    sessionctl: "src/cli/sessionctl.ts",
-    index: "src/client/index.ts",
-    "examples/demo": "examples/demo/demo.ts",
-    "examples/session-manager-demo": "examples/session-manager-demo.ts",
-    "examples/shared-worker": "examples/shared-worker.ts",
-    "tools/config-schema": "src/config/print-schema.ts",
-    "tools/check-worker": "src/conformance/check-worker.ts",
-    "tools/man-pages": "systemd/man-pages.ts",
-    "bench/bench": "bench/bench.ts",
+const bundle = { platform: "node", transform } as const;
+const output = { dir: "dist", format: "esm", entryFileNames: "[name].js" } as const;
+
+export default defineConfig([
+  // The published files are bundles: users never see the versions that the daemon is built from. The one
+  // dependency that they install is zod, for the declaration files, which mention its types.
+  {
+    ...bundle,
+    input: {
+      sessiond: "src/daemon/entry.ts",
+      sessionctl: "src/cli/sessionctl.ts",
+      index: "src/client/index.ts",
+    },
+    plugins: [notices()],
+    output: { ...output, cleanDir: true, chunkFileNames: "chunks/[name]-[hash].js" },
   },
-  platform: "node",
-  plugins: [notices()],
-  transform,
-  output: {
-    dir: "dist",
-    format: "esm",
-    cleanDir: true,
-    entryFileNames: "[name].js",
-    chunkFileNames: "chunks/[name]-[hash].js",
+  // What is not published has chunks of its own. Shared ones would cut those of the daemon smaller, and each
+  // takes a descriptor at the start.
+  {
+    ...bundle,
+    input: {
+      "examples/demo": "examples/demo/demo.ts",
+      "examples/session-manager-demo": "examples/session-manager-demo.ts",
+      "examples/shared-worker": "examples/shared-worker.ts",
+      "tools/config-schema": "src/config/print-schema.ts",
+      "tools/check-worker": "src/conformance/check-worker.ts",
+      "tools/man-pages": "systemd/man-pages.ts",
+      "bench/bench": "bench/bench.ts",
+    },
+    output: { ...output, chunkFileNames: "tools/[name]-[hash].js" },
   },
-});
+]);

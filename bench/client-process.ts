@@ -8,7 +8,7 @@ import type { RunRequest, RunResult } from "./run.ts";
 import { endProcess, type Scope } from "./scope.ts";
 import { workersArgument } from "./workers.ts";
 
-/** Relative to the bundle, which is in dist/bench or dist/chunks. */
+/** Relative to the bundle, which is in dist/bench or dist/tools. */
 const program = resolve(import.meta.dirname, "../bench/bench.js");
 
 export interface ClientProcess {

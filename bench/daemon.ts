@@ -9,7 +9,7 @@ import { benchDirectory } from "./peers/packages.ts";
 import { longestStall, type Probed } from "./process-facts.ts";
 import { endProcess, type Scope } from "./scope.ts";
 
-/** Relative to the bundle, which is in dist/bench or dist/chunks. */
+/** Relative to the bundle, which is in dist/bench or dist/tools. */
 const program = resolve(import.meta.dirname, "../sessiond.js");
 const probe = resolve(benchDirectory, "stall-probe.mjs");
 

@@ -21,7 +21,7 @@ export interface Ran {
   rounds: number[];
 }
 
-/** Relative to the bundle, which is in dist/bench or dist/chunks. */
+/** Relative to the bundle, which is in dist/bench or dist/tools. */
 const sessionctl = resolve(import.meta.dirname, "../sessionctl.js");
 const atOnce = 2;
 

@@ -5,7 +5,7 @@ import { mkdirSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { endProcess, type Scope } from "./scope.ts";
 
-/** Relative to the bundle, which is in dist/bench or dist/chunks. */
+/** Relative to the bundle, which is in dist/bench or dist/tools. */
 const program = resolve(import.meta.dirname, "../bench/bench.js");
 
 /** The benchmark starts its own program with this argument, a directory and a socket. */

@@ -33,7 +33,7 @@ interface Round {
   refused: number;
 }
 
-/** Relative to the bundle, which is in dist/bench or dist/chunks. */
+/** Relative to the bundle, which is in dist/bench or dist/tools. */
 const sessionctl = resolve(import.meta.dirname, "../sessionctl.js");
 const service = join(benchDirectory, "limited-service.mjs");
 const atOnce = 8;

@@ -16,7 +16,7 @@ export interface SharedRun {
   rounds: number[];
 }
 
-/** Relative to the bundle, which is in dist/bench or dist/chunks. */
+/** Relative to the bundle, which is in dist/bench or dist/tools. */
 const sessionctl = resolve(import.meta.dirname, "../sessionctl.js");
 
 const ways: Record<SharedRun["who"], { runners: number; options: string[] }> = {

@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 
-/** Relative to the bundle, which is in dist/bench or dist/chunks. */
+/** Relative to the bundle, which is in dist/bench or dist/tools. */
 export const benchDirectory = resolve(import.meta.dirname, "../../bench");
 const require = createRequire(resolve(benchDirectory, "package.json"));
 
