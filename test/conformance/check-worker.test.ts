@@ -118,6 +118,17 @@ describe("check-worker", () => {
     120_000,
   );
 
+  it.runIf(isLong)(
+    "finds nothing wrong with the small worker in Python",
+    async () => {
+      const small = `exec python3 ${join(root, "examples/worker.py")} "$SESSIOND_SOCKET" "$SESSIOND_SESSION"`;
+      const { code, stdout } = await check({}, ["sh", "-c", small]);
+      expect(stdout).not.toContain("WRONG");
+      expect(code).toBe(0);
+    },
+    120_000,
+  );
+
   it.each(isLong ? faults : faults.slice(0, 3))("catches one that %s, in %s", async (...row) => {
     const [fault, scenario, said, kind] = row;
     const args = ["--timeout", "3", "--scenario", scenario];
