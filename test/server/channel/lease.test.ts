@@ -36,16 +36,29 @@ test("of many that want a session at once, one has it", async () => {
   }
 });
 
-test("a worker that was killed with reports on their way is lost, and not attached", async () => {
-  const { socketPath, create } = await startServer({ worker: longGrace });
-  for (let round = 0; round < 10; round++) {
-    const id = `s${round}`;
-    await create(id, ["a"]);
-    const worker = await attachWorker(socketPath, id);
-    for (let seq = 1; seq <= 20; seq++) worker.send({ type: "progress", seq, results: { [seq]: round } });
-    worker.socket.end();
-    expect(await refusal(attachWorker(socketPath, id))).toContain("lost its connection");
-  }
+test("a worker that was killed with a report on its way is lost, and not attached", async () => {
+  const { socketPath, create, call, store } = await startServer({ worker: longGrace });
+  await create("s", ["a"]);
+  const worker = await attachWorker(socketPath, "s");
+  let write = () => {};
+  const disk = new Promise<void>((resolve) => {
+    write = resolve;
+  });
+  const { report } = store;
+  store.report = async (...args) => {
+    await disk;
+    return report.apply(store, args);
+  };
+  worker.send({ type: "progress", seq: 1, processed: ["a"] });
+  worker.socket.end();
+  const workers = async () => (await summaryOf({ call }, "s")).workers;
+  await eventually(async () => expect(await workers()).toMatchObject([{ connected: false }]));
+  const again = refusal(attachWorker(socketPath, "s"));
+  // The request comes before the answer to the report.
+  for (let turn = 0; turn < 500; turn++) await setImmediate();
+  write();
+  expect(await again).toContain("lost its connection");
+  expect(await summaryOf({ call }, "s")).toMatchObject({ processed_count: 1 });
 });
 
 test("as long as there is a worker, others may not report, and may do everything else", async () => {
