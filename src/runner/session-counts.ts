@@ -41,11 +41,14 @@ export class SessionCounts {
     this.#own = succeeded ? { done: done + 1, failed } : { done, failed: failed + 1 };
   }
 
-  /** Takes what a look has found. `seen` is what this run had finished when the look began. */
+  /**
+   * Takes what a look has found. `seen` is what this run had finished when the look began. What it has finished
+   * since may be in the look or not: so that nothing counts twice, it counts with the next look.
+   */
   looked(look: Look, seen: Own): void {
     this.#look = look;
-    this.#seen = total(seen);
-    this.#seenFailed = seen.failed;
+    this.#seen = total(this.#own);
+    this.#seenFailed = this.#own.failed;
     // Files from before the run that somebody has requeued count as new.
     this.#doneEarlier = Math.max(0, Math.min(this.#doneEarlier, look.processed - look.failed - seen.done));
     this.#failedEarlier = Math.max(0, Math.min(this.#failedEarlier, look.failed - seen.failed));

@@ -4,23 +4,22 @@ import { expect, test } from "vitest";
 import { SessionCounts } from "../../src/runner/session-counts.ts";
 import { runs } from "../support/runs.ts";
 
-test("what this run has finished counts at once, and what others have finished from the next look on", () => {
+test("what a run finishes counts at once, or if a look is under way, with the next; never twice", () => {
   const counts = new SessionCounts({ processed: 5, failed: 2, pending: 10, workers: 1 });
   counts.ended({ succeeded: true });
   expect(counts).toMatchObject({ done: 1, failed: 0, pending: 9, doneEarlier: 3, failedEarlier: 2 });
   const seen = counts.own;
   counts.ended({ succeeded: false });
-  // The look has seen the first of them, and four files of others, one of which has failed.
+  // The look has seen both, and three files of others.
   counts.looked({ processed: 10, failed: 3, pending: 5, workers: 3 }, seen);
-  expect(counts).toMatchObject({
-    done: 4,
-    failed: 2,
-    pending: 4,
-    doneEarlier: 3,
-    failedEarlier: 2,
-    workers: 3,
-  });
+  const { tally } = counts;
+  expect(tally).toEqual({ failed: 1, succeeded: 4, total: 10 });
+  // Another has seen only the first of them, and four files of others, one of which has failed.
+  counts.looked({ processed: 10, failed: 3, pending: 5, workers: 3 }, seen);
+  expect(counts.tally).toEqual({ failed: 1, succeeded: 4, total: 10 });
+  counts.looked({ processed: 11, failed: 4, pending: 4, workers: 3 }, counts.own);
   expect(counts.tally).toEqual({ failed: 2, succeeded: 4, total: 10 });
+  expect(counts).toMatchObject({ pending: 4, doneEarlier: 3, failedEarlier: 2, workers: 3 });
 });
 
 test("a claim tells how many are pending, and nothing of those that failed", () => {
