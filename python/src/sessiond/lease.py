@@ -282,7 +282,7 @@ class Lease:
             self.outbox.acked(message["seq"], message.get("revision"))
         elif kind == "closing":
             return True
-        elif kind == "error" and (message.get("outcome") == "unknown" or message.get("code") in _SENT_AGAIN):
+        elif kind == "error" and _is_sent_again(message) and self.outbox.has_sent(message["seq"]):
             return True
         elif kind == "error" and self.outbox.refused(message["seq"], _error_of(message)):
             self._lost_at = None
@@ -337,6 +337,10 @@ class Lease:
             if self._channel is not None:
                 self._channel.shut()
             self.changed.notify_all()
+
+
+def _is_sent_again(message: Mapping[str, Any]) -> bool:
+    return message.get("outcome") == "unknown" or message.get("code") in _SENT_AGAIN
 
 
 def _error_of(message: Mapping[str, Any]) -> SessiondError:

@@ -93,6 +93,10 @@ class Outbox:
         while self._sent and self._sent[0].seq <= seq:
             self._answer(self._sent.popleft(), revision=revision)
 
+    def has_sent(self, seq: int) -> bool:
+        """Whether a message with this seq waits for its answer."""
+        return any(message.seq == seq for message in self._sent)
+
     def refused(self, seq: int, error: BaseException) -> bool:
         """One message was refused. Returns false if there is none with this seq."""
         for message in self._sent:

@@ -24,7 +24,7 @@ from urllib.parse import urlencode
 from .calls import listed
 from .channel import own_process
 from .daemon import Daemon
-from .errors import InvalidRequestError
+from .errors import InvalidRequestError, SessionDeletedError
 from .exact_json import JsonError, stringify_json
 from .for_each import Gate, Summary, for_each
 from .lease import Lease, LeaseOptions
@@ -311,8 +311,12 @@ class Worker:
 
     def _has_ended(self) -> bool:
         """Whether there will be no more files. Notes why."""
-        if self._lease.is_over and self._lease.error is not None:
-            raise self._lease.error
+        error = self._lease.error if self._lease.is_over else None
+        if isinstance(error, SessionDeletedError):
+            self._stopped = "deleted"
+            return True
+        if error is not None:
+            raise error
         if self._lease.is_over or self._lease.is_detaching:
             return True
         if self._status == "running" or (self._status == "paused" and self._on_pause == "hold"):
