@@ -6,8 +6,8 @@ import { counted } from "./count.ts";
 import { safe } from "./terminal-text.ts";
 
 /**
- * A worker among the others: by its name, with its epoch if the name alone does not do, because others have it
- * or nobody can type it. By its epoch if it has no name. `sessionctl evict` takes either.
+ * A worker among the others: by its name, with its epoch if the name alone does not do, because others have
+ * it or nobody can type it. By its epoch if it has no name. `sessionctl evict` takes either.
  */
 export function workerWord({ name, epoch }: AttachedWorker, workers: readonly AttachedWorker[]): string {
   if (name === null) return String(epoch);

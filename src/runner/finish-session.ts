@@ -46,8 +46,8 @@ export async function finishSession(
 }
 
 /**
- * Whether to wait for the daemon, if it is away, in order to say what becomes of the session. Whoever interrupts
- * a run does not wait: the session is paused when the lease ends.
+ * Whether to wait for the daemon, if it is away, in order to say what becomes of the session. Whoever
+ * interrupts a run does not wait: the session is paused when the lease ends.
  */
 export function isToBeFinished({ session, summary: { stop } }: Finishing): boolean {
   return (

@@ -60,7 +60,11 @@ export async function openShared(opening: SharedOpening): Promise<Opened> {
   }
 }
 
-/** The session with its first files, to itself until it is prepared. @throws BeginAnew if others came first */
+/**
+ * The session with its first files, to itself until it is prepared.
+ *
+ * @throws BeginAnew if others came first
+ */
 async function create(opening: SharedOpening): Promise<Seat> {
   const seat = await takeSeat(seatOptions(opening, await createSession(opening)));
   if (seat?.isFirst) return seat;

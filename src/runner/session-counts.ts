@@ -42,8 +42,8 @@ export class SessionCounts {
   }
 
   /**
-   * Takes what a look has found. `seen` is what this run had finished when the look began. What it has finished
-   * since may be in the look or not: so that nothing counts twice, it counts with the next look.
+   * Takes what a look has found. `seen` is what this run had finished when the look began. What it has
+   * finished since may be in the look or not: so that nothing counts twice, it counts with the next look.
    */
   looked(look: Look, seen: Own): void {
     this.#look = look;

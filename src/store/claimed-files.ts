@@ -126,7 +126,9 @@ export class ClaimedFiles {
     if (added !== undefined && added.length > 0) this.#onFree();
   }
 
-  /** As `reported`, in slices. Whoever asks meanwhile what is free is told too little, and so is told again. */
+  /**
+   * As `reported`, in slices. Whoever asks meanwhile what is free is told too little, and so is told again.
+   */
   async reportedInSlices({ processed = [] }: ProgressDelta): Promise<void> {
     await eachInSlices(processed, (name) => this.#end(name));
     this.#onFree();

@@ -110,7 +110,8 @@ class _Loop:
         try:
             self._wait_for_threads()
         except (KeyboardInterrupt, SystemExit):
-            # SystemExit comes from a handler of a signal. What is under way is finished and reported; a second interrupt comes through.
+            # SystemExit comes from a handler of a signal. What is under way is finished and reported; a
+            # second interrupt comes through.
             self._end()
             self._wait_for_threads()
             raise

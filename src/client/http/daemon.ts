@@ -28,8 +28,8 @@ export function isNobodyThere(error: unknown): boolean {
 }
 
 /**
- * Has a daemon that was killed started again, after an error that says that nobody is there. Returns the error
- * with which to give up, if another attempt fails or must not be made.
+ * Has a daemon that was killed started again, after an error that says that nobody is there. Returns the
+ * error with which to give up, if another attempt fails or must not be made.
  */
 export async function revived(daemon: Daemon, error: Error): Promise<Error> {
   if (!isNobodyThere(error)) return error;
