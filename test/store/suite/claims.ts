@@ -5,23 +5,9 @@ import { parseSessionId } from "../../../src/session/session-id.ts";
 import type { SessionStore } from "../../../src/store/session-store.ts";
 import { runs } from "../../support/runs.ts";
 import { anySteps, runSteps } from "./claims-model.ts";
-import {
-  codeOf,
-  config,
-  document,
-  type OpenedStore,
-  type OpenStore,
-  openFor,
-  restarts,
-} from "./opened-store.ts";
+import { codeOf, config, document, type OpenStore, openFor, restarts, withSession } from "./opened-store.ts";
 
 const id = parseSessionId("s");
-
-async function withSession(open: OpenStore, pending: readonly string[]): Promise<OpenedStore> {
-  const opened = await openFor(open);
-  await opened.store.create({ session_id: id, config, pending_files: pending });
-  return opened;
-}
 
 /** The epoch of a new shared lease. */
 async function join(store: SessionStore): Promise<number> {

@@ -12,8 +12,8 @@ import {
   document,
   type OpenedStore,
   type OpenStore,
-  openFor,
   restarts,
+  withSession,
 } from "./opened-store.ts";
 
 const id = parseSessionId("s");
@@ -22,12 +22,6 @@ const checkpoint: Command = {
   type: "checkpoint",
   checkpoint: { processed_files: ["x"], pending_files: [] },
 };
-
-async function withSession(open: OpenStore): Promise<OpenedStore> {
-  const opened = await openFor(open);
-  await opened.store.create({ session_id: id, config, pending_files: ["a", "b"] });
-  return opened;
-}
 
 export function leaseTests(open: OpenStore): void {
   test("one of many that ask at once gets the lease", async () => {

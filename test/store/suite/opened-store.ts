@@ -2,6 +2,7 @@
 import { onTestFinished } from "vitest";
 import { isSessiondError } from "../../../src/error.ts";
 import type { Session } from "../../../src/session/session.ts";
+import { parseSessionId } from "../../../src/session/session-id.ts";
 import type { SessionStore } from "../../../src/store/session-store.ts";
 
 /** A store in storage of its own, which outlives it. */
@@ -35,6 +36,16 @@ export const restarts = {
 } as const;
 
 export const config = { target_path: "/src" };
+
+/** As `openFor`, with a session `s` that has these pending files. */
+export async function withSession(
+  open: OpenStore,
+  pending: readonly string[] = ["a", "b"],
+): Promise<OpenedStore> {
+  const opened = await openFor(open);
+  await opened.store.create({ session_id: parseSessionId("s"), config, pending_files: pending });
+  return opened;
+}
 
 /** A document as another program may have written it: it has no generation and no revision. */
 export function document(session_id: string, changes: Partial<Session> = {}): Session {

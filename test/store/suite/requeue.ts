@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { Command } from "../../../src/session/command.ts";
 import { parseSessionId } from "../../../src/session/session-id.ts";
-import { codeOf, config, type OpenedStore, type OpenStore, openFor, restarts } from "./opened-store.ts";
+import { codeOf, type OpenedStore, type OpenStore, restarts, withSession } from "./opened-store.ts";
 
 const id = parseSessionId("s");
 
@@ -11,16 +11,15 @@ function requeue(...files: string[]): Command {
 }
 
 /** A session with `a`, `b` and `c` processed, and `d` pending. */
-async function withSession(open: OpenStore): Promise<OpenedStore> {
-  const opened = await openFor(open);
-  await opened.store.create({ session_id: id, config, pending_files: ["a", "b", "c", "d"] });
+async function withProcessed(open: OpenStore): Promise<OpenedStore> {
+  const opened = await withSession(open, ["a", "b", "c", "d"]);
   await opened.store.report(id, { processed: ["a", "b", "c"], results: { a: 1, b: 2, c: 3 } });
   return opened;
 }
 
 export function requeueTests(open: OpenStore): void {
   test("processed files go to the end of the pending ones, in the order given; results stay", async () => {
-    const { store } = await withSession(open);
+    const { store } = await withProcessed(open);
     const { session } = await store.apply(id, requeue("c", "d", "a", "c"));
     expect(session).toMatchObject({
       processed_files: ["b"],
@@ -38,7 +37,7 @@ export function requeueTests(open: OpenStore): void {
   });
 
   test("of pending files there is nothing to do", async () => {
-    const { store } = await withSession(open);
+    const { store } = await withProcessed(open);
     const { session: before } = await store.read(id);
     expect((await store.apply(id, requeue("d", "d"))).session).toEqual(before);
     expect((await store.apply(id, requeue())).session).toEqual(before);
@@ -46,7 +45,7 @@ export function requeueTests(open: OpenStore): void {
   });
 
   test("a file that the session does not have is refused by name, and nothing is requeued", async () => {
-    const { store } = await withSession(open);
+    const { store } = await withProcessed(open);
     const { session: before } = await store.read(id);
     const refused = store.apply(id, requeue("a", "nothing", "else"));
     await expect(refused).rejects.toMatchObject({
@@ -58,7 +57,7 @@ export function requeueTests(open: OpenStore): void {
   });
 
   test("anybody may requeue while workers share the session, but not what they have claimed", async () => {
-    const { store } = await withSession(open);
+    const { store } = await withProcessed(open);
     const { epoch } = (await store.leases.acquire(id, { shared: true })).lease;
     expect((await store.claims.take(id, epoch, 1)).files).toEqual(["d"]);
     const { session: before } = await store.read(id);
@@ -76,7 +75,7 @@ export function requeueTests(open: OpenStore): void {
   });
 
   test("while a worker has the session for itself, only that worker may requeue", async () => {
-    const { store } = await withSession(open);
+    const { store } = await withProcessed(open);
     const { epoch } = (await store.leases.acquire(id, {})).lease;
     expect(await codeOf(store.apply(id, requeue("a")))).toBe("lease_held");
     expect(await codeOf(store.apply(id, requeue("a"), { epoch: epoch + 1 }))).toBe("lease_lost");
@@ -86,7 +85,7 @@ export function requeueTests(open: OpenStore): void {
   test.each(Object.entries(restarts))(
     "what was requeued is pending after a %s, whatever was reported",
     async (_, start) => {
-      const opened = await withSession(open);
+      const opened = await withProcessed(open);
       await opened.store.apply(id, requeue("b"));
       await start(opened);
       const { session } = await opened.store.read(id);

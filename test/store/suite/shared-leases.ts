@@ -2,24 +2,10 @@
 import { expect, test } from "vitest";
 import type { Command } from "../../../src/session/command.ts";
 import { parseSessionId } from "../../../src/session/session-id.ts";
-import {
-  codeOf,
-  config,
-  document,
-  type OpenedStore,
-  type OpenStore,
-  openFor,
-  restarts,
-} from "./opened-store.ts";
+import { codeOf, document, type OpenStore, restarts, withSession } from "./opened-store.ts";
 
 const id = parseSessionId("s");
 const shared = { shared: true };
-
-async function withSession(open: OpenStore): Promise<OpenedStore> {
-  const opened = await openFor(open);
-  await opened.store.create({ session_id: id, config, pending_files: ["a", "b"] });
-  return opened;
-}
 
 export function sharedLeaseTests(open: OpenStore): void {
   test("many that ask at once get one each; exclusive ones and shared ones exclude each other", async () => {
