@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, Dict, List
 
 from junit_totals import totals_of
 
@@ -26,6 +27,14 @@ def test_each(n): pass
 """
 
 
+def counts(totals: Dict[str, Any]) -> List[int]:
+    return [totals[key] for key in ("numPassedTests", "numFailedTests", "numPendingTests")]
+
+
+def named(totals: Dict[str, Any]) -> List[str]:
+    return [test["fullName"] for suite in totals["testResults"] for test in suite["assertionResults"]]
+
+
 def test_each_test_counts_once(tmp_path: Path) -> None:
     (tmp_path / "test_suite.py").write_text(SUITE)
     (tmp_path / "test_broken.py").write_text("import nothing_of_this_name\n")
@@ -36,14 +45,16 @@ def test_each_test_counts_once(tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL,
     )
     # Where a file cannot be imported, pytest runs no test at all.
-    assert totals_of(str(report)) == {"numPassedTests": 0, "numFailedTests": 1, "numPendingTests": 0}
+    assert counts(totals_of(str(report))) == [0, 1, 0]
     (tmp_path / "test_broken.py").unlink()
     subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junit-xml={report}"],
         cwd=tmp_path,
         stdout=subprocess.DEVNULL,
     )
-    assert totals_of(str(report)) == {"numPassedTests": 3, "numFailedTests": 3, "numPendingTests": 1}
+    totals = totals_of(str(report))
+    assert counts(totals) == [3, 3, 1]
+    assert sorted(set(named(totals))) == [f"test_suite {name}" for name in ("test_ends_badly", "test_fails", "test_fails_twice")]
 
 
 def test_a_report_that_is_missing_is_a_failure(tmp_path: Path) -> None:
@@ -51,4 +62,5 @@ def test_a_report_that_is_missing_is_a_failure(tmp_path: Path) -> None:
     said = subprocess.run(
         [sys.executable, str(program), str(tmp_path / "missing.xml")], capture_output=True, check=True
     )
-    assert json.loads(said.stdout) == {"numPassedTests": 0, "numFailedTests": 1, "numPendingTests": 0}
+    totals = json.loads(said.stdout)
+    assert (counts(totals), named(totals)) == ([0, 1, 0], ["the report"])
