@@ -11,7 +11,7 @@ import { SessionClient } from "../../src/client/session-client.ts";
 import { unitPath } from "../../src/daemon/systemd/sandbox.ts";
 import type { HeldPlan } from "../../src/retention/approvals.ts";
 import { waitingProblem } from "../../src/retention/health.ts";
-import { fileFor } from "../../src/store/directory/disk/session-codec.ts";
+import { fileFor } from "../../src/store/directory/disk/session-file.ts";
 import { startDaemonIn } from "../client/running-daemon.ts";
 import { sessiondProgram } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";

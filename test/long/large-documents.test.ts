@@ -3,8 +3,8 @@
  */
 import { expect, test } from "vitest";
 import { parseSessionId } from "../../src/session/session-id.ts";
-import { encodeSession, partsOf } from "../../src/store/directory/disk/encode-session.ts";
-import { maxStoredBytes } from "../../src/store/directory/disk/session-codec.ts";
+import { maxStoredBytes } from "../../src/store/document/decode-session.ts";
+import { encodeSession, partsOf } from "../../src/store/document/encode-session.ts";
 import type { SessionStore } from "../../src/store/session-store.ts";
 import { config, foreignSession, openLagging, putOutside } from "../store/directory/outside.ts";
 import { eventually } from "../support/eventually.ts";

@@ -11,13 +11,13 @@ import type { Session } from "../../session/session.ts";
 import { keptInNames, safeName } from "../../session/session-id.ts";
 import { shellOperand } from "../../text/shell-quote.ts";
 import { formatTimestamp, type Micros, microsPerMs } from "../../time/clock.ts";
+import { UnreadableError } from "../document/decode-session.ts";
+import { encodeSession, partsOf } from "../document/encode-session.ts";
 import { type DurableFiles, storageError } from "./disk/durable-files.ts";
-import { encodeSession, partsOf } from "./disk/encode-session.ts";
 import type { FileSystem } from "./disk/file-system.ts";
 import { makeDirectory } from "./disk/own-directories.ts";
 import { peekSessionId } from "./disk/peek-session-id.ts";
 import { readInSlices } from "./disk/read-document.ts";
-import { UnreadableError } from "./disk/session-codec.ts";
 
 /** The end of a backup's name: the time, and a number where there are several of one second. */
 const stampPattern = /\d{8}_\d{6}(?:_\d+)?\.json$/;

@@ -5,8 +5,8 @@ import { stringifyJson } from "../../../src/json/exact-json.ts";
 import { applyCommand, type ProgressDelta } from "../../../src/session/command.ts";
 import type { Session } from "../../../src/session/session.ts";
 import { WorkingSession } from "../../../src/session/working/working-session.ts";
-import { encodeSession } from "../../../src/store/directory/disk/encode-session.ts";
-import { decodeSession, maxStoredDepth } from "../../../src/store/directory/disk/session-codec.ts";
+import { decodeSession, maxStoredDepth } from "../../../src/store/document/decode-session.ts";
+import { encodeSession } from "../../../src/store/document/encode-session.ts";
 import { formatTimestamp } from "../../../src/time/clock.ts";
 import { anyString, jsonObject, session } from "../../support/arbitraries.ts";
 

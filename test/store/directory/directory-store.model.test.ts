@@ -15,7 +15,7 @@ import type { Session } from "../../../src/session/session.ts";
 import type { SessionId } from "../../../src/session/session-id.ts";
 import type { DirectoryStore } from "../../../src/store/directory/directory-store.ts";
 import { openDirectoryStore } from "../../../src/store/directory/directory-store.ts";
-import { fileFor } from "../../../src/store/directory/disk/session-codec.ts";
+import { fileFor } from "../../../src/store/directory/disk/session-file.ts";
 import { systemClock } from "../../../src/time/clock.ts";
 import { session as anySession } from "../../support/arbitraries.ts";
 import { eventually } from "../../support/eventually.ts";

@@ -8,7 +8,7 @@ import type { SessionId } from "../../../session/session-id.ts";
 import { shellOperand } from "../../../text/shell-quote.ts";
 import { assertExpected } from "../../change-conditions.ts";
 import type { ChangeOptions } from "../../session-store.ts";
-import { fileFor, type Identity } from "../disk/session-codec.ts";
+import { fileFor, type Identity } from "../disk/session-file.ts";
 import type { DirectoryView } from "../view/directory-view.ts";
 
 export class KnownSessions {

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { SessionId } from "../../../session/session-id.ts";
 import { type Clock, formatTimestamp } from "../../../time/clock.ts";
 import { type DurableFiles, TargetChanged } from "../disk/durable-files.ts";
-import { shortened } from "../disk/session-codec.ts";
+import { shortened } from "../disk/session-file.ts";
 import type { StorageState } from "../disk/storage-state.ts";
 import type { DirectoryView } from "../view/directory-view.ts";
 import type { KnownSessions } from "./known-sessions.ts";

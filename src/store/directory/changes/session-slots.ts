@@ -6,9 +6,9 @@
 import type { SessionSummary } from "../../../session/session.ts";
 import type { SessionId } from "../../../session/session-id.ts";
 import type { WorkingSession } from "../../../session/working/working-session.ts";
+import type { EncodedReport } from "../../document/encode-report.ts";
 import type { Document } from "../disk/read-document.ts";
-import type { Identity } from "../disk/session-codec.ts";
-import type { EncodedReport } from "../journal/encode-report.ts";
+import type { Identity } from "../disk/session-file.ts";
 import { type KnownDocument, ReportedSession, type Reporting } from "../reported/reported-session.ts";
 import type { OutsideChanges } from "../view/directory-view.ts";
 

@@ -5,7 +5,7 @@
 import { isSessiondError, systemErrorCode } from "../../../error.ts";
 import type { SessionId } from "../../../session/session-id.ts";
 import { TargetChanged } from "../disk/durable-files.ts";
-import { fileFor } from "../disk/session-codec.ts";
+import { fileFor } from "../disk/session-file.ts";
 import type { DirectoryView } from "../view/directory-view.ts";
 import { FileInDoubt } from "../view/doubts.ts";
 import { busy } from "./refusals.ts";

@@ -4,7 +4,7 @@
  * size is compared), inspect (the caller may check the target once more), commit (rename into place, or link
  * where nothing may be replaced), and sync the directory.
  *
- * The room store/directory/disk/ owns files and bytes: durable writes, reading and encoding documents, the
+ * The room store/directory/disk/ owns files: durable writes, reading documents, the layout of the directory, the
  * lock, and the one interface to the file system. It does not know what its callers use a file for.
  */
 import { constants } from "node:fs";
@@ -12,7 +12,7 @@ import { join } from "node:path";
 import writeFileAtomic from "write-file-atomic";
 import { SessiondError, systemErrorCode } from "../../../error.ts";
 import type { FileSystem, OpenFile } from "./file-system.ts";
-import { type Identity, identityOf } from "./session-codec.ts";
+import { type Identity, identityOf } from "./session-file.ts";
 
 /** The target is no longer the file that the caller looked at. */
 export class TargetChanged extends Error {}

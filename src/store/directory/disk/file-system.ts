@@ -5,7 +5,7 @@
  * reach the file system without it.
  */
 import type { BigIntStats } from "node:fs";
-import type { Identity } from "./session-codec.ts";
+import type { Identity } from "./session-file.ts";
 
 export interface FileSystem {
   /** What is at a path, links not followed; undefined if nothing is. */

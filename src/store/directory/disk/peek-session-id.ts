@@ -1,9 +1,9 @@
 /** Finds out whose document a file holds, from its beginning if that tells: a document may be large. */
 import { constants } from "node:fs";
 import { systemErrorCode } from "../../../error.ts";
+import { UnreadableError } from "../../document/decode-session.ts";
 import type { FileSystem } from "./file-system.ts";
 import { readInSlices } from "./read-document.ts";
-import { UnreadableError } from "./session-codec.ts";
 
 const headBytes = 4096;
 /** Every program that writes sessions has the id as the first key. */

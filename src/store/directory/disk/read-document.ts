@@ -3,17 +3,16 @@ import { type BigIntStats, constants } from "node:fs";
 import { yieldIfDue } from "../../../async/slices.ts";
 import { systemErrorCode } from "../../../error.ts";
 import type { Session } from "../../../session/session.ts";
-import { TargetChanged } from "./durable-files.ts";
-import type { FileSystem } from "./file-system.ts";
 import {
   decodeSession,
   decodeSessionInSlices,
-  type Identity,
-  identityOf,
   maxStoredBytes,
   tooLarge,
   UnreadableError,
-} from "./session-codec.ts";
+} from "../../document/decode-session.ts";
+import { TargetChanged } from "./durable-files.ts";
+import type { FileSystem } from "./file-system.ts";
+import { type Identity, identityOf } from "./session-file.ts";
 
 /** A program that writes a file does so at least this often until it is done. */
 const recentMs = 2000;

@@ -5,7 +5,7 @@
  */
 import { Worker } from "node:worker_threads";
 import type { StatThread } from "./file-system.ts";
-import type { Identity } from "./session-codec.ts";
+import type { Identity } from "./session-file.ts";
 
 /**
  * What the thread runs: as text, because a thread loads its program by itself, whatever bundle this is a part

@@ -15,12 +15,13 @@ import {
   WorkingSession,
 } from "../../../session/working/working-session.ts";
 import type { Clock } from "../../../time/clock.ts";
+import { maxStoredBytes } from "../../document/decode-session.ts";
+import { type EncodedReport, jsonOf } from "../../document/encode-report.ts";
 import { type GenerationMark, generationMark } from "../../generation.ts";
 import type { SessionIndex } from "../../session-index.ts";
 import type { Document } from "../disk/read-document.ts";
-import { type Identity, maxStoredBytes } from "../disk/session-codec.ts";
+import type { Identity } from "../disk/session-file.ts";
 import type { StorageState } from "../disk/storage-state.ts";
-import { type EncodedReport, jsonOf } from "../journal/encode-report.ts";
 import type { Journal } from "../journal/journal.ts";
 import { type JournalRecord, progressRecord } from "../journal/record.ts";
 import type { JournaledClaims } from "./journaled-claims.ts";

@@ -13,7 +13,7 @@ import { formatTimestamp, type Micros, parseTimestamp } from "../../../time/cloc
 import { type DurableFiles, type Place, storageError, TargetChanged } from "../disk/durable-files.ts";
 import type { FileSystem } from "../disk/file-system.ts";
 import { readDocument } from "../disk/read-document.ts";
-import { fileFor, isSessionFile } from "../disk/session-codec.ts";
+import { fileFor, isSessionFile } from "../disk/session-file.ts";
 import { whyOdd } from "../disk/state-files.ts";
 
 const mostNoteBytes = 65_536n;

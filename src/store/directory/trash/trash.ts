@@ -14,7 +14,7 @@ import { type Clock, formatTimestamp, microsPerMs } from "../../../time/clock.ts
 import { sessionExists } from "../../change-conditions.ts";
 import type { KnownSessions } from "../changes/known-sessions.ts";
 import type { SessionTurns } from "../changes/session-turns.ts";
-import { alternativeFileFor, fileFor } from "../disk/session-codec.ts";
+import { alternativeFileFor, fileFor } from "../disk/session-file.ts";
 import type { DirectoryView } from "../view/directory-view.ts";
 import { type TrashFiles, withoutFile } from "./trash-files.ts";
 

@@ -7,7 +7,7 @@ import { parseTimestamp } from "../../../time/clock.ts";
 import { SessionIndex } from "../../session-index.ts";
 import type { Gone } from "../../session-store.ts";
 import type { Document } from "../disk/read-document.ts";
-import { alternativeFileFor, fileFor, type Identity } from "../disk/session-codec.ts";
+import { alternativeFileFor, fileFor, type Identity } from "../disk/session-file.ts";
 import { PastRevisions } from "./past-revisions.ts";
 import type { SavedFile } from "./saved-index.ts";
 

@@ -1,7 +1,7 @@
 /** Lists the session files of a directory. */
 import { yieldIfDue } from "../../../async/slices.ts";
 import type { FileSystem } from "../disk/file-system.ts";
-import { isSessionFile } from "../disk/session-codec.ts";
+import { isSessionFile } from "../disk/session-file.ts";
 
 const namesPerSlice = 500;
 

@@ -2,7 +2,7 @@
  * The last revisions of sessions that are gone, or whose file changed while no store was open, so that no
  * revision is given out twice. Pure.
  */
-import type { Identity } from "../disk/session-codec.ts";
+import type { Identity } from "../disk/session-file.ts";
 
 /** How many sessions are remembered: memory must not grow with time. */
 const maxSessions = 10_000;

@@ -3,9 +3,10 @@
  * is synchronous, so that nothing comes between what it finds and what it does.
  */
 import { join } from "node:path";
+import { UnreadableError } from "../../document/decode-session.ts";
 import type { FileSystem } from "../disk/file-system.ts";
 import { type Document, readInSlices } from "../disk/read-document.ts";
-import { type Identity, UnreadableError } from "../disk/session-codec.ts";
+import type { Identity } from "../disk/session-file.ts";
 
 /** A smaller file is read by the look, which takes a few milliseconds. */
 export const largeFile = 256 * 1024;

@@ -12,7 +12,7 @@ import { type SessionSummary, type Status, statuses } from "../../../session/ses
 import type { Micros } from "../../../time/clock.ts";
 import type { IndexEntry } from "../../session-order.ts";
 import type { FileSystem } from "../disk/file-system.ts";
-import type { Identity } from "../disk/session-codec.ts";
+import type { Identity } from "../disk/session-file.ts";
 
 /** An index of another version has other rows, and is not read. */
 const version = 1;

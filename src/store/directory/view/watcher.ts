@@ -8,7 +8,7 @@
  */
 import { FSWatcher } from "chokidar";
 import type { Logger } from "../../../log.ts";
-import { isSessionFile } from "../disk/session-codec.ts";
+import { isSessionFile } from "../disk/session-file.ts";
 
 /** Quiet time before a hint; longer than the 50 ms in which chokidar drops events. */
 const quietMs = 100;

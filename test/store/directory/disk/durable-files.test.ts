@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { DurableFiles, TargetChanged } from "../../../../src/store/directory/disk/durable-files.ts";
 import { nodeFileSystem } from "../../../../src/store/directory/disk/node-file-system.ts";
-import { identityOf } from "../../../../src/store/directory/disk/session-codec.ts";
+import { identityOf } from "../../../../src/store/directory/disk/session-file.ts";
 import { tempDir } from "../../../support/temp-dir.ts";
 
 async function place() {

@@ -8,7 +8,7 @@ import { expect, onTestFinished, test, vi } from "vitest";
 import type { FileSystem, StatThread } from "../../../../src/store/directory/disk/file-system.ts";
 import { nodeFileSystem } from "../../../../src/store/directory/disk/node-file-system.ts";
 import { readDocument } from "../../../../src/store/directory/disk/read-document.ts";
-import { identityOf } from "../../../../src/store/directory/disk/session-codec.ts";
+import { identityOf } from "../../../../src/store/directory/disk/session-file.ts";
 import { startStatThread } from "../../../../src/store/directory/disk/stat-thread.ts";
 import { adoptSavedIndex } from "../../../../src/store/directory/view/adopt-saved-index.ts";
 import { FileCatalog } from "../../../../src/store/directory/view/file-catalog.ts";

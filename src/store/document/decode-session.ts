@@ -1,12 +1,15 @@
-/** A session as a file: decoding its bytes, naming it, and telling two states of a file apart. Pure. */
+/**
+ * Decodes the bytes of a session's document, within the limits of what is stored. Pure.
+ *
+ * The room store/document/ owns the bytes of sessions and reports: how they are encoded and decoded, and how
+ * large and deep they may be. It does not know where a backend keeps them.
+ */
 import { isUtf8 } from "node:buffer";
-import type { BigIntStats } from "node:fs";
-import { wording } from "../../../contract/wording.ts";
-import { JsonError, parseJson } from "../../../json/exact-json.ts";
-import { parseJsonInSlices } from "../../../json/parse-in-slices.ts";
-import { type Session, sessionSchema, withPlainRevision } from "../../../session/session.ts";
-import { isSession } from "../../../session/session-check.ts";
-import { safeName, uniqueName } from "../../../session/session-id.ts";
+import { wording } from "../../contract/wording.ts";
+import { JsonError, parseJson } from "../../json/exact-json.ts";
+import { parseJsonInSlices } from "../../json/parse-in-slices.ts";
+import { type Session, sessionSchema, withPlainRevision } from "../../session/session.ts";
+import { isSession } from "../../session/session-check.ts";
 
 /**
  * Levels of nesting; a deeper document is unreadable. The limit of requests is lower, so what was accepted
@@ -88,36 +91,4 @@ function unreadable(error: unknown): unknown {
 
 export function tooLarge(bytes: number): string {
   return `the document has ${bytes} bytes; at most ${maxStoredBytes} can be stored`;
-}
-
-/** Whether a name in the sessions directory is that of a session: `*.json`, and not hidden. */
-export function isSessionFile(name: string): boolean {
-  return name.endsWith(".json") && !name.startsWith(".");
-}
-
-/** The name of a session's file. */
-export function fileFor(id: string): string {
-  return `${safeName(id)}.json`;
-}
-
-/** The name of a session's file where `fileFor` gives a name that belongs to another session already. */
-export function alternativeFileFor(id: string): string {
-  return `${uniqueName(id)}.json`;
-}
-
-/**
- * What tells one state of a file from the next. A rewrite changes the inode or the time, at the resolution of
- * the file system's clock; the size catches most of what happens within one tick of it.
- */
-export type Identity = string;
-
-export function identityOf(stats: BigIntStats): Identity {
-  return `${stats.ino}:${stats.size}:${stats.mtimeNs}`;
-}
-
-/** The end of a file name, of at most 200 bytes: the end tells most. */
-export function shortened(file: string): string {
-  let name = file;
-  while (Buffer.byteLength(name) > 200) name = name.slice(1);
-  return name.toWellFormed();
 }

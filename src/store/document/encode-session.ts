@@ -1,15 +1,15 @@
 /**
- * Encodes a session as the bytes of its file: two-space indent, non-ASCII as it is, a newline at the end.
+ * Encodes a session as the bytes of its document: two-space indent, non-ASCII as it is, a newline at the end.
  * Works a piece at a time, so that a large session does not hold others up. Pure.
  */
-import { yieldIfDue } from "../../../async/slices.ts";
-import { SessiondError } from "../../../error.ts";
-import { JsonError, type JsonValue } from "../../../json/exact-json.ts";
-import { isSmall, jsonPieces } from "../../../json/write-in-slices.ts";
-import type { Session } from "../../../session/session.ts";
-import type { Result } from "../../../session/working/result-map.ts";
-import type { SessionParts } from "../../../session/working/working-session.ts";
-import { maxStoredBytes, maxStoredDepth, tooLarge, UnreadableError } from "./session-codec.ts";
+import { yieldIfDue } from "../../async/slices.ts";
+import { SessiondError } from "../../error.ts";
+import { JsonError, type JsonValue } from "../../json/exact-json.ts";
+import { isSmall, jsonPieces } from "../../json/write-in-slices.ts";
+import type { Session } from "../../session/session.ts";
+import type { Result } from "../../session/working/result-map.ts";
+import type { SessionParts } from "../../session/working/working-session.ts";
+import { maxStoredBytes, maxStoredDepth, tooLarge, UnreadableError } from "./decode-session.ts";
 
 const pieceLength = 64 * 1024;
 

@@ -1,10 +1,10 @@
-/** Encodes a report for the journal, and bounds by how much the document grows with it. Pure. */
-import { yieldIfDue } from "../../../async/slices.ts";
-import { SessiondError } from "../../../error.ts";
-import { JsonError, stringifyJson } from "../../../json/exact-json.ts";
-import { endOfString } from "../../../json/scan.ts";
-import type { ProgressDelta } from "../../../session/command.ts";
-import { maxStoredDepth } from "../disk/session-codec.ts";
+/** Encodes a report for a journal, and bounds by how much the document grows with it. Pure. */
+import { yieldIfDue } from "../../async/slices.ts";
+import { SessiondError } from "../../error.ts";
+import { JsonError, stringifyJson } from "../../json/exact-json.ts";
+import { endOfString } from "../../json/scan.ts";
+import type { ProgressDelta } from "../../session/command.ts";
+import { maxStoredDepth } from "./decode-session.ts";
 
 export interface EncodedReport {
   delta: ProgressDelta;
