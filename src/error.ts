@@ -20,6 +20,10 @@ export const errorCodes = [
   "session_corrupt",
   "storage_full",
   "storage_failed",
+  "storage_unavailable",
+  "storage_unsafe",
+  "storage_too_new",
+  "not_supported",
   "directory_locked",
   "directory_too_new",
   "socket_in_use",
@@ -45,6 +49,8 @@ export interface ErrorDetails {
    * have happened: the caller must look, or repeat an idempotent operation.
    */
   outcome?: "not_applied" | "unknown";
+  /** When to ask again, in milliseconds from now: over HTTP the header `Retry-After`. */
+  retryAfterMs?: number | undefined;
 }
 
 /** Every error that sessiond throws on purpose. Any other error is a bug, which clients see as `internal`. */
@@ -54,6 +60,8 @@ export class SessiondError extends Error {
   readonly issues: readonly Issue[] | undefined;
   /** Whether a change that failed may have happened: see {@link ErrorDetails}. */
   readonly outcome: "not_applied" | "unknown";
+  /** When to ask again, in milliseconds; undefined if nobody knows. */
+  readonly retryAfterMs: number | undefined;
 
   constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
     super(message, details.cause === undefined ? undefined : { cause: details.cause });
@@ -61,6 +69,7 @@ export class SessiondError extends Error {
     this.code = code;
     this.issues = details.issues;
     this.outcome = details.outcome ?? "not_applied";
+    this.retryAfterMs = details.retryAfterMs;
   }
 }
 

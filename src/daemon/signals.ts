@@ -15,7 +15,13 @@ export const exitStatus = { ok: 0, failed: 1, usage: 64, config: 78 } as const;
  * would fail in the same way.
  */
 export function exitStatusOf(error: unknown): number {
-  const isForGood = isSessiondError(error, "invalid_request", "directory_too_new");
+  const isForGood = isSessiondError(
+    error,
+    "invalid_request",
+    "directory_too_new",
+    "storage_too_new",
+    "storage_unsafe",
+  );
   return isForGood ? exitStatus.config : exitStatus.failed;
 }
 

@@ -16,6 +16,7 @@ test("every code has the status that programs rely on", () => {
       "lease_held": 409,
       "lease_lost": 409,
       "not_claimed": 409,
+      "not_supported": 501,
       "payload_too_large": 413,
       "revision_mismatch": 412,
       "session_corrupt": 422,
@@ -26,6 +27,9 @@ test("every code has the status that programs rely on", () => {
       "socket_in_use": 409,
       "storage_failed": 503,
       "storage_full": 507,
+      "storage_too_new": 409,
+      "storage_unavailable": 503,
+      "storage_unsafe": 409,
     }
   `);
 });

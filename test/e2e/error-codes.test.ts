@@ -70,6 +70,10 @@ const reached: Record<ErrorCode, (shared: DaemonProcess) => Promise<unknown>> = 
     rmSync(join(sessionsDir, ".sessiond", "staging"), { recursive: true });
     await client.createSession({ config });
   },
+  storage_unavailable: () => refusedBy("storage_unavailable", "the database is away"),
+  storage_unsafe: () => refusedBy("storage_unsafe", "fsync is off"),
+  storage_too_new: () => refusedBy("storage_too_new", "a later version wrote it"),
+  not_supported: () => refusedBy("not_supported", "there is no directory"),
   async directory_locked({ sessionsDir }) {
     await using manager = new SessionManager({ sessionsDir });
     await manager.listSessions();
@@ -107,6 +111,13 @@ const reached: Record<ErrorCode, (shared: DaemonProcess) => Promise<unknown>> = 
     await new SessionClient({ socketPath }).reload();
   },
 };
+
+/** What a client gets from a server with a part that throws this. */
+async function refusedBy(code: ErrorCode, message: string): Promise<unknown> {
+  const reload = () => Promise.reject(new SessiondError(code, message));
+  const { socketPath } = await startServer({ daemon: { reload } });
+  return new SessionClient({ socketPath }).reload();
+}
 
 test("every error code reaches the caller whom it concerns, with words", async () => {
   const shared = await startDaemon({ config: "limits: { body: 64KiB }" });

@@ -136,6 +136,30 @@ class StorageFailedError(SessiondError):
     code = "storage_failed"
 
 
+class StorageUnavailableError(SessiondError):
+    """The database is away, or not safe at the moment. Try again later."""
+
+    code = "storage_unavailable"
+
+
+class StorageUnsafeError(SessiondError):
+    """The database would lose what it has acknowledged, so the daemon does not use it."""
+
+    code = "storage_unsafe"
+
+
+class StorageTooNewError(SessiondError):
+    """A later version of sessiond has written the database of the sessions."""
+
+    code = "storage_too_new"
+
+
+class NotSupportedError(SessiondError):
+    """The storage of this daemon cannot do this."""
+
+    code = "not_supported"
+
+
 class DirectoryLockedError(SessiondError):
     """Another daemon or program holds the directory of the sessions."""
 

@@ -97,8 +97,14 @@ export function problemError(reply: HttpReply): SessiondError {
     {
       ...(Array.isArray(issues) ? { issues: issues.flatMap(readIssue) } : {}),
       ...(outcome === "unknown" || reply.unsure ? { outcome: "unknown" as const } : {}),
+      retryAfterMs: retryAfterMs(reply.headers["retry-after"]),
     },
   );
+}
+
+/** The daemon sends whole seconds; see RFC 9110, section 10.2.3. */
+function retryAfterMs(header: string | string[] | undefined): number | undefined {
+  return typeof header === "string" && /^\d{1,9}$/.test(header) ? Number(header) * 1000 : undefined;
 }
 
 function textOf(value: JsonValue | undefined): string | undefined {

@@ -53,11 +53,16 @@ export function errorHandler(logger: Logger) {
     reply.removeHeader("connection");
     reply
       .code(problem.status)
-      .headers(error instanceof RequestError ? error.headers : {})
+      .headers(error instanceof RequestError ? error.headers : retryAfter(error))
       .header(protocolHeader, String(protocolVersion))
       .header("content-type", problemMediaType)
       .send(stringifyJson(problem));
   };
+}
+
+/** RFC 9110, section 10.2.3: whole seconds, rounded up. */
+function retryAfter({ retryAfterMs }: SessiondError): Readonly<Record<string, string>> {
+  return retryAfterMs === undefined ? {} : { "retry-after": String(Math.ceil(retryAfterMs / 1000)) };
 }
 
 function asSessiondError(thrown: unknown, request: FastifyRequest): SessiondError {
