@@ -62,6 +62,10 @@ const innerArrows: Record<string, Record<string, Room>> = {
   store: {
     document: { may: [], because: "the bytes of a session are the same wherever they are kept" },
     directory: { may: ["document"], because: "a backend shares the encoding of documents, and no more" },
+    postgres: { may: ["document"], because: "a backend shares the encoding of documents, and no more" },
+  },
+  "store/postgres": {
+    connection: { may: [], because: "how to reach a database does not depend on its tables" },
   },
   "store/directory": {
     disk: { may: [], because: "files and bytes know nothing of what they are used for" },
@@ -123,6 +127,7 @@ const onlyImporters: Record<string, (file: string) => boolean> = {
   chokidar: (file) => file === "store/directory/view/watcher.ts",
   "node-cron": (file) => file === "retention/schedule.ts",
   "lossless-json": (file) => file === "json/exact-json.ts",
+  pg: (file) => file.startsWith("store/postgres/connection/"),
   yaml: (file) => file.startsWith("config/"),
   "eventsource-parser": (file) => file === "client/events.ts",
   fastify: (file) => file.startsWith("server/"),
@@ -142,6 +147,7 @@ const pure = [
   /^store\/(session-index|change-conditions|generation)\.ts$/,
   /^store\/directory\/view\/file-catalog\.ts$/,
   /^store\/document\//,
+  /^store\/postgres\/connection\/(failure|statement)\.ts$/,
   /^store\/directory\/disk\/session-file\.ts$/,
   /^pacing\//,
   /^runner\/(defer-on|retry-after|unseen|selection|template|halt|jobs|keep-order|captured|result)\.ts$/,

@@ -1,4 +1,9 @@
-/** The options of the PostgreSQL store. */
+/**
+ * The options of the PostgreSQL store.
+ *
+ * The room store/postgres/ owns the backend that keeps sessions in PostgreSQL, for many daemons. It does not
+ * know who asks.
+ */
 
 /** Where and how sessions are kept in PostgreSQL. */
 export interface PostgresStorage {
