@@ -91,6 +91,11 @@ export interface SessionStore {
    */
   apply(id: SessionId, command: Command, options?: ChangeOptions): Promise<StoredSession>;
   /**
+   * As `apply`, for a caller that needs no document. A backend may then make transitions and edits without
+   * reading the file lists and results.
+   */
+  change(id: SessionId, command: Command, options?: ChangeOptions): Promise<SessionSummary>;
+  /**
    * Reports progress. The cost depends on the delta, not on the session. Any number of reports may be under
    * way; the reports of one session are applied in the order of the calls. Under a shared lease, each file of
    * `processed` and each pending file of `results` must be claimed by the lease, except that files which are

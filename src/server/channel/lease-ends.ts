@@ -16,7 +16,7 @@ import { applyOnLost } from "./on-lost.ts";
 import type { WorkerOptions } from "./options.ts";
 
 export interface LeaseEndsOptions {
-  store: Pick<SessionStore, "summary" | "apply" | "leases" | "claims">;
+  store: Pick<SessionStore, "summary" | "change" | "leases" | "claims">;
   worker: WorkerOptions;
   clock: Clock;
   /** Called for each worker that attaches, detaches or is lost. */

@@ -11,7 +11,7 @@ import type { WorkerOptions } from "./options.ts";
  * @throws SessiondError if the change cannot be made durable
  */
 export async function applyOnLost(
-  store: Pick<SessionStore, "summary" | "apply">,
+  store: Pick<SessionStore, "summary" | "change">,
   id: SessionId,
   { worker, process }: Pick<Lease, "worker" | "process">,
   onLost: WorkerOptions["onLost"],
@@ -27,7 +27,7 @@ export async function applyOnLost(
     try {
       const command = { type: "transition", verb: onLost, reason } as const;
       // A report in progress or another program may change the session now. Then its status is checked again.
-      await store.apply(id, command, { ifSeen: seen });
+      await store.change(id, command, { ifSeen: seen });
       return onLost === "pause" ? "paused" : "failed";
     } catch (error) {
       if (!isSessiondError(error, "revision_mismatch")) throw error;

@@ -26,7 +26,7 @@ import type { WorkerOptions } from "./options.ts";
 import { WorkerConnection } from "./worker-connection.ts";
 
 export interface WorkersOptions extends LeaseEndsOptions {
-  store: Pick<SessionStore, "summary" | "read" | "report" | "apply" | "leases" | "claims" | "changes">;
+  store: Pick<SessionStore, "summary" | "read" | "report" | "change" | "leases" | "claims" | "changes">;
   limits: Pick<LimitsOptions, "bodyBytes" | "depth" | "values">;
   buffered: Buffered;
 }
