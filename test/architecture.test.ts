@@ -66,6 +66,8 @@ const innerArrows: Record<string, Record<string, Room>> = {
   },
   "store/postgres": {
     connection: { may: [], because: "how to reach a database does not depend on its tables" },
+    schema: { may: ["connection"], because: "tables do not depend on who reads and writes them" },
+    view: { may: ["connection", "schema"], because: "rows are read without a document or a log" },
   },
   "store/directory": {
     disk: { may: [], because: "files and bytes know nothing of what they are used for" },
@@ -148,6 +150,8 @@ const pure = [
   /^store\/directory\/view\/file-catalog\.ts$/,
   /^store\/document\//,
   /^store\/postgres\/connection\/(failure|statement)\.ts$/,
+  /^store\/postgres\/schema\/names\.ts$/,
+  /^store\/postgres\/view\/(label-element|list-statement|search-text|summary-row)\.ts$/,
   /^store\/directory\/disk\/session-file\.ts$/,
   /^pacing\//,
   /^runner\/(defer-on|retry-after|unseen|selection|template|halt|jobs|keep-order|captured|result)\.ts$/,

@@ -70,7 +70,10 @@ export const summaryAndHealthReply = z.object({
 export const listReply = z.object({
   sessions: z.array(z.object({ ...summaryShape, workers: workersOfSession })),
   next_cursor: z.string().nullable().describe("pass as cursor for the next page; null on the last"),
-  total: z.int().describe("sessions that match, on all pages"),
+  total: z
+    .int()
+    .nullable()
+    .describe("sessions that match, on all pages; null if a store on PostgreSQL has too many to count"),
 });
 
 export const statsReply = z.object({

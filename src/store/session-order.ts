@@ -92,7 +92,7 @@ export function formatCursor(entry: IndexEntry, sort: Sort): string {
 export function parseCursor(cursor: string, sort: Sort): IndexEntry {
   try {
     const [order, time, session_id] = JSON.parse(Buffer.from(cursor, "base64url").toString()) as unknown[];
-    if (order === sort && typeof time === "number" && typeof session_id === "string") {
+    if (order === sort && isTime(time) && typeof session_id === "string") {
       return { summary: { session_id } as SessionSummary, checkpoint: time, created: time };
     }
   } catch {
@@ -101,4 +101,9 @@ export function parseCursor(cursor: string, sort: Sort): IndexEntry {
   throw new SessiondError("invalid_request", "the cursor does not belong to this listing", {
     issues: [{ path: "cursor", message: "must be the next_cursor of a page with the same sort" }],
   });
+}
+
+/** A time of a session is a whole number of microseconds, and no year has five digits. */
+function isTime(time: unknown): time is Micros {
+  return Number.isInteger(time) && Math.abs(time as number) < 2 ** 60;
 }

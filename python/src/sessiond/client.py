@@ -127,7 +127,8 @@ class Client(Calls):
         cursor: Optional[str] = None,
     ) -> Reply:
         """
-        One page of sessions: `sessions`, `next_cursor`, `total`.
+        One page of sessions: `sessions`, `next_cursor`, `total`. `total` is None if a store on PostgreSQL has
+        too many matching sessions to count.
 
         :param status: one status or several
         :param label: labels that a session must have, all of them

@@ -72,7 +72,8 @@ function print({ out, nowMs }: Context, page: SessionPage): void {
   else if (page.sessions.length === 0) out.say("no sessions");
   else printTable(out, page.sessions, nowMs);
   if (page.next_cursor !== null) {
-    out.say(`${page.sessions.length} of ${page.total} sessions; for more, add --cursor ${page.next_cursor}`);
+    const total = page.total ?? "many";
+    out.say(`${page.sessions.length} of ${total} sessions; for more, add --cursor ${page.next_cursor}`);
   }
 }
 

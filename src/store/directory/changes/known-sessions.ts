@@ -5,8 +5,8 @@
 import { SessiondError } from "../../../error.ts";
 import type { SessionSummary } from "../../../session/session.ts";
 import type { SessionId } from "../../../session/session-id.ts";
-import { shellOperand } from "../../../text/shell-quote.ts";
 import { assertExpected } from "../../change-conditions.ts";
+import { missingSession } from "../../missing-session.ts";
 import type { ChangeOptions } from "../../session-store.ts";
 import { fileFor, type Identity } from "../disk/session-file.ts";
 import type { DirectoryView } from "../view/directory-view.ts";
@@ -65,11 +65,6 @@ export class KnownSessions {
       const message = `${unreadable}: ${why}; it is kept as it is until you correct or recover it`;
       return new SessiondError("session_corrupt", message);
     }
-    if (this.isRestorable(id)) {
-      const restore = `sessionctl trash restore ${shellOperand(id)}`;
-      const message = `session "${id}" was deleted and is in the trash; restore it with: ${restore}`;
-      return new SessiondError("session_deleted", message);
-    }
-    return new SessiondError("session_not_found", `there is no session "${id}"`);
+    return missingSession(id, this.isRestorable(id));
   }
 }

@@ -1,0 +1,106 @@
+/** Reads what rows alone say: summaries one by one, by page and all, and how many sessions there are. */
+import { itemsPerSlice } from "../../../async/slices.ts";
+import type { Stats, SummaryPage } from "../../../contract/replies.ts";
+import type { SessionSummary, Status } from "../../../session/session.ts";
+import type { SessionId } from "../../../session/session-id.ts";
+import type { Clock } from "../../../time/clock.ts";
+import { missingSession } from "../../missing-session.ts";
+import { formatCursor, type Sort } from "../../session-order.ts";
+import type { ListQuery } from "../../session-store.ts";
+import type { Queryable } from "../connection/database.ts";
+import { toText } from "../schema/names.ts";
+import { listStatement, type PageRow } from "./list-statement.ts";
+import { type SummaryRow, summaryColumns, summaryOf } from "./summary-row.ts";
+
+export class SessionView {
+  readonly #database: Queryable;
+  readonly #clock: Clock;
+
+  /** `clock`: the time by which a session is older than `older_than`. */
+  constructor(database: Queryable, clock: Clock) {
+    this.#database = database;
+    this.#clock = clock;
+  }
+
+  /** @throws SessiondError `session_not_found`; `session_deleted` if it is in the trash */
+  async summary(id: SessionId): Promise<SessionSummary> {
+    const [row] = await this.#database.query<SummaryRow & { is_removed: boolean }>(
+      `select ${summaryColumns}, removed_us is not null as is_removed from sessiond.sessions
+       where id = $1 order by removed_us desc limit 1`,
+      [toText(id)],
+    );
+    if (row === undefined || row.is_removed) throw missingSession(id, row !== undefined);
+    return summaryOf(row);
+  }
+
+  async has(id: SessionId): Promise<boolean> {
+    const rows = await this.#database.query(
+      "select from sessiond.sessions where id = $1 and removed_us is null",
+      [toText(id)],
+    );
+    return rows.length > 0;
+  }
+
+  /**
+   * One page of the sessions as they are at one moment after the call.
+   *
+   * @throws SessiondError `invalid_request` for a cursor that belongs to no page of this sort
+   */
+  async list(query: ListQuery = {}): Promise<SummaryPage> {
+    const { sort = "checkpoint_time", limit = 100 } = query;
+    const { text, values } = listStatement(query, sort, limit, this.#clock.now());
+    const rows = await this.#database.query<PageRow>(text, values);
+    const sessions = rows.filter(isSession);
+    const page = sessions.slice(0, limit);
+    const last = page.at(-1);
+    return {
+      sessions: page.map(summaryOf),
+      next_cursor: sessions.length > limit && last !== undefined ? cursorAfter(last, sort) : null,
+      total: rows[0]?.total ?? null,
+    };
+  }
+
+  async stats(): Promise<Stats> {
+    const rows = await this.#database.query<{ status: Status; n: number }>(
+      "select status, sum(n)::bigint as n from sessiond.counts group by status",
+    );
+    const stats: Stats = { total: 0, running: 0, paused: 0, completed: 0, failed: 0 };
+    for (const { status, n } of rows) {
+      stats[status] = n;
+      stats.total += n;
+    }
+    return stats;
+  }
+
+  /**
+   * Every session, in slices. The order is that of creation, and a session keeps its place in it as long as
+   * it exists. So a session that exists from the call to the end comes once. Sessions that are created after
+   * the call are left out.
+   */
+  async *summaries(): AsyncGenerator<SessionSummary[]> {
+    const [{ last = 0 } = {}] = await this.#database.query<{ last: number }>(
+      "select coalesce(max(sid), 0) as last from sessiond.sessions",
+    );
+    let at = 0;
+    while (at < last) {
+      const rows = await this.#database.query<SummaryRow & { sid: number }>(
+        `select sid, ${summaryColumns} from sessiond.sessions
+         where sid > $1 and sid <= $2 and removed_us is null order by sid limit ${itemsPerSlice}`,
+        [at, last],
+      );
+      at = rows.at(-1)?.sid ?? last;
+      if (rows.length > 0) yield rows.map(summaryOf);
+    }
+  }
+}
+
+type SessionRow = SummaryRow & { created_us: number };
+
+function isSession(row: PageRow): row is PageRow & SessionRow {
+  return row.id !== null;
+}
+
+function cursorAfter(row: SessionRow, sort: Sort): string {
+  const summary = summaryOf(row);
+  return formatCursor({ summary, checkpoint: row.checkpoint_us, created: row.created_us }, sort);
+}
