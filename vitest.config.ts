@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
-    exclude: ["test/long/**", "test/service/**"],
+    exclude: ["test/long/**", "test/service/**", "test/**/*.postgres.test.ts"],
     pool: "forks",
     // The default export of a CommonJS module is what Node.js says it is.
     deps: { interopDefault: false },

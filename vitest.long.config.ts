@@ -12,6 +12,7 @@ const properties = globSync("test/**/*.test.ts", { cwd: import.meta.dirname }).f
 export default defineConfig({
   test: {
     include: ["test/long/**/*.test.ts", ...properties],
+    exclude: ["test/**/*.postgres.test.ts"],
     env: { TEST_RUNS: "many" },
     pool: "forks",
     // The default export of a CommonJS module is what Node.js says it is.

@@ -4,27 +4,23 @@
  * epoch is refused (a fencing token). The epoch is public; who comes back proves it by a random token, of
  * which only the hash is kept. Does not decide how long a lease lasts, nor what a shared one has claimed.
  */
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
-import { hostname } from "node:os";
-import { isSessiondError, SessiondError } from "../error.ts";
-import { isOtherGeneration, type SessionSummary } from "../session/session.ts";
+import { isSessiondError } from "../error.ts";
+import type { SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
 import { type Clock, formatTimestamp } from "../time/clock.ts";
 import { leasesRecord } from "./lease-record.ts";
-import { leaseHeld, otherKind } from "./lease-refusals.ts";
+import {
+  assertMayReport,
+  assertMayRequeue,
+  assertShared,
+  beginLease,
+  type HeldLease,
+} from "./lease-rules.ts";
 import type { Acquired, Lease, LeaseRequest, Leases, Records } from "./session-store.ts";
 
 const recordName = "leases";
 const retryMs = 5000;
-const tokenBytes = 24;
-/** A lease, and what only the store knows of it. */
-export interface HeldLease {
-  readonly lease: Lease;
-  /** Stays the same when its worker comes back: its first epoch. */
-  readonly id: number;
-  /** Null if nobody knows the token: the worker cannot come back, and the lease ends after its grace. */
-  readonly tokenHash: Buffer | null;
-}
+const none: ReadonlyMap<number, HeldLease> = new Map();
 
 export interface LeaseTableOptions {
   records: Pick<Records, "load" | "replace">;
@@ -71,6 +67,21 @@ export class LeaseTable implements Leases {
     return Array.from(this.#all(), ({ lease }) => lease);
   }
 
+  /** There is no other host. */
+  own(): Promise<Lease[]> {
+    return this.all();
+  }
+
+  onOrphaned(): () => void {
+    return ignore;
+  }
+
+  onElsewhere(): () => void {
+    return ignore;
+  }
+
+  async disconnected(): Promise<void> {}
+
   /** The leases of a session now, for a caller that cannot wait between the look and its change. */
   heldFor(id: string): HeldLease[] {
     return [...(this.#held.get(id)?.values() ?? [])];
@@ -83,27 +94,10 @@ export class LeaseTable implements Leases {
 
   async acquire(id: SessionId, request: LeaseRequest): Promise<Acquired> {
     const { generation } = this.#options.admit(id);
-    const { token: shown, shared = false } = request;
-    const before = shown === undefined ? undefined : this.#shownBy(id, shown, generation);
-    // Those of a session are all of one kind.
-    const [other] = this.heldFor(id);
-    if (before === undefined && other !== undefined && !(shared && other.lease.shared))
-      throw leaseHeld(other.lease);
-    if (before !== undefined && before.lease.shared !== shared) throw otherKind(before.lease);
-    const epoch = ++this.#lastEpoch;
-    const token = shown ?? randomBytes(tokenBytes).toString("base64url");
-    const lease: Lease = {
-      session_id: id,
-      epoch,
-      shared,
-      worker: request.worker ?? before?.lease.worker ?? null,
-      // Another process than before may have the token now.
-      process: request.process ?? null,
-      host: hostname(),
-      since: before?.lease.since ?? formatTimestamp(this.#options.clock.now()),
-      generation,
-    };
-    const held = { lease, id: before?.id ?? epoch, tokenHash: hashOf(token) };
+    const since = formatTimestamp(this.#options.clock.now());
+    const session = { id, leases: this.#leasesOf(id), generation };
+    const { held, before, token } = beginLease(session, request, since, this.#lastEpoch + 1);
+    this.#lastEpoch = held.lease.epoch;
     if (before !== undefined) this.#takeOut(before);
     this.#put(held);
     try {
@@ -113,7 +107,7 @@ export class LeaseTable implements Leases {
       if (this.#takeOut(held) && saved !== undefined) this.#put(saved);
       throw error;
     }
-    return { lease, token };
+    return { lease: held.lease, token };
   }
 
   async release(id: SessionId, epoch: number): Promise<void> {
@@ -135,33 +129,14 @@ export class LeaseTable implements Leases {
     if (this.#held.delete(id)) this.#save().catch(ignore);
   }
 
-  /**
-   * Returns the lease of the epoch.
-   *
-   * @throws SessiondError `lease_held`, `lease_lost`
-   */
+  /** As the rule of this name. */
   assertMayReport(id: string, epoch: number | undefined): HeldLease | undefined {
-    const leases = this.#held.get(id);
-    if (epoch === undefined) {
-      if (leases !== undefined) for (const { lease } of leases.values()) throw leaseHeld(lease);
-      return undefined;
-    }
-    const held = leases?.get(epoch);
-    if (held === undefined) {
-      const message = `the lease of "${id}" with epoch ${epoch} has ended; attach again`;
-      throw new SessiondError("lease_lost", message);
-    }
-    return held;
+    return assertMayReport(id, this.#leasesOf(id), epoch);
   }
 
-  /**
-   * As `assertMayReport`, for what anybody may do beside shared leases.
-   *
-   * @throws SessiondError `lease_held`, `lease_lost`
-   */
+  /** As the rule of this name. */
   assertMayRequeue(id: string, epoch: number | undefined): void {
-    if (epoch !== undefined || this.heldFor(id).some(({ lease }) => !lease.shared))
-      this.assertMayReport(id, epoch);
+    assertMayRequeue(id, this.#leasesOf(id), epoch);
   }
 
   /** Whether the lease of an epoch is shared; false if there is no such lease. */
@@ -169,29 +144,13 @@ export class LeaseTable implements Leases {
     return epoch !== undefined && this.#held.get(id)?.get(epoch)?.lease.shared === true;
   }
 
-  /**
-   * The shared lease of an epoch.
-   *
-   * @throws SessiondError `lease_lost`; `invalid_request` for an exclusive lease
-   */
+  /** As the rule of this name. */
   assertShared(id: string, epoch: number): HeldLease {
-    const held = this.assertMayReport(id, epoch) as HeldLease;
-    if (held.lease.shared) return held;
-    const message = `the worker has "${id}" for itself, so it claims no files; attach with shared=true to share`;
-    throw new SessiondError("invalid_request", message);
+    return assertShared(id, this.#leasesOf(id), epoch);
   }
 
-  /** @throws SessiondError `lease_lost` */
-  #shownBy(id: string, token: string, generation: string | null): HeldLease {
-    const hash = hashOf(token);
-    for (const held of this.#held.get(id)?.values() ?? []) {
-      const isThis = held.tokenHash !== null && timingSafeEqual(held.tokenHash, hash);
-      if (isThis && !isOtherGeneration(held.lease.generation, generation)) return held;
-    }
-    throw new SessiondError(
-      "lease_lost",
-      `the token is not that of a lease of "${id}", or the lease has ended; attach again without a token`,
-    );
+  #leasesOf(id: string): ReadonlyMap<number, HeldLease> {
+    return this.#held.get(id) ?? none;
   }
 
   #put(held: HeldLease): void {
@@ -252,10 +211,6 @@ export class LeaseTable implements Leases {
       });
     return this.#saving;
   }
-}
-
-function hashOf(token: string): Buffer {
-  return createHash("sha256").update(token).digest();
 }
 
 function ignore(): void {}

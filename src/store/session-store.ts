@@ -91,6 +91,11 @@ export interface SessionStore {
    */
   apply(id: SessionId, command: Command, options?: ChangeOptions): Promise<StoredSession>;
   /**
+   * As `apply`, for a caller that needs no document. A backend may then make transitions and edits without
+   * reading the file lists and results.
+   */
+  change(id: SessionId, command: Command, options?: ChangeOptions): Promise<SessionSummary>;
+  /**
    * Reports progress. The cost depends on the delta, not on the session. Any number of reports may be under
    * way; the reports of one session are applied in the order of the calls. Under a shared lease, each file of
    * `processed` and each pending file of `results` must be claimed by the lease, except that files which are
@@ -178,6 +183,15 @@ export interface Lease {
   generation: string | null;
 }
 
+/** A lease of any host. */
+export interface FleetLease extends Lease {
+  /**
+   * Of a lease that the daemon of another host watches over: whether its worker is connected there, as far as
+   * that daemon has told. Undefined for a lease of this daemon's host.
+   */
+  elsewhere?: { connected: boolean } | undefined;
+}
+
 export interface LeaseRequest {
   /** A name for people to know the worker by. */
   worker?: string | undefined;
@@ -203,11 +217,36 @@ export interface Leases {
    *   `session_corrupt`
    */
   acquire(id: SessionId, request: LeaseRequest): Promise<Acquired>;
-  /** Ends a lease, if there is still that one. What it has claimed is free. */
-  release(id: SessionId, epoch: number): Promise<void>;
-  /** The leases of a session: one that is exclusive, or any number that are shared. */
-  of(id: string): Promise<Lease[]>;
-  all(): Promise<Lease[]>;
+  /**
+   * Ends a lease, if there is still that one. What it has claimed is free. `why` is what the daemons of other
+   * hosts tell of it. If it fails, the store tries again by itself.
+   */
+  release(id: SessionId, epoch: number, why?: "detached" | "lost"): Promise<void>;
+  /** The worker has lost its connection, and may come back: for the daemons of other hosts to tell. */
+  disconnected(id: SessionId, epoch: number): Promise<void>;
+  /** The leases of a session, on whatever host: one that is exclusive, or any number that are shared. */
+  of(id: string): Promise<FleetLease[]>;
+  /** The leases of all hosts. */
+  all(): Promise<FleetLease[]>;
+  /** Those of this daemon's host, over which it watches: also those that an earlier run left. */
+  own(): Promise<Lease[]>;
+  /**
+   * Calls back for each lease of a host that was lost, once this daemon alone has it: its worker has no grace
+   * left. Returns the function that ends the subscription.
+   */
+  onOrphaned(listener: (lease: Lease) => void): () => void;
+  /**
+   * Calls back for what the daemons of other hosts do to leases, also to those of this host. Returns the
+   * function that ends the subscription.
+   */
+  onElsewhere(listener: (event: LeaseEvent) => void): () => void;
+}
+
+export interface LeaseEvent {
+  kind: "attached" | "detached" | "lost";
+  lease: Pick<Lease, "session_id" | "epoch" | "worker">;
+  /** Of a worker that was lost: its lease has ended. */
+  gone: boolean;
 }
 
 /**

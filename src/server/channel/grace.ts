@@ -22,17 +22,21 @@ interface Grace {
   process: string | null;
   /** The start of the period, by performance.now(). */
   since: number;
+  /** Whether the host of the worker was lost: then there is no period. */
+  orphaned: boolean;
   timer: NodeJS.Timeout | undefined;
   /** Whether the period is over. Then the worker can no longer reconnect. */
   over: boolean;
   retryMs: number;
 }
 
+type GraceLease = Pick<Lease, "session_id" | "epoch" | "process">;
+
 export interface GracesOptions {
   graceMs: number;
   clock: Clock;
   /** Ends a lease. Called again later if it rejects. */
-  onOver: (id: string, epoch: number) => Promise<void>;
+  onOver: (id: string, epoch: number, orphaned: boolean) => Promise<void>;
 }
 
 export class Graces {
@@ -57,12 +61,13 @@ export class Graces {
     return formatTimestamp(this.#options.clock.now() + Math.round(leftMs) * microsPerMs);
   }
 
-  begin({ session_id: id, epoch, process }: Pick<Lease, "session_id" | "epoch" | "process">): void {
-    this.end(epoch);
-    const since = performance.now();
-    const grace = { id, epoch, process, since, timer: undefined, over: false, retryMs: firstRetryMs };
-    this.#graces.set(epoch, grace);
-    this.#arm(grace);
+  begin(lease: GraceLease): void {
+    this.#begin(lease, performance.now(), false);
+  }
+
+  /** Ends the lease of a lost host: its worker has no time left. */
+  endOrphaned(lease: GraceLease): void {
+    this.#begin(lease, Number.NEGATIVE_INFINITY, true);
   }
 
   /** Ends a period early: the lease has ended. */
@@ -91,6 +96,14 @@ export class Graces {
     await Promise.all(this.#ending);
   }
 
+  #begin({ session_id: id, epoch, process }: GraceLease, since: number, orphaned: boolean): void {
+    this.end(epoch);
+    const begun = { timer: undefined, over: false, retryMs: firstRetryMs };
+    const grace = { id, epoch, process, since, orphaned, ...begun };
+    this.#graces.set(epoch, grace);
+    this.#arm(grace);
+  }
+
   #arm(grace: Grace): void {
     clearTimeout(grace.timer);
     const leftMs = grace.since + this.#graceMs - performance.now();
@@ -104,8 +117,8 @@ export class Graces {
 
   #over(grace: Grace): void {
     grace.over = true;
-    const { id, epoch } = grace;
-    const ending = this.#options.onOver(id, epoch).then(
+    const { id, epoch, orphaned } = grace;
+    const ending = this.#options.onOver(id, epoch, orphaned).then(
       () => {
         if (this.#graces.get(epoch) === grace) this.#graces.delete(epoch);
       },

@@ -16,7 +16,7 @@ import { applyOnLost } from "./on-lost.ts";
 import type { WorkerOptions } from "./options.ts";
 
 export interface LeaseEndsOptions {
-  store: Pick<SessionStore, "summary" | "apply" | "leases" | "claims">;
+  store: Pick<SessionStore, "summary" | "change" | "leases" | "claims">;
   worker: WorkerOptions;
   clock: Clock;
   /** Called for each worker that attaches, detaches or is lost. */
@@ -38,7 +38,8 @@ export class LeaseEnds {
     this.graces = new Graces({
       graceMs: worker.reattachGraceMs,
       clock,
-      onOver: (id, epoch) => this.#endings.run(id, () => this.#graceOver(id as SessionId, epoch)),
+      onOver: (id, epoch, orphaned) =>
+        this.#endings.run(id, () => this.#graceOver(id as SessionId, epoch, orphaned)),
     });
   }
 
@@ -49,7 +50,7 @@ export class LeaseEnds {
 
   async detach(lease: Lease): Promise<void> {
     this.#options.logger.info({ ...lease }, "worker detached");
-    const released = this.release(lease.session_id, lease.epoch);
+    const released = this.release(lease.session_id, lease.epoch, "detached");
     // After the release has begun, so that whoever receives the event can attach.
     this.announce("worker.detached", lease);
     await released;
@@ -57,9 +58,21 @@ export class LeaseEnds {
 
   /** The connection of a worker has ended without `detach`. */
   lose(lease: Lease): void {
-    this.#options.logger.warn({ ...lease }, "worker lost: its connection ended");
+    const { store, logger } = this.#options;
+    logger.warn({ ...lease }, "worker lost: its connection ended");
     this.announce("worker.lost", lease);
     this.graces.begin(lease);
+    store.leases
+      .disconnected(lease.session_id as SessionId, lease.epoch)
+      .catch((error: unknown) =>
+        logger.warn({ err: error, ...lease }, "cannot tell other hosts that a worker was lost"),
+      );
+  }
+
+  /** The host of a worker was lost, and its lease is this daemon's to end. */
+  orphaned(lease: Lease): void {
+    this.#options.logger.warn({ ...lease }, "worker lost: its host is gone");
+    this.graces.endOrphaned(lease);
   }
 
   /**
@@ -75,7 +88,7 @@ export class LeaseEnds {
     if (lease === undefined) {
       throw new SessiondError("lease_lost", `session "${id}" has no lease with epoch ${epoch}`);
     }
-    const ended = store.leases.release(id, epoch);
+    const ended = store.leases.release(id, epoch, "lost");
     this.graces.end(epoch);
     onEnded();
     logger.warn({ ...lease, released }, "worker evicted: its lease was ended by request");
@@ -84,9 +97,9 @@ export class LeaseEnds {
     return { epoch, name: lease.worker, released };
   }
 
-  async release(id: string, epoch: number): Promise<void> {
+  async release(id: string, epoch: number, why?: "detached" | "lost"): Promise<void> {
     try {
-      await this.#options.store.leases.release(id as SessionId, epoch);
+      await this.#options.store.leases.release(id as SessionId, epoch, why);
     } catch (error) {
       // The lease has ended in memory. After a restart it would be found again, and end after a grace period.
       this.#options.logger.warn({ err: error, session_id: id, epoch }, "cannot record the end of a lease");
@@ -98,33 +111,43 @@ export class LeaseEnds {
     return (await this.#options.store.leases.of(id)).some((lease) => lease.epoch === epoch);
   }
 
-  announce(kind: WorkerEvent["kind"], { session_id, worker, epoch }: Lease, { gone = false } = {}): void {
+  announce(
+    kind: WorkerEvent["kind"],
+    { session_id, worker, epoch }: Pick<Lease, "session_id" | "worker" | "epoch">,
+    { gone = false } = {},
+  ): void {
     this.#options.onWorker(session_id, { kind, worker, epoch, gone });
   }
 
   /** @throws if the status of the session cannot be changed; the caller tries again */
-  async #graceOver(id: SessionId, epoch: number): Promise<void> {
+  async #graceOver(id: SessionId, epoch: number, orphaned: boolean): Promise<void> {
     const { store, logger } = this.#options;
     const leases = await store.leases.of(id);
     const lease = leases.find((held) => held.epoch === epoch);
     if (lease === undefined) return;
-    let became: string | undefined;
-    try {
-      // While others share the session, they go on with it.
-      const isLast = leases.length === 1;
-      if (isLast && !isOtherGeneration(lease.generation, (await store.summary(id)).generation)) {
-        became = await applyOnLost(store, id, lease, this.#onLost);
-      }
-    } catch (error) {
-      if (!isSessiondError(error, "session_not_found", "session_deleted")) {
-        logger.warn({ err: error, ...lease }, "cannot apply worker.on_lost to a session; trying again");
-        throw error;
-      }
-    }
+    // While others share the session, they go on with it.
+    let became = leases.length === 1 ? await this.#applyOnLost(lease, orphaned) : undefined;
     // A shared worker may have come back meanwhile.
     if (!(await this.holds(id, epoch))) return;
-    await this.release(id, epoch);
+    await this.release(id, epoch, "lost");
+    // The last workers of two hosts may end at the same moment: then neither was the last one before.
+    if (leases.length > 1 && (await store.leases.of(id)).length === 0)
+      became = await this.#applyOnLost(lease, orphaned).catch(() => undefined);
     logger.warn({ ...lease, became }, "worker is not coming back: its lease has ended");
     this.announce("worker.lost", lease, { gone: true });
+  }
+
+  /** @throws if the status of the session cannot be changed */
+  async #applyOnLost(lease: Lease, orphaned: boolean): Promise<"paused" | "failed" | undefined> {
+    const { store, logger } = this.#options;
+    const id = lease.session_id as SessionId;
+    try {
+      if (isOtherGeneration(lease.generation, (await store.summary(id)).generation)) return undefined;
+      return await applyOnLost(store, id, lease, orphaned, this.#onLost);
+    } catch (error) {
+      if (isSessiondError(error, "session_not_found", "session_deleted")) return undefined;
+      logger.warn({ err: error, ...lease }, "cannot apply worker.on_lost to a session; trying again");
+      throw error;
+    }
   }
 }

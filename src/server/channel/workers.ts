@@ -13,7 +13,7 @@ import { SessiondError } from "../../error.ts";
 import { stringifyJsonInSlices } from "../../json/write-in-slices.ts";
 import type { ProgressDelta } from "../../session/command.ts";
 import type { SessionId } from "../../session/session-id.ts";
-import type { Lease, LeaseRequest, SessionStore } from "../../store/session-store.ts";
+import type { Lease, LeaseEvent, LeaseRequest, SessionStore } from "../../store/session-store.ts";
 import type { Buffered } from "../http/buffered.ts";
 import { replyDepth } from "../http/reply-depth.ts";
 import type { LimitsOptions } from "../options.ts";
@@ -25,8 +25,11 @@ import { LeaseEnds, type LeaseEndsOptions } from "./lease-ends.ts";
 import type { WorkerOptions } from "./options.ts";
 import { WorkerConnection } from "./worker-connection.ts";
 
+/** Between two looks at leases while the storage cannot be asked. */
+const retryMs = 1000;
+
 export interface WorkersOptions extends LeaseEndsOptions {
-  store: Pick<SessionStore, "summary" | "read" | "report" | "apply" | "leases" | "claims" | "changes">;
+  store: Pick<SessionStore, "summary" | "read" | "report" | "change" | "leases" | "claims" | "changes">;
   limits: Pick<LimitsOptions, "bodyBytes" | "depth" | "values">;
   buffered: Buffered;
 }
@@ -44,6 +47,7 @@ export class Workers {
   readonly #attaching = new Map<string, number>();
   readonly #intake = new Intake();
   readonly #claims: ClaimQueues;
+  readonly #unsubscribe: readonly (() => void)[];
   #stopping = false;
 
   constructor(options: WorkersOptions) {
@@ -56,6 +60,10 @@ export class Workers {
       onChange: (summary) => this.#claims.follow(summary),
       onGone: ({ id, epoch }) => void this.#ends.release(id, epoch),
     });
+    this.#unsubscribe = [
+      store.leases.onOrphaned((lease) => this.#ends.orphaned(lease)),
+      store.leases.onElsewhere((event) => this.#happenedElsewhere(event)),
+    ];
   }
 
   /** The number of workers with a connection. */
@@ -70,10 +78,12 @@ export class Workers {
   }
 
   /** Begins the grace periods of workers that were attached to an earlier run of the daemon. */
-  async listen(): Promise<void> {
-    const leases = await this.#options.store.leases.all();
-    const ids = new Set(leases.map(({ session_id }) => session_id));
-    await Promise.all([...ids].map((id) => this.#beginGracesOfUnused(id)));
+  listen(): Promise<void> {
+    return this.#insist(async () => {
+      const leases = await this.#options.store.leases.own();
+      const ids = new Set(leases.map(({ session_id }) => session_id));
+      await Promise.all([...ids].map((id) => this.#beginGracesOfUnused(id)));
+    });
   }
 
   configure(worker: WorkerOptions): void {
@@ -95,7 +105,7 @@ export class Workers {
       if (left > 0) this.#attaching.set(id, left);
       else this.#attaching.delete(id);
       // The connection is opened in this turn, if at all.
-      setImmediate(() => void this.#beginGracesOfUnused(id));
+      setImmediate(() => void this.#insist(() => this.#beginGracesOfUnused(id)));
     }
   }
 
@@ -123,7 +133,8 @@ export class Workers {
   }
 
   /**
-   * Ends grace periods and connections of leases that go on under another epoch: their worker has come back.
+   * Ends grace periods and connections of leases that are no more, or go on under another epoch: their worker
+   * has come back.
    */
   async #replace(id: SessionId): Promise<void> {
     const epochs = new Set((await this.#options.store.leases.of(id)).map(({ epoch }) => epoch));
@@ -218,6 +229,7 @@ export class Workers {
   /** Keeps the leases for the next run. The connections are closed by the server. */
   async close(): Promise<void> {
     this.#stopping = true;
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
     this.#attached.close();
     this.#claims.close();
     await this.#ends.graces.stop();
@@ -237,23 +249,43 @@ export class Workers {
   }
 
   /**
-   * Begins the grace periods of a session's leases that have no connection, unless requests are becoming
+   * Begins the grace periods of this host's leases of a session that have no connection, unless requests are becoming
    * connections: then the last of these calls this again.
    */
   async #beginGracesOfUnused(id: string): Promise<void> {
     const leases = await this.#options.store.leases.of(id);
     if (this.#stopping || this.#attaching.has(id)) return;
     for (const lease of leases) {
-      const isUnused =
-        this.#attached.get(lease.epoch) === undefined && this.#ends.graces.get(lease.epoch) === undefined;
-      if (isUnused) this.#ends.graces.begin(lease);
+      const { epoch, elsewhere } = lease;
+      const isUnused = this.#attached.get(epoch) === undefined && this.#ends.graces.get(epoch) === undefined;
+      if (isUnused && elsewhere === undefined) this.#ends.graces.begin(lease);
+    }
+  }
+
+  /** Another host's daemon has changed a lease. It may have been one of this host. */
+  #happenedElsewhere({ kind, lease, gone }: LeaseEvent): void {
+    this.#ends.announce(`worker.${kind}`, lease, { gone });
+    void this.#insist(() => this.#replace(lease.session_id as SessionId));
+  }
+
+  /** Runs a task, and again while it fails: the storage may be away for a while. */
+  async #insist(task: () => Promise<void>): Promise<void> {
+    try {
+      await task();
+    } catch (error) {
+      if (this.#stopping) return;
+      this.#options.logger.warn({ err: error }, "cannot look at the leases; trying again");
+      setTimeout(() => void this.#insist(task), retryMs).unref();
     }
   }
 
   async #closed(connection: WorkerConnection, lease: Lease): Promise<void> {
     const { id, epoch } = connection;
     this.#attached.remove(connection);
-    if (!this.#stopping && (await this.#ends.holds(id, epoch))) this.#ends.lose(lease);
+    if (this.#stopping) return;
+    // If the storage is away, the end of the grace will tell.
+    const isHeld = await this.#ends.holds(id, epoch).catch(() => true);
+    if (isHeld) this.#ends.lose(lease);
   }
 }
 

@@ -12,15 +12,15 @@ import { replyDepth } from "../http/reply-depth.ts";
 export function progressHandlers(store: SessionStore) {
   const transition = (verb: Verb) => async (call: TransitionCall) => {
     const reason = call.body?.reason;
-    const { summary } = await store.apply(call.params.id, { type: "transition", verb, reason });
+    const summary = await store.change(call.params.id, { type: "transition", verb, reason });
     call.tag(summary);
     return summary;
   };
 
   return {
     checkpointSession: async ({ params, body, preconditions, tag }) => {
-      const { summary } = await changeIf(store, params.id, preconditions, (conditions) =>
-        store.apply(params.id, { type: "checkpoint", checkpoint: body }, conditions),
+      const summary = await changeIf(store, params.id, preconditions, (conditions) =>
+        store.change(params.id, { type: "checkpoint", checkpoint: body }, conditions),
       );
       tag(summary);
       return progressReplyOf(summary);
@@ -34,7 +34,7 @@ export function progressHandlers(store: SessionStore) {
 
     requeueFiles: async ({ params, body, tag }) => {
       const { files, unless_finished_since: unlessFinishedSince } = body;
-      const { summary } = await store.apply(params.id, { type: "requeue", files, unlessFinishedSince });
+      const summary = await store.change(params.id, { type: "requeue", files, unlessFinishedSince });
       tag(summary);
       return progressReplyOf(summary);
     },

@@ -103,8 +103,8 @@ export function sessionHandlers(store: SessionStore, workers: ListedWorkers) {
 
     editSession: async ({ params, body, preconditions, tag }) => {
       const { labels, pinned, run } = body;
-      const { summary } = await changeIf(store, params.id, preconditions, (conditions) =>
-        store.apply(params.id, { type: "edit", labels, pinned, run }, conditions),
+      const summary = await changeIf(store, params.id, preconditions, (conditions) =>
+        store.change(params.id, { type: "edit", labels, pinned, run }, conditions),
       );
       tag(summary);
       return summary;

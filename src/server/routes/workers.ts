@@ -1,7 +1,7 @@
 /** The workers of sessions as replies list them, and the handler that ends one. */
 import type { AttachedWorker } from "../../contract/replies.ts";
 import { SessiondError } from "../../error.ts";
-import type { Lease, SessionStore } from "../../store/session-store.ts";
+import type { FleetLease, SessionStore } from "../../store/session-store.ts";
 import type { Workers } from "../channel/workers.ts";
 import type { Handlers } from "../http/handler.ts";
 
@@ -15,22 +15,22 @@ export function listedWorkers(
   { leases, claims }: Pick<SessionStore, "leases" | "claims">,
   channel: Pick<Workers, "isConnected">,
 ): ListedWorkers {
-  const listed = async (id: string, held: readonly Lease[]): Promise<AttachedWorker[]> => {
+  const listed = async (id: string, held: readonly FleetLease[]): Promise<AttachedWorker[]> => {
     const counts = held.some(({ shared }) => shared) ? await claims.counts(id) : new Map<number, number>();
-    return held.map(({ epoch, worker, host, since, shared }) => ({
+    return held.map(({ epoch, worker, host, since, shared, elsewhere }) => ({
       epoch,
       name: worker,
       host,
       since,
       claimed: counts.get(epoch) ?? 0,
-      connected: channel.isConnected(epoch),
+      connected: elsewhere?.connected ?? channel.isConnected(epoch),
       shared,
     }));
   };
   return {
     of: async (id) => listed(id, await leases.of(id)),
     async all() {
-      const bySession = new Map<string, Lease[]>();
+      const bySession = new Map<string, FleetLease[]>();
       for (const lease of await leases.all()) {
         const others = bySession.get(lease.session_id);
         if (others === undefined) bySession.set(lease.session_id, [lease]);

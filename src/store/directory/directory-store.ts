@@ -153,6 +153,10 @@ export class DirectoryStore implements SessionStore {
     return this.#parts.commands.apply(id, command, options);
   }
 
+  async change(id: SessionId, command: Command, options: ChangeOptions = {}): Promise<SessionSummary> {
+    return (await this.apply(id, command, options)).summary;
+  }
+
   report(id: SessionId, delta: ProgressDelta, options: ProgressOptions = {}): Promise<ProgressReply> {
     return this.#parts.reports.report(id, delta, options);
   }

@@ -176,6 +176,19 @@ export function lifeTests(open: OpenStore): void {
     });
   });
 
+  test.each(commands.map(([command]) => command))(
+    "is changed by %j for who needs no document",
+    async (command) => {
+      const { store } = await openFor(open);
+      const before = await store.save(document("s", { pending_files: ["a", "b"] }));
+      const summary = await store.change(id("s"), command);
+      expect(summary.revision).toBe(before.summary.revision + 1);
+      expect(await store.summary(id("s"))).toEqual(summary);
+      const changing = store.change(id("s"), command, { ifSeen: before.summary });
+      await expect(changing).rejects.toMatchObject({ code: "revision_mismatch", outcome: "not_applied" });
+    },
+  );
+
   test("is replaced by a document that is saved, and keeps who it is", async () => {
     const { store } = await openFor(open);
     const created = await store.create({ session_id: "s", config, pending_files: ["a"] });

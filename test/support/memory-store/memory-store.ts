@@ -124,6 +124,10 @@ export class MemoryStore implements SessionStore {
     return this.#change("apply", id, () => this.#apply(id, command, options));
   }
 
+  async change(id: SessionId, command: Command, options: ChangeOptions = {}): Promise<SessionSummary> {
+    return (await this.apply(id, command, options)).summary;
+  }
+
   report(id: SessionId, delta: ProgressDelta, { epoch }: ProgressOptions = {}): Promise<ProgressReply> {
     return this.#change("report", id, () => {
       const kept = this.#sessions.get(id);

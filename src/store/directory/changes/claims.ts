@@ -10,7 +10,8 @@ import { admitReport, admitReportInSlices, type Reporter } from "../../admit-rep
 import { ClaimedFiles } from "../../claimed-files.ts";
 import { type EncodedReport, encodeReport, jsonOf, sizeOf } from "../../document/encode-report.ts";
 import type { GenerationMark } from "../../generation.ts";
-import type { HeldLease, LeaseTable } from "../../lease-table.ts";
+import type { HeldLease } from "../../lease-rules.ts";
+import type { LeaseTable } from "../../lease-table.ts";
 import type { Taken } from "../../session-store.ts";
 import type { StorageState } from "../disk/storage-state.ts";
 import type { Journal } from "../journal/journal.ts";

@@ -4,8 +4,9 @@
  * size is compared), inspect (the caller may check the target once more), commit (rename into place, or link
  * where nothing may be replaced), and sync the directory.
  *
- * The room store/directory/disk/ owns files: durable writes, reading documents, the layout of the directory, the
- * lock, and the one interface to the file system. It does not know what its callers use a file for.
+ * The room store/directory/disk/ owns files: durable writes, reading documents, the layout of the
+ * directory, the lock, and the one interface to the file system. It does not know what its callers use a file
+ * for.
  */
 import { constants } from "node:fs";
 import { join } from "node:path";
