@@ -30,6 +30,14 @@ import type { JsonValue } from "../json/exact-json.ts";
 import type { Command, ProgressDelta } from "../session/command.ts";
 import type { NewSession, Session, SessionSummary } from "../session/session.ts";
 import type { SessionId } from "../session/session-id.ts";
+import type { Clock } from "../time/clock.ts";
+import type { Availability } from "./availability.ts";
+import type { Candidates, CleanupRule } from "./candidates.ts";
+import type { Slots } from "./slots.ts";
+
+export type { Availability } from "./availability.ts";
+export type { Candidates, CleanupRule } from "./candidates.ts";
+export type { Slot, SlotAnswer, Slots } from "./slots.ts";
 
 export type ListQuery = Partial<Query<"listSessions">>;
 
@@ -123,6 +131,8 @@ export interface SessionStore {
    * once.
    */
   summaries(): AsyncIterable<SessionSummary[]>;
+  /** The sessions about which a cleanup policy has to decide. */
+  candidates(rule: CleanupRule): Promise<Candidates>;
 
   /**
    * Copies the document as it is now. What a `destination` means only the backend knows.
@@ -152,8 +162,13 @@ export interface SessionStore {
   readonly claims: Claims;
   readonly changes: Changes;
 
-  /** Small durable documents and logs of the daemon's own. */
+  /** Small durable documents and logs of the daemons' own. */
   readonly records: Records;
+  /** Which daemon does the work of a job at a scheduled time. */
+  readonly slots: Slots;
+  /** The time by which ages count. It need not be that of this host. */
+  readonly clock: Clock;
+  readonly availability: Availability;
   /** What a person should look at, most urgent first. */
   health(): Promise<HealthProblem[]>;
   facts(): Promise<StoreFacts>;
@@ -326,6 +341,15 @@ export interface Records {
   /** A record that cannot be read, or does not fit, is set aside: undefined, as if there were none. */
   load<T = JsonValue>(name: string, schema?: z.ZodType<T>): Promise<T | undefined>;
   replace(name: string, value: JsonValue): Promise<void>;
+  /**
+   * Replaces a record by what `change` makes of it, and resolves with that. No other change comes in between,
+   * of whatever daemon. `change` may be called again.
+   */
+  update<T extends JsonValue>(
+    name: string,
+    schema: z.ZodType<T>,
+    change: (value: T | undefined) => T,
+  ): Promise<T>;
   /** Appends to a log. It is bounded: the oldest entries go when it is over its size. */
   append(name: string, entries: readonly JsonValue[]): Promise<void>;
   /** Entries of a log, newest first; `cursor` goes on where an earlier call stopped. */

@@ -24,6 +24,8 @@ import type { Command, ProgressDelta } from "../../session/command.ts";
 import type { NewSession, Session, SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { Clock } from "../../time/clock.ts";
+import { alwaysThere } from "../availability.ts";
+import { allAreCandidates } from "../candidates.ts";
 import { leaseHeld } from "../lease-refusals.ts";
 import type {
   ChangeOptions,
@@ -39,6 +41,7 @@ import type {
   StoredSession,
   StoreFacts,
 } from "../session-store.ts";
+import { slotsOfOneDaemon } from "../slots.ts";
 import {
   type AssemblyOptions,
   assembleStore,
@@ -80,10 +83,12 @@ export class DirectoryStore implements SessionStore {
   readonly records: Records;
   readonly leases: Leases;
   readonly claims: Claims;
+  readonly slots = slotsOfOneDaemon;
+  readonly availability = alwaysThere;
+  readonly clock: Clock;
   readonly #directory: string;
   readonly #fs: FileSystem;
   readonly #own: OwnDirectories;
-  readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #lock: DirectoryLock;
   readonly #parts: StoreParts;
@@ -96,7 +101,7 @@ export class DirectoryStore implements SessionStore {
     this.#directory = options.directory;
     this.#fs = options.fs;
     this.#own = own;
-    this.#clock = options.clock;
+    this.clock = options.clock;
     this.#logger = options.logger;
     this.#lock = lock;
     this.#parts = assembleStore(options, own);
@@ -192,7 +197,7 @@ export class DirectoryStore implements SessionStore {
   }
 
   list(query: ListQuery = {}): Promise<SummaryPage> {
-    return this.#parts.view.catalog.index.list(query, this.#clock.now());
+    return this.#parts.view.catalog.index.list(query, this.clock.now());
   }
 
   async stats(): Promise<Stats> {
@@ -201,6 +206,10 @@ export class DirectoryStore implements SessionStore {
 
   summaries(): AsyncIterable<SessionSummary[]> {
     return this.#parts.view.catalog.index.summaries();
+  }
+
+  async candidates() {
+    return allAreCandidates(this.summaries());
   }
 
   /** The destination is a directory. */

@@ -46,8 +46,12 @@ export function directoryRecords({
   assertWritable,
 }: RecordsOptions): DirectoryRecords {
   const queue = new KeyedQueue();
+  /** For updates, each of which reads before it writes. */
+  const updates = new KeyedQueue();
   /** By name, the file as it was last read or written. */
   const current = new Map<string, Buffer>();
+  /** By name, what it holds, as it was last read or updated. Only this daemon changes it. */
+  const read = new Map<string, { schema: z.ZodType; value: unknown }>();
 
   function write(name: string, bytes: Buffer): Promise<unknown> {
     return queue.run(name, () => files.write(directory, `${name}.json`, bytes, { mode: 0o640 }));
@@ -112,30 +116,44 @@ export function directoryRecords({
     quarantine.move(path, file, stateMeaning(path, `cannot be used (${why})`));
   }
 
-  return {
-    async load<T>(name: string, schema?: z.ZodType<T>) {
-      const file = `${name}.json`;
-      let bytes: Buffer | undefined;
-      try {
-        bytes = await fs.readFile(join(directory, file)).catch(ignoreMissing);
-      } catch (error) {
-        setAside(file, (error as Error).message);
-      }
-      if (bytes === undefined) return undefined;
-      const read = readRecord(bytes.toString(), schema);
-      if (read.why === undefined) {
-        current.set(name, bytes);
-        return read.value;
-      }
-      setAside(file, read.why);
+  async function load<T>(name: string, schema?: z.ZodType<T>): Promise<T | undefined> {
+    if (schema !== undefined && read.get(name)?.schema === schema) return read.get(name)?.value as T;
+    const file = `${name}.json`;
+    let bytes: Buffer | undefined;
+    try {
+      bytes = await fs.readFile(join(directory, file)).catch(ignoreMissing);
+    } catch (error) {
+      setAside(file, (error as Error).message);
+    }
+    if (bytes === undefined) return undefined;
+    const found = readRecord(bytes.toString(), schema);
+    if (found.why !== undefined) {
+      setAside(file, found.why);
       return undefined;
-    },
-    async replace(name, value) {
-      assertWritable();
-      const bytes = Buffer.from(`${stringifyJson(value, { indent: 2 })}\n`);
-      await write(name, bytes);
-      current.set(name, bytes);
-    },
+    }
+    current.set(name, bytes);
+    if (schema !== undefined) read.set(name, { schema, value: found.value });
+    return found.value;
+  }
+
+  async function replace(name: string, value: JsonValue): Promise<void> {
+    assertWritable();
+    const bytes = Buffer.from(`${stringifyJson(value, { indent: 2 })}\n`);
+    read.delete(name);
+    await write(name, bytes);
+    current.set(name, bytes);
+  }
+
+  return {
+    load,
+    replace,
+    update: (name, schema, change) =>
+      updates.run(name, async () => {
+        const value = change(await load(name, schema));
+        await replace(name, value);
+        read.set(name, { schema, value });
+        return value;
+      }),
     async append(name, entries) {
       assertWritable();
       if (entries.length > 0) await queue.run(name, () => append(name, entries));
@@ -144,7 +162,10 @@ export function directoryRecords({
     async restore() {
       for (const [name, bytes] of current) await write(name, bytes);
     },
-    idle: () => queue.idle(),
+    async idle() {
+      await updates.idle();
+      await queue.idle();
+    },
   };
 }
 

@@ -1,5 +1,6 @@
 /** Records: small durable documents and logs of the daemon's own. */
 import { expect, test } from "vitest";
+import { z } from "zod";
 import type { JsonValue } from "../../../src/json/exact-json.ts";
 import { type OpenStore, openFor, restarts } from "./opened-store.ts";
 
@@ -19,6 +20,22 @@ export function recordTests(open: OpenStore): void {
     const { store } = await openFor(open);
     await Promise.all(Array.from({ length: 20 }, (_, n) => store.records.replace("d", n)));
     expect(await store.records.load("d")).toBe(19);
+  });
+
+  test("updates of a document come one after another", async () => {
+    const opened = await openFor(open);
+    const schema = z.object({ count: z.int() });
+    const more = (by: number) =>
+      opened.store.records.update("d", schema, (value) => ({ count: (value?.count ?? 0) + by }));
+    expect(await more(1)).toEqual({ count: 1 });
+    await Promise.all(Array.from({ length: 20 }, () => more(1)));
+    expect(await opened.store.records.load("d", schema)).toEqual({ count: 21 });
+    const failing = opened.store.records.update("d", schema, () => {
+      throw new Error("no change");
+    });
+    await expect(failing).rejects.toThrow("no change");
+    await opened.reopen();
+    expect(await more(1)).toEqual({ count: 22 });
   });
 
   test("nobody shares what is kept", async () => {

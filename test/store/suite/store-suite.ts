@@ -7,6 +7,7 @@ import { additionTests } from "./additions.ts";
 import { backupTests } from "./backups.ts";
 import { changeTests } from "./changes.ts";
 import { claimTests } from "./claims.ts";
+import { cleanupTests } from "./cleanup.ts";
 import { concurrencyTests } from "./concurrency.ts";
 import { conditionTests } from "./conditions.ts";
 import { exactnessTests } from "./exactness.ts";
@@ -36,6 +37,7 @@ export function storeSuite(name: string, open: OpenStore): void {
     describe("shared leases", () => sharedLeaseTests(open));
     describe("claims", () => claimTests(open));
     describe("requeue", () => requeueTests(open));
+    describe("cleanup", () => cleanupTests(open));
     describe("records", () => recordTests(open));
     describe("exactness", () => exactnessTests(open));
     describe("additions", () => additionTests(open));

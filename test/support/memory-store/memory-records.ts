@@ -14,16 +14,25 @@ export function memoryRecords(
   faults: Faults,
   assertWritable: () => void,
 ): Records {
+  function read<T>(name: string, schema?: z.ZodType<T>): T | undefined {
+    const text = documents.get(name);
+    const value = text === undefined ? undefined : (parsePlainJson(text) as T);
+    if (value === undefined || schema === undefined) return value;
+    const checked = schema.safeParse(value);
+    if (!checked.success) documents.delete(name);
+    return checked.data;
+  }
+
   return {
-    load: <T>(name: string, schema?: z.ZodType<T>) =>
-      faults.around("records.load", name, () => {
-        const text = documents.get(name);
-        const value = text === undefined ? undefined : (parsePlainJson(text) as T);
-        if (value === undefined || schema === undefined) return value;
-        const checked = schema.safeParse(value);
-        if (!checked.success) documents.delete(name);
-        return checked.data;
-      }),
+    load: (name, schema) => faults.around("records.load", name, () => read(name, schema)),
+    async update(name, schema, change) {
+      assertWritable();
+      return faults.around("records.replace", name, () => {
+        const value = change(read(name, schema));
+        documents.set(name, stringifyJson(value));
+        return value;
+      });
+    },
     async replace(name, value) {
       assertWritable();
       const text = stringifyJson(value);

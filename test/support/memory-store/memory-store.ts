@@ -24,6 +24,8 @@ import {
 } from "../../../src/session/session.ts";
 import type { SessionId } from "../../../src/session/session-id.ts";
 import { admitReport } from "../../../src/store/admit-report.ts";
+import { alwaysThere } from "../../../src/store/availability.ts";
+import { allAreCandidates } from "../../../src/store/candidates.ts";
 import { assertExpected, isReporting, sessionExists } from "../../../src/store/change-conditions.ts";
 import { newGeneration } from "../../../src/store/generation.ts";
 import { leaseHeld } from "../../../src/store/lease-refusals.ts";
@@ -47,6 +49,7 @@ import { MemoryBackups } from "./memory-backups.ts";
 import { MemoryClaims } from "./memory-claims.ts";
 import { memoryRecords } from "./memory-records.ts";
 import { MemorySessions } from "./memory-sessions.ts";
+import { MemorySlots } from "./memory-slots.ts";
 import { MemoryTrash } from "./memory-trash.ts";
 
 export interface MemoryStoreOptions {
@@ -67,9 +70,11 @@ export class MemoryStore implements SessionStore {
   readonly records: Records;
   readonly leases: LeaseTable;
   readonly claims: MemoryClaims;
+  readonly slots = new MemorySlots();
+  readonly availability = alwaysThere;
+  readonly clock: Clock;
   /** Memory does not fail. */
   readonly failed = new Promise<Error>(() => {});
-  readonly #clock: Clock;
   readonly #sessions: MemorySessions;
   readonly #trash: MemoryTrash;
   readonly #backups: MemoryBackups;
@@ -79,7 +84,7 @@ export class MemoryStore implements SessionStore {
 
   /** `openMemoryStore` takes up the leases, too, that an earlier store left. */
   constructor({ clock = systemClock(), memory = newMemory() }: MemoryStoreOptions = {}) {
-    this.#clock = clock;
+    this.clock = clock;
     this.memory = memory;
     this.#trash = new MemoryTrash(memory);
     this.#backups = new MemoryBackups(memory);
@@ -151,7 +156,7 @@ export class MemoryStore implements SessionStore {
       assertExpected(summary, options);
       const [held] = this.leases.heldFor(id);
       if (held !== undefined && !force) throw leaseHeld(held.lease);
-      const trash_id = purge ? null : this.#trash.add(session, summary, reason, this.#clock.now());
+      const trash_id = purge ? null : this.#trash.add(session, summary, reason, this.clock.now());
       this.leases.drop(id);
       this.#sessions.takeOut(summary, "removed");
       return { session_id: id, purged: purge, trash_id, bytes: summary.bytes };
@@ -167,7 +172,7 @@ export class MemoryStore implements SessionStore {
   }
 
   list(query: ListQuery = {}) {
-    return this.#sessions.index.list(query, this.#clock.now());
+    return this.#sessions.index.list(query, this.clock.now());
   }
 
   async stats() {
@@ -178,9 +183,13 @@ export class MemoryStore implements SessionStore {
     return this.#sessions.index.summaries();
   }
 
+  async candidates() {
+    return allAreCandidates(this.summaries());
+  }
+
   backup(id: SessionId, destination?: string): Promise<Backup> {
     return this.#change("backup", id, () =>
-      this.#backups.add(this.#sessions.get(id).session, destination, this.#clock.now()),
+      this.#backups.add(this.#sessions.get(id).session, destination, this.clock.now()),
     );
   }
 
@@ -196,7 +205,7 @@ export class MemoryStore implements SessionStore {
       if (!this.#sessions.has(id)) return { session: this.#save(session, {}, true).summary, previous: null };
       this.leases.assertMayReport(id, undefined);
       const current = this.#sessions.get(id).session;
-      const { backup: previous } = this.#backups.add(current, undefined, this.#clock.now());
+      const { backup: previous } = this.#backups.add(current, undefined, this.clock.now());
       return { session: this.#apply(id, { type: "save", session, isRestored: true }, {}).summary, previous };
     });
   }
@@ -213,7 +222,7 @@ export class MemoryStore implements SessionStore {
       const findings = diagnose(session);
       let backup: string | null = null;
       if (findings.some(({ repairable }) => repairable)) {
-        ({ backup } = this.#backups.add(session, undefined, this.#clock.now()));
+        ({ backup } = this.#backups.add(session, undefined, this.clock.now()));
         this.#sessions.put({ ...repair(session), revision: summary.revision + 1 });
       }
       const actions = findings.map(({ repairable, message }) =>
@@ -238,7 +247,7 @@ export class MemoryStore implements SessionStore {
   }
 
   emptyTrash(olderThanMs = 0, only?: ReadonlySet<string>) {
-    const limit = olderThanMs === 0 ? undefined : this.#clock.now() - olderThanMs * 1000;
+    const limit = olderThanMs === 0 ? undefined : this.clock.now() - olderThanMs * 1000;
     return this.#change("emptyTrash", "", () => this.#trash.empty(limit, only));
   }
 
@@ -272,7 +281,7 @@ export class MemoryStore implements SessionStore {
   }
 
   #now(): string {
-    return formatTimestamp(this.#clock.now());
+    return formatTimestamp(this.clock.now());
   }
 
   #assertWritable(): void {
