@@ -68,6 +68,10 @@ const innerArrows: Record<string, Record<string, Room>> = {
     connection: { may: [], because: "how to reach a database does not depend on its tables" },
     schema: { may: ["connection"], because: "tables do not depend on who reads and writes them" },
     view: { may: ["connection", "schema"], because: "rows are read without a document or a log" },
+    log: {
+      may: ["connection", "schema", "view"],
+      because: "what a session is follows from its log, whoever appends",
+    },
   },
   "store/directory": {
     disk: { may: [], because: "files and bytes know nothing of what they are used for" },
@@ -150,7 +154,7 @@ const pure = [
   /^store\/directory\/view\/file-catalog\.ts$/,
   /^store\/document\//,
   /^store\/postgres\/connection\/(failure|statement)\.ts$/,
-  /^store\/postgres\/schema\/names\.ts$/,
+  /^store\/postgres\/schema\/(names|tables)\.ts$/,
   /^store\/postgres\/view\/(label-element|list-statement|search-text|summary-row)\.ts$/,
   /^store\/directory\/disk\/session-file\.ts$/,
   /^pacing\//,
