@@ -13,7 +13,7 @@ import type { SessionId } from "../../../session/session-id.ts";
 import type { WorkingSession } from "../../../session/working/working-session.ts";
 import type { Micros } from "../../../time/clock.ts";
 import type { ClaimedFiles } from "../../claimed-files.ts";
-import type { HeldLease } from "../../lease-table.ts";
+import type { HeldLease } from "../../lease-rules.ts";
 import type { Queryable } from "../connection/database.ts";
 
 /** A session in memory. Whoever gets it must not change it, and must not keep it. */
