@@ -1,9 +1,6 @@
 /**
  * How many sessions there are of each status: triggers on `sessions` that append differences to `counts`. The
  * sum of its rows is exact at every moment, and no transaction waits for another one.
- *
- * The room store/postgres/schema/ owns the tables: what they are, and how text is written that PostgreSQL
- * cannot hold. It knows no session.
  */
 
 /**

@@ -6,6 +6,7 @@ import { randomUUID } from "node:crypto";
 import { SessiondError } from "../../../error.ts";
 import type { Database, Queryable } from "../connection/database.ts";
 import { sqlState } from "../connection/failure.ts";
+import { countsSql } from "./counts.ts";
 import { tablesSql } from "./tables.ts";
 
 export interface Schema {
@@ -21,6 +22,7 @@ type Migration = (tx: Queryable) => Promise<void>;
 const migrations: readonly Migration[] = [
   async (tx) => {
     await tx.query(tablesSql);
+    await tx.query(countsSql);
     await addTextIndex(tx);
   },
 ];
