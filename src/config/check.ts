@@ -5,7 +5,9 @@
 import type { z } from "zod";
 import { type ConfigDocument, type Place, parseConfigText, type TextProblem } from "./document.ts";
 import { knownKeys } from "./json-schema.ts";
+import { keysOfAnotherStore } from "./one-store.ts";
 import { configSchema, type WrittenConfig } from "./schema.ts";
+import { isSection } from "./section.ts";
 
 export interface CheckedText {
   /** Undefined if there is any problem. */
@@ -18,7 +20,7 @@ export interface CheckedText {
 export interface Variant {
   /** Values of keys that the file does not have, in the form of the file. */
   readonly defaults: object;
-  /** Keys at the top level that the file must not have, and why. */
+  /** Keys that the file must not have, sections separated by dots, and why. */
   readonly refused: Readonly<Record<string, string>>;
 }
 
@@ -33,7 +35,7 @@ export function checkConfigText(text: string, variant?: Variant): CheckedText {
   if (document.value === undefined)
     return { config: undefined, problems: document.problems, placeOf: document.placeOf };
   const { defaults = {}, refused = {} } = variant ?? {};
-  document.problems.push(...refusedKeys(document, refused));
+  document.problems.push(...refusedKeys(document, refused), ...keysOfAnotherStore(document));
   const parsed = configSchema.safeParse(withDefaults(document.value, defaults));
   const reported = document.problems.map(({ key }) => key);
   // A key whose YAML is wrong has no usable value, so a second problem for it would only mislead.
@@ -52,10 +54,14 @@ export function checkConfigText(text: string, variant?: Variant): CheckedText {
 }
 
 function refusedKeys({ value, placeOfKey }: ConfigDocument, refused: Variant["refused"]): TextProblem[] {
-  if (!isSection(value)) return [];
   return Object.entries(refused)
-    .filter(([key]) => Object.hasOwn(value, key))
-    .map(([key, message]) => ({ ...placeOfKey([key]), key, message }));
+    .filter(([key]) => hasKey(value, key.split(".")))
+    .map(([key, message]) => ({ ...placeOfKey(key.split(".")), key, message }));
+}
+
+function hasKey(value: unknown, [first, ...rest]: readonly string[]): boolean {
+  if (first === undefined) return true;
+  return isSection(value) && Object.hasOwn(value, first) && hasKey(value[first], rest);
 }
 
 /**
@@ -69,10 +75,6 @@ function withDefaults(value: unknown, defaults: object): unknown {
     if (isSection(below) && Object.hasOwn(value, key)) merged[key] = withDefaults(value[key], below);
   }
   return merged;
-}
-
-function isSection(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
 function problemsOf(issue: z.core.$ZodIssue, document: ConfigDocument): TextProblem[] {

@@ -10,8 +10,10 @@ import { pathOption } from "../options/kinds.ts";
 import { type LogLevel, logLevelSchema } from "../options/log.ts";
 import { socketPlaces } from "../personal/socket-place.ts";
 import { type SocketOptions, socketPathProblem } from "../server/options.ts";
+import { directoryStorage } from "../store/directory/options.ts";
 import type { Storage } from "../store/open-store.ts";
-import { checkConfigText, defaultConfig } from "./check.ts";
+import { postgresStorage } from "../store/postgres/options.ts";
+import { type CheckedText, checkConfigText, defaultConfig } from "./check.ts";
 import { type ConfigFile, readConfigFile, readUserFile } from "./config-file.ts";
 import { onDemandVariant, userConfigFile } from "./on-demand.ts";
 import { ConfigError, type ConfigProblem } from "./problem.ts";
@@ -60,8 +62,12 @@ export function loadConfig({ flags, env, cwd, onDemand = false }: ConfigSources)
   const written = checked === undefined ? defaultConfig(variant) : checked.config;
   if (written === undefined || problems.length > 0) throw new ConfigError(problems);
 
-  const { sessions_dir, storage, socket, log, ...rest } = written;
+  const { sessions_dir, storage: chosen, socket, log, ...rest } = written;
+  const { postgres } = chosen;
   const directory = resolve(cwd, flags.sessionsDir ?? sessions_dir ?? defaultSessionsDir);
+  if (postgres !== undefined) refuseDirectory({ flags, env, socket, file, placeOf: checked?.placeOf });
+  const storage: Storage =
+    postgres === undefined ? directoryStorage(directory, chosen) : postgresStorage({ ...chosen, postgres });
   const ownPath = onDemand ? socketPlaces(directory, env)[0] : daemonSocketPath(directory, env);
   const path = resolve(cwd, flags.socket ?? socket.path ?? (ownPath as string));
   // The limit applies to the absolute path, which is known only now.
@@ -80,10 +86,32 @@ export function loadConfig({ flags, env, cwd, onDemand = false }: ConfigSources)
   return deepFreeze({
     ...rest,
     file,
-    storage: { kind: "directory", directory, ...storage },
+    storage,
     socket: { ...socket, ...readOnlyPath, path },
     log: { level },
   });
+}
+
+/** With the sessions in PostgreSQL there is no directory: neither that of a flag, nor one for the socket. */
+function refuseDirectory(given: {
+  flags: ConfigFlags;
+  env: NodeJS.ProcessEnv;
+  socket: { path?: string | undefined };
+  file: string | null;
+  placeOf: CheckedText["placeOf"] | undefined;
+}): void {
+  const { flags, env, socket, file, placeOf } = given;
+  const place = placeOf?.(["storage", "postgres"]) ?? { line: null, column: null };
+  const problems: ConfigProblem[] = [];
+  if (flags.sessionsDir !== undefined) {
+    const message = `cannot be given: storage.postgres of ${file} says that the sessions are in a database`;
+    problems.push({ file: null, line: null, column: null, key: "--sessions-dir", message });
+  }
+  if ((flags.socket ?? socket.path) === undefined && !env.XDG_RUNTIME_DIR) {
+    const message = "needs socket.path, or --socket: there is no sessions directory for the socket to be in";
+    problems.push({ file, ...place, key: "storage.postgres", message });
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
 }
 
 function userFile(env: NodeJS.ProcessEnv): ConfigFile | undefined {

@@ -12,7 +12,12 @@ const belongsToStore =
 
 export const onDemandVariant: Variant = {
   defaults: { cleanup: { completed: off, expired: off, failed: off }, trash: { retention: "30d" } },
-  refused: { sessions_dir: belongsToStore, socket: belongsToStore },
+  refused: {
+    sessions_dir: belongsToStore,
+    socket: belongsToStore,
+    "storage.postgres":
+      "does not belong here: a store that is served on demand is a directory; remove the key",
+  },
 };
 
 /**

@@ -20,7 +20,12 @@ export function changedKeys(before: Config, after: Config): ChangedKeys {
   return { live: changed.filter(isLive), restart: changed.filter((key) => !isLive(key)) };
 }
 
-function writtenValues({ file: _file, ...config }: Config): Map<string, unknown> {
+function writtenValues({
+  file: _file,
+  storage: { kind: _kind, ...storage },
+  ...others
+}: Config): Map<string, unknown> {
+  const config = { ...others, storage };
   const values = new Map<string, unknown>();
   const walk = (section: object, prefix: string): void => {
     for (const [name, value] of Object.entries(section)) {
@@ -34,7 +39,10 @@ function writtenValues({ file: _file, ...config }: Config): Map<string, unknown>
 }
 
 /** Keys of the file that have another place in Config. */
-const writtenKeys: Readonly<Record<string, string>> = { "storage.directory": "sessions_dir" };
+const writtenKeys: Readonly<Record<string, string>> = {
+  "storage.directory": "sessions_dir",
+  "storage.url": "storage.postgres",
+};
 
 /** Turns a name in Config into the key in the file: `maxAgeMs` into `max_age`, `bodyBytes` into `body`. */
 function writtenName(name: string): string {

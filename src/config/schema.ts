@@ -5,15 +5,21 @@ import { logSchema } from "../options/log.ts";
 import { cleanupSchema, trashSchema } from "../retention/options.ts";
 import { workerSchema } from "../server/channel/options.ts";
 import { limitsSchema, socketSchema } from "../server/options.ts";
-import { storageSchema } from "../store/directory/options.ts";
+import { directoryKeys } from "../store/directory/options.ts";
+import { postgresKeys } from "../store/postgres/options.ts";
 
 export const configSchema = section({
   sessions_dir: pathOption()
     .optional()
-    .describe("The directory of the session files. Default: .sessions in the daemon's working directory.")
+    .describe(
+      "The directory of the session files. Default: .sessions in the daemon's working directory. " +
+        "Not with storage.postgres.",
+    )
     .meta({ examples: ["/var/lib/sessiond/sessions"] }),
   socket: socketSchema.prefault({}).describe("The Unix socket on which the daemon serves its API."),
-  storage: storageSchema.prefault({}).describe("How session files are written and watched."),
+  storage: section({ ...directoryKeys, ...postgresKeys })
+    .prefault({})
+    .describe("How session files are written and watched, or the database that has the sessions instead."),
   worker: workerSchema
     .prefault({})
     .describe("Workers, which hold sessions over a connection and report progress."),

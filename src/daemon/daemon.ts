@@ -61,6 +61,8 @@ export interface Daemon {
   stop(why?: StopCause): Promise<void>;
   /** The path of the socket. */
   readonly socket: string;
+  /** Where the sessions are, for people: the path of a directory, or the URL of a database. */
+  readonly location: string;
   /**
    * Resolves when a daemon on demand should stop: a client asks for it, or nobody has used it for a while.
    */
@@ -183,6 +185,7 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       reload,
       failed: store.failed,
       socket: sockets.socket.path,
+      location,
       unneeded,
       stop(why = "asked") {
         if (stopped === undefined) {

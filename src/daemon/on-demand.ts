@@ -39,7 +39,7 @@ export async function runOnDemand(args: Arguments, cwd: string): Promise<number 
   try {
     const sources: ConfigSources = { flags: args, env: process.env, cwd, onDemand: true };
     const config = loadConfig(sources);
-    const store = ownStore(config.storage.directory);
+    const store = ownStore(config.storage);
     return await serve(store, { config, sources, log, idleExitMs: args.idleExitMs });
   } catch (error) {
     return refuse(error);
@@ -47,7 +47,10 @@ export async function runOnDemand(args: Arguments, cwd: string): Promise<number 
 }
 
 /** @throws SessiondError `invalid_request` if the directory is not a store of the user's own */
-function ownStore(directory: string): string {
+function ownStore(storage: Config["storage"]): string {
+  if (storage.kind !== "directory")
+    throw new SessiondError("invalid_request", "only a directory is served on demand");
+  const { directory } = storage;
   const why = whyNotOwn(directory);
   if (why === undefined) return realpathSync(directory);
   throw new SessiondError("invalid_request", `no daemon is started on demand for ${directory}: it ${why}`);

@@ -109,20 +109,22 @@ async function run(
   } catch (error) {
     if (!isSessiondError(error)) logger.fatal({ err: error }, "cannot start");
     else {
-      const hint = manager.notifySocket === undefined ? "" : sandboxHint(config.storage.directory);
+      const { storage } = config;
+      const isHinted = manager.notifySocket !== undefined && storage.kind === "directory";
+      const hint = isHinted ? sandboxHint(storage.directory) : "";
       logger.fatal({ code: error.code }, `cannot start: ${error.message}${hint}`);
     }
     return exitStatusOf(error);
   }
   logger.info(
     {
-      sessions_dir: config.storage.directory,
+      [config.storage.kind === "directory" ? "sessions_dir" : "database"]: daemon.location,
       socket: config.socket.path,
       after_ms: Math.round(performance.now() - started),
     },
     "sessiond is ready",
   );
   signals.attach(daemon);
-  await notifier.ready(`Serving the sessions in ${config.storage.directory}`);
+  await notifier.ready(`Serving the sessions in ${daemon.location}`);
   return undefined;
 }

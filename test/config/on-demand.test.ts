@@ -67,3 +67,8 @@ test("the file is in XDG_CONFIG_HOME, else below the home directory", () => {
   expect(userConfigFile({ XDG_CONFIG_HOME: "", HOME: "/h" })).toBe(`/h/.config/${own}`);
   expect(userConfigFile({})).toMatch(/^\/.*\/\.config\/sessiond\/sessiond\.yaml$/);
 });
+
+test("a store on demand is a directory", async () => {
+  const { file, load: loadIt } = await load("storage:\n  postgres: postgres://db/x\n");
+  expect(loadIt).toThrow(`${file}:2:3: storage.postgres: does not belong here`);
+});

@@ -27,7 +27,7 @@ describe("config/sessiond.yaml", () => {
     await writeFile(empty, "");
     const {
       file: _,
-      storage: { directory: _1, ...storage },
+      storage,
       socket: _2,
       ...shipped
     } = loadConfig({
@@ -37,7 +37,7 @@ describe("config/sessiond.yaml", () => {
     });
     expect(loadConfig({ flags: { config: empty }, env: {}, cwd: "/" })).toMatchObject({
       ...shipped,
-      storage,
+      storage: { ...storage, directory: "/.sessions" },
     });
   });
 

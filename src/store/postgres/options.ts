@@ -1,9 +1,11 @@
 /**
- * The options of the PostgreSQL store.
+ * The options of the PostgreSQL store, in the `storage` section.
  *
  * The room store/postgres/ owns the backend that keeps sessions in PostgreSQL, for many daemons. It does not
  * know who asks.
  */
+import { choiceOption, durationOption, textOption } from "../../options/kinds.ts";
+import { parsePostgresUrl, UrlError } from "./connection/postgres-url.ts";
 
 /** Where and how sessions are kept in PostgreSQL. */
 export interface PostgresStorage {
@@ -18,4 +20,67 @@ export interface PostgresStorage {
   readonly listenUrl?: string | undefined;
   /** `trust`: the operator vouches that what the database acknowledges is durable. */
   readonly durability: "check" | "trust";
+}
+
+function urlOption() {
+  return textOption("a URL such as postgres://sessiond@db.example.org/sessiond", (text) => {
+    try {
+      parsePostgresUrl(text);
+      return undefined;
+    } catch (error) {
+      if (error instanceof UrlError) return error.message;
+      throw error;
+    }
+  });
+}
+
+/** The keys that a store on PostgreSQL has. Only `postgres` has no default: it chooses this store. */
+export const postgresKeys = {
+  postgres: urlOption()
+    .optional()
+    .describe(
+      "Keep the sessions in this PostgreSQL database, in place of sessions_dir: a URL as of libpq. " +
+        "Several daemons may share the database.",
+    )
+    .meta({
+      examples: ["postgres://sessiond@db.example.org/sessiond?sslmode=verify-full&sslrootcert=system"],
+    }),
+  lease_ttl: durationOption("1s", "5min")
+    .prefault("15s")
+    .describe("In PostgreSQL: how long a daemon may be silent until the leases of its workers end."),
+  poll_interval: durationOption("100ms", "1min")
+    .prefault("1s")
+    .describe("In PostgreSQL: how often to look for changes of other daemons that no notification told of."),
+  listen_url: urlOption()
+    .optional()
+    .describe(
+      "In PostgreSQL: where to listen for notifications. Needed behind PgBouncer, which passes none on. " +
+        "Default: the URL of storage.postgres.",
+    )
+    .meta({ examples: ["postgres://sessiond@db.example.org/sessiond"] }),
+  durability: choiceOption(["check", "trust"])
+    .prefault("check")
+    .describe(
+      "In PostgreSQL: check that what the database acknowledges is durable, or trust the operator that it is.",
+    ),
+};
+
+interface Written {
+  postgres: string;
+  lease_ttl: number;
+  poll_interval: number;
+  listen_url?: string | undefined;
+  durability: "check" | "trust";
+}
+
+export function postgresStorage(written: Written): PostgresStorage {
+  const { postgres: url, lease_ttl, poll_interval, listen_url, durability } = written;
+  return {
+    kind: "postgres",
+    url,
+    leaseTtlMs: lease_ttl,
+    pollIntervalMs: poll_interval,
+    ...(listen_url === undefined ? {} : { listenUrl: listen_url }),
+    durability,
+  };
 }

@@ -26,6 +26,18 @@ export interface TransactionOptions {
   isolation?: "snapshot";
 }
 
+/** Which database, and what is demanded of it. */
+export interface DatabaseOptions {
+  /** In the form of libpq. It may have a password. */
+  readonly url: string;
+  /** For notifications, if not `url`. */
+  readonly listenUrl?: string | undefined;
+  /** Heartbeats and time limits are parts of it, in milliseconds. */
+  readonly leaseTtlMs: number;
+  /** `trust`: the settings that make a commit durable are not looked at. */
+  readonly durability: "check" | "trust";
+}
+
 /**
  * A statement outside of a transaction commits by itself. Every statement is unnamed, so that PgBouncer may
  * stand between in transaction mode. While the database is away every call fails at once.

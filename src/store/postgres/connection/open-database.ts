@@ -2,8 +2,7 @@
 import { Pool, type PoolClient, types } from "pg";
 import type { Logger } from "../../../log.ts";
 import { microsPerMs } from "../../../time/clock.ts";
-import type { PostgresStorage } from "../options.ts";
-import type { Database, Parameter, Queryable } from "./database.ts";
+import type { Database, DatabaseOptions, Parameter, Queryable } from "./database.ts";
 import { callerError, failureOf } from "./failure.ts";
 import { onlyReads } from "./statement.ts";
 
@@ -18,10 +17,10 @@ const parsers = {
 
 /** @throws SessiondError `storage_unsafe` */
 export async function openDatabase(
-  storage: PostgresStorage,
+  options: DatabaseOptions,
   { logger }: { logger: Logger },
 ): Promise<Database> {
-  const pool = new Pool({ connectionString: storage.url, max: 8, types: parsers, keepAlive: true });
+  const pool = new Pool({ connectionString: options.url, max: 8, types: parsers, keepAlive: true });
   pool.on("error", (error) => logger.warn({ err: error }, "a connection to the database was lost"));
   const before = performance.now();
   const [row] = (await pool.query("select (extract(epoch from clock_timestamp()) * 1e6)::int8 as us")).rows;
