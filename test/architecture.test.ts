@@ -72,6 +72,11 @@ const innerArrows: Record<string, Record<string, Room>> = {
       may: ["connection", "schema", "view"],
       because: "what a session is follows from its log, whoever appends",
     },
+    leases: {
+      may: ["connection", "schema", "view", "log", "feed"],
+      because:
+        "each change of a lease goes through the log of its session, and others hear of it by the feed",
+    },
   },
   "store/directory": {
     disk: { may: [], because: "files and bytes know nothing of what they are used for" },
@@ -150,10 +155,11 @@ const pure = [
   /^retention\/(policy|limits)\.ts$/,
   /^cli\/(telling\/known-sessions|run\/tag|run\/arguments-after)\.ts$/,
   /^find\/(braces|brackets|excludes|pattern|segment|sequence)\.ts$/,
-  /^store\/(session-index|change-conditions|generation)\.ts$/,
+  /^store\/(session-index|change-conditions|generation|lease-rules)\.ts$/,
   /^store\/directory\/view\/file-catalog\.ts$/,
   /^store\/document\//,
   /^store\/postgres\/connection\/(failure|statement)\.ts$/,
+  /^store\/postgres\/leases\/(host-id|steadiness|told-leases)\.ts$/,
   /^store\/postgres\/schema\/(names|tables)\.ts$/,
   /^store\/postgres\/view\/(label-element|list-statement|search-text|summary-row)\.ts$/,
   /^store\/directory\/disk\/session-file\.ts$/,

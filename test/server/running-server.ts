@@ -60,7 +60,8 @@ export async function startServerIn(
   return { ...(await startServerOver(await openDirectoryStore(options), settings)), directory };
 }
 
-async function startServerOver<Store extends SessionStore>(
+/** As `startServer`, over a store that is open. It closes when the test ends. */
+export async function startServerOver<Store extends SessionStore>(
   store: Store,
   settings: ServerSettings,
 ): Promise<RunningServer<Store>> {

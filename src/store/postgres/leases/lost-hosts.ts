@@ -1,0 +1,73 @@
+/**
+ * Hosts whose heartbeat has ended, and their leases, which any other host takes over: session by session,
+ * under the row's lock, so that one host alone gets each. Does not decide what becomes of a session.
+ */
+import { isSessiondError } from "../../../error.ts";
+import type { SessionId } from "../../../session/session-id.ts";
+import type { Lease } from "../../session-store.ts";
+import type { Database, Queryable } from "../connection/database.ts";
+import type { Log, SessionLease } from "../log/log.ts";
+import { fromText, toText } from "../schema/names.ts";
+import { encodeDetail } from "./told-leases.ts";
+
+export interface LostHostsOptions {
+  database: Database;
+  log: Pick<Log, "change">;
+  hostId: string;
+  leaseTtlMs: number;
+}
+
+/** The sessions of lost hosts, each with the host. */
+export interface LostSession {
+  readonly id: SessionId;
+  readonly hostId: string;
+}
+
+/** The longest time of silence of any lost host, and this host's, must have passed in steadiness. */
+export async function lostSessions(
+  { database, hostId, leaseTtlMs }: LostHostsOptions,
+  steadyMs: number,
+): Promise<LostSession[]> {
+  if (steadyMs < leaseTtlMs) return [];
+  const rows = await database.query<{ session_id: string; host_id: string }>(
+    `select distinct l.session_id, l.host_id from sessiond.leases l
+      left join sessiond.hosts h using (host_id)
+      where l.host_id <> $1 and (h.host_id is null or ${isLost} and h.lease_ttl_ms <= $3::bigint)`,
+    [toText(hostId), leaseTtlMs, Math.floor(steadyMs)],
+  );
+  return rows.map(({ session_id, host_id }) => ({
+    id: fromText(session_id) as SessionId,
+    hostId: fromText(host_id),
+  }));
+}
+
+/** Takes the leases that a lost host has of a session. Returns those that are this host's alone now. */
+export async function takeOver(options: LostHostsOptions, { id, hostId }: LostSession): Promise<Lease[]> {
+  try {
+    return await options.log.change(id, "row", async (row, tx) => {
+      const lost = [...row.leases.values()].filter((held) => held.hostId === hostId);
+      if (lost.length === 0 || !(await isStillLost(tx, hostId, options.leaseTtlMs))) return [];
+      const leases = new Map<number, SessionLease>(row.leases);
+      for (const held of lost) leases.set(held.lease.epoch, { ...held, hostId: options.hostId });
+      await row.setLeases(leases.values(), encodeDetail({}));
+      return lost.map(({ lease }) => lease);
+    });
+  } catch (error) {
+    // With the session, its leases have ended.
+    if (isSessiondError(error, "session_not_found", "session_deleted")) return [];
+    throw error;
+  }
+}
+
+/** Its heartbeat waits until the transaction has ended. */
+async function isStillLost(tx: Queryable, hostId: string, leaseTtlMs: number): Promise<boolean> {
+  const [host] = await tx.query<{ lost: boolean }>(
+    `select ${isLost} as lost from sessiond.hosts h where host_id = $1 for share`,
+    [toText(hostId), leaseTtlMs],
+  );
+  return host?.lost ?? true;
+}
+
+/** Hosts may be given different times: the longer one counts. `$2` is that of this host. */
+const isLost =
+  "h.heartbeat < clock_timestamp() - greatest(h.lease_ttl_ms, $2::bigint) * interval '1 millisecond'";
