@@ -72,6 +72,10 @@ const innerArrows: Record<string, Record<string, Room>> = {
       may: ["connection", "schema", "view"],
       because: "what a session is follows from its log, whoever appends",
     },
+    feed: {
+      may: ["connection", "schema", "view", "log"],
+      because: "what has changed is told, whoever made the change",
+    },
     leases: {
       may: ["connection", "schema", "view", "log", "feed"],
       because:
@@ -159,6 +163,7 @@ const pure = [
   /^store\/directory\/view\/file-catalog\.ts$/,
   /^store\/document\//,
   /^store\/postgres\/connection\/(failure|statement)\.ts$/,
+  /^store\/postgres\/feed\/(telling|same-summary)\.ts$/,
   /^store\/postgres\/leases\/(host-id|steadiness|told-leases)\.ts$/,
   /^store\/postgres\/schema\/(names|tables)\.ts$/,
   /^store\/postgres\/view\/(label-element|list-statement|search-text|summary-row)\.ts$/,

@@ -50,6 +50,11 @@ export class SessionIndex implements Changes {
     }
   }
 
+  /** Nothing is missed: the index sees every change. */
+  onGap(): () => void {
+    return () => {};
+  }
+
   announceReports(limit: number): boolean {
     let left = limit;
     for (const summary of this.#deferred.values()) {

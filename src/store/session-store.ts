@@ -315,6 +315,12 @@ export interface Changes {
    * session are announced also when somebody reads the session.
    */
   announceReports(limit: number): boolean;
+  /**
+   * Calls back when changes may have been missed, such as after a long time without the storage. None of them
+   * will be told: whoever keeps what changes have told looks again. Returns the function that ends the
+   * subscription.
+   */
+  onGap(listener: () => void): () => void;
 }
 
 /**
