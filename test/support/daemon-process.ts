@@ -71,6 +71,8 @@ export interface DaemonOptions extends ProgramOptions {
   args?: readonly string[];
   /** The text of a configuration file. */
   config?: string;
+  /** The section `storage` where sessions are in PostgreSQL: then there is no sessions directory. */
+  storage?: { readonly postgres: string; readonly [key: string]: string };
 }
 
 export interface DaemonProcess extends Program {
@@ -101,14 +103,16 @@ interface Place {
   args: readonly string[];
 }
 
-async function placeFor({ dir, args = [], config }: DaemonOptions): Promise<Place> {
+async function placeFor({ dir, args = [], config, storage }: DaemonOptions): Promise<Place> {
   const base = await tempDir();
   const sessionsDir = dir ?? join(base, "sessions");
   const configFile = join(base, "sessiond.yaml");
-  if (config !== undefined) await writeFile(configFile, config);
+  const text = storage === undefined ? config : `storage: ${JSON.stringify(storage)}\n${config ?? ""}`;
+  if (text !== undefined) await writeFile(configFile, text);
   const all = [
-    ...["--sessions-dir", sessionsDir, "--socket", join(base, "s.sock")],
-    ...(config === undefined ? [] : ["--config", configFile]),
+    ...(storage === undefined ? ["--sessions-dir", sessionsDir] : []),
+    ...["--socket", join(base, "s.sock")],
+    ...(text === undefined ? [] : ["--config", configFile]),
     ...args,
   ];
   return { sessionsDir, configFile, args: all, socket: all[all.lastIndexOf("--socket") + 1] as string };
