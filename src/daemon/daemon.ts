@@ -116,7 +116,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   let cleanup: Cleanup;
   let server: ControlServer;
   try {
-    const store = await openStore({ storage: config.storage, clock, logger });
+    const { storage, socket } = config;
+    const store = await openStore({ storage, instance: socket.path, clock, logger });
     releases.push(() => store.close());
     const { kind, location } = await store.facts();
     const sockets = socketsOf(config, inherited);

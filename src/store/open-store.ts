@@ -11,12 +11,17 @@ export type Storage = DirectoryStorage | PostgresStorage;
 
 export interface OpenStoreOptions {
   storage: Storage;
+  /**
+   * What tells this daemon from others of the machine, and stays the same when it starts anew: the path of its
+   * socket.
+   */
+  instance?: string | undefined;
   clock: Clock;
   logger: Logger;
 }
 
 /** @throws SessiondError `directory_locked`, `directory_too_new`, `storage_full`, `storage_failed` */
-export async function openStore({ storage, ...rest }: OpenStoreOptions): Promise<SessionStore> {
+export async function openStore({ storage, instance, ...rest }: OpenStoreOptions): Promise<SessionStore> {
   if (storage.kind === "postgres") {
     // Replaced as soon as there is the store.
     throw new SessiondError("not_supported", "sessions cannot be kept in PostgreSQL yet");

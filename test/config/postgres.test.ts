@@ -46,6 +46,9 @@ test.each([
     "3:3: storage.durability: needs storage.postgres",
   ],
   [`storage: { postgres: ${url}, lease_ttl: 500ms }`, "1:66: storage.lease_ttl: must be from 1s to 5min"],
+  ["storage: { host: web1 }", "1:12: storage.host: needs storage.postgres"],
+  [`storage: { postgres: ${url}, host: ' ' }`, "storage.host: is empty; write a name"],
+  [`storage: { postgres: ${url}, host: "${"x".repeat(201)}" }`, "storage.host: is too long"],
   [
     `storage: { postgres: ${url}, durability: maybe }`,
     "1:67: storage.durability: must be one of check, trust",

@@ -20,6 +20,17 @@ export interface PostgresStorage {
   readonly listenUrl?: string | undefined;
   /** `trust`: the operator vouches that what the database acknowledges is durable. */
   readonly durability: "check" | "trust";
+  /** The id of this host, in place of one that is made of the machine, its name and the socket. */
+  readonly host?: string | undefined;
+}
+
+const maxHostBytes = 200;
+
+function hostProblem(host: string): string | undefined {
+  if (host.trim() === "") return "is empty; write a name, or leave it out to use the default";
+  if (/\p{Cc}|\p{Surrogate}/u.test(host)) return "contains a control character; remove it";
+  if (Buffer.byteLength(host) > maxHostBytes) return `is too long: at most ${maxHostBytes} bytes`;
+  return undefined;
 }
 
 function urlOption() {
@@ -63,6 +74,13 @@ export const postgresKeys = {
     .describe(
       "In PostgreSQL: check that what the database acknowledges is durable, or trust the operator that it is.",
     ),
+  host: textOption("a name", hostProblem)
+    .optional()
+    .describe(
+      "In PostgreSQL: the id by which this daemon finds its workers again after a restart. No two daemons may " +
+        "have the same one. Default: made of the machine's id, its name and socket.path.",
+    )
+    .meta({ examples: ["web1"] }),
 };
 
 interface Written {
@@ -71,10 +89,11 @@ interface Written {
   poll_interval: number;
   listen_url?: string | undefined;
   durability: "check" | "trust";
+  host?: string | undefined;
 }
 
 export function postgresStorage(written: Written): PostgresStorage {
-  const { postgres: url, lease_ttl, poll_interval, listen_url, durability } = written;
+  const { postgres: url, lease_ttl, poll_interval, listen_url, durability, host } = written;
   return {
     kind: "postgres",
     url,
@@ -82,5 +101,6 @@ export function postgresStorage(written: Written): PostgresStorage {
     pollIntervalMs: poll_interval,
     ...(listen_url === undefined ? {} : { listenUrl: listen_url }),
     durability,
+    ...(host === undefined ? {} : { host }),
   };
 }

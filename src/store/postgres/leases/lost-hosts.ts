@@ -17,23 +17,30 @@ export interface LostHostsOptions {
   leaseTtlMs: number;
 }
 
-/** The sessions of lost hosts, each with the host. */
+/** A session of a lost host. */
 export interface LostSession {
   readonly id: SessionId;
   readonly hostId: string;
 }
 
-/** The longest time of silence of any lost host, and this host's, must have passed in steadiness. */
+/** Within this time every daemon has noticed that the database is back. */
+const reconnectMs = 2000;
+
+/**
+ * The sessions of hosts that were silent for too long. None while there was a break in their time, and as long
+ * again as it takes to reconnect.
+ */
 export async function lostSessions(
   { database, hostId, leaseTtlMs }: LostHostsOptions,
   steadyMs: number,
 ): Promise<LostSession[]> {
-  if (steadyMs < leaseTtlMs) return [];
+  const silenceMs = Math.floor(steadyMs - reconnectMs);
+  if (silenceMs < leaseTtlMs) return [];
   const rows = await database.query<{ session_id: string; host_id: string }>(
     `select distinct l.session_id, l.host_id from sessiond.leases l
       left join sessiond.hosts h using (host_id)
       where l.host_id <> $1 and (h.host_id is null or ${isLost} and h.lease_ttl_ms <= $3::bigint)`,
-    [toText(hostId), leaseTtlMs, Math.floor(steadyMs)],
+    [toText(hostId), leaseTtlMs, silenceMs],
   );
   return rows.map(({ session_id, host_id }) => ({
     id: fromText(session_id) as SessionId,
