@@ -81,6 +81,10 @@ const innerArrows: Record<string, Record<string, Room>> = {
       because:
         "each change of a lease goes through the log of its session, and others hear of it by the feed",
     },
+    changes: {
+      may: ["connection", "schema", "log"],
+      because: "a change is made through the log, whoever hears of it",
+    },
   },
   "store/directory": {
     disk: { may: [], because: "files and bytes know nothing of what they are used for" },

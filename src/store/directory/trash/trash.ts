@@ -9,9 +9,9 @@ import type { Emptied, TrashEntry, TrashListing } from "../../../contract/replie
 import { SessiondError } from "../../../error.ts";
 import type { SessionSummary } from "../../../session/session.ts";
 import type { SessionId } from "../../../session/session-id.ts";
-import { shellOperand, shellQuote } from "../../../text/shell-quote.ts";
 import { type Clock, formatTimestamp, microsPerMs } from "../../../time/clock.ts";
 import { sessionExists } from "../../change-conditions.ts";
+import { notInTrash, occupied } from "../../trash-refusals.ts";
 import type { KnownSessions } from "../changes/known-sessions.ts";
 import type { SessionTurns } from "../changes/session-turns.ts";
 import { alternativeFileFor, fileFor } from "../disk/session-file.ts";
@@ -58,13 +58,10 @@ export class Trash {
   async restore(id: SessionId, trashId: string | undefined): Promise<SessionSummary> {
     const { directory, files, known, turns, view } = this.#options;
     const entry = files.find(id, trashId);
-    if (entry === undefined) {
-      const message = `"${id}" is not in the trash; list the trash with: sessionctl trash ls`;
-      throw new SessiondError("session_not_found", message);
-    }
+    if (entry === undefined) throw notInTrash(id);
     const names = [entry.file, fileFor(id), alternativeFileFor(id)];
     const restored = await turns.firstFree(names, async (file) => {
-      if (known.exists(id)) throw sessionExists(id, beforeRestoring(entry));
+      if (known.exists(id)) throw occupied(entry);
       await files.giveBack(entry, [directory, file]);
       await view.readAhead(file);
       view.catalog.index.from("change", () => view.look(file));
@@ -103,12 +100,4 @@ function unread(id: SessionId, file: string, why: string | undefined): SessiondE
   return why === undefined
     ? new SessiondError("storage_failed", `${restored} just now; look again in a moment`, { outcome })
     : new SessiondError("session_corrupt", `${restored}: ${why}`, { outcome });
-}
-
-function beforeRestoring({ session_id, trash_id }: TrashEntry): string {
-  const command = `sessionctl trash restore --trash-id ${shellQuote(trash_id)} ${shellOperand(session_id)}`;
-  return (
-    "rename it (export it, import it --as another id, delete it) or purge it first; " +
-    `if you only delete it, it becomes the newest entry in the trash, so name the one to restore: ${command}`
-  );
 }
