@@ -137,16 +137,23 @@ function fits(value: unknown, left: PieceSizes, known: KnownKeys): boolean {
   else if (Array.isArray(value)) {
     for (const item of value) if (!fits(item, left, known)) return false;
   } else if (isJsonObject(value)) {
-    if (known.has(value)) return false;
+    if (known.size > 0 && known.has(value)) return false;
     const keys = Object.keys(value);
     if (keys.length > manyKeys) known.set(value, keys);
     if (keys.length > left.values) return false;
     for (const key of keys) {
+      const item = value[key];
       left.text -= key.length;
-      if (!fits(value[key], left, known)) return false;
+      // Most members of a reply are short: no call for each.
+      if (typeof item === "object") {
+        if (!fits(item, left, known)) return false;
+      } else {
+        left.values--;
+        if (typeof item === "string") left.text -= item.length;
+      }
     }
   }
-  return left.text >= 0;
+  return left.values >= 0 && left.text >= 0;
 }
 
 /** In strings line breaks are escaped, so every line break is one of the layout. */

@@ -4,11 +4,11 @@
  * The room server/routes/ owns the handlers, one for each row of the route table: from a checked request to
  * a call of the store. They know no HTTP beyond status and headers.
  */
-import { summaryAndHealthOf } from "../../contract/from-summary.ts";
+import { summaryAndHealthOf, withWorkers } from "../../contract/from-summary.ts";
 import type { Query } from "../../contract/routes.ts";
 import { SessiondError } from "../../error.ts";
 import { failedFiles } from "../../session/failed-file.ts";
-import type { Session, SessionSummary } from "../../session/session.ts";
+import type { Session } from "../../session/session.ts";
 import { generateSessionId, parseSessionId } from "../../session/session-id.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import { type Handlers, noBody } from "../http/handler.ts";
@@ -31,11 +31,10 @@ export function sessionHandlers(store: SessionStore, workers: ListedWorkers) {
     listSessions: async ({ query }) => {
       const { sessions, ...page } = await store.list(query);
       const known = await workers.all();
-      const withWorkers = (summary: SessionSummary) => ({
-        ...summary,
-        workers: known.get(summary.session_id) ?? [],
-      });
-      return { sessions: sessions.map(withWorkers), ...page };
+      return {
+        sessions: sessions.map((summary) => withWorkers(summary, known.get(summary.session_id) ?? [])),
+        ...page,
+      };
     },
 
     getStats: () => store.stats(),
