@@ -12,6 +12,8 @@ import { formatTimestamp } from "../../../time/clock.ts";
 import { beginLease } from "../../lease-rules.ts";
 import type { Acquired, FleetLease, Lease, LeaseEvent, LeaseRequest, Leases } from "../../session-store.ts";
 import type { Database } from "../connection/database.ts";
+import type { Feed } from "../feed/feed.ts";
+import type { Elsewhere } from "../feed/news.ts";
 import type { Log } from "../log/log.ts";
 import { LoggedClaims } from "./claims.ts";
 import { Heartbeat } from "./heartbeat.ts";
@@ -20,23 +22,10 @@ import { allLeases, type FoundLease, leasesOf, leasesOfHost } from "./lease-rows
 import { lostSessions, takeOver } from "./lost-hosts.ts";
 import { encodeDetail, eventOf } from "./told-leases.ts";
 
-/** What other hosts have changed. */
-export interface OthersChanges {
-  onElsewhere(listener: (change: ElsewhereChange) => void): () => void;
-}
-
-export interface ElsewhereChange {
-  readonly id: string;
-  /** The kinds of the changes. */
-  readonly kinds: string;
-  /** The details of the changes of leases, in order. */
-  readonly leases: readonly unknown[];
-}
-
 export interface HostLeasesOptions {
   database: Database;
   log: Pick<Log, "append" | "read" | "change">;
-  feed: OthersChanges;
+  feed: Pick<Feed, "onElsewhere">;
   hostId: string;
   /** Of this run of the daemon: a UUID. */
   run: string;
@@ -222,7 +211,7 @@ export class HostLeases implements Leases {
     }
   }
 
-  #changedElsewhere({ id, kinds, leases }: ElsewhereChange): void {
+  #changedElsewhere({ id, kinds, leases }: Elsewhere): void {
     for (const detail of leases) {
       const told = eventOf(id, detail);
       if (told === undefined) continue;
