@@ -170,7 +170,7 @@ const pure = [
   /^store\/postgres\/feed\/(telling|same-summary)\.ts$/,
   /^store\/postgres\/leases\/(host-id|steadiness|told-leases)\.ts$/,
   /^store\/postgres\/schema\/(names|tables)\.ts$/,
-  /^store\/postgres\/view\/(label-element|list-statement|search-text|summary-row)\.ts$/,
+  /^store\/postgres\/view\/(activity-order|label-element|list-statement|search-text|summary-row)\.ts$/,
   /^store\/directory\/disk\/session-file\.ts$/,
   /^pacing\//,
   /^runner\/(defer-on|retry-after|unseen|selection|template|halt|jobs|keep-order|captured|result)\.ts$/,

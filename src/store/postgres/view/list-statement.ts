@@ -10,9 +10,10 @@ import { parseCursor, type Sort } from "../../session-order.ts";
 import type { ListQuery } from "../../session-store.ts";
 import type { Parameter } from "../connection/database.ts";
 import { toText } from "../schema/names.ts";
+import { type Given, isActiveUntil, isOlder, newestFirst, statementValues } from "./activity-order.ts";
 import { labelElement } from "./label-element.ts";
 import { searchPattern } from "./search-text.ts";
-import { minuteOf, type SummaryRow, summaryColumns } from "./summary-row.ts";
+import { type SummaryRow, summaryColumns } from "./summary-row.ts";
 
 /** Up to here the sessions that match are counted. */
 const mostCounted = 10_000;
@@ -31,9 +32,8 @@ export type PageRow = { [Column in keyof SummaryRow]: SummaryRow[Column] | null 
   total: number | null;
 };
 
-/** Newest first. An index has the minutes in order; only sessions of one minute are left to be sorted. */
 const orders: Record<Sort, string> = {
-  checkpoint_time: "active_min desc, checkpoint_us desc, id",
+  checkpoint_time: newestFirst,
   created_time: "created_us desc, id",
   session_id: "id",
 };
@@ -44,8 +44,7 @@ const orders: Record<Sort, string> = {
  * @throws SessiondError `invalid_request` for a cursor that belongs to no page of this sort
  */
 export function listStatement(query: ListQuery, sort: Sort, limit: number, now: Micros): Statement {
-  const values: Parameter[] = [];
-  const given = (value: Parameter) => `$${values.push(value)}`;
+  const { values, given } = statementValues();
   const filters = filtersOf(query, now, given);
   const total = totalOf(query, filters, given);
   const after = query.cursor === undefined ? [] : [afterCursor(query.cursor, sort, given)];
@@ -60,8 +59,6 @@ export function listStatement(query: ListQuery, sort: Sort, limit: number, now: 
   return { text, values };
 }
 
-type Given = (value: Parameter) => string;
-
 function filtersOf(query: ListQuery, now: Micros, given: Given): string[] {
   const { status, label, q, older_than, pinned } = query;
   const filters = ["removed_us is null"];
@@ -72,10 +69,8 @@ function filtersOf(query: ListQuery, now: Micros, given: Given): string[] {
     filters.push(`labels @> ${given(elements)}::text[]`);
   }
   if (q !== undefined) filters.push(`search like ${given(searchPattern(q))}`);
-  if (older_than !== undefined) {
-    const upTo = Math.floor(now - older_than * microsPerMs);
-    filters.push(`active_min <= ${given(minuteOf(upTo))} and checkpoint_us <= ${given(upTo)}`);
-  }
+  if (older_than !== undefined)
+    filters.push(isActiveUntil(Math.floor(now - older_than * microsPerMs), given));
   if (pinned !== undefined) filters.push(pinned ? "pinned" : "not pinned");
   return filters;
 }
@@ -89,18 +84,16 @@ function totalOf(query: ListQuery, filters: readonly string[], given: Given): st
   }
   return `
     select case when count(*) <= ${mostCounted} then count(*) end as total
-    from (select from sessiond.sessions where ${filters.join(" and ")} limit ${mostCounted + 1}) as some`;
+    from (select from sessiond.sessions where ${filters.join(" and ")} limit ${mostCounted + 1}) as counted`;
 }
 
 function afterCursor(cursor: string, sort: Sort, given: Given): string {
   const place = parseCursor(cursor, sort);
-  const id = given(toText(place.summary.session_id));
-  if (sort === "session_id") return `id > ${id}`;
+  const written = toText(place.summary.session_id);
+  if (sort === "session_id") return `id > ${given(written)}`;
   if (sort === "created_time") {
     const created = given(place.created);
-    return `created_us <= ${created} and (created_us < ${created} or id > ${id})`;
+    return `created_us <= ${created} and (created_us < ${created} or id > ${given(written)})`;
   }
-  const checkpoint = given(place.checkpoint);
-  return `active_min <= ${given(minuteOf(place.checkpoint))} and checkpoint_us <= ${checkpoint}
-    and (checkpoint_us < ${checkpoint} or id > ${id})`;
+  return isOlder({ checkpoint_us: place.checkpoint, id: written }, given);
 }

@@ -4,20 +4,25 @@ import type { Stats, SummaryPage } from "../../../contract/replies.ts";
 import type { SessionSummary, Status } from "../../../session/session.ts";
 import type { SessionId } from "../../../session/session-id.ts";
 import type { Clock } from "../../../time/clock.ts";
+import { allAreCandidates, type Candidates, type CleanupRule } from "../../candidates.ts";
 import { missingSession } from "../../missing-session.ts";
 import { formatCursor, type Sort } from "../../session-order.ts";
 import type { ListQuery } from "../../session-store.ts";
-import type { Queryable } from "../connection/database.ts";
+import type { Database } from "../connection/database.ts";
 import { toText } from "../schema/names.ts";
+import { candidatesOf } from "./candidates.ts";
 import { listStatement, type PageRow } from "./list-statement.ts";
 import { type SummaryRow, summaryColumns, summaryOf } from "./summary-row.ts";
 
+/** In a store with more sessions than this, those that a cleanup policy keeps are no candidates. */
+const mostDecided = 10_000;
+
 export class SessionView {
-  readonly #database: Queryable;
+  readonly #database: Database;
   readonly #clock: Clock;
 
   /** `clock`: the time by which a session is older than `older_than`. */
-  constructor(database: Queryable, clock: Clock) {
+  constructor(database: Database, clock: Clock) {
     this.#database = database;
     this.#clock = clock;
   }
@@ -91,6 +96,15 @@ export class SessionView {
       at = rows.at(-1)?.sid ?? last;
       if (rows.length > 0) yield rows.map(summaryOf);
     }
+  }
+
+  /**
+   * In a small store every session, so that people see a decision about each. In a large one those that the
+   * rule removes.
+   */
+  async candidates(rule: CleanupRule): Promise<Candidates> {
+    if ((await this.stats()).total <= mostDecided) return allAreCandidates(this.summaries());
+    return candidatesOf(this.#database, rule);
   }
 }
 
