@@ -20,7 +20,7 @@ export interface OpenedView {
 export async function openedView(now = Date.parse("2026-06-01T00:00:00Z") * 1000): Promise<OpenedView> {
   const { url } = await testDatabase();
   const database = await openDatabase(
-    { kind: "postgres", url, leaseTtlMs: 15_000, pollIntervalMs: 1000, durability: "trust" },
+    { url, leaseTtlMs: 15_000, durability: "trust" },
     { logger: pino({ enabled: false }) },
   );
   onTestFinished(() => database.close());
