@@ -27,6 +27,15 @@ const byState: Readonly<Record<string, Failure>> = {
   "58": "busy",
 };
 
+/** What somebody has to mend before the database can be used: it does not go away by itself. */
+export class RefusedError extends Error {}
+
+/** The database cannot be asked now, and may be later. */
+export class AwayError extends Error {}
+
+/** Somebody ended the wait of a commit for its standby. The server has the change, and no standby may. */
+export class NotReplicatedError extends Error {}
+
 /** The SQLSTATE of an error that PostgreSQL sent; undefined for any other error. */
 export function sqlState(error: unknown): string | undefined {
   const code = systemErrorCode(error);
@@ -36,6 +45,8 @@ export function sqlState(error: unknown): string | undefined {
 }
 
 export function failureOf(error: unknown): Failure {
+  if (error instanceof RefusedError) return "refused";
+  if (error instanceof AwayError || error instanceof NotReplicatedError) return "away";
   const state = sqlState(error);
   if (state !== undefined) return byState[state] ?? byState[state.slice(0, 2)] ?? "bug";
   const code = systemErrorCode(error) ?? "";
@@ -67,7 +78,7 @@ export function unavailable(why: string, outcome: "not_applied" | "unknown", cau
 export function callerError(error: unknown, commits: boolean): unknown {
   if (error instanceof SessiondError) return error;
   const failure = failureOf(error);
-  if (failure === "bug") return error;
+  if (failure === "bug" || failure === "conflict") return error;
   const text = (error as Error).message;
   if (failure === "full")
     return new SessiondError("storage_full", `the database is full: ${text}`, { cause: error });

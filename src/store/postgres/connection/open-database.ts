@@ -1,94 +1,72 @@
-/** Opens the connection to PostgreSQL. */
-import { Pool, type PoolClient, types } from "pg";
+/** Opens the database: finds the primary, and refuses what is wrong with it for good. */
+import process from "node:process";
+import { SessiondError } from "../../../error.ts";
 import type { Logger } from "../../../log.ts";
-import { microsPerMs } from "../../../time/clock.ts";
-import type { Database, DatabaseOptions, Parameter, Queryable } from "./database.ts";
-import { callerError, failureOf } from "./failure.ts";
-import { onlyReads } from "./statement.ts";
+import type { Access } from "./connection.ts";
+import type { Database, DatabaseOptions } from "./database.ts";
+import { failureOf } from "./failure.ts";
+import { PostgresDatabase } from "./postgres-database.ts";
+import { parsePostgresUrl, UrlError } from "./postgres-url.ts";
+import { whyNot } from "./upkeep.ts";
 
-const int8 = 20;
+/** Opening a connection takes at most this part of the time that a host may be silent. */
+const connectPart = 0.4;
+const [leastConnectMs, mostConnectMs] = [2000, 10_000];
 
-const parsers = {
-  getTypeParser: ((oid: number, format?: "text" | "binary") =>
-    oid === int8 && format !== "binary"
-      ? Number
-      : types.getTypeParser(oid, format as "text")) as typeof types.getTypeParser,
-};
+export interface Opening {
+  logger: Logger;
+  /** Where passwords are named. By default that of the process. */
+  env?: NodeJS.ProcessEnv;
+}
 
-/** @throws SessiondError `storage_unsafe` */
-export async function openDatabase(
-  options: DatabaseOptions,
-  { logger }: { logger: Logger },
-): Promise<Database> {
-  const pool = new Pool({ connectionString: options.url, max: 8, types: parsers, keepAlive: true });
-  pool.on("error", (error) => logger.warn({ err: error }, "a connection to the database was lost"));
-  const before = performance.now();
-  const [row] = (await pool.query("select (extract(epoch from clock_timestamp()) * 1e6)::int8 as us")).rows;
-  const offset = row.us - ((before + performance.now()) / 2) * microsPerMs;
-  let last = 0;
-  const since = performance.now();
+/**
+ * Resolves also if the database is away.
+ *
+ * @throws SessiondError `invalid_request` for what somebody has to mend: the URL, a password, a file, the
+ *   version or the encoding; `storage_unsafe`
+ */
+export async function openDatabase(options: DatabaseOptions, opening: Opening): Promise<Database> {
+  const { url, listenUrl, leaseTtlMs, durability } = options;
+  const { logger, env = process.env } = opening;
+  const access = accessOf(url, leaseTtlMs, env);
+  const database = new PostgresDatabase({
+    access,
+    listenAccess: listenUrl === undefined ? access : accessOf(listenUrl, leaseTtlMs, env),
+    leaseTtlMs,
+    isChecked: durability === "check",
+    logger,
+  });
+  const condition = await database.open();
+  const isRefused = condition.kind === "away" && failureOf(condition.error) === "refused";
+  if (condition.kind !== "unsafe" && !isRefused) return database;
+  await database.close();
+  const why = whyNot(condition) ?? "";
+  throw condition.kind === "away"
+    ? new SessiondError("invalid_request", `storage.postgres: ${why}`, { cause: condition.error })
+    : new SessiondError("storage_unsafe", `${why}; or vouch for it with storage.durability: trust`);
+}
 
-  const on = (client: Pool | PoolClient, alone: boolean): Queryable["query"] => {
-    return async <Row>(text: string, values: readonly Parameter[] = []) => {
-      try {
-        return (await client.query(text, values as unknown[])).rows as Row[];
-      } catch (error) {
-        throw callerError(error, alone && !onlyReads(text));
-      }
-    };
-  };
+/**
+ * Connects once, to see whether a daemon could.
+ *
+ * @throws SessiondError as {@link openDatabase}, and `storage_unavailable` if the database is away
+ */
+export async function checkDatabase(options: DatabaseOptions, opening: Opening): Promise<void> {
+  const database = await openDatabase(options, opening);
+  try {
+    await database.query("select");
+  } finally {
+    await database.close();
+  }
+}
 
-  const attempt = async <T>(use: (tx: Queryable) => Promise<T>, begin: string): Promise<T> => {
-    const client = await pool.connect().catch((error: unknown) => {
-      throw callerError(error, false);
-    });
-    let isCommitting = false;
-    try {
-      await client.query(begin);
-      const result = await use({ query: on(client, false) });
-      isCommitting = true;
-      await client.query("commit");
-      client.release();
-      return result;
-    } catch (error) {
-      if (isCommitting) client.release(true);
-      else
-        await client.query("rollback").then(
-          () => client.release(),
-          () => client.release(true),
-        );
-      throw failureOf(error) === "conflict" ? error : callerError(error, isCommitting);
-    }
-  };
-
-  return {
-    query: on(pool, true),
-    async transaction(use, { isolation } = {}) {
-      const level = isolation === "snapshot" ? "repeatable read, read only" : "read committed";
-      for (;;) {
-        try {
-          return await attempt(use, `begin isolation level ${level}`);
-        } catch (error) {
-          if (failureOf(error) !== "conflict") throw error;
-        }
-      }
-    },
-    listen: () => () => {},
-    available: true,
-    whenAvailable: () => Promise.resolve(),
-    onConnected(listener) {
-      listener();
-      return () => {};
-    },
-    clock: {
-      now() {
-        last = Math.max(last + 1, Math.round(performance.now() * microsPerMs + offset));
-        return last;
-      },
-    },
-    availableSinceMs: since,
-    health: () => [],
-    facts: () => ({ durable: "unknown" }),
-    close: () => pool.end(),
-  };
+function accessOf(text: string, leaseTtlMs: number, env: NodeJS.ProcessEnv): Access {
+  try {
+    const url = parsePostgresUrl(text);
+    const ownMs = Math.min(Math.max(leaseTtlMs * connectPart, leastConnectMs), mostConnectMs);
+    return { url, env, connectMs: url.connectTimeoutMs ?? ownMs };
+  } catch (error) {
+    if (!(error instanceof UrlError)) throw error;
+    throw new SessiondError("invalid_request", `the URL of the database ${error.message}`);
+  }
 }
