@@ -166,7 +166,7 @@ const pure = [
   /^store\/(session-index|change-conditions|generation|lease-rules)\.ts$/,
   /^store\/directory\/view\/file-catalog\.ts$/,
   /^store\/document\//,
-  /^store\/postgres\/connection\/(failure|statement)\.ts$/,
+  /^store\/postgres\/connection\/(failure|pass-file|postgres-url|server-state|statement)\.ts$/,
   /^store\/postgres\/feed\/(telling|same-summary)\.ts$/,
   /^store\/postgres\/leases\/(host-id|steadiness|told-leases)\.ts$/,
   /^store\/postgres\/schema\/(names|tables)\.ts$/,

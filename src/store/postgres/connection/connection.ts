@@ -3,7 +3,7 @@ import { Socket } from "node:net";
 import { userInfo } from "node:os";
 import { Client, type QueryResult, types } from "pg";
 import type { Parameter } from "./database.ts";
-import { failureOf, NotReplicatedError, sqlState } from "./failure.ts";
+import { failureOf, isWithoutTls, NotReplicatedError } from "./failure.ts";
 import type { Login } from "./pass-file.ts";
 import { passwordFor } from "./password.ts";
 import type { Host, PostgresUrl } from "./postgres-url.ts";
@@ -60,8 +60,7 @@ export class Connection {
       // The server takes no encrypted connections, or no others, or none at all.
       if (second === undefined || failureOf(error) !== "refused") throw error;
       return Connection.#try(host, access, second).catch((later: unknown) => {
-        // Of two refusals, that of the server itself says more.
-        throw sqlState(later) === undefined ? error : later;
+        throw isWithoutTls(later) ? error : later;
       });
     }
   }

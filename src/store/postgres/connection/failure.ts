@@ -53,7 +53,7 @@ export function failureOf(error: unknown): Failure {
   if (/^(ERR_TLS|ERR_SSL|CERT_|DEPTH_ZERO|SELF_SIGNED|UNABLE_TO)/.test(code)) return "refused";
   if (/^E[A-Z0-9_]+$/.test(code) && !code.startsWith("ERR_")) return "away";
   const text = error instanceof Error ? error.message : "";
-  if (/does not support SSL|^SASL|password must be/i.test(text)) return "refused";
+  if (isWithoutTls(error) || /^SASL|password must be/.test(text)) return "refused";
   return /^Connection terminated|timeout expired|^Client was closed|not queryable/.test(text)
     ? "away"
     : "bug";
@@ -65,6 +65,11 @@ export function failureOf(error: unknown): Failure {
  */
 export function isAnswer(error: unknown): boolean {
   return sqlState(error) !== undefined && (error as { severity?: string }).severity === "ERROR";
+}
+
+/** Whether the server takes no encrypted connections. */
+export function isWithoutTls(error: unknown): boolean {
+  return error instanceof Error && error.message.includes("server does not support SSL");
 }
 
 /** When to ask again. A failover takes some seconds. */
