@@ -45,6 +45,11 @@ export class ClaimedFiles {
     return this.#files.get(lease)?.size ?? 0;
   }
 
+  /** The leases that hold files. */
+  leases(): number[] {
+    return [...this.#files.keys()];
+  }
+
   /** Whether a lease holds a file. */
   holds(name: string, lease: number): boolean {
     const claim = this.#claims.get(name);
@@ -76,6 +81,12 @@ export class ClaimedFiles {
   /** An earlier run has kept that a lease holds a file. Whether the file is pending, `replaced` finds out. */
   restore(name: string, lease: number, kept?: Kept): void {
     this.#add(name, { lease, places: 0, isLeaving: false, kept });
+  }
+
+  /** Another daemon has kept that a lease holds these files now, whoever held them before. */
+  adopt(files: FileLists, lease: number, names: Iterable<string>): void {
+    for (const name of names)
+      this.#add(name, { lease, places: files.pendingPlaces(name), isLeaving: false, kept: undefined });
   }
 
   /** The files of a lease, in the order of the pending list. */

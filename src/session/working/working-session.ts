@@ -89,6 +89,13 @@ export class WorkingSession {
     if (results !== before?.partial_results) this.#results = prepared?.results ?? new ResultMap(results);
   }
 
+  /** Replaces all of the document but its lists and results. */
+  reframe(frame: Session): void {
+    this.#version++;
+    this.#frame = { ...frame, processed_files: [], pending_files: [], partial_results: {} };
+    this.#time = undefined;
+  }
+
   get revision(): number {
     return this.#frame.revision ?? 1;
   }

@@ -47,6 +47,7 @@ create table sessiond.sessions (
 ) with (fillfactor = 70);
 alter table sessiond.sessions alter column search set statistics 1000;
 create unique index sessions_id on sessiond.sessions (id) where removed_us is null;
+create index sessions_any_id on sessiond.sessions (id, removed_us desc);
 create unique index sessions_trash_id on sessiond.sessions (trash_id);
 create index sessions_status on sessiond.sessions (status, active_min desc) where removed_us is null;
 create index sessions_active on sessiond.sessions (active_min desc) where removed_us is null;

@@ -1,0 +1,97 @@
+/**
+ * Makes copies from rows, and brings them up to date. Both are asked of one snapshot, or under the row's
+ * lock, so that row, document, journal and leases belong together.
+ */
+import { yieldIfDue } from "../../../async/slices.ts";
+import type { SessionId } from "../../../session/session-id.ts";
+import { WorkingSession } from "../../../session/working/working-session.ts";
+import type { Queryable } from "../connection/database.ts";
+import { fromText, toText } from "../schema/names.ts";
+import { Copy, type JournalRow } from "./copy.ts";
+import { readDocument } from "./documents.ts";
+import { readLeases } from "./lease-row.ts";
+import { frameOf, rowColumns, type SessionRow } from "./session-row.ts";
+
+export type FramedRow = SessionRow & { frame: Buffer };
+
+/** How many rows of a journal are read at once. */
+const rowsAtOnce = 1000;
+
+/** A session that is not in the trash, by its id. */
+export async function readRow(tx: Queryable, id: SessionId, lock = ""): Promise<FramedRow | undefined> {
+  const [row] = await tx.query<FramedRow>(
+    `select ${rowColumns}, frame from sessiond.sessions where id = $1 and removed_us is null ${lock}`,
+    [toText(id)],
+  );
+  return row;
+}
+
+export async function readTrashedRow(
+  tx: Queryable,
+  trashId: string,
+  lock = "",
+): Promise<FramedRow | undefined> {
+  const [row] = await tx.query<FramedRow>(
+    `select ${rowColumns}, frame from sessiond.sessions where trash_id = $1 ${lock}`,
+    [toText(trashId)],
+  );
+  return row;
+}
+
+/** @throws UnreadableError */
+export async function loadCopy(tx: Queryable, row: FramedRow): Promise<Copy> {
+  const { claims, ...lists } = await readDocument(tx, row.sid);
+  const frame = await frameOf(row);
+  const working = await WorkingSession.load({ ...frame, ...lists });
+  const copy = new Copy({
+    sid: row.sid,
+    id: fromText(row.id) as SessionId,
+    seq: row.base_seq,
+    frameSeq: row.frame_seq,
+    baseSeq: row.base_seq,
+    bytes: row.bytes,
+    logBytes: 0,
+    leases: new Map(),
+    working,
+    claims,
+  });
+  await follow(tx, row, copy);
+  // Reports have set the revision and the time of the frame, and so may a later change of the frame alone.
+  copy.reframe(frame, row.frame_seq);
+  return copy;
+}
+
+/**
+ * Brings a copy to where its row is. False if it cannot be, because the document was replaced, or the journal
+ * that the copy lacks is gone: then it must be loaded.
+ */
+export async function catchUp(tx: Queryable, row: FramedRow, copy: Copy): Promise<boolean> {
+  if (row.sid !== copy.sid || row.base_seq > copy.seq) return false;
+  if (row.seq === copy.seq) {
+    copy.baseSeq = row.base_seq;
+    copy.resize(row.bytes, row.log_bytes);
+    return true;
+  }
+  await follow(tx, row, copy);
+  if (row.frame_seq > copy.frameSeq) copy.reframe(await frameOf(row), row.frame_seq);
+  return true;
+}
+
+async function follow(tx: Queryable, row: FramedRow, copy: Copy): Promise<void> {
+  for (;;) {
+    const rows = await tx.query<JournalRow>(
+      `select seq, kind, revision, at_us, data from sessiond.journal
+       where sid = $1 and seq > $2 order by seq limit $3`,
+      [row.sid, copy.seq, rowsAtOnce],
+    );
+    for (const one of rows) {
+      await copy.follow(one);
+      await yieldIfDue();
+    }
+    if (rows.length < rowsAtOnce) break;
+  }
+  copy.seq = row.seq;
+  copy.baseSeq = row.base_seq;
+  copy.resize(row.bytes, row.log_bytes);
+  copy.setLeases(await readLeases(tx, row.sid));
+}
