@@ -63,7 +63,7 @@ async function pages({ client }: Context, query: ListSessionsQuery): Promise<Ses
   const sessions = [...first.sessions];
   const rest = client.allSessions({ ...query, cursor: first.next_cursor });
   for await (const session of rest) sessions.push(session);
-  return { ...first, sessions, next_cursor: null };
+  return { sessions, next_cursor: null, total: first.total ?? sessions.length };
 }
 
 function print({ out, nowMs }: Context, page: SessionPage): void {
@@ -72,8 +72,9 @@ function print({ out, nowMs }: Context, page: SessionPage): void {
   else if (page.sessions.length === 0) out.say("no sessions");
   else printTable(out, page.sessions, nowMs);
   if (page.next_cursor !== null) {
-    const total = page.total ?? "many";
-    out.say(`${page.sessions.length} of ${total} sessions; for more, add --cursor ${page.next_cursor}`);
+    const shown = page.sessions.length;
+    const count = page.total === null ? counted(shown, "session") : `${shown} of ${page.total} sessions`;
+    out.say(`${count}; for more, add --cursor ${page.next_cursor}`);
   }
 }
 
