@@ -91,6 +91,8 @@ export class Telling implements Changes {
   readonly #listeners = new Set<(change: StoreChange) => void>();
   readonly #gapListeners = new Set<() => void>();
   #looks = 0;
+  /** Whether listeners may know a session that has no entry, or may have been told its end. */
+  #hasForgotten = false;
 
   constructor(maxEntries = 10_000) {
     this.#maxEntries = maxEntries;
@@ -141,7 +143,7 @@ export class Telling implements Changes {
     const next = { seq: seqAfter, summary: after };
     const known = this.#entries.get(sid);
     if (known === undefined) {
-      if (kind !== "n" || this.#known.has(id)) return false;
+      if (kind !== "n" || this.#hasForgotten || this.#known.has(id)) return false;
       this.#tell(this.#entry(sid, id), next, undefined, "change");
       return true;
     }
@@ -187,9 +189,7 @@ export class Telling implements Changes {
 
   /** Listeners have missed changes. From now on everything begins anew. */
   gap(): void {
-    this.#entries.clear();
-    this.#known.clear();
-    this.#reported.clear();
+    for (const entry of this.#entries.values()) this.#forget(entry);
     for (const listener of this.#gapListeners) listener();
   }
 
@@ -207,9 +207,9 @@ export class Telling implements Changes {
     const { state } = found;
     const steps = found.steps.filter(({ seq }) => seq > told.seq);
     const { summary } = state;
-    if (summary === undefined && this.#other(entry)?.told?.summary !== undefined) {
-      // Listeners know its successor already.
-      entry.told = state;
+    if (this.#other(entry)?.told?.summary !== undefined) {
+      // What is gone comes first, so the other one is its successor.
+      entry.told = { seq: state.seq, summary: undefined };
     } else if (steps.length === 0 && found.reported && !found.reportedElsewhere && summary !== undefined) {
       const { ahead } = entry;
       const isKept = ahead !== undefined && ahead.from <= state.seq && ahead.to > state.seq;
@@ -266,6 +266,8 @@ export class Telling implements Changes {
     const { told, ahead } = entry;
     if (told === undefined || ahead === undefined || !isConnected(entry)) return;
     this.#settle(entry);
+    // Of a session that listeners know no more, nothing is told.
+    if (told.summary === undefined) return;
     this.#tell(entry, { seq: ahead.to, summary: ahead.summary() }, told.summary, "report");
   }
 
@@ -302,6 +304,7 @@ export class Telling implements Changes {
   }
 
   #forget(entry: Entry): void {
+    this.#hasForgotten = true;
     this.#entries.delete(entry.sid);
     this.#reported.delete(entry);
     if (this.#known.get(entry.id) === entry.sid) this.#known.delete(entry.id);
