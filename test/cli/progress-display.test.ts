@@ -55,6 +55,8 @@ describe("the bar", () => {
       "   45s packages/core/s~g/tests/invoice.test.ts (try 2)  +2",
     ]);
     expect(barLines(half, 23.4, 65_000, 19, unicode)).toEqual(["▒▒████·······   49%", ""]);
+    const running = [{ file: "tests/invoice.test.ts", startedMs: 0, attempt: 10 }, ...half.running];
+    expect(barLines({ ...half, running }, 23.4, 65_000, 20, ascii)[1]).toBe("    1m te~t.ts  +3");
   });
 
   it("shows why the run waits instead of a rate", () => {

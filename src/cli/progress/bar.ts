@@ -187,10 +187,11 @@ function filesLine({ running }: RunSnapshot, nowMs: number, columns: number, loo
   const place = Math.floor((columns - indent.length - more.length) / shown) - gap.length;
   const texts = files.slice(0, shown).map(({ file, startedMs, attempt }, at) => {
     const time = padStart(ageOrBlank(nowMs - startedMs), 4);
-    const again = attempt > 1 ? ` (try ${attempt})` : "";
-    const name = look.fit(file, Math.max(1, place - time.length - 1 - again.length));
-    const text = `${name}${again}`;
     const room = place - time.length - 1;
+    const tries = ` (try ${attempt})`;
+    const again = attempt > 1 && tries.length < room ? tries : "";
+    const name = look.fit(file, Math.max(1, room - again.length));
+    const text = `${name}${again}`;
     return `${look.paint("dim", time)} ${at < shown - 1 || more !== "" ? padEnd(text, room) : text}`;
   });
   return indent + texts.join(gap) + look.paint("dim", more);
