@@ -10,7 +10,6 @@ export interface ServerState {
   synchronous_standby_names: string;
   default_transaction_isolation: string;
   server_encoding: string;
-  client_encoding: string;
   version: string;
   version_num: number;
   /** When the server was started, in microseconds since 1970. */
@@ -26,7 +25,6 @@ const settings = [
   "synchronous_standby_names",
   "default_transaction_isolation",
   "server_encoding",
-  "client_encoding",
 ];
 
 /** One statement, so that PgBouncer cannot answer a part of it from another server. */
@@ -52,13 +50,10 @@ export function notPrimary({ standby, read_only }: ServerState): string | undefi
 
 /** Why sessions cannot be kept in this database at all; undefined if they can. */
 export function unfit(state: ServerState): string | undefined {
-  const { version, version_num, server_encoding, client_encoding, default_transaction_isolation } = state;
+  const { version, version_num, server_encoding, default_transaction_isolation } = state;
   if (version_num < oldestVersion) return `PostgreSQL 15 or newer is needed, and the server is ${version}`;
   if (server_encoding !== "UTF8") {
     return `the encoding of the database is ${server_encoding}: create it with ENCODING 'UTF8' TEMPLATE template0`;
-  }
-  if (client_encoding !== "UTF8") {
-    return `client_encoding is ${client_encoding} for this role or database: reset it there (ALTER ROLE … RESET)`;
   }
   return default_transaction_isolation === "read committed"
     ? undefined

@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Access, Connection } from "./connection.ts";
-import { AwayError } from "./failure.ts";
+import { AwayError, sqlState } from "./failure.ts";
 import { type Asked, askState, findPrimary, type Primary, within } from "./find-primary.ts";
 import { type Host, hostName } from "./postgres-url.ts";
 import { notPrimary, unsafe } from "./server-state.ts";
@@ -14,6 +14,9 @@ const [firstPauseMs, longestPauseMs] = [50, 2000];
 
 /** Parts of the time that a host may be silent: between heartbeats, and until their answer. */
 const [heartbeatPart, answerPart] = [0.2, 0.4];
+
+/** The SQLSTATE of a connection that somebody has ended. */
+const adminShutdown = "57P01";
 
 export type Condition =
   | { readonly kind: "ready" }
@@ -131,13 +134,17 @@ export class Upkeep {
   }
 
   async #findAgain(host: Host, before: Asked): Promise<Primary | undefined> {
-    let next: Primary;
-    try {
-      next = await findPrimary(this.#options.access, this.#timeline);
-    } catch (error) {
-      this.#become({ kind: "away", error });
-      return undefined;
-    }
+    const next = await findPrimary(this.#options.access, this.#timeline)
+      // Somebody ends connections one after another, and this was one of them.
+      .catch((error) =>
+        sqlState(error) === adminShutdown
+          ? findPrimary(this.#options.access, this.#timeline)
+          : Promise.reject(error),
+      )
+      .catch((error: unknown) => {
+        this.#become({ kind: "away", error });
+      });
+    if (next === undefined) return undefined;
     const isSame = hostName(next.host) === hostName(host);
     if (!isSame || next.asked.state.started_us !== before.state.started_us) {
       this.#become({ kind: "away", error: new AwayError("the server was started again, or replaced") });
