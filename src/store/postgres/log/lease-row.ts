@@ -64,7 +64,10 @@ export async function readLeases(tx: Queryable, sid: number): Promise<Map<number
   return new Map(rows.map((row) => [row.epoch, leaseOf(row)]));
 }
 
-/** Makes the rows of a session these. A lease under a new epoch goes on with what it has claimed. */
+/**
+ * Makes the rows of a session these. A lease under a new epoch goes on with what it has claimed. Of a lease that
+ * stays, only the host may be another.
+ */
 export async function writeLeases(
   tx: Queryable,
   sid: number,
@@ -72,7 +75,15 @@ export async function writeLeases(
   after: ReadonlyMap<number, SessionLease>,
 ): Promise<void> {
   for (const [epoch, held] of after) {
-    if (before.has(epoch)) continue;
+    const known = before.get(epoch);
+    if (known?.hostId === held.hostId) continue;
+    if (known !== undefined) {
+      await tx.query("update sessiond.leases set host_id = $2 where epoch = $1", [
+        epoch,
+        toText(held.hostId),
+      ]);
+      continue;
+    }
     await tx.query(
       `insert into sessiond.leases (${leaseColumns}, claimed)
        select ${names.map((_, at) => `$${at + 1}`).join(", ")}, coalesce(
