@@ -28,6 +28,8 @@ export interface News {
 export interface Elsewhere {
   readonly sid: number;
   readonly id: string;
+  /** The number of the newest change that the look found. */
+  readonly seq: number;
   /** The letter of each kind of change: n, r, f, d, x, t, l. */
   readonly kinds: string;
   /** What became of its leases, in order. */
@@ -163,12 +165,12 @@ class SessionNews {
 
   /** Empty if no other host did anything. */
   get elsewhere(): Elsewhere[] {
-    const { sid, elsewhere } = this.#first;
+    const { sid, newest, elsewhere } = this.#first;
     if (elsewhere === "") return [];
-    const leases = this.#rows.filter(({ kind, own, detail }) => kind === "l" && !own && detail !== null);
-    return [
-      { sid, id: this.#id, kinds: elsewhere, leases: leases.map(({ detail }) => parse(detail as Buffer)) },
-    ];
+    const leases = this.#rows.flatMap(({ kind, own, detail }) =>
+      kind === "l" && !own && detail !== null ? [parse(detail)] : [],
+    );
+    return [{ sid, id: this.#id, seq: newest, kinds: elsewhere, leases }];
   }
 
   get #id(): string {

@@ -8,6 +8,7 @@ import { type Session, type SessionSummary, summarize } from "../../../session/s
 import type { SessionId } from "../../../session/session-id.ts";
 import { WorkingSession } from "../../../session/working/working-session.ts";
 import type { Micros } from "../../../time/clock.ts";
+import type { Gone } from "../../session-store.ts";
 import type { Parameter, Queryable } from "../connection/database.ts";
 import { fromText, toText } from "../schema/names.ts";
 import { summaryOf } from "../view/summary-row.ts";
@@ -121,22 +122,22 @@ export class LockedSession implements LockedRow {
     this.effects.push((copy) => copy.replace(next, prepared, seq, size));
   }
 
-  async remove({ trashId, reason }: { trashId: string; reason: string }, detail = empty): Promise<void> {
+  async remove({ trashId, reason }: { trashId: string; reason: string }): Promise<void> {
     await this.#write("x", [this.#now(), toText(reason), toText(trashId)], {
       set: "removed_us = $4, removed_reason = $5, trash_id = $6",
-      detail,
+      detail: Buffer.from(JSON.stringify({ restorable: true })),
     });
     await this.#tx.query("delete from sessiond.leases where sid = $1", [this.sid]);
     await this.#keepRevision();
-    this.#gone();
+    this.#gone(true);
   }
 
-  async purge(detail = empty): Promise<void> {
-    await this.#write("x", [], { detail });
+  async purge(): Promise<void> {
+    await this.#write("x", [], { detail: Buffer.from(JSON.stringify({ restorable: false })) });
     for (const table of ["leases", "journal", "documents", "sessions"])
       await this.#tx.query(`delete from sessiond.${table} where sid = $1`, [this.sid]);
     await this.#keepRevision();
-    this.#gone();
+    this.#gone(false);
   }
 
   async putBack(revision: number): Promise<void> {
@@ -163,7 +164,9 @@ export class LockedSession implements LockedRow {
 
   /** Moves `seq`, and leaves a row in `changes`. */
   async #write(kind: Kind, values: Parameter[], { set = "", detail = empty }: Write): Promise<void> {
-    const before = kind === "f" || kind === "d" || kind === "x" ? JSON.stringify(this.summary) : undefined;
+    // Nobody knows a session any more that is purged from the trash.
+    const isTold = kind === "f" || kind === "d" || (kind === "x" && this.removed === undefined);
+    const before = isTold ? JSON.stringify(this.summary) : undefined;
     const from = values.length + 4;
     await this.#tx.query(
       `with written as (
@@ -183,8 +186,8 @@ export class LockedSession implements LockedRow {
     );
   }
 
-  #became(kind: Kind, after: SessionSummary | undefined): void {
-    const before = kind === "t" ? undefined : this.summary;
+  #became(kind: Kind, after: SessionSummary | undefined, gone?: Gone): void {
+    const before = kind === "t" || this.removed !== undefined ? undefined : this.summary;
     this.changes.push({
       sid: this.sid,
       id: this.id,
@@ -193,13 +196,14 @@ export class LockedSession implements LockedRow {
       before,
       seqAfter: this.seq + 1,
       after,
+      gone,
     });
     this.seq++;
     if (after !== undefined) this.summary = after;
   }
 
-  #gone(): void {
-    this.#became("x", undefined);
+  #gone(restorable: boolean): void {
+    this.#became("x", undefined, { cause: "removed", restorable });
     this.isGone = true;
   }
 

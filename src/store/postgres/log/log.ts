@@ -14,6 +14,7 @@ import type { WorkingSession } from "../../../session/working/working-session.ts
 import type { Micros } from "../../../time/clock.ts";
 import type { ClaimedFiles } from "../../claimed-files.ts";
 import type { HeldLease } from "../../lease-rules.ts";
+import type { Gone } from "../../session-store.ts";
 import type { Queryable } from "../connection/database.ts";
 
 /** A session in memory. Whoever gets it must not change it, and must not keep it. */
@@ -82,9 +83,9 @@ export interface LockedRow {
   /** Another document, with the revision that is to be. Claims of what is not pending any more end. */
   replace(next: Session): Promise<void>;
   /** Into the trash. Its leases and claims end. */
-  remove(trash: { trashId: string; reason: string }, detail?: Buffer): Promise<void>;
+  remove(trash: { trashId: string; reason: string }): Promise<void>;
   /** For good. Its last revision is kept. */
-  purge(detail?: Buffer): Promise<void>;
+  purge(): Promise<void>;
   /** Back from the trash, with the revision that is to be. */
   putBack(revision: number): Promise<void>;
   /** Writes, in the table, what leases there are now; claims of leases that are gone end. */
@@ -156,6 +157,7 @@ export interface OwnChange {
   readonly seqAfter: number;
   /** Undefined of a session that is gone. */
   readonly after: SessionSummary | undefined;
+  readonly gone?: Gone | undefined;
 }
 
 export interface OwnReport {
