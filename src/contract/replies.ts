@@ -166,7 +166,12 @@ export const cleanupReply = z.object({
   kept: z.int(),
   removed: z.int().describe("the number of sessions removed, or, in a dry run, to be removed"),
   bytes: z.int().describe("the size of the removed sessions"),
-  decisions: z.array(decision).describe("every session once; for trash every entry of the trash"),
+  decisions: z
+    .array(decision)
+    .describe(
+      "every session once, but of very many sessions in a database not all that are kept; " +
+        "for trash every entry of the trash",
+    ),
   failures: z.array(z.object({ session_id: z.string(), code: z.string(), message: z.string() })),
   warnings: z.array(z.string()),
 });

@@ -127,7 +127,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       store,
       cleanup: config.cleanup,
       trash: config.trash,
-      clock,
       bootTime,
       logger,
     });

@@ -37,7 +37,7 @@ const recordSchema = z.object({ plans: z.array(heldSchema) });
 
 export type HeldPlan = z.infer<typeof heldSchema>;
 
-/** The waiting plans, at most one for each policy. They survive a restart. */
+/** The waiting plans, at most one for each policy. They survive a restart, and all daemons have the same. */
 export class Approvals {
   readonly #record: SavedRecord<z.infer<typeof recordSchema>>;
 
@@ -50,6 +50,7 @@ export class Approvals {
     });
   }
 
+  /** Reads again what another daemon may have changed. */
   load(): Promise<void> {
     return this.#record.load();
   }
@@ -81,8 +82,8 @@ export class Approvals {
     plan_id: string,
     fresh: Plan,
     jump: ClockJump | undefined,
-    narrow: (held: HeldPlan) => Plan,
-  ): Plan {
+    narrow: (held: HeldPlan) => Plan | Promise<Plan>,
+  ): Plan | Promise<Plan> {
     if (plan_id === fresh.plan_id) return fresh;
     const { name } = fresh.policy;
     const held = this.get(name);
@@ -113,22 +114,21 @@ export class Approvals {
       since: now,
       why,
       clock_set_by_ms: jump?.byMs ?? null,
-      total: plan.decisions.length,
+      total: plan.total,
       removals: plan.removals.map(({ removed_time: _, trash_id = null, ...removal }) => ({
         ...removal,
         trash_id,
       })),
     };
-    await this.#record.set({ plans: [...this.#without((other) => other.policy === policy), held] });
+    await this.#record.change(({ plans }) => ({
+      plans: [...plans.filter((other) => other.policy !== policy), held],
+    }));
   }
 
   /** Deletes the plans that match. */
   async drop(matches: (held: HeldPlan) => boolean): Promise<void> {
-    if (this.all().some(matches)) await this.#record.set({ plans: this.#without(matches) });
-  }
-
-  #without(matches: (held: HeldPlan) => boolean): HeldPlan[] {
-    return this.all().filter((held) => !matches(held));
+    if (!this.all().some(matches)) return;
+    await this.#record.change(({ plans }) => ({ plans: plans.filter((held) => !matches(held)) }));
   }
 }
 
@@ -137,11 +137,21 @@ function jobTitle(job: JobName): string {
   return job === "trash" ? "the trash" : `the policy ${job}`;
 }
 
-/** Removes only sessions of the held plan that have not changed since and have no worker. */
-export function approvedPlan(held: HeldPlan, fresh: Plan, sessions: readonly SessionSummary[]): Plan {
-  const current = new Map(sessions.map((session) => [session.session_id, session]));
+/**
+ * Removes only sessions of the held plan that have not changed since and have no worker. `current` has the
+ * sessions as they are now: those that the fresh plan decides about, and those of the held plan.
+ */
+export function approvedPlan(
+  held: HeldPlan,
+  fresh: Plan,
+  current: ReadonlyMap<string, SessionSummary>,
+): Plan {
+  const decided = new Set<string>();
   const leased = new Set<string>();
-  for (const { session_id, reason } of fresh.decisions) if (reason === "leased") leased.add(session_id);
+  for (const { session_id, reason } of fresh.decisions) {
+    decided.add(session_id);
+    if (reason === "leased") leased.add(session_id);
+  }
   const listed = held.removals.map(({ trash_id: _, ...removal }) => removal);
   const removals = listed.filter((removal) => {
     const session = current.get(removal.session_id);
@@ -162,11 +172,16 @@ export function approvedPlan(held: HeldPlan, fresh: Plan, sessions: readonly Ses
     return decision.action === "remove" ? keep(decision, "not_approved") : decision;
   });
   for (const { generation: _, revision: __, ...removal } of listed) {
-    if (!current.has(removal.session_id)) decisions.push(keep({ ...removal, action: "remove" }, "changed"));
+    const { session_id } = removal;
+    if (decided.has(session_id)) continue;
+    const decision = { ...removal, action: "remove" } as const;
+    decisions.push(approved.has(session_id) ? decision : keep(decision, "changed"));
   }
   return {
     policy: fresh.policy,
     decisions,
+    // A session that is gone is counted as well: the held plan has it.
+    total: fresh.total + listed.filter(({ session_id }) => !current.has(session_id)).length,
     removals,
     plan_id: held.plan_id,
     bytes: removals.reduce((sum, removal) => sum + removal.bytes, 0),

@@ -5,22 +5,18 @@
  * approvals, history. It does not know where sessions are kept.
  */
 import { KeyedQueue } from "../async/keyed-queue.ts";
-import { yieldIfDue } from "../async/slices.ts";
 import {
   type CleanupResult,
   type HealthProblem,
   type HistoryPage,
   type JobName,
   jobNames,
-  type PolicyName,
   type ScheduleEntry,
 } from "../contract/replies.ts";
 import { isSessiondError, SessiondError } from "../error.ts";
 import type { Logger } from "../log.ts";
-import type { SessionSummary } from "../session/session.ts";
 import type { SessionStore } from "../store/session-store.ts";
 import type { BootTime } from "../time/boot-time.ts";
-import { type Clock, formatTimestamp } from "../time/clock.ts";
 import { approvedPlan, type HeldPlan } from "./approvals.ts";
 import { cleanupHealth, historyProblems, subject } from "./health.ts";
 import { appendHistory, type HistoryQuery, readHistory } from "./history.ts";
@@ -28,28 +24,32 @@ import { type JobSettings, Jobs } from "./jobs.ts";
 import type { CleanupOptions, TrashOptions } from "./options.ts";
 import { runPass } from "./pass.ts";
 import { Permits } from "./permits.ts";
-import { describePolicy, type IsLeased, type Policy, planInSteps, type TrashPolicy } from "./policy.ts";
-import {
-  type CleanupRequest,
-  configuredJob,
-  configuredPolicy,
-  jobSettings,
-  requestedPolicy,
-} from "./request.ts";
-import type { ScheduleTrigger } from "./schedule.ts";
+import { addHeld, planSessions } from "./plan-sessions.ts";
+import { describePolicy, type Policy, type TrashPolicy } from "./policy.ts";
+import { type CleanupRequest, configuredJob, jobSettings, requestedPolicy } from "./request.ts";
+import { runScheduled } from "./scheduled-run.ts";
 import { approvedTrash, planTrash, runTrashPass } from "./trash-pass.ts";
 
 /** The part of a store that cleanup uses. */
 export type CleanupStore = Pick<
   SessionStore,
-  "summaries" | "leases" | "list" | "remove" | "listTrash" | "emptyTrash" | "records"
+  | "availability"
+  | "candidates"
+  | "clock"
+  | "emptyTrash"
+  | "leases"
+  | "list"
+  | "listTrash"
+  | "records"
+  | "remove"
+  | "slots"
+  | "summary"
 >;
 
 export interface CleanupDependencies {
   store: CleanupStore;
   cleanup: CleanupOptions;
   trash: TrashOptions;
-  clock: Clock;
   bootTime: BootTime;
   logger: Logger;
 }
@@ -60,7 +60,6 @@ export interface CleanupDependencies {
  */
 export class Cleanup {
   readonly #store: CleanupStore;
-  readonly #clock: Clock;
   readonly #logger: Logger;
   readonly #permits: Permits;
   readonly #jobs: Jobs;
@@ -69,21 +68,30 @@ export class Cleanup {
   #cleanup: CleanupOptions;
   #trash: TrashOptions;
   #started = false;
+  #unsubscribe: (() => void) | undefined;
 
   /** The most entries that one reading of the history had to leave out. */
   #unreadableHistory = 0;
 
-  constructor({ store, cleanup, trash, clock, bootTime, logger }: CleanupDependencies) {
+  constructor({ store, cleanup, trash, bootTime, logger }: CleanupDependencies) {
     this.#store = store;
-    this.#clock = clock;
     this.#logger = logger;
     this.#cleanup = cleanup;
     this.#trash = trash;
-    this.#permits = new Permits({ records: store.records, clock, bootTime, logger });
+    const { records, clock } = store;
+    this.#permits = new Permits({ records, clock, bootTime, logger });
     this.#jobs = new Jobs({
-      records: store.records,
+      records,
       logger,
-      run: (job, trigger) => this.#runJob(job, trigger),
+      run: (job, trigger, due) =>
+        runScheduled(job, trigger, due, {
+          store,
+          jobs: this.#jobs,
+          onMissed: () => this.#cleanup.onMissed,
+          stopping: this.#stopping.signal,
+          run: (signal) => this.#run({ policy: job, trigger }, signal),
+          logger,
+        }),
     });
   }
 
@@ -93,62 +101,63 @@ export class Cleanup {
    * @throws SessiondError `invalid_request`; `approval_required` if the approved plan does not exist;
    * `shutting_down`
    */
-  async run(request: CleanupRequest): Promise<CleanupResult> {
+  run(request: CleanupRequest): Promise<CleanupResult> {
+    return this.#run(request, this.#stopping.signal);
+  }
+
+  /** The pass ends before its next removal when the signal is aborted. */
+  async #run(request: CleanupRequest, signal: AbortSignal): Promise<CleanupResult> {
     const policy = requestedPolicy(request, this.#cleanup, this.#trash);
     return this.#alone(async () => {
       const result = await (policy.name === "trash"
         ? this.#trashPass(policy, request)
-        : this.#sessionsPass(policy, request));
+        : this.#sessionsPass(policy, request, signal));
       this.#log(result);
-      if (!result.dry_run) await this.#ran(result);
+      // The daemon that has taken a run over says what became of it.
+      const isTakenOver = signal.aborted && !this.#stopping.signal.aborted;
+      if (!result.dry_run && !isTakenOver) await this.#ran(result);
       return result;
     });
   }
 
-  async #sessionsPass(policy: Policy, request: CleanupRequest): Promise<CleanupResult> {
-    const sessions = await allSummaries(this.#store);
-    const steps = planInSteps(sessions, policy, this.#clock.now(), await this.#leased());
-    const planned = await inSlices(steps);
-    const permitted = await this.#permits.permit(request, planned, this.#cleanup, (held, fresh) =>
-      approvedPlan(held, fresh, sessions),
-    );
+  async #sessionsPass(policy: Policy, request: CleanupRequest, signal: AbortSignal): Promise<CleanupResult> {
+    const store = this.#store;
+    const { plan, sessions } = await planSessions(store, policy);
+    const permitted = await this.#permits.permit(request, plan, this.#cleanup, async (held, fresh) => {
+      await addHeld(store, held, sessions);
+      return approvedPlan(held, fresh, sessions);
+    });
     return runPass({
-      store: this.#store,
+      store,
       ...permitted,
-      signal: this.#stopping.signal,
-      clock: this.#clock,
-      record: (entries) => appendHistory(this.#store.records, entries),
+      signal,
+      clock: store.clock,
+      record: (entries) => appendHistory(store.records, entries),
     });
   }
 
   /** How many sessions each job would remove now. */
   async #due(): Promise<Record<JobName, number>> {
-    const [sessions, now] = [await allSummaries(this.#store), this.#clock.now()];
-    const leased = await this.#leased();
-    const count = async (name: PolicyName) => {
-      const steps = planInSteps(sessions, configuredPolicy(name, this.#cleanup), now, leased);
-      return (await inSlices(steps)).removals.length;
+    const count = async (job: JobName) => {
+      const policy = configuredJob(job, this.#cleanup, this.#trash);
+      if (policy.name !== "trash") return (await planSessions(this.#store, policy)).plan.removals.length;
+      const { entries } = await this.#store.listTrash();
+      return planTrash(entries, policy, this.#store.clock.now()).removals.length;
     };
-    const { entries } = await this.#store.listTrash();
-    const trash = planTrash(entries, { name: "trash", ...this.#trash }, now).removals.length;
     return {
       completed: await count("completed"),
       expired: await count("expired"),
       failed: await count("failed"),
-      trash,
+      trash: await count("trash"),
     };
   }
 
-  async #leased(): Promise<IsLeased> {
-    const leased = new Set((await this.#store.leases.all()).map((lease) => lease.session_id));
-    return (id) => leased.has(id);
-  }
-
   async #trashPass(policy: TrashPolicy, request: CleanupRequest): Promise<CleanupResult> {
+    const { clock } = this.#store;
     const { entries } = await this.#store.listTrash();
-    const planned = planTrash(entries, policy, this.#clock.now());
+    const planned = planTrash(entries, policy, clock.now());
     const permitted = await this.#permits.permit(request, planned, this.#cleanup, approvedTrash);
-    return runTrashPass({ store: this.#store, ...permitted, clock: this.#clock });
+    return runTrashPass({ store: this.#store, ...permitted, clock });
   }
 
   async #ran(result: CleanupResult): Promise<void> {
@@ -173,18 +182,47 @@ export class Cleanup {
     this.#permits.assertAgesKnown(job);
   }
 
-  /** Starts the schedules and the runs that were missed. Resolves before these runs have ended. */
+  /**
+   * Starts the schedules and the runs that were missed. Resolves before these runs have ended. While storage
+   * is away nothing is due: then the schedules start when it is back.
+   */
   async start(): Promise<void> {
-    await this.#load();
+    // All daemons that live look at once: so a database whose clock is off is noticed when it takes over.
+    this.#unsubscribe ??= this.#store.availability.onBack(() => void this.#unlessAway(this.#load()));
+    try {
+      await this.#load();
+    } catch (error) {
+      if (!isSessiondError(error, "storage_unavailable")) throw error;
+      void this.#startLater();
+      return;
+    }
     await this.#dropOutdated();
     this.#jobs.arm(this.#settings(), this.#cleanup, { catchUp: true });
     this.#started = true;
     await this.#jobs.idle();
   }
 
+  async #startLater(): Promise<void> {
+    try {
+      await this.#store.availability.back(this.#stopping.signal);
+      await this.start();
+    } catch (error) {
+      if (!this.#stopping.signal.aborted) this.#logger.error({ err: error }, "cannot start the cleanup jobs");
+    }
+  }
+
+  async #unlessAway(work: Promise<void>): Promise<void> {
+    try {
+      await work;
+    } catch (error) {
+      if (!isSessiondError(error, "storage_unavailable")) throw error;
+    }
+  }
+
   /** Lets no further pass start, stops the running one before its next removal, and waits for its end. */
   async stop(): Promise<void> {
-    this.#stopping.abort();
+    this.#stopping.abort(shuttingDown());
+    this.#unsubscribe?.();
     // First, so that a scheduled pass that ends early counts as missed and runs again at the next start.
     await this.#jobs.stop();
     await this.#passes.idle();
@@ -198,7 +236,7 @@ export class Cleanup {
    * @throws SessiondError `invalid_request` for an invalid schedule; the old options stay in force
    */
   async configure(cleanup: CleanupOptions, trash: TrashOptions): Promise<void> {
-    await this.#load();
+    await this.#unlessAway(this.#load());
     if (this.#started) this.#jobs.arm(this.#settings(cleanup, trash), cleanup, { catchUp: false });
     this.#cleanup = cleanup;
     this.#trash = trash;
@@ -234,7 +272,12 @@ export class Cleanup {
   async health(): Promise<HealthProblem[]> {
     await this.#load();
     return [
-      ...(await cleanupHealth(this.#store, this.#permits.problems(), this.#jobs.failures, this.#clock.now())),
+      ...(await cleanupHealth(
+        this.#store,
+        this.#permits.problems(),
+        this.#jobs.failures,
+        this.#store.clock.now(),
+      )),
       ...historyProblems(this.#unreadableHistory),
     ];
   }
@@ -242,8 +285,7 @@ export class Cleanup {
   /** Runs a task when no other pass is running. */
   #alone<T>(task: () => Promise<T>): Promise<T> {
     return this.#passes.run("pass", async () => {
-      if (this.#stopping.signal.aborted)
-        throw new SessiondError("shutting_down", "sessiond is shutting down");
+      if (this.#stopping.signal.aborted) throw shuttingDown();
       await this.#load();
       return task();
     });
@@ -255,20 +297,6 @@ export class Cleanup {
       (held) => held.rule !== describePolicy(configuredJob(held.policy, this.#cleanup, this.#trash)),
       "cannot delete a waiting plan of an earlier configuration",
     );
-  }
-
-  async #runJob(job: JobName, trigger: ScheduleTrigger): Promise<void> {
-    const time = formatTimestamp(this.#clock.now());
-    const startedAt = performance.now();
-    try {
-      await this.run({ policy: job, trigger });
-    } catch (error) {
-      if (isSessiondError(error, "shutting_down")) return;
-      this.#logger.error({ err: error, job, trigger }, `cleanup job ${job} failed`);
-      const duration_ms = Math.round(performance.now() - startedAt);
-      const run = { time, trigger, outcome: "failed", removed: 0, kept: 0, duration_ms };
-      await this.#jobs.ran(job, run, (error as Error).message);
-    }
   }
 
   #settings(cleanup: CleanupOptions = this.#cleanup, trash: TrashOptions = this.#trash): JobSettings[] {
@@ -298,17 +326,6 @@ export class Cleanup {
   }
 }
 
-export async function allSummaries(store: Pick<SessionStore, "summaries">): Promise<SessionSummary[]> {
-  const sessions: SessionSummary[] = [];
-  for await (const slice of store.summaries()) for (const session of slice) sessions.push(session);
-  return sessions;
-}
-
-async function inSlices<T>(steps: Generator<undefined, T>): Promise<T> {
-  let step = steps.next();
-  while (!step.done) {
-    await yieldIfDue();
-    step = steps.next();
-  }
-  return step.value;
+function shuttingDown(): SessiondError {
+  return new SessiondError("shutting_down", "sessiond is shutting down");
 }

@@ -14,23 +14,24 @@ import {
   firstState,
   jumpFor,
   observe,
+  readingBefore,
 } from "./clock-jump.ts";
-import { SavedRecord } from "./saved-record.ts";
 
-const stateSchema = z.object({
-  boot_id: z.string(),
-  since_boot_ms: z.number(),
-  wall_ms: z.number(),
+const readingSchema = z.object({ boot_id: z.string(), since_boot_ms: z.number(), wall_ms: z.number() });
+const stateSchema = readingSchema.extend({
+  elsewhere: z.array(readingSchema).default([]),
   set_by_ms: z.record(z.enum(jobNames), z.number()),
   noticed_ms: z.number().nullable(),
 });
 const recordSchema = z.object({ clock: stateSchema.nullable() });
+const recordName = "clock";
 
 /** Corrections of the clock are saved once they come to this much, so that a restart finds no step. */
 const savedDriftMs = 1000;
 
 export interface ClockGuardOptions {
-  records: Pick<Records, "load" | "replace">;
+  records: Pick<Records, "load" | "update">;
+  /** That of the store. */
   clock: Clock;
   bootTime: BootTime;
   logger: Logger;
@@ -38,37 +39,32 @@ export interface ClockGuardOptions {
 
 export class ClockGuard {
   readonly #options: ClockGuardOptions;
-  readonly #record: SavedRecord<z.infer<typeof recordSchema>>;
   /** Undefined before the first look. */
   #state: ClockState | undefined;
+  /** A state that could not be saved counts until the process ends. */
+  #unsaved: ClockState | undefined;
 
   constructor(options: ClockGuardOptions) {
     this.#options = options;
-    this.#record = new SavedRecord({
-      records: options.records,
-      name: "clock",
-      schema: recordSchema,
-      empty: { clock: null },
-    });
   }
 
   /**
-   * Reads both clocks, and compares them with the last reading. A reading that cannot be saved counts until
-   * the process ends.
+   * Reads both clocks, and compares them with the last reading. The other daemons of the store learn what is
+   * found.
    */
   async look(): Promise<void> {
-    await this.#record.load();
-    const saved = this.#record.value.clock;
-    const before = this.#state ?? saved;
+    const saved = (await this.#options.records.load(recordName, recordSchema))?.clock;
     const reading = this.#read();
-    const state = before === null ? firstState(reading) : observe(before, reading);
+    const before = this.#unsaved ?? saved ?? undefined;
+    const state = after(before, reading);
     this.#state = state;
-    const isStep = before !== null && state.noticed_ms !== before.noticed_ms;
+    const isStep = before !== undefined && state.noticed_ms !== before.noticed_ms;
     if (isStep) this.#tell(state);
-    if (saved !== null && !isStep && isAsSaved(saved, state)) return;
+    if (saved && !isStep && isAsSaved(saved, state)) return;
     try {
-      await this.#record.set({ clock: state });
+      await this.#update((clock) => after(clock, reading));
     } catch (error) {
+      this.#unsaved = state;
       this.#options.logger.warn({ err: error }, "cannot save the reading of the clock");
     }
   }
@@ -80,11 +76,19 @@ export class ClockGuard {
 
   /** Takes the present time as right for a job. Durable when it resolves. */
   async accept(job: JobName): Promise<void> {
-    if (this.#state === undefined || this.jump(job) === undefined) return;
-    const state = accepted(this.#state, job);
-    await this.#record.set({ clock: state });
-    this.#state = state;
+    const state = this.#state;
+    if (state === undefined || this.jump(job) === undefined) return;
+    await this.#update((clock) => accepted(clock ?? state, job));
     this.#options.logger.info({ job }, `cleanup of ${job} goes on by the clock as it is now`);
+  }
+
+  async #update(change: (clock: ClockState | undefined) => ClockState): Promise<void> {
+    const unsaved = this.#unsaved;
+    const saved = await this.#options.records.update(recordName, recordSchema, (record) => ({
+      clock: change(unsaved ?? record?.clock ?? undefined),
+    }));
+    this.#state = saved.clock ?? this.#state;
+    if (this.#unsaved === unsaved) this.#unsaved = undefined;
   }
 
   #read(): ClockReading {
@@ -110,9 +114,14 @@ export class ClockGuard {
   }
 }
 
+function after(before: ClockState | undefined, reading: ClockReading): ClockState {
+  return before === undefined ? firstState(reading) : observe(before, reading);
+}
+
 function isAsSaved(saved: ClockState, state: ClockState): boolean {
-  if (saved.boot_id !== state.boot_id || saved.since_boot_ms > state.since_boot_ms) return false;
-  const drift = state.wall_ms - state.since_boot_ms - (saved.wall_ms - saved.since_boot_ms);
+  const own = readingBefore(saved, state);
+  if (own === undefined || own.since_boot_ms > state.since_boot_ms) return false;
+  const drift = state.wall_ms - state.since_boot_ms - (own.wall_ms - own.since_boot_ms);
   return (
     Math.abs(drift) <= savedDriftMs && jobNames.every((job) => saved.set_by_ms[job] === state.set_by_ms[job])
   );

@@ -16,6 +16,8 @@ export interface ClockReading {
 }
 
 export interface ClockState extends ClockReading {
+  /** The last readings of other hosts, and of earlier boots. */
+  elsewhere: ClockReading[];
   /** By how much the clock was set since the job accepted the time; negative if it was set back. */
   set_by_ms: Record<JobName, number>;
   /** When the last step was noticed, by the clock after that step; null if there was none. */
@@ -39,27 +41,48 @@ const correctionMs = 60_000;
 const jumpMs = 3_600_000;
 /** The time since boot is read a moment after the other clock, and in coarse steps. */
 const slackMs = 2000;
+/** Of other hosts and earlier boots. The oldest go. */
+const mostReadings = 100;
 
 export function firstState(reading: ClockReading): ClockState {
-  return { ...reading, set_by_ms: everyJob(() => 0), noticed_ms: null };
+  return { ...reading, elsewhere: [], set_by_ms: everyJob(() => 0), noticed_ms: null };
 }
 
-/** The state after a further reading. */
-export function observe(state: ClockState, reading: ClockReading): ClockState {
-  const { boot_id, since_boot_ms, wall_ms } = reading;
+/** The last reading of the same boot of the same host, if there is one. */
+export function readingBefore(state: ClockState, { boot_id, since_boot_ms }: ClockReading) {
   // A container that is started again may keep the boot id of its host, and count from 0.
-  const isSameBoot = boot_id === state.boot_id && since_boot_ms >= state.since_boot_ms - slackMs;
-  if (!isSameBoot) {
+  return [state, ...state.elsewhere].find(
+    (other) => other.boot_id === boot_id && since_boot_ms >= other.since_boot_ms - slackMs,
+  );
+}
+
+/**
+ * The state after a further reading. Each host compares its own readings: only it knows how much time has
+ * passed. Hosts that share a clock all see a step of it, but it counts once.
+ */
+export function observe(state: ClockState, reading: ClockReading): ClockState {
+  const { since_boot_ms, wall_ms } = reading;
+  const own = readingBefore(state, reading);
+  const elsewhere = othersThan(state, reading);
+  if (own === undefined) {
     const left = everyJob((job) => leftOverBoot(state.set_by_ms[job], wall_ms - state.wall_ms));
-    return { ...reading, set_by_ms: left, noticed_ms: state.noticed_ms };
+    return { ...reading, elsewhere, set_by_ms: left, noticed_ms: state.noticed_ms };
   }
-  const step = Math.round(wall_ms - state.wall_ms - (since_boot_ms - state.since_boot_ms));
-  if (Math.abs(step) <= correctionMs) return { ...state, ...reading };
+  const step = Math.round(wall_ms - own.wall_ms - (since_boot_ms - own.since_boot_ms));
+  if (Math.abs(step) <= correctionMs) return { ...state, ...reading, elsewhere };
   return {
     ...reading,
+    elsewhere: elsewhere.map((other) => ({ ...other, wall_ms: other.wall_ms + step })),
     set_by_ms: everyJob((job) => state.set_by_ms[job] + step),
     noticed_ms: Math.round(wall_ms),
   };
+}
+
+function othersThan(state: ClockState, { boot_id }: ClockReading): ClockReading[] {
+  const { boot_id: last, since_boot_ms, wall_ms } = state;
+  return [{ boot_id: last, since_boot_ms, wall_ms }, ...state.elsewhere]
+    .filter((other) => other.boot_id !== boot_id)
+    .slice(0, mostReadings);
 }
 
 /**

@@ -1,4 +1,7 @@
-/** The jobs of cleanup: their schedules, and the record of their runs, which survives a restart. */
+/**
+ * The jobs of cleanup: their schedules, and the record of their runs. It survives a restart, and all daemons
+ * of a store share it.
+ */
 import { z } from "zod";
 import { type JobName, jobNames, lastRunSchema } from "../contract/replies.ts";
 import type { Logger } from "../log.ts";
@@ -27,26 +30,26 @@ const stateSchema = z.object({
    */
   next_run: z.string().nullable(),
   last_run: lastRunSchema.nullable(),
+  /** Why the last run failed or was incomplete. */
+  failure: z.string().nullable().default(null),
 });
 const recordSchema = z.object({ jobs: z.array(stateSchema) });
 
 type JobState = z.infer<typeof stateSchema>;
 
-const unknown = { schedule: "", timezone: "", next_run: null, last_run: null };
+const unknown = { schedule: "", timezone: "", next_run: null, last_run: null, failure: null };
 
 export interface JobsOptions {
   records: Records;
   logger: Logger;
-  /** Must not reject. */
-  run(job: JobName, trigger: ScheduleTrigger): Promise<void>;
+  /** Runs a job that was due at this time. Must not reject. */
+  run(job: JobName, trigger: ScheduleTrigger, due: Date): Promise<void>;
 }
 
 export class Jobs {
   readonly #options: JobsOptions;
   readonly #scheduler: Scheduler;
   readonly #record: SavedRecord<z.infer<typeof recordSchema>>;
-  /** Why the latest run of a job failed or was incomplete. */
-  readonly #failures = new Map<JobName, string>();
   #settings: readonly JobSettings[] = [];
   #timezone = "UTC";
 
@@ -62,6 +65,7 @@ export class Jobs {
     });
   }
 
+  /** Reads again what another daemon may have changed. */
   load(): Promise<void> {
     return this.#record.load();
   }
@@ -77,7 +81,9 @@ export class Jobs {
       const state = this.#state(name);
       const known = catchUp && state?.schedule === schedule && state.timezone === timing.timezone;
       const due = known ? parseDate(state.next_run) : undefined;
-      return enabled ? [{ name, schedule, due, run: (trigger) => this.#options.run(name, trigger) }] : [];
+      return enabled
+        ? [{ name, schedule, due, run: (trigger, at) => this.#options.run(name, trigger, at) }]
+        : [];
     });
     const before = [this.#settings, this.#timezone] as const;
     [this.#settings, this.#timezone] = [settings, timing.timezone];
@@ -91,9 +97,7 @@ export class Jobs {
 
   /** Records a run, and why it failed or was incomplete, if so. */
   async ran(job: JobName, run: LastRun, failure?: string): Promise<void> {
-    if (failure === undefined) this.#failures.delete(job);
-    else this.#failures.set(job, failure);
-    await this.#update({ [job]: { last_run: run } });
+    await this.#update({ [job]: { last_run: run, failure: failure ?? null } });
   }
 
   lastRun(job: JobName): LastRun | null {
@@ -105,8 +109,10 @@ export class Jobs {
     return formatDate(this.#scheduler.next(job));
   }
 
+  /** Why the latest run of a job failed or was incomplete, for each of which it did. */
   get failures(): ReadonlyMap<JobName, string> {
-    return this.#failures;
+    const { jobs } = this.#record.value;
+    return new Map(jobs.flatMap(({ job, failure }) => (failure === null ? [] : [[job, failure]])));
   }
 
   /** Resolves when the record is saved. */
@@ -138,13 +144,14 @@ export class Jobs {
 
   /** A change that cannot be saved, such as on a full disk, is still in force until the process ends. */
   async #update(changes: Partial<Record<JobName, Partial<JobState>>>): Promise<void> {
-    const jobs = jobNames.flatMap((job) => {
-      const before = this.#state(job);
-      const change = changes[job];
-      return before === undefined && change === undefined ? [] : [{ ...unknown, ...before, ...change, job }];
-    });
+    const changed = (before: readonly JobState[]) =>
+      jobNames.flatMap((job): JobState[] => {
+        const known = before.find((state) => state.job === job);
+        const change = changes[job];
+        return known === undefined && change === undefined ? [] : [{ ...unknown, ...known, ...change, job }];
+      });
     try {
-      await this.#record.set({ jobs });
+      await this.#record.change(({ jobs }) => ({ jobs: changed(jobs) }));
     } catch (error) {
       this.#options.logger.warn({ err: error }, "cannot save the record of the cleanup jobs");
     }

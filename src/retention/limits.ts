@@ -13,7 +13,7 @@ const fewestForRatio = 3;
 /** Says why a plan needs approval before a scheduled pass applies it; undefined if it needs none. */
 export function overLimit(plan: Plan, limits: Limits): string | undefined {
   const remove = plan.removals.length;
-  const total = plan.decisions.length;
+  const { total } = plan;
   if (limits.maxDeleteCount !== undefined && remove > limits.maxDeleteCount) {
     return `it would remove ${remove} sessions; max_delete_count is ${limits.maxDeleteCount}`;
   }

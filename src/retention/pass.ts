@@ -17,7 +17,7 @@ export interface Pass {
   dryRun: boolean;
   /** Why the plan must wait for approval. If set, nothing is removed. */
   hold?: string | undefined;
-  /** Ends the pass before the next removal. */
+  /** Ends the pass before the next removal. Its reason is an error that says why. */
   signal: AbortSignal;
   clock: Clock;
   /** Writes removals to the history. If it fails the pass stops, so that every removal is in the history. */
@@ -42,7 +42,7 @@ export async function runPass(pass: Pass): Promise<CleanupResult> {
   const removals = plan.removals.values();
   const worker = async () => {
     for (const removal of removals) {
-      if (signal.aborted) stop ??= "sessiond is shutting down";
+      if (signal.aborted) stop ??= (signal.reason as Error).message;
       stop ??= history.problem;
       if (stop !== undefined) return;
       const result = await tryRemove(pass, removal, history);
@@ -75,8 +75,8 @@ export async function runPass(pass: Pass): Promise<CleanupResult> {
       hold !== undefined ? "waiting_approval" : stop !== undefined ? "stopped" : dryRun ? "planned" : "done",
     started_time,
     duration_ms: Math.round(performance.now() - startedAt),
-    total: decisions.length,
-    kept: decisions.length - removed.length,
+    total: plan.total,
+    kept: plan.total - removed.length,
     removed: removed.length,
     bytes: removed.reduce((sum, decision) => sum + decision.bytes, 0),
     decisions,
@@ -115,7 +115,7 @@ async function tryRemove(pass: Pass, removal: Removal, history: HistoryWriter): 
         code: isSessiondError(error) ? error.code : "internal",
         message: error instanceof Error ? error.message : String(error),
       },
-      fatal: isSessiondError(error, "storage_full", "storage_failed", "shutting_down"),
+      fatal: isSessiondError(error, "storage_full", "storage_failed", "storage_unavailable", "shutting_down"),
     };
   }
 }

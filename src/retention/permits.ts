@@ -61,7 +61,7 @@ export class Permits {
     { trigger, dryRun = false, approve }: Pick<CleanupRequest, "trigger" | "dryRun" | "approve">,
     planned: Plan,
     limits: Limits,
-    narrow: (held: HeldPlan, fresh: Plan) => Plan,
+    narrow: (held: HeldPlan, fresh: Plan) => Plan | Promise<Plan>,
   ): Promise<Permit> {
     // After the plan has read the clock: a clock that was set in between is noticed.
     await this.look();
@@ -69,7 +69,7 @@ export class Permits {
     const jump = this.#clockGuard.jump(job);
     const fresh = boundTo(jump, planned);
     if (approve !== undefined) {
-      const plan = this.#approvals.approved(approve, fresh, jump, (held) => narrow(held, fresh));
+      const plan = await this.#approvals.approved(approve, fresh, jump, (held) => narrow(held, fresh));
       if (!dryRun) {
         await this.#approvals.drop((held) => held.plan_id === approve);
         await this.#clockGuard.accept(job);

@@ -49,8 +49,13 @@ export type Removal = Omit<Decision, "action"> & Pick<SessionSummary, "generatio
 
 export interface Plan {
   policy: Policy | TrashPolicy;
-  /** One for every session, or for every entry of the trash: latest activity first, then by id. */
+  /**
+   * One for every session, or for every entry of the trash: latest activity first, then by id. Of a store
+   * with very many sessions, those that the policy keeps may be left out.
+   */
   decisions: readonly Decision[];
+  /** How many sessions there are, or entries of the trash, also those without a decision. */
+  total: number;
   /** The sessions to remove, oldest activity first. */
   removals: readonly Removal[];
   /** Identifies exactly this policy and this list of removals. */
@@ -64,6 +69,16 @@ interface Dated {
   session: SessionSummary;
   at: Micros | undefined;
 }
+
+/** What a plan does not decide about one by one, because the policy keeps it. */
+export interface LeftOut {
+  /** How many sessions. */
+  readonly leftOut: number;
+  /** How many of those count towards the number that the policy `completed` keeps. */
+  readonly newestLeftOut: number;
+}
+
+const nothingLeftOut: LeftOut = { leftOut: 0, newestLeftOut: 0 };
 
 /** Whether a worker has the lease of a session. */
 export type IsLeased = (id: string) => boolean;
@@ -93,6 +108,7 @@ export function* planInSteps(
   policy: Policy,
   now: Micros,
   isLeased: IsLeased,
+  { leftOut, newestLeftOut } = nothingLeftOut,
 ): Generator<undefined, Plan> {
   const dated: Dated[] = [];
   for (const session of sessions) {
@@ -103,7 +119,7 @@ export function* planInSteps(
   const decisions: Decision[] = [];
   const removals: Removal[] = [];
   let bytes = 0;
-  let recent = 0;
+  let recent = newestLeftOut;
   for (const { session, at } of dated) {
     const [action, reason] = decide(session, at, { policy, now, recent, isLeased });
     const { session_id, status, checkpoint_time, bytes: size, generation, revision } = session;
@@ -124,7 +140,8 @@ export function* planInSteps(
     checkpoint_time,
   ]);
   const plan_id = listId(describePolicy(policy), rows);
-  return { policy, decisions, removals, plan_id, bytes, warnings: warn(decisions) };
+  const total = decisions.length + leftOut;
+  return { policy, decisions, total, removals, plan_id, bytes, warnings: warn(decisions) };
 }
 
 type Verdict = readonly ["keep", KeepReason] | readonly ["remove", RemoveReason];

@@ -19,7 +19,7 @@ export interface CleanupRequest {
   approve?: string | undefined;
 }
 
-export function configuredPolicy(name: PolicyName, options: CleanupOptions): Policy {
+function configuredPolicy(name: PolicyName, options: CleanupOptions): Policy {
   return name === "completed"
     ? { name, keepRecent: options.completed.keepRecent }
     : { name, maxAgeMs: options[name].maxAgeMs };

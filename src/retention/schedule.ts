@@ -64,8 +64,8 @@ export interface Job {
   readonly schedule: string;
   /** The scheduled time whose run an earlier process has not completed, if there is one. */
   readonly due?: Date | undefined;
-  /** Must not reject. */
-  run(trigger: ScheduleTrigger): Promise<void>;
+  /** Runs what was due at this time. Must not reject. */
+  run(trigger: ScheduleTrigger, due: Date): Promise<void>;
 }
 
 export interface SchedulerOptions {
@@ -187,7 +187,7 @@ export class Scheduler {
     const scheduled = task.match(thisMinute) ? thisMinute : next;
     armed.next = nextOf(task);
     this.#wait(armed);
-    if (now - scheduled.getTime() > lateMs) this.#missed(job, scheduled);
+    if (isMissed(scheduled)) this.#missed(job, scheduled);
     else this.#run(job, scheduled, "schedule");
   }
 
@@ -211,7 +211,7 @@ export class Scheduler {
       );
       return;
     }
-    const ended = job.run(trigger).finally(() => {
+    const ended = job.run(trigger, scheduled).finally(() => {
       this.#running.delete(job.name);
       if (!this.#stopped) this.#onChange();
     });
@@ -229,6 +229,11 @@ export class Scheduler {
       this.#timing,
     );
   }
+}
+
+/** Whether it is too late now for a run at its scheduled time. */
+export function isMissed(scheduled: Date): boolean {
+  return Date.now() - scheduled.getTime() > lateMs;
 }
 
 /** @throws SessiondError `invalid_request` */

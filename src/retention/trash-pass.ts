@@ -60,7 +60,7 @@ function planOf(
 ): Plan {
   const removals = remove.map(({ action: _, ...what }) => ({ ...what, generation: null, revision: 0 }));
   const bytes = remove.reduce((sum, decision) => sum + decision.bytes, 0);
-  return { policy, plan_id, decisions, removals, bytes, warnings: [] };
+  return { policy, plan_id, decisions, total: decisions.length, removals, bytes, warnings: [] };
 }
 
 export interface TrashPass {

@@ -25,7 +25,7 @@ export type SlotAnswer =
 export interface Slot {
   /** Whether another daemon had begun the work. */
   readonly isTakenOver: boolean;
-  /** Aborted when another daemon has, or may have, taken the slot over. */
+  /** Aborted, with an error that says so, when another daemon has, or may have, taken the slot over. */
   readonly lost: AbortSignal;
   /** The work is done: nobody takes the slot any more. */
   end(): Promise<void>;

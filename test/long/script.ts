@@ -7,7 +7,6 @@ import type { SessionClient } from "../../src/client/session-client.ts";
 import type { CleanupResult, HealthProblem } from "../../src/contract/replies.ts";
 import { SessiondError } from "../../src/error.ts";
 import { silentLogger } from "../../src/log.ts";
-import { allSummaries } from "../../src/retention/cleanup.ts";
 import { applyProgress, type ProgressDelta } from "../../src/session/command.ts";
 import type { Session } from "../../src/session/session.ts";
 import { parseSessionId } from "../../src/session/session-id.ts";
@@ -16,6 +15,7 @@ import { encodeFrame } from "../../src/store/directory/journal/frame.ts";
 import { progressRecord } from "../../src/store/directory/journal/record.ts";
 import { systemClock } from "../../src/time/clock.ts";
 import { expectIndexEqualsDirectory, readSessions } from "../e2e/directory.ts";
+import { allSummaries } from "../support/all-summaries.ts";
 import { startDaemon } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
 

@@ -17,7 +17,6 @@ function cleanupOf(store: AgedStore, machine: FakeMachine): Cleanup {
     store,
     cleanup: cleanupOptions,
     trash: trashOptions,
-    clock: machine.clock,
     bootTime: machine.bootTime,
     logger: silentLogger,
   });

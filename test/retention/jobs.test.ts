@@ -33,7 +33,6 @@ function cleanupOf(store: AgedStore, options: Partial<CleanupOptions> = {}, tras
     store,
     cleanup: { ...cleanupOptions, ...options },
     trash,
-    clock: systemClock(),
     bootTime: bootTimeOf(systemClock()),
     logger: silentLogger,
   });

@@ -1,12 +1,12 @@
 /** Cleanup beside workers: what one of them holds is kept. */
 import { expect, test } from "vitest";
 import type { CleanupResult } from "../../src/contract/replies.ts";
-import { allSummaries } from "../../src/retention/cleanup.ts";
 import { runPass } from "../../src/retention/pass.ts";
 import { plan } from "../../src/retention/policy.ts";
 import type { SessionId } from "../../src/session/session-id.ts";
 import type { SessionStore } from "../../src/store/session-store.ts";
 import type { Clock } from "../../src/time/clock.ts";
+import { allSummaries } from "../support/all-summaries.ts";
 import { fakeClock } from "../support/fake-clock.ts";
 import { openMemoryStore } from "../support/memory-store/memory-store.ts";
 import { cleanupOf, cleanupOptions, trashOptions } from "./sessions.ts";

@@ -5,7 +5,6 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { expect, onTestFinished, test } from "vitest";
-import { allSummaries } from "../../src/retention/cleanup.ts";
 import { runPass } from "../../src/retention/pass.ts";
 import { plan } from "../../src/retention/policy.ts";
 import type { Session } from "../../src/session/session.ts";
@@ -19,6 +18,7 @@ import {
   putOutside,
   quarantined,
 } from "../store/directory/outside.ts";
+import { allSummaries } from "../support/all-summaries.ts";
 import { eventually } from "../support/eventually.ts";
 import { fakeClock } from "../support/fake-clock.ts";
 import { tempDir } from "../support/temp-dir.ts";

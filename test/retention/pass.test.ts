@@ -2,10 +2,10 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { HistoryEntry } from "../../src/contract/replies.ts";
 import { SessiondError } from "../../src/error.ts";
-import { allSummaries } from "../../src/retention/cleanup.ts";
 import { type Pass, runPass } from "../../src/retention/pass.ts";
 import { type Policy, plan } from "../../src/retention/policy.ts";
 import type { Clock } from "../../src/time/clock.ts";
+import { allSummaries } from "../support/all-summaries.ts";
 import { AgedStore } from "./aged-store.ts";
 import { aged, dayMs, manyAged, now, policies, stores } from "./sessions.ts";
 

@@ -88,7 +88,6 @@ export function cleanupOf(store: SessionStore, clock: Clock, options: Partial<Cl
     store,
     cleanup: { ...cleanupOptions, ...options },
     trash: trashOptions,
-    clock,
     bootTime: bootTimeOf(clock),
     logger: silentLogger,
   });

@@ -74,7 +74,6 @@ export async function startServerOver<Store extends SessionStore>(
     store,
     cleanup: cleanupSchema.parse({}),
     trash: trashSchema.parse({}),
-    clock,
     bootTime,
     logger: silentLogger,
   });

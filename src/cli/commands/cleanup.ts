@@ -144,16 +144,17 @@ function printSessions({ out, nowMs }: Context, result: CleanupResult, { all }: 
   );
 }
 
-/** `4 among_most_recent, 1 pinned`, the most frequent first. */
-function keptByReason({ decisions }: CleanupResult): string {
+/** `4 among_most_recent, 1 pinned`, the most frequent first, and last how many have no decision of their own. */
+function keptByReason({ decisions, total }: CleanupResult): string {
   const counts = new Map<string, number>();
   for (const { action, reason } of decisions) {
     if (action === "keep") counts.set(reason, (counts.get(reason) ?? 0) + 1);
   }
-  return [...counts]
+  const reasons = [...counts]
     .sort(([, a], [, b]) => b - a)
-    .map(([reason, count]) => `${count} ${safe(reason)}`)
-    .join(", ");
+    .map(([reason, count]) => `${count} ${safe(reason)}`);
+  const others = total - decisions.length;
+  return [...reasons, ...(others > 0 ? [`${others} to which the policy does not apply`] : [])].join(", ");
 }
 
 function removals(result: CleanupResult): Decision[] {

@@ -189,7 +189,6 @@ export class EmbeddedBackend implements Backend {
       store,
       cleanup: options,
       trash,
-      clock,
       bootTime: systemBootTime(),
       logger,
     });

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect } from "node:net";
 import { pino } from "pino";
 import { expect, onTestFinished, test } from "vitest";
-import { allSummaries } from "../../../src/retention/cleanup.ts";
+import { allSummaries } from "../../support/all-summaries.ts";
 import { eventually } from "../../support/eventually.ts";
 import { jsonOf } from "../../support/http.ts";
 import { startServer } from "../running-server.ts";

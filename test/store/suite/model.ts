@@ -5,12 +5,12 @@
 import fc from "fast-check";
 import { expect } from "vitest";
 import { stringifyJson } from "../../../src/json/exact-json.ts";
-import { allSummaries } from "../../../src/retention/cleanup.ts";
 import { applyCommand, type Command, type ProgressDelta } from "../../../src/session/command.ts";
 import type { Session } from "../../../src/session/session.ts";
 import type { SessionId } from "../../../src/session/session-id.ts";
 import { transitions, verbs } from "../../../src/session/transition.ts";
 import type { SessionStore } from "../../../src/store/session-store.ts";
+import { allSummaries } from "../../support/all-summaries.ts";
 import { session as anySession, jsonObject } from "../../support/arbitraries.ts";
 import { codeOf, type OpenedStore } from "./opened-store.ts";
 

@@ -8,8 +8,7 @@ interface Kept {
   owner: AbortController | undefined;
 }
 
-/** How long a daemon waits before it asks again: short, so that no test waits. */
-const askAgainMs = 5;
+const askAgainMs = 1000;
 
 export class MemorySlots implements Slots {
   readonly #slots = new Map<string, Kept>();
@@ -40,6 +39,7 @@ export class MemorySlots implements Slots {
 
   /** Every daemon that has taken a slot has shown no sign of life for too long. */
   lose(): void {
-    for (const { isEnded, owner } of this.#slots.values()) if (!isEnded) owner?.abort();
+    for (const { isEnded, owner } of this.#slots.values())
+      if (!isEnded) owner?.abort(new Error("another daemon goes on with it"));
   }
 }
