@@ -1,5 +1,4 @@
 /** Picks the backend that keeps the sessions. The one place that knows which backends there are. */
-import { SessiondError } from "../error.ts";
 import type { Logger } from "../log.ts";
 import type { Clock } from "../time/clock.ts";
 import { type DirectoryStorage, openDirectoryStore } from "./directory/directory-store.ts";
@@ -20,11 +19,14 @@ export interface OpenStoreOptions {
   logger: Logger;
 }
 
-/** @throws SessiondError `directory_locked`, `directory_too_new`, `storage_full`, `storage_failed` */
-export async function openStore({ storage, instance, ...rest }: OpenStoreOptions): Promise<SessionStore> {
-  if (storage.kind === "postgres") {
-    // Replaced as soon as there is the store.
-    throw new SessiondError("not_supported", "sessions cannot be kept in PostgreSQL yet");
-  }
-  return openDirectoryStore({ ...storage, ...rest });
+/**
+ * @throws SessiondError `directory_locked`, `directory_too_new`, `storage_full`, `storage_failed`,
+ *   `storage_unsafe`, `storage_too_new`
+ */
+export async function openStore(options: OpenStoreOptions): Promise<SessionStore> {
+  const { storage, instance, clock, logger } = options;
+  if (storage.kind !== "postgres") return openDirectoryStore({ ...storage, clock, logger });
+  // Whoever keeps sessions in a directory need not load what speaks to PostgreSQL.
+  const { openPostgresStore } = await import("./postgres/postgres-store.ts");
+  return openPostgresStore({ storage, instance, logger });
 }

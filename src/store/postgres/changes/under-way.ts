@@ -1,15 +1,14 @@
-/** The changes that are under way. When the store closes it begins no more, and waits for these. */
+/** The changes that are under way. When the store closes or fails, no more begin. */
 import { SessiondError } from "../../../error.ts";
 import type { Log } from "../log/log.ts";
 
 export class ChangesUnderWay {
   readonly #underWay = new Set<Promise<unknown>>();
-  #isClosing = false;
+  #refusal: SessiondError | undefined;
 
-  /** @throws SessiondError `shutting_down` */
+  /** @throws SessiondError `shutting_down`, or what {@link refuse} was given */
   run<T>(change: () => Promise<T>): Promise<T> {
-    if (this.#isClosing)
-      return Promise.reject(new SessiondError("shutting_down", "the store is being closed"));
+    if (this.#refusal !== undefined) return Promise.reject(this.#refusal);
     const result = change();
     this.#underWay.add(result);
     const ended = () => void this.#underWay.delete(result);
@@ -17,14 +16,19 @@ export class ChangesUnderWay {
     return result;
   }
 
+  /** Refuses all that come from now on. */
+  refuse(why: SessiondError): void {
+    this.#refusal ??= why;
+  }
+
   /** Refuses all that come from now on. Resolves when those before have ended. */
   async end(): Promise<void> {
-    this.#isClosing = true;
+    this.refuse(new SessiondError("shutting_down", "the store is being closed"));
     await Promise.allSettled(this.#underWay);
   }
 }
 
-/** The log, whose changes are counted and refused as all others. */
+/** The log for a caller whose changes are not run by {@link ChangesUnderWay.run} before they come to the log. */
 export function guarded(log: Log, changes: ChangesUnderWay): Log {
   return {
     read: (id, use) => log.read(id, use),
