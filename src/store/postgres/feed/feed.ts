@@ -13,7 +13,7 @@ import type { Database } from "../connection/database.ts";
 import { channel, Hints } from "./hints.ts";
 import { type Elsewhere, firstLook, look, type News } from "./news.ts";
 import { type OwnChange, type OwnReport, Telling } from "./telling.ts";
-import { missedMs, trim } from "./trim.ts";
+import { trim } from "./trim.ts";
 
 export interface FeedOptions {
   database: Database;
@@ -22,13 +22,15 @@ export interface FeedOptions {
   /** How often to look without a hint, in milliseconds. */
   pollIntervalMs: number;
   logger: Logger;
-  /** How often to delete old changes, in milliseconds. */
-  trimIntervalMs?: number;
+  /** How long changes are kept for hosts that are away, in milliseconds. */
+  keptMs?: number;
 }
 
 /** Looks at hints are at least this far apart, however many daemons send some. */
 const lookGapMs = 20;
-const trimIntervalMs = 5 * 60 * 1000;
+const usualKeptMs = 60 * 60 * 1000;
+/** So often old changes are deleted in the time for which they are kept. */
+const trimsPerKept = 12;
 
 export class Feed implements Changes {
   readonly #options: FeedOptions;
@@ -56,7 +58,7 @@ export class Feed implements Changes {
   async start(): Promise<void> {
     const { database } = this.#options;
     const first = this.#look();
-    const trimming = setInterval(() => this.#trim(), this.#options.trimIntervalMs ?? trimIntervalMs).unref();
+    const trimming = setInterval(() => this.#trim(), this.#keptMs / trimsPerKept).unref();
     this.#ends.push(
       database.listen(channel, () => this.#lookWithin(lookGapMs)),
       database.onConnected(() => this.#lookWithin(0)),
@@ -109,6 +111,15 @@ export class Feed implements Changes {
   onElsewhere(listener: (change: Elsewhere) => void): () => void {
     this.#elsewhere.add(listener);
     return () => this.#elsewhere.delete(listener);
+  }
+
+  get #keptMs(): number {
+    return this.#options.keptMs ?? usualKeptMs;
+  }
+
+  /** Whoever looks after this time may have missed a change: it is written a moment before it can be seen. */
+  get #missedMs(): number {
+    return (this.#keptMs * (trimsPerKept - 1)) / trimsPerKept;
   }
 
   #announced(id: string | undefined): boolean {
@@ -165,7 +176,7 @@ export class Feed implements Changes {
   async #lookSince(last: Pick<News, "snapshot" | "timeMs">, number: number, origin: string): Promise<void> {
     const { database, logger } = this.#options;
     const news = await look(database, last.snapshot, origin);
-    if (news === undefined || news.timeMs - last.timeMs > missedMs) {
+    if (news === undefined || news.timeMs - last.timeMs > this.#missedMs) {
       this.#last = news ?? (await firstLook(database));
       logger.warn("changes of other hosts may have been missed; readers of events are told to look again");
       this.#telling.gap();
@@ -177,7 +188,7 @@ export class Feed implements Changes {
   }
 
   #trim(): void {
-    trim(this.#options.database).catch((error: unknown) => {
+    trim(this.#options.database, this.#keptMs).catch((error: unknown) => {
       if (isSessiondError(error, "storage_unavailable")) return;
       this.#options.logger.error({ err: error }, "cannot delete old changes; trying again later");
     });

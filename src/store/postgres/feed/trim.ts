@@ -1,18 +1,13 @@
 /** Deletes what every daemon has looked at, or has given up. */
 import type { Database } from "../connection/database.ts";
 
-/** How long changes are kept for daemons that are away. */
-export const keptMs = 60 * 60 * 1000;
-/** A daemon that was away longer may have missed some: the clocks of two statements differ, and some commit late. */
-export const missedMs = keptMs - 5 * 60 * 1000;
-
 const rowsAtOnce = 5000;
 
 /**
- * Deletes changes that are older than {@link keptMs}. Does nothing while another host does it. Resolves with
- * the number of rows that were deleted.
+ * Deletes changes that are older than this. Does nothing while another host does it. Resolves with the number
+ * of rows that were deleted.
  */
-export async function trim(database: Database): Promise<number> {
+export async function trim(database: Database, keptMs: number): Promise<number> {
   let deleted = 0;
   for (let count = rowsAtOnce; count >= rowsAtOnce; deleted += count) {
     count = await database.transaction(async (tx) => {
