@@ -14,7 +14,7 @@ Options:
   --log-level LEVEL     lowest level to log: debug, info, warn or error
   --on-demand           serve a sessions directory of your own until nobody uses it any more; sessionctl does this
   --idle-exit DURATION  with --on-demand: end after this long without a connection or a worker (default: 10min)
-  --check-config        check the configuration and exit
+  --check-config        check the configuration, and whether its database can be used, and exit
   --version             print the version and exit
   --help                print this help and exit
 

@@ -8,6 +8,8 @@ import { type Config, type ConfigSources, loadConfig } from "../config/load.ts";
 import { ConfigError } from "../config/problem.ts";
 import { isSessiondError } from "../error.ts";
 import { isReaderGone, systemReason, useWholeStandardStreams, written } from "../files/standard-streams.ts";
+import { silentLogger } from "../log.ts";
+import { checkStorage } from "../store/open-store.ts";
 import { safe, safeLines } from "../text/safe.ts";
 import { systemBootTime } from "../time/boot-time.ts";
 import { systemClock } from "../time/clock.ts";
@@ -75,13 +77,26 @@ async function loadConfigAndRun(args: Arguments): Promise<number | undefined> {
     );
     return exitStatus.config;
   }
-  if (args.checkConfig) return print(`${safe(config.file ?? "the default configuration")} is valid\n`);
+  if (args.checkConfig) return checkConfig(config);
   const { logger, log } = await createLogger(
     config.log.level,
     toJournal ? "journal" : process.stderr.isTTY ? "terminal" : "program",
   );
   logWarnings(logger);
   return run(config, sources, manager, logger, log);
+}
+
+/** Resolves to the exit status: that of a start with this configuration, as far as it can be foreseen. */
+async function checkConfig({ file, storage }: Config): Promise<number> {
+  const name = safe(file ?? "the default configuration");
+  try {
+    const found = await checkStorage(storage, silentLogger);
+    return await print(`${name} is valid\n${found === undefined ? "" : `${safe(found)}\n`}`);
+  } catch (error) {
+    if (!isSessiondError(error)) throw error;
+    process.stderr.write(`${name}: ${safeLines(error.message)}\n`);
+    return exitStatusOf(error);
+  }
 }
 
 async function run(

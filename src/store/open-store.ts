@@ -30,3 +30,15 @@ export async function openStore(options: OpenStoreOptions): Promise<SessionStore
   const { openPostgresStore } = await import("./postgres/postgres-store.ts");
   return openPostgresStore({ storage, instance, logger });
 }
+
+/**
+ * Looks whether the storage could be opened, and changes nothing. Resolves to a line about it, if there is
+ * anything to say: a directory is only looked at when it is opened.
+ *
+ * @throws SessiondError as {@link openStore}, and `storage_unavailable` if a database is away
+ */
+export async function checkStorage(storage: Storage, logger: Logger): Promise<string | undefined> {
+  if (storage.kind === "directory") return undefined;
+  const { checkPostgresStorage } = await import("./postgres/check-storage.ts");
+  return checkPostgresStorage(storage, logger);
+}

@@ -56,6 +56,14 @@ describe("--check-config", () => {
   });
 });
 
+test("--check-config of a database that cannot be reached ends with 1, and tells no password", async () => {
+  const file = await configFile("storage: { postgres: 'postgres://u:secret@127.0.0.1:1/x' }\n");
+  const outcome = await run(["--check-config", "--config", file, "--socket", `${file}.sock`]);
+  expect(outcome).toMatchObject({ code: 1, stdout: "" });
+  expect(outcome.stderr).toContain(`${file}: the database is away`);
+  expect(outcome.stderr).not.toContain("secret");
+});
+
 test("a daemon whose flags are wrong ends with 78 and says which", async () => {
   const outcome = await run(["--log-level", "loud", "--sessions-dir", ""]);
   expect(outcome).toMatchObject({ code: 78, stdout: "" });

@@ -47,6 +47,26 @@ export async function migrate(database: Database): Promise<Schema> {
 }
 
 /**
+ * Looks whether {@link migrate} could do its work, and changes nothing.
+ *
+ * @throws SessiondError `storage_too_new`, `invalid_request` if the role may not make the tables
+ */
+export async function checkSchema(database: Queryable): Promise<void> {
+  if (await hasMeta(database)) return void (await readMeta(database));
+  const [row] = await database.query<{ may: boolean }>(
+    "select has_database_privilege(current_database(), 'create') as may",
+  );
+  if (row?.may !== true) throw mayNotCreate();
+}
+
+function mayNotCreate(): SessiondError {
+  return new SessiondError(
+    "invalid_request",
+    "storage.postgres: the role may not create the schema sessiond; grant it with GRANT CREATE ON DATABASE",
+  );
+}
+
+/**
  * The lock is that of the table, because one on a row would let two daemons write the first row. It lasts
  * until the transaction ends, however it ends.
  */
@@ -97,9 +117,12 @@ async function createMeta(database: Database, attempt: number): Promise<void> {
     });
   } catch (error) {
     // `if not exists` fails if somebody else makes the same thing at the same time.
+    if (sqlState(error) === insufficientPrivilege) throw mayNotCreate();
     if (attempt === attempts || !madeMeanwhile.has(sqlState(error) ?? "")) throw error;
   }
 }
+
+const insufficientPrivilege = "42501";
 
 /** unique_violation of a catalog, duplicate_schema, duplicate_table, duplicate_object */
 const madeMeanwhile: ReadonlySet<string> = new Set(["23505", "42P06", "42P07", "42710"]);
