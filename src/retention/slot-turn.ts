@@ -52,10 +52,10 @@ async function tryTurn({ store, job, due, stopping, run, logger }: SlotTurnOptio
     return false;
   }
   const { slot } = answer;
-  if (slot.isTakenOver) {
+  if (slot.wasBegun) {
     logger.warn(
       { job, scheduled: due.toISOString() },
-      `the daemon that ran the cleanup job ${job} has gone: this one finishes it`,
+      `the cleanup job ${job} was begun and not finished: going on with it`,
     );
   }
   const end = await run(slot.lost).catch(async (error: unknown) => {

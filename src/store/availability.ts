@@ -5,8 +5,8 @@
  * durable is lost, and it comes back by itself.
  */
 export interface Availability {
-  /** Since when storage cannot be asked, by `performance.now()`; undefined while it can. */
-  readonly awaySince: number | undefined;
+  /** Whether each call that needs storage fails now. */
+  readonly isAway: boolean;
   /** Resolves when storage can be asked: at once, if it can. @throws the reason of the signal */
   back(signal?: AbortSignal): Promise<void>;
   /**
@@ -18,7 +18,7 @@ export interface Availability {
 
 /** That of storage which is there, or has failed for good. */
 export const alwaysThere: Availability = {
-  awaySince: undefined,
+  isAway: false,
   async back(signal) {
     signal?.throwIfAborted();
   },

@@ -23,8 +23,8 @@ export type SlotAnswer =
 
 /** A slot that this daemon has taken. The store shows that the daemon is alive, until it is given up. */
 export interface Slot {
-  /** Whether another daemon had begun the work. */
-  readonly isTakenOver: boolean;
+  /** Whether the work was begun before, and not finished. */
+  readonly wasBegun: boolean;
   /** Aborted, with an error that says so, when another daemon has, or may have, taken the slot over. */
   readonly lost: AbortSignal;
   /** The work is done: nobody takes the slot any more. */
@@ -38,7 +38,7 @@ export const slotsOfOneDaemon: Slots = {
   take: async () => ({
     state: "taken",
     slot: {
-      isTakenOver: false,
+      wasBegun: false,
       lost: new AbortController().signal,
       end: async () => {},
       leave: async () => {},

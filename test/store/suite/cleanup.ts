@@ -70,7 +70,7 @@ export function cleanupTests(open: OpenStore): void {
     const at = store.clock.now() - hourMicros;
     const first = await store.slots.take("job", at);
     if (first.state !== "taken") throw new Error(`the slot is ${first.state}`);
-    expect(first.slot).toMatchObject({ isTakenOver: false, lost: { aborted: false } });
+    expect(first.slot).toMatchObject({ wasBegun: false, lost: { aborted: false } });
     await first.slot.leave();
     const second = await store.slots.take("job", at);
     expect(second.state).toBe("taken");
@@ -91,7 +91,7 @@ export function cleanupTests(open: OpenStore): void {
 
   test("storage that is there is there at once", async () => {
     const { store } = await openFor(open);
-    expect(store.availability.awaySince).toBeUndefined();
+    expect(store.availability.isAway).toBe(false);
     await store.availability.back();
     const gone = AbortSignal.abort(new Error("no more"));
     await expect(store.availability.back(gone)).rejects.toThrow("no more");

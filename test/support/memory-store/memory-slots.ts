@@ -25,7 +25,7 @@ export class MemorySlots implements Slots {
     return {
       state: "taken",
       slot: {
-        isTakenOver: known?.owner !== undefined,
+        wasBegun: known?.owner !== undefined,
         lost: owner.signal,
         async end() {
           if (isOurs()) kept.isEnded = true;

@@ -18,14 +18,14 @@ const parts = new Set<PropertyKey>(["leases", "claims", "records", "slots"]);
 export function storageAway<Store extends SessionStore>(kept: Store): StorageAway<Store> {
   const refused: string[] = [];
   const listeners = new Set<() => void>();
-  let awaySince: number | undefined;
+  let isAway = false;
 
   const availability: Availability = {
-    get awaySince() {
-      return awaySince;
+    get isAway() {
+      return isAway;
     },
     back(signal) {
-      if (awaySince === undefined) return Promise.resolve();
+      if (!isAway) return Promise.resolve();
       return new Promise((resolve, reject) => {
         const done = () => {
           listeners.delete(done);
@@ -52,7 +52,7 @@ export function storageAway<Store extends SessionStore>(kept: Store): StorageAwa
         if (parts.has(key)) return guarded(value as object);
         if (typeof value !== "function") return value;
         return (...args: unknown[]) => {
-          if (awaySince === undefined || answered.has(key)) return Reflect.apply(value, target, args);
+          if (!isAway || answered.has(key)) return Reflect.apply(value, target, args);
           refused.push(String(key));
           const error = new SessiondError("storage_unavailable", "the database is away", {
             retryAfterMs: 1000,
@@ -68,10 +68,10 @@ export function storageAway<Store extends SessionStore>(kept: Store): StorageAwa
     store: guarded(kept),
     refused,
     goAway() {
-      awaySince = performance.now();
+      isAway = true;
     },
     comeBack() {
-      awaySince = undefined;
+      isAway = false;
       for (const listener of [...listeners]) listener();
     },
   };
