@@ -5,14 +5,14 @@ import type { SessiondError } from "../../error.ts";
 import { machineId } from "../../host/machine-id.ts";
 import type { Logger } from "../../log.ts";
 import { version } from "../../version.ts";
-import type { Records } from "../session-store.ts";
+import type { Availability, Records } from "../session-store.ts";
+import { availabilityOf } from "./availability.ts";
 import { Backups } from "./changes/backups.ts";
 import { Repair } from "./changes/repair.ts";
 import { SessionCommands } from "./changes/session-commands.ts";
 import { Trash } from "./changes/trash.ts";
 import { ChangesUnderWay, guarded } from "./changes/under-way.ts";
 import type { Database } from "./connection/database.ts";
-import { DatabaseAvailability } from "./database-availability.ts";
 import { Feed } from "./feed/feed.ts";
 import { hostIdOf } from "./leases/host-id.ts";
 import { HostLeases } from "./leases/host-leases.ts";
@@ -20,6 +20,7 @@ import type { Log } from "./log/log.ts";
 import { SessionLog } from "./log/session-log.ts";
 import type { PostgresStorage } from "./options.ts";
 import { postgresRecords } from "./records.ts";
+import { PostgresSlots } from "./slots.ts";
 import { TablesFirst } from "./tables-first.ts";
 import { SessionView } from "./view/session-view.ts";
 
@@ -34,7 +35,7 @@ export interface AssemblyOptions {
 
 export interface StoreParts {
   database: TablesFirst;
-  availability: DatabaseAvailability;
+  availability: Availability;
   changes: ChangesUnderWay;
   log: Log;
   view: SessionView;
@@ -45,6 +46,7 @@ export interface StoreParts {
   trash: Trash;
   repair: Repair;
   records: Records;
+  slots: PostgresSlots;
 }
 
 export function assembleStore(connection: Database, options: AssemblyOptions): StoreParts {
@@ -68,7 +70,8 @@ export function assembleStore(connection: Database, options: AssemblyOptions): S
   const backups = new Backups(database, clock);
   return {
     ...{ database, changes, log, view, feed, hostId, leases, commands },
-    availability: new DatabaseAvailability(database),
+    availability: availabilityOf(database),
+    slots: new PostgresSlots({ database, hostId, run, leaseTtlMs: storage.leaseTtlMs }),
     trash: new Trash({ database, log, clock }),
     repair: new Repair({ database, log, commands, backups, clock }),
     records: postgresRecords({ database, changes, logger }),

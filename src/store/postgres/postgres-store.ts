@@ -40,7 +40,6 @@ import type {
   StoredSession,
   StoreFacts,
 } from "../session-store.ts";
-import { slotsOfOneDaemon } from "../slots.ts";
 import { type AssemblyOptions, assembleStore, type StoreParts } from "./assemble.ts";
 import type { Database } from "./connection/database.ts";
 import { openDatabase } from "./connection/open-database.ts";
@@ -224,7 +223,7 @@ export class PostgresStore implements SessionStore {
   }
 
   get slots(): Slots {
-    return slotsOfOneDaemon;
+    return this.#parts.slots;
   }
 
   get clock(): Clock {
@@ -256,8 +255,9 @@ export class PostgresStore implements SessionStore {
   }
 
   async #close(): Promise<void> {
-    const { changes, leases, feed, log, database } = this.#parts;
+    const { changes, slots, leases, feed, log, database } = this.#parts;
     await changes.end();
+    slots.close();
     await leases.close();
     await feed.close();
     await log.close();
