@@ -1,9 +1,10 @@
 /** The store in memory, which tests of other rooms use, is a store. */
 import { copyMemory } from "../support/memory-store/memory.ts";
 import { openMemoryStore } from "../support/memory-store/memory-store.ts";
-import { storeSuite } from "./suite/store-suite.ts";
+import { recordedLeaseSuite } from "./suite/recorded-leases.ts";
+import { type OpenedStore, storeSuite } from "./suite/store-suite.ts";
 
-storeSuite("a store in memory", async () => {
+async function openOne(): Promise<OpenedStore> {
   let store = await openMemoryStore();
   return {
     get store() {
@@ -20,4 +21,7 @@ storeSuite("a store in memory", async () => {
     },
     close: () => store.close(),
   };
-});
+}
+
+storeSuite("a store in memory", openOne);
+recordedLeaseSuite("a store in memory", openOne);

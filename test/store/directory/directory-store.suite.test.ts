@@ -6,7 +6,8 @@ import { join } from "node:path";
 import { silentLogger } from "../../../src/log.ts";
 import { type DirectoryStore, openDirectoryStore } from "../../../src/store/directory/directory-store.ts";
 import { systemClock } from "../../../src/time/clock.ts";
-import { storeSuite } from "../suite/store-suite.ts";
+import { recordedLeaseSuite } from "../suite/recorded-leases.ts";
+import { type OpenedStore, storeSuite } from "../suite/store-suite.ts";
 
 function openIn(directory: string): Promise<DirectoryStore> {
   return openDirectoryStore({
@@ -30,7 +31,7 @@ async function leaveBehind(directory: string, left: string): Promise<void> {
   }
 }
 
-storeSuite("a store in a directory", async () => {
+async function openOne(): Promise<OpenedStore> {
   const base = await mkdtemp(join(tmpdir(), "sessiond-suite-"));
   let directory = join(base, "0");
   let kills = 0;
@@ -55,4 +56,7 @@ storeSuite("a store in a directory", async () => {
       await rm(base, { recursive: true, force: true });
     },
   };
-});
+}
+
+storeSuite("a store in a directory", openOne);
+recordedLeaseSuite("a store in a directory", openOne);

@@ -111,7 +111,16 @@ export class SessionLog implements Log {
 
   #alone<T>(id: SessionId, use: (slot: Slot) => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
-      const run = () => use(this.#copies.open(id)).then(resolve, reject);
+      const run = async () => {
+        const slot = this.#copies.open(id);
+        try {
+          const value = await use(slot);
+          this.#tellFree(slot);
+          resolve(value);
+        } catch (error) {
+          reject(error);
+        }
+      };
       this.#add(id, { kind: "change", run });
     });
   }
@@ -120,13 +129,16 @@ export class SessionLog implements Log {
   #idle(slot: Slot): void {
     slot.isBusy = false;
     this.#copies.used(slot);
-    if (slot.copy?.hasFreed) {
-      slot.copy.hasFreed = false;
-      this.#options.onFree(slot.id);
-    }
+    this.#tellFree(slot);
     if (!slot.isBusy) this.#next(slot);
     if (slot.isBusy) return;
     for (const resolve of this.#whenIdle.splice(0)) resolve();
+  }
+
+  #tellFree({ id, copy }: Slot): void {
+    if (copy === undefined || !copy.hasFreed) return;
+    copy.hasFreed = false;
+    this.#options.onFree(id);
   }
 
   /** Begins what is next for a session. */
