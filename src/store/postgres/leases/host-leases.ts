@@ -49,6 +49,8 @@ export class HostLeases implements Leases {
   readonly #ending = new Map<number, { id: SessionId; why: End }>();
   /** The epochs of other hosts' workers that have lost their connection. */
   readonly #disconnected = new Set<number>();
+  /** The epochs of leases that were found to have ended, before the host that ended them was heard of. */
+  readonly #foundLost = new Set<number>();
   readonly #orphaned = new Set<(lease: Lease) => void>();
   readonly #elsewhere = new Set<(event: LeaseEvent) => void>();
   #unsubscribe: () => void = () => {};
@@ -207,6 +209,7 @@ export class HostLeases implements Leases {
     const kept = new Set((await leasesOfHost(database, hostId)).map(({ lease }) => lease.epoch));
     for (const lease of known) {
       if (kept.has(lease.epoch) || !this.#own.delete(lease.epoch)) continue;
+      this.#foundLost.add(lease.epoch);
       this.#tell({ kind: "lost", lease, gone: true });
     }
   }
@@ -224,7 +227,7 @@ export class HostLeases implements Leases {
         this.#own.delete(before);
       }
       if (event.kind !== "attached") this.#own.delete(epoch);
-      this.#tell(event);
+      if (!this.#foundLost.delete(epoch)) this.#tell(event);
     }
     // A report may have added files, or given some back with it.
     if (/[rdl]/.test(kinds)) this.claims.wake(id);
