@@ -6,7 +6,7 @@ import { openPostgresStore, type PostgresStore } from "../../../src/store/postgr
 import type { Lease, LeaseEvent } from "../../../src/store/session-store.ts";
 import { type Address, urlOf } from "../../support/postgres/cluster.ts";
 import { sharedPostgres, type TestDatabase, testDatabase } from "../../support/postgres/database.ts";
-import { type Proxy, testProxy } from "../../support/postgres/proxy.ts";
+import { type Proxy as Network, testProxy } from "../../support/postgres/proxy.ts";
 
 export interface Host {
   readonly id: string;
@@ -15,7 +15,7 @@ export interface Host {
   readonly orphaned: Lease[];
   /** What it was told of other hosts. */
   readonly elsewhere: LeaseEvent[];
-  readonly network: Proxy;
+  readonly network: Network;
   /** From now on it reaches nothing: for the others it is dead. */
   vanish(): void;
   comeBack(): void;
