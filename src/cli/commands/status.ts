@@ -1,5 +1,6 @@
 /** `sessionctl status` */
 import type { Health, Info, Stats } from "../../contract/replies.ts";
+import { isJsonObject } from "../../json/exact-json.ts";
 import { formatSize } from "../../text/size.ts";
 import { roughDuration } from "../../time/duration.ts";
 import type { Context, Registration } from "../context.ts";
@@ -51,7 +52,7 @@ function page({ out, nowMs, found }: Context, health: Health, info: Info, stats:
       ["Workers", `${info.workers} attached`],
       ...connectionFacts(info),
       ["Store", `${safe(kind)}, ${safe(location)}`],
-      ...Object.entries(further).map(([key, value]) => shownFact(key, value, nowMs)),
+      ...shownFacts(further, nowMs),
       ["Socket", safe(info.socket)],
       ["Configuration", safe(info.config_file ?? "defaults")],
       ["Memory", formatSize(info.rss_bytes)],
@@ -74,14 +75,28 @@ function connectionFacts({ connections }: Pick<Info, "connections">): [string, s
   return [["Connections", `${open} open, ${formatSize(buffered_bytes)} buffered${made}`]];
 }
 
-/** A further fact of the store, whatever its kind: the ending of the key says how to read the value. */
-function shownFact(key: string, value: unknown, nowMs: number): [string, string] {
-  const [, name, unit] = /^(.*?)(_time|_ms)?$/.exec(key) as unknown as [string, string, string | undefined];
-  const words = name.replaceAll("_", " ");
-  const label = `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
-  if (unit === "_time" && typeof value === "string") return [label, ago(value, nowMs)];
-  if (unit === "_ms" && typeof value === "number") return [label, roughDuration(value)];
-  return [label, safe(value === null ? "none" : String(value))];
+/**
+ * Further facts of the store, whatever its kind: the ending of a key says how to read the value. Each entry of
+ * a list has a line of its own.
+ */
+function shownFacts(given: Readonly<Record<string, unknown>>, nowMs: number): [string, string][] {
+  return Object.entries(given).flatMap(([key, value]) => {
+    const [, name, unit] = /^(.*?)(_time|_ms)?$/.exec(key) as unknown as [string, string, string | undefined];
+    const words = name.replaceAll("_", " ");
+    const label = `${words.charAt(0).toUpperCase()}${words.slice(1)}`;
+    const values = Array.isArray(value) ? (value as unknown[]) : [value];
+    return values.map((one, at): [string, string] => [at === 0 ? label : "", shownValue(one, unit, nowMs)]);
+  });
+}
+
+function shownValue(value: unknown, unit: string | undefined, nowMs: number): string {
+  if (unit === "_time" && typeof value === "string") return ago(value, nowMs);
+  if (unit === "_ms" && typeof value === "number") return roughDuration(value);
+  if (value === true) return "yes";
+  if (value === false) return "no";
+  if (!isJsonObject(value)) return safe(value === null ? "none" : String(value));
+  const [[, first] = ["", ""], ...others] = shownFacts(value, nowMs);
+  return [first, ...others.map(([label, text]) => `${label.toLowerCase()} ${text}`)].join(", ");
 }
 
 /** Each problem, with a hint on the line below. */
