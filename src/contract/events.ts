@@ -8,6 +8,8 @@
  * follow keep that list up to date: none is missed between the list and the stream.
  *
  * The daemon keeps a limited number of events in memory. After a restart it begins a new run with new ids.
+ * Where daemons share a database, each tells what happens on all of them, with ids of its own. If a daemon
+ * may have missed changes of others, every reader gets a `reset` in the midst of its stream.
  */
 import { z } from "zod";
 import { sessionIdSchema, statuses } from "../session/session.ts";
@@ -132,7 +134,7 @@ export const resetEventSchema = z.object({
   reason: z
     .enum(resetReasons)
     .describe(
-      "start: no cursor was given; too_old: events after the cursor are no longer kept; other_run: the cursor is from another run of the daemon",
+      "start: no cursor was given; too_old: events after the cursor are no longer kept, or the daemon may have missed changes of others; other_run: the cursor is from another run of the daemon, or from another daemon",
     ),
 });
 /** The reader's knowledge may be out of date, so it must list the sessions now. */

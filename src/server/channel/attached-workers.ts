@@ -5,7 +5,7 @@
 import { isSessiondError, SessiondError } from "../../error.ts";
 import { isOtherGeneration, type SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
-import type { SessionStore } from "../../store/session-store.ts";
+import type { SessionStore, StoreChange } from "../../store/session-store.ts";
 import type { WorkerConnection } from "./worker-connection.ts";
 
 export interface AttachedWorkersOptions {
@@ -20,18 +20,18 @@ export class AttachedWorkers {
   readonly #options: AttachedWorkersOptions;
   readonly #byEpoch = new Map<number, WorkerConnection>();
   readonly #bySession = new Map<string, Set<WorkerConnection>>();
-  readonly #unsubscribe: () => void;
+  readonly #unsubscribe: (() => void)[];
 
   constructor(options: AttachedWorkersOptions) {
     this.#options = options;
     // One subscription for all connections, because it is called for every change of every session.
-    this.#unsubscribe = options.store.changes.subscribe(({ session_id, after, gone }) => {
-      const connections = this.#bySession.get(session_id);
-      // A session that cannot be read is not gone: somebody may repair it.
-      if (connections === undefined || gone?.cause === "unreadable") return;
-      for (const connection of connections) this.#follow(connection, after);
-      if (after !== undefined) options.onChange(after);
-    });
+    const { changes } = options.store;
+    this.#unsubscribe = [
+      changes.subscribe((change) => this.#changed(change)),
+      changes.onGap(() => {
+        for (const connection of this) void this.#lookAgain(connection);
+      }),
+    ];
   }
 
   get size(): number {
@@ -69,7 +69,15 @@ export class AttachedWorkers {
   }
 
   close(): void {
-    this.#unsubscribe();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+  }
+
+  #changed({ session_id, after, gone }: StoreChange): void {
+    const connections = this.#bySession.get(session_id);
+    // A session that cannot be read is not gone: somebody may repair it.
+    if (connections === undefined || gone?.cause === "unreadable") return;
+    for (const connection of connections) this.#follow(connection, after);
+    if (after !== undefined) this.#options.onChange(after);
   }
 
   #follow(connection: WorkerConnection, summary: SessionSummary | undefined): void {
@@ -93,7 +101,10 @@ export class AttachedWorkers {
     this.#options.onGone(connection);
   }
 
-  /** Handles a change of the session between the worker's greeting and the start of this subscription. */
+  /**
+   * Handles a change of the session that was not told: between the worker's greeting and the start of this
+   * subscription, or in a gap.
+   */
   async #lookAgain(connection: WorkerConnection): Promise<void> {
     try {
       const summary = await this.#options.store.summary(connection.id as SessionId);

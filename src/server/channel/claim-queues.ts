@@ -21,11 +21,16 @@ export interface Place {
 export class ClaimQueues {
   readonly #store: Pick<SessionStore, "claims" | "leases">;
   readonly #kept = new Map<string, Kept>();
-  readonly #unsubscribe: () => void;
+  readonly #unsubscribe: (() => void)[];
 
-  constructor(store: Pick<SessionStore, "claims" | "leases">) {
+  constructor(store: Pick<SessionStore, "claims" | "leases" | "changes">) {
     this.#store = store;
-    this.#unsubscribe = store.claims.onFree((id) => this.wake(id));
+    this.#unsubscribe = [
+      store.claims.onFree((id) => this.wake(id)),
+      store.changes.onGap(() => {
+        for (const id of this.#kept.keys()) this.wake(id);
+      }),
+    ];
   }
 
   /** For one more worker of the session. */
@@ -66,6 +71,6 @@ export class ClaimQueues {
   }
 
   close(): void {
-    this.#unsubscribe();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
   }
 }

@@ -3,7 +3,7 @@
  * is no request while there is no reader, so that reports then cost nothing here.
  */
 import { randomBytes } from "node:crypto";
-import type { SessionEvent } from "../../contract/events.ts";
+import type { ResetEvent, SessionEvent } from "../../contract/events.ts";
 import type { SessionSummary } from "../../session/session.ts";
 import type { SessionId } from "../../session/session-id.ts";
 import type { SessionStore, StoreChange } from "../../store/session-store.ts";
@@ -39,11 +39,15 @@ export class EventLog {
   readonly #progress = new CoalescedProgress();
   /** The sessions whose summary is being read, with the last change that arrived during the read. */
   readonly #asked = new Map<string, { count: number; latest?: { after: SessionSummary | undefined } }>();
-  readonly #unsubscribe: () => void;
+  readonly #unsubscribe: (() => void)[];
 
   constructor(options: EventLogOptions) {
     this.#options = options;
-    this.#unsubscribe = options.store.changes.subscribe((change) => this.#changed(change));
+    const { changes } = options.store;
+    this.#unsubscribe = [
+      changes.subscribe((change) => this.#changed(change)),
+      changes.onGap(() => this.#missed()),
+    ];
   }
 
   /** Adds the events of reports so far. Returns whether there are more reports than it has handled. */
@@ -63,7 +67,7 @@ export class EventLog {
   }
 
   close(): void {
-    this.#unsubscribe();
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
   }
 
   /**
@@ -97,6 +101,19 @@ export class EventLog {
     } else {
       this.#differs(before, after, origin);
     }
+  }
+
+  /** Tells every reader, in its turn, that events may be missing from here on. */
+  #missed(): void {
+    // It is older than what the readers will find.
+    for (const _ of this.#progress.takeAll());
+    this.ring.add((number) => {
+      const id = `${this.run}-${number}`;
+      const time = formatTimestamp(this.#options.clock.now());
+      const reset: ResetEvent = { id, time, kind: "reset", reason: "too_old" };
+      return { kind: "reset", sessionId: "", text: eventText(reset) };
+    });
+    this.#options.onEvents();
   }
 
   #differs(before: SessionSummary, after: SessionSummary, origin: StoreChange["origin"]): void {

@@ -116,6 +116,7 @@ export class EventReader extends Readable {
 
   #wants({ kind, sessionId }: Recorded): boolean {
     const { sessions, kinds } = this.#options;
+    if (kind === "reset") return true;
     return (sessions?.has(sessionId) ?? true) && (kinds?.has(kind) ?? true);
   }
 }

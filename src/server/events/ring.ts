@@ -2,6 +2,7 @@
 
 export interface Recorded {
   kind: string;
+  /** Empty for an event that is for every reader. */
   sessionId: string;
   /** The event as it is sent. */
   text: string;

@@ -4,6 +4,7 @@ import { hostname } from "node:os";
 import type { SessiondError } from "../../error.ts";
 import { machineId } from "../../host/machine-id.ts";
 import type { Logger } from "../../log.ts";
+import type { SessionId } from "../../session/session-id.ts";
 import { version } from "../../version.ts";
 import type { Availability, Records } from "../session-store.ts";
 import { availabilityOf } from "./availability.ts";
@@ -59,6 +60,8 @@ export function assembleStore(connection: Database, options: AssemblyOptions): S
   const feed = new Feed({ database, origin: run, pollIntervalMs: storage.pollIntervalMs, logger });
   const onFree = (id: string) => leases.claims.wake(id);
   const log = new SessionLog({ database, clock, told: feed, origin: run, onFree });
+  // To know beforehand that a copy is out of date costs less than to find it out by a conflict.
+  feed.onElsewhere(({ id, seq }) => log.hint(id as SessionId, seq));
   const place = { machineId: machineId(), hostname: hostname(), instance };
   const hostId = storage.host ?? hostIdOf(place);
   const leases: HostLeases = new HostLeases({
