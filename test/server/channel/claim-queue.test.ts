@@ -276,6 +276,7 @@ test("a session that takes the place of another has a queue of its own", async (
       onFree: () => () => {},
     },
     leases: { of: async () => [] },
+    changes: { onGap: () => () => {} },
   } as never);
   const summary = (generation: string, revision: number, status = "running") =>
     ({ session_id: "s", generation, revision, status, pending_count: 2 }) as SessionSummary;
