@@ -24,18 +24,25 @@ export class CleanDatabases {
     return database;
   }
 
-  /** Ends the connections that are left, so that nothing is written later. */
   async giveBack(database: TestDatabase): Promise<void> {
-    await database.query(
-      "select pg_terminate_backend(pid, 5000) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
-    );
-    const tables = await database.query(
-      // The counters are last, because they count what is deleted.
-      `select tablename from pg_tables where schemaname = 'sessiond' and tablename <> 'meta'
-       order by tablename = 'counts'`,
-    );
-    const deletions = tables.map(({ tablename }) => `delete from sessiond.${tablename};`);
-    await database.query(deletions.join("\n"));
+    await database.query(emptying);
     this.#free.push(database);
   }
 }
+
+/**
+ * First ends the connections that are left, so that nothing is written later. The counters are emptied last,
+ * because they count what is deleted.
+ */
+const emptying = `
+do $$
+declare name text;
+begin
+  perform pg_terminate_backend(pid, 5000) from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid();
+  for name in select tablename from pg_tables where schemaname = 'sessiond' and tablename <> 'meta'
+    order by tablename = 'counts'
+  loop
+    execute format('delete from sessiond.%I', name);
+  end loop;
+end $$`;
