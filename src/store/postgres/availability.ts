@@ -7,7 +7,10 @@ export function availabilityOf(database: Database): Availability {
     get isAway() {
       return !database.available;
     },
-    back: (signal) => database.whenAvailable(signal),
+    async back(signal) {
+      signal?.throwIfAborted();
+      await database.whenAvailable(signal);
+    },
     onBack(listener) {
       // The database calls back at once as well, if it is there: then it has not come back.
       let isNews = false;
