@@ -83,6 +83,12 @@ export class Graces {
     }
   }
 
+  /** Whether a lease of the session is in its period. */
+  isAnyOf(id: string): boolean {
+    for (const grace of this.#graces.values()) if (grace.id === id) return true;
+    return false;
+  }
+
   /** Changes the length, also of periods that have begun. */
   configure(graceMs: number): void {
     this.#graceMs = graceMs;

@@ -265,7 +265,9 @@ export class Workers {
   /** Another host's daemon has changed a lease. It may have been one of this host. */
   #happenedElsewhere({ kind, lease, gone }: LeaseEvent): void {
     this.#ends.announce(`worker.${kind}`, lease, { gone });
-    void this.#insist(() => this.#replace(lease.session_id as SessionId));
+    const id = lease.session_id as SessionId;
+    if (this.#attached.of(id).length > 0 || this.#ends.graces.isAnyOf(id))
+      void this.#insist(() => this.#replace(id));
   }
 
   /** Runs a task, and again while it fails: the storage may be away for a while. */

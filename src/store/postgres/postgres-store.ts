@@ -83,6 +83,7 @@ export class PostgresStore implements SessionStore {
     this.#location = shownUrl(parsePostgresUrl(options.storage.url));
     this.failed = new Promise((resolve) => {
       this.#fail = (error) => {
+        options.logger.error({ err: error }, "the storage failed: changes are refused until a restart");
         this.#parts.changes.refuse(error);
         resolve(error);
       };

@@ -6,12 +6,11 @@
 import type { SessionId } from "../../../session/session-id.ts";
 import { assertShared } from "../../lease-rules.ts";
 import type { Claims, Taken } from "../../session-store.ts";
-import type { Database } from "../connection/database.ts";
 import type { Appended, Log, WritableCopy } from "../log/log.ts";
-import { leasesOf } from "./lease-rows.ts";
+import type { LeaseLookup } from "./lease-lookup.ts";
 
 export interface LoggedClaimsOptions {
-  database: Database;
+  lookup: LeaseLookup;
   log: Pick<Log, "append" | "read">;
 }
 
@@ -39,7 +38,7 @@ export class LoggedClaims implements Claims {
   }
 
   async counts(id: string): Promise<Map<number, number>> {
-    const leases = await leasesOf(this.#options.database, id);
+    const leases = await this.#options.lookup.of(id);
     const shared = leases.filter(({ lease }) => lease.shared);
     return new Map(shared.map(({ lease, claimed }) => [lease.epoch, claimed]));
   }

@@ -18,8 +18,8 @@ export interface HeartbeatOptions {
   version: string;
   leaseTtlMs: number;
   logger: Logger;
-  /** After each heartbeat; `isLate` after a break, and at the first one. */
-  onBeat: (isLate: boolean) => Promise<void>;
+  /** Called after each heartbeat, and must not wait; `isLate` after a break, and at the first one. */
+  onBeat: (isLate: boolean) => void;
   /** A later run has the row: this one must acknowledge nothing more. */
   onSuperseded: (error: SessiondError) => void;
 }
@@ -81,7 +81,7 @@ export class Heartbeat {
       if (serverUpMs === undefined) return;
       const { availableSinceMs } = database;
       const isLate = this.#steadiness.take({ atMs: performance.now(), serverUpMs, availableSinceMs });
-      if (!this.#isOver) await onBeat(isLate);
+      if (!this.#isOver) onBeat(isLate);
     } catch (error) {
       // The next one may be answered. If none is, other hosts notice.
       logger.debug({ err: error }, "a heartbeat failed");

@@ -18,7 +18,8 @@ import type { Log } from "../log/log.ts";
 import { LoggedClaims } from "./claims.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { type KnownHost, knownHosts, trimHosts } from "./hosts.ts";
-import { allLeases, type FoundLease, leasesOf, leasesOfHost } from "./lease-rows.ts";
+import { LeaseLookup } from "./lease-lookup.ts";
+import { allLeases, type FoundLease, leasesOfHost } from "./lease-rows.ts";
 import { lostSessions, takeOver } from "./lost-hosts.ts";
 import { encodeDetail, eventOf } from "./told-leases.ts";
 
@@ -42,6 +43,7 @@ type End = "detached" | "lost";
 export class HostLeases implements Leases {
   readonly claims: LoggedClaims;
   readonly #options: HostLeasesOptions;
+  readonly #lookup: LeaseLookup;
   readonly #heartbeat: Heartbeat;
   /** By epoch, the leases of this host as far as this run knows. */
   readonly #own = new Map<number, Lease>();
@@ -54,10 +56,14 @@ export class HostLeases implements Leases {
   readonly #orphaned = new Set<(lease: Lease) => void>();
   readonly #elsewhere = new Set<(event: LeaseEvent) => void>();
   #unsubscribe: () => void = () => {};
+  /** What is done after a heartbeat, while the next ones may come. */
+  #tending: Promise<void> | undefined;
+  #hadBreak = false;
 
   constructor(options: HostLeasesOptions) {
     this.#options = options;
-    this.claims = new LoggedClaims(options);
+    this.#lookup = new LeaseLookup(options.database);
+    this.claims = new LoggedClaims({ log: options.log, lookup: this.#lookup });
     const onBeat = (isLate: boolean) => this.#beaten(isLate);
     this.#heartbeat = new Heartbeat({ ...options, onBeat });
   }
@@ -72,6 +78,7 @@ export class HostLeases implements Leases {
   async close(): Promise<void> {
     this.#unsubscribe();
     await this.#heartbeat.close();
+    await this.#tending;
   }
 
   /** All hosts that were there in the last day. */
@@ -129,7 +136,7 @@ export class HostLeases implements Leases {
   }
 
   async of(id: string): Promise<FleetLease[]> {
-    return (await leasesOf(this.#options.database, id)).map((found) => this.#shown(found));
+    return (await this.#lookup.of(id)).map((found) => this.#shown(found));
   }
 
   async all(): Promise<FleetLease[]> {
@@ -180,9 +187,21 @@ export class HostLeases implements Leases {
     this.claims.wake(id);
   }
 
-  /** After a heartbeat. */
-  async #beaten(isLate: boolean): Promise<void> {
-    if (isLate) await this.#findLost();
+  /** After a heartbeat. The next one must not wait for what is to be done. */
+  #beaten(isLate: boolean): void {
+    this.#hadBreak ||= isLate;
+    this.#tending ??= this.#tend()
+      .catch((error: unknown) => {
+        this.#options.logger.debug({ err: error }, "cannot look after the leases; trying again");
+      })
+      .finally(() => {
+        this.#tending = undefined;
+      });
+  }
+
+  async #tend(): Promise<void> {
+    if (this.#hadBreak) await this.#findLost();
+    this.#hadBreak = false;
     for (const [epoch, { id, why }] of this.#ending) {
       await this.#end(id, epoch, why);
       this.#ending.delete(epoch);

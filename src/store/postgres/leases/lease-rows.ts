@@ -1,7 +1,7 @@
 /** Leases as rows of the table of leases. It only reads them: they are written under the session's lock. */
 import { formatTimestamp } from "../../../time/clock.ts";
 import type { Lease } from "../../session-store.ts";
-import type { Queryable } from "../connection/database.ts";
+import type { Parameter, Queryable } from "../connection/database.ts";
 import { fromText, toText } from "../schema/names.ts";
 
 /** A lease, and whose it is. */
@@ -30,10 +30,10 @@ const select = `
     l.claimed
   from sessiond.leases l`;
 
-/** The oldest first. */
-export function leasesOf(database: Queryable, id: string): Promise<FoundLease[]> {
-  const ofSession = "join sessiond.sessions s using (sid) where s.id = $1 and s.removed_us is null";
-  return found(database, `${select} ${ofSession} order by l.epoch`, [toText(id)]);
+/** Of several sessions, the oldest first. */
+export function leasesOf(database: Queryable, ids: readonly string[]): Promise<FoundLease[]> {
+  const ofSessions = "join sessiond.sessions s using (sid) where s.id = any ($1) and s.removed_us is null";
+  return found(database, `${select} ${ofSessions} order by l.epoch`, [ids.map(toText)]);
 }
 
 export function allLeases(database: Queryable): Promise<FoundLease[]> {
@@ -44,7 +44,7 @@ export function leasesOfHost(database: Queryable, hostId: string): Promise<Found
   return found(database, `${select} where l.host_id = $1 order by l.epoch`, [toText(hostId)]);
 }
 
-async function found(database: Queryable, text: string, values: string[]): Promise<FoundLease[]> {
+async function found(database: Queryable, text: string, values: Parameter[]): Promise<FoundLease[]> {
   return (await database.query<Row>(text, values)).map((row) => ({
     lease: {
       session_id: fromText(row.session_id),

@@ -22,7 +22,7 @@ async function open() {
     const heartbeat = new Heartbeat({
       ...{ database, hostId, leaseTtlMs: 1000, logger: silentLogger },
       ...{ run: randomUUID(), hostname: "web1", version: "1.2.3" },
-      onBeat: async (isLate) => void late.push(isLate),
+      onBeat: (isLate) => void late.push(isLate),
       onSuperseded: (error) => void superseded.push(error),
     });
     onTestFinished(() => heartbeat.close());
