@@ -19,7 +19,7 @@ export const infoReply = z.object({
     .describe("where the sessions are stored, and further facts that depend on the kind"),
   socket: z.string(),
   config_file: z.string().nullable(),
-  sessions: z.int(),
+  sessions: z.int().nullable().describe("null while storage is away"),
   workers: z.int().describe("attached at the moment"),
   log_lines_dropped: z.int().describe("since the start, because the log could not be written"),
   rss_bytes: z.int(),

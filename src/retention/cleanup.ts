@@ -268,18 +268,19 @@ export class Cleanup {
     });
   }
 
-  /** The problems that need attention. */
+  /** The problems that need attention. None is known while storage is away. */
   async health(): Promise<HealthProblem[]> {
-    await this.#load();
-    return [
-      ...(await cleanupHealth(
-        this.#store,
-        this.#permits.problems(),
-        this.#jobs.failures,
-        this.#store.clock.now(),
-      )),
-      ...historyProblems(this.#unreadableHistory),
-    ];
+    try {
+      await this.#load();
+      const now = this.#store.clock.now();
+      return [
+        ...(await cleanupHealth(this.#store, this.#permits.problems(), this.#jobs.failures, now)),
+        ...historyProblems(this.#unreadableHistory),
+      ];
+    } catch (error) {
+      if (isSessiondError(error, "storage_unavailable")) return [];
+      throw error;
+    }
   }
 
   /** Runs a task when no other pass is running. */

@@ -19,6 +19,7 @@ import { systemClock } from "../../src/time/clock.ts";
 import { type HttpCall, type HttpReply, http } from "../support/http.ts";
 import { type Memory, newMemory } from "../support/memory-store/memory.ts";
 import { type MemoryStore, openMemoryStore } from "../support/memory-store/memory-store.ts";
+import { type StorageAway, storageAway } from "../support/memory-store/storage-away.ts";
 import { tempDir } from "../support/temp-dir.ts";
 
 export interface RunningServer<Store extends SessionStore = MemoryStore> {
@@ -49,6 +50,15 @@ export async function startServer(
 ): Promise<RunningServer> {
   const { memory = newMemory() } = settings;
   return startServerOver(await openMemoryStore({ memory }), settings);
+}
+
+/** As `startServer`, over a store whose storage goes away and comes back as the test wants it. */
+export async function startServerAway(
+  settings: ServerSettings = {},
+): Promise<RunningServer & { kept: MemoryStore; away: StorageAway<MemoryStore> }> {
+  const kept = await openMemoryStore();
+  const away = storageAway(kept);
+  return { ...(await startServerOver(away.store, settings)), kept, away };
 }
 
 /** As `startServer`, over a store in a directory: a new one by default. */

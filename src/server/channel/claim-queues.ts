@@ -3,6 +3,7 @@ import { isOtherGeneration, type SessionSummary } from "../../session/session.ts
 import type { SessionId } from "../../session/session-id.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import { ClaimQueue } from "./claim-queue.ts";
+import { onceThere } from "./held-calls.ts";
 
 interface Kept {
   readonly queue: ClaimQueue;
@@ -19,11 +20,11 @@ export interface Place {
 }
 
 export class ClaimQueues {
-  readonly #store: Pick<SessionStore, "claims" | "leases">;
+  readonly #store: Pick<SessionStore, "availability" | "claims" | "leases">;
   readonly #kept = new Map<string, Kept>();
   readonly #unsubscribe: (() => void)[];
 
-  constructor(store: Pick<SessionStore, "claims" | "leases" | "changes">) {
+  constructor(store: Pick<SessionStore, "availability" | "claims" | "leases" | "changes">) {
     this.#store = store;
     this.#unsubscribe = [
       store.claims.onFree((id) => this.wake(id)),
@@ -39,10 +40,10 @@ export class ClaimQueues {
     const { generation } = summary;
     let kept = this.#kept.get(id);
     if (kept === undefined || isOtherGeneration(kept.generation, generation)) {
-      const { claims, leases } = this.#store;
+      const { claims, leases, availability } = this.#store;
       const queue = new ClaimQueue({
-        take: (epoch, count) => claims.take(id, epoch, count),
-        workers: async () => (await leases.of(id)).length,
+        take: (epoch, count) => onceThere(availability, () => claims.take(id, epoch, count)),
+        workers: async () => (await onceThere(availability, () => leases.of(id))).length,
       });
       kept = { queue, generation, workers: 0 };
       this.#kept.set(id, kept);

@@ -4,6 +4,7 @@ import { SessiondError } from "../../error.ts";
 import type { Answers, Owed } from "./answers.ts";
 import type { ClaimAnswer, Claimant } from "./claim-queue.ts";
 import type { Place } from "./claim-queues.ts";
+import { isAway } from "./held-calls.ts";
 
 /** A further claim is refused: if it were not read, a report behind it would not be read either. */
 const maxWaiting = 100;
@@ -15,6 +16,8 @@ export interface ConnectionClaimsOptions {
   /** Called when an answer is due. */
   onAnswer: () => void;
   asSessiondError: (thrown: unknown) => SessiondError;
+  /** Called when nobody knows whether files were claimed: the worker must ask what it holds. */
+  onUnknown: () => void;
 }
 
 export class ConnectionClaims implements Claimant {
@@ -57,6 +60,7 @@ export class ConnectionClaims implements Claimant {
   }
 
   refused(_seq: number, thrown: unknown): void {
+    if (isAway(thrown)) this.#options.onUnknown();
     this.#answer({ error: this.#options.asSessiondError(thrown) });
   }
 

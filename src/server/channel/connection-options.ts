@@ -5,6 +5,7 @@ import type { ProgressReply } from "../../contract/replies.ts";
 import type { Logger } from "../../log.ts";
 import type { ProgressDelta } from "../../session/command.ts";
 import type { SessionSummary } from "../../session/session.ts";
+import type { Availability } from "../../store/session-store.ts";
 import type { Buffered } from "../http/buffered.ts";
 import type { Place } from "./claim-queues.ts";
 import type { Intake } from "./intake.ts";
@@ -18,6 +19,7 @@ export interface ConnectionOptions {
   maxBytes: number;
   limits: MessageLimits;
   buffered: Buffered;
+  availability: Availability;
   /** Passes a report to the store. `json` is the message that contained the delta. */
   report: (delta: ProgressDelta, json: Buffer) => Promise<ProgressReply>;
   /** Ends the lease. Called when all messages are answered, before the connection is closed. */

@@ -1,10 +1,12 @@
 /**
  * The grace periods of lost workers. When a period is over without a reconnection, the lease ends. A worker
- * whose process has ended will not reconnect: its period is over at once.
+ * whose process has ended will not reconnect: its period is over at once. While storage is away no worker can
+ * reconnect, so no period ends: each begins anew when storage is back.
  */
 import { hasEnded } from "../../host/process-identity.ts";
-import type { Lease } from "../../store/session-store.ts";
+import type { Availability, Lease } from "../../store/session-store.ts";
 import { type Clock, formatTimestamp, microsPerMs } from "../../time/clock.ts";
+import { isAway } from "./held-calls.ts";
 
 /**
  * The delay before ending a lease is tried again after a failure, such as a full disk. It doubles each time.
@@ -27,6 +29,8 @@ interface Grace {
   timer: NodeJS.Timeout | undefined;
   /** Whether the period is over. Then the worker can no longer reconnect. */
   over: boolean;
+  /** Whether the lease is being ended now. */
+  isEnding: boolean;
   retryMs: number;
 }
 
@@ -35,6 +39,7 @@ type GraceLease = Pick<Lease, "session_id" | "epoch" | "process">;
 export interface GracesOptions {
   graceMs: number;
   clock: Clock;
+  availability: Availability;
   /** Ends a lease. Called again later if it rejects. */
   onOver: (id: string, epoch: number, orphaned: boolean) => Promise<void>;
 }
@@ -44,11 +49,15 @@ export class Graces {
   /** By epoch. */
   readonly #graces = new Map<number, Grace>();
   readonly #ending = new Set<Promise<void>>();
+  readonly #unsubscribe: () => void;
   #graceMs: number;
 
   constructor(options: GracesOptions) {
     this.#options = options;
     this.#graceMs = options.graceMs;
+    this.#unsubscribe = options.availability.onBack(() => {
+      for (const grace of this.#graces.values()) if (!grace.isEnding) this.#beginAnew(grace);
+    });
   }
 
   get(epoch: number): Readonly<Grace> | undefined {
@@ -97,6 +106,7 @@ export class Graces {
 
   /** Stops all periods, and waits for leases that are ending. */
   async stop(): Promise<void> {
+    this.#unsubscribe();
     for (const { timer } of this.#graces.values()) clearTimeout(timer);
     this.#graces.clear();
     await Promise.all(this.#ending);
@@ -104,14 +114,23 @@ export class Graces {
 
   #begin({ session_id: id, epoch, process }: GraceLease, since: number, orphaned: boolean): void {
     this.end(epoch);
-    const begun = { timer: undefined, over: false, retryMs: firstRetryMs };
+    const begun = { timer: undefined, over: false, isEnding: false, retryMs: firstRetryMs };
     const grace = { id, epoch, process, since, orphaned, ...begun };
     this.#graces.set(epoch, grace);
     this.#arm(grace);
   }
 
+  /** As if the worker had been lost now, unless it is certain that it does not come back. */
+  #beginAnew(grace: Grace): void {
+    if (!grace.orphaned) grace.since = performance.now();
+    grace.over = false;
+    grace.retryMs = firstRetryMs;
+    this.#arm(grace);
+  }
+
   #arm(grace: Grace): void {
     clearTimeout(grace.timer);
+    if (this.#options.availability.isAway) return;
     const leftMs = grace.since + this.#graceMs - performance.now();
     const { process } = grace;
     if (leftMs <= 0 || (process !== null && hasEnded(process))) this.#over(grace);
@@ -123,13 +142,19 @@ export class Graces {
 
   #over(grace: Grace): void {
     grace.over = true;
+    grace.isEnding = true;
     const { id, epoch, orphaned } = grace;
     const ending = this.#options.onOver(id, epoch, orphaned).then(
       () => {
         if (this.#graces.get(epoch) === grace) this.#graces.delete(epoch);
       },
-      () => {
+      (error: unknown) => {
+        grace.isEnding = false;
         if (this.#graces.get(epoch) !== grace) return;
+        if (isAway(error)) {
+          this.#beginAnew(grace);
+          return;
+        }
         grace.timer = setTimeout(() => this.#over(grace), grace.retryMs).unref();
         grace.retryMs = Math.min(2 * grace.retryMs, maxRetryMs);
       },

@@ -16,7 +16,7 @@ import { applyOnLost } from "./on-lost.ts";
 import type { WorkerOptions } from "./options.ts";
 
 export interface LeaseEndsOptions {
-  store: Pick<SessionStore, "summary" | "change" | "leases" | "claims">;
+  store: Pick<SessionStore, "summary" | "change" | "leases" | "claims" | "availability">;
   worker: WorkerOptions;
   clock: Clock;
   /** Called for each worker that attaches, detaches or is lost. */
@@ -38,6 +38,7 @@ export class LeaseEnds {
     this.graces = new Graces({
       graceMs: worker.reattachGraceMs,
       clock,
+      availability: options.store.availability,
       onOver: (id, epoch, orphaned) =>
         this.#endings.run(id, () => this.#graceOver(id as SessionId, epoch, orphaned)),
     });

@@ -2,19 +2,23 @@
  * The connection of one worker: takes its messages in order, passes them on, and says the answers, the status
  * and, last of all, why it ends. It does not know how bytes become lines, nor how a report is kept.
  */
-import type { ClaimMessage, DaemonMessage, ProgressMessage, ReleaseMessage } from "../../contract/channel.ts";
-import type { ProgressReply } from "../../contract/replies.ts";
+import type { ClaimMessage, DaemonMessage, ReleaseMessage } from "../../contract/channel.ts";
 import { isSessiondError, SessiondError } from "../../error.ts";
 import type { SessionSummary } from "../../session/session.ts";
 import { publicMessage } from "../http/error-reply.ts";
-import { Answers, type Owed } from "./answers.ts";
+import { Answers } from "./answers.ts";
 import { ConnectionClaims } from "./connection-claims.ts";
-import type { Beginning, ConnectionOptions, End, Sharing } from "./connection-options.ts";
+import type { Beginning, ConnectionOptions, End } from "./connection-options.ts";
+import { ConnectionReports } from "./connection-reports.ts";
 import { type LineReader, LineStream } from "./line-stream.ts";
 import { longMessage, type Received, readLongMessage, readMessage } from "./message.ts";
 
 /** The daemon stops reading from a worker while this many of its messages wait for an answer. */
 const maxWaiting = 1000;
+
+const stopped: End = {
+  closing: { code: "shutting_down", detail: "sessiond is shutting down; try again soon" },
+};
 
 export class WorkerConnection implements LineReader {
   readonly id: string;
@@ -30,11 +34,10 @@ export class WorkerConnection implements LineReader {
   readonly #options: ConnectionOptions;
   readonly #stream: LineStream;
   readonly #answers = new Answers();
+  readonly #reports: ConnectionReports;
   #lastStatus: Pick<SessionSummary, "status" | "status_reason">;
   /** The newest revision that this connection heard of. */
   #revision = 0;
-  /** The newest revision of which this worker was told. */
-  #ackedRevision: number;
   #lastSeq = 0;
   /** Undefined for a worker that has the session for itself. */
   readonly #claims: ConnectionClaims | undefined;
@@ -49,6 +52,7 @@ export class WorkerConnection implements LineReader {
   #onlyAcks = true;
   #isTurnEnding = false;
   #end: End | undefined;
+  #isAbandoned = false;
   #isClosing = false;
 
   constructor(options: ConnectionOptions, { session, greeting }: Beginning) {
@@ -57,16 +61,20 @@ export class WorkerConnection implements LineReader {
     this.id = session.session_id;
     this.epoch = epoch;
     this.generation = session.generation;
-    this.#ackedRevision = session.revision;
+    const answering = {
+      answers: this.#answers,
+      onAnswer: () => this.#answerSoon(),
+      asSessiondError: (thrown: unknown) => this.#asSessiondError(thrown),
+    };
+    this.#reports = new ConnectionReports({ ...options, ...answering, revision: session.revision });
     const { status, status_reason } = session;
     this.#lastStatus = { status, status_reason };
     if (options.sharing !== undefined) {
       this.#claims = new ConnectionClaims({
         epoch,
         place: options.sharing.place,
-        answers: this.#answers,
-        onAnswer: () => this.#answerSoon(),
-        asSessiondError: (thrown) => this.#asSessiondError(thrown),
+        ...answering,
+        onUnknown: () => this.#abandon({}),
       });
     }
     this.#stream = new LineStream({ socket, intake, maxLineBytes: maxBytes, buffered }, this);
@@ -95,10 +103,21 @@ export class WorkerConnection implements LineReader {
     this.#finish({ closing: { code: "lease_lost", detail: error.message } });
   }
 
-  /** Tells the worker that the daemon is stopping, after the answers to what has arrived. */
+  /**
+   * Tells the worker that the daemon is stopping, after the answers to what has arrived. While storage is away
+   * there are none: the worker sends again what was not answered.
+   */
   stop(): void {
     this.#isStopping = true;
-    this.#stream.proceed();
+    if (this.#options.availability.isAway) this.#abandon(stopped);
+    else this.#stream.proceed();
+  }
+
+  /** Storage is there again: takes messages again, also if none of those that wait is answered soon. */
+  storageIsBack(): void {
+    this.#isFull = false;
+    this.#pace();
+    if (!this.#isFull) this.#stream.proceed();
   }
 
   get isReady(): boolean {
@@ -116,7 +135,7 @@ export class WorkerConnection implements LineReader {
 
   caughtUp(): void {
     if (!this.#isStopping) return;
-    this.#finish({ closing: { code: "shutting_down", detail: "sessiond is shutting down; try again soon" } });
+    this.#finish(stopped);
   }
 
   tooLong(): void {
@@ -176,7 +195,8 @@ export class WorkerConnection implements LineReader {
       const problem = `seq ${message.seq} follows ${this.#lastSeq}: each seq must be larger than the last`;
       this.#invalid(new SessiondError("invalid_request", problem));
     } else if (message.type === "progress") {
-      this.#report(message, line);
+      this.#reports.report(message, line);
+      this.#pace();
     } else {
       this.#share(message, line);
     }
@@ -189,7 +209,7 @@ export class WorkerConnection implements LineReader {
         const problem = `only a shared worker may send ${message.type}: this one has the whole session`;
         throw new SessiondError("invalid_request", problem);
       }
-      if (message.type === "release") this.#release(message, length, sharing);
+      if (message.type === "release") this.#reports.release(message, length, sharing);
       else this.#claims?.add(message, length);
       this.#pace();
     } catch (error) {
@@ -201,36 +221,6 @@ export class WorkerConnection implements LineReader {
     if (seq <= this.#lastSeq) return false;
     this.#lastSeq = seq;
     return true;
-  }
-
-  /** Calls the store at once, so that the reports of a worker arrive there in order. */
-  #report({ seq, processed, results, added }: ProgressMessage, line: Buffer): void {
-    const owed = this.#answers.expect(seq, line.length);
-    this.#pace();
-    this.#settle(owed, this.#options.report({ processed, results, added }, line));
-  }
-
-  #release({ seq, files }: ReleaseMessage, bytes: number, { release }: Sharing): void {
-    const owed = this.#answers.expect(seq, bytes);
-    // The session is the same, so its revision is the one that the worker knows.
-    this.#settle(
-      owed,
-      release(files).then(() => ({ revision: this.#ackedRevision })),
-    );
-  }
-
-  #settle(owed: Owed, durable: Promise<Pick<ProgressReply, "revision">>): void {
-    durable.then(
-      ({ revision }) => {
-        this.#ackedRevision = revision;
-        owed.outcome = { revision };
-        this.#answerSoon();
-      },
-      (thrown: unknown) => {
-        owed.outcome = { error: this.#asSessiondError(thrown) };
-        this.#answerSoon();
-      },
-    );
   }
 
   /** Answers a message with an error, after the answers to all messages before it. */
@@ -267,6 +257,14 @@ export class WorkerConnection implements LineReader {
     this.#answerSoon();
   }
 
+  /** Closes without the answers that are due: the worker reconnects, and sends again what has none. */
+  #abandon(end: End): void {
+    this.#isAbandoned = true;
+    this.#finish(end);
+    this.#reports.end();
+    this.#answerSoon();
+  }
+
   #send(message: DaemonMessage): void {
     if (message.type === "ack") {
       // By hand, as this is the most frequent message.
@@ -293,6 +291,10 @@ export class WorkerConnection implements LineReader {
   }
 
   #answer(): void {
+    if (this.#isAbandoned) {
+      void this.#close(this.#end ?? {});
+      return;
+    }
     for (const message of this.#answers.take()) this.#send(message);
     if (this.#end !== undefined && this.#answers.count === 0) void this.#close(this.#end);
     else this.#flush();
@@ -306,12 +308,12 @@ export class WorkerConnection implements LineReader {
     this.#onlyAcks = true;
   }
 
-  /** Takes no message while too many wait for an answer. */
+  /** Takes no message while too many wait for an answer: while storage is away, one is too many. */
   #pace(): void {
     const { count, bytes } = this.#answers;
-    const { maxBytes } = this.#options;
+    const { maxBytes, availability } = this.#options;
     if (!this.#isFull) {
-      this.#isFull = count >= maxWaiting || bytes >= maxBytes;
+      this.#isFull = count >= maxWaiting || bytes >= maxBytes || (availability.isAway && count > 0);
     } else if (count < maxWaiting / 2 && bytes <= maxBytes / 2) {
       this.#isFull = false;
       this.#stream.proceed();

@@ -29,7 +29,10 @@ import { WorkerConnection } from "./worker-connection.ts";
 const retryMs = 1000;
 
 export interface WorkersOptions extends LeaseEndsOptions {
-  store: Pick<SessionStore, "summary" | "read" | "report" | "change" | "leases" | "claims" | "changes">;
+  store: Pick<
+    SessionStore,
+    "availability" | "change" | "changes" | "claims" | "leases" | "read" | "report" | "summary"
+  >;
   limits: Pick<LimitsOptions, "bodyBytes" | "depth" | "values">;
   buffered: Buffered;
 }
@@ -63,6 +66,9 @@ export class Workers {
     this.#unsubscribe = [
       store.leases.onOrphaned((lease) => this.#ends.orphaned(lease)),
       store.leases.onElsewhere((event) => this.#happenedElsewhere(event)),
+      store.availability.onBack(() => {
+        for (const connection of this.#attached) connection.storageIsBack();
+      }),
     ];
   }
 
@@ -177,6 +183,7 @@ export class Workers {
       maxBytes: limits.bodyBytes,
       limits,
       buffered,
+      availability: store.availability,
       report,
       ...(lease.shared && this.#sharing(lease, beginning.session, report)),
       onDetach: () => this.#ends.detach(lease),

@@ -2,7 +2,7 @@
 import { openApiDocument } from "../../contract/openapi.ts";
 import type { HealthProblem, Info, ReloadResult } from "../../contract/replies.ts";
 import { protocolVersion } from "../../contract/version.ts";
-import { SessiondError } from "../../error.ts";
+import { isSessiondError, SessiondError } from "../../error.ts";
 import type { Cleanup } from "../../retention/cleanup.ts";
 import type { SessionStore } from "../../store/session-store.ts";
 import type { Clock } from "../../time/clock.ts";
@@ -63,7 +63,7 @@ export function daemonHandlers(services: DaemonServices) {
       store: await store.facts(),
       socket: socketPath,
       config_file: daemon.configFile,
-      sessions: (await store.stats()).total,
+      sessions: await sessionCount(store),
       workers: workers.size,
       log_lines_dropped: daemon.log?.droppedLines ?? 0,
       rss_bytes: process.memoryUsage.rss(),
@@ -99,6 +99,15 @@ export function daemonHandlers(services: DaemonServices) {
       return openApi;
     },
   } satisfies Partial<Handlers>;
+}
+
+async function sessionCount(store: Pick<SessionStore, "stats">): Promise<number | null> {
+  try {
+    return (await store.stats()).total;
+  } catch (error) {
+    if (isSessiondError(error, "storage_unavailable")) return null;
+    throw error;
+  }
 }
 
 function stoppedElsewhere(): SessiondError {

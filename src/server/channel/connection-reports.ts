@@ -1,0 +1,69 @@
+/** The reports and releases of one connection, from the message to the answer. Holds them while storage is away. */
+import type { ProgressMessage, ReleaseMessage } from "../../contract/channel.ts";
+import type { ProgressReply } from "../../contract/replies.ts";
+import type { SessiondError } from "../../error.ts";
+import type { Answers, Owed } from "./answers.ts";
+import type { ConnectionOptions, Sharing } from "./connection-options.ts";
+import { givenBackOnce, HeldCalls } from "./held-calls.ts";
+
+export interface ConnectionReportsOptions extends Pick<ConnectionOptions, "availability" | "report"> {
+  answers: Answers;
+  /** Of the session, as the worker knows it. */
+  revision: number;
+  /** Called when an answer is due. */
+  onAnswer: () => void;
+  asSessiondError: (thrown: unknown) => SessiondError;
+}
+
+export class ConnectionReports {
+  readonly #options: ConnectionReportsOptions;
+  readonly #calls: HeldCalls;
+  /** The newest revision of which this worker was told. */
+  #ackedRevision: number;
+
+  constructor(options: ConnectionReportsOptions) {
+    this.#options = options;
+    this.#calls = new HeldCalls(options.availability);
+    this.#ackedRevision = options.revision;
+  }
+
+  /** Calls the store at once, so that the reports of a worker arrive there in order. */
+  report({ seq, processed, results, added }: ProgressMessage, line: Buffer): void {
+    const { answers, report } = this.#options;
+    const delta = { processed, results, added };
+    this.#settle(
+      answers.expect(seq, line.length),
+      this.#calls.make(() => report(delta, line)),
+    );
+  }
+
+  release({ seq, files }: ReleaseMessage, bytes: number, { release }: Sharing): void {
+    const owed = this.#options.answers.expect(seq, bytes);
+    const durable = this.#calls.make(givenBackOnce(() => release(files)));
+    // The session is the same, so its revision is the one that the worker knows.
+    this.#settle(
+      owed,
+      durable.then(() => ({ revision: this.#ackedRevision })),
+    );
+  }
+
+  /** Those that are held are not made any more. */
+  end(): void {
+    this.#calls.end();
+  }
+
+  #settle(owed: Owed, durable: Promise<Pick<ProgressReply, "revision">>): void {
+    const { onAnswer, asSessiondError } = this.#options;
+    durable.then(
+      ({ revision }) => {
+        this.#ackedRevision = revision;
+        owed.outcome = { revision };
+        onAnswer();
+      },
+      (thrown: unknown) => {
+        owed.outcome = { error: asSessiondError(thrown) };
+        onAnswer();
+      },
+    );
+  }
+}
