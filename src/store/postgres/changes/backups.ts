@@ -64,13 +64,17 @@ export class Backups {
 
   /** @throws SessiondError `invalid_request` for one that is missing, unreadable or of another session */
   async read(id: SessionId, name: string): Promise<Session> {
-    const rows = await this.#database.query<{ data: Buffer }>(
-      "select data from sessiond.backups where session_id = $1 and name = $2 order by part",
+    const rows = await this.#database.query<{ bytes: number; data: Buffer }>(
+      "select bytes, data from sessiond.backups where session_id = $1 and name = $2 order by part",
       [toText(id), toText(name)],
     );
-    if (rows.length === 0) throw refused(await this.#whyMissing(id, name));
+    const [first] = rows;
+    if (first === undefined) throw refused(await this.#whyMissing(id, name));
+    const document = Buffer.concat(rows.map(({ data }) => data));
+    if (document.length !== first.bytes)
+      throw refused(`${name} has ${document.length} of its ${first.bytes} bytes`);
     try {
-      const session = await decodeSessionInSlices(Buffer.concat(rows.map(({ data }) => data)));
+      const session = await decodeSessionInSlices(document);
       if (session.session_id === id) return session;
       throw refused(`${name} is a backup of session "${session.session_id}"`);
     } catch (error) {
