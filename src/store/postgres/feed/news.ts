@@ -7,7 +7,7 @@
 import type { SessionSummary } from "../../../session/session.ts";
 import { formatTimestamp } from "../../../time/clock.ts";
 import type { Gone } from "../../session-store.ts";
-import type { Queryable } from "../connection/database.ts";
+import type { Database, Queryable } from "../connection/database.ts";
 import { fromText } from "../schema/names.ts";
 import { type SummaryRow, summaryColumns, summaryOf } from "../view/summary-row.ts";
 import type { Found, Step, Told } from "./telling.ts";
@@ -47,13 +47,18 @@ export async function firstLook(database: Queryable): Promise<News> {
  *
  * @returns undefined if the database has not come as far as that look: it is another one, or an older state
  */
-export async function look(database: Queryable, since: Snapshot, origin: string): Promise<News | undefined> {
+export async function look(database: Database, since: Snapshot, origin: string): Promise<News | undefined> {
   const [, xmax = "", running = ""] = since.split(":");
-  const rows = await database.query<Head & Partial<Row>>(statement, [
-    xmax,
-    running === "" ? [] : running.split(","),
-    origin,
-  ]);
+  const rows = await database.transaction(
+    async (tx) => {
+      // Until PostgreSQL has analyzed a table that grows fast, it takes few rows for many: to compile the
+      // statement for them took over a second.
+      await tx.query("set local jit = off");
+      const values = [xmax, running === "" ? [] : running.split(","), origin];
+      return tx.query<Head & Partial<Row>>(statement, values);
+    },
+    { isolation: "snapshot" },
+  );
   const news = headOf(rows[0]);
   if (BigInt(xmaxOf(news.snapshot)) < BigInt(xmax)) return undefined;
   const bySession = new Map<number, Row[]>();
@@ -110,7 +115,11 @@ select h.*, n.sid, n.id as named, n.seq_before, n.seq, n.kind::text as kind, n.o
   ${summaryColumns.replace(/\w+/g, "s.$&")}
 from (select ${head}) h
 left join (news n join sums m on m.sid = n.sid and (n.kind <> 'r' or n.seq = m.first_report)) on true
-left join sessiond.sessions s on s.sid = n.sid
+left join lateral (
+  select ${summaryColumns}, removed_us from sessiond.sessions where sid = n.sid
+  -- Without this, a wrong estimate can make it a scan of all sessions.
+  offset 0
+) s on true
 order by n.sid, n.seq`;
 
 interface Row extends Omit<SummaryRow, "id"> {
