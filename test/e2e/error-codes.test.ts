@@ -70,7 +70,11 @@ const reached: Record<ErrorCode, (shared: DaemonProcess) => Promise<unknown>> = 
     rmSync(join(sessionsDir, ".sessiond", "staging"), { recursive: true });
     await client.createSession({ config });
   },
-  storage_unavailable: () => refusedBy("storage_unavailable", "the database is away"),
+  async storage_unavailable() {
+    // Nobody listens at this port.
+    const { client } = await startDaemon({ storage: { postgres: "postgres://nobody@127.0.0.1:1/x" } });
+    await client.createSession({ config });
+  },
   storage_unsafe: () => refusedBy("storage_unsafe", "fsync is off"),
   storage_too_new: () => refusedBy("storage_too_new", "a later version wrote it"),
   not_supported: () => refusedBy("not_supported", "there is no directory"),

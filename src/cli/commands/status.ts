@@ -1,5 +1,6 @@
 /** `sessionctl status` */
 import type { Health, Info, Stats } from "../../contract/replies.ts";
+import { isSessiondError } from "../../error.ts";
 import { isJsonObject } from "../../json/exact-json.ts";
 import { formatSize } from "../../text/size.ts";
 import { roughDuration } from "../../time/duration.ts";
@@ -25,7 +26,7 @@ export const registerStatus: Registration = (program, run) => {
         const [health, info, stats] = await Promise.all([
           client.getHealth(),
           client.getInfo(),
-          client.getStats(),
+          client.getStats().catch(nullWhileAway),
         ]);
         if (out.json)
           out.document({ health, info, stats, chosen: { why: found.why, store: found.store ?? null } });
@@ -35,9 +36,14 @@ export const registerStatus: Registration = (program, run) => {
     );
 };
 
-function page({ out, nowMs, found }: Context, health: Health, info: Info, stats: Stats): string[] {
+/** What is wrong with the storage is said by its health. */
+function nullWhileAway(error: unknown): null {
+  if (isSessiondError(error, "storage_unavailable")) return null;
+  throw error;
+}
+
+function page({ out, nowMs, found }: Context, health: Health, info: Info, stats: Stats | null): string[] {
   const { kind, location, ...further } = info.store;
-  const counts = `${stats.running} running, ${stats.paused} paused, ${stats.completed} completed, ${stats.failed} failed`;
   return [
     ...problemLines(out, health),
     ...facts([
@@ -48,7 +54,7 @@ function page({ out, nowMs, found }: Context, health: Health, info: Info, stats:
       ],
       ["Chosen", safe(found.why)],
       ...onDemandFacts(info),
-      ["Sessions", `${stats.total}: ${counts}`],
+      ["Sessions", stats === null ? "not known at the moment" : counts(stats)],
       ["Workers", `${info.workers} attached`],
       ...connectionFacts(info),
       ["Store", `${safe(kind)}, ${safe(location)}`],
@@ -58,6 +64,10 @@ function page({ out, nowMs, found }: Context, health: Health, info: Info, stats:
       ["Memory", formatSize(info.rss_bytes)],
     ]),
   ];
+}
+
+function counts({ total, running, paused, completed, failed }: Stats): string {
+  return `${total}: ${running} running, ${paused} paused, ${completed} completed, ${failed} failed`;
 }
 
 function onDemandFacts({ on_demand }: Info): [string, string][] {

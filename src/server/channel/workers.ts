@@ -9,7 +9,7 @@
 import type { Socket } from "node:net";
 import type { DaemonMessage } from "../../contract/channel.ts";
 import type { Evicted } from "../../contract/replies.ts";
-import { SessiondError } from "../../error.ts";
+import { isSessiondError, SessiondError } from "../../error.ts";
 import { stringifyJsonInSlices } from "../../json/write-in-slices.ts";
 import type { ProgressDelta } from "../../session/command.ts";
 import type { SessionId } from "../../session/session-id.ts";
@@ -283,7 +283,9 @@ export class Workers {
       await task();
     } catch (error) {
       if (this.#stopping) return;
-      this.#options.logger.warn({ err: error }, "cannot look at the leases; trying again");
+      if (!isSessiondError(error, "storage_unavailable")) {
+        this.#options.logger.warn({ err: error }, "cannot look at the leases; trying again");
+      }
       setTimeout(() => void this.#insist(task), retryMs).unref();
     }
   }
