@@ -6,7 +6,7 @@
 
 /**
  * SQL that adds `count` sessions, named `filled-1` and so on, to be run on one connection. Each has a label
- * `team` (one of 20) and a label `order` (one of 10,000), and the path of one of 1,000 projects. Indexes are
+ * `team` (one of 20) and a label `order` (100 sessions), and a project in its path (1,000 sessions). Indexes are
  * dropped meanwhile. The tables are not analyzed afterwards.
  */
 export const fillSql = (count: number): string => `
@@ -39,8 +39,8 @@ with numbered as (
   from numbered
 ), described as (
   select n, status, at_us, at_us - (random() * 7200e6)::bigint as created_us, 'filled-' || n as id,
-    '/data/project-' || n % 1000 || '/src' as path, n % 1000 = 0 as pinned, 'team-' || n % 20 as team,
-    'order-' || n % 10000 as "order", case status when 'failed' then 'no room left on disk ' || n % 50 end as reason
+    '/data/project-' || n / 1000 || '/src' as path, hashint8(n) % 1000 = 0 as pinned, 'team-' || n / 100 % 20 as team,
+    'order-' || n / 100 as "order", case status when 'failed' then 'no room left on disk ' || n / 100 % 50 end as reason
   from dated
 ), facts as (
   select *, json_build_object('status_reason', reason, 'target_path', path, 'created_time', ${timeOf("created_us")},

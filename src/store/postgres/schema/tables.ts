@@ -45,14 +45,14 @@ create table sessiond.sessions (
   removed_reason text collate "C",
   trash_id text collate "C"
 ) with (fillfactor = 70);
-alter table sessiond.sessions alter column search set statistics 1000;
+alter table sessiond.sessions alter column search set statistics 300;
 create unique index sessions_id on sessiond.sessions (id) where removed_us is null;
-create index sessions_any_id on sessiond.sessions (id, removed_us desc);
-create unique index sessions_trash_id on sessiond.sessions (trash_id);
+create index sessions_trash on sessiond.sessions (id, removed_us desc) where removed_us is not null;
+create unique index sessions_trash_id on sessiond.sessions (trash_id) where trash_id is not null;
 create index sessions_status on sessiond.sessions (status, active_min desc) where removed_us is null;
 create index sessions_active on sessiond.sessions (active_min desc) where removed_us is null;
+create index sessions_created on sessiond.sessions (created_us desc, id) where removed_us is null;
 create index sessions_pinned on sessiond.sessions (active_min desc) where removed_us is null and pinned;
-create index sessions_created on sessiond.sessions (created_us desc) where removed_us is null;
 create index sessions_removed on sessiond.sessions (removed_us) where removed_us is not null;
 create index sessions_labels on sessiond.sessions using gin (labels);
 `;

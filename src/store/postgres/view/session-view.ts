@@ -11,7 +11,14 @@ import type { ListQuery } from "../../session-store.ts";
 import type { Database } from "../connection/database.ts";
 import { toText } from "../schema/names.ts";
 import { candidatesOf } from "./candidates.ts";
-import { listStatement, type PageRow } from "./list-statement.ts";
+import {
+  gatherStatement,
+  isCounted,
+  type Listing,
+  type PageRow,
+  type Statement,
+  walkStatement,
+} from "./list-statement.ts";
 import { type SummaryRow, summaryColumns, summaryOf } from "./summary-row.ts";
 
 /** In a store with more sessions than this, those that a cleanup policy keeps are no candidates. */
@@ -30,8 +37,10 @@ export class SessionView {
   /** @throws SessiondError `session_not_found`; `session_deleted` if it is in the trash */
   async summary(id: SessionId): Promise<SessionSummary> {
     const [row] = await this.#database.query<SummaryRow & { is_removed: boolean }>(
-      `select ${summaryColumns}, removed_us is not null as is_removed from sessiond.sessions
-       where id = $1 order by removed_us desc limit 1`,
+      `select ${summaryColumns}, false as is_removed from sessiond.sessions where id = $1 and removed_us is null
+       union all
+       select ${summaryColumns}, true as is_removed from sessiond.sessions where id = $1 and removed_us is not null
+       order by is_removed limit 1`,
       [toText(id)],
     );
     if (row === undefined || row.is_removed) throw missingSession(id, row !== undefined);
@@ -53,16 +62,30 @@ export class SessionView {
    */
   async list(query: ListQuery = {}): Promise<SummaryPage> {
     const { sort = "checkpoint_time", limit = 100 } = query;
-    const { text, values } = listStatement(query, sort, limit, this.#clock.now());
-    const rows = await this.#database.query<PageRow>(text, values);
-    const sessions = rows.filter(isSession);
-    const page = sessions.slice(0, limit);
+    const listing = { ...query, sort, limit, now: this.#clock.now() };
+    const { rows, total } = isCounted(listing) ? await this.#walk(listing) : await this.#gather(listing);
+    const page = rows.slice(0, limit);
     const last = page.at(-1);
     return {
       sessions: page.map(summaryOf),
-      next_cursor: sessions.length > limit && last !== undefined ? cursorAfter(last, sort) : null,
-      total: rows[0]?.total ?? null,
+      next_cursor: rows.length > limit && last !== undefined ? cursorAfter(last, sort) : null,
+      total,
     };
+  }
+
+  async #gather(listing: Listing): Promise<Rows> {
+    const gathered = await this.#rows(gatherStatement(listing));
+    if (gathered.total !== null) return gathered;
+    return { ...(await this.#walk(listing)), total: null };
+  }
+
+  #walk(listing: Listing): Promise<Rows> {
+    return this.#rows(walkStatement(listing));
+  }
+
+  async #rows({ text, values }: Statement): Promise<Rows> {
+    const rows = await this.#database.query<PageRow>(text, values);
+    return { rows: rows.filter(isSession), total: rows[0]?.total ?? null };
   }
 
   async stats(): Promise<Stats> {
@@ -106,6 +129,12 @@ export class SessionView {
     if ((await this.stats()).total <= mostDecided) return allAreCandidates(this.summaries());
     return candidatesOf(this.#database, rule);
   }
+}
+
+/** The page and one more session, if there is one, and how many match on all pages. */
+interface Rows {
+  rows: SessionRow[];
+  total: number | null;
 }
 
 type SessionRow = SummaryRow & { created_us: number };

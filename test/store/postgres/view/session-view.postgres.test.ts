@@ -2,6 +2,8 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { type SessionSummary, type Status, statuses, summarize } from "../../../../src/session/session.ts";
 import { parseSessionId as id } from "../../../../src/session/session-id.ts";
+import { fromText } from "../../../../src/store/postgres/schema/names.ts";
+import { walkStatement } from "../../../../src/store/postgres/view/list-statement.ts";
 import { SessionIndex } from "../../../../src/store/session-index.ts";
 import type { ListQuery } from "../../../../src/store/session-store.ts";
 import { formatTimestamp } from "../../../../src/time/clock.ts";
@@ -97,6 +99,13 @@ describe.skipIf(withoutPostgres())("the view of PostgreSQL", () => {
           do {
             const page = await view.list({ ...one, cursor });
             expect(page).toEqual(await index.list({ ...one, cursor }, now));
+            // The way that is taken if very many match.
+            const listing = { sort: "checkpoint_time" as const, limit: 100, ...one, cursor, now };
+            const { text, values } = walkStatement(listing);
+            const rows = await database.query<{ id: string | null }>(text, values);
+            const walked = rows.flatMap((row) => (row.id === null ? [] : [fromText(row.id)]));
+            expect(walked.slice(0, listing.limit)).toEqual(page.sessions.map(({ session_id }) => session_id));
+            expect(walked.length > listing.limit).toBe(page.next_cursor !== null);
             cursor = page.next_cursor ?? undefined;
           } while (cursor !== undefined);
         }
