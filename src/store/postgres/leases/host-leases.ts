@@ -20,7 +20,7 @@ import { Heartbeat } from "./heartbeat.ts";
 import { type KnownHost, knownHosts, trimHosts } from "./hosts.ts";
 import { LeaseLookup } from "./lease-lookup.ts";
 import { allLeases, type FoundLease, leasesOfHost } from "./lease-rows.ts";
-import { lostSessions, takeOver } from "./lost-hosts.ts";
+import { takeOverLost } from "./lost-hosts.ts";
 import { encodeDetail, eventOf } from "./told-leases.ts";
 
 export interface HostLeasesOptions {
@@ -206,18 +206,10 @@ export class HostLeases implements Leases {
       await this.#end(id, epoch, why);
       this.#ending.delete(epoch);
     }
-    for (const session of await lostSessions(this.#options, this.#heartbeat.steadyMs)) {
-      const taken = await takeOver(this.#options, session);
-      if (taken.length === 0) continue;
-      this.#options.logger.warn(
-        { session_id: session.id, host_id: session.hostId },
-        "took over from a lost host",
-      );
-      for (const lease of taken) {
-        this.#own.set(lease.epoch, lease);
-        for (const listener of this.#orphaned) listener(lease);
-      }
-    }
+    await takeOverLost(this.#options, this.#heartbeat.steadyMs, (lease) => {
+      this.#own.set(lease.epoch, lease);
+      for (const listener of this.#orphaned) listener(lease);
+    });
     await trimHosts(this.#options.database, this.#options.hostId);
   }
 

@@ -3,6 +3,7 @@
  * under the row's lock, so that one host alone gets each. Does not decide what becomes of a session.
  */
 import { isSessiondError } from "../../../error.ts";
+import type { Logger } from "../../../log.ts";
 import type { SessionId } from "../../../session/session-id.ts";
 import type { Lease } from "../../session-store.ts";
 import type { Database, Queryable } from "../connection/database.ts";
@@ -15,12 +16,38 @@ export interface LostHostsOptions {
   log: Pick<Log, "change">;
   hostId: string;
   leaseTtlMs: number;
+  logger: Logger;
 }
 
 /** A session of a lost host. */
-export interface LostSession {
+interface LostSession {
   readonly id: SessionId;
   readonly hostId: string;
+}
+
+/** How many sessions are taken over at once. */
+const takersAtOnce = 4;
+
+/**
+ * Takes over the leases of all hosts that are lost. `steadyMs`: for how long this host and the database had no
+ * break. Calls `onTaken` for each lease once it is this host's.
+ */
+export async function takeOverLost(
+  options: LostHostsOptions,
+  steadyMs: number,
+  onTaken: (lease: Lease) => void,
+): Promise<void> {
+  const next = (await lostSessions(options, steadyMs)).values();
+  const take = async () => {
+    for (const session of next) {
+      const taken = await takeOver(options, session);
+      if (taken.length === 0) continue;
+      const { id, hostId } = session;
+      options.logger.warn({ session_id: id, host_id: hostId }, "took over from a lost host");
+      for (const lease of taken) onTaken(lease);
+    }
+  };
+  await Promise.all(Array.from({ length: takersAtOnce }, take));
 }
 
 /** Within this time every daemon has noticed that the database is back. */
@@ -30,7 +57,7 @@ const reconnectMs = 2000;
  * The sessions of hosts that were silent for too long. None while there was a break in their time, and as long
  * again as it takes to reconnect.
  */
-export async function lostSessions(
+async function lostSessions(
   { database, hostId, leaseTtlMs }: LostHostsOptions,
   steadyMs: number,
 ): Promise<LostSession[]> {
@@ -50,7 +77,7 @@ export async function lostSessions(
 }
 
 /** Takes the leases that a lost host has of a session. Returns those that are this host's alone now. */
-export async function takeOver(options: LostHostsOptions, { id, hostId }: LostSession): Promise<Lease[]> {
+async function takeOver(options: LostHostsOptions, { id, hostId }: LostSession): Promise<Lease[]> {
   try {
     return await options.log.change(id, "row", async (row, tx) => {
       const lost = [...row.leases.values()].filter((held) => held.hostId === hostId);
