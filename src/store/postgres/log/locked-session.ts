@@ -127,8 +127,7 @@ export class LockedSession implements LockedRow {
       set: "removed_us = $4, removed_reason = $5, trash_id = $6",
       detail: Buffer.from(JSON.stringify({ restorable: true })),
     });
-    await this.#tx.query("delete from sessiond.leases where sid = $1", [this.sid]);
-    await this.#keepRevision();
+    if (this.leases.size > 0) await this.#tx.query("delete from sessiond.leases where sid = $1", [this.sid]);
     this.#gone(true);
   }
 
