@@ -12,7 +12,7 @@ import type { Database, Queryable } from "../connection/database.ts";
 import { appendBatch, type SessionBatch } from "./batch.ts";
 import type { Copies } from "./copies.ts";
 import { isUnknown, settle } from "./operation.ts";
-import { type AppendTask, type Made, makeNext, mostBytes, type Slot } from "./slot.ts";
+import { type AppendTask, type Made, makeNext, mostBytes, needsPrepare, type Slot } from "./slot.ts";
 
 export interface AppenderOptions {
   database: Database;
@@ -127,7 +127,7 @@ export class Appender {
 
   #failed({ slot, tasks }: Made, failure: unknown): void {
     slot.copy = undefined;
-    for (const { reject } of tasks) reject(failure);
+    slot.refuse(tasks, failure);
   }
 
   /**
@@ -193,7 +193,7 @@ export class Appender {
     error: unknown,
   ): Promise<void> {
     if (made === undefined) {
-      for (const { reject } of slot.takeNext("append")) reject(error);
+      slot.refuse(slot.takeNext("append"), error);
       return;
     }
     if (made.batch === undefined) {
@@ -223,9 +223,9 @@ export class Appender {
 /** The work of a large append before it is made. */
 export async function prepare(slot: Slot, task: AppendTask): Promise<void> {
   const { copy } = slot;
-  if (task.prepare === undefined || copy === undefined || task.preparedAt === copy.seq) return;
+  if (copy === undefined || !needsPrepare(task, copy)) return;
   try {
-    await task.prepare(copy);
+    task.growth = (await task.prepare?.(copy)) ?? 0;
     task.preparedAt = copy.seq;
   } catch (error) {
     slot.tasks.shift();

@@ -1,5 +1,6 @@
 /** Changes under the lock of a session's row, and new sessions: each in a transaction of its own. */
 import { randomUUID } from "node:crypto";
+import { isSessiondError } from "../../../error.ts";
 import type { Session, SessionSummary } from "../../../session/session.ts";
 import type { SessionId } from "../../../session/session-id.ts";
 import type { Clock } from "../../../time/clock.ts";
@@ -9,7 +10,7 @@ import { type SummaryRow, summaryColumns, summaryOf } from "../view/summary-row.
 import type { Copies } from "./copies.ts";
 import { encodeLists, resultsOf, writeDocument } from "./documents.ts";
 import { readLeases } from "./lease-row.ts";
-import { type FramedRow, readRow, readTrashedRow } from "./load.ts";
+import { type FramedRow, readable, readRow, readTrashedRow } from "./load.ts";
 import { LockedSession } from "./locked-session.ts";
 import type { LockedRow, Told, TrashedRow } from "./log.ts";
 import { hasChanged, isUnknown, settle } from "./operation.ts";
@@ -90,7 +91,10 @@ export class Changer {
     attempt.row = row;
     const copy = needs === "copy" && slot !== undefined ? await copies.bringTo(tx, slot, row) : undefined;
     const leases = copy?.leases ?? (await readLeases(tx, row.sid));
-    const frame = await frameOf(row);
+    const frame = await readable(row, () => frameOf(row)).catch((error: unknown) => {
+      if (isSessiondError(error, "session_corrupt")) return error;
+      throw error;
+    });
     const locked = new LockedSession({
       tx,
       row,

@@ -58,7 +58,7 @@ export class Copy implements WritableCopy {
   time: Micros | null = null;
   /** Whether a file may be free that was not, since somebody asked. */
   hasFreed = false;
-  /** By lease, how many files it has claimed, as the table `leases` says. */
+  /** By lease, how many files it has claimed, as this daemon has last written into the table `leases`. */
   readonly counted = new Map<number, number>();
   /** A summary but for what a report changes; undefined if the frame has changed since. */
   #template: SessionSummary | undefined;
@@ -128,6 +128,7 @@ export class Copy implements WritableCopy {
     }
     this.seq = seq;
     this.logBytes += data.length;
+    this.counted.clear();
   }
 
   /** The document has another frame; its lists and results stay. */
@@ -146,6 +147,7 @@ export class Copy implements WritableCopy {
     this.frameSeq = seq;
     this.bytes = bytes;
     this.logBytes = 0;
+    this.counted.clear();
     this.time = null;
     this.#template = undefined;
   }

@@ -2,6 +2,7 @@
 import { formatTimestamp, parseTimestamp } from "../../../time/clock.ts";
 import type { Parameter, Queryable } from "../connection/database.ts";
 import { fromText, toText } from "../schema/names.ts";
+import type { LeaseClaims } from "./documents.ts";
 import type { SessionLease } from "./log.ts";
 
 export interface LeaseRow {
@@ -94,6 +95,22 @@ export async function writeLeases(
   const ended = [...before.keys()].filter((epoch) => !after.has(epoch));
   if (ended.length > 0)
     await tx.query("delete from sessiond.leases where epoch = any ($1::bigint[])", [ended]);
+}
+
+/** Writes how many files each lease of a session has claimed. */
+export async function writeCounts(
+  tx: Queryable,
+  sid: number,
+  leases: ReadonlyMap<number, SessionLease>,
+  claims: readonly LeaseClaims[],
+): Promise<void> {
+  if (![...leases.values()].some(({ lease }) => lease.shared)) return;
+  await tx.query(
+    `update sessiond.leases l set claimed = coalesce(
+       (select c.n from unnest($2::bigint[], $3::int[]) as c(lease, n) where c.lease = l.lease_id), 0)
+     where sid = $1`,
+    [sid, claims.map(([lease]) => lease), claims.map(([, files]) => files.length)],
+  );
 }
 
 function valuesOf(sid: number, { lease, id, hostId, tokenHash }: SessionLease): Parameter[] {

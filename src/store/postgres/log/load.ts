@@ -3,8 +3,11 @@
  * lock, so that row, document, journal and leases belong together.
  */
 import { yieldIfDue } from "../../../async/slices.ts";
+import { SessiondError } from "../../../error.ts";
+import { JsonError } from "../../../json/exact-json.ts";
 import type { SessionId } from "../../../session/session-id.ts";
 import { WorkingSession } from "../../../session/working/working-session.ts";
+import { UnreadableError } from "../../document/decode-session.ts";
 import type { Queryable } from "../connection/database.ts";
 import { fromText, toText } from "../schema/names.ts";
 import { Copy, type JournalRow } from "./copy.ts";
@@ -38,8 +41,28 @@ export async function readTrashedRow(
   return row;
 }
 
-/** @throws UnreadableError */
-export async function loadCopy(tx: Queryable, row: FramedRow): Promise<Copy> {
+/** @throws SessiondError `session_corrupt` */
+export function loadCopy(tx: Queryable, row: FramedRow): Promise<Copy> {
+  return readable(row, () => load(tx, row));
+}
+
+/**
+ * Runs what reads the stored document.
+ *
+ * @throws SessiondError `session_corrupt`
+ */
+export async function readable<T>({ id }: Pick<FramedRow, "id">, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof UnreadableError || error instanceof JsonError)) throw error;
+    const what = `the document of session "${fromText(id)}" in the database cannot be read`;
+    const message = `${what}: ${error.message}; it is kept as it is until you recover it or restore a backup`;
+    throw new SessiondError("session_corrupt", message);
+  }
+}
+
+async function load(tx: Queryable, row: FramedRow): Promise<Copy> {
   const { claims, ...lists } = await readDocument(tx, row.sid);
   const frame = await frameOf(row);
   const working = await WorkingSession.load({ ...frame, ...lists });
@@ -64,8 +87,14 @@ export async function loadCopy(tx: Queryable, row: FramedRow): Promise<Copy> {
 /**
  * Brings a copy to where its row is. False if it cannot be, because the document was replaced, or the journal
  * that the copy lacks is gone: then it must be loaded.
+ *
+ * @throws SessiondError `session_corrupt`
  */
-export async function catchUp(tx: Queryable, row: FramedRow, copy: Copy): Promise<boolean> {
+export function catchUp(tx: Queryable, row: FramedRow, copy: Copy): Promise<boolean> {
+  return readable(row, () => catchUpWith(tx, row, copy));
+}
+
+async function catchUpWith(tx: Queryable, row: FramedRow, copy: Copy): Promise<boolean> {
   if (row.sid !== copy.sid || row.base_seq > copy.seq) return false;
   if (row.seq === copy.seq) {
     copy.baseSeq = row.base_seq;

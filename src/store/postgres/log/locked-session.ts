@@ -15,7 +15,7 @@ import { summaryOf } from "../view/summary-row.ts";
 import type { Origin } from "./batch.ts";
 import type { Copy } from "./copy.ts";
 import { claimsByLease, encodeLists, resultsOf, writeDocument } from "./documents.ts";
-import { writeLeases } from "./lease-row.ts";
+import { writeCounts, writeLeases } from "./lease-row.ts";
 import { type FramedRow, loadCopy } from "./load.ts";
 import type { LockedRow, OwnChange, RemovedRow, SessionLease } from "./log.ts";
 import { encodeFrame, frameColumns, frameValues } from "./session-row.ts";
@@ -23,7 +23,8 @@ import { encodeFrame, frameColumns, frameValues } from "./session-row.ts";
 export interface LockedState {
   tx: Queryable;
   row: FramedRow;
-  frame: Session;
+  /** Or why it cannot be read. */
+  frame: Session | SessiondError;
   leases: ReadonlyMap<number, SessionLease>;
   copy: Copy | undefined;
   origin: Origin;
@@ -55,12 +56,12 @@ export class LockedSession implements LockedRow {
   isGone = false;
   seq: number;
   summary: SessionSummary;
-  frame: Session;
   leases: ReadonlyMap<number, SessionLease>;
   readonly #tx: Queryable;
   readonly #origin: Origin;
   readonly #now: () => Micros;
   #row: FramedRow;
+  #frame: Session | SessiondError;
 
   constructor({ tx, row, frame, leases, copy, origin, now }: LockedState) {
     this.#tx = tx;
@@ -71,10 +72,15 @@ export class LockedSession implements LockedRow {
     this.id = fromText(row.id) as SessionId;
     this.seq = row.seq;
     this.summary = summaryOf(row);
-    this.frame = frame;
+    this.#frame = frame;
     this.leases = leases;
     this.copy = copy;
     this.removed = removedOf(row);
+  }
+
+  get frame(): Session {
+    if (this.#frame instanceof SessiondError) throw this.#frame;
+    return this.#frame;
   }
 
   async setFrame(next: Session): Promise<void> {
@@ -87,7 +93,7 @@ export class LockedSession implements LockedRow {
     const after = summaryFrom(next, this.summary, size);
     this.#became("f", after);
     this.#row = { ...this.#row, frame };
-    this.frame = withoutLists(next);
+    this.#frame = withoutLists(next);
     const { seq } = this;
     this.effects.push((copy) => {
       copy.reframe(next, seq);
@@ -111,13 +117,14 @@ export class LockedSession implements LockedRow {
     });
     await writeDocument(this.#tx, this.sid, encoded);
     await this.#tx.query("delete from sessiond.journal where sid = $1", [this.sid]);
+    await writeCounts(this.#tx, this.sid, this.leases, claims);
     this.#became("d", {
       ...summaryFrom(next, this.summary, size),
       processed_count: processed_files.length,
       pending_count: pending_files.length,
     });
     this.#row = { ...this.#row, frame };
-    this.frame = withoutLists(next);
+    this.#frame = withoutLists(next);
     const { seq } = this;
     this.effects.push((copy) => copy.replace(next, prepared, seq, size));
   }

@@ -60,9 +60,10 @@ export interface AppendOptions {
   growth?: number;
   /**
    * Work in slices before `make`, such as to apply a large report to copies of the lists. Nothing else is
-   * appended to the copy meanwhile. It is called again if the copy had to change before `make`.
+   * appended to the copy meanwhile. It is called again if the copy had to change before `make`. Resolves with
+   * the growth.
    */
-  prepare?: (copy: SessionCopy) => Promise<void>;
+  prepare?: (copy: SessionCopy) => Promise<number>;
 }
 
 /** A session whose row is locked. Each of the methods that write adds one to `seq`. */
@@ -71,7 +72,11 @@ export interface LockedRow {
   readonly id: SessionId;
   readonly seq: number;
   readonly summary: SessionSummary;
-  /** The document with empty lists and results in their places. */
+  /**
+   * The document with empty lists and results in their places.
+   *
+   * @throws SessiondError `session_corrupt`
+   */
   readonly frame: Session;
   readonly leases: ReadonlyMap<number, SessionLease>;
   /** Exact as of now. Only if it was asked for. */
@@ -103,7 +108,7 @@ export interface Log {
    * Calls `use` with the copy, exact as of a moment after the call. What `use` needs after it has waited, it
    * takes before: as a snapshot (`working.withSnapshot`).
    *
-   * @throws SessiondError `session_not_found`, `storage_unavailable`
+   * @throws SessiondError `session_not_found`, `session_deleted`, `session_corrupt`, `storage_unavailable`
    */
   read<T>(id: SessionId, use: (copy: SessionCopy) => T | Promise<T>): Promise<T>;
   /**
@@ -111,14 +116,18 @@ export interface Log {
    * throws, it has applied nothing. It may be called again, on another copy. Resolves when the records are
    * durable. What is appended to one session is made in the order of the calls.
    *
-   * @throws SessiondError `session_not_found`, `payload_too_large`, `storage_unavailable`
+   * If it fails because the database is away, so does all that waits to be appended to the session: nothing
+   * overtakes what its caller will make again.
+   *
+   * @throws SessiondError `session_not_found`, `session_deleted`, `session_corrupt`, `payload_too_large`,
+   *   `storage_unavailable`
    */
   append<T>(id: SessionId, make: (copy: WritableCopy) => Appended<T>, options?: AppendOptions): Promise<T>;
   /**
    * A change under the lock of the row. With `row`, no list is loaded: the cost does not grow with the session.
    * `make` may be called again after a conflict. Resolves when the change is durable.
    *
-   * @throws SessiondError `session_not_found`, `storage_unavailable`
+   * @throws SessiondError `session_not_found`, `session_deleted`, `session_corrupt`, `storage_unavailable`
    */
   change<T>(
     which: SessionId | TrashedRow,

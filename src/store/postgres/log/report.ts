@@ -13,7 +13,7 @@ import type { Appended, Log, SessionCopy, WritableCopy } from "./log.ts";
 const manyItems = 20_000;
 
 /**
- * Resolves when the report is durable.
+ * Resolves when the report is durable. Reports are made in the order of the calls, however long each is.
  *
  * @throws SessiondError `lease_held`, `lease_lost`, `not_claimed`, `invalid_request`, `payload_too_large` …
  */
@@ -26,50 +26,46 @@ export function report(
   // Not an async function: that would cost a promise for every report.
   try {
     const encoded = encodeReport(delta, json);
-    if (encoded instanceof Promise) return encoded.then((long) => append(log, id, long, epoch));
-    return append(log, id, encoded, epoch);
+    if (encoded instanceof Promise) return appendLarge(log, id, encoded, epoch);
+    if (encoded.items > manyItems) return appendLarge(log, id, Promise.resolve(encoded), epoch);
+    return log.append(id, (copy) => make(copy, encoded, epoch), { growth: encoded.growth });
   } catch (error) {
     return Promise.reject(error);
   }
-}
-
-function append(
-  log: Log,
-  id: SessionId,
-  encoded: EncodedReport,
-  epoch: number | undefined,
-): Promise<ProgressReply> {
-  const { growth, items } = encoded;
-  if (items > manyItems) return appendLarge(log, id, encoded, epoch);
-  return log.append(id, (copy) => make(copy, encoded, epoch), { growth });
 }
 
 /** In slices; `make` only lets everybody see the outcome. */
 function appendLarge(
   log: Log,
   id: SessionId,
-  { delta, payload, growth }: EncodedReport,
+  encoding: Promise<EncodedReport>,
   epoch: number | undefined,
 ): Promise<ProgressReply> {
   let refusal: { error: unknown } | undefined;
   let ready: { delta: ProgressDelta; json: Buffer; prepared: PreparedReport } | undefined;
-  const prepare = async (copy: SessionCopy) => {
-    [refusal, ready] = [undefined, undefined];
-    try {
-      const reporter = reporterOf(copy, epoch);
-      const admitted = reporter === undefined ? delta : await admitReportInSlices(reporter, delta);
-      const json = admitted === delta ? payload : (await encodeReport(admitted)).payload;
-      ready = { delta: admitted, json, prepared: await copy.working.prepare(admitted) };
-    } catch (error) {
-      // Whether it stands is not known before the copy was looked at.
-      refusal = { error };
-    }
+  // A failure is for `prepare` to find.
+  encoding.catch(() => {});
+  const options = {
+    prepare: async (copy: SessionCopy) => {
+      [refusal, ready] = [undefined, undefined];
+      const { delta, payload, growth } = await encoding;
+      try {
+        const reporter = reporterOf(copy, epoch);
+        const admitted = reporter === undefined ? delta : await admitReportInSlices(reporter, delta);
+        const json = admitted === delta ? payload : (await encodeReport(admitted)).payload;
+        ready = { delta: admitted, json, prepared: await copy.working.prepare(admitted) };
+      } catch (error) {
+        // Whether it stands is not known before the copy was looked at.
+        refusal = { error };
+      }
+      return growth;
+    },
   };
   const made = (copy: WritableCopy) => {
     if (ready === undefined) throw refusal?.error;
     return applied(copy, ready.delta, ready.json, ready.prepared);
   };
-  return log.append(id, made, { growth, prepare });
+  return log.append(id, made, options);
 }
 
 function make(copy: WritableCopy, { delta, payload }: EncodedReport, epoch: number | undefined) {

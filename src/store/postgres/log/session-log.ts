@@ -9,7 +9,7 @@ import { compacted, isDue, writeCompacted } from "./compaction.ts";
 import { Copies, type CopyLimits, usualLimits } from "./copies.ts";
 import type { Copy } from "./copy.ts";
 import type { Appended, AppendOptions, Log, SessionCopy, Told, TrashedRow, WritableCopy } from "./log.ts";
-import { isOverfull, type Made, type Slot, type Task } from "./slot.ts";
+import { isOverfull, type Made, needsPrepare, type Slot, type Task } from "./slot.ts";
 
 export interface SessionLogOptions {
   database: Database;
@@ -156,7 +156,7 @@ export class SessionLog implements Log {
     // It is made under the lock, which brings the copy there.
     if (contended > 0) return copy === undefined || isCompacted || !isOverfull(copy, task.growth);
     if (copy === undefined || isBehind) return false;
-    if (task.prepare !== undefined && task.preparedAt !== copy.seq) return false;
+    if (needsPrepare(task, copy)) return false;
     return isCompacted || !isOverfull(copy, task.growth);
   }
 
@@ -170,11 +170,11 @@ export class SessionLog implements Log {
       if (task.kind === "read") return await this.#serveReads(slot);
       const { copy } = slot;
       if (copy === undefined || slot.isBehind) return await this.#copies.refresh(slot);
-      if (!isOverfull(copy, task.growth)) return await prepare(slot, task);
+      if (needsPrepare(task, copy)) return await prepare(slot, task);
       await this.#compact(slot, copy);
       slot.isCompacted = true;
     } catch (error) {
-      for (const { reject } of slot.takeNext(task.kind)) reject(error);
+      slot.refuse(slot.takeNext(task.kind), error);
     }
   }
 

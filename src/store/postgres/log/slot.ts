@@ -2,7 +2,7 @@
  * What this daemon does with one session: its copy, and the tasks that wait for it, in the order of the calls.
  * Appends that stand next to each other are made together.
  */
-import { SessiondError } from "../../../error.ts";
+import { isSessiondError, SessiondError } from "../../../error.ts";
 import type { SessionId } from "../../../session/session-id.ts";
 import type { Clock, Micros } from "../../../time/clock.ts";
 import { maxStoredBytes, tooLarge } from "../../document/decode-session.ts";
@@ -13,8 +13,8 @@ import type { Appended, SessionCopy, WritableCopy } from "./log.ts";
 export interface AppendTask {
   readonly kind: "append";
   readonly make: (copy: WritableCopy) => Appended<unknown>;
-  readonly growth: number;
-  readonly prepare: ((copy: SessionCopy) => Promise<void>) | undefined;
+  growth: number;
+  readonly prepare: ((copy: SessionCopy) => Promise<number>) | undefined;
   /** The `seq` of the copy for which `prepare` was called. */
   preparedAt: number | undefined;
   /** The copy was looked at after the call: a refusal is not for want of what others did. */
@@ -61,11 +61,27 @@ export class Slot {
     return this.tasks.splice(0, end === -1 ? this.tasks.length : end) as Extract<Task, { kind: Kind }>[];
   }
 
+  /**
+   * Refuses appends, and all that wait behind them if the database is away: their callers make them again in
+   * the same order.
+   */
+  refuse(tasks: readonly (AppendTask | ReadTask)[], error: unknown): void {
+    for (const { reject } of tasks) reject(error);
+    if (!isSessiondError(error, "storage_unavailable")) return;
+    const waiting = this.tasks.filter((task) => task.kind === "append");
+    this.tasks = this.tasks.filter((task) => task.kind !== "append");
+    for (const { reject } of waiting) reject(error);
+  }
+
   /** The copy is now as it was at some moment after all of these calls. */
   verified(): void {
     this.isBehind = false;
     for (const task of this.tasks) if (task.kind === "append") task.isVerified = true;
   }
+}
+
+export function needsPrepare({ prepare, preparedAt }: AppendTask, copy: Copy): boolean {
+  return prepare !== undefined && preparedAt !== copy.seq;
 }
 
 /** Whether a document may become too large to be stored. */
@@ -106,7 +122,7 @@ export function makeNext(slot: Slot, clock: Clock): Made {
   let bytes = 0;
   for (let task = slot.tasks[0]; task?.kind === "append"; task = slot.tasks[0]) {
     if (records.length >= mostRecords || bytes >= mostBytes) break;
-    if (task.prepare !== undefined && (records.length > 0 || task.preparedAt !== copy.seq)) break;
+    if (task.prepare !== undefined && (records.length > 0 || needsPrepare(task, copy))) break;
     const isTooLarge = isOverfull(copy, bytes + task.growth);
     if (isTooLarge && !(slot.isCompacted && records.length === 0)) break;
     copy.next = { revision: copy.working.revision + 1, time: timeFor(copy, clock) };

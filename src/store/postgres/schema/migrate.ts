@@ -54,7 +54,9 @@ export async function migrate(database: Database): Promise<Schema> {
 export async function checkSchema(database: Queryable): Promise<void> {
   if (await hasMeta(database)) return void (await readMeta(database));
   const [row] = await database.query<{ may: boolean }>(
-    "select has_database_privilege(current_database(), 'create') as may",
+    `select case when to_regnamespace('sessiond') is null
+       then has_database_privilege(current_database(), 'create')
+       else has_schema_privilege('sessiond', 'create') end as may`,
   );
   if (row?.may !== true) throw mayNotCreate();
 }
@@ -62,7 +64,8 @@ export async function checkSchema(database: Queryable): Promise<void> {
 function mayNotCreate(): SessiondError {
   return new SessiondError(
     "invalid_request",
-    "storage.postgres: the role may not create the schema sessiond; grant it with GRANT CREATE ON DATABASE",
+    "storage.postgres: the role may make no tables; GRANT it CREATE ON the DATABASE, or make it the " +
+      "owner of the SCHEMA sessiond",
   );
 }
 
@@ -110,7 +113,11 @@ async function hasMeta(database: Queryable): Promise<boolean> {
 async function createMeta(database: Database, attempt: number): Promise<void> {
   try {
     await database.transaction(async (tx) => {
-      await tx.query("create schema if not exists sessiond");
+      // An operator may have made it for a role that must make no other.
+      const [row] = await tx.query<{ is_there: boolean }>(
+        "select to_regnamespace('sessiond') is not null as is_there",
+      );
+      if (row?.is_there !== true) await tx.query("create schema if not exists sessiond");
       await tx.query(
         "create table if not exists sessiond.meta (version int not null, store_id text not null)",
       );

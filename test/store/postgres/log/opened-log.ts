@@ -72,17 +72,32 @@ export async function stateOf(log: SessionLog, id: SessionId): Promise<unknown> 
     const claims = [...copy.claimed].sort(([a], [b]) => (a < b ? -1 : 1));
     const free = copy.claimed.free(copy.working.files);
     const epochs = [...leases.keys()].sort();
-    return { seq, epochs, summary, claims, free, session: await copy.working.toSession() };
+    const counts = Array.from(leases.values(), ({ id, lease }) => [lease.epoch, copy.claimed.count(id)]);
+    return {
+      seq,
+      epochs,
+      counts: counts.sort(),
+      summary,
+      claims,
+      free,
+      session: await copy.working.toSession(),
+    };
   });
 }
 
 /** What the row says. */
 export async function rowOf(database: Database, id: SessionId): Promise<unknown> {
-  const [row] = await database.query<SummaryRow & { seq: number }>(
-    `select seq, ${summaryColumns} from sessiond.sessions where id = $1 and removed_us is null`,
+  const [row] = await database.query<SummaryRow & { sid: number; seq: number }>(
+    `select sid, seq, ${summaryColumns} from sessiond.sessions where id = $1 and removed_us is null`,
     [id],
   );
-  return row === undefined ? undefined : { seq: row.seq, summary: summaryOf(row) };
+  if (row === undefined) return undefined;
+  const leases = await database.query<{ epoch: number; claimed: number }>(
+    "select epoch, claimed from sessiond.leases where sid = $1",
+    [row.sid],
+  );
+  const counts = leases.map(({ epoch, claimed }) => [epoch, claimed]).sort();
+  return { seq: row.seq, counts, summary: summaryOf(row) };
 }
 
 export function leaseFor(id: SessionId, epoch: number, shared: boolean, leaseId = epoch): SessionLease {
