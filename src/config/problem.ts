@@ -1,5 +1,6 @@
 /** The error for a bad configuration, and its form: one line a problem, `FILE:LINE:COLUMN: KEY: MESSAGE`. */
 import { SessiondError } from "../error.ts";
+import { hidePasswords } from "../text/hide-passwords.ts";
 
 /** One problem of the configuration. */
 export interface ConfigProblem {
@@ -18,7 +19,13 @@ export interface ConfigProblem {
 export class ConfigError extends SessiondError {
   readonly problems: readonly ConfigProblem[];
 
-  constructor(problems: readonly ConfigProblem[], cause?: unknown) {
+  constructor(given: readonly ConfigProblem[], cause?: unknown) {
+    // A key or a value that is quoted may be the URL of a database.
+    const problems = given.map((problem) => ({
+      ...problem,
+      key: hidePasswords(problem.key),
+      message: hidePasswords(problem.message),
+    }));
     const issues = problems.map(({ key, message }) => ({ path: key, message }));
     super("invalid_request", problems.map(problemLine).join("\n"), { issues, cause });
     this.name = "ConfigError";

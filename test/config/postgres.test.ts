@@ -81,6 +81,18 @@ test("no message has a part of a password", async () => {
   }
 });
 
+test.each([
+  "storage: postgres://u:secret@h/x",
+  "storage:\n  postgres://u:secret@h/x",
+  "postgres://u:secret@h/x: 1",
+  "storage:\n  postgres: *postgres://u:secret@h/x",
+  "storage: { postgres: postgres://u:secret@h/x: y",
+  'storage:\n  postgres: "postgres://u:secret@h/x',
+])("nor if the URL is where none belongs: %j", async (text) => {
+  const { problems } = await loader();
+  expect(problems(text, {}, env).join("\n")).not.toContain("secret");
+});
+
 test("a directory given by a flag contradicts it", async () => {
   const { problems } = await loader();
   const found = problems(`storage: { postgres: "${url}" }`, { sessionsDir: "/a" }, env);
