@@ -245,7 +245,7 @@ export class PostgresDatabase implements Database {
     if (before === undefined || durabilityOf(before) === durabilityOf(asked.state)) return;
     this.#options.logger.warn(
       { durable: durabilityOf(asked.state) },
-      "the database acknowledges differently",
+      "the database now keeps acknowledged changes in another way",
     );
   }
 
