@@ -29,6 +29,8 @@ export interface EventLogOptions {
   clock: Clock;
   /** Called at least once in a turn of the event loop in which events were added. */
   onEvents: () => void;
+  /** Called when there is progress to tell that nobody has asked for. */
+  onProgress: () => void;
 }
 
 export class EventLog {
@@ -40,6 +42,7 @@ export class EventLog {
   /** The sessions whose summary is being read, with the last change that arrived during the read. */
   readonly #asked = new Map<string, { count: number; latest?: { after: SessionSummary | undefined } }>();
   readonly #unsubscribe: (() => void)[];
+  #catchingUp = false;
 
   constructor(options: EventLogOptions) {
     this.#options = options;
@@ -52,7 +55,9 @@ export class EventLog {
 
   /** Adds the events of reports so far. Returns whether there are more reports than it has handled. */
   catchUp(): boolean {
+    this.#catchingUp = true;
     const more = this.#options.store.changes.announceReports(announceSlice);
+    this.#catchingUp = false;
     for (const event of this.#progress.takeAll()) this.#add(event);
     return more;
   }
@@ -121,7 +126,9 @@ export class EventLog {
     // First, because an event must never describe an older state than the event before it.
     if (events.length > 0) this.#flushProgress(after.session_id);
     for (const event of events) this.#add(event);
-    if (progressed) this.#progress.add(before, after, origin);
+    if (!progressed) return;
+    this.#progress.add(before, after, origin);
+    if (!this.#catchingUp) this.#options.onProgress();
   }
 
   #flushProgress(id: string): void {

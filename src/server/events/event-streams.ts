@@ -36,13 +36,21 @@ export class EventStreams {
   #heart: NodeJS.Timeout | undefined;
   #cutOff: NodeJS.Timeout | undefined;
   #waking = false;
+  #ticking = false;
+  /** When progress was told last. */
+  #toldMs = Number.NEGATIVE_INFINITY;
   #catchingUp = false;
   #draining = false;
 
   constructor(options: EventStreamsOptions) {
     this.#options = options;
     const { store, clock } = options;
-    this.#log = new EventLog({ store, clock, onEvents: () => this.#wakeSoon() });
+    this.#log = new EventLog({
+      store,
+      clock,
+      onEvents: () => this.#wakeSoon(),
+      onProgress: () => this.#tickSoon(),
+    });
   }
 
   /** The number of readers. */
@@ -102,7 +110,9 @@ export class EventStreams {
 
   #tick(): void {
     if (this.#catchingUp) return;
+    const { newest } = this.#log.ring;
     this.#catchingUp = this.#log.catchUp() && this.#readers.size > 0;
+    if (this.#log.ring.newest !== newest) this.#toldMs = performance.now();
     // The rest is handled in later turns of the event loop, to bound the cost of each.
     if (this.#catchingUp) {
       setImmediate(() => {
@@ -110,6 +120,18 @@ export class EventStreams {
         this.#tick();
       });
     }
+  }
+
+  /** The first progress after a quiet time, such as another host's, is told at the end of this turn. */
+  #tickSoon(): void {
+    if (this.#ticking || this.#ticker === undefined) return;
+    if (performance.now() - this.#toldMs < progressIntervalMs) return;
+    this.#ticking = true;
+    setImmediate(() => {
+      this.#ticking = false;
+      this.#ticker?.refresh();
+      this.#tick();
+    });
   }
 
   #wakeSoon(): void {

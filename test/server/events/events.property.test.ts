@@ -46,7 +46,7 @@ function world() {
 }
 
 function logOf(store: ReturnType<typeof world>["store"]): EventLog {
-  const log = new EventLog({ store, clock, onEvents: () => {} });
+  const log = new EventLog({ store, clock, onEvents: () => {}, onProgress: () => {} });
   onTestFinished(() => log.close());
   return log;
 }
