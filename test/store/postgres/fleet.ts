@@ -6,7 +6,7 @@ import { openPostgresStore, type PostgresStore } from "../../../src/store/postgr
 import type { Lease, LeaseEvent } from "../../../src/store/session-store.ts";
 import { type Address, urlOf } from "../../support/postgres/cluster.ts";
 import { sharedPostgres, type TestDatabase, testDatabase } from "../../support/postgres/database.ts";
-import { type Proxy as Network, testProxy } from "../../support/postgres/proxy.ts";
+import { type NetworkProxy as Network, testProxy } from "../../support/postgres/proxy.ts";
 
 export interface Host {
   readonly id: string;

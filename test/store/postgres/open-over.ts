@@ -2,7 +2,7 @@
 import { pino } from "pino";
 import { openPostgresStore, type PostgresStore } from "../../../src/store/postgres/postgres-store.ts";
 import { type Address, urlOf } from "../../support/postgres/cluster.ts";
-import { type Proxy as Network, startProxy } from "../../support/postgres/proxy.ts";
+import { type NetworkProxy as Network, startProxy } from "../../support/postgres/proxy.ts";
 import type { OpenStore } from "../suite/opened-store.ts";
 import { CleanDatabases } from "./clean-databases.ts";
 

@@ -17,6 +17,11 @@ export interface ClusterOptions {
   settings?: Settings;
 }
 
+export interface StandbyOptions {
+  /** A network through which the standby follows the primary; none by default. */
+  via?: Address;
+}
+
 /** Where a server, a PgBouncer or a proxy listens. */
 export interface Address {
   /** The directory of the Unix socket. */
@@ -65,14 +70,22 @@ export class Cluster implements Address {
   }
 
   /** A copy of this cluster that follows it as a hot standby. Its caller ends it with {@link remove}. */
-  async createStandby(name: string, settings: Settings = {}): Promise<Cluster> {
+  async createStandby(name: string, { via = this }: StandbyOptions = {}): Promise<Cluster> {
     const directory = ownedDirectory();
-    const from = `host=${this.host} port=${this.port} user=postgres application_name=${name}`;
-    const mode = ["--write-recovery-conf", "--checkpoint=fast", "--wal-method=stream", "--no-sync"];
-    run("pg_basebackup", `--pgdata=${join(directory, "data")}`, `--dbname=${from}`, ...mode);
-    const standby = await Cluster.#at(directory, { ...this.#settings, ...settings });
+    const data = join(directory, "data");
+    const mode = ["--checkpoint=fast", "--wal-method=stream", "--no-sync"];
+    run("pg_basebackup", `--pgdata=${data}`, `--dbname=${replicationFrom(this, name)}`, ...mode);
+    writeFileSync(join(data, "standby.signal"), "");
+    handOver(join(data, "standby.signal"));
+    const following = { primary_conninfo: replicationFrom(via, name) };
+    const standby = await Cluster.#at(directory, { ...this.#settings, ...following });
     await standby.start();
     return standby;
+  }
+
+  /** A standby follows another server from now on. */
+  async follow(primary: Address, name: string): Promise<void> {
+    await this.configure({ primary_conninfo: replicationFrom(primary, name) });
   }
 
   static async #at(directory: string, settings: Settings): Promise<Cluster> {
@@ -210,10 +223,14 @@ export async function testCluster(options: ClusterOptions = {}): Promise<Cluster
 }
 
 /** A hot standby of a cluster, which is gone when the test ends. */
-export async function testStandby(of: Cluster, name: string, settings: Settings = {}): Promise<Cluster> {
-  const standby = await of.createStandby(name, settings);
+export async function testStandby(of: Cluster, name: string, options?: StandbyOptions): Promise<Cluster> {
+  const standby = await of.createStandby(name, options);
   onTestFinished(() => standby.remove());
   return standby;
+}
+
+function replicationFrom({ host, port }: Address, name: string): string {
+  return `host=${host} port=${port} user=postgres application_name=${name}`;
 }
 
 /** A URL in a form that libpq takes as well. */

@@ -29,6 +29,17 @@ export function postgresProblem(): string | undefined {
   return undefined;
 }
 
+/**
+ * The same, for the suites that do not live on PostgreSQL alone.
+ *
+ * @throws in continuous integration if none can be started
+ */
+export function postgresObstacle(): string | undefined {
+  const why = postgresProblem();
+  if (why !== undefined && process.env.CI_RUN === "1") throw new Error(`tests with PostgreSQL: ${why}`);
+  return why;
+}
+
 export function program(name: string): string {
   if (name === "pgbouncer") return pgbouncer.find(existsSync) as string;
   return join(findPrograms() ?? "", name);

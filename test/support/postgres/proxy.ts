@@ -3,17 +3,17 @@
  * connections, and loses the reply to one statement that was carried out.
  */
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
 import { type Address, freePort } from "./cluster.ts";
+import { handOver, ownedDirectory } from "./programs.ts";
 
 /** What a server sends when it is idle again, outside of a transaction: what was asked is done. */
 const readyIdle = Buffer.from([0x5a, 0, 0, 0, 5, 0x49]);
 
-export interface Proxy extends Address {
+export interface NetworkProxy extends Address {
   /** The connections that are open through it. */
   readonly connections: number;
   /** Breaks every connection. */
@@ -26,7 +26,8 @@ export interface Proxy extends Address {
   delay(ms: number): void;
   /**
    * Of the next statement whose bytes hold `text`, the reply is lost, and the connection breaks. Resolves
-   * then: the server has carried the statement out, and nobody was told.
+   * then: the server has carried the statement out, and nobody was told. It must be one that ends its
+   * transaction.
    */
   loseReply(text: string): Promise<void>;
   close(): Promise<void>;
@@ -38,8 +39,9 @@ interface Pair {
 }
 
 /** Starts one. Its caller closes it. */
-export async function startProxy(to: Address): Promise<Proxy> {
-  const host = mkdtempSync(join(tmpdir(), "sessiond-proxy-"));
+export async function startProxy(to: Address): Promise<NetworkProxy> {
+  // A standby connects as the user of its server.
+  const host = ownedDirectory();
   const port = await freePort();
   const pairs = new Set<Pair>();
   let refused = false;
@@ -96,6 +98,7 @@ export async function startProxy(to: Address): Promise<Proxy> {
     createServer(accept).listen(port, "127.0.0.1"),
   ];
   await Promise.all(servers.map((server) => once(server, "listening")));
+  handOver(join(host, `.s.PGSQL.${port}`));
 
   return {
     host,
@@ -136,7 +139,7 @@ export async function startProxy(to: Address): Promise<Proxy> {
 }
 
 /** One that is gone when the test ends. */
-export async function testProxy(to: Address): Promise<Proxy> {
+export async function testProxy(to: Address): Promise<NetworkProxy> {
   const proxy = await startProxy(to);
   onTestFinished(() => proxy.close());
   return proxy;
