@@ -1,6 +1,6 @@
 /**
- * The store that keeps sessions in PostgreSQL: opens and closes it, and passes each call to the part that does
- * the work. `assemble.ts` makes the parts. Knows no statement.
+ * The store that keeps sessions in PostgreSQL: opens and closes it, and passes each call to the part that
+ * does the work. `assemble.ts` makes the parts. Knows no statement.
  */
 import type {
   Backup,

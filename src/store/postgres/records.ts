@@ -37,8 +37,8 @@ export function postgresRecords({ database, changes, logger }: RecordsOptions): 
     const lengths = lines.map((line) => line.length);
     await database.query(
       `insert into sessiond.entries (name, entry)
-       select $1, substring($2::bytea from o for l) from unnest($3::int[], $4::int[]) with ordinality as t(o, l, i)
-       order by i`,
+       select $1, substring($2::bytea from o for l)
+       from unnest($3::int[], $4::int[]) with ordinality as t(o, l, i) order by i`,
       [toText(name), Buffer.concat(lines), offsets, lengths],
     );
     const count = (added.get(name) ?? 0) + lines.length;

@@ -19,8 +19,8 @@ export async function isInTrash(queryable: Queryable, id: string): Promise<boole
 }
 
 /**
- * The highest revision of a session of this id that is deleted or in the trash; 0 if there is none. No revision
- * is given out twice under one id.
+ * The highest revision of a session of this id that is deleted or in the trash; 0 if there is none. No
+ * revision is given out twice under one id.
  */
 export async function pastRevision(queryable: Queryable, id: string): Promise<number> {
   const [row] = await queryable.query<{ revision: number | null }>(

@@ -44,7 +44,7 @@ export class Repair {
     const { database, commands, backups } = this.#options;
     if (destination !== undefined) {
       const message =
-        "backups are kept in the database, which writes to no directory; to keep a copy elsewhere, export the session";
+        "backups are kept in the database, and in no directory; to keep a copy elsewhere, export the session";
       throw new SessiondError("not_supported", message, { issues: [{ path: "directory", message }] });
     }
     const { session } = await commands.read(id);
