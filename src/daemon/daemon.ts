@@ -80,7 +80,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   const releases: (() => Promise<void>)[] = [];
   let current = config;
   let stopCause: StopCause = "failed";
-  const stopping = new AbortController();
 
   async function release(): Promise<void> {
     const errors: unknown[] = [];
@@ -177,16 +176,10 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
     }
 
     // Last, because missed runs may take a while and clients need not wait for them.
-    await cleanup.start();
     const settingsFile = config.file ?? (onDemand && userConfigFile(onDemand.env)) ?? newConfigFile;
-    const tellSchedules = async () => {
-      for (const notice of cleanupNotices(await cleanup.schedules(), settingsFile)) logger.info(notice);
-    };
-    if (!store.availability.isAway) await tellSchedules();
-    else {
-      const isBack = store.availability.back(stopping.signal).then(tellSchedules);
-      isBack.catch((error: unknown) => logger.debug({ err: error }, "what cleanup will do was not said"));
-    }
+    await cleanup.start((jobs) => {
+      for (const notice of cleanupNotices(jobs, settingsFile)) logger.info(notice);
+    });
 
     let stopped: Promise<void> | undefined;
     return {
@@ -198,7 +191,6 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
       stop(why = "asked") {
         if (stopped === undefined) {
           stopCause = why;
-          stopping.abort();
           stopped = release();
         }
         return stopped;

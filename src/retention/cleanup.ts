@@ -184,30 +184,39 @@ export class Cleanup {
 
   /**
    * Starts the schedules and the runs that were missed. Resolves before these runs have ended. While storage
-   * is away nothing is due: then the schedules start when it is back.
+   * is away nothing is due: then the schedules start when it is back. `tell` is given the jobs once they have.
    */
-  async start(): Promise<void> {
+  async start(tell: (jobs: ScheduleEntry[]) => void = () => {}): Promise<void> {
     // All daemons that live look at once: so a database whose clock is off is noticed when it takes over.
-    this.#unsubscribe ??= this.#store.availability.onBack(() => void this.#unlessAway(this.#load()));
+    this.#unsubscribe ??= this.#store.availability.onBack(() => void this.#lookAgain());
     try {
       await this.#load();
     } catch (error) {
       if (!isSessiondError(error, "storage_unavailable")) throw error;
-      void this.#startLater();
+      void this.#startLater(tell);
       return;
     }
     await this.#dropOutdated();
     this.#jobs.arm(this.#settings(), this.#cleanup, { catchUp: true });
     this.#started = true;
     await this.#jobs.idle();
+    tell(this.#schedules());
   }
 
-  async #startLater(): Promise<void> {
+  async #startLater(tell: (jobs: ScheduleEntry[]) => void): Promise<void> {
     try {
       await this.#store.availability.back(this.#stopping.signal);
-      await this.start();
+      await this.start(tell);
     } catch (error) {
       if (!this.#stopping.signal.aborted) this.#logger.error({ err: error }, "cannot start the cleanup jobs");
+    }
+  }
+
+  async #lookAgain(): Promise<void> {
+    try {
+      await this.#load();
+    } catch (error) {
+      this.#logger.debug({ err: error }, "cannot read the records of cleanup; the next pass tries again");
     }
   }
 
@@ -247,7 +256,10 @@ export class Cleanup {
   /** Every job with its last and its next run, and with how much it would remove now, if that is wanted. */
   async schedules({ withDue = false } = {}): Promise<ScheduleEntry[]> {
     await this.#load();
-    const due = withDue ? await this.#due() : undefined;
+    return this.#schedules(withDue ? await this.#due() : undefined);
+  }
+
+  #schedules(due?: Record<JobName, number>): ScheduleEntry[] {
     return this.#settings().map(({ name, ...settings }) => ({
       job: name,
       ...settings,
