@@ -24,7 +24,7 @@ import { type JobSettings, Jobs } from "./jobs.ts";
 import type { CleanupOptions, TrashOptions } from "./options.ts";
 import { runPass } from "./pass.ts";
 import { Permits } from "./permits.ts";
-import { addHeld, planSessions } from "./plan-sessions.ts";
+import { addHeld, countDue, planSessions } from "./plan-sessions.ts";
 import { describePolicy, type Policy, type TrashPolicy } from "./policy.ts";
 import { type CleanupRequest, configuredJob, jobSettings, requestedPolicy } from "./request.ts";
 import { runScheduled } from "./scheduled-run.ts";
@@ -137,19 +137,11 @@ export class Cleanup {
   }
 
   /** How many sessions each job would remove now. */
-  async #due(): Promise<Record<JobName, number>> {
-    const count = async (job: JobName) => {
-      const policy = configuredJob(job, this.#cleanup, this.#trash);
-      if (policy.name !== "trash") return (await planSessions(this.#store, policy)).plan.removals.length;
-      const { entries } = await this.#store.listTrash();
-      return planTrash(entries, policy, this.#store.clock.now()).removals.length;
-    };
-    return {
-      completed: await count("completed"),
-      expired: await count("expired"),
-      failed: await count("failed"),
-      trash: await count("trash"),
-    };
+  async #due(): Promise<ReadonlyMap<JobName, number>> {
+    const due = new Map<JobName, number>();
+    for (const job of jobNames)
+      due.set(job, await countDue(this.#store, configuredJob(job, this.#cleanup, this.#trash)));
+    return due;
   }
 
   async #trashPass(policy: TrashPolicy, request: CleanupRequest): Promise<CleanupResult> {
@@ -259,11 +251,11 @@ export class Cleanup {
     return this.#schedules(withDue ? await this.#due() : undefined);
   }
 
-  #schedules(due?: Record<JobName, number>): ScheduleEntry[] {
+  #schedules(due?: ReadonlyMap<JobName, number>): ScheduleEntry[] {
     return this.#settings().map(({ name, ...settings }) => ({
       job: name,
       ...settings,
-      ...(due === undefined ? {} : { due: due[name] }),
+      ...(due === undefined ? {} : { due: due.get(name) }),
       timezone: this.#cleanup.timezone,
       next_run: this.#jobs.nextRun(name),
       last_run: this.#jobs.lastRun(name),

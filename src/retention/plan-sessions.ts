@@ -6,7 +6,8 @@ import type { SessionId } from "../session/session-id.ts";
 import type { CleanupRule, SessionStore } from "../store/session-store.ts";
 import { type Micros, microsPerMs } from "../time/clock.ts";
 import type { HeldPlan } from "./approvals.ts";
-import { type Plan, type Policy, planInSteps } from "./policy.ts";
+import { type Plan, type Policy, planInSteps, type TrashPolicy } from "./policy.ts";
+import { planTrash } from "./trash-pass.ts";
 
 export type PlannedStore = Pick<SessionStore, "candidates" | "leases" | "clock" | "summary">;
 
@@ -25,6 +26,16 @@ export async function planSessions(store: PlannedStore, policy: Policy): Promise
   const leased = new Set((await store.leases.all()).map((lease) => lease.session_id));
   const steps = planInSteps([...sessions.values()], policy, now, (id) => leased.has(id), candidates);
   return { plan: await inSlices(steps), sessions };
+}
+
+/** How much a job would remove now. */
+export async function countDue(
+  store: PlannedStore & Pick<SessionStore, "listTrash">,
+  policy: Policy | TrashPolicy,
+): Promise<number> {
+  if (policy.name !== "trash") return (await planSessions(store, policy)).plan.removals.length;
+  const { entries } = await store.listTrash();
+  return planTrash(entries, policy, store.clock.now()).removals.length;
 }
 
 /** Adds those sessions of a waiting plan that the fresh plan left out, as they are now. */
