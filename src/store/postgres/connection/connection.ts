@@ -3,7 +3,7 @@ import { Socket } from "node:net";
 import { userInfo } from "node:os";
 import { Client, type QueryResult, types } from "pg";
 import type { Parameter } from "./database.ts";
-import { failureOf, isWithoutTls, NotReplicatedError } from "./failure.ts";
+import { failureOf, isAnswer, isWithoutTls, NotReplicatedError, sqlState } from "./failure.ts";
 import type { Login } from "./pass-file.ts";
 import { passwordFor } from "./password.ts";
 import type { Host, PostgresUrl } from "./postgres-url.ts";
@@ -105,7 +105,11 @@ export class Connection {
   /** @throws the error of the server or the socket; NotReplicatedError */
   async run(text: string, values: readonly Parameter[] = []): Promise<QueryResult> {
     this.#isWarned = false;
-    const result = await this.#client.query(text, values as unknown[]);
+    const result = await this.#client.query(text, values as unknown[]).catch((error: unknown) => {
+      // The server says why it ends the connection; the end itself is not seen yet.
+      if (sqlState(error) !== undefined && !isAnswer(error)) this.destroy();
+      throw error;
+    });
     if (this.#isWarned) {
       throw new NotReplicatedError(
         "somebody has ended the wait for the standby, so the change may be lost later",

@@ -9,10 +9,11 @@ import { AwayError } from "./failure.ts";
 import { findPrimary, within } from "./find-primary.ts";
 
 const [firstPauseMs, longestPauseMs] = [200, 10_000];
+const [leastAnswerMs, stopMs] = [1000, 1000];
 
 export interface ListenerOptions {
   readonly access: Access;
-  /** How often the connection is tried, in milliseconds. Its answer must come as soon. */
+  /** How often the connection is tried, in milliseconds. Its answer must come as soon, or within a second. */
   readonly checkMs: number;
   readonly logger: Logger;
 }
@@ -32,9 +33,10 @@ export class Listener {
     this.#done = this.#keep();
   }
 
-  stop(): Promise<void> {
+  /** Waits a moment at most for a server that does not answer. */
+  async stop(): Promise<void> {
     this.#end.abort();
-    return this.#done;
+    await Promise.race([this.#done, sleep(stopMs, undefined, { ref: false })]);
   }
 
   async #keep(): Promise<void> {
@@ -65,7 +67,7 @@ export class Listener {
     for (;;) {
       await sleep(this.#options.checkMs, undefined, { signal: ended }).catch(() => {});
       if (ended.aborted) throw new AwayError("the connection was lost");
-      await within(this.#options.checkMs, connection.run("select"));
+      await within(Math.max(this.#options.checkMs, leastAnswerMs), connection.run("select"));
     }
   }
 

@@ -14,9 +14,14 @@ const [firstPauseMs, longestPauseMs] = [50, 2000];
 
 /** Parts of the time that a host may be silent: between heartbeats, and until their answer. */
 const [heartbeatPart, answerPart] = [0.2, 0.4];
+/** A busy server is not taken for one that hangs, however short that time is. */
+const leastAnswerMs = 1000;
 
-/** The SQLSTATE of a connection that somebody has ended. */
-const adminShutdown = "57P01";
+/** How long {@link Upkeep.stop} waits for a server that does not answer, in milliseconds. */
+const stopMs = 1000;
+
+/** How often the primary is looked for after a heartbeat's connection was lost, before the database is away. */
+const mostTries = 3;
 
 export type Condition =
   | { readonly kind: "ready" }
@@ -72,7 +77,7 @@ export class Upkeep {
   async stop(): Promise<void> {
     this.#end.abort();
     this.#poke();
-    await this.#done;
+    await Promise.race([this.#done, sleep(stopMs, undefined, { ref: false })]);
   }
 
   async #keep(first: Primary | undefined): Promise<void> {
@@ -134,16 +139,9 @@ export class Upkeep {
   }
 
   async #findAgain(host: Host, before: Asked): Promise<Primary | undefined> {
-    const next = await findPrimary(this.#options.access, this.#timeline)
-      // Somebody ends connections one after another, and this was one of them.
-      .catch((error) =>
-        sqlState(error) === adminShutdown
-          ? findPrimary(this.#options.access, this.#timeline)
-          : Promise.reject(error),
-      )
-      .catch((error: unknown) => {
-        this.#become({ kind: "away", error });
-      });
+    const next = await this.#insist().catch((error: unknown) => {
+      this.#become({ kind: "away", error });
+    });
     if (next === undefined) return undefined;
     const isSame = hostName(next.host) === hostName(host);
     if (!isSame || next.asked.state.started_us !== before.state.started_us) {
@@ -153,8 +151,19 @@ export class Upkeep {
     return next;
   }
 
+  /** Somebody may end connections one after another, and with them those that look for the primary. */
+  async #insist(): Promise<Primary> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await findPrimary(this.#options.access, this.#timeline);
+      } catch (error) {
+        if (tries === mostTries || !isEnded(error)) throw error;
+      }
+    }
+  }
+
   #ask(connection: Connection): Promise<Asked> {
-    return within(this.#options.leaseTtlMs * answerPart, askState(connection));
+    return within(Math.max(this.#options.leaseTtlMs * answerPart, leastAnswerMs), askState(connection));
   }
 
   #judge(asked: Asked): void {
@@ -181,6 +190,11 @@ export class Upkeep {
       this.#isPoked = true;
     };
   }
+}
+
+/** Whether the server had answered, and then ended the connection. */
+function isEnded(error: unknown): boolean {
+  return sqlState(error) === "57P01" || /terminated/.test((error as Error).message);
 }
 
 /** Why the database cannot be used, in words; undefined if it can. */
