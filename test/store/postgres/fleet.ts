@@ -31,12 +31,16 @@ export interface Fleet {
   hosts(count: number): Promise<Host[]>;
 }
 
-export const leaseTtlMs = 1000;
+export interface FleetOptions {
+  server?: Address;
+  /** How long a host may be silent: 1000 by default. */
+  leaseTtlMs?: number;
+  /** 100 by default. */
+  pollIntervalMs?: number;
+}
 
-export async function startFleet(
-  options: { server?: Address; pollIntervalMs?: number } = {},
-): Promise<Fleet> {
-  const { server = sharedPostgres(), pollIntervalMs = 100 } = options;
+export async function startFleet(options: FleetOptions = {}): Promise<Fleet> {
+  const { server = sharedPostgres(), leaseTtlMs = 1000, pollIntervalMs = 100 } = options;
   const database = await testDatabase(server);
   const host = async (id: string): Promise<Host> => {
     const network = await testProxy(server);
