@@ -16,17 +16,18 @@ export function isDue({ bytes, logBytes }: Copy): boolean {
 
 /** A document as of one change. */
 export interface Compacted extends Encoded {
+  readonly sid: number;
   readonly seq: number;
   /** Of the document before. */
   readonly baseSeq: number;
 }
 
 /** Takes the copy as it is at the call. */
-export function compacted({ seq, baseSeq, working, claimed }: Copy): Promise<Compacted> {
+export function compacted({ sid, seq, baseSeq, working, claimed }: Copy): Promise<Compacted> {
   const claims = [...claimed];
   return working.withSnapshot(async ({ processed, pending, results }) => {
     const byLease = await claimsByLease(claims, () => true);
-    return { seq, baseSeq, ...(await encodeLists({ processed, pending, results, claims: byLease })) };
+    return { sid, seq, baseSeq, ...(await encodeLists({ processed, pending, results, claims: byLease })) };
   });
 }
 
@@ -36,11 +37,8 @@ export interface Sizes {
 }
 
 /** Undefined if the document was replaced meanwhile, or the session is gone. */
-export function writeCompacted(
-  database: Database,
-  sid: number,
-  document: Compacted,
-): Promise<Sizes | undefined> {
+export function writeCompacted(database: Database, document: Compacted): Promise<Sizes | undefined> {
+  const { sid } = document;
   return database.transaction(async (tx) => {
     const [row] = await tx.query<{ base_seq: number; removed_us: number | null; frame: number }>(
       `select base_seq, removed_us, length(frame) as frame from sessiond.sessions where sid = $1

@@ -5,7 +5,7 @@ import type { Clock } from "../../../time/clock.ts";
 import type { Database } from "../connection/database.ts";
 import { Appender, prepare } from "./appender.ts";
 import { Changer, type Make } from "./changer.ts";
-import { compacted, isDue, writeCompacted } from "./compaction.ts";
+import { type Compacted, compacted, isDue, writeCompacted } from "./compaction.ts";
 import { Copies, type CopyLimits, usualLimits } from "./copies.ts";
 import type { Copy } from "./copy.ts";
 import type { Appended, AppendOptions, Log, SessionCopy, Told, TrashedRow, WritableCopy } from "./log.ts";
@@ -171,7 +171,7 @@ export class SessionLog implements Log {
       const { copy } = slot;
       if (copy === undefined || slot.isBehind) return await this.#copies.refresh(slot);
       if (needsPrepare(task, copy)) return await prepare(slot, task);
-      await this.#compact(slot, copy);
+      await this.#write(slot, copy, await compacted(copy));
       slot.isCompacted = true;
     } catch (error) {
       slot.refuse(slot.takeNext(task.kind), error);
@@ -190,10 +190,14 @@ export class SessionLog implements Log {
     if (isDue(copy) && !slot.isCompacting) this.#compactLater(slot);
   }
 
-  /** Beside the appends: only the look at the copy takes its turn. */
+  /**
+   * The document is put together beside the appends. They wait while it is written, because an append that
+   * finds the row locked takes it for changed by somebody else.
+   */
   #compactLater(slot: Slot): void {
     slot.isCompacting = true;
-    const done = this.read(slot.id, (copy) => this.#compact(slot, copy as Copy))
+    const done = this.read(slot.id, (copy) => compacted(copy as Copy))
+      .then((document) => this.#alone(slot.id, ({ copy }) => this.#write(slot, copy, document)))
       .catch(() => {
         // The session is gone, or the database is away: a later append tries again.
       })
@@ -204,10 +208,9 @@ export class SessionLog implements Log {
     this.#background.add(done);
   }
 
-  async #compact(slot: Slot, copy: Copy): Promise<void> {
-    const document = await compacted(copy);
-    const sizes = await writeCompacted(this.#options.database, copy.sid, document);
-    if (slot.copy !== copy) return;
+  async #write(slot: Slot, copy: Copy | undefined, document: Compacted): Promise<void> {
+    if (copy?.sid !== document.sid) return;
+    const sizes = await writeCompacted(this.#options.database, document);
     // Somebody else has written the document.
     if (sizes === undefined) slot.isBehind = true;
     else copy.compacted(document.seq, sizes.bytes, sizes.logBytes);
