@@ -8,6 +8,8 @@ import { FullDisk } from "./full-disk.ts";
 import type { OwnSession, RunSession } from "./run-session.ts";
 import type { RunSummary } from "./runner-options.ts";
 
+/** What a daemon answers that will be away, or whose storage is. */
+const away = ["shutting_down", "storage_unavailable"] as const;
 const retryDelayMs = 200;
 
 export interface Finishing {
@@ -129,10 +131,10 @@ export async function retryUntilDone(
       // It may be the attempt that had no answer which has changed it.
       if (isSessiondError(error, "invalid_transition")) return isUnsure;
       if (isSessiondError(error, "session_deleted", "session_not_found")) return false;
-      isUnsure ||= error instanceof ConnectionError && error.outcome === "unknown";
+      const isAway = error instanceof ConnectionError || isSessiondError(error, ...away);
+      isUnsure ||= isAway && error.outcome === "unknown";
       const isFull = isSessiondError(error, "storage_full");
-      const mayPass = isFull || error instanceof ConnectionError || isSessiondError(error, "shutting_down");
-      if (!mayPass || performance.now() - began > patienceMs) throw error;
+      if (!(isFull || isAway) || performance.now() - began > patienceMs) throw error;
       if (isFull) disk.refused();
       await sleep(retryDelayMs);
     }

@@ -17,10 +17,17 @@ from .daemon import Daemon, is_nobody_there
 from .errors import DaemonUnreachableError, SessiondError, error_of
 from .outbox import Message, Outbox
 
-_PASSING = ("shutting_down", "storage_full", "storage_failed", "session_corrupt", "internal")
+_PASSING = (
+    "shutting_down",
+    "storage_full",
+    "storage_failed",
+    "storage_unavailable",
+    "session_corrupt",
+    "internal",
+)
 """Refusals of a worker that comes back which may pass."""
 
-_SENT_AGAIN = ("shutting_down", "storage_failed", "session_corrupt")
+_SENT_AGAIN = ("shutting_down", "storage_failed", "storage_unavailable", "session_corrupt")
 """Refusals of a report that may pass: it is sent again on a new connection."""
 
 _FINAL = ("lease_lost", "session_deleted", "invalid_request")

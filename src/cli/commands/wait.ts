@@ -23,7 +23,7 @@ type Goal = (typeof goals)[number];
 const patienceMs = 60_000;
 const retryMs = 200;
 const maxFiltered = 50;
-const passing = ["shutting_down", "storage_failed", "internal"] as const;
+const passing = ["shutting_down", "storage_failed", "storage_unavailable", "internal"] as const;
 
 interface Options {
   for: ReadonlySet<Goal>;

@@ -189,7 +189,8 @@ class Teller {
       try {
         return await ask();
       } catch (error) {
-        const mayPass = error instanceof ConnectionError || isSessiondError(error, "shutting_down");
+        const mayPass =
+          error instanceof ConnectionError || isSessiondError(error, "shutting_down", "storage_unavailable");
         if (!mayPass || performance.now() > end || this.#over.signal.aborted) throw error;
         if (error instanceof ConnectionError) this.#telling.connection.onLost();
       }

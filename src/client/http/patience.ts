@@ -1,6 +1,6 @@
 /**
  * Goes on trying to reach a daemon that was there before and is gone, such as one that is killed and started
- * again. It does not know what is asked of the daemon.
+ * again, or whose storage is away. It does not know what is asked of the daemon.
  */
 import { setTimeout as sleep } from "node:timers/promises";
 import { isSessiondError } from "../../error.ts";
@@ -62,7 +62,8 @@ export class Patience {
 
 /** Whether the same call may succeed later, and may be made again. */
 function mayPass(error: unknown, { repeatable }: Pick<PatientCall, "repeatable">): error is Error {
-  if (isSessiondError(error, "shutting_down")) return repeatable || error.outcome === "not_applied";
+  if (isSessiondError(error, "shutting_down", "storage_unavailable"))
+    return repeatable || error.outcome === "not_applied";
   if (!(error instanceof ConnectionError)) return false;
   const { reason } = error;
   // While a daemon starts, its socket is not yet for everybody.

@@ -42,7 +42,14 @@ const firstDelayMs = 10;
 const stableMs = 5000;
 const detachMs = 5000;
 /** Refusals that may pass. */
-const passing = ["shutting_down", "storage_full", "storage_failed", "session_corrupt", "internal"] as const;
+const passing = [
+  "shutting_down",
+  "storage_full",
+  "storage_failed",
+  "storage_unavailable",
+  "session_corrupt",
+  "internal",
+] as const;
 const detachText = '{"type":"detach"}';
 
 export class LeaseConnection {

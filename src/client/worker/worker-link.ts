@@ -23,8 +23,8 @@ export type LinkOptions = Pick<LeaseConnectionOptions, "daemon" | "worker" | "ti
 const maxOutstanding = 10_000;
 const maxOutstandingSize = 16 * 1024 * 1024;
 
-/** Refusals of a daemon that is about to stop. The report is sent again to the next one. */
-const stopping = ["shutting_down", "storage_failed"] as const;
+/** Refusals of a daemon that cannot go on now. The report is sent again on the next connection. */
+const stopping = ["shutting_down", "storage_failed", "storage_unavailable"] as const;
 /** The delay before a report is sent again that was refused because the session cannot be read. */
 const unreadableDelayMs = 100;
 
