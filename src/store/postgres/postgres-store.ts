@@ -241,7 +241,10 @@ export class PostgresStore implements SessionStore {
 
   async facts(): Promise<StoreFacts> {
     const { database, hostId, leases } = this.#parts;
-    const facts = { kind: "postgres", location: this.#location, ...database.facts(), host_id: hostId };
+    const { storeId: store_id, hasTextIndex: text_index } = database.schema ?? {};
+    const tables = store_id === undefined ? {} : { store_id, text_index };
+    const known = { kind: "postgres", location: this.#location, ...database.facts() };
+    const facts = { ...known, ...tables, host_id: hostId };
     try {
       return { ...facts, hosts: await leases.hosts() };
     } catch (error) {

@@ -94,8 +94,8 @@ export class Backups {
 }
 
 function backupOf(session_id: string, { name, at_us, bytes }: BackupRow): Backup {
-  const location = `the table sessiond.backups, name ${name}`;
-  return { session_id, backup: name, location, created_time: formatTimestamp(at_us), bytes };
+  // What is told of a backup is what restores it, as the path of one in a directory does.
+  return { session_id, backup: name, location: name, created_time: formatTimestamp(at_us), bytes };
 }
 
 function refused(message: string): SessiondError {
