@@ -11,7 +11,7 @@ import type { Logger } from "../../../log.ts";
 import type { Changes, StoreChange } from "../../session-store.ts";
 import type { Database } from "../connection/database.ts";
 import { channel, Hints } from "./hints.ts";
-import { type Elsewhere, firstLook, look, type News } from "./news.ts";
+import { type Elsewhere, firstLook, look, type News, timelineOf } from "./news.ts";
 import { type OwnChange, type OwnReport, Telling } from "./telling.ts";
 import { trim } from "./trim.ts";
 
@@ -47,6 +47,10 @@ export class Feed implements Changes {
   #timer: NodeJS.Timeout | undefined;
   #dueMs = Number.POSITIVE_INFINITY;
   #hasFailed = false;
+  /** The timeline of the database may be another one. */
+  #isConnectedAnew = false;
+  /** Undefined if the database does not say. */
+  #timeline: number | undefined;
   #isClosed = false;
 
   constructor(options: FeedOptions) {
@@ -61,7 +65,10 @@ export class Feed implements Changes {
     const trimming = setInterval(() => this.#trim(), this.#keptMs / trimsPerKept).unref();
     this.#ends.push(
       database.listen(channel, () => this.#lookWithin(lookGapMs)),
-      database.onConnected(() => this.#lookWithin(0)),
+      database.onConnected(() => {
+        this.#isConnectedAnew = true;
+        this.#lookWithin(0);
+      }),
       () => clearInterval(trimming),
     );
     await first;
@@ -155,6 +162,7 @@ export class Feed implements Changes {
     this.#dueMs = Number.POSITIVE_INFINITY;
     this.#lastMs = performance.now();
     try {
+      if (this.#isConnectedAnew) await this.#mindFailover();
       const number = this.#telling.beginLook();
       if (this.#last === undefined) this.#begin(await firstLook(database));
       else await this.#lookSince(this.#last, number, origin);
@@ -165,6 +173,17 @@ export class Feed implements Changes {
       }
     }
     this.#lookWithin(pollIntervalMs);
+  }
+
+  /** After a failover, what was told may have been lost, and its numbers may be given to other changes. */
+  async #mindFailover(): Promise<void> {
+    const { database } = this.#options;
+    const before = this.#timeline;
+    this.#timeline = await timelineOf(database);
+    this.#isConnectedAnew = false;
+    if (before === undefined || before === this.#timeline || this.#last === undefined) return;
+    this.#last = await firstLook(database);
+    this.#telling.gap();
   }
 
   /** The first look. If it could not be made at the start, readers have begun before it. */

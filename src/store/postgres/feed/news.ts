@@ -4,10 +4,12 @@
  * was under way then. So it misses nothing that commits late, and finds nothing twice. What others have under
  * way in the same server, for however long, costs a number in the snapshot.
  */
+import { isSessiondError } from "../../../error.ts";
 import type { SessionSummary } from "../../../session/session.ts";
 import { formatTimestamp } from "../../../time/clock.ts";
 import type { Gone } from "../../session-store.ts";
 import type { Database, Queryable } from "../connection/database.ts";
+import { timelineQuery } from "../connection/server-state.ts";
 import { fromText } from "../schema/names.ts";
 import { type SummaryRow, summaryColumns, summaryOf } from "../view/summary-row.ts";
 import type { Found, Step, Told } from "./telling.ts";
@@ -40,6 +42,17 @@ export interface Elsewhere {
 export async function firstLook(database: Queryable): Promise<News> {
   const [row] = await database.query<Head>(`select ${head}`);
   return { ...headOf(row), found: [], elsewhere: [] };
+}
+
+/** Grows with each failover. Undefined if the database does not say, as some managed services. */
+export async function timelineOf(database: Queryable): Promise<number | undefined> {
+  try {
+    const [row] = await database.query<{ timeline: number }>(timelineQuery);
+    return row?.timeline;
+  } catch (error) {
+    if (isSessiondError(error)) throw error;
+    return undefined;
+  }
 }
 
 /**

@@ -3,7 +3,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { eventually } from "../../../support/eventually.ts";
-import { urlOf } from "../../../support/postgres/cluster.ts";
+import { testCluster, testStandby, urlOf } from "../../../support/postgres/cluster.ts";
 import {
   createDatabase,
   sharedPostgres,
@@ -253,4 +253,28 @@ describe.skipIf(withoutPostgres())("what hosts tell of each other", () => {
     );
     expect(a.gaps).toBe(0);
   });
+
+  test("after a failover that lost changes, listeners look again, and hear of what takes their place", async () => {
+    const first = await testCluster({ settings: { synchronous_standby_names: "" } });
+    const second = await testStandby(first, "second");
+    const url = `postgres://postgres@localhost:${first.port},localhost:${second.port}/postgres`;
+    const a = await openHost({ url, pollIntervalMs: 50 });
+    const b = await openHost({ url, pollIntervalMs: 50 });
+    await a.create("s");
+    await eventually(async () => {
+      expect(await second.query("select id from sessiond.sessions")).toEqual([{ id: "s" }]);
+    });
+    await second.stop();
+    await a.edit("s", { labels: { lost: "yes" } });
+    await eventually(() => expect(b.known.get("s")?.labels).toEqual({ lost: "yes" }));
+    await first.kill();
+    await second.start();
+    await second.promote();
+    await eventually(() => expect([a.gaps, b.gaps]).toEqual([1, 1]));
+    b.told.length = 0;
+    await a.edit("s", { labels: { lost: "no" } });
+    await eventually(() =>
+      expect(b.told).toMatchObject([{ before: { labels: {} }, after: { labels: { lost: "no" } } }]),
+    );
+  }, 60_000);
 });
