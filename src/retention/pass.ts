@@ -24,7 +24,8 @@ export interface Pass {
   record(entries: readonly HistoryEntry[]): Promise<void>;
 }
 
-const concurrency = 8;
+/** A store may write removals that it is asked for at once in one go. */
+const concurrency = 24;
 const historyBatch = 50;
 
 /** Never rejects: the result contains the failures. */

@@ -111,17 +111,23 @@ export class SessionCommands {
     throw new SessiondError("storage_failed", message);
   }
 
-  remove(id: SessionId, options: RemoveOptions): Promise<Removed & { bytes: number }> {
+  async remove(id: SessionId, options: RemoveOptions): Promise<Removed & { bytes: number }> {
+    const { log, clock } = this.#options;
     const { purge = false, force = false, reason } = options;
-    return this.#options.log.change(id, "row", async (row) => {
-      const { summary, leases } = row;
+    const check = (summary: SessionSummary, leases: LockedRow["leases"]) => {
       assertExpected(summary, options);
       if (!force) for (const { lease } of leases.values()) throw leaseHeld(lease);
-      const trash_id = purge ? null : newTrashId(this.#options.clock.now());
-      if (trash_id === null) await row.purge();
-      else await row.remove({ trashId: trash_id, reason });
-      return { session_id: id, purged: purge, trash_id, bytes: summary.bytes };
-    });
+    };
+    const trash_id = purge ? null : newTrashId(clock.now());
+    const { bytes } =
+      trash_id !== null
+        ? await log.remove(id, { trashId: trash_id, reason, check })
+        : await log.change(id, "row", async (row) => {
+            check(row.summary, row.leases);
+            await row.purge();
+            return row.summary;
+          });
+    return { session_id: id, purged: purge, trash_id, bytes };
   }
 
   /** Replaces the document of a session that is locked. */

@@ -135,12 +135,27 @@ export interface Log {
     make: (row: LockedRow, tx: Queryable) => Promise<T>,
   ): Promise<T>;
   /**
+   * Moves a session to the trash, in one transaction with others that are removed at this moment. Resolves
+   * with its summary before.
+   *
+   * @throws SessiondError `session_not_found`, `storage_unavailable`; what `check` throws
+   */
+  remove(id: SessionId, removal: Removal): Promise<SessionSummary>;
+  /**
    * Makes a session, with the revision of the document. Undefined if there is one of this id.
    *
    * @throws SessiondError `payload_too_large`, `invalid_request`, `storage_unavailable`
    */
   create(session: Session): Promise<SessionSummary | undefined>;
   close(): Promise<void>;
+}
+
+/** How a session goes to the trash. */
+export interface Removal {
+  readonly trashId: string;
+  readonly reason: string;
+  /** Throws if the session must stay. Its row is locked. */
+  check(summary: SessionSummary, leases: ReadonlyMap<number, SessionLease>): void;
 }
 
 /** A session in the trash, by its trash id. */

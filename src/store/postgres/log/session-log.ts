@@ -8,7 +8,17 @@ import { Changer, type Make } from "./changer.ts";
 import { type Compacted, compacted, isDue, writeCompacted } from "./compaction.ts";
 import { Copies, type CopyLimits, usualLimits } from "./copies.ts";
 import type { Copy } from "./copy.ts";
-import type { Appended, AppendOptions, Log, SessionCopy, Told, TrashedRow, WritableCopy } from "./log.ts";
+import type {
+  Appended,
+  AppendOptions,
+  Log,
+  Removal,
+  SessionCopy,
+  Told,
+  TrashedRow,
+  WritableCopy,
+} from "./log.ts";
+import { Remover } from "./remover.ts";
 import { isOverfull, type Made, needsPrepare, type Slot, type Task } from "./slot.ts";
 
 export interface SessionLogOptions {
@@ -27,6 +37,7 @@ export class SessionLog implements Log {
   readonly #copies: Copies;
   readonly #appender: Appender;
   readonly #changer: Changer;
+  readonly #remover: Remover;
   /** Work that no caller waits for. */
   readonly #background = new Set<Promise<unknown>>();
   #whenIdle: (() => void)[] = [];
@@ -37,6 +48,7 @@ export class SessionLog implements Log {
     this.#copies = new Copies(database, limits);
     const shared = { database, copies: this.#copies, clock, origin };
     this.#changer = new Changer({ ...shared, told });
+    this.#remover = new Remover({ ...shared, told }, this.#changer);
     this.#appender = new Appender({
       ...shared,
       onKept: (made, seqBefore) => this.#kept(made, seqBefore),
@@ -79,6 +91,10 @@ export class SessionLog implements Log {
   change<T>(which: SessionId | TrashedRow, needs: "row" | "copy", make: Make<T>): Promise<T> {
     if (typeof which === "object") return this.#changer.change(which, undefined, needs, make);
     return this.#alone(which, (slot) => this.#changer.change(which, slot, needs, make));
+  }
+
+  remove(id: SessionId, removal: Removal): Promise<SessionSummary> {
+    return this.#alone(id, (slot) => this.#remover.remove(id, slot, removal));
   }
 
   create(session: Session): Promise<SessionSummary | undefined> {
