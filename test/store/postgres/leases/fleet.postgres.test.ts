@@ -23,6 +23,11 @@ async function share(store: SessionStore): Promise<number> {
   return (await store.leases.acquire(id, { shared: true })).lease.epoch;
 }
 
+/** What a new lease gets. */
+async function filesOf({ store }: Host): Promise<string[]> {
+  return (await store.claims.take(id, await share(store), 99)).files;
+}
+
 const epochsOf = async ({ store }: Host) => (await store.leases.of(id)).map(({ epoch }) => epoch);
 
 describe.skipIf(withoutPostgres())("leases over hosts", () => {
@@ -211,6 +216,28 @@ describe.skipIf(withoutPostgres())("leases over hosts", () => {
 });
 
 describe.skipIf(withoutPostgres())("claims over hosts", () => {
+  test("a lease and a claim whose reply was lost are there once, and whoever asked has them", async () => {
+    const [a, b] = (await (await startFleet({ leaseTtlMs: 10_000 })).hosts(2)) as [Host, Host];
+    await create(a.store, ["x", "y"]);
+    // As a whole statement, and not in the name of a setting.
+    const commit = "commit\0";
+    let lost = a.network.loseReply(commit);
+    const { lease, token } = await a.store.leases.acquire(id, { shared: true });
+    await lost;
+    expect(await epochsOf(b)).toEqual([lease.epoch]);
+    lost = a.network.loseReply("sessiond.batches");
+    const { files } = await a.store.claims.take(id, lease.epoch, 1);
+    await lost;
+    expect(files).toEqual(["x"]);
+    const moved = await b.store.leases.acquire(id, { shared: true, token });
+    expect(await b.store.claims.held(id, moved.lease.epoch)).toEqual(["x"]);
+    lost = b.network.loseReply(commit);
+    await b.store.leases.release(id, moved.lease.epoch, "lost");
+    await lost;
+    expect(await epochsOf(a)).toEqual([]);
+    expect(await filesOf(a)).toEqual(["x", "y"]);
+  });
+
   test("many that ask on three hosts at once get files of their own, and together all of them", async () => {
     const hosts = await (await startFleet()).hosts(3);
     const names = Array.from({ length: 120 }, (_, at) => `f${at}`);
