@@ -178,11 +178,16 @@ export class Feed implements Changes {
   /** After a failover, what was told may have been lost, and its numbers may be given to other changes. */
   async #mindFailover(): Promise<void> {
     const { database } = this.#options;
-    const before = this.#timeline;
-    this.#timeline = await timelineOf(database);
+    const timeline = await timelineOf(database);
+    const isSame = this.#timeline === undefined || timeline === this.#timeline;
+    if (!isSame && this.#last !== undefined) this.#beginAnew(await firstLook(database));
+    this.#timeline = timeline;
     this.#isConnectedAnew = false;
-    if (before === undefined || before === this.#timeline || this.#last === undefined) return;
-    this.#last = await firstLook(database);
+  }
+
+  #beginAnew(news: News): void {
+    this.#last = news;
+    this.#options.logger.warn("changes of other hosts may have been missed: readers of events list again");
     this.#telling.gap();
   }
 
@@ -193,12 +198,10 @@ export class Feed implements Changes {
   }
 
   async #lookSince(last: Pick<News, "snapshot" | "timeMs">, number: number, origin: string): Promise<void> {
-    const { database, logger } = this.#options;
+    const { database } = this.#options;
     const news = await look(database, last.snapshot, origin);
     if (news === undefined || news.timeMs - last.timeMs > this.#missedMs) {
-      this.#last = news ?? (await firstLook(database));
-      logger.warn("changes of other hosts may have been missed; readers of events are told to look again");
-      this.#telling.gap();
+      this.#beginAnew(news ?? (await firstLook(database)));
       return;
     }
     this.#last = news;
