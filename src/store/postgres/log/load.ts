@@ -78,7 +78,7 @@ async function load(tx: Queryable, row: FramedRow): Promise<Copy> {
     working,
     claims,
   });
-  await follow(tx, row, copy);
+  await follow(tx, row, copy, true);
   // Reports have set the revision and the time of the frame, and so may a later change of the frame alone.
   copy.reframe(frame, row.frame_seq);
   return copy;
@@ -106,7 +106,9 @@ async function catchUpWith(tx: Queryable, row: FramedRow, copy: Copy): Promise<b
   return true;
 }
 
-async function follow(tx: Queryable, row: FramedRow, copy: Copy): Promise<void> {
+async function follow(tx: Queryable, row: FramedRow, copy: Copy, isNew = false): Promise<void> {
+  const from = copy.seq;
+  let count = 0;
   for (;;) {
     const rows = await tx.query<JournalRow>(
       `select seq, kind, revision, at_us, data from sessiond.journal
@@ -117,10 +119,12 @@ async function follow(tx: Queryable, row: FramedRow, copy: Copy): Promise<void> 
       await copy.follow(one);
       await yieldIfDue();
     }
+    count += rows.length;
     if (rows.length < rowsAtOnce) break;
   }
   copy.seq = row.seq;
   copy.baseSeq = row.base_seq;
   copy.resize(row.bytes, row.log_bytes);
-  copy.setLeases(await readLeases(tx, row.sid));
+  // If each change was an append, none was of leases.
+  if (isNew || count < row.seq - from) copy.setLeases(await readLeases(tx, row.sid));
 }
