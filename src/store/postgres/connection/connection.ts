@@ -3,7 +3,7 @@ import { Socket } from "node:net";
 import { userInfo } from "node:os";
 import { Client, type QueryResult, types } from "pg";
 import type { Parameter } from "./database.ts";
-import { failureOf, isAnswer, isWithoutTls, NotReplicatedError, sqlState } from "./failure.ts";
+import { failureOf, isWithoutTls, markEnding, NotReplicatedError, sqlState } from "./failure.ts";
 import type { Login } from "./pass-file.ts";
 import { passwordFor } from "./password.ts";
 import type { Host, PostgresUrl } from "./postgres-url.ts";
@@ -40,12 +40,19 @@ export class Connection {
   #isLost = false;
   #isWarned = false;
   #onLost: () => void = () => {};
+  /** How often the server has been ready for the next statement. */
+  #answers = 0;
+  #afterError: () => void = () => {};
 
   private constructor(client: Client, socket: Socket) {
     this.#client = client;
     this.#socket = socket;
     client.on("error", () => this.#lose());
     client.on("end", () => this.#lose());
+    client.on("drain", () => {
+      this.#answers++;
+      this.#afterError();
+    });
     client.on("notice", (notice) => {
       if (notice.routine === waitForStandby) this.#isWarned = true;
     });
@@ -105,9 +112,9 @@ export class Connection {
   /** @throws the error of the server or the socket; NotReplicatedError */
   async run(text: string, values: readonly Parameter[] = []): Promise<QueryResult> {
     this.#isWarned = false;
-    const result = await this.#client.query(text, values as unknown[]).catch((error: unknown) => {
-      // The server says why it ends the connection; the end itself is not seen yet.
-      if (sqlState(error) !== undefined && !isAnswer(error)) this.destroy();
+    const before = this.#answers;
+    const result = await this.#client.query(text, values as unknown[]).catch(async (error: unknown) => {
+      if (sqlState(error) !== undefined && !(await this.#isReady(before))) markEnding(error);
       throw error;
     });
     if (this.#isWarned) {
@@ -136,9 +143,20 @@ export class Connection {
     setTimeout(() => this.#socket.destroy(), 1000).unref();
   }
 
+  /** After an error the server is ready for the next statement, or ends the connection. Resolves when it has. */
+  async #isReady(before: number): Promise<boolean> {
+    if (!this.#isLost && this.#answers === before) {
+      await new Promise<void>((resolve) => {
+        this.#afterError = resolve;
+      });
+    }
+    return this.#answers > before;
+  }
+
   #lose(): void {
     if (this.#isLost) return;
     this.#isLost = true;
+    this.#afterError();
     this.#onLost();
   }
 }

@@ -59,12 +59,18 @@ export function failureOf(error: unknown): Failure {
     : "bug";
 }
 
+/** Notes that the server ended the connection with this error, in place of being ready for the next statement. */
+export function markEnding(error: unknown): void {
+  Object.assign(error as object, { endedConnection: true });
+}
+
 /**
  * Whether the server has answered that the statement failed. Then it was not applied. An error that ends the
- * connection is no such answer: a commit may have come before.
+ * connection is no such answer: a commit may have come before. The severity does not tell, because the server
+ * says it in its own language.
  */
 export function isAnswer(error: unknown): boolean {
-  return sqlState(error) !== undefined && (error as { severity?: string }).severity === "ERROR";
+  return sqlState(error) !== undefined && !("endedConnection" in (error as object));
 }
 
 /** Whether the server takes no encrypted connections. */

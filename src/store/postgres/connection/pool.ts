@@ -72,8 +72,10 @@ export class Pool {
       if (!connection.isLost) this.#offer(connection);
     } catch (error) {
       // Without room for another one, the connections that there are serve all callers.
-      if (failureOf(error) === "crowded" && this.#all.size > 0) return;
-      this.#waiting.shift()?.reject(error);
+      const isCrowded = failureOf(error) === "crowded";
+      if (isCrowded && this.#all.size + this.#opening > 0) return;
+      const failed = this.#waiting.splice(0, isCrowded ? this.#waiting.length : 1);
+      for (const { reject } of failed) reject(error);
       this.#onTrouble();
     }
   }

@@ -30,7 +30,11 @@ describe.skipIf(withoutPostgres())("statements", () => {
 
   test("a mistake of ours is passed on, and not taken for an outage", async () => {
     const database = await opened((await testDatabase()).url);
+    const pid = async () => (await database.query("select pg_backend_pid() as pid"))[0];
+    const before = await pid();
     await expect(database.query("select nothing")).rejects.toMatchObject({ code: "42703" });
+    await expect(database.query("select $1::int", ["x"])).rejects.toMatchObject({ code: "22P02" });
+    expect(await pid()).toEqual(before);
     expect(database.available).toBe(true);
   });
 

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { SessiondError } from "../../../../src/error.ts";
-import { callerError, failureOf } from "../../../../src/store/postgres/connection/failure.ts";
+import { callerError, failureOf, markEnding } from "../../../../src/store/postgres/connection/failure.ts";
 import { onlyReads } from "../../../../src/store/postgres/connection/statement.ts";
 
 const server = (code: string, severity = "ERROR") => Object.assign(new Error("said so"), { code, severity });
@@ -46,7 +46,11 @@ test("the outcome is unknown only if a commit was sent, and the server did not s
   expect(callerError(lost, false)).toMatchObject({ code: "storage_unavailable", outcome: "not_applied" });
   expect(callerError(server("25006"), true)).toMatchObject({ outcome: "not_applied" });
   // It ends the connection, maybe after the commit.
-  expect(callerError(server("57P01", "FATAL"), true)).toMatchObject({ outcome: "unknown" });
+  const last = server("57P01", "FATAL");
+  markEnding(last);
+  expect(callerError(last, true)).toMatchObject({ outcome: "unknown" });
+  // A German server.
+  expect(callerError(server("57014", "FEHLER"), true)).toMatchObject({ outcome: "not_applied" });
   expect(callerError(server("53100"), true)).toMatchObject({ code: "storage_full", outcome: "not_applied" });
   const bug = server("42601");
   expect(callerError(bug, true)).toBe(bug);
