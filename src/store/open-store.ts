@@ -11,8 +11,8 @@ export type Storage = DirectoryStorage | PostgresStorage;
 export interface OpenStoreOptions {
   storage: Storage;
   /**
-   * What tells this daemon from others of the machine, and stays the same when it starts anew: the path of its
-   * socket.
+   * What tells this daemon from others of the machine, and stays the same when it starts anew: the path of
+   * its socket.
    */
   instance?: string | undefined;
   clock: Clock;

@@ -1,4 +1,6 @@
-/** Two real daemons on one database, and what becomes of their workers when one of them is stopped or killed. */
+/**
+ * Two real daemons on one database, and what becomes of their workers when one of them is stopped or killed.
+ */
 import { existsSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import type { SessionClient } from "../../src/client/session-client.ts";
@@ -10,7 +12,9 @@ import { testDatabase, withoutPostgres } from "../support/postgres/database.ts";
 
 const faketime = "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1";
 
-/** With a short `lease_ttl` where a host is to be lost, and a longer one where none may be on a busy machine. */
+/**
+ * With a short `lease_ttl` where a host is to be lost, and a longer one where none may be on a busy machine.
+ */
 async function startHosts(lease_ttl: string, envs: readonly NodeJS.ProcessEnv[] = [{}, {}]) {
   const { url, query } = await testDatabase();
   const storage = { postgres: url, lease_ttl, poll_interval: "200ms" };

@@ -6,7 +6,8 @@ import type { Lease, SessionStore } from "../../store/session-store.ts";
 import type { WorkerOptions } from "./options.ts";
 
 /**
- * Changes only a running session. `orphaned`: the host of the worker was lost. Resolves with the new status; undefined if nothing was changed.
+ * Changes only a running session. `orphaned`: the host of the worker was lost. Resolves with the new status;
+ * undefined if nothing was changed.
  *
  * @throws SessiondError if the change cannot be made durable
  */

@@ -139,8 +139,8 @@ export class Workers {
   }
 
   /**
-   * Ends grace periods and connections of leases that are no more, or go on under another epoch: their worker
-   * has come back.
+   * Ends grace periods and connections of leases that are no more, or go on under another epoch: their
+   * worker has come back.
    */
   async #replace(id: SessionId): Promise<void> {
     const epochs = new Set((await this.#options.store.leases.of(id)).map(({ epoch }) => epoch));
@@ -217,7 +217,9 @@ export class Workers {
     };
   }
 
-  /** Ends the lease of a worker at once. @throws SessiondError `lease_lost` if there is none of this epoch */
+  /**
+   * Ends the lease of a worker at once. @throws SessiondError `lease_lost` if there is none of this epoch
+   */
   evict(id: SessionId, epoch: number): Promise<Evicted> {
     return this.#ends.evict(id, epoch, () => {
       const connection = this.#attached.get(epoch);
@@ -256,8 +258,8 @@ export class Workers {
   }
 
   /**
-   * Begins the grace periods of this host's leases of a session that have no connection, unless requests are becoming
-   * connections: then the last of these calls this again.
+   * Begins the grace periods of this host's leases of a session that have no connection, unless requests are
+   * becoming connections: then the last of these calls this again.
    */
   async #beginGracesOfUnused(id: string): Promise<void> {
     const leases = await this.#options.store.leases.of(id);

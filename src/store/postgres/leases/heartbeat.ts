@@ -1,7 +1,7 @@
 /**
- * The row of this host in the table of hosts, and its heartbeat: that this run of the daemon is alive. A later
- * run of the same host takes the row over, and this one notices. All times are the database's. Does not know
- * what a host has.
+ * The row of this host in the table of hosts, and its heartbeat: that this run of the daemon is alive. A
+ * later run of the same host takes the row over, and this one notices. All times are the database's. Does
+ * not know what a host has.
  */
 import { SessiondError } from "../../../error.ts";
 import type { Logger } from "../../../log.ts";
@@ -25,8 +25,8 @@ export interface HeartbeatOptions {
 }
 
 /**
- * In the time until a host counts as lost. After a break of half of that time, nobody's heartbeat is so old as
- * to count as lost.
+ * In the time until a host counts as lost. After a break of half of that time, nobody's heartbeat is so old
+ * as to count as lost.
  */
 const beatsPerTtl = 4;
 const maxIntervalMs = 5000;

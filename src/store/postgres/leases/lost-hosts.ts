@@ -29,8 +29,8 @@ interface LostSession {
 const takersAtOnce = 4;
 
 /**
- * Takes over the leases of all hosts that are lost. `steadyMs`: for how long this host and the database had no
- * break. Calls `onTaken` for each lease once it is this host's.
+ * Takes over the leases of all hosts that are lost. `steadyMs`: for how long this host and the database had
+ * no break. Calls `onTaken` for each lease once it is this host's.
  */
 export async function takeOverLost(
   options: LostHostsOptions,
@@ -54,8 +54,8 @@ export async function takeOverLost(
 const reconnectMs = 2000;
 
 /**
- * The sessions of hosts that were silent for too long. None while there was a break in their time, and as long
- * again as it takes to reconnect.
+ * The sessions of hosts that were silent for too long. None while there was a break in their time, and as
+ * long again as it takes to reconnect.
  */
 async function lostSessions(
   { database, hostId, leaseTtlMs }: LostHostsOptions,

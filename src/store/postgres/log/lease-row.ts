@@ -66,8 +66,8 @@ export async function readLeases(tx: Queryable, sid: number): Promise<Map<number
 }
 
 /**
- * Makes the rows of a session these. A lease under a new epoch goes on with what it has claimed. Of a lease that
- * stays, only the host may be another.
+ * Makes the rows of a session these. A lease under a new epoch goes on with what it has claimed. Of a lease
+ * that stays, only the host may be another.
  */
 export async function writeLeases(
   tx: Queryable,
