@@ -44,6 +44,8 @@ export class Reporters {
     for (const session_id of this.ids)
       await this.#client.createSession({ session_id, config: { target_path: "/src" } });
     this.#running = Array.from({ length: this.#callers }, (_, caller) => this.#call(caller));
+    // Whoever waits for them learns of it.
+    for (const running of this.#running) running.catch(() => {});
   }
 
   /** Waits for what is under way. */

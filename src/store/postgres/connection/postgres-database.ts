@@ -1,6 +1,7 @@
 /** The database as `Database` promises it: statements and transactions over two pools, kept to one primary. */
 import type { HealthProblem } from "../../../contract/replies.ts";
 import { isSessiondError } from "../../../error.ts";
+import { mayUseNetwork } from "../../../host/network.ts";
 import type { Logger } from "../../../log.ts";
 import { formatTimestamp, systemClock } from "../../../time/clock.ts";
 import { type Access, Connection } from "./connection.ts";
@@ -134,6 +135,13 @@ export class PostgresDatabase implements Database {
     return this.#availableSinceMs;
   }
 
+  #awayHint(): string {
+    const isRemote = this.#options.access.url.hosts.some(({ host }) => !host.startsWith("/"));
+    return isRemote && !mayUseNetwork()
+      ? 'sessiond may not use the network here: "More hosts" in docs/postgres.md says how to let the service do it'
+      : "see that it runs and can be reached; sessiond then goes on by itself";
+  }
+
   health(): HealthProblem[] {
     const { condition } = this.#upkeep;
     const why = whyNot(condition);
@@ -143,7 +151,7 @@ export class PostgresDatabase implements Database {
         {
           code: isAway ? "storage_unavailable" : "storage_unsafe",
           message: `${isAway ? "the database is away" : "no change is taken"} since ${this.#since}: ${why}`,
-          hint: `${isAway ? "see that it runs and can be reached" : "mend that"}; sessiond then goes on by itself`,
+          hint: isAway ? this.#awayHint() : "mend that; sessiond then goes on by itself",
           session_id: null,
         },
       ];
