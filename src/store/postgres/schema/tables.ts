@@ -69,7 +69,11 @@ create table sessiond.documents (
 alter table sessiond.documents alter column data set storage external;
 `;
 
-/** What was appended to a session since its document was written: reports (r), claims (c), give-backs (g). */
+/**
+ * What was appended to a session since its document was written: reports (r), claims (c), give-backs (g). It is
+ * not analyzed: it is read by its key alone, and as long as its analysis lasts no earlier version of a session
+ * can be cleaned from its page, so that updates are not HOT.
+ */
 const journal = `
 create table sessiond.journal (
   sid bigint not null,
@@ -79,7 +83,7 @@ create table sessiond.journal (
   at_us bigint not null,
   data bytea not null,
   primary key (sid, seq)
-);
+) with (autovacuum_analyze_threshold = 2000000000);
 `;
 
 /**
