@@ -42,6 +42,7 @@ export type CleanupStore = Pick<
   | "listTrash"
   | "records"
   | "remove"
+  | "removalsAtOnce"
   | "slots"
   | "summary"
 >;

@@ -10,7 +10,7 @@ import { describePolicy, type KeepReason, type Plan, type Removal } from "./poli
 export type Trigger = CleanupResult["trigger"];
 
 export interface Pass {
-  store: Pick<SessionStore, "remove">;
+  store: Pick<SessionStore, "remove" | "removalsAtOnce">;
   plan: Plan;
   trigger: Trigger;
   /** Whether to do everything except for the removals. */
@@ -24,8 +24,6 @@ export interface Pass {
   record(entries: readonly HistoryEntry[]): Promise<void>;
 }
 
-/** A store may write removals that it is asked for at once in one go. */
-const concurrency = 24;
 const historyBatch = 50;
 
 /** Never rejects: the result contains the failures. */
@@ -53,7 +51,7 @@ export async function runPass(pass: Pass): Promise<CleanupResult> {
       await yieldIfDue();
     }
   };
-  if (hold === undefined) await Promise.all(Array.from({ length: concurrency }, worker));
+  if (hold === undefined) await Promise.all(Array.from({ length: pass.store.removalsAtOnce }, worker));
   else warnings.push(`waiting for approval: ${hold}`);
   await history.flush();
   stop ??= history.problem;

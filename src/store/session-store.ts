@@ -114,6 +114,8 @@ export interface SessionStore {
   report(id: SessionId, delta: ProgressDelta, options?: ProgressOptions): Promise<ProgressReply>;
   /** Replaces the document, or creates the session if there is none (not with `ifSeen` or `ifPresent`). */
   save(session: Session, options?: SaveOptions): Promise<StoredSession & { created: boolean }>;
+  /** How many removals are worth being under way at once. */
+  readonly removalsAtOnce: number;
   remove(id: SessionId, options: RemoveOptions): Promise<Removed & { bytes: number }>;
 
   /**

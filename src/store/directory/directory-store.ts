@@ -83,6 +83,7 @@ export class DirectoryStore implements SessionStore {
   readonly records: Records;
   readonly leases: Leases;
   readonly claims: Claims;
+  readonly removalsAtOnce = 8;
   readonly slots = slotsOfOneDaemon;
   readonly availability = alwaysThere;
   readonly clock: Clock;

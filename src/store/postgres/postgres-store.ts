@@ -73,6 +73,8 @@ export async function openPostgresStore(options: PostgresStoreOptions): Promise<
 }
 
 export class PostgresStore implements SessionStore {
+  /** They share transactions. */
+  readonly removalsAtOnce = 100;
   readonly failed: Promise<Error>;
   readonly #location: string;
   readonly #parts: StoreParts;

@@ -71,6 +71,7 @@ export class MemoryStore implements SessionStore {
   readonly leases: LeaseTable;
   readonly claims: MemoryClaims;
   readonly slots = new MemorySlots();
+  readonly removalsAtOnce = 8;
   readonly availability = alwaysThere;
   readonly clock: Clock;
   /** Memory does not fail. */
