@@ -28,7 +28,7 @@ interface Waiting {
 
 /** What the transaction found, and did. */
 type Outcome =
-  | { row: SessionRow; summary: SessionSummary }
+  | { row: SessionRow; summary: SessionSummary; isLeased: boolean }
   /** Why the session stays. */
   | { error: unknown };
 
@@ -131,7 +131,7 @@ async function lockAndCheck(tx: Queryable, batch: readonly Waiting[]): Promise<M
       const summary = summaryOf(row);
       try {
         removals.get(id)?.check(summary, leases.get(row.sid) ?? new Map());
-        return [id, { row, summary }];
+        return [id, { row, summary, isLeased: leases.has(row.sid) }];
       } catch (error) {
         return [id, { error }];
       }
@@ -170,5 +170,7 @@ async function writeRemovals(
       op,
     ],
   );
-  await tx.query("delete from sessiond.leases where sid = any ($1::bigint[])", [sids]);
+  const leased = removed.filter(({ isLeased }) => isLeased).map(({ row }) => row.sid);
+  if (leased.length > 0)
+    await tx.query("delete from sessiond.leases where sid = any ($1::bigint[])", [leased]);
 }
