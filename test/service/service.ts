@@ -31,13 +31,16 @@ export interface Entry {
   cut: boolean;
 }
 
-/** Boots a machine before the tests of a block and stops it after them. */
-export function machineFor(suite: Suite): () => ServiceMachine {
+/**
+ * Boots a machine before the tests of a block and stops it after them. `binds` says which paths of the host it
+ * shows, and where.
+ */
+export function machineFor(suite: Suite, binds: () => readonly string[] = () => []): () => ServiceMachine {
   let machine: ServiceMachine | undefined;
   const clients: SessionClient[] = [];
   beforeAll(async () => {
     const node = suite === "bookworm" ? [`${process.execPath}:/usr/bin/node`] : [];
-    const booted = await bootMachine(suite, [...node, `${inject("packages")}:/opt/packages`]);
+    const booted = await bootMachine(suite, [...node, `${inject("packages")}:/opt/packages`, ...binds()]);
     machine = onService(booted, clients);
     if (suite === "bookworm") await machine.ask("dpkg", "-i", "/opt/packages/nodejs.deb");
   });
