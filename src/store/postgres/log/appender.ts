@@ -42,7 +42,7 @@ export class Appender {
     this.#options = options;
   }
 
-  /** The slot has appends that are next, and a copy. Calls `onIdle` when it has done what it can with them. */
+  /** The slot has appends that are next. Calls `onIdle` when it has done what it can with them. */
   add(slot: Slot): void {
     if (slot.contended > 0) {
       this.#lockers.push(slot);
@@ -131,8 +131,8 @@ export class Appender {
   }
 
   /**
-   * The reply of a statement was lost: which of its sessions were written. The locks are taken in the order of
-   * the rows, because others may settle at the same time. Where nothing was written, `seq` moves, so that a
+   * The reply of a statement was lost: which of its sessions were written. The locks are taken in the order
+   * of the rows, because others may settle at the same time. Where nothing was written, `seq` moves, so that a
    * statement that the server has not begun yet finds no row as it expects it.
    */
   async #settled(lost: unknown, op: string, batches: readonly SessionBatch[]): Promise<Set<number>> {

@@ -2,8 +2,8 @@
  * The log of each session, as the rooms above see it. A session is one row, guarded by the number of its last
  * change (`seq`), and its state follows from its log alone. This daemon keeps copies of the sessions that it
  * works on, each exact as of one `seq`. Whatever changes a session moves `seq` in the same transaction, and
- * writes only if `seq` is that of its copy, or under the row's lock. So a daemon that missed anything, be it a
- * report of another host, the end of a lease or the removal of the session, never writes.
+ * writes only if `seq` is that of its copy, or under the row's lock. So a daemon that missed anything, be it
+ * a report of another host, the end of a lease or the removal of the session, never writes.
  *
  * The room store/postgres/log/ owns the copies, what is appended to journals, changes under the lock of a
  * row, and compaction. It does not know who asks, how others hear of a change, nor how a session is listed.
@@ -124,7 +124,7 @@ export interface Log {
    */
   append<T>(id: SessionId, make: (copy: WritableCopy) => Appended<T>, options?: AppendOptions): Promise<T>;
   /**
-   * A change under the lock of the row. With `row`, no list is loaded: the cost does not grow with the session.
+   * A change under the lock of the row. With `row`, no list is loaded: the cost does not grow with it.
    * `make` may be called again after a conflict. Resolves when the change is durable.
    *
    * @throws SessiondError `session_not_found`, `session_deleted`, `session_corrupt`, `storage_unavailable`

@@ -101,7 +101,7 @@ export class SessionLog implements Log {
     return this.#changer.create(session);
   }
 
-  /** Another daemon has changed a session, up to this `seq`. Costs nothing now, and saves a conflict later. */
+  /** Another daemon has changed a session, up to this `seq`. It costs nothing, and saves a conflict. */
   hint(id: string, seq: number): void {
     const slot = this.#copies.find(id);
     if (slot?.copy !== undefined && !slot.isBusy && slot.copy.seq < seq) slot.isBehind = true;

@@ -1,5 +1,5 @@
 /**
- * What this daemon does with one session: its copy, and the tasks that wait for it, in the order of the calls.
+ * What this daemon does with one session: its copy, and the tasks that wait for it, in the order of calls.
  * Appends that stand next to each other are made together.
  */
 import { isSessiondError, SessiondError } from "../../../error.ts";
@@ -110,8 +110,8 @@ const mostRecords = 1000;
 export const mostBytes = 4 * 1024 * 1024;
 
 /**
- * Applies the appends that are next to the copy. A refusal by a copy that may be out of date ends it: the copy
- * is looked at first.
+ * Applies the appends that are next to the copy. A refusal by a copy that may be out of date ends it: the
+ * copy is looked at first.
  */
 export function makeNext(slot: Slot, clock: Clock): Made {
   const copy = slot.copy as Copy;

@@ -70,9 +70,9 @@ alter table sessiond.documents alter column data set storage external;
 `;
 
 /**
- * What was appended to a session since its document was written: reports (r), claims (c), give-backs (g). It is
- * not analyzed: it is read by its key alone, and as long as its analysis lasts no earlier version of a session
- * can be cleaned from its page, so that updates are not HOT.
+ * What was appended to a session since its document was written: reports (r), claims (c), give-backs (g).
+ * It is not analyzed: it is read by its key alone, and as long as its analysis lasts no earlier version of a
+ * session can be cleaned from its page, so that updates are not HOT.
  */
 const journal = `
 create table sessiond.journal (
@@ -144,7 +144,7 @@ create view sessiond.all_changes as
     as s(sid, seq_before, seq, revision, processed, pending, checkpoint_us, checkpoint_text);
 `;
 
-/** Text of users in \`leases\` is written by \`names.ts\`. An epoch is higher than that of every lease before. */
+/** Text of users in \`leases\` is written by \`names.ts\`. An epoch is higher than all before. */
 const leases = `
 create table sessiond.leases (
   epoch bigint primary key,
