@@ -3,9 +3,9 @@ import { constants } from "node:fs";
 import { join } from "node:path";
 import type { z } from "zod";
 import { KeyedQueue } from "../../async/keyed-queue.ts";
-import { issuesOf, wording } from "../../contract/wording.ts";
-import { SessiondError, systemErrorCode } from "../../error.ts";
-import { JsonError, type JsonValue, parsePlainJson, stringifyJson } from "../../json/exact-json.ts";
+import { systemErrorCode } from "../../error.ts";
+import { type JsonValue, parsePlainJson, stringifyJson } from "../../json/exact-json.ts";
+import { foreignCursor, readRecord } from "../read-record.ts";
 import type { Records } from "../session-store.ts";
 import { type DurableFiles, storageError } from "./disk/durable-files.ts";
 import type { FileSystem, OpenFile } from "./disk/file-system.ts";
@@ -169,34 +169,9 @@ export function directoryRecords({
   };
 }
 
-type RecordRead<T> = { value: T; why?: undefined } | { why: string };
-
-/** Says in words what is wrong with a record, and where. */
-function readRecord<T>(text: string, schema: z.ZodType<T> | undefined): RecordRead<T> {
-  let value: JsonValue;
-  try {
-    value = parsePlainJson(text);
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-    return { why: error.message };
-  }
-  if (schema === undefined) return { value: value as T };
-  const checked = schema.safeParse(value, { error: wording });
-  if (checked.success) return { value: checked.data };
-  return {
-    why: issuesOf(checked.error)
-      .map(({ path, message }) => `${path} ${message}`.trim())
-      .join("; "),
-  };
-}
-
 function parseCursor(cursor: string): { generation: number; offset: number } {
   const match = /^([01])-(\d{1,12})$/.exec(cursor);
-  if (match === null) {
-    throw new SessiondError("invalid_request", "the cursor does not belong to this log", {
-      issues: [{ path: "cursor", message: "must be the next_cursor of a page" }],
-    });
-  }
+  if (match === null) throw foreignCursor();
   return { generation: Number(match[1]), offset: Number(match[2]) };
 }
 

@@ -1,10 +1,9 @@
 /** The daemon's own records: small documents and logs in tables. All daemons of a store share them. */
 import type { z } from "zod";
 import { KeyedQueue } from "../../async/keyed-queue.ts";
-import { issuesOf, wording } from "../../contract/wording.ts";
-import { SessiondError } from "../../error.ts";
-import { JsonError, type JsonValue, parsePlainJson, stringifyJson } from "../../json/exact-json.ts";
+import { parsePlainJson, stringifyJson } from "../../json/exact-json.ts";
 import type { Logger } from "../../log.ts";
+import { foreignCursor, readRecord } from "../read-record.ts";
 import type { Records } from "../session-store.ts";
 import type { ChangesUnderWay } from "./changes/under-way.ts";
 import type { Database, Queryable } from "./connection/database.ts";
@@ -140,30 +139,7 @@ export function postgresRecords({ database, changes, logger }: RecordsOptions): 
   };
 }
 
-type RecordRead<T> = { value: T; why?: undefined } | { why: string };
-
-/** Says in words what is wrong with a record, and where. */
-function readRecord<T>(text: string, schema: z.ZodType<T> | undefined): RecordRead<T> {
-  let value: JsonValue;
-  try {
-    value = parsePlainJson(text);
-  } catch (error) {
-    if (!(error instanceof JsonError)) throw error;
-    return { why: error.message };
-  }
-  if (schema === undefined) return { value: value as T };
-  const checked = schema.safeParse(value, { error: wording });
-  if (checked.success) return { value: checked.data };
-  return {
-    why: issuesOf(checked.error)
-      .map(({ path, message }) => `${path} ${message}`.trim())
-      .join("; "),
-  };
-}
-
 function parseCursor(cursor: string): number {
   if (/^\d{1,15}$/.test(cursor)) return Number(cursor);
-  throw new SessiondError("invalid_request", "the cursor does not belong to this log", {
-    issues: [{ path: "cursor", message: "must be the next_cursor of a page" }],
-  });
+  throw foreignCursor();
 }
