@@ -171,8 +171,9 @@ async function kill(kind: Kind, { cluster, hosts, workers, shared, startWorker }
     host.daemon = await host.daemon.restart();
   } else if (kind === "worker") {
     const { program, number, host: its } = pick(workers);
-    shared.killed(number);
     program.kill("SIGKILL");
+    await program.exited;
+    shared.killed(number);
     await startWorker(below(2) === 0 ? its : host);
   } else if (kind === "database") {
     if (below(2) === 0) await cluster.kill();

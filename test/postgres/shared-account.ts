@@ -43,7 +43,8 @@ export class SharedAccount {
             event.worker === worker && event.at > at && (event.what === "killed" || event.what === "lost"),
         );
         const next = starts[index + 1] as Event;
-        expect(ended, `${file} was given to ${next.worker} while ${worker} had it`).toBe(true);
+        const told = own.map((event) => `${event.at} ${event.what} by ${event.worker}`).join("; ");
+        expect(ended, `${file} was given to ${next.worker} while ${worker} had it: ${told}`).toBe(true);
       }
       const last = starts.at(-1) as Event;
       for (const { at, worker } of acknowledged) {
@@ -56,6 +57,7 @@ export class SharedAccount {
     return { done: files.length, twice };
   }
 
+  /** In the order in which they happened. */
   #events(): Event[] {
     const events = this.#files.flatMap((path, worker) => {
       // A kill may have cut the last line off.
@@ -65,6 +67,7 @@ export class SharedAccount {
         return { at: BigInt(at), what: what as Event["what"], file, worker };
       });
     });
-    return [...events, ...this.#killed.map((event) => ({ ...event, file: "" }))];
+    const killed = this.#killed.map((event) => ({ ...event, file: "" }));
+    return [...events, ...killed].sort((a, b) => (a.at < b.at ? -1 : 1));
   }
 }
