@@ -51,6 +51,9 @@ test("only these commands are shown without being run", () => {
     "docs/operate.md: sudo systemctl reset-failed sessiond.socket sessiond.service && sudo systemctl start sessiond",
     // It needs a worker of the reader.
     "docs/other-languages.md: node dist/tools/check-worker.js -- ./my-worker",
+    // They need root, systemd and PostgreSQL: test/service/database.test.ts does the same.
+    "docs/postgres.md: sudo apt install postgresql",
+    "docs/postgres.md: sudo install -D -m 644 -t /etc/systemd/system/sessiond.service.d /usr/share/sessiond/postgres.conf",
     // test/e2e/python-worker.test.ts runs it.
     'docs/small-workers.md: python3 examples/worker.py "$SOCKET" nightly',
     // The tests of the package for Python run it, or it runs them.
