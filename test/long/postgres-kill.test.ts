@@ -1,3 +1,4 @@
+/** The rounds of the suite of PostgreSQL, many more of them. */
 import { expect, test } from "vitest";
 import { killRounds } from "../postgres/kill-rounds.ts";
 import { postgresObstacle } from "../support/postgres/programs.ts";
