@@ -8,7 +8,7 @@ const properties = globSync("test/**/*.test.ts", { cwd: import.meta.dirname }).f
 );
 
 /** Takes nine minutes: .ci/run is content with the five rounds of the suite of PostgreSQL. */
-const manyRounds = process.env["CI_RUN"] === undefined ? [] : ["test/long/postgres-kill.test.ts"];
+const manyRounds = process.env.CI_RUN === undefined ? [] : ["test/long/postgres-kill.test.ts"];
 
 // The suites that take minutes: many kills, many rounds, large directories, and every property with all its
 // runs.
