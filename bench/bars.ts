@@ -1,6 +1,7 @@
 /** The targets of the benchmark, and whether each is reached. A ratio compares rounds that ran in turn. */
 import { pairedRatio, rounded } from "./measure.ts";
 import type { PeerName } from "./peers/all.ts";
+import { postgresBars } from "./postgres/table.ts";
 import type { Bar, Results } from "./results.ts";
 import type { Throughput } from "./rounds.ts";
 import type { SharedRun } from "./shared-runs.ts";
@@ -140,6 +141,7 @@ export function bars(results: Results): Bar[] {
     );
     add(`${what}: percentage of refused calls`, "at most", 5, paced.refused_percent);
   }
+  if (results.postgres) postgresBars(results.postgres, add);
   for (const [where, stall, isJudged] of stalls(results)) {
     add(`longest stall of the event loop in ms, ${where}`, "at most", 50, stall, isJudged);
   }

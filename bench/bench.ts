@@ -25,6 +25,7 @@ import { diskDirectory, machine, versions } from "./machine.ts";
 import { pacing } from "./pacing.ts";
 import { serveJournal } from "./peers/line-journal.ts";
 import { benchDirectory } from "./peers/packages.ts";
+import { postgres } from "./postgres/measure.ts";
 import { pythonReports } from "./python.ts";
 import { reportsInFlight, reportsWaiting } from "./reports.ts";
 import { notes, type Results } from "./results.ts";
@@ -52,6 +53,7 @@ const parts = {
   claims,
   shared: sharedRuns,
   python: pythonReports,
+  postgres,
 } satisfies { [Part in keyof Results]?: (context: Context) => Promise<Results[Part]> };
 
 const scope = new Scope();

@@ -16,6 +16,8 @@ export interface ClientProcess {
   readonly variant: string;
   readonly pid: number;
   run(request: RunRequest): Promise<RunResult>;
+  /** Opens the sessions of a request that has a prefix, and resolves to what runs it. */
+  open(request: RunRequest): Promise<() => Promise<RunResult>>;
   close(): Promise<void>;
 }
 
@@ -34,15 +36,27 @@ export async function startClient(
   });
   scope.defer(() => endProcess(child));
   await answer(child, name);
+  const result = async () => {
+    const reply = (await answer(child, name)) as { result: RunResult } | { error: string };
+    if ("error" in reply) throw new Error(`${name}: ${reply.error}`);
+    return reply.result;
+  };
   return {
     name,
     variant: settings.variant,
     pid: child.pid as number,
     async run(request) {
       child.send(request);
-      const reply = (await answer(child, name)) as { result: RunResult } | { error: string };
-      if ("error" in reply) throw new Error(`${name}: ${reply.error}`);
-      return reply.result;
+      return result();
+    },
+    async open(request) {
+      child.send(request);
+      const reply = (await answer(child, name)) as "opened" | { error: string };
+      if (reply !== "opened") throw new Error(`${name}: ${reply.error}`);
+      return () => {
+        child.send("go");
+        return result();
+      };
     },
     async close() {
       const ended = once(child, "exit");

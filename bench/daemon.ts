@@ -1,6 +1,7 @@
 /** Starts and stops the built daemon as a separate process. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { writeFileSync } from "node:fs";
 import { createConnection } from "node:net";
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -24,18 +25,25 @@ export interface Daemon extends Probed {
   stop(): Promise<void>;
 }
 
-/** @throws if the daemon ends instead of answering */
+/**
+ * With `postgres`, the URL of a database, sessions are there, and `directory` only names the socket.
+ *
+ * @throws if the daemon ends instead of answering
+ */
 export async function startDaemon(
   scope: Scope,
   directory: string,
-  { wrap = [] }: { wrap?: readonly string[] } = {},
+  { wrap = [], postgres }: { wrap?: readonly string[]; postgres?: string } = {},
 ): Promise<Daemon> {
   const socket = `${directory}.sock`;
   const stallFile = `${directory}.stall`;
   const [command, ...args] = [
     ...wrap,
     ...[process.execPath, "--import", probe, program],
-    ...["--sessions-dir", directory, "--socket", socket, "--log-level", "error"],
+    ...(postgres === undefined
+      ? ["--sessions-dir", directory]
+      : ["--config", configFor(directory, postgres)]),
+    ...["--socket", socket, "--log-level", "error"],
   ] as [string, ...string[]];
   const begun = performance.now();
   const child = spawn(command, args, {
@@ -60,6 +68,12 @@ export async function startDaemon(
       await endProcess(child);
     },
   };
+}
+
+function configFor(directory: string, postgres: string): string {
+  const path = `${directory}.yaml`;
+  writeFileSync(path, `storage: ${JSON.stringify({ postgres })}\n`);
+  return path;
 }
 
 async function firstAnswer(child: ChildProcess, socket: string): Promise<void> {

@@ -2,12 +2,13 @@
 import { spawnSync } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { postgresProblem } from "../test/support/postgres/programs.ts";
 import type { PeerName } from "./peers/all.ts";
 import { benchDirectory } from "./peers/packages.ts";
 
 export interface Available {
   /** Why a peer is not measured. */
-  skipped: Map<PeerName | "strace" | "GNU parallel" | "curl" | "Python", string>;
+  skipped: Map<PeerName | "strace" | "GNU parallel" | "curl" | "Python" | "PostgreSQL", string>;
   /** `better-sqlite3`, or else `node:sqlite`. */
   sqlite: string;
 }
@@ -36,6 +37,8 @@ export function install(say: (text: string) => void): Available {
   if (noCurl !== undefined) skipped.set("curl", noCurl);
   const noPython = installProgram("python3", "python3", say);
   if (noPython !== undefined) skipped.set("Python", noPython);
+  const noPostgres = installPostgres(say);
+  if (noPostgres !== undefined) skipped.set("PostgreSQL", noPostgres);
   return { skipped, sqlite };
 }
 
@@ -90,6 +93,15 @@ function installProgram(
     spawnSync("systemctl", ["disable", "--now", program], { stdio: "ignore" });
   }
   return undefined;
+}
+
+function installPostgres(say: (text: string) => void): string | undefined {
+  const problem = postgresProblem();
+  if (problem === undefined || process.getuid?.() !== 0 || !isThere("apt-get")) return problem;
+  say(problem);
+  const script = join(benchDirectory, "../test/support/postgres/install.sh");
+  const { stderr } = spawnSync("sh", [script], { encoding: "utf8" });
+  return postgresProblem() && `${problem}: ${lastLine(stderr)}`;
 }
 
 function isThere(program: string): boolean {

@@ -3,6 +3,7 @@ import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, cpus, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
+import { run } from "../test/support/postgres/programs.ts";
 import type { Available } from "./install.ts";
 import { packageVersion } from "./peers/packages.ts";
 
@@ -59,5 +60,7 @@ export function versions({ skipped, sqlite }: Available): Record<string, string>
     const name = "@langchain/langgraph-checkpoint-sqlite";
     list[name] = packageVersion(name);
   }
+  if (!skipped.has("PostgreSQL"))
+    list.postgresql = run("postgres", "--version").trim().split(" ")[2] ?? "unknown";
   return list;
 }

@@ -7,6 +7,7 @@ import type { Ran } from "./jobs.ts";
 import type { Answered } from "./listing.ts";
 import type { Machine } from "./machine.ts";
 import type { Paced } from "./pacing.ts";
+import type { Postgres } from "./postgres/measure.ts";
 import type { PythonReports } from "./python.ts";
 import type { Reports } from "./reports.ts";
 import type { SharedRun } from "./shared-runs.ts";
@@ -37,6 +38,8 @@ export interface Results {
   claims?: Claimed[];
   shared?: SharedRun[];
   python?: PythonReports[];
+  /** Null if there is no PostgreSQL. */
+  postgres?: Postgres | null;
   bars?: Bar[];
 }
 
@@ -88,6 +91,10 @@ export const notes: Record<string, string> = {
     "true for each file in one session: four processes of sessionctl run --share with one command at once each, started together, against one process with four at once. From the first start to the last exit.",
   python:
     "One worker with the package in python/, in a session of its own. Each report is waited for, or as many are in flight as the package allows.",
+  postgres:
+    "A server of its own, fsync on, no checkpoint within a round, Unix sockets. The daemon on PostgreSQL, and its peers there, share its processes with nobody else. Three daemons against one: three client processes in both cases, which begin together; each daemon has sessions of its own.",
+  "postgres, event stream":
+    "From the request to pause or resume on one daemon until the event has come from another, the answer not waited for, and nothing else going on.",
   stall:
     "The longest time for which the event loop of the daemon did not turn, after the program was loaded.",
 };

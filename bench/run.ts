@@ -9,6 +9,8 @@ import { longestStall, type Probed, writtenBytes } from "./process-facts.ts";
 import { fileNames } from "./work.ts";
 
 export interface RunRequest {
+  /** What the names of the sessions begin with, where several client processes share the sessions. */
+  prefix?: string;
   /** The number of workers, each with a session of its own. */
   workers: number;
   /** The number of files in each session. */
@@ -44,17 +46,23 @@ export interface RunResult {
   stallMs: number | null;
 }
 
-export async function run(peer: Peer, request: RunRequest): Promise<RunResult> {
+/** `together` resolves when the client processes that measure at the same time are ready as well. */
+export async function run(
+  peer: Peer,
+  request: RunRequest,
+  together: () => Promise<unknown> = async () => {},
+): Promise<RunResult> {
   const names = fileNames(request.files);
-  const { done = 0 } = request;
+  const { done = 0, prefix = "" } = request;
   const opened: Reporter[] = [];
   for (let worker = 0; worker < request.workers; worker++) {
-    opened.push(await peer.open(`session-${worker}`, names, done));
+    opened.push(await peer.open(`${prefix}session-${worker}`, names, done));
   }
   const beforeFirst = performance.now();
   await Promise.all(opened.map((reporter) => reporter.report(names[done] as string)));
   const firstMs = performance.now() - beforeFirst;
 
+  await together();
   if (request.probed !== undefined) await longestStall(request.probed);
   const written = writtenBytes(request.writer);
   const latencies = new Samples();

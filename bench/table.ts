@@ -1,8 +1,9 @@
 /** The tables that a run prints. */
+import { postgresRows } from "./postgres/table.ts";
 import type { Results } from "./results.ts";
 import type { Throughput } from "./rounds.ts";
 
-type Row = [
+export type Row = [
   what: string,
   who: string,
   figure: string,
@@ -98,6 +99,7 @@ export function table(results: Results): string {
       "",
       "",
     ]);
+  if (results.postgres) rows.push(...postgresRows(results.postgres));
   const skipped = results.skipped.map(({ what, because }) => `skipped: ${what}: ${because}\n`);
   return (rows.length > 1 ? layOut(rows) : "") + skipped.join("");
 }

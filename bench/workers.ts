@@ -2,6 +2,7 @@
  * The client process, which runs all workers of one peer. The program is the same for every peer, so that
  * none has an advantage. Its parent sends it requests; see client-process.ts.
  */
+import { once } from "node:events";
 import { type PeerName, peers } from "./peers/all.ts";
 import type { PeerSettings } from "./peers/peer.ts";
 import { type RunRequest, run } from "./run.ts";
@@ -11,12 +12,17 @@ export const workersArgument = "workers";
 
 export async function serveWorkers([name, settings]: readonly string[]): Promise<void> {
   const peer = await peers[name as PeerName](JSON.parse(settings as string) as PeerSettings);
-  process.on("message", (request: RunRequest | "close") => {
+  process.on("message", (request: RunRequest | "close" | "go") => {
+    if (request === "go") return;
     if (request === "close") {
       void peer.close().then(() => process.disconnect());
       return;
     }
-    run(peer, request).then(
+    const together = async () => {
+      process.send?.("opened");
+      await once(process, "message");
+    };
+    run(peer, request, request.prefix === undefined ? undefined : together).then(
       (result) => process.send?.({ result }),
       (error: unknown) => process.send?.({ error: (error as Error).stack }),
     );

@@ -27,6 +27,8 @@ export interface PeerSettings {
   directory: string;
   /** The Unix socket of its server, if it has one. */
   socket: string;
+  /** The URL of its database, if it has one. */
+  url?: string;
   /** One of several ways to use the peer. The fastest is found before the measurement. */
   variant: string;
 }
