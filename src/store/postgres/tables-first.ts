@@ -44,7 +44,7 @@ export class TablesFirst implements Database {
   };
 
   transaction: Database["transaction"] = <T>(
-    use: (tx: Queryable) => Promise<T>,
+    use: (tx: Queryable, opened: unknown[][]) => Promise<T>,
     options?: Parameters<Database["transaction"]>[1],
   ) => {
     if (this.#schema !== undefined) return this.#database.transaction(use, options);

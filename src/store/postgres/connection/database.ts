@@ -24,6 +24,11 @@ export interface Queryable {
 export interface TransactionOptions {
   /** `snapshot`: repeatable read, read only. Otherwise read committed. */
   isolation?: "snapshot";
+  /**
+   * Statements without parameters, at least one, that are sent together with `begin`: one round trip for
+   * all. `use` gets their rows, an array for each statement.
+   */
+  opening?: readonly string[];
 }
 
 /** Which database, and what is demanded of it. */
@@ -50,7 +55,10 @@ export interface Database extends Queryable {
    * Runs `use` between `begin` and `commit`, on one connection; `rollback` if it throws. A transaction that
    * the server ended because of others (40001, 40P01) is run again, so `use` may be called more than once.
    */
-  transaction<T>(use: (tx: Queryable) => Promise<T>, options?: TransactionOptions): Promise<T>;
+  transaction<T>(
+    use: (tx: Queryable, opened: unknown[][]) => Promise<T>,
+    options?: TransactionOptions,
+  ): Promise<T>;
   /** Calls back at a notification on the channel, and whenever some may have been missed. Ends by the function. */
   listen(channel: string, hint: () => void): () => void;
   /** Whether statements may be sent that write: the database is there, and safe. */

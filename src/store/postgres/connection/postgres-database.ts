@@ -84,12 +84,12 @@ export class PostgresDatabase implements Database {
   }
 
   async transaction<T>(
-    use: (tx: Queryable) => Promise<T>,
-    { isolation }: TransactionOptions = {},
+    use: (tx: Queryable, opened: unknown[][]) => Promise<T>,
+    { isolation, opening }: TransactionOptions = {},
   ): Promise<T> {
     const writes = isolation !== "snapshot";
     return this.#again(() =>
-      this.#using(writes, (connection) => runTransaction(connection, use, writes), false),
+      this.#using(writes, (connection) => runTransaction(connection, use, writes, opening), false),
     );
   }
 

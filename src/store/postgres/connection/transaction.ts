@@ -1,4 +1,5 @@
 /** One transaction on one connection. */
+import type { QueryResult } from "pg";
 import type { Connection } from "./connection.ts";
 import type { Parameter, Queryable } from "./database.ts";
 import { callerError, isAnswer } from "./failure.ts";
@@ -9,8 +10,9 @@ import { callerError, isAnswer } from "./failure.ts";
  */
 export async function runTransaction<T>(
   connection: Connection,
-  use: (tx: Queryable) => Promise<T>,
+  use: (tx: Queryable, opened: unknown[][]) => Promise<T>,
   writes: boolean,
+  opening: readonly string[] = [],
 ): Promise<T> {
   let isOpen = false;
   const run = async (text: string, values?: readonly Parameter[]) => {
@@ -26,13 +28,14 @@ export async function runTransaction<T>(
       return (await run(text, values)).rows as Row[];
     },
   };
-  await run(
-    writes ? "begin isolation level read committed" : "begin isolation level repeatable read, read only",
-  );
-  isOpen = true;
+  const begin = writes
+    ? "begin isolation level read committed"
+    : "begin isolation level repeatable read, read only";
   let result: T;
   try {
-    result = await use(tx);
+    const opened = await run([begin, ...opening].join("; "));
+    isOpen = true;
+    result = await use(tx, rowsOf(opened).slice(1));
     isOpen = false;
   } catch (error) {
     isOpen = false;
@@ -48,4 +51,9 @@ export async function runTransaction<T>(
   if (command === "ROLLBACK")
     throw new Error("the transaction was rolled back: a statement of it had failed");
   return result;
+}
+
+/** Of several statements in one text, `pg` returns an array of results. */
+function rowsOf(results: QueryResult | readonly QueryResult[]): unknown[][] {
+  return ("rows" in results ? [results] : results).map(({ rows }) => rows);
 }

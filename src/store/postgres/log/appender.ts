@@ -11,6 +11,7 @@ import type { Clock } from "../../../time/clock.ts";
 import type { Database, Queryable } from "../connection/database.ts";
 import { appendBatch, type SessionBatch } from "./batch.ts";
 import type { Copies } from "./copies.ts";
+import { type OpenedRows, openingFor } from "./load.ts";
 import { isUnknown, settle } from "./operation.ts";
 import { type AppendTask, type Made, makeNext, mostBytes, needsPrepare, type Slot } from "./slot.ts";
 
@@ -26,8 +27,6 @@ export interface AppenderOptions {
   onIdle: (slot: Slot) => void;
 }
 
-/** Others append, too: how many times in a row the lock is taken first, until nobody else has appended. */
-const lockedTurns = 8;
 /** How many transactions may wait for locks at once: they take connections that others need. */
 const lockersAtOnce = 4;
 
@@ -121,7 +120,7 @@ export class Appender {
   /** Somebody else has changed the session, or has its lock. What was applied to the copy is not true. */
   #conflicted({ slot, tasks }: Made): void {
     slot.copy = undefined;
-    slot.contended = lockedTurns;
+    slot.othersAppend();
     slot.tasks.unshift(...tasks);
   }
 
@@ -172,15 +171,17 @@ export class Appender {
     const { database, origin } = this.#options;
     const run: { made?: Made | undefined; op: string } = { op: randomUUID() };
     try {
-      await database.transaction(async (tx) => {
+      const opening = slot.copy === undefined ? undefined : openingFor(slot.copy);
+      const append = async (tx: Queryable, opened: unknown[][]) => {
         // It may run again after a conflict.
         if (run.made !== undefined) this.#conflicted(run.made);
         run.made = undefined;
-        await this.#bringUnderLock(tx, slot);
+        await this.#bringUnderLock(tx, slot, opening && (opened as OpenedRows));
         run.made = makeNext(slot, this.#options.clock);
         const { batch } = run.made;
         if (batch !== undefined) await appendBatch(tx, [batch], { op: run.op, origin });
-      });
+      };
+      await database.transaction(append, opening && { opening });
       if (run.made !== undefined) this.#kept(run.made);
     } catch (error) {
       await this.#lockedFailed(slot, run, error);
@@ -209,11 +210,11 @@ export class Appender {
     }
   }
 
-  async #bringUnderLock(tx: Queryable, slot: Slot): Promise<void> {
-    const { copies } = this.#options;
+  async #bringUnderLock(tx: Queryable, slot: Slot, opened: OpenedRows | undefined): Promise<void> {
     const before = slot.copy?.seq;
-    const { seq } = await copies.bring(tx, slot, "for no key update");
-    slot.contended = seq === before ? slot.contended - 1 : lockedTurns;
+    await this.#options.copies.bringOpened(tx, slot, opened, "for no key update");
+    if (slot.copy?.seq === before) slot.nobodyElseAppended();
+    else slot.othersAppend();
     slot.verified();
     const [first] = slot.tasks;
     if (first?.kind === "append") await prepare(slot, first);

@@ -7,7 +7,7 @@ import { missingSession } from "../../missing-session.ts";
 import type { Database, Queryable } from "../connection/database.ts";
 import { toText } from "../schema/names.ts";
 import type { Copy } from "./copy.ts";
-import { catchUp, type FramedRow, loadCopy, readRow } from "./load.ts";
+import { catchUp, type FramedRow, loadCopy, type OpenedRows, readRow } from "./load.ts";
 import { Slot } from "./slot.ts";
 
 export interface CopyLimits {
@@ -75,6 +75,23 @@ export class Copies {
     }
     await this.bringTo(tx, slot, row);
     return row;
+  }
+
+  /**
+   * As `bring`, by what `openingFor` has read for the copy of the slot. Without that, and if it is not enough,
+   * the row is read again.
+   */
+  async bringOpened(tx: Queryable, slot: Slot, opened: OpenedRows | undefined, lock: string): Promise<void> {
+    const { copy } = slot;
+    const [row] = opened?.[1] ?? [];
+    if (copy !== undefined && row !== undefined) {
+      slot.copy = undefined;
+      if (await catchUp(tx, row as FramedRow, copy, opened?.[2])) {
+        slot.copy = copy;
+        return;
+      }
+    }
+    await this.bring(tx, slot, lock);
   }
 
   async bringTo(tx: Queryable, slot: Slot, row: FramedRow): Promise<Copy> {

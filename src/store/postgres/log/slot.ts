@@ -37,6 +37,12 @@ export interface ChangeTask {
 
 export type Task = AppendTask | ReadTask | ChangeTask;
 
+/**
+ * How many times in a row, and for how long, the lock is taken first although nobody else has appended. To
+ * take it costs two round trips; not to take it may cost that the copy is loaded again.
+ */
+const [lockedTurns, calmMs] = [8, 10_000];
+
 export class Slot {
   readonly id: SessionId;
   copy: Copy | undefined;
@@ -45,8 +51,10 @@ export class Slot {
   isBusy = false;
   /** Others may have changed the session since the copy was made. */
   isBehind = false;
-  /** Others append, too: so many appends take the lock first. */
+  /** Others append, too: so many turns take the lock first. */
   contended = 0;
+  /** When somebody else was last found to have appended, in milliseconds of `performance.now()`. */
+  #contendedAt = 0;
   isCompacting = false;
   /** A report was too large for the document, which was written since. */
   isCompacted = false;
@@ -59,6 +67,17 @@ export class Slot {
   takeNext<Kind extends Task["kind"]>(kind: Kind): Extract<Task, { kind: Kind }>[] {
     const end = this.tasks.findIndex((task) => task.kind !== kind);
     return this.tasks.splice(0, end === -1 ? this.tasks.length : end) as Extract<Task, { kind: Kind }>[];
+  }
+
+  /** Somebody else has appended. */
+  othersAppend(): void {
+    this.contended = lockedTurns;
+    this.#contendedAt = performance.now();
+  }
+
+  /** A turn took the lock first, and nobody else had appended since the one before. */
+  nobodyElseAppended(): void {
+    if (this.contended > 1 || performance.now() - this.#contendedAt > calmMs) this.contended--;
   }
 
   /**

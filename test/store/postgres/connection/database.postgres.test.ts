@@ -1,7 +1,7 @@
 /** Statements, values, transactions, notifications and the clock, over a PostgreSQL that is well. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { eventually } from "../../../support/eventually.ts";
 import { testCluster, urlOf } from "../../../support/postgres/cluster.ts";
 import { sharedPostgres, testDatabase, withoutPostgres } from "../../../support/postgres/database.ts";
@@ -70,6 +70,28 @@ describe.skipIf(withoutPostgres())("transactions", () => {
     });
     await expect(swallowed).rejects.toThrow("a statement of it had failed");
     expect(await query("select a from t")).toEqual([{ a: 1 }]);
+  });
+
+  test("begin with statements whose rows they get; one of these that fails ends them", async () => {
+    const { url, query } = await testDatabase();
+    await query("create table t (a int primary key)");
+    const database = await opened(url);
+    const opening = ["insert into t values (1), (2)", "select a, a::bigint as b from t order by a"];
+    const rows = await database.transaction(async (_, opened) => opened, { opening });
+    expect(rows).toEqual([
+      [],
+      [
+        { a: 1, b: 1 },
+        { a: 2, b: 2 },
+      ],
+    ]);
+    const again = ["insert into t values (3)", "insert into t values (1)"];
+    const use = vi.fn();
+    const failing = database.transaction(use, { opening: again });
+    await expect(failing).rejects.toThrow("duplicate key");
+    expect(use).not.toHaveBeenCalled();
+    await database.transaction((tx) => tx.query("insert into t values (4)"));
+    expect(await query("select a from t order by a")).toEqual([{ a: 1 }, { a: 2 }, { a: 4 }]);
   });
 
   test("a snapshot sees one moment, and takes no change", async () => {

@@ -1,6 +1,7 @@
 /** What is appended: durable once, in order, whoever else appends, and whatever becomes of the connection. */
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { SessionId } from "../../../../src/session/session-id.ts";
+import type { Database, Queryable } from "../../../../src/store/postgres/connection/database.ts";
 import { report } from "../../../../src/store/postgres/log/report.ts";
 import { sharedPostgres, testDatabase, withoutPostgres } from "../../../support/postgres/database.ts";
 import { startProxy } from "../../../support/postgres/proxy.ts";
@@ -41,6 +42,41 @@ describe.skipIf(withoutPostgres())("appends of several daemons", () => {
       name,
     ]);
     expect(Number(deadlocks)).toBe(0);
+  });
+
+  test("beside those of another: three round trips each, and the copy is not loaded again", async () => {
+    const { url } = await testDatabase();
+    const other = await openedLog(url);
+    const database = await openedDatabase(url);
+    const asked: string[] = [];
+    const watched = (tx: Queryable): Queryable => ({
+      query: (text, values) => {
+        asked.push(text);
+        return tx.query(text, values);
+      },
+    });
+    const { log } = logOn({
+      ...watched(database),
+      clock: database.clock,
+      transaction: (use, options) => {
+        asked.push("begin");
+        return database.transaction((tx, opened) => use(watched(tx), opened), options);
+      },
+    } as Database);
+    const id = idOf(1);
+    await other.log.create(sessionOf(id, []));
+    for (const { log: first } of [{ log }, other]) await report(first, id, { processed: ["a"] }, {});
+    await report(log, id, { processed: ["b"] }, {});
+    asked.length = 0;
+    const [rounds, own] = [4, 12];
+    for (let at = 0; at < rounds; at++) {
+      await report(other.log, id, { processed: [`other ${at}`] }, {});
+      for (let n = 0; n < own; n++) await report(log, id, { processed: [`${at} ${n}`] }, {});
+    }
+    // A transaction begins with the lock and what the copy lacks; then come the append and the commit.
+    expect(asked.filter((text) => text === "begin")).toHaveLength(rounds * own);
+    expect(asked).toHaveLength(2 * rounds * own);
+    expect(await stateOf(log, id)).toEqual(await stateOf(logOn(database).log, id));
   });
 
   test("of one daemon to one session: made in the order of the calls", async () => {
