@@ -63,6 +63,12 @@ export class LeaseTable implements Leases {
     return Array.from(this.heldFor(id), ({ lease }) => lease);
   }
 
+  async among(ids: readonly string[]): Promise<Lease[]> {
+    const found: Lease[] = [];
+    for (const id of ids) for (const { lease } of this.#held.get(id)?.values() ?? []) found.push(lease);
+    return found;
+  }
+
   async all(): Promise<Lease[]> {
     return Array.from(this.#all(), ({ lease }) => lease);
   }

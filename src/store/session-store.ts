@@ -243,6 +243,8 @@ export interface Leases {
   disconnected(id: SessionId, epoch: number): Promise<void>;
   /** The leases of a session, on whatever host: one that is exclusive, or any number that are shared. */
   of(id: string): Promise<FleetLease[]>;
+  /** The leases of these sessions, such as those of a page of a list. */
+  among(ids: readonly string[]): Promise<FleetLease[]>;
   /** The leases of all hosts. */
   all(): Promise<FleetLease[]>;
   /** Those of this daemon's host, over which it watches: also those that an earlier run left. */

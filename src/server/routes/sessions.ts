@@ -30,7 +30,7 @@ export function sessionHandlers(store: SessionStore, workers: ListedWorkers) {
 
     listSessions: async ({ query }) => {
       const { sessions, ...page } = await store.list(query);
-      const known = await workers.all();
+      const known = await workers.among(sessions.map(({ session_id }) => session_id));
       return {
         sessions: sessions.map((summary) => withWorkers(summary, known.get(summary.session_id) ?? [])),
         ...page,

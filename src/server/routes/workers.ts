@@ -7,8 +7,8 @@ import type { Handlers } from "../http/handler.ts";
 
 export interface ListedWorkers {
   of(id: string): Promise<AttachedWorker[]>;
-  /** By session id, of the sessions that have any. */
-  all(): Promise<Map<string, AttachedWorker[]>>;
+  /** By session id, of those of these sessions that have any. */
+  among(ids: readonly string[]): Promise<Map<string, AttachedWorker[]>>;
 }
 
 export function listedWorkers(
@@ -29,9 +29,9 @@ export function listedWorkers(
   };
   return {
     of: async (id) => listed(id, await leases.of(id)),
-    async all() {
+    async among(ids) {
       const bySession = new Map<string, FleetLease[]>();
-      for (const lease of await leases.all()) {
+      for (const lease of await leases.among(ids)) {
         const others = bySession.get(lease.session_id);
         if (others === undefined) bySession.set(lease.session_id, [lease]);
         else others.push(lease);

@@ -61,6 +61,7 @@ export function leaseTests(open: OpenStore): void {
     expect(second.epoch).toBeGreaterThan(first.epoch);
     expect(await store.leases.of("s")).toEqual([first]);
     expect(new Set(await store.leases.all())).toEqual(new Set([first, second]));
+    expect(await store.leases.among(["other", "s"])).toEqual([first]);
     await store.leases.release(id, first.epoch);
     expect(await store.leases.of("s")).toEqual([]);
     expect((await store.leases.acquire(id, {})).lease.epoch).toBeGreaterThan(second.epoch);

@@ -19,7 +19,7 @@ import { LoggedClaims } from "./claims.ts";
 import { Heartbeat } from "./heartbeat.ts";
 import { type KnownHost, knownHosts, trimHosts } from "./hosts.ts";
 import { LeaseLookup } from "./lease-lookup.ts";
-import { allLeases, type FoundLease, leasesOfHost } from "./lease-rows.ts";
+import { allLeases, type FoundLease, leasesOf, leasesOfHost } from "./lease-rows.ts";
 import { takeOverLost } from "./lost-hosts.ts";
 import { encodeDetail, eventOf } from "./told-leases.ts";
 
@@ -137,6 +137,11 @@ export class HostLeases implements Leases {
 
   async of(id: string): Promise<FleetLease[]> {
     return (await this.#lookup.of(id)).map((found) => this.#shown(found));
+  }
+
+  async among(ids: readonly string[]): Promise<FleetLease[]> {
+    if (ids.length === 0) return [];
+    return (await leasesOf(this.#options.database, ids)).map((found) => this.#shown(found));
   }
 
   async all(): Promise<FleetLease[]> {
