@@ -97,18 +97,14 @@ describe.skipIf(withoutPostgres())("daemons on one database", () => {
     const [a, b] = await startServers();
     await a.create("s", ["x"]);
     const worker = await attachWorker(b.socketPath, "s");
-    const took: number[] = [];
     for (let round = 0; round < 10; round++) {
       const verb = round % 2 === 0 ? "pause" : "resume";
       const { length } = worker.messages;
-      const began = performance.now();
       await a.call("POST", `/v1/sessions/s/${verb}`);
+      // Only a notification can be the reason: the database is looked at without one after ten minutes.
       await eventually(() => expect(worker.messages.length).toBe(length + 1));
-      took.push(performance.now() - began);
       expect(worker.messages.at(-1)).toMatchObject({ status: verb === "pause" ? "paused" : "running" });
     }
-    // A few milliseconds where nothing else runs. A notification that is lost would never come here.
-    expect(took.sort((x, y) => x - y)[5]).toBeLessThan(250);
     await a.call("DELETE", "/v1/sessions/s?force=true");
     expect(await worker.closed).toMatchObject({ code: "session_deleted" });
   });

@@ -20,6 +20,7 @@ import {
   summaryColumns,
   summaryOf,
 } from "../../../../src/store/postgres/view/summary-row.ts";
+import type { Clock } from "../../../../src/time/clock.ts";
 
 export interface OpenedLog {
   log: SessionLog;
@@ -46,11 +47,11 @@ export async function openedLog(url: string, limits?: CopyLimits): Promise<Opene
 }
 
 /** One that has no copy yet, on a database that somebody else closes. */
-export function logOn(database: Database, limits?: CopyLimits): OpenedLog {
+export function logOn(database: Database, limits?: CopyLimits, clock: Clock = database.clock): OpenedLog {
   const [changes, reports, freed] = [[] as OwnChange[], [] as OwnReport[], [] as string[]];
   const log = new SessionLog({
     database,
-    clock: database.clock,
+    clock,
     origin: randomUUID(),
     told: { own: async (change) => void changes.push(change), reported: (one) => void reports.push(one) },
     onFree: (id) => void freed.push(id),
