@@ -25,7 +25,7 @@ const advice: Readonly<Record<string, string>> = {
   session_corrupt: "to see what is wrong and how to repair it: sessionctl doctor",
   storage_full: "nothing was changed; free some disk space, then try again",
   storage_failed: "to see why: sessionctl status, and the log of sessiond",
-  storage_unavailable: "try again when it is back; to see what is wrong: sessionctl status",
+  storage_unavailable: "try again when it can be used again; to see what is wrong: sessionctl status",
   shutting_down: "try again in a moment",
   internal: "see the log of sessiond",
 };

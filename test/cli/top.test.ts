@@ -102,6 +102,9 @@ describe("a frame", () => {
     const [head, , , , first] = shown(frame(viewOf({ away }), { columns: 80, rows: 24 }, unicode));
     expect(head).toBe("no connection to sessiond for 12s: nobody listens at /run/sessiond/sessiond.sock");
     expect(first).toMatch(/▸ nightly .* 3350\/5000 +– +– {2}run:4711/);
+    const answered = { message: "the database is away", forMs: 6000, answers: true };
+    const [without] = shown(frame(viewOf({ away: answered }), { columns: 80, rows: 24 }, unicode));
+    expect(without).toBe("nothing new for 6s: the database is away");
   });
 
   it("shows the next cleanup, or that none is scheduled", () => {

@@ -27,12 +27,16 @@ test.skipIf(withoutPostgres())("a database that can be used: 0, and nothing is m
   expect(await query("select nspname from pg_namespace where nspname = 'sessiond'")).toEqual([]);
 });
 
-test.skipIf(withoutPostgres())("what somebody has to mend: 78, and what to do", async () => {
+test.skipIf(withoutPostgres())("what somebody has to mend: 78, and what to do; what is away: 1", async () => {
   const { url, query } = await testDatabase();
   const [, name] = /postgres:\/\/\/(\w+)/.exec(url) as unknown as [string, string];
   expect(await check(url.replace(name, "nowhere"))).toMatchObject({
     code: 78,
     text: expect.stringContaining('database "nowhere" does not exist'),
+  });
+  expect(await check(url, '  listen_url: "postgres:///nowhere?host=/nonexistent"\n')).toMatchObject({
+    code: 1,
+    text: expect.stringMatching(/: storage\.listen_url: .*ENOENT/),
   });
   await query("create schema sessiond");
   await query("create table sessiond.meta as select 1000 as version, 'x' as store_id");
@@ -48,5 +52,5 @@ test.skipIf(withoutPostgres())("an unsafe database and a role without rights: 78
   expect(code).toBe(78);
   expect((await check(url, "  durability: trust\n")).code).toBe(0);
   const poor = await check(url.replace("user=postgres", "user=poor"), "  durability: trust\n");
-  expect(poor).toMatchObject({ code: 78, text: expect.stringContaining("GRANT it CREATE ON the DATABASE") });
+  expect(poor).toMatchObject({ code: 78, text: expect.stringContaining("grant it CREATE on the database") });
 });

@@ -19,8 +19,8 @@ export interface View {
   readonly rates: Rates;
   /** What must be known of a session before its rate is shown, if not the default. */
   readonly enough?: Enough;
-  /** Why the daemon cannot be reached, and for how long. */
-  readonly away: { readonly message: string; readonly forMs: number } | undefined;
+  /** Why there is nothing new, and for how long: the daemon cannot be reached, or it `answers` that it cannot say. */
+  readonly away: { readonly message: string; readonly forMs: number; readonly answers?: boolean } | undefined;
   /** Number of sessions above the first one shown. */
   readonly offset: number;
   /** Milliseconds since 1970. */
@@ -148,7 +148,8 @@ function headLine({ poll, away, nowMs }: View, width: number, look: Look): strin
   const clock = new Date(nowMs).toTimeString().slice(0, 8);
   if (away !== undefined) {
     const seconds = timeText(away.forMs, "");
-    return line([[`no connection to sessiond for ${seconds}: ${away.message}`, "yellow"]], width, look);
+    const what = away.answers ? "nothing new" : "no connection to sessiond";
+    return line([[`${what} for ${seconds}: ${away.message}`, "yellow"]], width, look);
   }
   const { version, uptime_ms, workers } = poll.info;
   const text = line(

@@ -15,6 +15,12 @@ import { type Poll, poll } from "./poll.ts";
 import { noRates, trackRates } from "./rates.ts";
 import { openScreen, type Screen } from "./screen.ts";
 
+/** Why the last poll brought nothing; `answers`: the daemon itself has said so. */
+interface Trouble {
+  readonly message: string;
+  readonly answers: boolean;
+}
+
 /** How often the times in the frame are redrawn while a reply is slow. */
 const redrawMs = 1000;
 /** A reply that takes longer than this is reported. */
@@ -53,19 +59,19 @@ export async function showLive({
 
   let rates = trackRates(noRates, first);
   let latest: Poll = first;
-  let awayMessage: string | undefined;
+  let trouble: Trouble | undefined;
   let askedMs = first.atMs;
   let offset = 0;
   let wake = () => {};
 
   const view = (): View => {
     const silentMs = clockMs() - latest.atMs;
-    const slow = askedMs > latest.atMs && clockMs() - askedMs > slowMs ? "no reply" : undefined;
-    const message = awayMessage ?? slow;
+    const isSlow = askedMs > latest.atMs && clockMs() - askedMs > slowMs;
+    const away = trouble ?? (isSlow ? { message: "no reply", answers: false } : undefined);
     return {
       poll: latest,
       rates,
-      away: message === undefined ? undefined : { message, forMs: silentMs },
+      away: away && { ...away, forMs: silentMs },
       offset,
       nowMs: Date.now(),
       program,
@@ -107,11 +113,11 @@ export async function showLive({
         // One screen more than is shown, so that the next page is there at once.
         latest = await poll(client, offset + 2 * screen.size.rows, clockMs, { signal });
         rates = trackRates(rates, latest);
-        awayMessage = undefined;
+        trouble = undefined;
         offset = clampedOffset(view(), screen.size);
       } catch (error) {
         if (signal.aborted) break;
-        awayMessage = awayText(error);
+        trouble = troubleOf(error);
       }
       draw();
     }
@@ -122,10 +128,11 @@ export async function showLive({
 }
 
 /** @throws any error that is not one of the daemon or the connection, since it is a bug */
-function awayText(error: unknown): string {
+function troubleOf(error: unknown): Trouble {
   if (!(error instanceof ConnectionError || error instanceof SessiondError)) throw error;
   // What follows the semicolon is advice, for which there is no room.
-  return error.message.replace(/^sessiond is not running: /, "").replace(/;.*/s, "");
+  const message = error.message.replace(/^sessiond is not running: /, "").replace(/;.*/s, "");
+  return { message, answers: error instanceof SessiondError };
 }
 
 function scrolled(key: Exclude<Key, "quit" | "stop">, view: View, { size }: Screen): number {

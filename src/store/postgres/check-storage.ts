@@ -1,6 +1,6 @@
 /** Looks whether sessions can be kept in the database of a configuration. Changes nothing in it. */
 import type { Logger } from "../../log.ts";
-import { openDatabase } from "./connection/open-database.ts";
+import { checkListenUrl, openDatabase } from "./connection/open-database.ts";
 import type { PostgresStorage } from "./options.ts";
 import { checkSchema } from "./schema/migrate.ts";
 
@@ -14,6 +14,7 @@ export async function checkPostgresStorage(storage: PostgresStorage, logger: Log
   const database = await openDatabase(storage, { logger });
   try {
     await checkSchema(database);
+    await checkListenUrl(storage);
     const { location, durable, server_version } = database.facts();
     return `${location} can be used: PostgreSQL ${server_version}, durable: ${durable}`;
   } finally {

@@ -3,7 +3,14 @@ import { Socket } from "node:net";
 import { userInfo } from "node:os";
 import { Client, type QueryResult, types } from "pg";
 import type { Parameter } from "./database.ts";
-import { failureOf, isWithoutTls, markEnding, NotReplicatedError, sqlState } from "./failure.ts";
+import {
+  failureOf,
+  isWithoutTls,
+  markEnding,
+  NotReplicatedError,
+  RefusedError,
+  sqlState,
+} from "./failure.ts";
 import type { Login } from "./pass-file.ts";
 import { passwordFor } from "./password.ts";
 import type { Host, PostgresUrl } from "./postgres-url.ts";
@@ -79,8 +86,8 @@ export class Connection {
       host: host.host,
       port: host.port,
       ...login,
-      // Asked for only if the server wants one. Not "": pg would look for a pass file by itself.
-      password: () => passwordFor(url, host, login, env) ?? "",
+      // Called only if the server wants a password.
+      password: () => passwordFor(url, host, login, env) ?? noPassword(login),
       application_name: url.applicationName,
       ssl,
       stream: () => socket,
@@ -164,4 +171,10 @@ export class Connection {
 /** As in libpq: the name of the user of this process, and a database of the same name. */
 function loginOf({ user = userInfo().username, database = user }: PostgresUrl): Login {
   return { user, database };
+}
+
+function noPassword({ user }: Login): never {
+  throw new RefusedError(
+    `the server asks for the password of "${user}", and there is none: docs/postgres.md says where to put it`,
+  );
 }

@@ -61,12 +61,22 @@ export async function findPrimary(access: Access, newest = 0): Promise<Primary> 
   found.sort((a, b) => b.timeline - a.timeline);
   const [best, ...others] = found;
   for (const { connection } of others) connection.close();
-  if (best === undefined) throw failures.find((error) => failureOf(error) === "refused") ?? failures[0];
+  if (best === undefined) throw mostTelling(failures);
   if (best.timeline === 0 || best.timeline >= newest) return best;
   best.connection.close();
   throw new AwayError(
     `${hostName(best.host)}: it is an old primary, on timeline ${best.timeline}; the newest was ${newest}`,
   );
+}
+
+/** What somebody has to mend, or else why each of the hosts is away. */
+function mostTelling(failures: readonly unknown[]): unknown {
+  const refused = failures.find((error) => failureOf(error) === "refused");
+  const areAway = failures.every((error) => failureOf(error) === "away");
+  if (refused !== undefined || failures.length === 1 || !areAway) return refused ?? failures[0];
+  return new AwayError(failures.map((error) => (error as Error).message).join(", "), {
+    cause: new AggregateError(failures),
+  });
 }
 
 async function ask(host: Host, access: Access, hasOthers: boolean): Promise<Primary> {

@@ -11,10 +11,15 @@ import { findPrimary, within } from "./find-primary.ts";
 const [firstPauseMs, longestPauseMs] = [200, 10_000];
 const [leastAnswerMs, stopMs] = [1000, 1000];
 
+const withoutNotifications =
+  "no notifications come from storage.listen_url, so changes of other daemons are seen each storage.poll_interval";
+
 export interface ListenerOptions {
   readonly access: Access;
   /** How often the connection is tried, in milliseconds. Its answer must come as soon, or within a second. */
   readonly checkMs: number;
+  /** Whether the place to listen at is another one than the database that is used. */
+  readonly isApart: boolean;
   readonly logger: Logger;
 }
 
@@ -40,7 +45,9 @@ export class Listener {
   }
 
   async #keep(): Promise<void> {
-    const { access, logger } = this.#options;
+    const { access, isApart, logger } = this.#options;
+    // Of a database that is away there is a warning already.
+    let mayWarn = isApart;
     for (let pauseMs = firstPauseMs; !this.#end.signal.aborted; ) {
       let connection: Connection | undefined;
       try {
@@ -48,10 +55,15 @@ export class Listener {
         await within(access.connectMs, connection.run(`listen ${this.#channel}`));
         connection.onNotification(this.#hint);
         pauseMs = firstPauseMs;
+        mayWarn = isApart;
         this.#hint();
         await this.#watch(connection);
       } catch (error) {
-        if (!this.#end.signal.aborted) logger.debug({ err: error }, "no notifications from the database");
+        if (!this.#end.signal.aborted) {
+          logger.debug({ err: error }, "no notifications from the database");
+          if (mayWarn) logger.warn(`${withoutNotifications}: ${(error as Error).message}`);
+          mayWarn = false;
+        }
       }
       connection?.destroy();
       await this.#pause(pauseMs * (0.5 + Math.random()));

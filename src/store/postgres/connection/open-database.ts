@@ -5,6 +5,7 @@ import type { Logger } from "../../../log.ts";
 import type { Access } from "./connection.ts";
 import type { Database, DatabaseOptions } from "./database.ts";
 import { failureOf } from "./failure.ts";
+import { findPrimary } from "./find-primary.ts";
 import { PostgresDatabase } from "./postgres-database.ts";
 import { parsePostgresUrl, UrlError } from "./postgres-url.ts";
 import { whyNot } from "./upkeep.ts";
@@ -47,16 +48,23 @@ export async function openDatabase(options: DatabaseOptions, opening: Opening): 
 }
 
 /**
- * Connects once, to see whether a daemon could.
+ * Connects once to where notifications come from, if that is another place.
  *
- * @throws SessiondError as {@link openDatabase}, and `storage_unavailable` if the database is away
+ * @throws SessiondError `invalid_request` for what somebody has to mend; `storage_unavailable` if the server
+ *   is away
  */
-export async function checkDatabase(options: DatabaseOptions, opening: Opening): Promise<void> {
-  const database = await openDatabase(options, opening);
+export async function checkListenUrl(
+  { listenUrl, leaseTtlMs }: DatabaseOptions,
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<void> {
+  if (listenUrl === undefined) return;
+  const access = accessOf(listenUrl, leaseTtlMs, env);
   try {
-    await database.query("select");
-  } finally {
-    await database.close();
+    const { connection } = await findPrimary(access);
+    connection.close();
+  } catch (error) {
+    const code = failureOf(error) === "refused" ? "invalid_request" : "storage_unavailable";
+    throw new SessiondError(code, `storage.listen_url: ${(error as Error).message}`, { cause: error });
   }
 }
 

@@ -94,8 +94,9 @@ export class PostgresDatabase implements Database {
   }
 
   listen(channel: string, hint: () => void): () => void {
-    const { listenAccess, leaseTtlMs, logger } = this.#options;
-    const options = { access: listenAccess, checkMs: leaseTtlMs / 5, logger };
+    const { access, listenAccess, leaseTtlMs, logger } = this.#options;
+    const isApart = listenAccess !== access;
+    const options = { access: listenAccess, checkMs: leaseTtlMs / 5, isApart, logger };
     const listener = new Listener(options, channel, hint);
     this.#listeners.add(listener);
     return () => {

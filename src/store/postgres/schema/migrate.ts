@@ -64,8 +64,8 @@ export async function checkSchema(database: Queryable): Promise<void> {
 function mayNotCreate(): SessiondError {
   return new SessiondError(
     "invalid_request",
-    "storage.postgres: the role may make no tables; GRANT it CREATE ON the DATABASE, or make it the " +
-      "owner of the SCHEMA sessiond",
+    "storage.postgres: its user may not create tables: grant it CREATE on the database, " +
+      "or make it the owner of the schema sessiond",
   );
 }
 

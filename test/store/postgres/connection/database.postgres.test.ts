@@ -210,7 +210,7 @@ describe.skipIf(withoutPostgres())("passwords", () => {
       [`postgres://worker:bad%20secret@${place}/postgres`, {}, "password authentication failed"],
       [bare, { PGPASSFILE: join(directory, "open") }, "can be read by others"],
       [`${bare}?passfile=/nonexistent`, {}, "cannot read /nonexistent"],
-      [bare, {}, "password"],
+      [bare, {}, 'asks for the password of "worker", and there is none'],
       [`postgres://worker:old%20secret@${place}/nowhere`, {}, "nowhere"],
     ];
     for (const [url, env, said] of wrong) {
