@@ -177,7 +177,7 @@ export class Cleanup {
 
   /**
    * Starts the schedules and the runs that were missed. Resolves before these runs have ended. While storage
-   * is away nothing is due: then the schedules start when it is back. `tell` is given the jobs once they have.
+   * is away nothing is due: then the schedules start when it is back. `tell` gets the jobs once they have.
    */
   async start(tell: (jobs: ScheduleEntry[]) => void = () => {}): Promise<void> {
     // All daemons that live look at once: so a database whose clock is off is noticed when it takes over.

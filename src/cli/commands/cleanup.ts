@@ -144,7 +144,9 @@ function printSessions({ out, nowMs }: Context, result: CleanupResult, { all }: 
   );
 }
 
-/** `4 among_most_recent, 1 pinned`, the most frequent first, and last how many have no decision of their own. */
+/**
+ * `4 among_most_recent, 1 pinned`, the most frequent first, and last how many have no decision of their own.
+ */
 function keptByReason({ decisions, total }: CleanupResult): string {
   const counts = new Map<string, number>();
   for (const { action, reason } of decisions) {

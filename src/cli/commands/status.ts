@@ -86,8 +86,8 @@ function connectionFacts({ connections }: Pick<Info, "connections">): [string, s
 }
 
 /**
- * Further facts of the store, whatever its kind: the ending of a key says how to read the value. Each entry of
- * a list has a line of its own.
+ * Further facts of the store, whatever its kind: the ending of a key says how to read the value. Each entry
+ * of a list has a line of its own.
  */
 function shownFacts(given: Readonly<Record<string, unknown>>, nowMs: number): [string, string][] {
   return Object.entries(given).flatMap(([key, value]) => {

@@ -19,7 +19,7 @@ export interface View {
   readonly rates: Rates;
   /** What must be known of a session before its rate is shown, if not the default. */
   readonly enough?: Enough;
-  /** Why there is nothing new, and for how long: the daemon cannot be reached, or it `answers` that it cannot say. */
+  /** Why there is nothing new, and for how long. `answers`: the daemon itself says that it cannot tell. */
   readonly away: { readonly message: string; readonly forMs: number; readonly answers?: boolean } | undefined;
   /** Number of sessions above the first one shown. */
   readonly offset: number;

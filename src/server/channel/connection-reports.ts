@@ -1,4 +1,4 @@
-/** The reports and releases of one connection, from the message to the answer. Holds them while storage is away. */
+/** The reports and releases of one connection, from message to answer. Holds them while storage is away. */
 import type { ProgressMessage, ReleaseMessage } from "../../contract/channel.ts";
 import type { ProgressReply } from "../../contract/replies.ts";
 import type { SessiondError } from "../../error.ts";

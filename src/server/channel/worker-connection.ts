@@ -104,8 +104,8 @@ export class WorkerConnection implements LineReader {
   }
 
   /**
-   * Tells the worker that the daemon is stopping, after the answers to what has arrived. While storage is away
-   * there are none: the worker sends again what was not answered.
+   * Tells the worker that the daemon is stopping, after the answers to what has arrived. While storage is
+   * away there are none: the worker sends again what was not answered.
    */
   stop(): void {
     this.#isStopping = true;

@@ -1,13 +1,13 @@
 /**
- * Very many sessions at once, for measurements: as daemons would have left them, but made in SQL. Of a hundred
- * sessions 90 are completed, 5 failed, 4 paused and one is running. The last activity of a running session was
- * within the hour, that of any other within 90 days. Of a thousand sessions one is pinned.
+ * Very many sessions at once, for measurements: as daemons would have left them, but made in SQL. Of a
+ * hundred sessions 90 are completed, 5 failed, 4 paused and one is running. The last activity of a running
+ * session was within the hour, that of any other within 90 days. Of a thousand sessions one is pinned.
  */
 
 /**
  * SQL that adds `count` sessions, named `filled-1` and so on, to be run on one connection. Each has a label
- * `team` (one of 20) and a label `order` (100 sessions), and a project in its path (1,000 sessions). Indexes are
- * dropped meanwhile. The tables are not analyzed afterwards.
+ * `team` (one of 20) and a label `order` (100 sessions), and a project in its path (1,000 sessions). Indexes
+ * are dropped meanwhile. The tables are not analyzed afterwards.
  */
 export const fillSql = (count: number): string => `
 begin;

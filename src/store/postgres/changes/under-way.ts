@@ -28,7 +28,9 @@ export class ChangesUnderWay {
   }
 }
 
-/** The log for a caller whose changes are not run by {@link ChangesUnderWay.run} before they come to the log. */
+/**
+ * The log for a caller whose changes are not run by {@link ChangesUnderWay.run} before they come to the log.
+ */
 export function guarded(log: Log, changes: ChangesUnderWay): Log {
   return {
     read: (id, use) => log.read(id, use),

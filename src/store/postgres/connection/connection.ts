@@ -150,7 +150,9 @@ export class Connection {
     setTimeout(() => this.#socket.destroy(), 1000).unref();
   }
 
-  /** After an error the server is ready for the next statement, or ends the connection. Resolves when it has. */
+  /**
+   * After an error the server is ready for the next statement, or ends the connection. Resolves when it has.
+   */
   async #isReady(before: number): Promise<boolean> {
     if (!this.#isLost && this.#answers === before) {
       await new Promise<void>((resolve) => {

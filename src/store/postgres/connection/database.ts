@@ -15,7 +15,7 @@ export interface Queryable {
   /**
    * Runs one statement. In its rows int8 is a number, bytea a Buffer, any other type what `pg` makes of it.
    *
-   * @throws SessiondError `storage_unavailable`, `storage_full`; `DatabaseError` of `pg` for any other refusal
+   * @throws SessiondError `storage_unavailable`, `storage_full`; `DatabaseError` of `pg` otherwise
    *   of the server
    */
   query<Row>(text: string, values?: readonly Parameter[]): Promise<Row[]>;
@@ -59,7 +59,10 @@ export interface Database extends Queryable {
     use: (tx: Queryable, opened: unknown[][]) => Promise<T>,
     options?: TransactionOptions,
   ): Promise<T>;
-  /** Calls back at a notification on the channel, and whenever some may have been missed. Ends by the function. */
+  /**
+   * Calls back at a notification on the channel, and whenever some may have been missed. Calling the function
+   * that is returned ends that.
+   */
   listen(channel: string, hint: () => void): () => void;
   /** Whether statements may be sent that write: the database is there, and safe. */
   readonly available: boolean;

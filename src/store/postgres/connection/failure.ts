@@ -59,7 +59,9 @@ export function failureOf(error: unknown): Failure {
     : "bug";
 }
 
-/** Notes that the server ended the connection with this error, in place of being ready for the next statement. */
+/**
+ * Notes that the server ended the connection with this error, in place of being ready for the next statement.
+ */
 export function markEnding(error: unknown): void {
   Object.assign(error as object, { endedConnection: true });
 }

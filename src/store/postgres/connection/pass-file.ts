@@ -23,7 +23,9 @@ export function passwordIn(text: string, { host, port }: Host, login: Login): st
   return undefined;
 }
 
-/** Splits at colons; a backslash takes the meaning from a colon and from a backslash. The fifth is the rest. */
+/**
+ * Splits at colons; a backslash takes the meaning from a colon and from a backslash. The fifth is the rest.
+ */
 function fieldsOf(line: string): { raw: string; value: string }[] {
   const fields: string[] = [];
   let field = "";

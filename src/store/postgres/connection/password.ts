@@ -50,7 +50,9 @@ function read(path: string, isNamed: boolean): string | undefined {
   }
 }
 
-/** libpq takes no secret from a file that the group or others can read. A key of root may be open to a group. */
+/**
+ * libpq takes no secret from a file that the group or others can read. A key of root may be open to a group.
+ */
 export function refuseOpenFile(path: string, what: string): void {
   const { mode, uid } = statSync(path);
   const forbidden = what === "the key" && uid === 0 ? 0o037 : 0o077;

@@ -1,4 +1,6 @@
-/** The database as `Database` promises it: statements and transactions over two pools, kept to one primary. */
+/**
+ * The database as `Database` promises it: statements and transactions over two pools, kept to one primary.
+ */
 import type { HealthProblem } from "../../../contract/replies.ts";
 import { isSessiondError } from "../../../error.ts";
 import { mayUseNetwork } from "../../../host/network.ts";

@@ -20,7 +20,9 @@ const leastAnswerMs = 1000;
 /** How long {@link Upkeep.stop} waits for a server that does not answer, in milliseconds. */
 const stopMs = 1000;
 
-/** How often the primary is looked for after a heartbeat's connection was lost, before the database is away. */
+/**
+ * How often the primary is looked for after a heartbeat's connection was lost, before the database is away.
+ */
 const mostTries = 3;
 
 export type Condition =

@@ -1,7 +1,7 @@
 /**
  * Tells other daemons that there is something to look at. A hint says nothing else, and a lost one costs only
- * time. The first is sent at once, further ones are gathered. None is sent within the transaction of a change,
- * because PostgreSQL lets only one transaction with a notification commit at a time.
+ * time. The first is sent at once, further ones are gathered. None is sent within the transaction of a
+ * change, because PostgreSQL lets only one transaction with a notification commit at a time.
  */
 import type { Queryable } from "../connection/database.ts";
 

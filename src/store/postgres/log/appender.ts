@@ -131,8 +131,8 @@ export class Appender {
 
   /**
    * The reply of a statement was lost: which of its sessions were written. The locks are taken in the order
-   * of the rows, because others may settle at the same time. Where nothing was written, `seq` moves, so that a
-   * statement that the server has not begun yet finds no row as it expects it.
+   * of the rows, because others may settle at the same time. Where nothing was written, `seq` moves, so that
+   * a statement that the server has not begun yet finds no row as it expects it.
    */
   async #settled(lost: unknown, op: string, batches: readonly SessionBatch[]): Promise<Set<number>> {
     if (!isUnknown(lost)) throw lost;

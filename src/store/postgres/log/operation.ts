@@ -1,6 +1,7 @@
 /**
  * What a lost reply does. When a connection breaks after `commit` was sent, nobody knows whether the server
- * carried it out. Every transaction that changes sessions leaves its operation id in the database. So the database is asked as soon as it is there again, and nothing is guessed.
+ * carried it out. Every transaction that changes sessions leaves its operation id in the database. So the
+ * database is asked as soon as it is there again, and nothing is guessed.
  *
  * The look is a transaction that waits until the first one is over, however that ends: it takes a lock that
  * the first one has. It also writes, so that its own commit waits for a standby wherever commits do: a "yes"

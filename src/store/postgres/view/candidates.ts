@@ -1,6 +1,6 @@
 /**
- * The sessions that a cleanup policy would remove, found by the indexes. The policy decides about each of them
- * again.
+ * The sessions that a cleanup policy would remove, found by the indexes. The policy decides about each of
+ * them again.
  */
 import { itemsPerSlice } from "../../../async/slices.ts";
 import type { SessionSummary } from "../../../session/session.ts";

@@ -56,9 +56,9 @@ export function isCounted({ label, q, older_than, pinned }: Listing): boolean {
 }
 
 /**
- * Looks for all sessions that match, and sorts them if they are few enough to be counted. If not, the answer is
- * one row of nulls: then {@link walkStatement} finds a page soon. Which of the two is quick would be for the
- * database to guess, and its guesses are poor for text.
+ * Looks for all sessions that match, and sorts them if they are few enough to be counted. If not, the answer
+ * is one row of nulls: then {@link walkStatement} finds a page soon. Which of the two is quick would be for
+ * the database to guess, and its guesses are poor for text.
  *
  * @throws SessiondError `invalid_request` for a cursor that belongs to no page of this sort
  */
