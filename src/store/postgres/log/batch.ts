@@ -23,6 +23,8 @@ export interface SessionBatch {
   readonly counts: ReadonlyMap<number, number> | undefined;
 }
 
+type RecordKind = BatchRecord["kind"];
+
 export interface BatchRecord {
   readonly kind: "r" | "c" | "g";
   readonly revision: number;
@@ -104,7 +106,7 @@ function parametersOf(
   const bytes: Buffer[] = [];
   const [sids, seqs, nextSeqs, revisions, times, processed, pending, added] = columns<number | null>(8);
   const [recordSids, recordSeqs, kinds, recordRevisions, recordTimes, starts, lengths] = columns<
-    number | string
+    number | RecordKind
   >(7);
   const [countSids, countLeases, counts] = columns<number>(3);
   let start = 1;
@@ -139,14 +141,19 @@ function parametersOf(
   }
   const values: Parameter[] = [
     Buffer.concat(bytes),
-    ...[sids, seqs, nextSeqs, revisions, times, processed, pending, added],
-    ...[recordSids, recordSeqs, kinds, recordRevisions, recordTimes, starts, lengths],
+    ...[sids, seqs, nextSeqs, revisions, times, processed, pending, added].map(arrayOf),
+    ...[recordSids, recordSeqs, kinds, recordRevisions, recordTimes, starts, lengths].map(arrayOf),
     op,
     origin,
   ];
   const hasCounts = counts.length > 0;
-  if (hasCounts) values.push(countSids, countLeases, counts);
+  if (hasCounts) values.push(...[countSids, countLeases, counts].map(arrayOf));
   return { values, hasCounts };
+}
+
+/** An array as PostgreSQL reads it. `pg` would quote and escape each item, which none of these needs. */
+function arrayOf(items: readonly (number | null)[] | readonly (number | RecordKind)[]): string {
+  return `{${items.map((item) => item ?? "null").join(",")}}`;
 }
 
 function columns<T>(count: 3): [T[], T[], T[]];
