@@ -135,7 +135,10 @@ export const recoveryReply = z.object({
   recovered: z.boolean().describe("whether the session is now readable and consistent"),
   actions: z.array(z.string()).describe("what was done, in words"),
   backup: z.string().nullable().describe("the backup that was made before the repair"),
-  quarantined: z.string().nullable().describe("where an unreadable document was moved"),
+  quarantined: z
+    .string()
+    .nullable()
+    .describe("where an unreadable document was moved; null if that is the trash"),
 });
 
 const decision = z.object({
@@ -197,7 +200,7 @@ const scheduleEntry = z.object({
   waiting: z
     .object({ plan_id: z.string(), since: z.string(), remove: z.int(), total: z.int(), why: z.string() })
     .nullable()
-    .describe("a plan over a limit, or after the system clock was set, which waits for approval"),
+    .describe("a plan over a limit, or after the clock was set, which waits for approval"),
 });
 
 export const schedulesReply = z.object({ jobs: z.array(scheduleEntry) });

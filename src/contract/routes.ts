@@ -293,7 +293,7 @@ export const routes = {
   recoverSession: {
     method: "POST",
     path: `${oneSession}/recover`,
-    summary: "Repair a session, after making a backup; move an unreadable one to quarantine",
+    summary: "Repair a session, after making a backup; move an unreadable one to quarantine or to the trash",
     reply: reply.recoveryReply,
   },
   getCleanup: {

@@ -1,4 +1,4 @@
-/** Watches the system clock for cleanup, over restarts: the readings, and the record of them in the store. */
+/** Watches the clock of the store for cleanup, over restarts: the readings, and the record of them in the store. */
 import { z } from "zod";
 import { type JobName, jobNames } from "../contract/replies.ts";
 import type { Logger } from "../log.ts";
@@ -104,7 +104,7 @@ export class ClockGuard {
     const jumped = jobNames.filter((job) => jumpFor(state, job) !== undefined);
     const [first] = jumped;
     const jump = first && jumpFor(state, first);
-    if (jump === undefined) this.#options.logger.info("the system clock is again about what it was");
+    if (jump === undefined) this.#options.logger.info("the clock is again about what it was");
     else {
       this.#options.logger.warn(
         { jobs: jumped },

@@ -1,5 +1,5 @@
 /**
- * Tells whether the system clock was set, by comparing it with the time since boot. Pure.
+ * Tells whether the clock was set, by comparing it with the time since boot. Pure.
  *
  * Each job of cleanup has an account of the steps that the clock made since the job last accepted the time.
  */
@@ -105,12 +105,12 @@ export function accepted(state: ClockState, job: JobName): ClockState {
   return { ...state, set_by_ms: { ...state.set_by_ms, [job]: 0 } };
 }
 
-/** What happened, for a person: `the system clock was set forward by 400 d (noticed at …)`. */
+/** What happened, for a person: `the clock was set forward by 400 d (noticed at …)`. */
 export function describeJump({ byMs, noticedMs }: ClockJump): string {
   const way = byMs > 0 ? "forward" : "back";
   const noticed = new Date(noticedMs).toISOString();
   const by = roughDuration(Math.round(Math.abs(byMs) / 60_000) * 60_000);
-  return `the system clock was set ${way} by ${by} (noticed at ${noticed})`;
+  return `the clock was set ${way} by ${by} (noticed at ${noticed})`;
 }
 
 /** Why a pass waits after a jump, for a person. */

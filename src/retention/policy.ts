@@ -28,7 +28,7 @@ export const keepReasons = {
   time_unreadable: "its time cannot be read, so its age is unknown",
   recently_removed: "it was removed within the trash's retention",
   changed: "it changed after the plan was made",
-  waiting_approval: "the plan is over a limit, or the system clock was set: it waits for approval",
+  waiting_approval: "the plan is over a limit, or the clock was set: it waits for approval",
   not_approved: "it is not in the approved plan",
   not_reached: "the pass stopped before this session",
   removal_failed: "the removal failed; failures has the reason",

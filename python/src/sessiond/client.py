@@ -391,8 +391,8 @@ class Client(Calls):
 
     def recover_session(self, session_id: str) -> Reply:
         """
-        Repairs a session after a backup. Moves an unreadable one to quarantine, and restores its newest
-        backup.
+        Repairs a session after a backup. Moves an unreadable one to quarantine (with PostgreSQL: to the
+        trash), and restores its newest backup.
         """
         return self._change("POST", session_path(session_id, "recover"))
 

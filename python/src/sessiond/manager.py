@@ -264,8 +264,8 @@ class SessionManager:
 
     def recover_session(self, session_id: str) -> Any:
         """
-        Repairs a session after a backup. One that cannot be read goes to quarantine, and its newest backup
-        takes its place.
+        Repairs a session after a backup. One that cannot be read goes to quarantine (with PostgreSQL: to the
+        trash), and its newest backup takes its place.
 
         :returns: the session; None if it is missing or could not be repaired, or its target path is gone
         """

@@ -19,7 +19,10 @@ export const registerBackup: Registration = (program, run) => {
       "Back up sessions as they are now, and print where each backup is. To restore one: sessionctl restore.",
     )
     .argument("<id...>", "session ids")
-    .option("-d, --directory <directory>", "where to write the backups; sessiond must allow that directory")
+    .option(
+      "-d, --directory <directory>",
+      "where to write the backups; sessiond must allow that directory (not with PostgreSQL)",
+    )
     .option("--list", "list the backups of the sessions instead")
     .addHelpText("after", "\nExample:\n  sessionctl backup nightly\n  sessionctl backup nightly --list")
     .action(

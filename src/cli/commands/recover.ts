@@ -8,8 +8,8 @@ export const registerRecover: Registration = (program, run) => {
     .command("recover")
     .summary("repair sessions")
     .description(
-      "Repair sessions, after backing up each. An unreadable file is moved to quarantine and replaced with the newest " +
-        "readable backup. Exits with 1 if a session could not be repaired.",
+      "Repair sessions, after backing up each. An unreadable session is moved to quarantine (with PostgreSQL: to the " +
+        "trash) and replaced with the newest readable backup. Exits with 1 if a session could not be repaired.",
     )
     .argument("<id...>", "session ids")
     .addHelpText("after", "\nExample:\n  sessionctl recover nightly")

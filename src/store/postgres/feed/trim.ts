@@ -1,14 +1,31 @@
-/** Deletes what every daemon has looked at, or has given up. */
+/** Deletes what every daemon has looked at, or has given up, and the revisions of what is long gone. */
 import type { Database } from "../connection/database.ts";
 
 const rowsAtOnce = 5000;
+/** The last revision of an id that is deleted for good is remembered for so many days. */
+const pastDays = 30;
 
 /**
- * Deletes changes that are older than this. Does nothing while another host does it. Resolves with the number
- * of rows that were deleted.
+ * Deletes changes that are older than this, but none while another host does so, and revisions of sessions that
+ * were deleted for good a month ago. Resolves with the number of rows that were deleted.
  */
 export async function trim(database: Database, keptMs: number): Promise<number> {
-  return (await trimTable(database, "changes", keptMs)) + (await trimTable(database, "batches", keptMs));
+  const changes =
+    (await trimTable(database, "changes", keptMs)) + (await trimTable(database, "batches", keptMs));
+  return changes + (await trimPast(database));
+}
+
+/** At most {@link rowsAtOnce} of them. Waits for nobody: what is locked is written again at this moment. */
+async function trimPast(database: Database): Promise<number> {
+  const [done] = await database.query<{ n: number }>(
+    `with old as (
+       select id from sessiond.past where at < now() - make_interval(days => ${pastDays})
+       order by at limit ${rowsAtOnce} for update skip locked
+     ), gone as (
+       delete from sessiond.past using old where past.id = old.id returning 1
+     ) select count(*) as n from gone`,
+  );
+  return done?.n ?? 0;
 }
 
 async function trimTable(database: Database, table: "changes" | "batches", keptMs: number): Promise<number> {

@@ -24,6 +24,8 @@ export interface ChangerOptions {
   /** Of this run of the daemon. */
   origin: string;
   told: Told;
+  /** Files of the session may be free that were not. */
+  onFree: (id: SessionId) => void;
 }
 
 export type Make<T> = (row: LockedRow, tx: Queryable) => Promise<T>;
@@ -126,6 +128,9 @@ export class Changer {
     else if (copy?.sid === row.sid && copy.seq === row.seq) {
       for (const effect of locked.effects) effect(copy);
       copy.seq = locked.seq;
+    } else if (locked.changes.some(({ kind }) => kind === "d")) {
+      // No copy tells which files are free now. So whoever waits for one looks.
+      this.#options.onFree(locked.id);
     }
     for (const change of locked.changes) await this.#options.told.own(change);
   }

@@ -43,12 +43,12 @@ export class SessionLog implements Log {
   #whenIdle: (() => void)[] = [];
 
   constructor(options: SessionLogOptions) {
-    const { database, clock, origin, told, limits = usualLimits } = options;
+    const { database, clock, origin, told, onFree, limits = usualLimits } = options;
     this.#options = options;
     this.#copies = new Copies(database, limits);
     const shared = { database, copies: this.#copies, clock, origin };
-    this.#changer = new Changer({ ...shared, told });
-    this.#remover = new Remover({ ...shared, told }, this.#changer);
+    this.#changer = new Changer({ ...shared, told, onFree });
+    this.#remover = new Remover({ ...shared, told, onFree }, this.#changer);
     this.#appender = new Appender({
       ...shared,
       onKept: (made, seqBefore) => this.#kept(made, seqBefore),

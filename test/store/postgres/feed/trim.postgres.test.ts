@@ -38,6 +38,17 @@ describe.skipIf(withoutPostgres())("old changes", () => {
     expect(await trim(database, keptMs)).toBe(3);
   });
 
+  test("and revisions of sessions that were deleted for good a month ago, and no others", async () => {
+    const { database, query } = await open();
+    await query(
+      `insert into sessiond.past (id, revision, at)
+       select 'old-' || n, 7, now() - interval '31 days' from generate_series(1, 3) as n
+       union all select 'kept', 7, now() - interval '29 days'`,
+    );
+    expect(await trim(database, keptMs)).toBe(3);
+    expect(await query("select id from sessiond.past")).toEqual([{ id: "kept" }]);
+  });
+
   test("are left alone while another host deletes some", async () => {
     const { database, query } = await open();
     await query(fill(10, 90));

@@ -44,6 +44,18 @@ describe.skipIf(withoutPostgres())("appends of several daemons", () => {
     expect(Number(deadlocks)).toBe(0);
   });
 
+  test("a document that is replaced where there is no copy wakes who waits for a free file", async () => {
+    const { url } = await testDatabase();
+    const { log, freed } = await openedLog(url);
+    const id = idOf(1);
+    await log.create(sessionOf(id, ["a"]));
+    await log.change(id, "row", (row) => row.replace(sessionOf(id, ["a", "b"], { revision: 2 })));
+    expect(freed).toEqual([id]);
+    freed.length = 0;
+    await log.change(id, "row", (row) => row.setFrame(sessionOf(id, [], { revision: 3, pinned: true })));
+    expect(freed).toEqual([]);
+  });
+
   test("beside those of another: three round trips each, and the copy is not loaded again", async () => {
     const { url } = await testDatabase();
     const other = await openedLog(url);
