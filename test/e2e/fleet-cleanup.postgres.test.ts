@@ -28,9 +28,10 @@ async function missed({ query }: TestDatabase): Promise<void> {
   );
 }
 
-async function withOldSessions(count: number) {
+/** With a short `lease_ttl` where a daemon is to be lost, and a longer one where none may be on a busy machine. */
+async function withOldSessions(count: number, lease_ttl: string) {
   const database = await testDatabase();
-  const storage = { postgres: database.url, lease_ttl: "1s", poll_interval: "200ms" };
+  const storage = { postgres: database.url, lease_ttl, poll_interval: "200ms" };
   const start = () => startDaemon({ storage, config });
   const first = await start();
   const { client } = first;
@@ -64,7 +65,7 @@ async function removedIds(client: SessionClient): Promise<string[]> {
 
 describe.skipIf(withoutPostgres())("cleanup over three daemons", () => {
   test("a run that is due on all of them is made by one", async () => {
-    const { database, start, first } = await withOldSessions(200);
+    const { database, start, first } = await withOldSessions(200, "1min");
     const worker = await attachWorker(first.socket, "leased");
     await missed(database);
     const daemons = await Promise.all([start(), start(), start()]);
@@ -84,7 +85,7 @@ describe.skipIf(withoutPostgres())("cleanup over three daemons", () => {
   });
 
   test("another one finishes what a killed one began, and removes nothing that must stay", async () => {
-    const { database, start, first } = await withOldSessions(2000);
+    const { database, start, first } = await withOldSessions(2000, "1s");
     const worker = await attachWorker(first.socket, "leased");
     await missed(database);
     const daemons = await Promise.all([start(), start()]);

@@ -102,7 +102,7 @@ describe.skipIf(withoutPostgres())("daemons on several hosts", () => {
   });
 
   test("an operator evicts the worker of another host", async () => {
-    const { daemons } = await startHosts("4s");
+    const { daemons } = await startHosts("1min");
     const [a, b] = daemons;
     await create(a.client, ["1"]);
     const worker = await attachWorker(a.socket, "s", { worker: "w" });
