@@ -44,6 +44,11 @@ export class ClaimsModel {
     return this.pending.filter((file) => this.holder.get(file) === worker);
   }
 
+  hold(file: string, worker: number): void {
+    this.holder.set(file, this.workers[worker] as Worker);
+    this.handedOut++;
+  }
+
   finish(file: string, result: number): void {
     this.holder.delete(file);
     this.pending = this.pending.filter((one) => one !== file);
@@ -62,9 +67,9 @@ export class ClaimsModel {
 
 /** Picks one of those that are there. */
 type Pick = <T>(from: readonly T[]) => T | undefined;
-type Run = (model: ClaimsModel, opened: OpenedStore, pick: Pick) => Promise<void>;
+export type Run = (model: ClaimsModel, opened: OpenedStore, pick: Pick) => Promise<void>;
 
-const steps: Record<string, Run> = {
+export const steps: Readonly<Record<string, Run>> = {
   async attach(model, { store }) {
     const { lease, token } = await store.leases.acquire(shared, { shared: true });
     model.workers.push({ epoch: lease.epoch, token, last: undefined });
@@ -91,9 +96,7 @@ const steps: Record<string, Run> = {
     const taken = await Promise.all(model.workers.map(({ epoch }) => store.claims.take(shared, epoch, 1)));
     const files = taken.flatMap((one) => one.files);
     expect(files).toEqual(model.isRunning ? free.slice(0, model.workers.length) : []);
-    for (const [index, one] of taken.entries())
-      for (const file of one.files) model.holder.set(file, model.workers[index] as Worker);
-    model.handedOut += files.length;
+    for (const [index, one] of taken.entries()) for (const file of one.files) model.hold(file, index);
   },
 
   async report(model, { store }, pick) {
@@ -257,14 +260,15 @@ const step = fc.record({
 export const anySteps = fc.array(step, { minLength: 5, maxLength: 60, size: "max" });
 export type Steps = typeof anySteps extends fc.Arbitrary<infer T> ? T : never;
 
-export async function runSteps(opened: OpenedStore, all: Steps): Promise<void> {
+/** `known`: what each step does. */
+export async function runSteps(opened: OpenedStore, all: Steps, known = steps): Promise<void> {
   const model = new ClaimsModel();
   model.pending = Array.from({ length: 6 }, () => model.newName());
   await opened.store.create({ session_id: shared, config, pending_files: model.pending });
   for (const { name, choices } of all) {
     let chosen = 0;
     const pick: Pick = (from) => from[(choices[chosen++ % choices.length] ?? 0) % from.length];
-    await steps[name]?.(model, opened, pick);
+    await known[name]?.(model, opened, pick);
     await agree(model, opened.store);
   }
 }
