@@ -15,6 +15,7 @@ const byState: Readonly<Record<string, Failure>> = {
   "53100": "full",
   "53300": "crowded",
   "25006": "away",
+  "25P03": "away",
   "57P01": "away",
   "57P02": "away",
   "57P03": "away",

@@ -31,6 +31,9 @@ const longCommitMs = 10_000;
 /** How often a statement is run again that others were in the way of. */
 const mostAttempts = 20;
 
+/** A daemon that works may be silent in the middle of a transaction while it makes a large document. */
+const leastIdleMs = 5000;
+
 export interface PostgresDatabaseOptions {
   readonly access: Access;
   readonly listenAccess: Access;
@@ -90,8 +93,13 @@ export class PostgresDatabase implements Database {
     { isolation, opening }: TransactionOptions = {},
   ): Promise<T> {
     const writes = isolation !== "snapshot";
+    const mostIdleMs = Math.max(this.#options.leaseTtlMs, leastIdleMs);
     return this.#again(() =>
-      this.#using(writes, (connection) => runTransaction(connection, use, writes, opening), false),
+      this.#using(
+        writes,
+        (connection) => runTransaction(connection, use, { writes, mostIdleMs, opening }),
+        false,
+      ),
     );
   }
 

@@ -4,15 +4,25 @@ import type { Connection } from "./connection.ts";
 import type { Parameter, Queryable } from "./database.ts";
 import { callerError, isAnswer } from "./failure.ts";
 
+export interface TransactionSettings {
+  /** False: a snapshot to read from, in which nothing can be written. */
+  readonly writes: boolean;
+  /**
+   * The server ends a transaction whose daemon says nothing for so long: it stands still, or its machine has
+   * lost its power, and others wait for its locks. In milliseconds.
+   */
+  readonly mostIdleMs: number;
+  /** As in TransactionOptions. */
+  readonly opening?: readonly string[] | undefined;
+}
+
 /**
- * @param writes false: a snapshot to read from, in which nothing can be written
  * @throws SessiondError, whose outcome is `unknown` only if a commit was sent and no answer came
  */
 export async function runTransaction<T>(
   connection: Connection,
   use: (tx: Queryable, opened: unknown[][]) => Promise<T>,
-  writes: boolean,
-  opening: readonly string[] = [],
+  { writes, mostIdleMs, opening = [] }: TransactionSettings,
 ): Promise<T> {
   let isOpen = false;
   const run = async (text: string, values?: readonly Parameter[]) => {
@@ -28,14 +38,14 @@ export async function runTransaction<T>(
       return (await run(text, values)).rows as Row[];
     },
   };
-  const begin = writes
-    ? "begin isolation level read committed"
-    : "begin isolation level repeatable read, read only";
+  const mode = writes ? "read committed" : "repeatable read, read only";
+  // For this transaction alone: a pool gives the connection to others after it.
+  const limit = `set local idle_in_transaction_session_timeout = ${Math.ceil(mostIdleMs)}`;
   let result: T;
   try {
-    const opened = await run([begin, ...opening].join("; "));
+    const opened = await run([`begin isolation level ${mode}`, limit, ...opening].join("; "));
     isOpen = true;
-    result = await use(tx, rowsOf(opened).slice(1));
+    result = await use(tx, rowsOf(opened).slice(2));
     isOpen = false;
   } catch (error) {
     isOpen = false;
