@@ -37,6 +37,9 @@ export interface SessionCommandsOptions {
   clock: Clock;
 }
 
+/** Another host has deleted a session of the same id meanwhile. */
+class OutdatedRevisionError extends Error {}
+
 export type Saved = StoredSession & { created: boolean };
 
 /** How often a save looks again whether there is a session, while others create and delete it. */
@@ -60,10 +63,20 @@ export class SessionCommands {
 
   /** Makes a session of a document, at a revision that none of its id had. Undefined if there is one. */
   async createFrom(session: Session): Promise<StoredSession | undefined> {
-    const past = await pastRevision(this.#options.database, session.session_id);
-    const fresh = { ...session, revision: Math.max(writtenRevision(session), past + 1) };
-    const summary = await this.#options.log.create(fresh);
-    return summary && { session: fresh, summary };
+    let past = await pastRevision(this.#options.database, session.session_id);
+    for (;;) {
+      const fresh = { ...session, revision: Math.max(writtenRevision(session), past + 1) };
+      try {
+        const summary = await this.#options.log.create(fresh, async (tx) => {
+          // Whoever was deleting a session of this id has ended.
+          past = await pastRevision(tx, session.session_id);
+          if (past >= fresh.revision) throw new OutdatedRevisionError();
+        });
+        return summary && { session: fresh, summary };
+      } catch (error) {
+        if (!(error instanceof OutdatedRevisionError)) throw error;
+      }
+    }
   }
 
   read(id: SessionId): Promise<StoredSession> {

@@ -37,7 +37,7 @@ export function guarded(log: Log, changes: ChangesUnderWay): Log {
     append: (id, make, options) => changes.run(() => log.append(id, make, options)),
     change: (which, needs, make) => changes.run(() => log.change(which, needs, make)),
     remove: (id, removal) => changes.run(() => log.remove(id, removal)),
-    create: (session) => changes.run(() => log.create(session)),
+    create: (session, check) => changes.run(() => log.create(session, check)),
     close: () => log.close(),
   };
 }

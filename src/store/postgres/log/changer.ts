@@ -12,7 +12,7 @@ import { encodeLists, resultsOf, writeDocument } from "./documents.ts";
 import { readLeases } from "./lease-row.ts";
 import { type FramedRow, readable, readRow, readTrashedRow } from "./load.ts";
 import { LockedSession } from "./locked-session.ts";
-import type { LockedRow, Told, TrashedRow } from "./log.ts";
+import type { CreationCheck, LockedRow, Told, TrashedRow } from "./log.ts";
 import { hasChanged, isUnknown, settle } from "./operation.ts";
 import { encodeFrame, frameColumns, frameOf, frameValues } from "./session-row.ts";
 import type { Slot } from "./slot.ts";
@@ -136,7 +136,7 @@ export class Changer {
   }
 
   /** As `Log.create`. */
-  async create(session: Session): Promise<SessionSummary | undefined> {
+  async create(session: Session, check?: CreationCheck): Promise<SessionSummary | undefined> {
     const { database, origin, told } = this.#options;
     const { processed_files: processed, pending_files: pending, partial_results } = session;
     const frame = await encodeFrame(session);
@@ -156,6 +156,7 @@ export class Changer {
           // If an earlier attempt is still under way, this waits for its end.
           const [row] = await tx.query<{ sid: number } & SummaryRow>(insertSession, values);
           if (row === undefined) return ops.length === 1 ? undefined : madeBefore(tx, ops);
+          await check?.(tx);
           await writeDocument(tx, row.sid, document);
           await tx.query(
             `insert into sessiond.changes (sid, id, seq, kind, origin, op) values ($1, $2, 1, 'n', $3, $4)`,

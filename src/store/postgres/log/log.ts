@@ -103,6 +103,8 @@ export interface RemovedRow {
   readonly removedUs: Micros;
 }
 
+export type CreationCheck = (tx: Queryable) => Promise<void>;
+
 export interface Log {
   /**
    * Calls `use` with the copy, exact as of a moment after the call. What `use` needs after it has waited, it
@@ -142,11 +144,12 @@ export interface Log {
    */
   remove(id: SessionId, removal: Removal): Promise<SessionSummary>;
   /**
-   * Makes a session, with the revision of the document. Undefined if there is one of this id.
+   * Makes a session, with the revision of the document. Undefined if there is one of this id. `check` is
+   * called when the id is the new session's: what it throws undoes the creation.
    *
    * @throws SessiondError `payload_too_large`, `invalid_request`, `storage_unavailable`
    */
-  create(session: Session): Promise<SessionSummary | undefined>;
+  create(session: Session, check?: CreationCheck): Promise<SessionSummary | undefined>;
   close(): Promise<void>;
 }
 

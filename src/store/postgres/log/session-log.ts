@@ -11,6 +11,7 @@ import type { Copy } from "./copy.ts";
 import type {
   Appended,
   AppendOptions,
+  CreationCheck,
   Log,
   Removal,
   SessionCopy,
@@ -97,8 +98,8 @@ export class SessionLog implements Log {
     return this.#alone(id, (slot) => this.#remover.remove(id, slot, removal));
   }
 
-  create(session: Session): Promise<SessionSummary | undefined> {
-    return this.#changer.create(session);
+  create(session: Session, check?: CreationCheck): Promise<SessionSummary | undefined> {
+    return this.#changer.create(session, check);
   }
 
   /** Another daemon has changed a session, up to this `seq`. It costs nothing, and saves a conflict. */
