@@ -13,6 +13,14 @@ export interface Available {
   sqlite: string;
 }
 
+/** Peers on PostgreSQL, and their packages. */
+export const postgresPeers = {
+  "LangGraph PostgresSaver": "@langchain/langgraph-checkpoint-postgres",
+  DBOS: "@dbos-inc/dbos-sdk",
+  "pg-boss": "pg-boss",
+  "graphile-worker": "graphile-worker",
+} as const satisfies { [Peer in PeerName]?: string };
+
 export function install(say: (text: string) => void): Available {
   const skipped: Available["skipped"] = new Map();
   const missing = installPackages(say);
@@ -26,6 +34,10 @@ export function install(say: (text: string) => void): Available {
         missing ?? "neither better-sqlite3 (no prebuilt binary, no compiler) nor node:sqlite can be loaded",
       );
     }
+  }
+  for (const [name, entry] of Object.entries(postgresPeers)) {
+    if (missing !== undefined || !loads(entry))
+      skipped.set(name as PeerName, missing ?? `${entry} cannot be loaded by this Node.js`);
   }
   const noRedis = missing ?? installProgram("redis-server", "redis-server", say);
   if (noRedis !== undefined) skipped.set("Redis", noRedis);

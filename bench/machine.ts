@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { availableParallelism, cpus, release, tmpdir, totalmem } from "node:os";
 import { join } from "node:path";
 import { run } from "../test/support/postgres/programs.ts";
-import type { Available } from "./install.ts";
+import { type Available, postgresPeers } from "./install.ts";
+import type { PeerName } from "./peers/all.ts";
 import { packageVersion } from "./peers/packages.ts";
 
 export interface Machine {
@@ -62,5 +63,7 @@ export function versions({ skipped, sqlite }: Available): Record<string, string>
   }
   if (!skipped.has("PostgreSQL"))
     list.postgresql = run("postgres", "--version").trim().split(" ")[2] ?? "unknown";
+  for (const [peer, name] of Object.entries(postgresPeers))
+    if (!skipped.has(peer as PeerName)) list[name] = packageVersion(name);
   return list;
 }

@@ -93,6 +93,13 @@ export const notes: Record<string, string> = {
     "One worker with the package in python/, in a session of its own. Each report is waited for, or as many are in flight as the package allows.",
   postgres:
     "A server of its own, fsync on, no checkpoint within a round, Unix sockets. The daemon on PostgreSQL, and its peers there, share its processes with nobody else. Three daemons against one: three client processes in both cases, which begin together; each daemon has sessions of its own.",
+  "LangGraph PostgresSaver":
+    "A pool of 32 connections. In flight: putWrites() of a task for each file, as for tasks that run at the same time. Waiting: put() after each file, in sessions of 1,000 files, as its cost grows with the session.",
+  DBOS: "A workflow for each session, runStep() for each file, a pool of 32 connections. In flight: up to 50 steps of a workflow at the same time.",
+  "pg-boss":
+    "A job for each file, entered before the round; a pool of 32 connections. In flight: fetch() and complete() of 200 at a time, without results. Waiting: of one, with its result. Times are those of a fetch and its completion.",
+  "graphile-worker":
+    "A job for each file, entered before the round; a pool of 32 connections. From the first job that begins until all are deleted; it keeps no results. In flight: localQueue of 500 and completeJobBatchDelay 0. Waiting: neither.",
   "postgres, event stream":
     "From the request to pause or resume on one daemon until the event has come from another, the answer not waited for, and nothing else going on.",
   stall:

@@ -22,7 +22,11 @@ export async function serveWorkers([name, settings]: readonly string[]): Promise
       process.send?.("opened");
       await once(process, "message");
     };
-    run(peer, request, request.prefix === undefined ? undefined : together).then(
+    const result =
+      "measure" in peer
+        ? peer.measure(request)
+        : run(peer, request, request.prefix === undefined ? undefined : together);
+    result.then(
       (result) => process.send?.({ result }),
       (error: unknown) => process.send?.({ error: (error as Error).stack }),
     );

@@ -7,11 +7,12 @@ import { startClient } from "../client-process.ts";
 import type { Context } from "../context.ts";
 import { type Daemon, startDaemon } from "../daemon.ts";
 import { median, rounded } from "../measure.ts";
+import type { PeerName } from "../peers/all.ts";
 import type { Job, Rival } from "../rivals.ts";
 import { type Measured, playRounds } from "../rounds.ts";
 import { type Scope, within } from "../scope.ts";
 import { type EventGap, eventGap, type Fleet, fleet } from "./fleet.ts";
-import { startPostgres } from "./server.ts";
+import { type PostgresServer, startPostgres } from "./server.ts";
 
 export interface Postgres {
   reports: ReportRate[];
@@ -26,8 +27,9 @@ export interface ReportRate {
   workers: number;
   who: string;
   per_second: number;
-  p50_ms: number;
-  p99_ms: number;
+  /** Null where the peer gives no times of single files. */
+  p50_ms: number | null;
+  p99_ms: number | null;
   rounds: number[];
 }
 
@@ -56,8 +58,8 @@ export async function postgres(context: Context): Promise<Postgres | null> {
     const directory = await startDaemon(scope, join(context.root, "postgres-directory"));
     context.say("reports");
     const reports = [
-      ...(await rates(context, scope, a, directory, true)),
-      ...(await rates(context, scope, a, directory, false)),
+      ...(await rates(context, scope, server, a, directory, true)),
+      ...(await rates(context, scope, server, a, directory, false)),
     ];
     context.say("large sessions");
     const growth = await sizes(context, scope, a);
@@ -74,6 +76,7 @@ export async function postgres(context: Context): Promise<Postgres | null> {
 async function rates(
   context: Context,
   scope: Scope,
+  server: PostgresServer,
   onPostgres: Daemon,
   inDirectory: Daemon,
   inFlight: boolean,
@@ -81,14 +84,48 @@ async function rates(
   const rivals = [
     await ours(scope, onPostgres, "on PostgreSQL", inFlight),
     await ours(scope, inDirectory, "in a directory", inFlight),
+    ...(await peersOf(context, scope, server, inFlight)),
   ];
   const limitMs = context.quick ? 500 : 1500;
-  const job: Job = inFlight
+  const all: Job = inFlight
     ? { workers: 16, files: 20_000, window: 1000, limitMs }
     : { workers: 64, files: 2000, window: 1, limitMs };
-  for (const { run } of rivals) await run({ ...job, limitMs: 700 });
-  const measured = await playRounds(context, rivals, [() => job]);
+  const jobOf = ({ name }: Rival): Job => ({
+    ...all,
+    files: filesOf(name, inFlight) ?? all.files,
+    // More than their connections can take would only be waited for at the end of a round.
+    window: name.startsWith("sessiond") ? all.window : Math.min(all.window, 50),
+  });
+  for (const rival of rivals) await rival.run({ ...jobOf(rival), limitMs: 700 });
+  const measured = await playRounds(context, rivals, [jobOf]);
   return measured.map((entry) => reportRate(entry, inFlight));
+}
+
+/** The files of a session, or the jobs of a queue, where they are not as many as for the daemon. */
+function filesOf(name: PeerName, inFlight: boolean): number | undefined {
+  if (name === "pg-boss" || name === "graphile-worker") return inFlight ? 20_000 : 4000;
+  // What it writes for a report grows with the session.
+  return name === "LangGraph PostgresSaver" && !inFlight ? 1000 : undefined;
+}
+
+const peerNames: PeerName[] = ["LangGraph PostgresSaver", "DBOS", "pg-boss", "graphile-worker"];
+
+/** Each has a database of its own on the same server. */
+async function peersOf(
+  context: Context,
+  scope: Scope,
+  server: PostgresServer,
+  inFlight: boolean,
+): Promise<Rival[]> {
+  const rivals: Rival[] = [];
+  const variant = inFlight ? "in flight" : "waiting";
+  for (const name of peerNames.filter((name) => !context.available.skipped.has(name))) {
+    const url = await server.createDatabase(`${name} ${variant}`.replace(/\W+/g, "_").toLowerCase());
+    const client = await startClient(scope, name, { directory: "", socket: "", url, variant });
+    rivals.push({ name, variant: "", run: (job) => client.run({ ...job, writer: client.pid }) });
+    context.say(`${name}: ready`);
+  }
+  return rivals;
 }
 
 async function ours(scope: Scope, daemon: Daemon, variant: string, inFlight: boolean): Promise<Rival> {
@@ -104,10 +141,15 @@ function reportRate({ peer, variant, job, results }: Measured, inFlight: boolean
     workers: job.workers,
     who: variant === "" ? peer : `${peer}, ${variant}`,
     per_second: median(each),
-    p50_ms: rounded(median(results.map(({ p50 }) => p50))),
-    p99_ms: rounded(median(results.map(({ p99 }) => p99))),
+    p50_ms: time(results.map(({ p50 }) => p50)),
+    p99_ms: time(results.map(({ p99 }) => p99)),
     rounds: each,
   };
+}
+
+function time(values: readonly number[]): number | null {
+  const middle = median(values);
+  return Number.isNaN(middle) ? null : rounded(middle);
 }
 
 /** Half of the files are done before. The time includes what the daemon has put off. */

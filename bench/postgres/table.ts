@@ -1,5 +1,6 @@
 /** What a run prints of the part `postgres`, and its bars. */
 import { pairedRatio } from "../measure.ts";
+import type { PeerName } from "../peers/all.ts";
 import { count, ms, type Row } from "../table.ts";
 import type { Postgres } from "./measure.ts";
 
@@ -36,6 +37,13 @@ export function postgresRows({ reports, growth, fleet, gap }: Postgres): Row[] {
   ];
 }
 
+const peerLimits: readonly (readonly [PeerName, number])[] = [
+  ["LangGraph PostgresSaver", 10],
+  ["DBOS", 10],
+  ["pg-boss", 2],
+  ["graphile-worker", 2],
+];
+
 type Add = (bar: string, wanted: "at least" | "at most", limit: number, measured: number | undefined) => void;
 
 export function postgresBars({ reports, growth, fleet, gap }: Postgres, add: Add): void {
@@ -49,6 +57,10 @@ export function postgresBars({ reports, growth, fleet, gap }: Postgres, add: Add
     );
     const bar = `reports, ${how}: files/s on PostgreSQL to those`;
     add(`${bar} in a directory`, "at least", inFlight ? 0.6 : 0.5, ratio(ours, directory));
+    for (const [peer, limit] of peerLimits) {
+      const theirs = own.find(({ who }) => who === peer);
+      add(`${bar} of ${peer}`, "at least", limit, ratio(ours, theirs));
+    }
     const [one, three] = ([1, 3] as const).map((number) =>
       fleet.find(({ in_flight, daemons }) => in_flight === inFlight && daemons === number),
     );
