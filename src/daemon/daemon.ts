@@ -16,6 +16,7 @@ import type { ReloadResult } from "../contract/replies.ts";
 import { choosePlace } from "../personal/socket-place.ts";
 import { Cleanup } from "../retention/cleanup.ts";
 import { type ControlServer, createControlServer, type LogFacts } from "../server/control-server.ts";
+import { assertSocketFree } from "../server/socket/claim-socket.ts";
 import { Uptime } from "../server/uptime.ts";
 import { openStore } from "../store/open-store.ts";
 import type { BootTime } from "../time/boot-time.ts";
@@ -117,6 +118,8 @@ export async function startDaemon(options: DaemonOptions): Promise<Daemon> {
   let server: ControlServer;
   try {
     const { storage, socket } = config;
+    // On a database, a daemon takes over from an earlier one with the same socket: that must have ended.
+    if (storage.kind === "postgres" && inherited.control === undefined) await assertSocketFree(socket.path);
     const store = await openStore({ storage, instance: socket.path, clock, logger });
     releases.push(() => store.close());
     const { kind, location } = await store.facts();

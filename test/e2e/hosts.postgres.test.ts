@@ -6,7 +6,7 @@ import { describe, expect, test } from "vitest";
 import type { SessionClient } from "../../src/client/session-client.ts";
 import { attachWorker } from "../server/channel/channel-worker.ts";
 import { attachShared } from "../server/channel/shared-worker.ts";
-import { startDaemon } from "../support/daemon-process.ts";
+import { launchDaemon, startDaemon } from "../support/daemon-process.ts";
 import { eventually } from "../support/eventually.ts";
 import { testDatabase, withoutPostgres } from "../support/postgres/database.ts";
 
@@ -29,7 +29,24 @@ type Daemon = Awaited<ReturnType<typeof startDaemon>>;
 const create = (client: SessionClient, pending_files: string[]) =>
   client.createSession({ session_id: "s", config: { target_path: "/src" }, pending_files });
 
+async function attachedTo({ client, socket }: Daemon) {
+  await create(client, ["1", "2"]);
+  return attachWorker(socket, "s", { worker: "w" });
+}
+
 describe.skipIf(withoutPostgres())("daemons on several hosts", () => {
+  test("a second daemon on one socket ends, and does not take over from the first", async () => {
+    const { url } = await testDatabase();
+    const storage = { postgres: url, lease_ttl: "1s" };
+    const first = await startDaemon({ storage });
+    const worker = await attachedTo(first);
+    const second = await launchDaemon({ storage, args: ["--socket", first.socket] });
+    expect(await second.exited).toEqual({ code: 1, signal: null });
+    expect(second.stderr()).toContain('"code":"socket_in_use"');
+    await worker.report(1, { processed: ["1"] });
+    expect(await first.client.getHealth()).toEqual({ status: "ok", problems: [] });
+  });
+
   test("a daemon that stood still for too long keeps nothing after its successor's first report", async () => {
     const { daemons, query } = await startHosts("1s");
     const [a, b] = daemons;

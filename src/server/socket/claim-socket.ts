@@ -111,6 +111,15 @@ async function claim(server: Server, { path, mode, group }: SocketSettings): Pro
   }
 }
 
+/**
+ * For a daemon that must not begin beside another one: it looks before it opens what they share.
+ *
+ * @throws SessiondError `socket_in_use` if another process listens at the path, or if it is no socket
+ */
+export async function assertSocketFree(path: string): Promise<void> {
+  await probe(resolve(path));
+}
+
 /** Resolves with a dead socket at the path, which may be replaced; undefined if the path is free. */
 async function probe(path: string): Promise<Stats | undefined> {
   const present = lstatIfAny(path);
