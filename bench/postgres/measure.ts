@@ -149,7 +149,8 @@ function reportRate({ peer, variant, job, results }: Measured, inFlight: boolean
 
 function time(values: readonly number[]): number | null {
   const middle = median(values);
-  return Number.isNaN(middle) ? null : rounded(middle);
+  // Without samples it is no number, which a message between processes turns into null.
+  return middle > 0 ? rounded(middle) : null;
 }
 
 /** Half of the files are done before. The time includes what the daemon has put off. */
