@@ -101,7 +101,7 @@ describe.skipIf(withoutPostgres())("while the database is away", () => {
     expect((await top.exited).code).toBe(0);
     await stopCluster(daemon);
     const away = expect.stringMatching(
-      /the database is away since \d{4}-.*try again when it is back; to see what is wrong: sessionctl status/s,
+      /the database is away since \d{4}-.*try again when it can be used again; to see what is wrong: sessionctl status/s,
     );
     for (const command of [
       ["list"],
