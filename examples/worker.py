@@ -8,7 +8,8 @@ def until(wanted):  # the next message of this type
     for message in messages:
         kind, session = message["type"], message.get("session", message)
         if kind in ("attached", "status") and session["status"] != "running":
-            send(type="detach"); sys.exit(f"stopped: the session is {session['status']}")
+            send(type="detach"); list(messages)  # all that comes, until the daemon has closed
+            sys.exit(f"stopped: the session is {session['status']}")
         if kind == wanted: return message
         if kind == "error" or message.get("code") not in (None, "internal", "shutting_down"):
             sys.exit(f"stopped: {message['detail']}")

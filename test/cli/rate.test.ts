@@ -47,6 +47,15 @@ describe("a rate", () => {
     );
   });
 
+  it("is a number after the shortest interval that a number can hold", () => {
+    const seen = [
+      { afterMs: Number.MIN_VALUE, more: 0 },
+      { afterMs: 1988, more: 0 },
+      { afterMs: 12, more: 3 },
+    ];
+    expect(perSecond(seeAll(startRate(0, 0), seen))).toBeCloseTo(1.5, 1);
+  });
+
   it("is unknown until there is enough to tell", () => {
     const start = startRate(0, 500);
     expect(perSecond(start)).toBeUndefined();

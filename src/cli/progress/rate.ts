@@ -42,8 +42,9 @@ export function observe(rate: Rate, atMs: number, count: number): Rate {
   const spanMs = Math.min(Math.max((spannedCount * seenMs) / seenCount, shortestSpanMs), longestSpanMs);
   const faded = elapsedMs / spanMs;
   const kept = Math.exp(-faded);
-  // The mean weight over the interval, as if its completions were spread evenly.
-  const weight = -Math.expm1(-faded) / faded;
+  // The mean weight over the interval, as if its completions were spread evenly. The shortest interval that a
+  // number can hold fades by nothing.
+  const weight = faded > 0 ? -Math.expm1(-faded) / faded : 1;
   return {
     atMs,
     count,
