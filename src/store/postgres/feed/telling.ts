@@ -151,6 +151,8 @@ export class Telling implements Changes {
     this.#announce(known);
     const { told } = known;
     if (told?.seq !== seqBefore) return false;
+    // It comes back while listeners know another session of its id: only the database says which came later.
+    if (told.summary === undefined && this.#other(known)?.told?.summary !== undefined) return false;
     this.#tell(this.#entry(sid, id), next, told.summary, "change", gone);
     return true;
   }
@@ -173,9 +175,7 @@ export class Telling implements Changes {
 
   /** Ends a look, and tells what it found. */
   endLook(look: number, found: readonly Found[]): void {
-    // What is gone comes first: its successor may be there already.
-    for (const one of found) if (one.state.summary === undefined) this.#found(one);
-    for (const one of found) if (one.state.summary !== undefined) this.#found(one);
+    for (const one of [...found].sort((a, b) => turnOf(a) - turnOf(b))) this.#found(one);
     for (const entry of this.#reported) {
       // A look has told these reports already, and the entry was forgotten.
       if (entry.told === undefined && entry.safeAfter <= look) this.#forget(entry);
@@ -208,7 +208,7 @@ export class Telling implements Changes {
     const steps = found.steps.filter(({ seq }) => seq > told.seq);
     const { summary } = state;
     if (this.#other(entry)?.told?.summary !== undefined) {
-      // What is gone comes first, so the other one is its successor.
+      // Sessions of one id come in their order, so the other one is its successor, or outlived it.
       entry.told = { seq: state.seq, summary: undefined };
     } else if (steps.length === 0 && found.reported && !found.reportedElsewhere && summary !== undefined) {
       const { ahead } = entry;
@@ -309,6 +309,15 @@ export class Telling implements Changes {
     this.#reported.delete(entry);
     if (this.#known.get(entry.id) === entry.sid) this.#known.delete(entry.id);
   }
+}
+
+/**
+ * Sessions of one id follow each other: first the one that listeners may know, then those that came and went,
+ * last the one that is there now.
+ */
+function turnOf({ base, state }: Found): number {
+  if (base.summary !== undefined) return 0;
+  return state.summary === undefined ? 1 : 2;
 }
 
 /** Whether what waits to be told begins where the telling has ended. */

@@ -16,6 +16,42 @@ const event = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom("announceOne" as const, "announceOf" as const) },
 );
 
+type Event = typeof event extends fc.Arbitrary<infer E> ? E : never;
+
+/** What failed once: sessions of one id that come and go between two looks, and one that comes back late. */
+const examples: [Event[], number][] = [
+  [
+    [
+      { verb: "create", id: "a", own: false },
+      { verb: "create", id: "c", own: false },
+      "beginLook",
+      "endLook",
+      "beginLook",
+      { verb: "trash", id: "a", own: false },
+      { verb: "create", id: "a", own: false },
+      { verb: "purge", id: "a", own: false },
+      { verb: "restore", id: "a", own: false },
+    ],
+    1,
+  ],
+  [
+    [
+      { verb: "create", id: "c", own: false },
+      { verb: "report", id: "c", own: true },
+      "beginLook",
+      "endLook",
+      { verb: "trash", id: "c", own: true },
+      { verb: "restore", id: "c", own: true },
+      { verb: "purge", id: "c", own: false },
+      { deliver: 0 },
+      { deliver: 0 },
+      { verb: "create", id: "c", own: true },
+      { deliver: 3 },
+    ],
+    1,
+  ],
+];
+
 test("whatever arrives when: one chain for each session, nothing twice, and the truth at the end", () => {
   fc.assert(
     fc.property(
@@ -33,6 +69,6 @@ test("whatever arrives when: one chain for each session, nothing twice, and the 
         world.settle();
       },
     ),
-    runs(300, 100_000),
+    { ...runs(300, 100_000), examples },
   );
 });
