@@ -175,7 +175,9 @@ export class Telling implements Changes {
 
   /** Ends a look, and tells what it found. */
   endLook(look: number, found: readonly Found[]): void {
-    for (const one of [...found].sort((a, b) => turnOf(a) - turnOf(b))) this.#found(one);
+    const turns = new Map(found.map((one) => [one, this.#turnOf(one)]));
+    const inTurn = (a: Found, b: Found) => (turns.get(a) as number) - (turns.get(b) as number);
+    for (const one of [...found].sort(inTurn)) this.#found(one);
     for (const entry of this.#reported) {
       // A look has told these reports already, and the entry was forgotten.
       if (entry.told === undefined && entry.safeAfter <= look) this.#forget(entry);
@@ -191,6 +193,17 @@ export class Telling implements Changes {
   gap(): void {
     for (const entry of this.#entries.values()) this.#forget(entry);
     for (const listener of this.#gapListeners) listener();
+  }
+
+  /**
+   * Sessions of one id follow each other: first the one that listeners know, or may know, then those that came
+   * and went, last the one that is there now.
+   */
+  #turnOf({ sid, id, base, state }: Found): number {
+    const known = this.#entries.get(this.#known.get(id) ?? 0);
+    const isFirst = known?.told?.summary === undefined ? base.summary !== undefined : known.sid === sid;
+    if (isFirst) return 0;
+    return state.summary === undefined ? 1 : 2;
   }
 
   #found(found: Found): void {
@@ -309,15 +322,6 @@ export class Telling implements Changes {
     this.#reported.delete(entry);
     if (this.#known.get(entry.id) === entry.sid) this.#known.delete(entry.id);
   }
-}
-
-/**
- * Sessions of one id follow each other: first the one that listeners may know, then those that came and went,
- * last the one that is there now.
- */
-function turnOf({ base, state }: Found): number {
-  if (base.summary !== undefined) return 0;
-  return state.summary === undefined ? 1 : 2;
 }
 
 /** Whether what waits to be told begins where the telling has ended. */
