@@ -3,7 +3,7 @@
  * start does not have.
  */
 import { cpSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, truncateSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { WorkerSession } from "../../src/client/worker/worker-session.ts";
 import { systemErrorCode } from "../../src/error.ts";
@@ -31,12 +31,18 @@ function remove(directory: string): void {
   }
 }
 
+/** Files that the daemon is about to put in place come and go under the copying. */
+function copyState(state: string, copy: string): void {
+  const staging = join(state, "staging");
+  cpSync(state, copy, { recursive: true, filter: (path) => dirname(path) !== staging });
+}
+
 /** What another program does to the state in `.sessiond`. */
 const blows: Record<string, (state: string) => void> = {
   "removes .sessiond": remove,
   "moves .sessiond away": (state) => renameSync(state, `${state}.away`),
   "puts an older .sessiond in its place": (state) => {
-    cpSync(state, `${state}.copy`, { recursive: true });
+    copyState(state, `${state}.copy`);
     rmSync(join(`${state}.copy`, "journal"), { recursive: true });
     mkdirSync(join(`${state}.copy`, "journal"));
     renameSync(state, `${state}.away`);
@@ -142,7 +148,7 @@ test.each(Object.entries(restorations).filter((_, at) => isLong || at === 0))(
       pending_files: ["f", "g", "h"],
     });
     await client.reportProgress("a", { processed: ["f", "g"], results: { f: 1 } });
-    cpSync(state, `${state}.copy`, { recursive: true });
+    copyState(state, `${state}.copy`);
     await client.checkpointSession("a", { processed_files: ["f"], pending_files: ["g", "h"] });
     await client.reportProgress("a", { processed: ["h"], results: { f: 2, h: 1 } });
     restore(state, `${state}.copy`);
