@@ -212,7 +212,8 @@ describe.skipIf(withoutPostgres())("what hosts tell of each other", () => {
     const [a] = hosts;
     const b = await openHost({ url, pollIntervalMs: 400 });
     for (let n = 0; n < 3; n++) {
-      expect((await query(listening, [name])).length).toBeGreaterThan(0);
+      // It comes back a moment after it was killed.
+      await eventually(async () => expect((await query(listening, [name])).length).toBeGreaterThan(0));
       await a.create(`s${n}`);
       await eventually(() => expect(b.told).toHaveLength(n + 1));
     }
