@@ -2,6 +2,7 @@
  * graphile-worker: a job for each file. With `in flight`, as its page on performance says: a local queue, and
  * completed jobs gathered for one statement. It deletes completed jobs, and keeps no results.
  */
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { fileNames } from "../work.ts";
 import { loadPackage } from "./packages.ts";
@@ -53,10 +54,15 @@ export async function graphileWorker({ url, variant }: PeerSettings): Promise<Qu
       const options = { pgPool: pool, logger, noHandleSignals: true };
       const runner = await run({ ...options, taskList: { check }, preset: { worker } });
       await finished;
-      // It resolves when all completed jobs have been deleted.
       await runner.stop();
+      // The last of the completed jobs may be deleted a moment later.
+      let rest = await left();
+      for (let looks = 0; rest > files - done && looks < 100; looks++) {
+        await sleep(20);
+        rest = await left();
+      }
       const ms = performance.now() - begun;
-      return drained(files, await left(), done, ms);
+      return drained(files, rest, done, ms);
     },
     close: () => pool.end(),
   };
