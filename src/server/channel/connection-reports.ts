@@ -1,6 +1,5 @@
 /** The reports and releases of one connection, from message to answer. Holds them while storage is away. */
 import type { ProgressMessage, ReleaseMessage } from "../../contract/channel.ts";
-import type { ProgressReply } from "../../contract/replies.ts";
 import type { SessiondError } from "../../error.ts";
 import type { Answers, Owed } from "./answers.ts";
 import type { ConnectionOptions, Sharing } from "./connection-options.ts";
@@ -30,21 +29,23 @@ export class ConnectionReports {
   /** Calls the store at once, so that the reports of a worker arrive there in order. */
   report({ seq, processed, results, added }: ProgressMessage, line: Buffer): void {
     const { answers, report } = this.#options;
+    const owed = answers.expect(seq, line.length);
     const delta = { processed, results, added };
-    this.#settle(
-      answers.expect(seq, line.length),
-      this.#calls.make(() => report(delta, line)),
+    this.#make(
+      owed,
+      () => report(delta, line),
+      ({ revision }) => {
+        this.#ackedRevision = revision;
+        return revision;
+      },
     );
   }
 
   release({ seq, files }: ReleaseMessage, bytes: number, { release }: Sharing): void {
     const owed = this.#options.answers.expect(seq, bytes);
-    const durable = this.#calls.make(givenBackOnce(() => release(files)));
+    const giveBack = givenBackOnce(() => release(files));
     // The session is the same, so its revision is the one that the worker knows.
-    this.#settle(
-      owed,
-      durable.then(() => ({ revision: this.#ackedRevision })),
-    );
+    this.#make(owed, giveBack, () => this.#ackedRevision);
   }
 
   /** Those that are held are not made any more. */
@@ -52,15 +53,15 @@ export class ConnectionReports {
     this.#calls.end();
   }
 
-  #settle(owed: Owed, durable: Promise<Pick<ProgressReply, "revision">>): void {
+  #make<T>(owed: Owed, call: () => Promise<T>, revisionOf: (made: T) => number): void {
     const { onAnswer, asSessiondError } = this.#options;
-    durable.then(
-      ({ revision }) => {
-        this.#ackedRevision = revision;
-        owed.outcome = { revision };
+    this.#calls.make(
+      call,
+      (made) => {
+        owed.outcome = { revision: revisionOf(made) };
         onAnswer();
       },
-      (thrown: unknown) => {
+      (thrown) => {
         owed.outcome = { error: asSessiondError(thrown) };
         onAnswer();
       },

@@ -26,21 +26,20 @@ export class HeldCalls {
 
   /**
    * Makes a call, which may be made twice: it must be one that changes nothing the second time. While others
-   * are held it is held as well.
+   * are held it is held as well. Its outcome goes to callbacks, because each report would pay for a promise.
    *
-   * @throws what the call throws, but not `storage_unavailable`; `shutting_down` after {@link end}
+   * @param reject called with what the call throws, but not with `storage_unavailable`; with `shutting_down`
+   *   after {@link end}
    */
-  make<T>(call: () => Promise<T>): Promise<T> {
-    return new Promise((resolve, reject) => {
-      const at = this.#count++;
-      const again = () =>
-        call().then(resolve, (error: unknown) => {
-          if (isAway(error) && !this.#ended.signal.aborted) this.#hold({ at, again, reject });
-          else reject(isAway(error) ? endedError() : error);
-        });
-      if (this.#held.length > 0) this.#hold({ at, again, reject });
-      else void again();
-    });
+  make<T>(call: () => Promise<T>, resolve: (value: T) => void, reject: (error: unknown) => void): void {
+    const at = this.#count++;
+    const again = () =>
+      void call().then(resolve, (error: unknown) => {
+        if (isAway(error) && !this.#ended.signal.aborted) this.#hold({ at, again, reject });
+        else reject(isAway(error) ? endedError() : error);
+      });
+    if (this.#held.length > 0) this.#hold({ at, again, reject });
+    else again();
   }
 
   /** Makes no held call any more: the worker asks again when it is connected again. */
