@@ -1,6 +1,6 @@
 /**
- * pg-boss: a job for each file. A worker fetches and completes one, or, with `in flight`, 200 at a time. A batch
- * keeps no results, as `complete()` of several jobs would give all of them to each.
+ * pg-boss: a job for each file. A worker fetches and completes one, or, with `in flight`, 200 at a time. A
+ * batch keeps no results, as `complete()` of several jobs would give all of them to each.
  */
 import pg from "pg";
 import { Samples } from "../measure.ts";

@@ -1,4 +1,7 @@
-/** What a job queue is as a peer: it gives out the files itself, so that its workers are timed as they take them. */
+/**
+ * What a job queue is as a peer: it gives out the files itself, so that its workers are timed as they take
+ * them.
+ */
 import { quantile, Samples } from "../measure.ts";
 import type { RunRequest, RunResult } from "../run.ts";
 

@@ -1,4 +1,7 @@
-/** Measures three daemons on one database: their reports against those of one, and how soon one hears of another. */
+/**
+ * Measures three daemons on one database: their reports against those of one, and how soon one hears of
+ * another.
+ */
 import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ClientProcess, startClient } from "../client-process.ts";

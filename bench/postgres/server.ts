@@ -1,4 +1,6 @@
-/** Starts a PostgreSQL server of this run's own, on the same disk as all the rest. It syncs before it answers. */
+/**
+ * Starts a PostgreSQL server of this run's own, on the same disk as all the rest. It syncs before it answers.
+ */
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { appendFileSync, mkdtempSync, readFileSync } from "node:fs";

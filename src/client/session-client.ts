@@ -295,8 +295,8 @@ export class SessionClient {
   }
 
   /**
-   * Repairs a session after a backup. Moves an unreadable one to quarantine (with PostgreSQL: to the trash), and
-   * restores its newest backup.
+   * Repairs a session after a backup. Moves an unreadable one to quarantine (with PostgreSQL: to the trash),
+   * and restores its newest backup.
    */
   recoverSession(id: string, options?: CallOptions): Promise<Recovery> {
     return this.#call("recoverSession", { params: { id } }, options);

@@ -1,4 +1,6 @@
-/** Holds that a file names one store: the options of a directory and those of PostgreSQL exclude each other. */
+/**
+ * Holds that a file names one store: the options of a directory and those of PostgreSQL exclude each other.
+ */
 import { directoryKeys } from "../store/directory/options.ts";
 import { postgresKeys } from "../store/postgres/options.ts";
 import type { ConfigDocument, TextProblem } from "./document.ts";

@@ -1,4 +1,7 @@
-/** Watches the clock of the store for cleanup, over restarts: the readings, and the record of them in the store. */
+/**
+ * Watches the clock of the store for cleanup, over restarts: the readings, and the record of them in the
+ * store.
+ */
 import { z } from "zod";
 import { type JobName, jobNames } from "../contract/replies.ts";
 import type { Logger } from "../log.ts";

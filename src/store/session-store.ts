@@ -361,8 +361,8 @@ export interface Records {
     change: (value: T | undefined) => T,
   ): Promise<T>;
   /**
-   * Appends to a log. It is bounded: the oldest entries go when it is over its size. A caller who appends again
-   * after a failure with an unknown outcome may add an entry twice.
+   * Appends to a log. It is bounded: the oldest entries go when it is over its size. A caller who appends
+   * again after a failure with an unknown outcome may add an entry twice.
    */
   append(name: string, entries: readonly JsonValue[]): Promise<void>;
   /** Entries of a log, newest first; `cursor` goes on where an earlier call stopped. */

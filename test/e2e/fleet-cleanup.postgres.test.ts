@@ -28,7 +28,10 @@ async function missed({ query }: TestDatabase): Promise<void> {
   );
 }
 
-/** With a short `lease_ttl` where a daemon is to be lost, and a longer one where none may be on a busy machine. */
+/**
+ * With a short `lease_ttl` where a daemon is to be lost, and a longer one where none may be on a busy
+ * machine.
+ */
 async function withOldSessions(count: number, lease_ttl: string) {
   const database = await testDatabase();
   const storage = { postgres: database.url, lease_ttl, poll_interval: "200ms" };

@@ -1,4 +1,6 @@
-/** What lists and reports cost where there are very many sessions, in pages of the database and not in time. */
+/**
+ * What lists and reports cost where there are very many sessions, in pages of the database and not in time.
+ */
 import { describe, expect, onTestFinished, test } from "vitest";
 import { silentLogger } from "../../src/log.ts";
 import { parseSessionId } from "../../src/session/session-id.ts";
@@ -23,7 +25,10 @@ const count = isLong ? 1_000_000 : 30_000;
 const now = Date.now() * 1000;
 const day = 86_400_000;
 
-/** Pages of a table or an index that may be looked at for a page of 100 sessions. The table has many times more. */
+/**
+ * Pages of a table or an index that may be looked at for a page of 100 sessions. The table has many times
+ * more.
+ */
 const few = 700;
 /** With up to 10,000 sessions to be counted, one page for each. */
 const counted = 12_000;

@@ -32,8 +32,8 @@ export interface Entry {
 }
 
 /**
- * Boots a machine before the tests of a block and stops it after them. `binds` says which paths of the host it
- * shows, and where.
+ * Boots a machine before the tests of a block and stops it after them. `binds` says which paths of the host
+ * it shows, and where.
  */
 export function machineFor(suite: Suite, binds: () => readonly string[] = () => []): () => ServiceMachine {
   let machine: ServiceMachine | undefined;

@@ -311,8 +311,8 @@ export class SessionManager {
   }
 
   /**
-   * Repairs a session after a backup. Moves an unreadable one to quarantine (with PostgreSQL: to the trash), and
-   * restores its newest backup.
+   * Repairs a session after a backup. Moves an unreadable one to quarantine (with PostgreSQL: to the trash),
+   * and restores its newest backup.
    */
   async recoverSession(id: string): Promise<Recovery | null> {
     checkId(id);

@@ -1,4 +1,6 @@
-/** What daemons of other hosts do to leases, and the leases of a lost host, over a store that tells of them. */
+/**
+ * What daemons of other hosts do to leases, and the leases of a lost host, over a store that tells of them.
+ */
 import { expect, test, vi } from "vitest";
 import { parseSessionId } from "../../../src/session/session-id.ts";
 import type { FleetLease, Lease, LeaseEvent } from "../../../src/store/session-store.ts";

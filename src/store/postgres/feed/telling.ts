@@ -196,8 +196,8 @@ export class Telling implements Changes {
   }
 
   /**
-   * Sessions of one id follow each other: first the one that listeners know, or may know, then those that came
-   * and went, last the one that is there now.
+   * Sessions of one id follow each other: first the one that listeners know, or may know, then those that
+   * came and went, last the one that is there now.
    */
   #turnOf({ sid, id, base, state }: Found): number {
     const known = this.#entries.get(this.#known.get(id) ?? 0);

@@ -6,8 +6,8 @@ const rowsAtOnce = 5000;
 const pastDays = 30;
 
 /**
- * Deletes changes that are older than this, but none while another host does so, and revisions of sessions that
- * were deleted for good a month ago. Resolves with the number of rows that were deleted.
+ * Deletes changes that are older than this, but none while another host does so, and revisions of sessions
+ * that were deleted for good a month ago. Resolves with the number of rows that were deleted.
  */
 export async function trim(database: Database, keptMs: number): Promise<number> {
   const changes =

@@ -78,8 +78,8 @@ export class Copies {
   }
 
   /**
-   * As `bring`, by what `openingFor` has read for the copy of the slot. Without that, and if it is not enough,
-   * the row is read again.
+   * As `bring`, by what `openingFor` has read for the copy of the slot. Without that, and if it is not
+   * enough, the row is read again.
    */
   async bringOpened(tx: Queryable, slot: Slot, opened: OpenedRows | undefined, lock: string): Promise<void> {
     const { copy } = slot;

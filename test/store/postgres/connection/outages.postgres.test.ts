@@ -1,4 +1,6 @@
-/** A database that is away, comes back, moves to another server, or is not safe; and answers that are lost. */
+/**
+ * A database that is away, comes back, moves to another server, or is not safe; and answers that are lost.
+ */
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import type { Database } from "../../../../src/store/postgres/connection/database.ts";
 import { eventually } from "../../../support/eventually.ts";
