@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { test } from "vitest";
 import { runs } from "../../../support/runs.ts";
-import { TellingWorld, verbs } from "./telling-world.ts";
+import { TellingWorld, type Verb, verbs } from "./telling-world.ts";
 
 const change = fc.record({
   verb: fc.constantFrom(...verbs, "report", "report", "edit"),
@@ -18,59 +18,62 @@ const event = fc.oneof(
 
 type Event = typeof event extends fc.Arbitrary<infer E> ? E : never;
 
+const own = (verb: Verb, id: "a" | "c") => ({ verb, id, own: true });
+const others = (verb: Verb, id: "a" | "c") => ({ verb, id, own: false });
+
 /** What failed once: sessions of one id that come and go between two looks, and one that comes back late. */
 const examples: [Event[], number][] = [
   [
     [
-      { verb: "create", id: "a", own: false },
-      { verb: "create", id: "c", own: false },
+      others("create", "a"),
+      others("create", "c"),
       "beginLook",
       "endLook",
       "beginLook",
-      { verb: "trash", id: "a", own: false },
-      { verb: "create", id: "a", own: false },
+      others("trash", "a"),
+      others("create", "a"),
       "endLook",
-      { verb: "report", id: "a", own: true },
+      own("report", "a"),
     ],
     1,
   ],
   [
     [
-      { verb: "create", id: "a", own: false },
+      others("create", "a"),
       "beginLook",
-      { verb: "trash", id: "a", own: false },
-      { verb: "create", id: "a", own: true },
-      { verb: "purge", id: "a", own: false },
-      { verb: "restore", id: "a", own: false },
+      others("trash", "a"),
+      own("create", "a"),
+      others("purge", "a"),
+      others("restore", "a"),
     ],
     1,
   ],
   [
     [
-      { verb: "create", id: "a", own: false },
-      { verb: "create", id: "c", own: false },
+      others("create", "a"),
+      others("create", "c"),
       "beginLook",
       "endLook",
       "beginLook",
-      { verb: "trash", id: "a", own: false },
-      { verb: "create", id: "a", own: false },
-      { verb: "purge", id: "a", own: false },
-      { verb: "restore", id: "a", own: false },
+      others("trash", "a"),
+      others("create", "a"),
+      others("purge", "a"),
+      others("restore", "a"),
     ],
     1,
   ],
   [
     [
-      { verb: "create", id: "c", own: false },
-      { verb: "report", id: "c", own: true },
+      others("create", "c"),
+      own("report", "c"),
       "beginLook",
       "endLook",
-      { verb: "trash", id: "c", own: true },
-      { verb: "restore", id: "c", own: true },
-      { verb: "purge", id: "c", own: false },
+      own("trash", "c"),
+      own("restore", "c"),
+      others("purge", "c"),
       { deliver: 0 },
       { deliver: 0 },
-      { verb: "create", id: "c", own: true },
+      own("create", "c"),
       { deliver: 3 },
     ],
     1,
