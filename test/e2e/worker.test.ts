@@ -1,7 +1,7 @@
 /** Workers and daemons that are killed, as processes, while a session is worked on. */
 import { existsSync, readFileSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
+import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect, test } from "vitest";
 import type { SessionClient } from "../../src/client/session-client.ts";
@@ -113,26 +113,40 @@ test("a worker that is killed is seen at once, and another goes on after the gra
   expect((await client.getSession("a")).processed_files).toHaveLength(files.length);
 }, 30_000);
 
-/** A process that works on the session, and writes down each file whose report was acknowledged to it. */
+/**
+ * A process that works on the session, and writes down each file whose report was acknowledged to it. It does
+ * not say which process it is: of one that is known to have ended, the lease would end at once.
+ */
 async function startWorker(socket: string, account: string): Promise<Program> {
   const script = join(await tempDir(), "worker.mjs");
-  const library = resolve(import.meta.dirname, "../../dist/index.js");
   await writeFile(
     script,
     `import { appendFileSync } from "node:fs";
+     import { connect } from "node:net";
+     import { createInterface } from "node:readline";
      import { setTimeout as sleep } from "node:timers/promises";
-     import { SessionClient } from ${JSON.stringify(library)};
      const [socketPath, account] = process.argv.slice(2);
-     const worker = await new SessionClient({ socketPath }).attach("a", { worker: "child" });
-     const files = worker.session.pending_files.values();
-     const lane = async () => {
-       for (const file of files) {
-         await sleep(5);
-         await worker.report({ processed: [file], results: { [file]: "child" } });
-         appendFileSync(account, file + "\\n");
-       }
+     const socket = connect(socketPath);
+     const request = ["GET /v1/sessions/a/attach?worker=child HTTP/1.1", "Host: sessiond", "Connection: Upgrade"];
+     socket.write([...request, "Upgrade: sessiond-channel/1", "", ""].join("\\r\\n"));
+     let [files, sent, acked] = [[], 0, 0];
+     const report = async () => {
+       await sleep(5);
+       const file = files[sent++];
+       const message = { type: "progress", seq: sent, processed: [file], results: { [file]: "child" } };
+       socket.write(JSON.stringify(message) + "\\n");
      };
-     await Promise.all(Array.from({ length: 8 }, lane));`,
+     for await (const line of createInterface({ input: socket })) {
+       const message = line.startsWith("{") ? JSON.parse(line) : {};
+       if (message.type === "attached") {
+         files = message.session.pending_files;
+         for (let lane = 0; lane < 8; lane++) void report();
+       }
+       for (; acked < message.seq; acked++) {
+         appendFileSync(account, files[acked] + "\\n");
+         void report();
+       }
+     }`,
   );
   return startProgram(script, [socket, account]);
 }
